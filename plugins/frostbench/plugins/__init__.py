@@ -1,0 +1,1 @@
+"""The contract, the host, frozen backbones and the engine."""
