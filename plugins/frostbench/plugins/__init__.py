@@ -1,1 +1,171 @@
-"""The contract, the host, frozen backbones and the engine."""
+"""The contract, the host, frozen backbones and the engine.
+
+Everything that an author of a method needs can be imported from here. Names are resolved when
+they are first used: `import frostbench.plugins` alone loads no torch, so that a card can be read
+and `frostbench list` answers at once.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from frostbench.plugins.cards import Card, Offer, PackCard, TaskCard
+    from frostbench.plugins.completions import (
+        Attended,
+        Chosen,
+        Completion,
+        Failed,
+        Generated,
+        Regressed,
+    )
+    from frostbench.plugins.hooks import hookimpl
+    from frostbench.plugins.images import Image
+    from frostbench.plugins.method import Method, Setup
+    from frostbench.plugins.predictions import (
+        Boxes,
+        ImagePrediction,
+        Masks,
+        Prediction,
+        TextPrediction,
+    )
+    from frostbench.plugins.prompts import (
+        Attend,
+        Choose,
+        Generate,
+        Ids,
+        Picture,
+        Prompt,
+        Regress,
+        Shot,
+        Text,
+        TokenSets,
+        Trie,
+        Vectors,
+        Wave,
+    )
+    from frostbench.plugins.recipe import Recipe, Report, Workshop
+    from frostbench.plugins.requests import (
+        Answer,
+        Caption,
+        Classify,
+        Detect,
+        Ground,
+        HeldOutContext,
+        LabelledImage,
+        OracleContext,
+        Reconstruct,
+        Request,
+        Restore,
+        RestoredPair,
+        Segment,
+    )
+    from frostbench.plugins.tokens import Continuous, Grid, Pyramid, Ranked, VisualTokens
+
+_HOMES = {
+    "cards": ("Card", "Offer", "PackCard", "TaskCard"),
+    "completions": ("Attended", "Chosen", "Completion", "Failed", "Generated", "Regressed"),
+    "hooks": ("hookimpl",),
+    "images": ("Image",),
+    "method": ("Method", "Setup"),
+    "predictions": ("Boxes", "ImagePrediction", "Masks", "Prediction", "TextPrediction"),
+    "prompts": (
+        "Attend",
+        "Choose",
+        "Generate",
+        "Ids",
+        "Picture",
+        "Prompt",
+        "Regress",
+        "Shot",
+        "Text",
+        "TokenSets",
+        "Trie",
+        "Vectors",
+        "Wave",
+    ),
+    "recipe": ("Recipe", "Report", "Workshop"),
+    "requests": (
+        "Answer",
+        "Caption",
+        "Classify",
+        "Detect",
+        "Ground",
+        "HeldOutContext",
+        "LabelledImage",
+        "OracleContext",
+        "Reconstruct",
+        "Request",
+        "Restore",
+        "RestoredPair",
+        "Segment",
+    ),
+    "tokens": ("Continuous", "Grid", "Pyramid", "Ranked", "VisualTokens"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Answer",
+    "Attend",
+    "Attended",
+    "Boxes",
+    "Caption",
+    "Card",
+    "Choose",
+    "Chosen",
+    "Classify",
+    "Completion",
+    "Continuous",
+    "Detect",
+    "Failed",
+    "Generate",
+    "Generated",
+    "Grid",
+    "Ground",
+    "HeldOutContext",
+    "Ids",
+    "Image",
+    "ImagePrediction",
+    "LabelledImage",
+    "Masks",
+    "Method",
+    "Offer",
+    "OracleContext",
+    "PackCard",
+    "Picture",
+    "Prediction",
+    "Prompt",
+    "Pyramid",
+    "Ranked",
+    "Recipe",
+    "Reconstruct",
+    "Regress",
+    "Regressed",
+    "Report",
+    "Request",
+    "Restore",
+    "RestoredPair",
+    "Segment",
+    "Setup",
+    "Shot",
+    "TaskCard",
+    "Text",
+    "TextPrediction",
+    "TokenSets",
+    "Trie",
+    "Vectors",
+    "VisualTokens",
+    "Wave",
+    "Workshop",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import the module that defines `name` on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)

@@ -1,0 +1,82 @@
+"""Records: one sample as stored. Statistics and the leaderboard read these and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Status = Literal["scored", "failed"]
+
+
+@dataclass(frozen=True)
+class StoredCost:
+    """What a sample cost; see `frostbench.plugins.completions.Cost`."""
+
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    peak_bytes: int | None = None
+    joules: float | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prediction or a target: text in place, an image as the hash of its blob."""
+
+    kind: Literal["text", "image", "masks", "boxes", "none"]
+    text: str | None = None
+    blob: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One request with its prediction, scores and cost.
+
+    A row of the leaderboard is (`method`, `control`): a method alone, a control that needs no
+    method (`method` None), or a control that is made of a method (its ceiling, majority vote).
+    `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
+    `features` name, for set metrics, the blobs of prediction and target. `pictures` are blobs
+    to look at, by role ("input", "corrupted"); `words` is what the input image became, by part.
+    `extra` are columns that plugins added.
+    """
+
+    suite: str
+    task: str
+    protocol: str | None
+    method: str | None
+    control: str | None
+    sample: str
+    cluster: str
+    status: Status
+    error: str | None = None
+    prediction: Stored = Stored("none")
+    target: Stored = Stored("none")
+    scores: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    cost: StoredCost = StoredCost()
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def row(self) -> tuple[str | None, str | None]:
+        """Which row of the leaderboard this sample belongs to."""
+        return self.method, self.control
+
+    @property
+    def key(self) -> tuple[str, str | None, str | None, str | None, str]:
+        """What makes a sample one and the same within a run."""
+        return self.task, self.protocol, self.method, self.control, self.sample
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as one line of the samples file."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(line: Mapping[str, Any]) -> "Record":
+        """The record that `to_json` described."""
+        values = dict(line)
+        values["prediction"] = Stored(**values["prediction"])
+        values["target"] = Stored(**values["target"])
+        values["cost"] = StoredCost(**values["cost"])
+        values["features"] = {key: tuple(pair) for key, pair in values["features"].items()}
+        return Record(**values)

@@ -1,0 +1,84 @@
+"""Completions: what the engine hands back for a prompt."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one prompt, or one sample, cost.
+
+    Seconds of the batches it took part in, shared by tokens; tokens read and written; the
+    largest device memory in bytes seen while it ran (None where the device does not tell);
+    joules where the device tells.
+    """
+
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    peak_bytes: int | None = None
+    joules: float | None = None
+
+    def __add__(self, other: "Cost") -> "Cost":
+        peaks = [peak for peak in (self.peak_bytes, other.peak_bytes) if peak is not None]
+        joules = [energy for energy in (self.joules, other.joules) if energy is not None]
+        return Cost(
+            self.seconds + other.seconds,
+            self.prompt_tokens + other.prompt_tokens,
+            self.generated_tokens + other.generated_tokens,
+            max(peaks) if peaks else None,
+            sum(joules) if joules else None,
+        )
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The answer to `Generate`: ids and their text, with each id's log-probability.
+
+    Log-probabilities are those of the unconstrained model.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    logprobs: tuple[float, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The answer to `Choose`: the index of the option, and every option's log-probability."""
+
+    index: int
+    logprobs: tuple[float, ...]
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, eq=False)
+class Regressed:
+    """The answer to `Regress`: the last hidden state of each step."""
+
+    features: Float[Tensor, "steps d"]
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, eq=False)
+class Attended:
+    """The answer to `Attend`: rows of attention, and hidden states at the queries."""
+
+    attention: Float[Tensor, "layers heads queries keys"]
+    hidden: Float[Tensor, "layers queries d"]
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The engine could not answer this prompt, and says why in one sentence."""
+
+    reason: str
+    cost: Cost = field(default_factory=Cost)
+
+
+Completion: TypeAlias = Generated | Chosen | Regressed | Attended | Failed

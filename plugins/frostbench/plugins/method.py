@@ -1,0 +1,112 @@
+"""The method: a card and three verbs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frostbench.plugins.cards import Card
+from frostbench.plugins.completions import Completion
+from frostbench.plugins.images import Image
+from frostbench.plugins.predictions import Prediction
+from frostbench.plugins.prompts import Wave
+from frostbench.plugins.requests import Request
+from frostbench.plugins.tokens import VisualTokens
+
+
+class Backbones(Protocol):
+    """The pack's frozen models by role, loaded on first use and shared by all methods."""
+
+    def get(self, role: str) -> Any:
+        """The loaded backbone of a role ("llm", "clip", "perceptual").
+
+        Raises:
+            LookupError: the pack has no such role; the message lists those it has.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a method is built from.
+
+    `weights` is the method's own folder in the pack, None where the pack has none; `settings`
+    are plain values of the user's configuration under the method's name; `device` is where the
+    method's own parts run.
+    """
+
+    backbones: Backbones
+    weights: Path | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    device: str = "cpu"
+
+
+Tokens: TypeAlias = Mapping[Image, VisualTokens]
+"""The visual tokens of a request's images, each a batch of one, looked up by the image."""
+
+Waves: TypeAlias = Generator[Wave, list[Completion], Any]
+"""Yields waves of prompts, is sent their completions in the same order, returns an outcome."""
+
+
+class Method(ABC):
+    """Small trained parts around frozen backbones, behind three verbs.
+
+    A method never calls a backbone inside `prompt`: it yields prompts, and the engine answers
+    those of many requests and many methods together. All three verbs are pure: the same input
+    gives the same output, in whatever batch and order it comes.
+    """
+
+    card: ClassVar[Card]
+
+    @classmethod
+    @abstractmethod
+    def build(cls, setup: Setup) -> "Method":
+        """Make the method from a pack.
+
+        Raises:
+            ValueError: weights or settings do not fit; the message says which and what to do.
+        """
+
+    @classmethod
+    @abstractmethod
+    def toy(cls) -> "Method":
+        """A tiny instance with random weights that works in milliseconds, for the kit's tests.
+
+        It works with the toy backbones of `frostbench.plugins.kit.toys`.
+        """
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What the visual tokens depend on: weights, preprocessing, settings. A hex digest.
+
+        Tokens are kept under (image, fingerprint): two instances that could give different
+        tokens have different fingerprints.
+        """
+
+    @abstractmethod
+    def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
+        """Turn images in [0, 1] into visual tokens.
+
+        `sizes` are the heights and widths of the pictures; where they are smaller than the
+        batch, the rest at the bottom and at the right is padding.
+        """
+
+    @abstractmethod
+    def prompt(self, request: Request, tokens: Tokens) -> Waves:
+        """Yield waves of prompts for one request; return the outcome that `decode` reads."""
+
+    @abstractmethod
+    def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
+        """Turn outcomes into predictions, one a request, images at the request's size."""
+
+    def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
+        """What the tokens of one image read as, by part, in rows; empty where they are no words.
+
+        For people: the gallery and `frostbench look` show it.
+        """
+        return {}

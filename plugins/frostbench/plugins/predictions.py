@@ -1,0 +1,40 @@
+"""Predictions: what `decode` makes of completions."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TextPrediction:
+    """A label, a caption or an answer, as the method finally gives it."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePrediction:
+    """An image in [0, 1], at the size of the request's image."""
+
+    pixels: Float[Tensor, "3 h w"]
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """One mask a phrase, at the size of the request's image."""
+
+    masks: Bool[Tensor, "n h w"]
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Boxes as x1 y1 x2 y2 in pixels of the request's image, with classes and scores in [0, 1]."""
+
+    boxes: Float[Tensor, "n 4"]
+    classes: tuple[str, ...]
+    scores: Float[Tensor, " n"]
+
+
+Prediction: TypeAlias = TextPrediction | ImagePrediction | Masks | Boxes

@@ -1,0 +1,116 @@
+"""Tasks and metrics, as plugins give them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from frostbench.plugins.cards import TaskCard
+from frostbench.plugins.images import Image
+from frostbench.plugins.predictions import Prediction
+from frostbench.plugins.requests import Request
+
+Target: TypeAlias = str | tuple[str, ...] | Image
+"""What is right: a label or text, several accepted texts, or the clean image."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One request with what the method must not see.
+
+    `protocol` is one of the task's, or None. Samples of one `cluster` share images or an
+    episode, and are drawn together when intervals are computed.
+    """
+
+    request: Request
+    target: Target
+    protocol: str | None
+    cluster: str
+
+
+class DataSource(Protocol):
+    """The pack's data sets by name, opened on first use."""
+
+    def get(self, name: str) -> Any:
+        """The data set.
+
+        Raises:
+            LookupError: the pack has no such data set; the message lists those it has.
+        """
+        ...
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of the data set's files."""
+        ...
+
+
+class Task(ABC):
+    """One question asked of many images.
+
+    Settings of a task are a frozen dataclass, its only constructor argument, with defaults that
+    suit the `mini` pack; the user's configuration overrides them by key.
+    """
+
+    card: ClassVar[TaskCard]
+    data: ClassVar[str]
+
+    @abstractmethod
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` instances for each protocol, the same for the same seed.
+
+        The first n instances do not depend on `limit`, so that a longer run contains a shorter.
+        """
+
+    def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
+        """Predictions of controls that need no method (copy, chance), one an instance.
+
+        A control that guesses draws from each request's seed.
+        """
+        return {}
+
+
+class Metric(Protocol):
+    """A score of one sample. The id carries the protocol: "psnr[rgb]", "accuracy[exact]"."""
+
+    id: str
+    higher_is_better: bool
+    unit: str
+    lower: float | None
+    upper: float | None
+
+    def __call__(self, prediction: Prediction, target: Target) -> float:
+        """The score; raises ValueError on what cannot be scored."""
+        ...
+
+
+class SetMetric(Protocol):
+    """A score of a whole set, from one feature vector a sample (a Fréchet distance).
+
+    Features are stored with the samples, so that a run can be scored again without a network.
+    """
+
+    id: str
+    higher_is_better: bool
+    unit: str
+    lower: float | None
+    upper: float | None
+
+    def features(self, images: Sequence[Image]) -> Any:
+        """Features of images, a float array `[n, d]`."""
+        ...
+
+    def __call__(self, predictions: Any, targets: Any) -> float:
+        """The score, from two float arrays `[n, d]`."""
+        ...
+
+
+@dataclass(frozen=True)
+class MetricContext:
+    """What a metric may be built from: networks of the pack, and local weight files."""
+
+    backbones: Any
+    weights: Mapping[str, Path] = field(default_factory=dict)
+
+
+MetricFactory: TypeAlias = Callable[[MetricContext], Metric | SetMetric]
