@@ -1,0 +1,1 @@
+"""Recipes that train the parts of the `mini` pack."""
