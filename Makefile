@@ -1,0 +1,45 @@
+# Two commands: `make leaderboard` and `make test`. Each sets up .venv from nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+# One thread a process: several processes with several threads each run slower than with one.
+TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+WORKERS ?= 2
+
+.PHONY: help leaderboard test lint install clean
+
+help:
+	@echo "make leaderboard   run the mini pack's suites and write leaderboard/index.html"
+	@echo "make test          lint, then all tests"
+	@echo "make lint          ruff (format and lint), mypy, and the arrow contract"
+	@echo "make clean         remove what the other targets made"
+
+.venv/pyvenv.cfg:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+
+.venv/.installed: pyproject.toml .venv/pyvenv.cfg
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/.installed-test: pyproject.toml .venv/pyvenv.cfg
+	$(BIN)/pip install --quiet --editable '.[test]'
+	@touch $@ .venv/.installed
+
+install: .venv/.installed
+
+leaderboard: .venv/.installed
+	$(BIN)/frostbench run out=runs/mini
+	$(BIN)/frostbench leaderboard runs/mini out=leaderboard
+	@echo "Open leaderboard/index.html in a browser."
+
+lint: .venv/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy plugins v2l baselines eval_suites
+	$(BIN)/lint-imports
+
+test: lint
+	$(TEST_ENV) $(BIN)/pytest -q -n $(WORKERS)
+
+clean:
+	rm -rf .venv runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis
