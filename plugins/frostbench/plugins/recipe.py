@@ -65,13 +65,26 @@ class Recipe:
     """One trainable part of a pack.
 
     `target` names the function `(Workshop) -> Report` as "module:function", so that listing
-    recipes imports nothing heavy.
+    recipes imports nothing heavy. `makes` are the files, relative to the pack, whose presence says
+    that the part is there; without them it is the folder called like the recipe.
     """
 
     name: str
     needs: tuple[str, ...]
     target: str
     summary: str
+    makes: tuple[str, ...] = ()
+
+    def files(self, pack: Path) -> list[Path]:
+        """What the recipe leaves in a pack: the made files, or all files of its folder."""
+        if self.makes:
+            return [pack / made for made in self.makes]
+        return sorted(path for path in (pack / self.name).rglob("*") if path.is_file())
+
+    def is_done(self, pack: Path) -> bool:
+        """Whether the part is in the pack."""
+        files = self.files(pack)
+        return bool(files) and all(file.is_file() for file in files)
 
 
 class Stateful(Protocol):

@@ -1,0 +1,100 @@
+"""`frostbench train`: make the parts of a pack that are missing."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from frostbench.eval_suites.cli.config import (
+    TrainConfig,
+    UsageError,
+    own_settings,
+    read_config,
+    split_words,
+)
+from frostbench.plugins.host import Host, Registered, missing
+from frostbench.plugins.recipe import Recipe, Report, Workshop
+
+
+def train_command(words: list[str]) -> int:
+    """Run the recipes of the named parts, or of all that are missing, in the order of needs."""
+    plain, overrides = split_words(words)
+    config = read_config(TrainConfig, overrides)
+    host = Host(config.plugins)
+    for name in plain:
+        if name not in host.recipes:
+            raise LookupError(missing("recipe", name, host.recipes))
+    for name in config.recipe:
+        if name not in host.recipes:
+            raise LookupError(missing("recipe", str(name), host.recipes))
+    pack = Path(config.pack)
+    if config.threads:
+        import torch
+
+        torch.set_num_threads(config.threads)
+    for recipe in order(host.recipes):
+        if plain and recipe.card.name not in plain:
+            continue
+        if recipe.card.is_done(pack) and not (config.again and plain):
+            print(f"{recipe.card.name}: already in {pack} (again=true trains it once more)")
+            continue
+        absent = [need for need in recipe.card.needs if not host.recipes[need].card.is_done(pack)]
+        if absent:
+            raise UsageError(
+                f"recipe {recipe.card.name!r} needs {', '.join(absent)}, which {pack} lacks; "
+                f"train that first (frostbench train {' '.join(absent)})."
+            )
+        _train(recipe, config, pack)
+    return 0
+
+
+def order(recipes: Mapping[str, Registered[Recipe]]) -> list[Registered[Recipe]]:
+    """Recipes after all that they need.
+
+    Raises:
+        UsageError: a need is nobody's recipe, or needs go in a circle.
+    """
+    done: list[Registered[Recipe]] = []
+    names: set[str] = set()
+    waiting = dict(recipes)
+    while waiting:
+        ready = [name for name, item in waiting.items() if set(item.card.needs) <= names]
+        if not ready:
+            unknown = {need for item in waiting.values() for need in item.card.needs} - set(recipes)
+            why = f"nobody offers {', '.join(sorted(unknown))}" if unknown else "a circle"
+            raise UsageError(f"recipes {', '.join(waiting)} cannot be ordered: {why}.")
+        for name in ready:
+            done.append(waiting.pop(name))
+            names.add(name)
+    return done
+
+
+def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
+    from frostbench.eval_suites.recipes.card import record
+
+    name = recipe.card.name
+    settings: Mapping[str, Any] = own_settings(config.recipe, name, "recipe")
+    workshop = Workshop(
+        pack=pack,
+        scratch=Path(config.scratch),
+        device=config.device,
+        seed=config.seed,
+        settings={str(key): str(value) for key, value in settings.items()},
+        pictures=_pictures(pack),
+    )
+    print(f"{name}: {recipe.card.summary}", file=sys.stderr)
+    report = recipe.load()(workshop)
+    if not isinstance(report, Report):
+        raise UsageError(f"recipe {name!r} ({recipe.file}) returned no Report but {report!r}.")
+    extra = "".join(f" recipe.{name}.{key}={value}" for key, value in settings.items())
+    command = f"frostbench train {name} seed={config.seed}{extra}"
+    record(pack, recipe.card, report, command=command, seed=config.seed)
+
+
+def _pictures(pack: Path) -> Any:
+    """The pack's training pictures, or None while its data is still to be made."""
+    if not (pack / "data").is_dir():
+        return None
+    from frostbench.eval_suites.data.pictures import MiniPictures
+
+    return MiniPictures(pack / "data")
