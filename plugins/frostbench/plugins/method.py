@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -18,6 +18,7 @@ from frostbench.plugins.requests import Request
 from frostbench.plugins.tokens import VisualTokens
 
 
+@runtime_checkable
 class Backbones(Protocol):
     """The pack's frozen models by role, loaded on first use and shared by all methods."""
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Pictures(Protocol):
     """Training pictures of a pack, made or read on demand."""
 
@@ -87,6 +88,7 @@ class Recipe:
         return bool(files) and all(file.is_file() for file in files)
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """Anything with a state to save: modules, optimisers, schedules, sources of batches."""
 

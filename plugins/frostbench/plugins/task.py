@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from frostbench.plugins.cards import TaskCard
 from frostbench.plugins.images import Image
@@ -29,6 +29,7 @@ class Instance:
     cluster: str
 
 
+@runtime_checkable
 class DataSource(Protocol):
     """The pack's data sets by name, opened on first use."""
 
@@ -70,6 +71,7 @@ class Task(ABC):
         return {}
 
 
+@runtime_checkable
 class Metric(Protocol):
     """A score of one sample. The id carries the protocol: "psnr[rgb]", "accuracy[exact]"."""
 
@@ -84,6 +86,7 @@ class Metric(Protocol):
         ...
 
 
+@runtime_checkable
 class SetMetric(Protocol):
     """A score of a whole set, from one feature vector a sample (a Fréchet distance).
 

@@ -6,13 +6,14 @@ call of the engine, so that a method which needs 32 waves of one prompt is batch
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from frostbench.plugins.completions import Completion, Cost, Failed
 from frostbench.plugins.method import Waves
 from frostbench.plugins.prompts import Prompt
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Whatever answers prompts: the frozen models, or a control that needs none."""
 

@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from frostbench.plugins.packs import embedded_pack, read_pack
+
+PACK = {
+    "name": "tiny",
+    "summary": "a test",
+    "backbones": {
+        "llm": {"kind": "causal_lm", "source": "llm", "dtype": "bfloat16"},
+        "clip": {"kind": "open_clip", "source": "ViT-L-14"},
+    },
+    "methods": {"v2l": {"weights": "v2l", "settings": {"words": 5}}},
+    "data": {"photos": "data"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "llm").mkdir()
+    (tmp_path / "llm" / "weights").write_bytes(b"1")
+    (tmp_path / "pack.json").write_text(json.dumps(PACK))
+    return tmp_path
+
+
+def test_a_source_inside_the_folder_is_a_path_and_any_other_stands(folder):
+    pack = read_pack(folder)
+    assert pack.backbones["llm"].source == str(folder / "llm")
+    assert pack.backbones["clip"].source == "ViT-L-14"
+    assert pack.method("v2l").settings == {"words": 5}
+    assert pack.method("stranger").weights is None
+
+
+def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):
+    before = read_pack(folder).digest
+    (folder / "CARD.md").write_text("words")
+    assert read_pack(folder).digest == before
+    (folder / "llm" / "weights").write_bytes(b"2")
+    assert read_pack(folder).digest != before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "a pack is a folder with a pack.json"),
+        ("{", "is no JSON"),
+        ("{}", "is missing"),
+        (json.dumps({**PACK, "backbones": {"llm": {"kind": "x"}}}), "'source'"),
+        (json.dumps({**PACK, "methods": []}), "missing or of the wrong kind"),
+    ],
+)
+def test_a_bad_pack_ends_in_one_sentence(tmp_path, text, expected):
+    if text is not None:
+        (tmp_path / "pack.json").write_text(text)
+    with pytest.raises(ValueError, match=r"pack\.json") as caught:
+        read_pack(tmp_path)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_mini_pack_is_found_and_small():
+    pack = read_pack(embedded_pack("mini"))
+    files = [path for path in pack.folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 40e6
+    assert {"llm", "clip", "perceptual"} <= set(pack.backbones)
+    assert {"v2l", "vqgan"} <= set(pack.methods)
