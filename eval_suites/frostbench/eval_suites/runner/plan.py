@@ -1,0 +1,174 @@
+"""The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from frostbench.eval_suites.store.records import Record
+from frostbench.plugins.cards import Card
+from frostbench.plugins.images import Image
+from frostbench.plugins.method import Method
+from frostbench.plugins.task import Metric, SetMetric, Task
+from frostbench.plugins.waves import Engine
+
+AnyMetric: TypeAlias = Metric | SetMetric
+
+
+class FrozenBackbones(Protocol):
+    """The shared backbones, as far as the runner watches them."""
+
+    def get(self, role: str) -> Any:
+        """The backbone of a role, loaded on first use."""
+        ...
+
+    def loaded(self) -> Sequence[str]:
+        """The roles that are loaded by now."""
+        ...
+
+    def checksums(self, role: str) -> Mapping[str, str]:
+        """SHA-256 of each tensor of a loaded backbone, by the tensor's name, taken now."""
+        ...
+
+    def describe(self, role: str) -> Mapping[str, object]:
+        """For the manifest: kind, source, dtype, parameters."""
+        ...
+
+
+class Observer(Protocol):
+    """Somebody who watches a run: a tracker, a plugin that adds columns."""
+
+    def started(self, manifest: Mapping[str, Any]) -> None:
+        """Called once, before the first sample."""
+        ...
+
+    def scored(self, record: Record) -> Mapping[str, float] | None:
+        """Called for each new sample before it is stored; the answer becomes extra columns."""
+        ...
+
+    def finished(self, manifest: Mapping[str, Any]) -> None:
+        """Called once, after the last sample."""
+        ...
+
+
+Exchange: TypeAlias = Callable[[Sequence[Image], int], Mapping[Image, Image]]
+"""A derangement: for each of at least two distinct images another one, drawn from the seed."""
+
+
+@dataclass(frozen=True)
+class PlannedMethod:
+    """A method to be built when its first sample is due.
+
+    `weights` are SHA-256 by file name, for the manifest.
+    """
+
+    card: Card
+    build: Callable[[], Method]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """A task with its own limit of samples for each protocol.
+
+    `data` opens the data set (or hands over the open one) when the task's turn comes; `settings`
+    are plain values for the manifest, already inside `task`.
+    """
+
+    task: Task
+    data: Callable[[], Any]
+    limit: int
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The controls that are made of a method.
+
+    `engines` answer the method's own prompts without a language model ("majority_vote",
+    "token_overlap"); `exchange` says whose tokens each image gets in "shuffled_tokens".
+    `meanings` are one sentence for each control, method-free ones included, for the manifest.
+    """
+
+    engines: Mapping[str, Engine] = field(default_factory=dict)
+    exchange: Exchange | None = None
+    meanings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the numbers depend on besides the plan itself, as the manifest tells it.
+
+    `pack` is {name, summary, sha256}, `data` SHA-256 by data set. Versions and hardware are found
+    by the runner.
+    """
+
+    frostbench: str
+    pack: Mapping[str, Any]
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run.
+
+    Attributes:
+        out: the run's folder, made if missing, resumed if it holds a run of the same plan.
+        methods: each under its card's name; their order changes no number.
+        metrics: by id. A task's metrics that are not here are left out, which the run says.
+        engine: answers the prompts of methods; loads nothing before its first prompt.
+        config: the resolved configuration as plain values, stored as config.yaml.
+        tokens: folder of kept visual tokens, shared between runs.
+        controls: None leaves controls out.
+        chunk: requests that are driven together. Chunks depend on the plan alone, so that a
+            resumed run repeats whole chunks and gives the numbers of an uninterrupted one.
+        tokenize_batch: pictures of one call of `tokenize`.
+        gallery: samples of each task and protocol whose pictures and words are kept.
+        worker: name of this process's samples file.
+        retry_failed: try the failed samples of an interrupted or finished run again.
+    """
+
+    out: Path
+    methods: tuple[PlannedMethod, ...]
+    tasks: tuple[PlannedTask, ...]
+    metrics: Mapping[str, AnyMetric]
+    engine: Engine
+    backbones: FrozenBackbones
+    facts: Facts
+    tokens: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+    controls: Controls | None = field(default_factory=Controls)
+    observers: tuple[Observer, ...] = ()
+    seed: int = 0
+    device: str = "cpu"
+    limit: int | None = None
+    chunk: int = 32
+    tokenize_batch: int = 32
+    gallery: int = 8
+    worker: str = "0"
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        for kind, names in (
+            ("method", [method.card.name for method in self.methods]),
+            ("task", [task.task.card.name for task in self.tasks]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} {', '.join(twice)} is planned twice; name it once.")
+        if self.chunk < 1 or self.tokenize_batch < 1:
+            raise ValueError("chunk and tokenize_batch are at least 1.")
+        for planned in self.tasks:
+            card = planned.task.card
+            if card.ranks_by not in self.metrics:
+                raise ValueError(
+                    f"task {card.name!r} ranks by {card.ranks_by!r}, which is not among the "
+                    f"metrics of this run: {', '.join(sorted(self.metrics)) or 'none'}."
+                )
+
+    def metrics_of(self, planned: PlannedTask) -> dict[str, AnyMetric]:
+        """The task's metrics that this run has, in the card's order."""
+        return {
+            name: self.metrics[name] for name in planned.task.card.metrics if name in self.metrics
+        }
