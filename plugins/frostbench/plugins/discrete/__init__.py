@@ -1,0 +1,5 @@
+"""What all methods with discrete visual tokens share: the published prompts, and the way back.
+
+`DiscreteMethod` is the class to start from: its subclass says how a picture becomes a grid of
+codes and how a grid becomes a picture, and answers Classify, Reconstruct and Restore requests.
+"""

@@ -1,0 +1,238 @@
+"""Restoration in context, in waves over a grid of codes, as V2L-Tokenizer asks for it.
+
+Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874; texts, sizes and order are those of the
+published `eval_denoising_generation.py`.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from frostbench.plugins.completions import Completion, Generated
+from frostbench.plugins.discrete.classification import INPUT, OUTPUT
+from frostbench.plugins.discrete.examples import (
+    Example,
+    disturbed,
+    disturbed_counts,
+    held_out,
+)
+from frostbench.plugins.discrete.lending import Lending
+from frostbench.plugins.discrete.windows import hidden_cells, windows
+from frostbench.plugins.images import Image
+from frostbench.plugins.method import Waves
+from frostbench.plugins.prompts import Generate, Ids, Prompt, Segment, Shot, Text, TokenSets, Wave
+from frostbench.plugins.requests import HeldOutContext, OracleContext, Restore
+
+RATES = (0.50, 0.47, 0.44, 0.41, 0.38, 0.35, 0.32, 0.29, 0.26, 0.23)
+
+
+@dataclass(frozen=True)
+class RestorationSettings:
+    """How many codes are read and asked for at a time; the defaults are the published ones.
+
+    Attributes:
+        step: Codes that one prompt asks for (m in the paper).
+        prompt_length: Codes before them that it shows, where a picture is filled in (n). None is
+            one row of the grid; the published 16 are one row of 16x16.
+        rates: Shares of codes that the examples made of the clean picture have replaced.
+    """
+
+    step: int = 2
+    prompt_length: int | None = None
+    rates: tuple[float, ...] = RATES
+
+    def __post_init__(self) -> None:
+        if self.step < 1 or (self.prompt_length is not None and self.prompt_length < 1):
+            raise ValueError("step and prompt_length are at least 1.")
+        if not self.rates or not all(0 <= rate <= 1 for rate in self.rates):
+            raise ValueError(f"rates are one or more shares between 0 and 1, not {self.rates}.")
+
+
+def restoration(
+    request: Restore,
+    codes: Callable[[Image], Int[Tensor, "rows columns"]],
+    lending: Lending,
+    settings: RestorationSettings,
+    *,
+    beside: int = 0,
+    eos_id: int | None = None,
+) -> Waves:
+    """The outcome is the restored grid of codes, `Int[rows columns]`.
+
+    Without hidden pixels all prompts are one wave: each shows the corrupted codes of its window and
+    asks for the clean ones. With hidden pixels there is a wave for each window of hidden cells, in
+    row order: it shows the codes before the window, among them those just predicted.
+
+    In `OracleContext` the examples are disturbed copies of the clean picture's codes, and where
+    pixels are hidden, the visible cells show the clean picture's codes, as published. In
+    `HeldOutContext` the examples are the pairs' codes at the same cells, and nothing comes from the
+    clean picture.
+
+    Args:
+        request: What to restore; all that is drawn comes from its seed.
+        codes: The grid of codes of each picture of the request, all of one size.
+        lending: Which ids stand for the codes.
+        settings: Sizes and rates.
+        beside: Visual tokens a picture has beside the grid (V2L's global words); only the counts of
+            disturbed codes depend on it.
+        eos_id: The id at which generation ends; where it comes early, it was the answer at its
+            position, and the rest is asked for in a further wave.
+
+    Raises:
+        ValueError: grids differ in size, or an answer is no code.
+    """
+    corrupted = codes(request.image).cpu()
+    rows, columns = corrupted.shape
+    hidden = None if request.hidden is None else hidden_cells(request.hidden.cpu(), rows, columns)
+    cells = _cells(request, codes, hidden, corrupted, settings, len(lending.ids), beside)
+    prompts = _Prompts(
+        examples=cells.examples,
+        lending=lending,
+        length=settings.prompt_length or columns,
+        fills=hidden is not None,
+    )
+    restored = cells.start.clone()
+    if hidden is None:
+        everything = windows(torch.ones(rows * columns, dtype=torch.bool), settings.step)
+        waves = [everything]
+    else:
+        waves = [[window] for window in windows(hidden.flatten(), settings.step)]
+    for wave in waves:
+        asked = [prompts.of(window, restored) for window in wave]
+        answers = yield from whole_answers(asked, [len(window) for window in wave], eos_id)
+        for window, ids in zip(wave, answers, strict=True):
+            restored[window.start : window.stop] = torch.tensor(lending.take_back(ids))
+    return restored.view(rows, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Where a restoration starts from, and its examples, row by row."""
+
+    start: Int[Tensor, " cells"]
+    examples: list[Example]
+
+
+def _cells(
+    request: Restore,
+    codes: Callable[[Image], Int[Tensor, "rows columns"]],
+    hidden: Bool[Tensor, "rows columns"] | None,
+    corrupted: Int[Tensor, "rows columns"],
+    settings: RestorationSettings,
+    count: int,
+    beside: int,
+) -> _Cells:
+    def flat(image: Image) -> Int[Tensor, " cells"]:
+        grid = codes(image).cpu()
+        if grid.shape != corrupted.shape:
+            raise ValueError(
+                f"an example of request {request.id!r} has {tuple(grid.shape)} codes, and the "
+                f"picture itself {tuple(corrupted.shape)}; all pictures need grids of one size."
+            )
+        return grid.flatten()
+
+    own = corrupted.flatten()
+    match request.context:
+        case OracleContext(clean=picture, examples=examples):
+            clean = flat(picture)
+            start = own if hidden is None else clean
+            counts = disturbed_counts(settings.rates, examples, clean.numel() + beside)
+            return _Cells(start, disturbed(start, clean, count, counts, request.seed))
+        case HeldOutContext(pairs=pairs):
+            mask = None if hidden is None else hidden.flatten()
+            return _Cells(
+                own, [held_out(flat(pair.corrupted), flat(pair.clean), mask) for pair in pairs]
+            )
+
+
+@dataclass(frozen=True)
+class _Prompts:
+    """The prompt for a window of cells."""
+
+    examples: Sequence[Example]
+    lending: Lending
+    length: int
+    fills: bool
+
+    def of(self, window: range, codes: Int[Tensor, " cells"]) -> Prompt:
+        """Ask for a window, with the picture's codes as they stand now."""
+        # Filling in reads the codes before the window, other restorations the window itself.
+        start = max(0, window.start - self.length) if self.fills else window.start
+        read = slice(start, window.start if self.fills else window.stop)
+        write = slice(window.start, window.stop)
+        allowed = self.lending.allowed
+        return Prompt(
+            opening=(Text(instruction(len(window))),),
+            shots=tuple(
+                Shot((INPUT, *self._ids(one.given[read]), OUTPUT), self._ids(one.wanted[write]))
+                for one in self.examples
+            ),
+            query=(INPUT, *self._ids(codes[read]), OUTPUT),
+            ask=Generate(
+                len(window),
+                allowed=None if allowed is None else TokenSets((allowed,) * len(window)),
+            ),
+        )
+
+    def _ids(self, codes: Int[Tensor, " n"]) -> tuple[Segment, ...]:
+        return (Ids(tuple(self.lending.lend(codes))),) if len(codes) else ()
+
+
+def instruction(step: int) -> str:
+    r"""The published opening, with the number of tokens that are asked for.
+
+    >>> instruction(2)
+    'Learning a new language and predict the 2 tokens following the examples.\n'
+    """
+    return f"Learning a new language and predict the {step} tokens following the examples.\n"
+
+
+def whole_answers(
+    prompts: Sequence[Prompt], lengths: Sequence[int], eos_id: int | None
+) -> Generator[Wave, list[Completion], list[list[int]]]:
+    """Ask until every answer has its length.
+
+    To a picture the end-of-sequence token is a token like others: the published code never stops at
+    it. An answer that ended there goes on, in a further wave, behind that token.
+
+    Raises:
+        ValueError: an answer is too short although it did not end there, or too long.
+    """
+    answers: list[list[int]] = [[] for _ in prompts]
+    short = list(range(len(prompts)))
+    while short:
+        completions = yield [
+            _continued(prompts[i], answers[i], lengths[i] - len(answers[i])) for i in short
+        ]
+        for i, completion in zip(short, completions, strict=True):
+            if not isinstance(completion, Generated):
+                raise TypeError(f"a restoration is answered by ids, not by {completion!r}.")
+            ids = list(completion.ids)
+            if len(answers[i]) + len(ids) < lengths[i] and (not ids or ids[-1] != eos_id):
+                if eos_id is None:
+                    raise ValueError(f"{lengths[i]} tokens were asked for, {len(ids)} came.")
+                ids.append(eos_id)
+            answers[i] += ids
+        over = next((i for i in short if len(answers[i]) > lengths[i]), None)
+        if over is not None:
+            raise ValueError(f"{lengths[over]} tokens were asked for, {len(answers[over])} came.")
+        short = [i for i in short if len(answers[i]) < lengths[i]]
+    return answers
+
+
+def _continued(prompt: Prompt, said: Sequence[int], left: int) -> Prompt:
+    """The prompt with the beginning of its answer, asking for the rest."""
+    if not said:
+        return prompt
+    assert isinstance(prompt.ask, Generate)
+    allowed = prompt.ask.allowed
+    if isinstance(allowed, TokenSets):
+        allowed = TokenSets(allowed.sets[-left:])
+    return replace(
+        prompt,
+        query=(*prompt.query, Ids(tuple(said))),
+        ask=replace(prompt.ask, max_new_tokens=left, allowed=allowed),
+    )
