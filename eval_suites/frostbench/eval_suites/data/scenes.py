@@ -1,0 +1,189 @@
+"""Glyph scenes: pictures of which everything is known, since they are composed here.
+
+A scene is made from a split, a seed and a number, and is the same whenever it is made. Glyphs of a
+split lie on photographs of the same split, so that nothing in a test picture was trained on.
+"""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostbench.eval_suites.data.glyphs import Glyphs, Pixels, Pose, Split, compose
+from frostbench.eval_suites.data.photos import Photos, PhotoSplit
+from frostbench.eval_suites.data.wording import Question, caption_of, place, questions_about
+
+PHOTO_SPLIT: dict[Split, PhotoSplit] = {
+    "base": "train",
+    "validation": "validation",
+    "novel": "test",
+}
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """Sizes are parts of the picture's side."""
+
+    side: int = 64  # pixels
+    most: int = 4  # glyphs in a scene
+    sizes: tuple[tuple[float, float], ...] = ((0.45, 0.9), (0.36, 0.55), (0.3, 0.45), (0.28, 0.4))
+    again: float = 0.2  # chance that a further glyph repeats a class already there
+    visible: float = 0.6  # least part of each glyph's pixels that others leave visible
+    angle: float = 15.0  # degrees, either way
+    portrait_size: tuple[float, float] = (0.6, 0.95)
+    portrait_angle: float = 20.0
+    plain: float = 0.15  # chance of a colour gradient for background
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """One glyph in a scene.
+
+    `mask` is true where the glyph is what one sees (its alpha is at least a half, and nothing
+    later covers it); `box` is the mask's left, top, right and bottom edge in pixels, the last two
+    exclusive. `start` and `end` are its phrase's characters in the caption.
+    """
+
+    name: str
+    place: str
+    mask: NDArray[np.bool_]
+    box: tuple[float, float, float, float]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture `[side, side, 3]` with its glyphs, caption and questions, all exact."""
+
+    id: str
+    pixels: Pixels
+    placed: tuple[Placed, ...]
+    caption: str
+    questions: tuple[Question, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes, in the order of the caption."""
+        return tuple(glyph.name for glyph in self.placed)
+
+
+class Scenes:
+    """Makes scenes, portraits and photo crops from a data folder."""
+
+    def __init__(self, folder: Path, settings: SceneSettings | None = None) -> None:
+        self.settings = settings or SceneSettings()
+        self.glyphs = Glyphs(folder)
+        self.photos = Photos(folder, self.settings.side)
+        self._names: dict[Split, tuple[str, ...]] = {
+            split: self.glyphs.names(split) for split in PHOTO_SPLIT
+        }
+
+    def scene(self, split: Split, seed: int, index: int, count: int | None = None) -> Scene:
+        """Scene number `index` of a split and seed, with `count` glyphs (random if None)."""
+        draw = _random("scene", split, seed, index)
+        count = count or int(draw.integers(1, self.settings.most + 1))
+        while True:
+            names = self._choose(split, count, draw)
+            pixels, labels, complete = self._lay(names, self._poses(count, draw), split, draw)
+            masks = [labels == number for number in range(count)]
+            seen = [mask.sum() / max(1, whole) for mask, whole in zip(masks, complete, strict=True)]
+            boxes = [_box(mask) for mask in masks if mask.any()]
+            if len(boxes) < count or min(seen) < self.settings.visible:
+                continue
+            places = [place(box, self.settings.side) for box in boxes]
+            if len(set(zip(names, places, strict=True))) == count:
+                break
+        caption, spans = caption_of(names, places)
+        placed = tuple(
+            Placed(name, where, mask, box, *span)
+            for name, where, mask, box, span in zip(names, places, masks, boxes, spans, strict=True)
+        )
+        absent = self._absent(split, names, draw)
+        questions = questions_about(list(zip(names, places, strict=True)), absent)
+        return Scene(f"scene/{split}/{seed}/{index}", pixels, placed, caption, questions)
+
+    def portrait(self, name: str, seed: int) -> Pixels:
+        """One large glyph, at a random place, size, angle and background: `[side, side, 3]`."""
+        draw = _random("portrait", name, seed)
+        side, split = self.settings.side, self.glyphs.get(name).split
+        size = side * draw.uniform(*self.settings.portrait_size)
+        x, y = draw.uniform(size / 2, side - size / 2, size=2)
+        angle = draw.uniform(-self.settings.portrait_angle, self.settings.portrait_angle)
+        background = self._background(split, draw)
+        return compose(background, self.glyphs.draw(name, Pose(x, y, size, angle), side))
+
+    def photo_crop(self, split: Split, seed: int, index: int) -> Pixels:
+        """A crop of one of the split's photographs, without glyphs: `[side, side, 3]`."""
+        return self.photos.crop(PHOTO_SPLIT[split], _random("photo", split, seed, index))
+
+    def _choose(self, split: Split, count: int, draw: np.random.Generator) -> list[str]:
+        names: list[str] = []
+        for _ in range(count):
+            if names and draw.random() < self.settings.again:
+                names.append(names[draw.integers(len(names))])
+            else:
+                names.append(self._names[split][draw.integers(len(self._names[split]))])
+        return names
+
+    def _absent(self, split: Split, names: list[str], draw: np.random.Generator) -> str:
+        while (name := self._names[split][draw.integers(len(self._names[split]))]) in names:
+            pass
+        return name
+
+    def _poses(self, count: int, draw: np.random.Generator) -> list[Pose]:
+        """Random poses inside the picture; later ones keep off earlier ones where there is room."""
+        side = self.settings.side
+        poses: list[Pose] = []
+        for _ in range(count):
+            size = side * draw.uniform(*self.settings.sizes[count - 1])
+            angle = draw.uniform(-self.settings.angle, self.settings.angle)
+            places = draw.uniform(size / 2, side - size / 2, size=(8, 2))
+            gaps = [
+                min((max(abs(x - p.x), abs(y - p.y)) for p in poses), default=0.0)
+                for x, y in places
+            ]
+            x, y = places[int(np.argmax(gaps)) if poses else 0]
+            poses.append(Pose(float(x), float(y), size, angle))
+        return poses
+
+    def _lay(
+        self, names: list[str], poses: list[Pose], split: Split, draw: np.random.Generator
+    ) -> tuple[Pixels, NDArray[np.int8], list[int]]:
+        """The picture, which glyph each pixel shows (-1: none), each glyph's count of pixels."""
+        side = self.settings.side
+        pixels = self._background(split, draw)
+        labels = np.full((side, side), -1, dtype=np.int8)
+        complete = []
+        for number, (name, pose) in enumerate(zip(names, poses, strict=True)):
+            layer = self.glyphs.draw(name, pose, side)
+            pixels = compose(pixels, layer)
+            solid = layer[..., 3] >= 128
+            labels[solid] = number
+            complete.append(int(solid.sum()))
+        return pixels, labels, complete
+
+    def _background(self, split: Split, draw: np.random.Generator) -> Pixels:
+        if draw.random() >= self.settings.plain:
+            return self.photos.crop(PHOTO_SPLIT[split], draw)
+        colours = draw.uniform(0, 255, size=(2, 3))
+        turn = draw.uniform(0, 2 * np.pi)
+        ramp = np.linspace(-0.5, 0.5, self.settings.side)
+        slope = ramp[None, :, None] * np.cos(turn) + ramp[:, None, None] * np.sin(turn)
+        weight = slope / (abs(np.cos(turn)) + abs(np.sin(turn))) + 0.5
+        mixed = colours[0] * (1 - weight) + colours[1] * weight
+        pixels: Pixels = mixed.clip(0, 255).astype(np.uint8)
+        return pixels
+
+
+def _random(*key: str | int) -> np.random.Generator:
+    """A generator of its own for each key, the same on every machine."""
+    words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

@@ -1,0 +1,88 @@
+"""Words for scenes: places, captions with their phrases, questions with their answers."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+PLACES = ("on the left", "on the right", "at the top", "at the bottom", "in the middle")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+_SILENT = ("hour", "honest", "heir")
+_SOUNDED = ("uni", "one", "euro", "ukulele")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a scene, and the answers that are right."""
+
+    kind: Literal["what", "how many", "where", "whether"]
+    text: str
+    answers: tuple[str, ...]
+
+
+def with_article(name: str) -> str:
+    """A name with its indefinite article.
+
+    >>> with_article("owl"), with_article("hourglass done"), with_article("unicorn")
+    ('an owl', 'an hourglass done', 'a unicorn')
+    """
+    vowel = name.startswith(tuple("aeiou")) and not name.startswith(_SOUNDED)
+    return f"an {name}" if vowel or name.startswith(_SILENT) else f"a {name}"
+
+
+def place(box: Sequence[float], side: int) -> str:
+    """Where a box (left, top, right, bottom) lies in a square picture, as one of `PLACES`.
+
+    The larger of the two offsets of its centre counts; below an eighth of the side it is the
+    middle.
+    """
+    x = (box[0] + box[2]) / 2 / side - 0.5
+    y = (box[1] + box[3]) / 2 / side - 0.5
+    if max(abs(x), abs(y)) < 0.125:
+        return "in the middle"
+    if abs(x) >= abs(y):
+        return "on the left" if x < 0 else "on the right"
+    return "at the top" if y < 0 else "at the bottom"
+
+
+def caption_of(
+    names: Sequence[str], places: Sequence[str]
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """One sentence, and for each glyph its phrase's (start, end) in the sentence.
+
+    >>> caption_of(["owl", "cat"], ["at the top", "on the left"])
+    ('an owl at the top and a cat on the left.', ((0, 16), (21, 38)))
+    """
+    text = ""
+    spans = []
+    for index, (name, where) in enumerate(zip(names, places, strict=True)):
+        if index:
+            text += " and " if index == len(names) - 1 else ", "
+        phrase = f"{with_article(name)} {where}"
+        spans.append((len(text), len(text) + len(phrase)))
+        text += phrase
+    return text + ".", tuple(spans)
+
+
+def questions_about(placed: Sequence[tuple[str, str]], absent: str) -> tuple[Question, ...]:
+    """Questions about glyphs (name, place), of which each has one answer; `absent` is not there."""
+    counts = Counter(name for name, _ in placed)
+    at = Counter(where for _, where in placed)
+    total = NUMBERS[len(placed)]
+    questions = [
+        Question("how many", "how many things are there?", (total, str(len(placed)))),
+        Question("whether", f"is there {with_article(absent)}?", ("no",)),
+    ]
+    for name, where in placed:
+        if at[where] == 1:
+            answers = (name, with_article(name))
+            questions.append(Question("what", f"what is {where}?", answers))
+        if counts[name] == 1:
+            short = where.split()[-1]
+            questions.append(Question("where", f"where is the {name}?", (where, short)))
+    for name, count in counts.items():
+        questions.append(Question("whether", f"is there {with_article(name)}?", ("yes",)))
+        text = f"how many times is there {with_article(name)}?"
+        questions.append(Question("how many", text, (NUMBERS[count], str(count))))
+    return tuple(questions)
