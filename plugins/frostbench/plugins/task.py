@@ -49,12 +49,18 @@ class DataSource(Protocol):
 class Task(ABC):
     """One question asked of many images.
 
-    Settings of a task are a frozen dataclass, its only constructor argument, with defaults that
-    suit the `mini` pack; the user's configuration overrides them by key.
+    `settings` is a frozen dataclass with defaults that suit the `mini` pack; the user's
+    configuration overrides them by key, and the task is made from it. `data` names the data set
+    that `instances` is given.
     """
 
     card: ClassVar[TaskCard]
     data: ClassVar[str]
+    settings: ClassVar[type[Any]]
+
+    @abstractmethod
+    def __init__(self, settings: Any) -> None:
+        """Take an object of the class `settings`."""
 
     @abstractmethod
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
