@@ -1,0 +1,26 @@
+"""Intervals on everything, and ranks that are ranges.
+
+A column is what one row of the leaderboard scored under one metric: `Means` where every sample has
+a score of its own, `Frechet` where the whole set has one. Both give an `Estimate` with an interval,
+and the paired `difference` of two columns on the samples that both have. The bootstrap resamples
+clusters (samples that share images or an episode), with the same draws for every column over the
+same clusters, so that differences are paired.
+"""
+
+from frostbench.eval_suites.statistics.bootstrap import Bootstrap, Bounds, Estimate
+from frostbench.eval_suites.statistics.frechet import Frechet, frechet_distance
+from frostbench.eval_suites.statistics.means import Means
+from frostbench.eval_suites.statistics.ranks import Column, Rank, difference, rank_ranges
+
+__all__ = [
+    "Bootstrap",
+    "Bounds",
+    "Column",
+    "Estimate",
+    "Frechet",
+    "Means",
+    "Rank",
+    "difference",
+    "frechet_distance",
+    "rank_ranges",
+]
