@@ -20,11 +20,20 @@ class StoredCost:
 
 @dataclass(frozen=True)
 class Stored:
-    """A prediction or a target: text in place, an image as the hash of its blob."""
+    """A prediction or a target: text in place, anything else as the hash of its blob.
+
+    `accepted` are all texts of a target that accepts several; `text` is then the first.
+    """
 
     kind: Literal["text", "image", "masks", "boxes", "none"]
     text: str | None = None
     blob: str | None = None
+    accepted: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "Stored":
+        """What `asdict` described."""
+        return Stored(**{**values, "accepted": tuple(values.get("accepted") or ())})
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,8 @@ class Record:
     def from_json(line: Mapping[str, Any]) -> "Record":
         """The record that `to_json` described."""
         values = dict(line)
-        values["prediction"] = Stored(**values["prediction"])
-        values["target"] = Stored(**values["target"])
+        values["prediction"] = Stored.from_json(values["prediction"])
+        values["target"] = Stored.from_json(values["target"])
         values["cost"] = StoredCost(**values["cost"])
         values["features"] = {key: tuple(pair) for key, pair in values["features"].items()}
         return Record(**values)
