@@ -1,0 +1,1 @@
+"""Metrics: pure functions, and their classes under ids that carry the protocol."""

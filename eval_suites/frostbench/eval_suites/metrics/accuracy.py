@@ -1,0 +1,67 @@
+"""Accuracy of labels and answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from frostbench.plugins.predictions import Prediction, TextPrediction
+from frostbench.plugins.task import MetricContext, Target
+
+
+def exact(text: str, label: str) -> bool:
+    """Whether the whole text is the label: case counts, blanks around it do not.
+
+    >>> exact(" lion ", "lion"), exact("lionfish", "lion"), exact("Lion", "lion")
+    (True, False, False)
+    """
+    return text.strip() == label.strip()
+
+
+def prefix(text: str, label: str) -> bool:
+    """Whether the text begins with the label, blanks before it aside: V2L's published scorer.
+
+    Looser than `exact`: "lionfish" passes for "lion".
+
+    >>> prefix("lionfish", "lion"), prefix("a lion", "lion")
+    (True, False)
+    """
+    return text.lstrip().startswith(label.strip())
+
+
+@dataclass
+class Accuracy:
+    """1 where the text matches the target (or one of several accepted texts), else 0."""
+
+    id: str
+    matches: Callable[[str, str], bool]
+    higher_is_better: bool = True
+    unit: str = ""
+    lower: float | None = 0.0
+    upper: float | None = 1.0
+
+    def __call__(self, prediction: Prediction, target: Target) -> float:
+        """1.0 or 0.0.
+
+        Raises:
+            ValueError: prediction or target is no text.
+        """
+        if not isinstance(prediction, TextPrediction):
+            raise ValueError(
+                f"{self.id} scores texts; the prediction is a {type(prediction).__name__}."
+            )
+        if isinstance(target, str):
+            accepted: tuple[str, ...] = (target,)
+        elif isinstance(target, tuple):
+            accepted = target
+        else:
+            raise ValueError(f"{self.id} scores texts; the target is a {type(target).__name__}.")
+        return float(any(self.matches(prediction.text, label) for label in accepted))
+
+
+def accuracy_exact(_: MetricContext) -> Accuracy:
+    """`accuracy[exact]`: the whole label."""
+    return Accuracy("accuracy[exact]", exact)
+
+
+def accuracy_prefix(_: MetricContext) -> Accuracy:
+    """`accuracy[prefix]`: the text begins with the label."""
+    return Accuracy("accuracy[prefix]", prefix)

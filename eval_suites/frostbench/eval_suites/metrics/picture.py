@@ -1,0 +1,31 @@
+"""The class of every metric that compares two pictures without a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.eval_suites.metrics.pair import picture_pair
+from frostbench.plugins.predictions import Prediction
+from frostbench.plugins.task import Target
+
+
+@dataclass
+class PictureMetric:
+    """A function of two pictures under an id; see `frostbench.plugins.task.Metric`."""
+
+    id: str
+    function: Callable[[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]], float]
+    higher_is_better: bool
+    unit: str
+    lower: float | None
+    upper: float | None
+
+    def __call__(self, prediction: Prediction, target: Target) -> float:
+        """The score of one sample.
+
+        Raises:
+            ValueError: the pictures cannot be compared; see `picture_pair`.
+        """
+        return self.function(*picture_pair(self.id, prediction, target))

@@ -1,0 +1,63 @@
+"""Structural similarity (Wang et al., 2004), with the borders left out."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from frostbench.eval_suites.metrics.luma import studio_luma
+from frostbench.eval_suites.metrics.picture import PictureMetric
+from frostbench.plugins.task import MetricContext
+
+SIGMA = 1.5
+RADIUS = 5  # the window is cut at 3.5 sigma, as scikit-image does: 11 x 11 pixels
+C1, C2 = 0.01**2, 0.03**2  # for a data range of 1
+
+
+def ssim(prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]) -> float:
+    """Mean SSIM of pictures in [0, 1], in [-1, 1]; higher is better, identical pictures have 1.
+
+    A Gaussian window of sigma 1.5, covariances divided by n, only windows that lie wholly inside
+    the picture, the mean over channels: scikit-image's `structural_similarity` with
+    `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1`.
+
+    Raises:
+        ValueError: a side of the picture is shorter than the window's 11 pixels.
+    """
+    if min(target.shape[1:]) <= 2 * RADIUS:
+        sides = " x ".join(str(side) for side in target.shape[1:])
+        raise ValueError(f"ssim: the window has 11 x 11 pixels, the picture only {sides}.")
+    a, b = prediction.double(), target.double()
+    mean_a, mean_b, square_a, square_b, product = _smooth(torch.stack([a, b, a * a, b * b, a * b]))
+    variance_a = square_a - mean_a * mean_a
+    variance_b = square_b - mean_b * mean_b
+    covariance = product - mean_a * mean_b
+    likeness = ((2 * mean_a * mean_b + C1) * (2 * covariance + C2)) / (
+        (mean_a.square() + mean_b.square() + C1) * (variance_a + variance_b + C2)
+    )
+    return float(likeness.mean())
+
+
+def ssim_rgb(_: MetricContext) -> PictureMetric:
+    """`ssim[rgb]`: the mean of the three channels' SSIM."""
+    return PictureMetric("ssim[rgb]", ssim, True, "", -1.0, 1.0)
+
+
+def ssim_y(_: MetricContext) -> PictureMetric:
+    """`ssim[y]`: on BT.601 studio-range luma; the data range stays 1 (255 in 8 bits)."""
+
+    def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
+        return ssim(studio_luma(prediction), studio_luma(target))
+
+    return PictureMetric("ssim[y]", score, True, "", -1.0, 1.0)
+
+
+def _smooth(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c valid_h valid_w"]:
+    """Gaussian means of every window that lies wholly inside."""
+    steps = torch.arange(-RADIUS, RADIUS + 1, dtype=maps.dtype)
+    weights = torch.exp(-0.5 * (steps / SIGMA).square())
+    weights = weights / weights.sum()
+    n, c, h, w = maps.shape
+    planes = maps.reshape(n * c, 1, h, w)
+    planes = conv2d(conv2d(planes, weights.view(1, 1, -1, 1)), weights.view(1, 1, 1, -1))
+    return planes.view(n, c, h - 2 * RADIUS, w - 2 * RADIUS)

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.color import rgb2ycbcr
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from frostbench.eval_suites.metrics.accuracy import accuracy_exact, accuracy_prefix
+from frostbench.eval_suites.metrics.luma import studio_luma
+from frostbench.eval_suites.metrics.psnr import psnr, psnr_rgb, psnr_rgb_crop4, psnr_y
+from frostbench.eval_suites.metrics.ssim import ssim_rgb, ssim_y
+from frostbench.plugins.images import Image
+from frostbench.plugins.predictions import ImagePrediction, TextPrediction
+from frostbench.plugins.task import Metric, MetricContext
+
+CONTEXT = MetricContext(backbones=None)
+PICTURE_METRICS = [
+    factory(CONTEXT) for factory in (psnr_rgb, psnr_y, psnr_rgb_crop4, ssim_rgb, ssim_y)
+]
+BY_ID = {metric.id: metric for metric in PICTURE_METRICS}
+
+
+def pair(seed, height=40, width=52, noise=0.1):
+    source = torch.Generator().manual_seed(seed)
+    truth = torch.rand(3, height, width, generator=source)
+    ours = (truth + noise * torch.randn(3, height, width, generator=source)).clamp(0, 1)
+    return ours, truth
+
+
+def score(metric, ours, truth):
+    return BY_ID[metric](ImagePrediction(ours), Image(truth))
+
+
+def as_array(pixels):
+    return pixels.permute(1, 2, 0).double().numpy()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_psnr_agrees_with_scikit_image(seed):
+    ours, truth = pair(seed)
+    a, b = as_array(truth), as_array(ours)
+    expected = peak_signal_noise_ratio(a, b, data_range=1)
+    assert score("psnr[rgb]", ours, truth) == pytest.approx(expected, abs=1e-9)
+    cropped = peak_signal_noise_ratio(a[4:-4, 4:-4], b[4:-4, 4:-4], data_range=1)
+    assert score("psnr[rgb-crop4]", ours, truth) == pytest.approx(cropped, abs=1e-9)
+    luma = peak_signal_noise_ratio(rgb2ycbcr(a)[..., 0], rgb2ycbcr(b)[..., 0], data_range=255)
+    assert score("psnr[y]", ours, truth) == pytest.approx(luma, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ssim_agrees_with_scikit_image(seed):
+    ours, truth = pair(seed)
+    a, b = as_array(truth), as_array(ours)
+    options = {
+        "gaussian_weights": True,
+        "sigma": 1.5,
+        "use_sample_covariance": False,
+    }
+    expected = structural_similarity(a, b, data_range=1, channel_axis=-1, **options)
+    assert score("ssim[rgb]", ours, truth) == pytest.approx(expected, abs=1e-9)
+    a, b = rgb2ycbcr(a)[..., 0], rgb2ycbcr(b)[..., 0]
+    luma = structural_similarity(a, b, data_range=255, **options)
+    assert score("ssim[y]", ours, truth) == pytest.approx(luma, abs=1e-9)
+
+
+def test_luma_is_that_of_scikit_image_in_studio_range():
+    truth = pair(0)[1].double()
+    expected = rgb2ycbcr(as_array(truth))[..., 0] / 255
+    assert np.allclose(studio_luma(truth)[0].numpy(), expected, atol=1e-12)
+    corners = studio_luma(torch.stack([torch.zeros(3, 1), torch.ones(3, 1)], dim=-1))
+    assert (corners * 255).flatten().tolist() == pytest.approx([16, 235])
+
+
+@given(seed=st.integers(0, 1000), noise=st.floats(0.01, 0.5))
+@settings(max_examples=20, deadline=None)
+def test_scores_are_symmetric_within_bounds_and_best_for_the_truth(seed, noise):
+    ours, truth = pair(seed, 24, 20, noise)
+    for name, metric in BY_ID.items():
+        value = score(name, ours, truth)
+        assert value == pytest.approx(score(name, truth, ours))
+        assert metric.lower <= value < score(name, truth, truth) == pytest.approx(metric.upper)
+
+
+def test_psnr_of_almost_identical_pictures_is_not_above_that_of_identical_ones():
+    truth = torch.full((3, 8, 8), 0.5, dtype=torch.float64)
+    assert psnr(truth, truth) == psnr(truth + 1e-9, truth) == 100.0
+
+
+def test_psnr_is_per_picture_not_of_the_mean_error():
+    near, far = pair(0, noise=0.05), pair(1, noise=0.3)
+    mean = (psnr(*near) + psnr(*far)) / 2
+    pooled = psnr(torch.cat([near[0], far[0]]), torch.cat([near[1], far[1]]))
+    assert mean > pooled + 1
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_a_picture_metric_refuses_what_it_cannot_score(name):
+    truth = torch.full((3, 24, 24), 0.5)
+    broken = truth.clone()
+    broken[0, 3, 4] = torch.nan
+    with pytest.raises(ValueError, match=r"1 of 1728 predicted values are NaN or infinite"):
+        score(name, broken, truth)
+    with pytest.raises(ValueError, match=r"picture is 24 x 23 and the target 24 x 24"):
+        score(name, truth[:, :, :23], truth)
+    with pytest.raises(ValueError, match=r"lie in \[-1, 0.5\]; a picture's lie in \[0, 1\]"):
+        score(
+            name, torch.where(truth.isnan(), truth, truth).index_fill(0, torch.tensor(0), -1), truth
+        )
+    with pytest.raises(ValueError, match=r"the prediction is a TextPrediction"):
+        BY_ID[name](TextPrediction("lion"), Image(truth))
+    with pytest.raises(ValueError, match=r"the target is a str"):
+        BY_ID[name](ImagePrediction(truth), "lion")
+
+
+def test_pictures_too_small_for_the_window_or_the_crop_are_unscored():
+    with pytest.raises(ValueError, match="11 x 11 pixels, the picture only 10 x 30"):
+        score("ssim[rgb]", torch.zeros(3, 10, 30), torch.zeros(3, 10, 30))
+    with pytest.raises(ValueError, match="has no inside"):
+        score("psnr[rgb-crop4]", torch.zeros(3, 8, 30), torch.zeros(3, 8, 30))
+
+
+def test_exact_accuracy_wants_the_whole_label_and_prefix_accuracy_its_beginning():
+    exact, prefix = accuracy_exact(CONTEXT), accuracy_prefix(CONTEXT)
+    table = {  # text: (exact, prefix), for the label "lion"
+        "lion": (1, 1),
+        "  lion\n": (1, 1),
+        "lionfish": (0, 1),
+        "lion cub": (0, 1),
+        "Lion": (0, 0),
+        "a lion": (0, 0),
+        "lio": (0, 0),
+        "": (0, 0),
+    }
+    for text, expected in table.items():
+        prediction = TextPrediction(text)
+        assert (exact(prediction, "lion"), prefix(prediction, "lion")) == expected
+    assert exact(TextPrediction("two"), ("2", "two")) == 1
+
+
+def test_accuracy_refuses_pictures():
+    exact = accuracy_exact(CONTEXT)
+    with pytest.raises(ValueError, match="the prediction is a ImagePrediction"):
+        exact(ImagePrediction(torch.zeros(3, 2, 2)), "lion")
+    with pytest.raises(ValueError, match="the target is a Image"):
+        exact(TextPrediction("lion"), Image(torch.zeros(3, 2, 2)))
+
+
+def test_every_metric_keeps_the_contract():
+    for metric in (*PICTURE_METRICS, accuracy_exact(CONTEXT), accuracy_prefix(CONTEXT)):
+        assert isinstance(metric, Metric)
+        assert metric.higher_is_better
