@@ -1,0 +1,108 @@
+"""From features to the nearest of a codebook's rows, and the loss that brings both together."""
+
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+CELLS_AT_ONCE = 1 << 25  # distances held at a time
+ROUNDING = 1e-5  # of |a|² + |b|², well above what float32 products lose
+
+
+def nearest(
+    features: Float[Tensor, "*grid d"], codebook: Float[Tensor, "words d"]
+) -> Int[Tensor, "*grid"]:
+    """The row of the codebook nearest to each feature.
+
+    Distances are Euclidean and in float32; of several rows equally near, the lowest wins. The
+    answer for a feature does not depend on what else is asked at the same time.
+
+    Raises:
+        ValueError: a feature is infinite or not a number.
+    """
+    flat, table = features.detach().flatten(0, -2).float(), codebook.detach().float()
+    if not bool(flat.isfinite().all()):
+        raise ValueError("a feature to be quantized is infinite or not a number.")
+    with torch.autocast(features.device.type, enabled=False):
+        lengths = table.square().sum(1)
+        step = max(1, CELLS_AT_ONCE // max(1, len(table)))
+        ids = [_nearest(part, table, lengths) for part in torch.split(flat, step)]
+    found = torch.cat(ids) if ids else flat.new_zeros(0, dtype=torch.long)
+    return found.view(features.shape[:-1])
+
+
+def _nearest(
+    features: Float[Tensor, "n d"],
+    table: Float[Tensor, "words d"],
+    lengths: Float[Tensor, " words"],
+) -> Int[Tensor, " n"]:
+    # |a - b|² less |a|² by one matrix product, whose rounding depends on its shape: so every row
+    # within that rounding of the best is then measured again, exactly and alike.
+    rough = torch.addmm(lengths, features, table.T, alpha=-2)
+    slack = ROUNDING * (features.square().sum(1) + lengths.max())
+    rows, words = (rough <= (rough.amin(1) + slack)[:, None]).nonzero(as_tuple=True)
+    if len(rows) == len(features):
+        return words
+    exact = (features[rows].double() - table[words].double()).square().sum(1)
+    least = exact.new_full((len(features),), torch.inf).scatter_reduce(0, rows, exact, "amin")
+    tied = exact <= least[rows]
+    lowest = words.new_full((len(features),), len(table))
+    return lowest.scatter_reduce(0, rows[tied], words[tied], "amin")
+
+
+def straight_through(
+    features: Float[Tensor, "*shape"], quantized: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """The quantized values, with the gradient passed on to the features."""
+    return features + (quantized - features).detach()
+
+
+def codebook_loss(
+    features: Float[Tensor, "*shape"],
+    quantized: Float[Tensor, "*shape"],
+    beta: float,
+    legacy: bool,
+) -> Float[Tensor, ""]:
+    """Mean squares that draw the features to their rows (commitment) and the rows to them.
+
+    The paper weighs commitment by `beta` and the rows' term by 1 (equation 4 of the VQ-GAN
+    paper); the published code exchanged them, and every published checkpoint was trained so:
+    that is `legacy`.
+    """
+    commitment = (quantized.detach() - features).square().mean()
+    rows = (quantized - features.detach()).square().mean()
+    return commitment + beta * rows if legacy else beta * commitment + rows
+
+
+class Quantizer(nn.Module):
+    """A learned codebook; its rows start from a uniform distribution in ±1 / codes."""
+
+    def __init__(self, codes: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(codes, width)
+        nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
+
+    def forward(self, features: Float[Tensor, "b d gh gw"]) -> Int[Tensor, "b gh gw"]:
+        """The nearest code for each cell."""
+        return nearest(features.movedim(1, -1), self.embedding.weight)
+
+    def rows(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b d gh gw"]:
+        """The rows of the codebook behind ids.
+
+        Raises:
+            ValueError: an id is no row of the codebook.
+        """
+        check_ids(ids, self.embedding.num_embeddings, "code")
+        return cast(Tensor, self.embedding(ids)).movedim(-1, 1)
+
+
+def check_ids(ids: Int[Tensor, "*shape"], rows: int, noun: str) -> None:
+    """Refuse ids that are no row of a table.
+
+    Raises:
+        ValueError: an id is negative or too large.
+    """
+    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= rows):
+        wrong = ids[(ids < 0) | (ids >= rows)].flatten()[0].item()
+        raise ValueError(f"{wrong} is the id of no {noun}; there are {rows}, counted from 0.")

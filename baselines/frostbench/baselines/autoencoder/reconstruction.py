@@ -1,0 +1,26 @@
+"""What one pass of an autoencoder gives to its training."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """Pictures, about [-1, 1], the codebook's loss, and the ids (None where none were drawn)."""
+
+    images: Float[Tensor, "b 3 h w"]
+    codebook_loss: Float[Tensor, ""]
+    ids: Int[Tensor, "b gh gw"] | None
+
+
+def psnr(
+    images: Float[Tensor, "b 3 h w"], reconstruction: Float[Tensor, "b 3 h w"]
+) -> Float[Tensor, " b"]:
+    """Peak signal-to-noise ratio of each RGB picture in dB, of pictures in [-1, 1], clamped.
+
+    Equal pictures score infinity.
+    """
+    error = (images - reconstruction.float().clamp(-1, 1)).square().flatten(1).mean(1)
+    return 10 * (4 / error).log10()

@@ -1,0 +1,81 @@
+"""A trained model as a folder of a pack: `config.json`, its settings, and `model.safetensors`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from frostbench.plugins import weights
+from frostbench.plugins.settings import read_settings as read
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+S = TypeVar("S", bound="DataclassInstance")
+
+
+def override(settings: S, values: Mapping[str, str], where: str) -> S:
+    """Settings with some values replaced, by dotted name (`{"loss.pixel_weight": "0.5"}`).
+
+    `where` is how the user wrote the way to them; errors begin with it.
+
+    Raises:
+        ValueError: a name or value that the settings do not know.
+    """
+    return read(type(settings), {**asdict(settings), **values}, where)
+
+
+def save(folder: Path, settings: "DataclassInstance", tensors: Mapping[str, Tensor]) -> None:
+    """Write both files. Floating-point tensors are stored in half precision.
+
+    Raises:
+        ValueError: a value cannot be stored in half precision.
+    """
+    half = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+    lost = [name for name, tensor in half.items() if not bool(tensor.isfinite().all())]
+    if lost:
+        raise ValueError(f"{lost[0]} holds values that half precision cannot: not stored.")
+    weights.write(folder / WEIGHTS, half)
+    (folder / CONFIG).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
+
+
+def read_settings(folder: Path, default: S) -> S:
+    """The settings of a stored model; what the file leaves out is as in `default`.
+
+    Raises:
+        ValueError: the file is missing, no JSON, or names what the settings do not have.
+    """
+    path = folder / CONFIG
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"no {CONFIG} in {folder}: there is no trained model.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no settings but {type(values).__name__}.")
+    return read(type(default), {**asdict(default), **values}, str(path))
+
+
+def load_into(module: nn.Module, folder: Path) -> None:
+    """Fill a module, strictly, with the weights of a stored model.
+
+    Raises:
+        ValueError: the file is missing, damaged, or fits another module.
+    """
+    path = folder / WEIGHTS
+    weights.fill(module, weights.read(path), str(path))
+
+
+@torch.no_grad()
+def rounded(module: nn.Module) -> None:
+    """Round a module's weights to what `save` stores, so that figures are those of the file."""
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())

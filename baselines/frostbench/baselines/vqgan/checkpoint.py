@@ -1,0 +1,29 @@
+"""Published VQ-GAN checkpoints: Lightning files, alone or inside a transformer's checkpoint."""
+
+from pathlib import Path
+
+from frostbench.baselines.autoencoder.published import read_torch, state_of, without
+from frostbench.baselines.vqgan.model import F16_1024, VQGAN, VQGANSettings
+from frostbench.plugins import weights
+
+NESTED = "first_stage_model."
+SKIPPED = ("loss.",)  # the discriminator and the perceptual network of the training
+
+
+def load_published(path: Path, settings: VQGANSettings = F16_1024) -> VQGAN:
+    """The model of an official checkpoint, in evaluation mode.
+
+    Nothing may be missing or left over but what belongs to the training (`loss.`).
+
+    Raises:
+        ValueError: the file cannot be read, or does not fit the settings.
+    """
+    state = state_of(read_torch(path), ("state_dict",), path)
+    nested = {
+        name.removeprefix(NESTED): tensor
+        for name, tensor in state.items()
+        if name.startswith(NESTED)
+    }
+    model = VQGAN(settings)
+    weights.fill(model, without(nested or state, SKIPPED), str(path))
+    return model.eval()

@@ -1,0 +1,90 @@
+"""The VQ-GAN tokenizer: encoder, learned codebook, decoder."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from frostbench.baselines.autoencoder.decoder import Decoder
+from frostbench.baselines.autoencoder.encoder import Encoder
+from frostbench.baselines.autoencoder.quantizer import (
+    Quantizer,
+    codebook_loss,
+    straight_through,
+)
+from frostbench.baselines.autoencoder.reconstruction import Reconstruction
+from frostbench.baselines.autoencoder.settings import NetworkSettings
+
+
+@dataclass(frozen=True)
+class VQGANSettings:
+    """Sizes and codebook; the defaults are those of the published f16 model with 1024 codes.
+
+    `beta` and `legacy_beta` are explained at `codebook_loss`.
+    """
+
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    codes: int = 1024
+    embed_width: int = 256
+    beta: float = 0.25
+    legacy_beta: bool = True
+
+
+F16_1024 = VQGANSettings()
+F16_16384 = VQGANSettings(codes=16384)
+
+
+class VQGAN(nn.Module):
+    """Stage 1 of the paper; parameters are named as in the published checkpoints."""
+
+    def __init__(self, settings: VQGANSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        z, width = settings.network.z_channels, settings.embed_width
+        self.encoder = Encoder(settings.network)
+        self.decoder = Decoder(settings.network)
+        self.quantize = Quantizer(settings.codes, width)
+        self.quant_conv = nn.Conv2d(z, width, 1)
+        self.post_quant_conv = nn.Conv2d(width, z, 1)
+
+    def features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d gh gw"]:
+        """The encoder's features before quantization; images in [-1, 1]."""
+        return cast(Tensor, self.quant_conv(self.encoder(images)))
+
+    def encode(self, images: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b gh gw"]:
+        """The code of each cell; images in [-1, 1], sizes a multiple of the cell's."""
+        return cast(Tensor, self.quantize(self.features(images)))
+
+    def decode(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b 3 h w"]:
+        """Pictures from codes, about [-1, 1] and not clamped.
+
+        Raises:
+            ValueError: an id is no code.
+        """
+        return self.render(self.quantize.rows(ids))
+
+    def render(self, quantized: Float[Tensor, "b d gh gw"]) -> Float[Tensor, "b 3 h w"]:
+        """Pictures from features that were, or might have been, quantized."""
+        return cast(Tensor, self.decoder(self.post_quant_conv(quantized)))
+
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], noise: float | None = None
+    ) -> Reconstruction:
+        """Reconstruct pictures in [-1, 1] for training.
+
+        With `noise` there is no codebook: noise of that deviation is added to the features, and
+        their mean square takes the place of the codebook's loss. Short trainings begin so (the
+        published ones do not): what matters more to the picture then stands out more from the
+        noise, and distances between features tell how much they matter.
+        """
+        features = self.features(images)
+        if noise is not None:
+            power = features.float().square().mean()
+            blurred = features + noise * torch.randn_like(features)
+            return Reconstruction(self.render(blurred), power, None)
+        ids = self.quantize(features)
+        rows = self.quantize.rows(ids)
+        loss = codebook_loss(features.float(), rows, self.settings.beta, self.settings.legacy_beta)
+        return Reconstruction(self.render(straight_through(features, rows)), loss, ids)

@@ -1,0 +1,127 @@
+"""The recipe that trains VQ-GAN on a pack's pictures."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from frostbench.baselines.autoencoder import stored
+from frostbench.baselines.autoencoder.clusters import cluster
+from frostbench.baselines.autoencoder.losses import LossSettings
+from frostbench.baselines.autoencoder.pool import Pool
+from frostbench.baselines.autoencoder.settings import DiscriminatorSettings, NetworkSettings
+from frostbench.baselines.autoencoder.training import (
+    AdversarialTraining,
+    TrainingSettings,
+    figures,
+)
+from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
+from frostbench.plugins import recipe
+from frostbench.plugins.perceptual import Perceptual
+from frostbench.plugins.recipe import Report, Workshop
+
+ROUNDS = 10  # of k-means
+
+
+@dataclass(frozen=True)
+class VQGANRecipe:
+    """What is trained and how, for the `mini` pack.
+
+    Training goes through `pool_batches` batches of pictures again and again.
+    """
+
+    model: VQGANSettings = field(
+        default_factory=lambda: VQGANSettings(
+            network=NetworkSettings(
+                channels=16,
+                multipliers=(1, 2, 4, 8),
+                residual_blocks=1,
+                attention_sizes=(),
+                nominal_size=64,
+                z_channels=64,
+                norm_groups=8,
+            ),
+            codes=1024,
+            embed_width=32,
+        )
+    )
+    training: TrainingSettings = field(
+        default_factory=lambda: TrainingSettings(
+            steps=4000,
+            batch=16,
+            rate=1e-3,
+            warmup_steps=100,
+            cosine=True,
+            loss=LossSettings(perceptual_weight=0.1, adversarial_weight=0.0, adversarial_start=0),
+            discriminator=DiscriminatorSettings(layers=2, channels=16),
+            noisy_steps=500,
+            noise=1.0,
+            power_weight=0.01,
+            fit_batches=24,
+            bfloat16=True,
+        )
+    )
+    pool_batches: int = 384
+    validation_batches: int = 16
+
+
+def train(workshop: Workshop) -> Report:
+    """Train, store the model in `pack/vqgan`, and measure what is stored.
+
+    Raises:
+        ValueError: the workshop has no pictures, or a setting is unknown.
+    """
+    settings = stored.override(VQGANRecipe(), workshop.settings, "vqgan")
+    torch.manual_seed(workshop.seed)
+    model = VQGAN(settings.model).to(workshop.device)
+    plan = settings.training
+    training = AdversarialTraining(
+        model,
+        model,
+        Pool(workshop, "base", plan.batch, settings.pool_batches),
+        plan,
+        last_layer=model.decoder.conv_out.weight,
+        features=model.features,
+        fit=lambda points: fit_codebook(model, points, workshop.seed),
+        perceptual=(
+            Perceptual.load(workshop.pack / "perceptual")
+            if plan.loss.perceptual_weight > 0
+            else None
+        ),
+    )
+    progress = recipe.train(workshop, "vqgan", training.parts(), training.step, plan.steps)
+    stored.rounded(model)
+    folder = workshop.pack / "vqgan"
+    stored.save(folder, settings.model, model.state_dict())
+    held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
+    measured = figures(
+        model,
+        model,
+        (held_out(i) for i in range(settings.validation_batches)),
+        settings.model.codes,
+    )
+    return Report(
+        steps=progress.step,
+        seconds=progress.seconds,
+        figures=measured,
+        history=tuple(progress.history),
+        settings=asdict(settings),
+    )
+
+
+def fit_codebook(model: VQGAN, points: Tensor, seed: int) -> None:
+    """Move the codes to the centres of features."""
+    weight = model.quantize.embedding.weight
+    weight.data.copy_(cluster(points, len(weight), ROUNDS, seed))
+
+
+def load(folder: Path) -> VQGAN:
+    """The trained model of a pack's folder, in evaluation mode.
+
+    Raises:
+        ValueError: a file is missing or damaged, or the two do not fit.
+    """
+    model = VQGAN(stored.read_settings(folder, VQGANSettings()))
+    stored.load_into(model, folder)
+    return model.eval()

@@ -1,0 +1,165 @@
+"""The two codebooks with their words: kept as safetensors and JSON, read from official files."""
+
+import io
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.lib import format as npy
+from torch import Tensor
+
+from frostbench.baselines.autoencoder.published import read_torch
+from frostbench.plugins import weights
+
+TABLES = "codebooks.safetensors"
+WORDS = "vocabulary.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Codebooks:
+    """Text embeddings and the texts behind their rows.
+
+    Row i of `local` belongs to token i of the LLM, whose text is `local_words[i]`.
+    """
+
+    local: Float[Tensor, "words d"]
+    global_: Float[Tensor, "entries d"]
+    local_words: tuple[str, ...]
+    global_words: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name, table, words in (
+            ("local", self.local, self.local_words),
+            ("global", self.global_, self.global_words),
+        ):
+            if len(table) != len(words):
+                raise ValueError(
+                    f"the {name} codebook has {len(table)} rows, and its vocabulary "
+                    f"{len(words)} words."
+                )
+
+
+def save(folder: Path, codebooks: Codebooks) -> None:
+    """Write the tables (in their own precision) and the words."""
+    weights.write(folder / TABLES, {"local": codebooks.local, "global": codebooks.global_})
+    save_words(folder, codebooks.local_words, codebooks.global_words)
+
+
+def load(folder: Path) -> Codebooks:
+    """What `save` wrote.
+
+    Raises:
+        ValueError: a file is missing, damaged, or does not fit the other.
+    """
+    tables = weights.read(folder / TABLES)
+    missing = {"local", "global"} - set(tables)
+    if missing:
+        raise ValueError(f"{folder / TABLES} lacks the table {missing.pop()!r}.")
+    local, global_ = load_words(folder)
+    return Codebooks(tables["local"].float(), tables["global"].float(), local, global_)
+
+
+def save_words(folder: Path, local: tuple[str, ...], global_: tuple[str, ...]) -> None:
+    """Write `vocabulary.json`: the local words by id, and the global ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"local": local, "global": global_}
+    text = json.dumps(content, ensure_ascii=False, indent=0)
+    (folder / WORDS).write_text(text + "\n", encoding="utf-8")
+
+
+def load_words(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The local and the global words of `vocabulary.json`.
+
+    Raises:
+        ValueError: the file is missing or damaged.
+    """
+    path = folder / WORDS
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        lists = content["local"], content["global"]
+    except FileNotFoundError:
+        raise ValueError(f"no {WORDS} in {folder}.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no vocabulary with 'local' and 'global': {error}.") from error
+    if not all(isinstance(words, list) and all(map(_is_text, words)) for words in lists):
+        raise ValueError(f"{path}: 'local' and 'global' are lists of texts.")
+    return tuple(lists[0]), tuple(lists[1])
+
+
+def read_published(
+    local: Path, global_: Path, global_vocabulary: Path, local_words: tuple[str, ...]
+) -> Codebooks:
+    """The official codebooks (two `.pth` files) with the global vocabulary (a `.npy` file).
+
+    The local words are not published: they are those of the LLM's tokenizer, by id.
+
+    Raises:
+        ValueError: a file is missing or damaged, or two do not fit.
+    """
+    return Codebooks(
+        _table(local), _table(global_), local_words, read_vocabulary(global_vocabulary)
+    )
+
+
+def _table(path: Path) -> Float[Tensor, "n d"]:
+    table = read_torch(path)
+    if not isinstance(table, Tensor) or table.ndim != 2:
+        raise ValueError(f"{path} holds no table of embeddings but {type(table).__name__}.")
+    return table.float()
+
+
+def read_vocabulary(path: Path) -> tuple[str, ...]:
+    """The texts of a `.npy` file, of strings or of pickled objects that are strings.
+
+    Nothing but numpy's own array is unpickled.
+
+    Raises:
+        ValueError: the file is missing, damaged, or holds something else.
+    """
+    try:
+        array = _read_array(path)
+    except FileNotFoundError:
+        raise ValueError(f"no vocabulary at {path}.") from None
+    except (ValueError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise ValueError(f"{path} is cut short or no array of texts: {error}.") from error
+    texts = array.flatten().tolist()
+    if not all(map(_is_text, texts)):
+        raise ValueError(f"{path} holds something else than texts.")
+    return tuple(texts)
+
+
+_ARRAY_PARTS = {
+    "ndarray": np.ndarray,
+    "dtype": np.dtype,
+    "_reconstruct": np.empty(0).__reduce__()[0],
+    "scalar": np.str_().__reduce__()[0],
+}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickles arrays of strings, and refuses every other class or function."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        # The functions live in numpy.core or numpy._core, by the writer's version.
+        if module.partition(".")[0] == "numpy" and name in _ARRAY_PARTS:
+            return _ARRAY_PARTS[name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def _read_array(path: Path) -> np.ndarray[Any, Any]:
+    with path.open("rb") as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        _, _, kind = read(file)
+        if not kind.hasobject:
+            file.seek(0)
+            return np.asarray(np.load(file, allow_pickle=False))
+        return np.asarray(_ArraysOnly(io.BytesIO(file.read())).load())
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
