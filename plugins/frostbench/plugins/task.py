@@ -51,11 +51,12 @@ class Task(ABC):
 
     `settings` is a frozen dataclass with defaults that suit the `mini` pack; the user's
     configuration overrides them by key, and the task is made from it. `data` names the data set
-    that `instances` is given.
+    that `instances` is given. Card and data set are the class's, for the settings' defaults; a
+    task whose settings name other protocols or another data set carries its own.
     """
 
-    card: ClassVar[TaskCard]
-    data: ClassVar[str]
+    card: TaskCard
+    data: str
     settings: ClassVar[type[Any]]
 
     @abstractmethod
