@@ -1,0 +1,254 @@
+"""From a configuration to a plan: every name looked up, every setting checked, nothing executed."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from frostbench.eval_suites.cli.config import RunConfig, UsageError, own_settings
+from frostbench.eval_suites.controls.meanings import MEANINGS
+from frostbench.eval_suites.runner.plan import (
+    AnyMetric,
+    Controls,
+    Facts,
+    Plan,
+    PlannedMethod,
+    PlannedTask,
+)
+from frostbench.eval_suites.store.records import Record
+from frostbench.plugins.cards import Card, TaskCard
+from frostbench.plugins.host import Host, Registered, missing
+from frostbench.plugins.method import Method, Setup
+from frostbench.plugins.packs import Pack, embedded_pack, read_pack
+from frostbench.plugins.settings import read_settings
+from frostbench.plugins.task import MetricContext, Task
+from frostbench.plugins.waves import Engine
+
+
+@dataclass(frozen=True)
+class HostObserver:
+    """Plugins that watch a run, called through the host's hooks."""
+
+    host: Host
+    folder: Path
+
+    def started(self, manifest: Mapping[str, Any]) -> None:
+        """Tell every plugin that the run begins or resumes."""
+        self.host.notify("frostbench_run_started", manifest=manifest)
+
+    def scored(self, record: Record) -> Mapping[str, float] | None:
+        """Collect the extra columns of all plugins."""
+        answers = self.host.notify("frostbench_sample_scored", sample=record.to_json())
+        columns: dict[str, float] = {}
+        for answer in answers:
+            columns.update(answer)
+        return columns or None
+
+    def finished(self, manifest: Mapping[str, Any]) -> None:
+        """Tell every plugin that the run is complete."""
+        self.host.notify("frostbench_run_finished", folder=str(self.folder))
+
+
+def assemble(config: RunConfig, host: Host) -> Plan:
+    """The plan of a run.
+
+    Raises:
+        LookupError: a name is not there; the message lists what there is.
+        UsageError: keys contradict each other.
+        ValueError: a pack or a setting is wrong.
+    """
+    pack = find_pack(config.pack, host)
+    methods = choose_methods(config, host, pack)
+    tasks = choose_tasks(config, host)
+    backbones = open_backbones(config, host, pack)
+    return Plan(
+        out=Path(config.out),
+        methods=tuple(_method(config, pack, backbones, item) for item in methods),
+        tasks=tuple(_task(config, host, pack, item) for item in tasks),
+        metrics=open_metrics(config, host, backbones, [item.card for item in tasks]),
+        engine=host.pick("engine", config.engine.name).load()(
+            backbones,
+            {"token_budget": config.engine.token_budget, "max_batch": config.engine.max_batch},
+        ),
+        backbones=backbones,
+        facts=_facts(pack, {name for item in tasks for name in [_data_name(item)]}),
+        tokens=Path(config.cache) if config.cache else _cache_folder(),
+        config=_plain(config),
+        controls=_controls() if config.controls else None,
+        observers=(HostObserver(host, Path(config.out)),),
+        seed=config.seed,
+        device=config.device,
+        limit=config.limit,
+        chunk=config.chunk,
+        gallery=config.gallery,
+    )
+
+
+def find_pack(name: str, host: Host) -> Pack:
+    """The pack of a name that a plugin offers, or in a folder."""
+    if Path(name).is_dir():
+        return read_pack(Path(name))
+    if name in host.packs:
+        folder = Path(host.packs[name].card.folder)
+        return read_pack(folder if folder.is_absolute() else embedded_pack(name))
+    raise LookupError(missing("pack", name, host.packs) + " A folder with a pack.json works too.")
+
+
+def choose_methods(config: RunConfig, host: Host, pack: Pack) -> list[Registered[Card]]:
+    """The methods that were asked for; without a word, all that the pack can serve.
+
+    Those are the methods that it has an entry for, and those that have nothing trained.
+    """
+    if config.methods:
+        return [host.pick("method", name) for name in config.methods]
+    served = [
+        item for name, item in host.methods.items() if name in pack.methods or not item.card.trained
+    ]
+    if not served:
+        raise UsageError(
+            f"the pack {pack.name!r} serves none of the installed methods "
+            f"({', '.join(host.methods) or 'none'}); name some with methods=..."
+        )
+    return served
+
+
+def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
+    """The tasks that were asked for by name or by suite; without a word, all."""
+    suites = {item.card.suite for item in host.tasks.values()}
+    for suite in config.suites:
+        if suite not in suites:
+            raise LookupError(missing("suite", suite, suites))
+    for limited in config.limits:
+        if limited not in suites | set(host.tasks):
+            raise LookupError(missing("suite or task", str(limited), suites | set(host.tasks)))
+    for kind, tree, known in (
+        ("method", config.method, host.methods),
+        ("task", config.task, host.tasks),
+    ):
+        for name in tree:
+            if name not in known:
+                raise LookupError(missing(kind, str(name), known))
+    chosen = [host.pick("task", name) for name in config.tasks] or list(host.tasks.values())
+    chosen = [item for item in chosen if not config.suites or item.card.suite in config.suites]
+    if not chosen:
+        raise UsageError(
+            f"no task of {', '.join(config.tasks)} is in {', '.join(config.suites)}; "
+            "leave one of the two keys out."
+        )
+    return chosen
+
+
+def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
+    """The pack's shared backbones; none is loaded yet."""
+    from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
+
+    entries = []
+    for role, backbone in pack.backbones.items():
+        dtype = config.dtype if config.dtype and role == "llm" else backbone.dtype
+        entries.append(BackboneEntry(role, backbone.kind, backbone.source, dtype))
+    kinds = {name: item.load() for name, item in host.backbones.items()}
+    return SharedBackbones(entries, config.device, kinds)
+
+
+def open_metrics(
+    config: RunConfig, host: Host, backbones: Any, tasks: Sequence[TaskCard]
+) -> dict[str, AnyMetric]:
+    """The metrics of the tasks, by id.
+
+    A metric that needs a local weight file takes part when `metric_weights` names one.
+    """
+    for name in config.metric_weights:
+        if name not in host.metrics:
+            raise LookupError(missing("metric", str(name), host.metrics))
+    context = MetricContext(
+        backbones, {key: Path(value) for key, value in config.metric_weights.items()}
+    )
+    wanted = dict.fromkeys(name for card in tasks for name in card.metrics)
+    return {
+        name: host.pick("metric", name).load()(context)
+        for name in wanted
+        if name not in NEEDS_WEIGHTS or name in config.metric_weights
+    }
+
+
+NEEDS_WEIGHTS = frozenset({"lpips[alex]", "lpips[vgg]", "fid[inception-v3-pt]"})
+"""Metrics of published networks, which run only on local weight files."""
+
+
+def _method(config: RunConfig, pack: Pack, backbones: Any, item: Registered[Card]) -> PlannedMethod:
+    entry = pack.method(item.name)
+    settings = {**entry.settings, **own_settings(config.method, item.name, "method")}
+    setup = Setup(backbones, entry.weights, settings, config.device)
+    weights = {
+        path: sha
+        for path, sha in pack.digests.items()
+        if entry.weights is not None
+        and path.startswith(f"{entry.weights.relative_to(pack.folder)}/")
+    }
+    return PlannedMethod(item.card, partial(_build, item, setup), settings, weights)
+
+
+def _build(item: Registered[Card], setup: Setup) -> Method:
+    method = item.load().build(setup)
+    if not isinstance(method, Method):
+        raise TypeError(f"{item.name!r} ({item.file}) built no Method but {method!r}.")
+    return method
+
+
+def _task(config: RunConfig, host: Host, pack: Pack, item: Registered[TaskCard]) -> PlannedTask:
+    kind: type[Task] = item.load()
+    own = own_settings(config.task, item.name, "task")
+    settings: Any = read_settings(kind.settings, own, f"task.{item.name}")
+    suite = item.card.suite
+    limits = config.limits
+    limit = config.limit or limits.get(item.name) or limits.get(suite)
+    if limit is None:
+        raise UsageError(f"how many samples of {item.name!r}? Set limit=N or limits.{suite}=N.")
+    if limit < 1:
+        raise UsageError(f"limit={limit}: at least one sample is needed.")
+    name = kind.data
+    return PlannedTask(
+        kind(settings), partial(_open_data, host, pack, name), limit, dataclasses.asdict(settings)
+    )
+
+
+def _open_data(host: Host, pack: Pack, name: str) -> Any:
+    if name not in pack.data:
+        raise LookupError(missing(f"data set in the pack {pack.name!r}", name, pack.data))
+    return host.pick("data set", name).load()(pack.data[name])
+
+
+def _data_name(item: Registered[TaskCard]) -> str:
+    kind: type[Task] = item.load()
+    return kind.data
+
+
+def _facts(pack: Pack, names: set[str]) -> Facts:
+    return Facts(
+        version("frostbench"),
+        {"name": pack.name, "summary": pack.summary, "sha256": pack.digest},
+        {name: pack.digest_of(pack.data[name]) for name in sorted(names & set(pack.data))},
+    )
+
+
+def _controls() -> Controls:
+    from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
+    from frostbench.eval_suites.controls.shuffle import exchange
+
+    engines: dict[str, Engine] = {"majority_vote": MajorityVote(), "token_overlap": TokenOverlap()}
+    return Controls(engines, exchange, MEANINGS)
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / "tokens"
+
+
+def _plain(config: RunConfig) -> dict[str, Any]:
+    """What a run depends on; where it is stored and how it is shown is left out."""
+    values = dataclasses.asdict(config)
+    return {key: value for key, value in values.items() if key not in {"out", "quiet", "cache"}}

@@ -1,0 +1,30 @@
+"""`frostbench score`: score a finished run again from what it stored."""
+
+from pathlib import Path
+
+from frostbench.eval_suites.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.plugins.host import Host
+
+
+def score_command(words: list[str]) -> int:
+    """Compute every score again; only metric networks are loaded."""
+    plain, overrides = split_words(words)
+    files = read_config(PluginConfig, overrides).plugins
+    if len(plain) != 1:
+        raise UsageError("score one run: frostbench score RUN.")
+    from frostbench.eval_suites.cli.stored import config_of, task_cards
+    from frostbench.eval_suites.runner import score
+    from frostbench.eval_suites.store.reader import open_run
+
+    folder = Path(plain[0])
+    config = config_of(open_run(folder))
+    host = Host([*config.plugins, *files])
+
+    from frostbench.eval_suites.cli.assemble import find_pack, open_backbones, open_metrics
+
+    pack = find_pack(config.pack, host)
+    backbones = open_backbones(config, host, pack)
+    cards = task_cards(open_run(folder), host)
+    count = score(folder, open_metrics(config, host, backbones, cards))
+    print(f"{folder}: {count} samples scored again")
+    return 0

@@ -1,0 +1,32 @@
+"""The configuration behind a stored run."""
+
+from frostbench.eval_suites.cli.config import RunConfig, UsageError
+from frostbench.eval_suites.store.reader import StoredRun
+from frostbench.plugins.cards import TaskCard
+from frostbench.plugins.host import Host
+
+
+def config_of(run: StoredRun) -> RunConfig:
+    """The run's configuration, to make its plan again.
+
+    Raises:
+        UsageError: the stored configuration is of another version.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), run.manifest["config"])
+        config = OmegaConf.to_object(merged)
+    except (OmegaConfBaseException, KeyError) as error:
+        raise UsageError(
+            f"the configuration stored in {run.folder} does not fit this version of frostbench: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    assert isinstance(config, RunConfig)
+    return config
+
+
+def task_cards(run: StoredRun, host: Host) -> list[TaskCard]:
+    """The cards of the tasks of a run."""
+    return [host.pick("task", name).card for name in run.manifest["tasks"]]
