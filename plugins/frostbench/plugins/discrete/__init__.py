@@ -3,3 +3,7 @@
 `DiscreteMethod` is the class to start from: its subclass says how a picture becomes a grid of
 codes and how a grid becomes a picture, and answers Classify, Reconstruct and Restore requests.
 """
+
+from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting
+
+__all__ = ["DiscreteMethod", "DiscretePrompting"]

@@ -6,9 +6,10 @@ Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874; texts and quirks are th
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, assert_never
+from typing import Literal, assert_never
 
 from frostbench.plugins.completions import Chosen, Completion, Generated
+from frostbench.plugins.discrete.language import Language
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Waves
 from frostbench.plugins.prompts import (
@@ -46,24 +47,11 @@ class ClassificationSettings:
     max_new_tokens: int = 16
 
 
-class Words(Protocol):
-    """What a prompt needs to know of the language model: its tokens."""
-
-    @property
-    def eos_id(self) -> int | None:
-        """The end-of-sequence token, where there is one."""
-        ...
-
-    def encode(self, text: str) -> list[int]:
-        """The tokens of a text by itself, without special tokens."""
-        ...
-
-
 def classification(
     request: Classify,
     shown: Callable[[Image], tuple[Segment, ...]],
     settings: ClassificationSettings,
-    words: Words,
+    language: Language,
 ) -> Waves:
     """One wave of one prompt; the outcome is the answer's text.
 
@@ -77,7 +65,7 @@ def classification(
         opening=(Text(opening(request.options, settings)),) if request.induction else (),
         shots=shots * (request.repeats + 1),
         query=(INPUT, *shown(request.image), OUTPUT),
-        ask=ask(request, settings, words),
+        ask=ask(request, settings, language),
     )
     (completion,) = yield [prompt]
     return answer(completion, request)
@@ -95,17 +83,17 @@ def opening(options: tuple[str, ...], settings: ClassificationSettings) -> str:
     return f"For each of the following input output pairs, output is one of [{named}]\n"
 
 
-def ask(request: Classify, settings: ClassificationSettings, words: Words) -> Ask:
+def ask(request: Classify, settings: ClassificationSettings, language: Language) -> Ask:
     """Free generation of one line without induction; otherwise held to the options."""
     if not request.induction:
         return Generate(settings.max_new_tokens, stop=("\n", "###"))
     match settings.decoding:
         case "trie":
             # The trie itself ends the answer: no option is longer than its tokens and the end.
-            longest = max(len(words.encode(option)) for option in request.options)
+            longest = max(len(language.encode(option)) for option in request.options)
             return Generate(longest + 1, allowed=Trie(request.options))
         case "union":
-            sets = union(request.options, words)[: settings.max_new_tokens]
+            sets = union(request.options, language)[: settings.max_new_tokens]
             return Generate(len(sets), allowed=TokenSets(sets))
         case "choose":
             return Choose(request.options)
@@ -113,14 +101,14 @@ def ask(request: Classify, settings: ClassificationSettings, words: Words) -> As
             assert_never(settings.decoding)
 
 
-def union(options: tuple[str, ...], words: Words) -> tuple[frozenset[int], ...]:
+def union(options: tuple[str, ...], language: Language) -> tuple[frozenset[int], ...]:
     """For each position, the tokens that any option has there; the end of each option after it.
 
     The published masks go on to 16 positions and allow nothing after the longest name, which then
     yields id 0; here generation ends with the longest name.
     """
-    end = [] if words.eos_id is None else [words.eos_id]
-    rows = [[*words.encode(option), *end] for option in options]
+    end = [] if language.eos_id is None else [language.eos_id]
+    rows = [[*language.encode(option), *end] for option in options]
     longest = max(map(len, rows))
     return tuple(
         frozenset(row[place] for row in rows if place < len(row)) for place in range(longest)

@@ -12,9 +12,9 @@ from torch import Tensor
 from frostbench.plugins.cards import Card
 from frostbench.plugins.discrete.classification import (
     ClassificationSettings,
-    Words,
     classification,
 )
+from frostbench.plugins.discrete.language import Language
 from frostbench.plugins.discrete.lending import Lending
 from frostbench.plugins.discrete.resizing import resized
 from frostbench.plugins.discrete.restoration import RestorationSettings, restoration
@@ -34,7 +34,12 @@ from frostbench.plugins.tokens import Continuous, Grid, VisualTokens, join, tens
 
 @dataclass(frozen=True)
 class DiscretePrompting:
-    """Settings of the prompts that all discrete methods share."""
+    """Settings of the prompts; a method's own settings are a subclass with what it adds.
+
+    Attributes:
+        classification: Settings of the classification prompt.
+        restoration: Settings of the restoration prompts.
+    """
 
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
     restoration: RestorationSettings = field(default_factory=RestorationSettings)
@@ -47,13 +52,13 @@ class DiscreteMethod(Method):
 
     Attributes:
         grid_part: The name of the grid among the visual tokens.
-        words_of: The language model's tokens.
+        language: The language model's tokens.
         lending: Which of its ids stand for the codes.
         prompting: Settings of the prompts.
     """
 
     grid_part: ClassVar[str] = "local"
-    words_of: Words
+    language: Language
     lending: Lending
     prompting: DiscretePrompting
 
@@ -74,7 +79,7 @@ class DiscreteMethod(Method):
                         request,
                         lambda image: self.shown(tokens[image]),
                         self.prompting.classification,
-                        self.words_of,
+                        self.language,
                     )
                 )
             case Reconstruct():
@@ -106,7 +111,7 @@ class DiscreteMethod(Method):
             self.lending,
             self.prompting.restoration,
             beside=_beside(tokens[request.image], self.grid_part),
-            eos_id=self.words_of.eos_id,
+            eos_id=self.language.eos_id,
         )
         # The published protocol decodes beside the clean picture's other tokens (V2L's global
         # words); the held-out one has only those of the corrupted picture.

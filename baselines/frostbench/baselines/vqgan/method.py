@@ -1,0 +1,140 @@
+"""VQ-GAN as a method: learned codes, lent to a frozen language model as ids without meaning.
+
+Esser, Rombach, Ommer, CVPR 2021, https://arxiv.org/abs/2012.09841. The paper has no language
+model: this is the non-linguistic baseline of the V2L-Tokenizer paper (Zhu et al., CVPR 2024,
+https://arxiv.org/abs/2403.07874), for which no code was published. Prompts are V2L's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frostbench.baselines.autoencoder.settings import NetworkSettings
+from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
+from frostbench.baselines.vqgan.plugin import CARD
+from frostbench.baselines.vqgan.training import load
+from frostbench.plugins.backbones.checksum import checksum
+from frostbench.plugins.discrete.fingerprint import fingerprint
+from frostbench.plugins.discrete.language import Language
+from frostbench.plugins.discrete.lending import CodeToId, lend
+from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting, as_unit
+from frostbench.plugins.discrete.resizing import to_square
+from frostbench.plugins.discrete.rows import by_row
+from frostbench.plugins.method import Setup
+from frostbench.plugins.prompts import Ids, Segment
+from frostbench.plugins.settings import read_settings
+from frostbench.plugins.tokens import Grid, VisualTokens
+
+
+@dataclass(frozen=True)
+class VQGANMethodSettings(DiscretePrompting):
+    """How pictures are read, and how codes are shown.
+
+    Attributes:
+        image_size: Side, in pixels, of the square that a picture is resized to. None is the
+            networks' nominal size: 256 for the published weights.
+        code_to_id: How codes borrow ids of the language model; see `lend`. Nothing is published;
+            "identity" is what V2L's code does with a learned table. Its ids are also those of
+            special and byte tokens, which "offset" from `first_id` on leaves out.
+        first_id: The lowest id lent, for "offset" and "permutation".
+    """
+
+    image_size: int | None = None
+    code_to_id: CodeToId = "identity"
+    first_id: int = 0
+
+
+class VQGANMethod(DiscreteMethod):
+    """One code a cell; the language model sees the codes as ids."""
+
+    card = CARD
+
+    def __init__(
+        self, model: VQGAN, language: Language, settings: VQGANMethodSettings, device: str = "cpu"
+    ) -> None:
+        """Put a trained model beside a language model's tokens.
+
+        Raises:
+            ValueError: the size of pictures does not suit the networks, or the language model has
+                fewer ids than the codes need.
+        """
+        network = model.settings.network
+        self._model = model.to(device).eval().requires_grad_(False)
+        self._device = device
+        self._side = settings.image_size or network.nominal_size
+        if self._side % network.factor:
+            raise ValueError(
+                f"image_size is {self._side}, and the networks read cells of {network.factor} "
+                "pixels; choose a multiple of that."
+            )
+        self.language = language
+        codes = model.settings.codes
+        self.lending = lend(codes, language.vocabulary_size, settings.code_to_id, settings.first_id)
+        self.prompting = settings
+
+    @classmethod
+    def build(cls, setup: Setup) -> "VQGANMethod":
+        """Load the pack's weights, and borrow the ids of its language model."""
+        if setup.weights is None:
+            raise ValueError(
+                "the pack has no weights for method 'vqgan'; name their folder in its pack.json, "
+                "or make them with `frostbench train vqgan`."
+            )
+        settings = read_settings(VQGANMethodSettings, setup.settings, "methods.vqgan")
+        return cls(load(setup.weights), setup.backbones.get("llm"), settings, setup.device)
+
+    @classmethod
+    def toy(cls) -> "VQGANMethod":
+        """Random weights, pictures of 16x16, 4x4 codes out of 32."""
+        from frostbench.plugins.kit import toys
+
+        network = NetworkSettings(
+            channels=4,
+            multipliers=(1, 1, 2),
+            residual_blocks=1,
+            attention_sizes=(),
+            nominal_size=16,
+            z_channels=4,
+            norm_groups=2,
+        )
+        with toys.seeded():
+            model = VQGAN(VQGANSettings(network, codes=32, embed_width=4))
+            torch.nn.init.normal_(model.quantize.embedding.weight)
+        return cls(model, toys.backbones().get("llm"), VQGANMethodSettings())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the weights and of the size that pictures are resized to."""
+        return fingerprint(
+            method=self.card.name,
+            version=self.card.version,
+            weights=checksum(self._model),
+            image_size=self._side,
+        )
+
+    def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
+        """Pictures as grids of codes."""
+        squares = to_square(images, sizes, self._side).to(self._device)
+        ids = by_row(self._model.encode, squares * 2 - 1)
+        return VisualTokens({self.grid_part: Grid(ids.cpu())})
+
+    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+        """All codes, row by row, as ids."""
+        return (Ids(tuple(self.lending.lend(tokens.grid(self.grid_part)))),)
+
+    def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
+        """Pictures from codes."""
+        grids = tokens.grid(self.grid_part).to(self._device)
+        return as_unit(by_row(self._model.decode, grids))
+
+    def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
+        """The tokens that the codes borrow; what they say has nothing to do with the picture."""
+        grid: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
+        ids = self.lending.ids
+        return {
+            self.grid_part: [[self.language.decode([ids[code]]) for code in row] for row in grid]
+        }

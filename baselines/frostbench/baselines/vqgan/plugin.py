@@ -1,0 +1,43 @@
+"""VQ-GAN's entry: its card and its recipe, without loading any of its code."""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.hooks import hookimpl
+from frostbench.plugins.recipe import Recipe
+
+CARD = Card(
+    name="vqgan",
+    paper="https://arxiv.org/abs/2012.09841",
+    summary="codes learned from pixels alone, lent to the language model as ids without meaning",
+    capabilities=frozenset({"Classify", "Reconstruct", "Restore"}),
+    backbones=("llm",),
+    trained=("encoder", "codebook", "decoder"),
+    trained_on="pictures alone: the pack's training pictures; ImageNet-1K for published weights",
+    reasons={
+        "Caption": "its codes have no meaning in words",
+        "Answer": "its codes have no meaning in words",
+        "Segment": "it has no mask head",
+        "Ground": "it has no mask head",
+        "Detect": "it has no box head",
+    },
+)
+
+
+@hookimpl
+def frostbench_methods() -> Iterable[Offer[Card]]:
+    """Offer the method."""
+    return [Offer(CARD, "frostbench.baselines.vqgan.method:VQGANMethod")]
+
+
+@hookimpl
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer the training."""
+    return [
+        Recipe(
+            "vqgan",
+            ("data", "perceptual"),
+            "frostbench.baselines.vqgan.training:train",
+            "VQ-GAN: encoder, codebook and decoder, trained to reconstruct pictures",
+        )
+    ]

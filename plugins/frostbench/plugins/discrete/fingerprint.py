@@ -1,0 +1,9 @@
+"""Fingerprints: one digest of all that visual tokens depend on."""
+
+import hashlib
+import json
+
+
+def fingerprint(**parts: str | int | float | bool | None) -> str:
+    """SHA-256 of named plain values, in whatever order they are given."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,76 @@
+"""Requests of every type, small, with pictures of several sizes."""
+
+import torch
+
+from frostbench.plugins.images import Image
+from frostbench.plugins.requests import (
+    Answer,
+    Caption,
+    Classify,
+    Detect,
+    Ground,
+    HeldOutContext,
+    LabelledImage,
+    OracleContext,
+    Reconstruct,
+    Request,
+    Restore,
+    RestoredPair,
+    Segment,
+)
+
+SIZES = ((24, 24), (20, 32), (33, 17), (24, 24), (16, 16), (40, 24))
+NARRATIVE = "A red ball lies beside a dog."
+
+
+def pictures() -> list[Image]:
+    """Six pictures, none like another: patches of flat colour with a little noise."""
+    draw = torch.Generator().manual_seed(0)
+    made = []
+    for number, (height, width) in enumerate(SIZES):
+        patches = torch.rand(1, 3, 3, 3, generator=draw)
+        flat = torch.nn.functional.interpolate(patches, (height, width), mode="nearest")[0]
+        noise = 0.1 * torch.rand(3, height, width, generator=draw)
+        made.append(Image((0.9 * flat + noise).clamp(0, 1), name=f"toy {number}"))
+    return made
+
+
+def requests() -> dict[str, list[Request]]:
+    """Requests by the name of their type."""
+    a, b, c, d, e, f = pictures()
+    shots = (LabelledImage(a, "cat"), LabelledImage(b, "dog"))
+    described = (LabelledImage(a, "a red ball"), LabelledImage(b, "a dog and a cat"))
+    asked = (LabelledImage(a, "two", "How many?"), LabelledImage(b, "red", "Which colour?"))
+    return {
+        "Classify": [
+            Classify("classify", c, shots, ("cat", "dog"), seed=1),
+            Classify("classify repeated", d, shots, ("dog", "cat"), repeats=1, seed=2),
+            Classify("classify free", e, shots, ("cat", "dog"), induction=False, seed=3),
+        ],
+        "Caption": [Caption("caption", c, described, seed=4), Caption("caption bare", d, seed=5)],
+        "Answer": [
+            Answer("answer", c, "How many?", asked, seed=6),
+            Answer("answer bare", d, "Which colour?", seed=7),
+        ],
+        "Reconstruct": [Reconstruct(f"reconstruct {i.name}", i, seed=8) for i in (a, b, c)],
+        "Restore": _restorations(a, b, c, d, e, f),
+        "Segment": [Segment("segment", c, "the red ball", seed=13), Segment("other", d, "a dog")],
+        "Ground": [Ground("ground", c, NARRATIVE, ((0, 10), (23, 28)), seed=14)],
+        "Detect": [Detect("detect", c, ("ball", "dog"), seed=15)],
+    }
+
+
+def _restorations(a: Image, b: Image, c: Image, d: Image, e: Image, f: Image) -> list[Request]:
+    """Whole pictures and parts, in both protocols."""
+    height, width = a.size
+    hidden = torch.zeros(height, width, dtype=torch.bool)
+    hidden[height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = True
+    gap = Image(torch.where(hidden, torch.tensor(0.5), a.pixels), name="toy with a gap")
+    blurred = Image(torch.nn.functional.avg_pool2d(a.pixels, 5, 1, 2), name="toy blurred")
+    pairs = HeldOutContext((RestoredPair(b, c), RestoredPair(d, e), RestoredPair(e, f)))
+    return [
+        Restore("deblur", blurred, "blur", OracleContext(a), seed=9),
+        Restore("deblur held out", blurred, "blur", pairs, seed=10),
+        Restore("inpaint", gap, "inpainting", OracleContext(a, examples=3), hidden, seed=11),
+        Restore("inpaint held out", gap, "inpainting", pairs, hidden, seed=12),
+    ]

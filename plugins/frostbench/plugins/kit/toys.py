@@ -1,0 +1,121 @@
+"""Toys: frozen backbones of a few thousand numbers, always the same, built in milliseconds."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.waves import Engine
+
+ROLES = ("llm", "clip")
+SEED = 20_240_617
+CONTEXT = 2048  # positions of the toy language model
+TEXT_CONTEXT = 32  # positions of the toy CLIP
+
+_TEXT = (
+    "For each of the following input output pairs, output is one of",
+    "Learning a new language and predict the tokens following the examples.",
+    "###\nInput: < red green blue black white >\nOutput: cat dog",
+)
+
+
+@contextlib.contextmanager
+def seeded(seed: int = SEED) -> Iterator[None]:
+    """Random weights made within are always the same, and nobody else's draws change."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@lru_cache(maxsize=1)
+def backbones() -> SharedBackbones:
+    """A toy language model as "llm" and a toy CLIP as "clip"; the same object every time."""
+    return SharedBackbones(
+        [BackboneEntry(role, f"toy_{role}", "toy") for role in ROLES],
+        kinds={"toy_llm": lambda entry, device: llm(), "toy_clip": lambda entry, device: clip()},
+    )
+
+
+def engine() -> Engine:
+    """The engine, with the toy backbones."""
+    from frostbench.plugins.engine import BatchEngine
+
+    return BatchEngine(backbones())
+
+
+def checksums() -> Mapping[str, str]:
+    """SHA-256 of each toy's weights."""
+    return {role: backbones().checksum(role) for role in ROLES}
+
+
+def llm() -> CausalLM:
+    """A Llama of two layers with random weights and a byte-level BPE tokenizer of 320 tokens."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = _tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with seeded():
+        return CausalLM(LlamaForCausalLM(config), tokenizer, "toy")
+
+
+def clip() -> Clip:
+    """A CLIP with one layer in each tower, random weights, and bytes for tokens."""
+    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg, set_model_preprocess_cfg
+
+    vision = CLIPVisionCfg(layers=1, width=32, head_width=16, patch_size=8, image_size=16)
+    text = CLIPTextCfg(context_length=TEXT_CONTEXT, vocab_size=258, width=32, heads=2, layers=1)
+    with seeded():
+        model = CLIP(embed_dim=16, vision_cfg=vision, text_cfg=text)
+    set_model_preprocess_cfg(model, {"size": 16, "mean": (0.5,) * 3, "std": (0.5,) * 3})
+    return Clip(model, _bytes, "toy")
+
+
+def _bytes(texts: Sequence[str]) -> Int[Tensor, "b context"]:
+    """Bytes from 1 on, the end marked by the highest id, the rest 0."""
+    ids = torch.zeros(len(texts), TEXT_CONTEXT, dtype=torch.long)
+    for row, text in zip(ids, texts, strict=True):
+        values = [byte + 1 for byte in text.encode()[: TEXT_CONTEXT - 1]]
+        row[: len(values) + 1] = torch.tensor([*values, 257])
+    return ids
+
+
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=["<pad>", "<bos>", "<eos>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_TEXT, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        clean_up_tokenization_spaces=False,
+    )

@@ -1,0 +1,222 @@
+"""V2L-Tokenizer as a method: pictures in the words of a frozen language model.
+
+Zhu, Wei, Lu, "Beyond Text: Frozen Large Language Models in Visual Signal Comprehension",
+CVPR 2024, https://arxiv.org/abs/2403.07874.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frostbench.baselines.autoencoder.settings import NetworkSettings
+from frostbench.plugins.backbones.checksum import checksum
+from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.discrete.fingerprint import fingerprint
+from frostbench.plugins.discrete.language import Language
+from frostbench.plugins.discrete.lending import lend
+from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting, as_unit
+from frostbench.plugins.discrete.resizing import to_square
+from frostbench.plugins.discrete.rows import by_row
+from frostbench.plugins.method import Setup
+from frostbench.plugins.prompts import Segment, Text
+from frostbench.plugins.settings import read_settings
+from frostbench.plugins.tokens import Grid, Ranked, VisualTokens
+from frostbench.v2l.codebook import load_words
+from frostbench.v2l.model import V2LSettings, V2LTokenizer
+from frostbench.v2l.plugin import CARD
+from frostbench.v2l.training import load
+
+
+@dataclass(frozen=True)
+class V2LMethodSettings(DiscretePrompting):
+    """How pictures are read, and how words are shown.
+
+    Attributes:
+        image_size: Side, in pixels, of the square that the encoder reads. None is the networks'
+            nominal size. The published weights have a nominal size of 256 and are used at 128.
+        global_tokens: Global words of a picture (K in the paper), all of which the decoder sees.
+            None is the number that the weights were trained with, 21 in the published ones.
+        shown_words: How many of them, the nearest first, a classification prompt shows. Published
+            are runs with 5 and with 21.
+    """
+
+    image_size: int | None = None
+    global_tokens: int | None = None
+    shown_words: int = 5
+
+
+class V2L(DiscreteMethod):
+    """Local words, one a cell, to restore; global words, the nearest first, to understand."""
+
+    card = CARD
+    global_part = "global"
+
+    def __init__(
+        self,
+        model: V2LTokenizer,
+        vocabularies: tuple[Sequence[str], Sequence[str]],
+        language: Language,
+        clip: Clip,
+        settings: V2LMethodSettings,
+        device: str = "cpu",
+    ) -> None:
+        """Put a trained tokenizer, its local and global vocabularies and its backbones together.
+
+        Raises:
+            ValueError: two of them do not fit: sizes of pictures, vocabularies, codebooks, CLIP.
+        """
+        self._model = model.to(device).eval().requires_grad_(False)
+        self._device = device
+        self._clip = clip
+        self._side = settings.image_size or model.settings.network.nominal_size
+        self._count = settings.global_tokens or model.settings.global_tokens
+        self.local_words, self.global_words = map(tuple, vocabularies)
+        self.prompting = settings
+        self._shown = settings.shown_words
+        self._check()
+        self.language = language
+        # Row i of the local codebook is token i of the language model.
+        self.lending = lend(model.settings.local_words, language.vocabulary_size)
+
+    def _check(self) -> None:
+        """See that the parts fit."""
+        sizes = self._model.settings
+        factor = sizes.network.factor
+        if self._side % factor:
+            raise ValueError(
+                f"image_size is {self._side}, and the networks read cells of {factor} pixels; "
+                "choose a multiple of that."
+            )
+        for name, words, rows in (
+            ("local", self.local_words, sizes.local_words),
+            ("global", self.global_words, sizes.global_words),
+        ):
+            if len(words) != rows:
+                raise ValueError(
+                    f"the {name} vocabulary has {len(words)} words, and its codebook {rows} rows; "
+                    "vocabulary.json and the weights are not of one training."
+                )
+        if not 0 < self._shown <= self._count <= sizes.global_words:
+            raise ValueError(
+                f"shown_words is {self._shown} and global_tokens {self._count}: a prompt shows at "
+                "least one and no more than the picture has, and a picture has no more than the "
+                f"{sizes.global_words} of the vocabulary."
+            )
+        width = _width(self._clip)
+        if width != sizes.embed_width:
+            raise ValueError(
+                f"the pack's CLIP gives features of width {width}, and the codebooks have width "
+                f"{sizes.embed_width}; use the CLIP that the codebooks were made with."
+            )
+
+    @classmethod
+    def build(cls, setup: Setup) -> "V2L":
+        """Load the pack's weights and vocabularies."""
+        if setup.weights is None:
+            raise ValueError(
+                "the pack has no weights for method 'v2l'; name their folder in its pack.json, "
+                "or make them with `frostbench train v2l`."
+            )
+        settings = read_settings(V2LMethodSettings, setup.settings, "methods.v2l")
+        return cls(
+            load(setup.weights),
+            load_words(setup.weights),
+            setup.backbones.get("llm"),
+            setup.backbones.get("clip"),
+            settings,
+            setup.device,
+        )
+
+    @classmethod
+    def toy(cls) -> "V2L":
+        """Random weights, pictures of 16x16, 4x4 local words, 5 of 24 global words."""
+        from frostbench.plugins.kit import toys
+
+        backbones = toys.backbones()
+        language, clip = backbones.get("llm"), backbones.get("clip")
+        network = NetworkSettings(
+            channels=4,
+            multipliers=(1, 1, 2),
+            residual_blocks=1,
+            attention_sizes=(),
+            nominal_size=16,
+            z_channels=4,
+            norm_groups=2,
+        )
+        sizes = V2LSettings(
+            network,
+            local_words=language.vocabulary_size,
+            global_words=24,
+            embed_width=_width(clip),
+            global_tokens=5,
+            cross_attention_heads=1,
+        )
+        with toys.seeded():
+            model = V2LTokenizer(sizes)
+        local = [language.decode([i]) for i in range(sizes.local_words)]
+        vocabularies = local, local[-sizes.global_words :]
+        return cls(model, vocabularies, language, clip, V2LMethodSettings(shown_words=3))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the weights, of the CLIP tower, and of the settings that tokens depend on."""
+        return fingerprint(
+            method=self.card.name,
+            version=self.card.version,
+            weights=checksum(self._model),
+            clip=checksum(self._clip.model.visual),
+            preprocessing=repr(sorted(self._clip.model.visual.preprocess_cfg.items())),
+            image_size=self._side,
+            global_tokens=self._count,
+        )
+
+    def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
+        """Pictures as grids of local words and ranked global words, as rows of the codebooks."""
+        squares = to_square(images, sizes, self._side).to(self._device)
+        local = by_row(self._model.encode_local, squares * 2 - 1)
+        ranked = by_row(self._nearest, self._seen(images, sizes).to(self._device))
+        return VisualTokens(
+            {self.grid_part: Grid(local.cpu()), self.global_part: Ranked(ranked.cpu())}
+        )
+
+    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+        """The nearest global words, glued into one text as published."""
+        rows: list[int] = tokens.ranked(self.global_part)[0, : self._shown].tolist()
+        return (Text("".join(self.global_words[row] for row in rows)),)
+
+    def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
+        """Pictures from local words, read beside the global ones."""
+        local = tokens.grid(self.grid_part).to(self._device)
+        ranked = tokens.ranked(self.global_part).to(self._device)
+        return as_unit(by_row(self._model.decode, local, ranked))
+
+    def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
+        """The local words, row by row, and the global words in one row."""
+        local: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
+        ranked: list[int] = tokens.ranked(self.global_part)[0].tolist()
+        return {
+            self.grid_part: [[self.local_words[row] for row in line] for line in local],
+            self.global_part: [[self.global_words[row] for row in ranked]],
+        }
+
+    def _seen(
+        self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]
+    ) -> Float[Tensor, "b d"]:
+        """CLIP's features of pictures, each without its padding."""
+        pairs = zip(images, sizes.tolist(), strict=True)
+        with torch.no_grad():
+            return torch.cat(
+                [self._clip.encode_image(image[None, :, :h, :w]).cpu() for image, (h, w) in pairs]
+            ).float()
+
+    def _nearest(self, features: Float[Tensor, "b d"]) -> Int[Tensor, "b k"]:
+        return self._model.nearest_global(features, self._count)
+
+
+def _width(clip: Clip) -> int:
+    """The width of CLIP's features."""
+    return int(clip.encode_image(torch.zeros(1, 3, *clip.image_size)).shape[1])

@@ -1,0 +1,44 @@
+"""V2L-Tokenizer's entry: its card and its recipe, without loading any of its code."""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.hooks import hookimpl
+from frostbench.plugins.recipe import Recipe
+
+CARD = Card(
+    name="v2l",
+    paper="https://arxiv.org/abs/2403.07874",
+    summary="pictures as words of the language model's own vocabulary, global and cell by cell",
+    capabilities=frozenset({"Classify", "Reconstruct", "Restore"}),
+    backbones=("llm", "clip"),
+    trained=("encoder", "codebook projection", "decoder"),
+    trained_on="the pack's training pictures, which also vote for the global vocabulary; "
+    "ImageNet-1K for published weights",
+    reasons={
+        "Caption": "the paper's captions have no published code, and are not built yet",
+        "Answer": "the paper's question answering has no published code, and is not built yet",
+        "Segment": "it has no mask head",
+        "Ground": "it has no mask head",
+        "Detect": "it has no box head",
+    },
+)
+
+
+@hookimpl
+def frostbench_methods() -> Iterable[Offer[Card]]:
+    """Offer the method."""
+    return [Offer(CARD, "frostbench.v2l.method:V2L")]
+
+
+@hookimpl
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer the training."""
+    return [
+        Recipe(
+            "v2l",
+            ("data", "llm", "clip", "perceptual"),
+            "frostbench.v2l.training:train",
+            "V2L-Tokenizer: vocabularies, codebooks, encoder, projection and decoder",
+        )
+    ]
