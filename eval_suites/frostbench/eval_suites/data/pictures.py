@@ -1,5 +1,6 @@
 """Training pictures of the `mini` pack: a mix of scenes, portraits and photo crops."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,12 @@ from frostbench.eval_suites.data.scenes import Scenes, SceneSettings
 def to_tensor(pixels: Pixels) -> Float[Tensor, "3 h w"]:
     """A picture `[h, w, 3]` of bytes as floats in [0, 1], channels first."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float().div_(255)
+
+
+def stack(pictures: Sequence[Pixels]) -> Float[Tensor, "b 3 h w"]:
+    """Pictures of one size as a batch of floats in [0, 1]."""
+    bytes_ = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return bytes_.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def checked(split: str) -> Split:
@@ -64,5 +71,4 @@ class MiniPictures:
             else:
                 pixels = self._scenes.photo_crop(known, seed, index)
             pictures.append(pixels)
-        stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-        return stacked.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        return stack(pictures)

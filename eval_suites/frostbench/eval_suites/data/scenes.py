@@ -107,17 +107,26 @@ class Scenes:
 
     def portrait(self, name: str, seed: int) -> Pixels:
         """One large glyph, at a random place, size, angle and background: `[side, side, 3]`."""
-        draw = _random("portrait", name, seed)
-        side, split = self.settings.side, self.glyphs.get(name).split
-        size = side * draw.uniform(*self.settings.portrait_size)
-        x, y = draw.uniform(size / 2, side - size / 2, size=2)
-        angle = draw.uniform(-self.settings.portrait_angle, self.settings.portrait_angle)
-        background = self._background(split, draw)
-        return compose(background, self.glyphs.draw(name, Pose(x, y, size, angle), side))
+        sizes, angle = self.settings.portrait_size, self.settings.portrait_angle
+        return self._alone(name, sizes, angle, _random("portrait", name, seed))
+
+    def single(self, name: str, seed: int) -> Pixels:
+        """As `portrait`, but of the sizes and angles of a scene of one glyph."""
+        sizes, angle = self.settings.sizes[0], self.settings.angle
+        return self._alone(name, sizes, angle, _random("single", name, seed))
 
     def photo_crop(self, split: Split, seed: int, index: int) -> Pixels:
         """A crop of one of the split's photographs, without glyphs: `[side, side, 3]`."""
         return self.photos.crop(PHOTO_SPLIT[split], _random("photo", split, seed, index))
+
+    def _alone(
+        self, name: str, sizes: tuple[float, float], angle: float, draw: np.random.Generator
+    ) -> Pixels:
+        side, split = self.settings.side, self.glyphs.get(name).split
+        size = side * draw.uniform(*sizes)
+        x, y = draw.uniform(size / 2, side - size / 2, size=2)
+        pose = Pose(x, y, size, draw.uniform(-angle, angle))
+        return compose(self._background(split, draw), self.glyphs.draw(name, pose, side))
 
     def _choose(self, split: Split, count: int, draw: np.random.Generator) -> list[str]:
         names: list[str] = []

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import lpips
+import pytest
+import torch
+import torchvision
+
+from frostbench.eval_suites.data.pictures import MiniPictures
+from frostbench.eval_suites.recipes.perceptual import BLURS, NOISES, sanity
+from frostbench.plugins.perceptual import MINI, VGG16, Perceptual, PerceptualSettings
+
+PACK = Path(__file__).parents[2] / "packs" / "mini"
+SMALL = PerceptualSettings(((4,), (6, 6)))
+
+
+@pytest.fixture(scope="module")
+def landed() -> Perceptual:
+    return Perceptual.load(PACK / "perceptual")
+
+
+@pytest.fixture(scope="module")
+def pictures() -> torch.Tensor:
+    return MiniPictures(PACK / "data").batch("validation", 8, 0)
+
+
+def random_network(settings: PerceptualSettings) -> Perceptual:
+    torch.manual_seed(0)
+    network = Perceptual(settings, "random")
+    for head in network.heads:
+        torch.nn.init.uniform_(head)
+    return network.requires_grad_(False)
+
+
+def test_the_distance_is_that_of_the_lpips_package(pictures):
+    network = random_network(SMALL)
+    scaling = lpips.ScalingLayer()
+    total = torch.zeros(8)
+    pairs = (
+        [network.stack[:2](scaling(x * 2 - 1)) for x in (pictures, pictures.roll(1, 0))],
+        [network.stack(scaling(x * 2 - 1)) for x in (pictures, pictures.roll(1, 0))],
+    )
+    for (x, y), head in zip(pairs, network.heads, strict=True):
+        squares = (lpips.normalize_tensor(x) - lpips.normalize_tensor(y)) ** 2
+        weighed = torch.nn.functional.conv2d(squares, head[None, :, None, None])
+        total += lpips.spatial_average(weighed).flatten()
+    found = network.distance(pictures, pictures.roll(1, 0))
+    torch.testing.assert_close(found, total, rtol=1e-3, atol=1e-4)
+
+
+def test_torchvisions_vgg16_fits_the_stack_by_name_and_shape():
+    with torch.device("meta"):
+        theirs = torchvision.models.vgg16().features.state_dict()
+        ours = Perceptual(VGG16, "vgg16").stack.state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+def test_a_picture_is_at_no_distance_from_itself_and_distance_is_symmetric(landed, pictures):
+    other = pictures.roll(1, 0)
+    assert landed.distance(pictures, pictures).tolist() == [0.0] * 8
+    torch.testing.assert_close(landed.distance(pictures, other), landed.distance(other, pictures))
+    assert (landed.distance(pictures, other) > 0).all()
+
+
+def test_a_pairs_distance_does_not_depend_on_its_batch(landed, pictures):
+    other = pictures.roll(1, 0)
+    alone = torch.cat(
+        [landed.distance(a[None], b[None]) for a, b in zip(pictures, other, strict=True)]
+    )
+    torch.testing.assert_close(landed.distance(pictures, other), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_distance_rises_with_blur_and_with_noise(landed):
+    figures = sanity(landed, PACK / "data")
+    for name, strengths in (("blur", BLURS), ("noise", NOISES)):
+        distances = [figures[f"{name} {strength:g}"] for strength in strengths]
+        assert distances == sorted(distances)
+        assert 0 < distances[0] < distances[-1] < figures["another picture"]
+
+
+def test_gradients_stay_finite_where_nothing_responds(landed):
+    flat = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    landed.distance(flat, torch.ones(1, 3, 32, 32)).sum().backward()
+    assert flat.grad is not None
+    assert flat.grad.isfinite().all()
+
+
+def test_features_are_one_vector_a_picture_of_any_size(landed, pictures):
+    assert landed.features(pictures).shape == (8, 128)
+    assert landed.features(pictures[..., :40, :56]).shape == (8, 128)
+
+
+def test_what_is_saved_is_loaded_frozen_under_an_identity_that_follows_the_weights(tmp_path):
+    network = random_network(SMALL)
+    network.save(tmp_path, "small")
+    first = Perceptual.load(tmp_path)
+    assert first.settings == SMALL
+    assert not any(p.requires_grad for p in first.parameters())
+    for name, tensor in first.state_dict().items():
+        torch.testing.assert_close(tensor, network.state_dict()[name].half().float())
+    assert first.identity.startswith("small-")
+    network.stack[0].bias.data += 1
+    network.save(tmp_path, "small")
+    assert Perceptual.load(tmp_path).identity != first.identity
+
+
+def test_a_folder_without_a_network_and_weights_cut_short_are_said_to_be_so(tmp_path):
+    with pytest.raises(ValueError, match="no perceptual network"):
+        Perceptual.load(tmp_path)
+    random_network(SMALL).save(tmp_path, "small")
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(ValueError, match="cut short"):
+        Perceptual.load(tmp_path)
+
+
+def test_weights_of_other_sizes_are_refused(tmp_path):
+    random_network(SMALL).save(tmp_path, "small")
+    settings = (tmp_path / "settings.json").read_text().replace("6", "7")
+    (tmp_path / "settings.json").write_text(settings)
+    with pytest.raises(ValueError, match="another shape"):
+        Perceptual.load(tmp_path)
+
+
+def test_the_landed_network_has_the_mini_sizes_and_says_so(landed):
+    assert landed.settings == MINI
+    assert landed.identity.startswith("mini-")
