@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from frostbench.eval_suites.store.records import Record
 from frostbench.plugins.cards import Card
@@ -15,6 +15,7 @@ from frostbench.plugins.waves import Engine
 AnyMetric: TypeAlias = Metric | SetMetric
 
 
+@runtime_checkable
 class FrozenBackbones(Protocol):
     """The shared backbones, as far as the runner watches them."""
 
@@ -22,19 +23,29 @@ class FrozenBackbones(Protocol):
         """The backbone of a role, loaded on first use."""
         ...
 
-    def loaded(self) -> Sequence[str]:
-        """The roles that are loaded by now."""
+    @property
+    def entries(self) -> Mapping[str, Any]:
+        """By role what the pack says of it: `kind`, `source`, `dtype`."""
         ...
 
-    def checksums(self, role: str) -> Mapping[str, str]:
-        """SHA-256 of each tensor of a loaded backbone, by the tensor's name, taken now."""
+    def loaded(self) -> Mapping[str, Any]:
+        """The backbones that are loaded by now, by role."""
         ...
 
-    def describe(self, role: str) -> Mapping[str, object]:
-        """For the manifest: kind, source, dtype, parameters."""
+    def fingerprints(self, role: str) -> Mapping[str, str]:
+        """A digest of every parameter and buffer as it is now, by the tensor's name."""
+        ...
+
+    def changed(self, role: str, before: Mapping[str, str]) -> list[str]:
+        """The names of tensors that are not what they were when `before` was taken."""
+        ...
+
+    def parameters(self, role: str) -> int:
+        """How many numbers the backbone's parameters hold."""
         ...
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Somebody who watches a run: a tracker, a plugin that adds columns."""
 
@@ -96,6 +107,19 @@ class Controls:
     meanings: Mapping[str, str] = field(default_factory=dict)
 
 
+def built_in_controls() -> Controls:
+    """The controls that frostbench brings."""
+    from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
+    from frostbench.eval_suites.controls.meanings import MEANINGS
+    from frostbench.eval_suites.controls.shuffle import exchange
+
+    engines: Mapping[str, Engine] = {
+        "majority_vote": MajorityVote(),
+        "token_overlap": TokenOverlap(),
+    }
+    return Controls(engines, exchange, MEANINGS)
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the numbers depend on besides the plan itself, as the manifest tells it.
@@ -138,7 +162,7 @@ class Plan:
     facts: Facts
     tokens: Path
     config: Mapping[str, Any] = field(default_factory=dict)
-    controls: Controls | None = field(default_factory=Controls)
+    controls: Controls | None = field(default_factory=built_in_controls)
     observers: tuple[Observer, ...] = ()
     seed: int = 0
     device: str = "cpu"

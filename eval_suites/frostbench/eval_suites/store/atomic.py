@@ -78,7 +78,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def sweep(folder: Path) -> None:
-    """Remove temporaries that a killed process left. Call it only while nobody else writes."""
-    for leftover in folder.rglob(".*.tmp"):
+def sweep(run: Path) -> None:
+    """Remove temporaries that a killed process left in a run's folder, and nothing else.
+
+    Call it only while nobody else writes there.
+    """
+    places = ("", "samples/", "sealed/", "blobs/*/")
+    for leftover in (found for place in places for found in run.glob(f"{place}.*.tmp")):
         leftover.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._unsynced = False
 
     def put_image(self, pixels: Float[Tensor, "3 h w"]) -> str:
         """Keep a picture in lossless WebP, after rounding to 8 bits a channel; its hash."""
@@ -39,6 +41,13 @@ class Blobs:
     def put_json(self, value: Any) -> str:
         """Keep plain values as JSON; their hash."""
         return self._put(json.dumps(value, separators=(",", ":")).encode(), ".json")
+
+    def sync(self) -> None:
+        """Return when everything put until now survives a loss of power."""
+        if self._unsynced:
+            # One call for all new files: syncing each would take milliseconds a picture.
+            os.sync()
+            self._unsynced = False
 
     def path(self, name: str) -> Path:
         """The file of a hash.
@@ -80,8 +89,10 @@ class Blobs:
     def _put(self, content: bytes, suffix: str) -> str:
         name = hashlib.sha256(content).hexdigest()
         path = self._folder / name[:2] / f"{name}{suffix}"
-        if not path.exists():
-            write_whole(path, content)
+        # After a loss of power a file that nothing refers to may be cut short.
+        if not path.exists() or path.stat().st_size != len(content):
+            write_whole(path, content, sync=False)
+            self._unsynced = True
         return name
 
 

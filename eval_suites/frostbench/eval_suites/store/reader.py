@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from frostbench.eval_suites.store.atomic import StoreError
 from frostbench.eval_suites.store.blobs import Blobs
 from frostbench.eval_suites.store.lines import read_lines
-from frostbench.eval_suites.store.records import Record
+from frostbench.eval_suites.store.records import Key, Record
 from frostbench.eval_suites.store.sealed import read_sealed
 
 
@@ -95,7 +95,7 @@ def read_records(folder: Path) -> list[Record]:
     Raises:
         StoreError: a file of samples is damaged.
     """
-    found: dict[tuple[str, str | None, str | None, str | None, str], Record] = {}
+    found: dict[Key, Record] = {}
     readers: list[tuple[str, Callable[[Path], list[Record]]]] = [
         ("sealed/*.parquet", read_sealed),
         ("samples/*.jsonl", read_lines),

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 Status = Literal["scored", "failed"]
+
+Key: TypeAlias = tuple[str, str | None, str | None, str | None, str]
+"""Task, protocol, method, control, sample."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Record:
         return self.method, self.control
 
     @property
-    def key(self) -> tuple[str, str | None, str | None, str | None, str]:
+    def key(self) -> Key:
         """What makes a sample one and the same within a run."""
         return self.task, self.protocol, self.method, self.control, self.sample
 

@@ -43,6 +43,7 @@ class RunWriter:
             StoreFullError: there is no room.
         """
         if records:
+            self.blobs.sync()
             append_lines(self._lines, records)
 
     def seal(self, task: str, protocol: str | None, samples: Sequence[str]) -> None:
@@ -76,6 +77,7 @@ class RunWriter:
 
     def replace(self, records: Sequence[Record]) -> None:
         """Put these samples in the place of stored ones with the same keys, file by file."""
+        self.blobs.sync()
         new = {record.key: record for record in records}
         for path in sorted((self.folder / "sealed").glob("*.parquet")):
             write_sealed(path, [new.get(record.key, record) for record in read_sealed(path)])

@@ -1,0 +1,59 @@
+"""Methods, built when their first sample is due."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from frostbench.eval_suites.runner.chunk import Built
+from frostbench.eval_suites.runner.frozen import Watch
+from frostbench.eval_suites.runner.plan import Plan, PlannedMethod
+from frostbench.eval_suites.runner.tokenizing import Tokenizing
+from frostbench.eval_suites.store.atomic import StoreError
+from frostbench.eval_suites.store.tokens import TokenStore
+from frostbench.plugins.method import Method
+from frostbench.plugins.waves import describe
+
+
+class Methods:
+    """The plan's methods.
+
+    Attributes:
+        ready: those that are built, by name.
+        failed: why the others cannot be built, by name, in one sentence.
+    """
+
+    def __init__(self, plan: Plan, tokens: Path, watch: Watch, note: Callable[[str], None]) -> None:
+        self._planned = {method.card.name: method for method in plan.methods}
+        self._plan = plan
+        self._tokens = tokens
+        self._watch = watch
+        self._note = note
+        self.ready: dict[str, Built] = {}
+        self.failed: dict[str, str] = {}
+
+    def get(self, names: Iterable[str]) -> dict[str, Built]:
+        """Those of the named methods that can be built, ordered by name."""
+        wanted = sorted(set(names))
+        for name in wanted:
+            if name not in self.ready and name not in self.failed:
+                self._build(name, self._planned[name])
+        return {name: self.ready[name] for name in wanted if name in self.ready}
+
+    def fingerprint(self, name: str) -> str:
+        """The fingerprint of a method that is ready."""
+        return self.ready[name].method.fingerprint
+
+    def _build(self, name: str, planned: PlannedMethod) -> None:
+        self._watch.load(planned.card.backbones)
+        try:
+            method = planned.build()
+            if not isinstance(method, Method):
+                raise TypeError(f"build returned a {type(method).__name__}, not a Method")
+            kept = TokenStore(self._tokens, method.fingerprint, self._note)
+        except StoreError:
+            raise
+        except Exception as error:  # an author's code: its failure is a result
+            self.failed[name] = f"method {name!r} cannot be built: {describe(error)}."
+            return
+        tokenizing = Tokenizing(method, kept, self._plan.device, self._plan.tokenize_batch)
+        self.ready[name] = Built(method, tokenizing)
+        self._watch.look()

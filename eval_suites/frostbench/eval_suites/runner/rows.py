@@ -1,0 +1,82 @@
+"""Which rows a task has: methods, and the controls that are made of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from frostbench.eval_suites.controls.ceiling import ceiling
+from frostbench.eval_suites.runner.plan import Controls, PlannedMethod, PlannedTask
+from frostbench.plugins.cards import Card, TaskCard
+from frostbench.plugins.requests import Request
+from frostbench.plugins.task import Instance
+
+SHUFFLED = "shuffled_tokens"
+CEILING = "ceiling"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method alone, or a control of it."""
+
+    method: str
+    control: str | None = None
+
+    def request(self, instance: Instance) -> Request:
+        """What the method is asked in this row."""
+        return ceiling(instance).request if self.control == CEILING else instance.request
+
+    @property
+    def title(self) -> str:
+        """How sentences name the row."""
+        return f"method {self.method!r}" + (f" ({self.control})" if self.control else "")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a task that are made of methods, and what is left out, with reasons."""
+
+    rows: tuple[Row, ...]
+    dashes: tuple[Mapping[str, str], ...]
+    controls_left_out: tuple[Mapping[str, str], ...]
+
+
+def rows_of(
+    planned: PlannedTask, methods: Sequence[PlannedMethod], controls: Controls | None
+) -> Rows:
+    """The rows, ordered by name so that the order of methods changes no number."""
+    task = planned.task.card
+    rows: list[Row] = []
+    dashes: list[Mapping[str, str]] = []
+    left_out: list[Mapping[str, str]] = []
+    for card in sorted((method.card for method in methods), key=lambda card: card.name):
+        if task.request_type not in card.capabilities:
+            reason = card.reason(task.request_type)
+            dashes.append({"method": card.name, "task": task.name, "reason": reason})
+            continue
+        rows.append(Row(card.name))
+        for control in bound_controls(task, controls):
+            if control == CEILING and "Reconstruct" not in card.capabilities:
+                left_out.append(_left_out(card, task, control))
+            else:
+                rows.append(Row(card.name, control))
+    return Rows(tuple(rows), tuple(dashes), tuple(left_out))
+
+
+def bound_controls(task: TaskCard, controls: Controls | None) -> list[str]:
+    """Those of the task's controls that are made of a method."""
+    if controls is None:
+        return []
+    made = {*controls.engines, CEILING, *([SHUFFLED] if controls.exchange else [])}
+    return [control for control in task.controls if control in made]
+
+
+def free_controls(task: TaskCard, controls: Controls | None) -> list[str]:
+    """Those of the task's controls that the task itself makes, without a method."""
+    if controls is None:
+        return []
+    bound = bound_controls(task, controls)
+    return [control for control in task.controls if control not in bound]
+
+
+def _left_out(card: Card, task: TaskCard, control: str) -> Mapping[str, str]:
+    reason = card.reason("Reconstruct")
+    return {"method": card.name, "task": task.name, "control": control, "reason": reason}
