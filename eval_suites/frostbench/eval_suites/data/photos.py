@@ -52,14 +52,17 @@ class Photos:
         """The photographs of a split."""
         return self._split[split]
 
-    def crop(self, split: PhotoSplit, draw: np.random.Generator) -> Pixels:
-        """A crop `[side, side, 3]` of a random photograph, at a random scale and place.
+    def choose(self, split: PhotoSplit, draw: np.random.Generator) -> Photo:
+        """A random photograph of a split."""
+        photos = self.of(split)
+        return photos[draw.integers(len(photos))]
+
+    def crop(self, photo: Photo, draw: np.random.Generator) -> Pixels:
+        """A crop `[side, side, 3]` at a random scale and place.
 
         It is mirrored every other time. Training crops also get other colours every other time,
         because the photographs are few: channels change places and gain.
         """
-        photos = self.of(split)
-        photo = photos[draw.integers(len(photos))]
         level = photo.levels[draw.integers(len(photo.levels))]
         top = draw.integers(level.shape[0] - self.side + 1)
         left = draw.integers(level.shape[1] - self.side + 1)
@@ -67,7 +70,7 @@ class Photos:
         mirror, colour = draw.random(2) < 0.5
         if mirror:
             crop = crop[:, ::-1]
-        if colour and split == "train":
+        if colour and photo.split == "train":
             gains = draw.uniform(0.6, 1.3, size=3)
             crop = (crop[..., draw.permutation(3)] * gains).clip(0, 255).astype(np.uint8)
         return crop

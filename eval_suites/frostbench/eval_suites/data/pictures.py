@@ -69,6 +69,6 @@ class MiniPictures:
             elif kind < scenes + portraits:
                 pixels = self._scenes.portrait(names[name], number)
             else:
-                pixels = self._scenes.photo_crop(known, seed, index)
+                pixels = self._scenes.photo_crop(known, seed, index).pixels
             pictures.append(pixels)
         return stack(pictures)

@@ -70,6 +70,14 @@ class Scene:
         return tuple(glyph.name for glyph in self.placed)
 
 
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A part of a photograph: `[side, side, 3]`."""
+
+    photo: str
+    pixels: Pixels
+
+
 class Scenes:
     """Makes scenes, portraits and photo crops from a data folder."""
 
@@ -115,9 +123,11 @@ class Scenes:
         sizes, angle = self.settings.sizes[0], self.settings.angle
         return self._alone(name, sizes, angle, _random("single", name, seed))
 
-    def photo_crop(self, split: Split, seed: int, index: int) -> Pixels:
-        """A crop of one of the split's photographs, without glyphs: `[side, side, 3]`."""
-        return self.photos.crop(PHOTO_SPLIT[split], _random("photo", split, seed, index))
+    def photo_crop(self, split: Split, seed: int, index: int) -> Crop:
+        """A crop of one of the split's photographs, without glyphs."""
+        draw = _random("photo", split, seed, index)
+        photo = self.photos.choose(PHOTO_SPLIT[split], draw)
+        return Crop(photo.name, self.photos.crop(photo, draw))
 
     def _alone(
         self, name: str, sizes: tuple[float, float], angle: float, draw: np.random.Generator
@@ -176,7 +186,7 @@ class Scenes:
 
     def _background(self, split: Split, draw: np.random.Generator) -> Pixels:
         if draw.random() >= self.settings.plain:
-            return self.photos.crop(PHOTO_SPLIT[split], draw)
+            return self.photos.crop(self.photos.choose(PHOTO_SPLIT[split], draw), draw)
         colours = draw.uniform(0, 255, size=(2, 3))
         turn = draw.uniform(0, 2 * np.pi)
         ramp = np.linspace(-0.5, 0.5, self.settings.side)
