@@ -1,0 +1,185 @@
+"""A frozen language model of any causal class that transformers knows."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.plugins.backbones.entry import BackboneEntry, check_weight_files, is_folder_name
+from frostbench.plugins.backbones.linears import speed_up_linears
+from frostbench.plugins.devices import device_of, dtype_of
+
+CACHED_TEXTS = 1 << 16
+
+
+class CausalLM:
+    """A language model and its tokenizer.
+
+    Attributes:
+        model: The network, frozen, in evaluation mode.
+        tokenizer: The tokenizer that came with it.
+        identity: Where it came from, for people.
+        eos_ids: Every id at which the model ends a text.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, identity: str = "") -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.identity = identity
+        if self.device.type == "cpu":
+            speed_up_linears(self.model)
+        self.eos_ids = _eos_ids(model, tokenizer)
+        self._encoded: dict[str, tuple[int, ...]] = {}
+
+    @classmethod
+    def load(cls, entry: BackboneEntry, device: str = "cpu") -> "CausalLM":
+        """Load from a local folder, or by hub id from the local Hugging Face cache.
+
+        Nothing is downloaded.
+
+        Raises:
+            ValueError: the folder or a file is missing, damaged, or no causal language model; the
+                message names it.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        place, dtype = device_of(device), dtype_of(entry.dtype)
+        folder = Path(entry.source).expanduser()
+        source = str(folder) if is_folder_name(entry.source) else entry.source
+        if is_folder_name(entry.source):
+            if not (folder / "config.json").is_file():
+                raise ValueError(
+                    f"no language model at {folder}: a folder with config.json, weights and "
+                    "tokenizer is wanted, as save_pretrained writes it."
+                )
+            check_weight_files(folder)
+        with _quiet():
+            try:
+                model, report = AutoModelForCausalLM.from_pretrained(
+                    source, dtype=dtype, local_files_only=True, output_loading_info=True
+                )
+                tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+            except Exception as error:
+                raise ValueError(_unreadable(entry, source, error)) from error
+        absent = sorted(report["missing_keys"])
+        if absent:
+            raise ValueError(
+                f"the weights of language model {source} lack {len(absent)} tensors, "
+                f"{', '.join(absent[:8])} among them; they would be random."
+            )
+        return cls(model.to(place), tokenizer, source)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        device: torch.device = next(iter(self.model.parameters())).device
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number type of the embeddings that the model reads."""
+        return self._table.weight.dtype  # type: ignore[no-any-return]
+
+    @property
+    def width(self) -> int:
+        """The length of a token's embedding."""
+        return int(self._table.weight.shape[1])
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many ids the model can read, counted from 0."""
+        return int(self._table.weight.shape[0])
+
+    @property
+    def context_length(self) -> int | None:
+        """How many tokens the model can read and write in all; None where it sets no limit."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(limit) if limit else None
+
+    @property
+    def bos_id(self) -> int | None:
+        """The beginning-of-sequence token, where there is one."""
+        return _first(self.tokenizer.bos_token_id, self.model.config.get_text_config().bos_token_id)
+
+    @property
+    def eos_id(self) -> int | None:
+        """The end-of-sequence token, where there is one."""
+        return _first(self.tokenizer.eos_token_id, *sorted(self.eos_ids))
+
+    def embed(self, ids: Sequence[int]) -> Float[Tensor, "n d"]:
+        """The embeddings of ids, as the model would look them up.
+
+        Raises:
+            IndexError: an id is not in the vocabulary.
+        """
+        wrong = next((i for i in ids if not 0 <= i < self.vocabulary_size), None)
+        if wrong is not None:
+            raise IndexError(f"no token {wrong}: ids run from 0 to {self.vocabulary_size - 1}.")
+        with torch.no_grad():
+            table = self._table(torch.tensor(list(ids), dtype=torch.long, device=self.device))
+        return table.view(len(ids), self.width)  # type: ignore[no-any-return]
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text by itself, without special tokens."""
+        ids = self._encoded.get(text)
+        if ids is None:
+            if len(self._encoded) >= CACHED_TEXTS:
+                self._encoded.clear()
+            ids = tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+            self._encoded[text] = ids
+        return list(ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, special tokens included."""
+        return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+    @property
+    def _table(self) -> Any:
+        return self.model.get_input_embeddings()
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """End-of-sequence ids of the tokenizer, the configuration and the generation settings."""
+    generation = getattr(model, "generation_config", None)
+    found: set[int] = set()
+    for value in (
+        tokenizer.eos_token_id,
+        getattr(model.config.get_text_config(), "eos_token_id", None),
+        getattr(generation, "eos_token_id", None),
+    ):
+        found.update([] if value is None else [value] if isinstance(value, int) else value)
+    return frozenset(found)
+
+
+def _first(*ids: int | None) -> int | None:
+    return next((i for i in ids if i is not None), None)
+
+
+def _unreadable(entry: BackboneEntry, source: str, error: Exception) -> str:
+    reason = (str(error).strip().splitlines() or ["no message"])[0]
+    if is_folder_name(entry.source):
+        return f"no language model can be loaded from {source}: {type(error).__name__}: {reason}"
+    return (
+        f"no language model {source!r} in the local Hugging Face cache ({reason}); nothing is "
+        f"downloaded unasked: fetch it with `hf download {source}`, or name a local folder."
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from writing progress and advice while a model loads."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

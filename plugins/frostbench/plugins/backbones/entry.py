@@ -1,0 +1,44 @@
+"""What a backbone is loaded from, and the checks that every loader makes first."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from frostbench.plugins.packs import PackBackbone as BackboneEntry
+
+__all__ = ["BackboneEntry", "check_weight_file", "check_weight_files", "is_folder_name"]
+
+
+def is_folder_name(source: str) -> bool:
+    """Whether a source means a place on disk rather than a model's name or hub id.
+
+    >>> [is_folder_name(s) for s in ("org/model", "gpt2", "./llm", "/packs/mini/llm", "a/b/c")]
+    [False, False, True, True, True]
+    """
+    return source.startswith(("/", ".", "~")) or source.count("/") > 1 or Path(source).exists()
+
+
+def check_weight_files(folder: Path) -> None:
+    """Open every safetensors file in a folder far enough to see that it is whole.
+
+    Raises:
+        ValueError: a file is cut short or no safetensors file; the message names it.
+    """
+    for path in sorted(folder.glob("*.safetensors")):
+        check_weight_file(path)
+
+
+def check_weight_file(path: Path) -> None:
+    """Open a safetensors file far enough to see that it is whole.
+
+    Raises:
+        ValueError: it is cut short or no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} ({path.stat().st_size} bytes) is cut short or no safetensors file: "
+            f"{error}. Get it again."
+        ) from error

@@ -1,0 +1,116 @@
+"""The backbones of a pack: loaded on first use, once, and shared by all methods."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from frostbench.plugins.backbones.checksum import changed, checksum, fingerprints
+from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.host import missing
+
+Loader: TypeAlias = Callable[[BackboneEntry, str], Any]
+"""Loads a backbone, frozen, onto a device ("cpu", "cuda", "cuda:N")."""
+
+
+class SharedBackbones:
+    """Frozen models by role.
+
+    `kinds` says which loader reads which kind; those of plugins (hook `frostbench_backbones`) are
+    passed in beside the built-in `KINDS`.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[BackboneEntry],
+        device: str = "cpu",
+        kinds: Mapping[str, Loader] | None = None,
+    ) -> None:
+        self.device = device
+        self.entries = {entry.role: entry for entry in entries}
+        self._kinds = dict(KINDS if kinds is None else kinds)
+        self._loaded: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def get(self, role: str) -> Any:
+        """The loaded backbone of a role; the same object every time.
+
+        Raises:
+            LookupError: there is no such role, or no loader of its kind.
+            ValueError: the source is missing, damaged, or no such model.
+        """
+        with self._lock:
+            if role not in self._loaded:
+                if role not in self.entries:
+                    raise LookupError(missing("backbone", role, self.entries))
+                entry = self.entries[role]
+                if entry.kind not in self._kinds:
+                    raise LookupError(
+                        f"backbone {role!r}: {missing('kind of backbone', entry.kind, self._kinds)}"
+                    )
+                self._loaded[role] = self._kinds[entry.kind](entry, self.device)
+            return self._loaded[role]
+
+    def loaded(self) -> Mapping[str, Any]:
+        """The backbones that somebody has asked for, by role."""
+        return dict(self._loaded)
+
+    def checksum(self, role: str) -> str:
+        """SHA-256 over names, shapes, types and bytes of all parameters and buffers."""
+        return checksum(module_of(self.get(role)))
+
+    def fingerprints(self, role: str) -> Mapping[str, str]:
+        """A digest of every parameter and buffer, for `changed`."""
+        return fingerprints(module_of(self.get(role)))
+
+    def changed(self, role: str, before: Mapping[str, str]) -> list[str]:
+        """The names of tensors that are not what they were when `before` was taken."""
+        return changed(before, self.fingerprints(role))
+
+    def parameters(self, role: str) -> int:
+        """How many numbers the backbone's parameters hold; tied ones count once."""
+        return sum(p.numel() for p in module_of(self.get(role)).parameters())
+
+
+def module_of(backbone: Any) -> torch.nn.Module:
+    """The network behind a backbone: itself, or its attribute `model`.
+
+    Raises:
+        TypeError: it has none.
+    """
+    module = backbone if isinstance(backbone, torch.nn.Module) else getattr(backbone, "model", None)
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(
+            f"a {type(backbone).__name__} is no torch module and has none as its attribute "
+            "'model', so that nobody can tell whether it stays frozen."
+        )
+    return module
+
+
+def _causal_lm(entry: BackboneEntry, device: str) -> Any:
+    from frostbench.plugins.backbones.causal_lm import CausalLM
+
+    return CausalLM.load(entry, device)
+
+
+def _open_clip(entry: BackboneEntry, device: str) -> Any:
+    from frostbench.plugins.backbones.clip import Clip
+
+    return Clip.load(entry, device)
+
+
+def _perceptual(entry: BackboneEntry, device: str) -> Any:
+    from frostbench.plugins.devices import device_of
+    from frostbench.plugins.perceptual import Perceptual
+
+    network = Perceptual.load(Path(entry.source))
+    return network.eval().requires_grad_(False).to(device_of(device))
+
+
+KINDS: Mapping[str, Loader] = {
+    "causal_lm": _causal_lm,
+    "open_clip": _open_clip,
+    "perceptual": _perceptual,
+}

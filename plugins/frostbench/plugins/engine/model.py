@@ -1,0 +1,170 @@
+"""The prompts of one backbone: made ready, batched, answered, and counted."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.completions import Chosen, Completion, Cost, Failed, Generated
+from frostbench.plugins.devices import Meter, is_out_of_memory, release_memory
+from frostbench.plugins.engine.choose import choose
+from frostbench.plugins.engine.generate import generate
+from frostbench.plugins.engine.plan import plan
+from frostbench.plugins.engine.reader import CachedReader, Reader, WholeReader
+from frostbench.plugins.engine.resolve import Item, UnanswerableError, resolve
+from frostbench.plugins.engine.settings import EngineSettings
+from frostbench.plugins.engine.traits import probe
+from frostbench.plugins.prompts import Choose, Prompt
+from frostbench.plugins.waves import describe
+
+
+class ModelEngine:
+    """Answers the prompts of one language model.
+
+    Attributes:
+        traits: What was found to leave the model's answers as they are.
+    """
+
+    def __init__(self, lm: CausalLM, role: str, settings: EngineSettings) -> None:
+        self._lm = lm
+        self._role = role
+        self._settings = settings
+        self._budget = settings.budget(lm.device.type)
+        self.traits = probe(lm)
+        self._reader: Reader = WholeReader(lm)
+        if self.traits.caches:
+            self._reader = CachedReader(
+                lm, continues=self.traits.continues, shared_prefix=settings.shared_prefix
+            )
+        self._meter = Meter(lm.device)
+        self._fitting: dict[int, int] = {}  # rows that fit in memory, by class of length
+
+    @torch.inference_mode()
+    def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        """One completion a prompt, in order; equal prompts are answered once."""
+        answers: list[Completion | None] = [None] * len(prompts)
+        items: list[Item] = []
+        asking: list[list[int]] = []  # for each item, the prompts that it answers
+        known: dict[object, int] = {}
+        for index, prompt in enumerate(prompts):
+            try:
+                item = resolve(prompt, self._lm, self._role)
+            except UnanswerableError as reason:
+                answers[index] = Failed(str(reason))
+                continue
+            key = (item.ids, item.ask) if item.ids is not None else object()
+            if key not in known:
+                known[key] = len(items)
+                items.append(item)
+                asking.append([])
+            asking[known[key]].append(index)
+        padding = self._settings.padding if self.traits.pads else 0.0
+        for batch in plan(items, self._most_rows, padding):
+            completions = self._answer([items[i] for i in batch])
+            for i, completion in zip(batch, completions, strict=True):
+                share = 1 / len(asking[i])
+                for index in asking[i]:
+                    answers[index] = replace(completion, cost=_shared(completion.cost, share))
+        return [answer for answer in answers if answer is not None]
+
+    def _most_rows(self, length: int) -> int:
+        rows = min(self._budget // max(1, length), self._settings.max_batch)
+        return max(1, min(rows, self._fitting.get(_length_class(length), rows)))
+
+    def _answer(self, items: Sequence[Item]) -> list[Completion]:
+        """Answer a batch, in smaller ones where memory does not suffice."""
+        answers: list[Completion | None] = [None] * len(items)
+        longest = max(item.length for item in items)
+        queue = deque([(list(range(len(items))), self._most_rows(longest))])
+        while queue:
+            batch, most_rows = queue.popleft()
+            members = [items[i] for i in batch]
+            used = min(most_rows, max(len(members), sum(map(_branches, members))))
+            failure: Exception | None = None
+            try:
+                completions = self._compute(members, most_rows)
+            except Exception as error:  # a model's failure is its prompts' answer
+                failure = error
+            if failure is None:
+                for i, completion in zip(batch, completions, strict=True):
+                    answers[i] = completion
+                continue
+            no_memory = is_out_of_memory(failure)
+            smaller = (used // 2) if no_memory else (1 if len(batch) > 1 else 0)
+            if not smaller:
+                answers[batch[0]] = Failed(self._reason(members[0], failure, no_memory))
+                # Only a single row leads here; a batch of several is split first.
+                continue
+            if no_memory:
+                self._fitting[_length_class(longest)] = smaller
+            failure = None  # its traceback holds the tensors that did not fit
+            release_memory(self._lm.device)
+            parts = [batch[at : at + smaller] for at in range(0, len(batch), smaller)]
+            queue.extendleft((part, smaller) for part in reversed(parts))
+        return [answer for answer in answers if answer is not None]
+
+    def _reason(self, item: Item, error: Exception, no_memory: bool) -> str:
+        if no_memory:
+            return (
+                f"a prompt of {item.length} tokens does not fit in the memory of "
+                f"{self._lm.device} beside backbone {self._role!r}; shorten it, or use a smaller "
+                "dtype or a larger device."
+            )
+        return f"backbone {self._role!r} failed on a prompt: {describe(error)}."
+
+    def _compute(self, items: Sequence[Item], most_rows: int) -> list[Completion]:
+        self._meter.start()
+        begun = time.perf_counter()
+        answers: Sequence[Generated | Chosen | Failed]
+        if isinstance(items[0].ask, Choose):
+            answers = choose(items, self._reader, self._lm, self._role, most_rows)
+        else:
+            answers = generate(items, self._reader, self._lm, self._role)
+        peak, joules = self._meter.stop()
+        seconds = time.perf_counter() - begun
+        tokens = [_tokens(item, answer) for item, answer in zip(items, answers, strict=True)]
+        total = math.fsum(map(sum, tokens)) or 1.0
+        return [
+            replace(
+                answer,
+                cost=Cost(
+                    seconds * (read + written) / total,
+                    read,
+                    written,
+                    peak,
+                    None if joules is None else joules * (read + written) / total,
+                ),
+            )
+            for answer, (read, written) in zip(answers, tokens, strict=True)
+        ]
+
+
+def _branches(item: Item) -> int:
+    """Rows that an item needs at once."""
+    return sum(len(ids) > 1 for ids in item.strings.values()) if _is_choice(item) else 1
+
+
+def _is_choice(item: Item) -> bool:
+    return isinstance(item.ask, Choose)
+
+
+def _tokens(item: Item, answer: Completion) -> tuple[int, int]:
+    """Tokens read and written; options are read."""
+    options = sum(map(len, item.strings.values())) if _is_choice(item) else 0
+    written = len(answer.ids) if isinstance(answer, Generated) else 0
+    return item.length + options, written
+
+
+def _shared(cost: Cost, share: float) -> Cost:
+    """The cost of one of several equal prompts: time and energy are shared."""
+    joules = None if cost.joules is None else cost.joules * share
+    return replace(cost, seconds=cost.seconds * share, joules=joules)
+
+
+def _length_class(length: int) -> int:
+    """Lengths between two powers of two share what fits in memory."""
+    return length.bit_length()

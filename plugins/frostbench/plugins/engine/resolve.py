@@ -1,0 +1,183 @@
+"""From a prompt to what a language model reads: token ids, or embeddings throughout."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.prompts import (
+    Ask,
+    Choose,
+    Generate,
+    Ids,
+    Picture,
+    Prompt,
+    Segment,
+    Text,
+    TokenSets,
+    Trie,
+    Vectors,
+)
+
+
+class UnanswerableError(Exception):
+    """A prompt that this backbone cannot answer; the message is one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A prompt made ready.
+
+    Attributes:
+        ask: What is asked.
+        ids: Token ids, None where the prompt holds embeddings.
+        vectors: Embeddings `[n d]`, None where the prompt is ids alone.
+        new: The most tokens that can come behind the prompt.
+        strings: The ids of each option (`Choose`) or string (`Trie`).
+    """
+
+    ask: Generate | Choose
+    ids: tuple[int, ...] | None
+    vectors: Tensor | None
+    new: int
+    strings: Mapping[str, tuple[int, ...]]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt."""
+        return len(self.vectors) if self.ids is None else len(self.ids)  # type: ignore[arg-type]
+
+    def inputs(self, device: torch.device) -> Tensor:
+        """The row that a reader reads: ids `[n]` or embeddings `[n d]`."""
+        if self.ids is None:
+            assert self.vectors is not None
+            return self.vectors
+        return torch.tensor(self.ids, dtype=torch.long, device=device)
+
+
+def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
+    """Tokenise a prompt's segments, each alone, and check that the model can answer it.
+
+    Raises:
+        UnanswerableError: it cannot.
+    """
+    ask = _executable(prompt.ask)
+    _check_adapter(prompt.adapter, lm, role)
+    parts = _parts(prompt, lm, role)
+    strings = _strings(ask, lm)
+    new = _new_tokens(ask, strings, lm)
+    length = sum(len(part) for part in parts)
+    if length == 0:
+        raise UnanswerableError(
+            f"an empty prompt cannot be answered: it has no segments, and backbone {role!r} has no "
+            "beginning-of-sequence token, or the prompt forgoes it."
+        )
+    limit = lm.context_length
+    if limit is not None and length + new > limit:
+        raise UnanswerableError(
+            f"the prompt has {length} tokens and asks for up to {new} more, {length + new} in all; "
+            f"backbone {role!r} reads at most {limit}."
+        )
+    if all(isinstance(part, list) for part in parts):
+        ids = tuple(i for part in parts for i in part)
+        return Item(ask, ids, None, new, strings)
+    rows = [lm.embed(part) if isinstance(part, list) else part for part in parts if len(part)]
+    return Item(ask, None, torch.cat(rows), new, strings)
+
+
+def _executable(ask: Ask) -> Generate | Choose:
+    if isinstance(ask, Generate | Choose):
+        return ask
+    raise UnanswerableError(
+        f"{type(ask).__name__} is declared, not executed yet: this engine answers Generate and "
+        "Choose."
+    )
+
+
+def _check_adapter(adapter: str | None, lm: CausalLM, role: str) -> None:
+    if adapter is not None:
+        raise UnanswerableError(
+            f"backbone {role!r} has no adapter named {adapter!r}; there are none. Leave "
+            "`adapter` out to ask the frozen model itself."
+        )
+
+
+def _parts(prompt: Prompt, lm: CausalLM, role: str) -> list[list[int] | Tensor]:
+    bos = lm.bos_id
+    parts: list[list[int] | Tensor] = [[bos]] if prompt.bos and bos is not None else []
+    return [*parts, *(_part(segment, lm, role) for segment in prompt.segments)]
+
+
+def _part(segment: Segment, lm: CausalLM, role: str) -> list[int] | Tensor:
+    match segment:
+        case Text(text):
+            return lm.encode(text)
+        case Ids(ids):
+            _check_ids(ids, lm, "the prompt holds")
+            return list(ids)
+        case Vectors(vectors):
+            if vectors.dim() != 2 or vectors.shape[1] != lm.width:
+                raise UnanswerableError(
+                    f"embeddings of shape {tuple(vectors.shape)} do not fit backbone {role!r}, "
+                    f"which reads (n, {lm.width})."
+                )
+            if not bool(torch.isfinite(vectors).all()):
+                raise UnanswerableError("the prompt holds embeddings that are not finite numbers.")
+            return vectors.detach().to(lm.device, lm.dtype)
+        case Picture():
+            raise UnanswerableError(
+                f"backbone {role!r} takes no images; it reads text, ids and vectors."
+            )
+
+
+def _check_ids(ids: Sequence[int] | frozenset[int], lm: CausalLM, what: str) -> None:
+    count = lm.vocabulary_size
+    if ids and not 0 <= min(ids) <= max(ids) < count:
+        wrong = next(i for i in sorted(ids) if not 0 <= i < count)
+        raise UnanswerableError(
+            f"{what} the id {wrong}; the model's ids run from 0 to {count - 1}."
+        )
+
+
+def _strings(ask: Generate | Choose, lm: CausalLM) -> dict[str, tuple[int, ...]]:
+    match ask:
+        case Choose(options=options):
+            texts, what = options, "option"
+        case Generate(allowed=Trie(texts)):
+            what = "allowed string"
+        case _:
+            return {}
+    if not texts:
+        raise UnanswerableError(f"there is no {what} to choose from.")
+    ids = {text: tuple(lm.encode(text)) for text in texts}
+    empty = next((text for text, tokens in ids.items() if not tokens), None)
+    if empty is not None:
+        raise UnanswerableError(
+            f"the {what} {empty!r} has no tokens, so that it has no probability."
+        )
+    return ids
+
+
+def _new_tokens(ask: Generate | Choose, strings: Mapping[str, Sequence[int]], lm: CausalLM) -> int:
+    longest = max((len(ids) for ids in strings.values()), default=0)
+    match ask:
+        case Choose():
+            return longest
+        case Generate(max_new_tokens=most) if most < 0:
+            raise UnanswerableError(f"max_new_tokens is at least 0, not {most}.")
+        case Generate(max_new_tokens=most, allowed=TokenSets(sets)):
+            for allowed in dict.fromkeys(sets):
+                _check_ids(allowed, lm, "a token set allows")
+            return min(most, len(sets))
+        case Generate(max_new_tokens=most, allowed=Trie()):
+            if most < longest:
+                text = next(text for text, ids in strings.items() if len(ids) == longest)
+                raise UnanswerableError(
+                    f"max_new_tokens is {most}, and the allowed string {text!r} has {longest} "
+                    "tokens; a string is written whole or not at all."
+                )
+            return longest
+        case Generate(max_new_tokens=most):
+            return most

@@ -1,0 +1,107 @@
+"""What a model does right, found out by trying it on a few tokens before it is used.
+
+Whether left padding or a cache changes a model's answers depends on its layers and on the version
+of transformers: short convolutions and recurrent states see pads unless somebody hides them. So
+nothing is assumed of a class: each is tried once, and what it does not do exactly is not used.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.engine.reader import CachedReader, WholeReader
+
+# Relative to the logits' spread: rounding stays well below, a pad that is seen far above.
+TOLERANCE = {torch.float64: 5e-4, torch.float32: 5e-4}
+HALF_TOLERANCE = 0.1
+LONG, SHORT = 11, 4
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What may be used of a model without a change to its answers.
+
+    Attributes:
+        caches: One token more, from a cache whose rows were picked from another.
+        continues: Several tokens more at once, from such a cache.
+        pads: Rows of unequal length, padded at the left.
+    """
+
+    caches: bool
+    continues: bool
+    pads: bool
+
+
+@torch.inference_mode()
+def probe(lm: CausalLM) -> Traits:
+    """Try the model on a few tokens, some 50 ms for a small one."""
+    room = lm.context_length
+    long = LONG if room is None else min(LONG, room - 1)
+    short = min(SHORT, long - 2)
+    if short < 1:
+        return Traits(caches=False, continues=False, pads=False)
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(lm.vocabulary_size, (2, long + 1), generator=draw).to(lm.device)
+    wanted = torch.stack([_whole(lm, row) for row in ids])
+    caches = _holds(lambda: _goes_on(lm, ids, wanted, short, continues=False))
+    return Traits(
+        caches=caches,
+        continues=caches and _holds(lambda: _goes_on(lm, ids, wanted, short, continues=True)),
+        pads=caches and _holds(lambda: _pads(lm, ids, wanted, short)),
+    )
+
+
+def _whole(lm: CausalLM, row: Int[Tensor, " n"]) -> Float[Tensor, "n v"]:
+    """The logits behind every token of a row, read alone and without a cache."""
+    reader = WholeReader(lm)
+    reading = reader.read([row[:1]])
+    first = reading.logits[:, None]
+    return torch.cat([first, reader.extend(reading, row[None, 1:])], dim=1)[0]
+
+
+def _goes_on(
+    lm: CausalLM,
+    ids: Int[Tensor, "b n"],
+    wanted: Float[Tensor, "b n v"],
+    short: int,
+    *,
+    continues: bool,
+) -> bool:
+    reader = CachedReader(lm, continues=continues)
+    trunk = reader.read(list(ids[:, :short]))
+    right = _close(trunk.logits, wanted[:, short - 1])
+    for rows in ([1, 0, 0], [0]):  # the second branch finds the trunk as it was
+        reading = reader.branch(trunk, rows)
+        rest = reader.extend(reading, ids[rows, short:-1])
+        last = reader.extend(reading, ids[rows, -1:])
+        right = right and _close(torch.cat([rest, last], dim=1), wanted[rows, short:])
+    return right
+
+
+def _pads(
+    lm: CausalLM, ids: Int[Tensor, "b n"], wanted: Float[Tensor, "b n v"], short: int
+) -> bool:
+    reader = CachedReader(lm, continues=False)
+    reading = reader.read([ids[0, :-1], ids[1, :short]])
+    right = _close(reading.logits, torch.stack([wanted[0, -2], wanted[1, short - 1]]))
+    logits = reader.extend(reading, torch.stack([ids[0, -1:], ids[1, short : short + 1]]))
+    return right and _close(logits[:, 0], torch.stack([wanted[0, -1], wanted[1, short]]))
+
+
+def _close(given: Float[Tensor, "*rows v"], wanted: Float[Tensor, "*rows v"]) -> bool:
+    spread = (wanted.float() - wanted.float().mean(-1, keepdim=True)).norm(dim=-1)
+    error = (given.float() - wanted.float()).norm(dim=-1)
+    tolerance = TOLERANCE.get(wanted.dtype, HALF_TOLERANCE)
+    return bool((error <= tolerance * spread).all())
+
+
+def _holds(trial: Callable[[], bool]) -> bool:
+    """Whether a trial ends well; a class that refuses what is tried cannot do it."""
+    try:
+        return trial()
+    except (NotImplementedError, RuntimeError, ValueError, TypeError, AttributeError, IndexError):
+        return False

@@ -1,0 +1,81 @@
+"""One prompt's answer while it is written, token by token."""
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.completions import Generated
+from frostbench.plugins.engine.resolve import Item
+from frostbench.plugins.engine.trie import Node
+from frostbench.plugins.prompts import Generate, TokenSets, Trie
+
+
+class Writer:
+    """Knows what may come next, and when the answer is whole.
+
+    Where an allowed string is complete and also begins a longer one, the answer goes on only if
+    the model's most likely token of all belongs to a longer one. Everything else that the model
+    would rather say, its end-of-sequence token or the beginning of a next line, ends it; so the
+    rule needs no end-of-sequence token.
+    """
+
+    def __init__(self, item: Item, lm: CausalLM) -> None:
+        assert isinstance(item.ask, Generate)
+        self._ask = item.ask
+        self._lm = lm
+        self._most = item.new
+        self._node = Node.of(item.strings) if isinstance(item.ask.allowed, Trie) else None
+        self._text: str | None = None
+        self.ids: list[int] = []
+        self.logprobs: list[float] = []
+        self.done = self._most == 0
+
+    def choices(self, top: int) -> frozenset[int] | None:
+        """The ids that may come next (none: the answer ends here), or None where all may.
+
+        `top` is the model's most likely token.
+        """
+        if self._node is not None:
+            children = self._node.children
+            ends = self._node.string is not None and top not in children
+            return frozenset() if ends else frozenset(children)
+        if isinstance(self._ask.allowed, TokenSets):
+            return self._ask.allowed.sets[len(self.ids)]
+        return None
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.done = True
+
+    def take(self, token: int, logprob: float) -> None:
+        """Write a token, or end at it where it ends the text."""
+        if self._node is None and token in self._lm.eos_ids:
+            self.done = True
+            return
+        self.ids.append(token)
+        self.logprobs.append(logprob)
+        if self._node is not None:
+            self._node = self._node.children[token]
+            self.done = not self._node.children
+        self.done = self.done or len(self.ids) >= self._most
+        if self._ask.stop:
+            self._cut_at_stop()
+
+    def finish(self) -> Generated:
+        """The answer as it stands."""
+        if self._node is not None and self._node.string is not None:
+            text = self._node.string
+        else:
+            text = self._lm.decode(self.ids) if self.ids else ""
+        if self._text is not None:
+            text = self._text
+        return Generated(tuple(self.ids), text, tuple(self.logprobs))
+
+    def _cut_at_stop(self) -> None:
+        text = self._lm.decode(self.ids)
+        places = [place for stop in self._ask.stop if stop and (place := text.find(stop)) >= 0]
+        if not places:
+            return
+        self._text = text[: min(places)]
+        self.done = True
+        # Ids whose text lies before the stop string stay, those that reach into it go.
+        while self.ids and len(self._lm.decode(self.ids)) > len(self._text):
+            self.ids.pop()
+            self.logprobs.pop()
