@@ -4,7 +4,7 @@ A data set has no end: number n is made when it is asked for, and is the same wh
 them read one data folder, whose `digest` says which.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frostbench.eval_suites.data.digest import data_digest
@@ -100,3 +100,9 @@ class RestorationPictures(DataSet):
             return ClusteredImage(Image(to_tensor(crop.pixels), name), f"photo/{crop.photo}")
         scene = self.scenes.scene(self.split, seed, half)
         return ClusteredImage(Image(to_tensor(scene.pixels), scene.id), scene.id)
+
+    def wider(self, margin: int) -> "RestorationPictures":
+        """Pictures of the same kind with `margin` more pixels on each side, to crop from."""
+        settings = self.scenes.settings
+        larger = replace(settings, side=settings.side + 2 * margin)
+        return RestorationPictures(self.folder, self.split, larger)

@@ -1,0 +1,24 @@
+"""The control `ceiling`: what a method's own visual tokens can say of the clean picture."""
+
+from frostbench.plugins.images import Image
+from frostbench.plugins.requests import Reconstruct, Restore
+from frostbench.plugins.task import Instance
+
+
+def ceiling(instance: Instance) -> Instance:
+    """The reconstruction of the clean picture, in place of a restoration.
+
+    No restoration through these tokens is expected to be nearer to the target.
+
+    Raises:
+        ValueError: the instance restores nothing, or its target is no picture.
+    """
+    request, target = instance.request, instance.target
+    if not isinstance(request, Restore) or not isinstance(target, Image):
+        raise ValueError(
+            f"only restorations have a ceiling; {request.id!r} is a {type(request).__name__} "
+            f"request with a {type(target).__name__} as its target."
+        )
+    return Instance(
+        Reconstruct(request.id, target, request.seed), target, instance.protocol, instance.cluster
+    )

@@ -1,0 +1,47 @@
+"""Draws that a prompt's own content decides: the same in every process, batch and order."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar, assert_never
+
+import torch
+
+from frostbench.plugins.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
+
+T = TypeVar("T")
+
+
+def draw(prompt: Prompt, items: Sequence[T], purpose: str) -> T:
+    """One of `items`, uniformly, by a hash of what the prompt shows; of one item, that item.
+
+    Different `purpose`s draw independently. The hash knows nothing of the target, so that a tie
+    between all options is broken at chance level.
+    """
+    if len(items) == 1:
+        return items[0]
+    digest = hashlib.sha256(f"{fingerprint(prompt)} {purpose}".encode()).digest()
+    return items[int.from_bytes(digest[:16], "big") % len(items)]
+
+
+def fingerprint(prompt: Prompt) -> str:
+    """SHA-256 of the opening, the shots and the query."""
+    digest = hashlib.sha256()
+    for segment in prompt.segments:
+        content = _bytes(segment)
+        digest.update(f"{type(segment).__name__} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+def _bytes(segment: Segment) -> bytes:
+    match segment:
+        case Text(text):
+            return text.encode()
+        case Ids(ids):
+            return repr(ids).encode()
+        case Vectors(vectors):
+            plain = vectors.detach().to("cpu", torch.float32).contiguous().numpy()
+            return repr(plain.shape).encode() + plain.tobytes()
+        case Picture(image):
+            return image.digest.encode()
+        case _:
+            assert_never(segment)

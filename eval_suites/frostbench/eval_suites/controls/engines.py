@@ -1,0 +1,83 @@
+"""Engines that answer prompts without a language model."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from frostbench.eval_suites.controls.draw import draw
+from frostbench.eval_suites.controls.vote import vote
+from frostbench.plugins.completions import Completion, Failed
+from frostbench.plugins.prompts import Ids, Prompt, Segment, Shot, Text
+
+
+class MajorityVote:
+    """Answers what most in-context examples answer; see `vote`.
+
+    In `oracle_context` the true token is shown in 6 of 10 examples on average, so that this
+    solves the published restorations almost perfectly: a method shows that it uses its language
+    model by beating it.
+    """
+
+    def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        """One completion a prompt, in order; `Failed` where a prompt cannot be answered."""
+        return [vote(prompt, prompt.shots) for prompt in prompts]
+
+
+class TokenOverlap:
+    """Answers what that example answers whose shown tokens overlap most with the query's.
+
+    The overlap is the size of the multiset intersection: of the ids, where any are shown;
+    otherwise of the character trigrams of each text, since words of an image come glued
+    together. Segments that stand in the query and in every example alike are glue and do not
+    count. Of equally near examples one is drawn by the prompt's hash.
+    """
+
+    def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        """One completion a prompt, in order; `Failed` where a prompt cannot be answered."""
+        return [self._answer(prompt) for prompt in prompts]
+
+    def _answer(self, prompt: Prompt) -> Completion:
+        if not prompt.shots:
+            return vote(prompt, ())
+        shown = [prompt.query, *(shot.shown for shot in prompt.shots)]
+        bags = _bags(shown)
+        if bags is None:
+            return Failed(
+                "the examples show neither ids nor texts; overlap of visual tokens can be counted "
+                "for discrete ones only."
+            )
+        query, *examples = bags
+        overlaps = [(query & example).total() for example in examples]
+        best = max(overlaps)
+        nearest: list[Shot] = [
+            shot for shot, overlap in zip(prompt.shots, overlaps, strict=True) if overlap == best
+        ]
+        return vote(prompt, (draw(prompt, nearest, "nearest example"),))
+
+
+def _bags(shown: Sequence[Sequence[Segment]]) -> list[Counter[str | int]] | None:
+    """For each list of segments the multiset of what counts in it; None where nothing can."""
+    if any(isinstance(segment, Ids) for segments in shown for segment in segments):
+        return [
+            Counter(i for segment in segments if isinstance(segment, Ids) for i in segment.ids)
+            for segments in shown
+        ]
+    texts = [
+        [segment.text for segment in segments if isinstance(segment, Text)] for segments in shown
+    ]
+    if not any(texts):
+        return None
+    glue = set(texts[0]).intersection(*texts[1:])
+    return [
+        Counter(trigram for text in row if text not in glue for trigram in _trigrams(text))
+        for row in texts
+    ]
+
+
+def _trigrams(text: str) -> list[str]:
+    """Runs of three characters, the text's start and end marked by a blank; "ab" is " ab", "ab ".
+
+    >>> _trigrams("lion")
+    [' li', 'lio', 'ion', 'on ']
+    """
+    padded = f" {text.strip()} "
+    return [padded[i : i + 3] for i in range(len(padded) - 2)]

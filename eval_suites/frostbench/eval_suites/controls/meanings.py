@@ -1,0 +1,19 @@
+"""What each control is, in one sentence, for the manifest and the leaderboard. Imports nothing."""
+
+from collections.abc import Mapping
+
+MEANINGS: Mapping[str, str] = {
+    "chance": "a seeded, uniform guess among the options",
+    "copy": "the corrupted picture, handed back as it came",
+    "mean_colour": "the picture's mean colour everywhere",
+    "majority_vote": (
+        "the method's own prompts answered without a language model: position by position the "
+        "most frequent answer of the in-context examples"
+    ),
+    "token_overlap": (
+        "the method's own prompts answered without a language model: the answer of the in-context "
+        "example that shares most visual tokens with the query"
+    ),
+    "shuffled_tokens": "the method with each picture's visual tokens exchanged for another's",
+    "ceiling": "the method's own reconstruction of the clean picture",
+}

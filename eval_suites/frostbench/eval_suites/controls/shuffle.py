@@ -1,0 +1,42 @@
+"""The control `shuffled_tokens`: every picture with the visual tokens of another."""
+
+import random
+from collections.abc import Mapping, Sequence
+
+from frostbench.plugins.images import Image
+from frostbench.plugins.tokens import VisualTokens
+
+
+def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
+    """For each picture, another one of the same size whose visual tokens it gets.
+
+    Pictures of one size form one random cycle (Sattolo's algorithm), so that none keeps its own
+    and each gives its tokens once. What comes out depends on the set of pictures and on `seed`,
+    not on their order. Hand over *all* pictures of a task: exchanged within one episode alone,
+    tokens would still tell its classes apart.
+
+    Raises:
+        ValueError: a picture is the only one of its size.
+    """
+    groups: dict[tuple[int, int], list[Image]] = {}
+    for image in sorted(set(images), key=lambda image: image.digest):
+        groups.setdefault(image.size, []).append(image)
+    donors: dict[Image, Image] = {}
+    for size, group in sorted(groups.items()):
+        if len(group) == 1:
+            raise ValueError(
+                f"only one picture of {size[0]} x {size[1]} pixels ({group[0].name or 'no name'}): "
+                "there is none to exchange visual tokens with; run more samples."
+            )
+        cycle = list(group)
+        source = random.Random(f"{seed} {size}")
+        for last in range(len(cycle) - 1, 0, -1):
+            other = source.randrange(last)
+            cycle[last], cycle[other] = cycle[other], cycle[last]
+        donors.update(zip(group, cycle, strict=True))
+    return donors
+
+
+def shuffled_tokens(tokens: Mapping[Image, VisualTokens], seed: int) -> dict[Image, VisualTokens]:
+    """The visual tokens of many pictures, exchanged among them; see `exchange`."""
+    return {image: tokens[donor] for image, donor in exchange(list(tokens), seed).items()}

@@ -1,0 +1,155 @@
+"""A vote of in-context examples: how an ask is answered from their answers alone."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from frostbench.eval_suites.controls.draw import draw
+from frostbench.plugins.completions import Chosen, Completion, Failed, Generated
+from frostbench.plugins.prompts import (
+    Choose,
+    Generate,
+    Ids,
+    Prompt,
+    Shot,
+    Text,
+    TokenSets,
+    Trie,
+)
+
+
+class UnanswerableError(Exception):
+    """This prompt cannot be answered without a language model; the message says why."""
+
+
+def vote(prompt: Prompt, shots: Sequence[Shot]) -> Completion:
+    """The answer that most of `shots` give.
+
+    Answers with ids are counted position by position, and of equally frequent ids the first
+    shot's wins; text between ids is glue and counts for nothing, and the completion's text is
+    empty. An answer that has ended votes for the end. Answers without ids are counted as whole
+    texts, and the completion holds no ids, since no tokenizer is at hand; of equally frequent
+    texts one is drawn by the prompt's hash: with as many examples of each class, chance.
+
+    What the ask allows is kept to. With `TokenSets`, only votes for allowed ids count, and where
+    there are none an allowed id is drawn; with `Trie` and `Choose`, only votes for one of the
+    strings count (blanks around them do not), and where there are none a string is drawn.
+    `TokenSets` do not bind texts: the published classification asks with them for one of the
+    very labels that the examples show.
+    """
+    try:
+        if not shots:
+            raise UnanswerableError(
+                "the prompt has no in-context examples, and without a language model the answer "
+                "is read from them."
+            )
+        match prompt.ask:
+            case Generate() as ask:
+                return _generate(prompt, ask, shots)
+            case Choose() as ask:
+                return _choose(prompt, ask, shots)
+            case _:
+                raise UnanswerableError(
+                    f"a prompt that asks to {type(prompt.ask).__name__} needs a language model; "
+                    "without one, Generate and Choose are answered."
+                )
+    except UnanswerableError as error:
+        return Failed(str(error))
+
+
+def _generate(prompt: Prompt, ask: Generate, shots: Sequence[Shot]) -> Generated:
+    if any(isinstance(segment, Ids) for shot in shots for segment in shot.answer):
+        if isinstance(ask.allowed, Trie):
+            raise UnanswerableError(
+                "the examples answer with ids and the prompt asks for one of given texts; without "
+                "a tokenizer the two cannot be compared."
+            )
+        return Generated(_ids(prompt, ask, [_ids_of(shot) for shot in shots]), "")
+    texts = [_text_of(shot) for shot in shots]
+    if isinstance(ask.allowed, Trie):
+        return Generated((), _elect(prompt, texts, ask.allowed.strings)[0])
+    text = _most_frequent(prompt, texts)
+    for stop in ask.stop:
+        text = text.partition(stop)[0]
+    return Generated((), text)
+
+
+def _choose(prompt: Prompt, ask: Choose, shots: Sequence[Shot]) -> Chosen:
+    """The elected option, with log shares of the votes for log-probabilities.
+
+    One vote is added to each option and half a vote to the elected one, so that a method that
+    reads the log-probabilities finds the same winner, and no -inf.
+    """
+    if any(isinstance(segment, Ids) for shot in shots for segment in shot.answer):
+        raise UnanswerableError(
+            "the examples answer with ids and the options are texts; without a tokenizer the two "
+            "cannot be compared."
+        )
+    winner, votes = _elect(prompt, [_text_of(shot) for shot in shots], ask.options)
+    index = ask.options.index(winner)
+    weights = [1.0 + votes[option.strip()] for option in ask.options]
+    weights[index] += 0.5
+    return Chosen(index, tuple(math.log(weight / sum(weights)) for weight in weights))
+
+
+def _ids(prompt: Prompt, ask: Generate, answers: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    sets = ask.allowed.sets if isinstance(ask.allowed, TokenSets) else None
+    length = ask.max_new_tokens if sets is None else min(ask.max_new_tokens, len(sets))
+    said: list[int] = []
+    for place in range(length):
+        # None stands for the end of an answer.
+        votes = Counter(answer[place] if place < len(answer) else None for answer in answers)
+        if sets is not None:
+            votes = Counter({vote: n for vote, n in votes.items() if vote in sets[place]})
+            if not sets[place]:
+                break
+        winner = votes.most_common(1)[0][0] if votes else None
+        if winner is None and sets is not None:
+            winner = draw(prompt, sorted(sets[place]), f"allowed id {place}")
+        if winner is None:
+            break
+        said.append(winner)
+    return tuple(said)
+
+
+def _elect(
+    prompt: Prompt, texts: Sequence[str], options: Sequence[str]
+) -> tuple[str, Counter[str]]:
+    """The option with most votes, and the votes by option without the blanks around it."""
+    by_name = {option.strip(): option for option in reversed(options)}
+    votes = Counter(text.strip() for text in texts if text.strip() in by_name)
+    return by_name[_most_frequent(prompt, list(votes.elements()) or list(by_name))], votes
+
+
+def _most_frequent(prompt: Prompt, texts: Sequence[str]) -> str:
+    """The most frequent text; of equally frequent ones, one drawn by the prompt's hash."""
+    votes = Counter(texts)
+    most = max(votes.values())
+    return draw(prompt, sorted(text for text, n in votes.items() if n == most), "text")
+
+
+def _ids_of(shot: Shot) -> tuple[int, ...]:
+    ids: list[int] = []
+    for segment in shot.answer:
+        if isinstance(segment, Ids):
+            ids += segment.ids
+        elif not isinstance(segment, Text):
+            raise UnanswerableError(_unreadable(shot))
+    return tuple(ids)
+
+
+def _text_of(shot: Shot) -> str:
+    texts: list[str] = []
+    for segment in shot.answer:
+        if not isinstance(segment, Text):
+            raise UnanswerableError(_unreadable(shot))
+        texts.append(segment.text)
+    return "".join(texts)
+
+
+def _unreadable(shot: Shot) -> str:
+    kinds = sorted({type(segment).__name__ for segment in shot.answer} - {"Text", "Ids"})
+    return (
+        f"the examples answer with {' and '.join(kinds)}; without a language model ids and texts "
+        "can be counted, and nothing else."
+    )

@@ -1,0 +1,104 @@
+"""Corruptions: pure functions of a picture, scaled to its size.
+
+Parameters are those of V2L-Tokenizer's published evaluation (Zhu et al., CVPR 2024), which works on
+pictures of 128 pixels.
+"""
+
+import random
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+GREY = 0.5
+"""What hidden pixels hold in a corrupted picture."""
+
+PUBLISHED_SIDE = 128
+"""Pixels of the pictures for which the published parameters are meant."""
+
+PUBLISHED_KERNELS = (5, 7, 7, 9, 9, 11, 11)
+"""Equally likely sizes of the blur's kernel: albumentations before 2.0, asked for 5 to 11, draws a
+whole number and makes an even one odd, so that 5 comes half as often as the others."""
+
+
+def central_square(height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
+    """True in the middle half of rows and columns: a quarter of the picture (inpainting)."""
+    hidden = torch.zeros(height, width, dtype=torch.bool)
+    hidden[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
+    return hidden
+
+
+def lower_half(height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
+    """True in the lower half of the rows (outpainting)."""
+    hidden = torch.zeros(height, width, dtype=torch.bool)
+    hidden[height // 2 :] = True
+    return hidden
+
+
+def hide(pixels: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
+    """The picture with hidden pixels mid-grey.
+
+    The published evaluation hides nothing at pixel level: there the visible tokens come from an
+    encoder that has seen what it is to restore. Here they do not.
+    """
+    return torch.where(hidden, torch.full_like(pixels, GREY), pixels)
+
+
+@dataclass(frozen=True)
+class Blur:
+    """A Gaussian blur: kernel size in pixels (odd), and its standard deviation."""
+
+    kernel: int
+    sigma: float
+
+
+def draw_blur(seed: int, side: int, kernels: tuple[int, ...] = PUBLISHED_KERNELS) -> Blur:
+    """The blur of one picture whose shorter side has `side` pixels.
+
+    At 128 pixels kernel sizes 5, 7, 9 and 11 have probabilities 1/7, 2/7, 2/7 and 2/7, and sigma is
+    0.3 ((k - 1) / 2 - 1) + 0.8, OpenCV's choice for a size: 1.1, 1.4, 1.7 or 2.0. At other sizes
+    sigma is scaled with the side, and the kernel's radius too, rounded up.
+    """
+    kernel = random.Random(seed).choice(kernels)
+    scale = side / PUBLISHED_SIDE
+    sigma = 0.3 * ((kernel - 1) / 2 - 1) + 0.8
+    return Blur(2 * ceil((kernel - 1) / 2 * scale) + 1, sigma * scale)
+
+
+def blurred(pixels: Float[Tensor, "3 h w"], blur: Blur) -> Float[Tensor, "3 h w"]:
+    """The picture under a Gaussian blur, its borders mirrored without the outermost pixel.
+
+    OpenCV's `GaussianBlur` with its default border, on floats.
+    """
+    radius = blur.kernel // 2
+    steps = torch.arange(-radius, radius + 1, dtype=pixels.dtype)
+    weights = torch.exp(-0.5 * (steps / blur.sigma).square())
+    weights = weights / weights.sum()
+    wide = pad(pixels[:, None], (radius,) * 4, mode="reflect")
+    smooth = conv2d(conv2d(wide, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1))
+    return smooth[:, 0].clamp(0, 1)
+
+
+def rotated(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 w h"]:
+    """The picture turned by 90 degrees, counter-clockwise, as `numpy.rot90` does."""
+    return torch.rot90(pixels, 1, dims=(1, 2)).contiguous()
+
+
+def crop(
+    pixels: Float[Tensor, "3 h w"], top: int, left: int, side: int
+) -> Float[Tensor, "3 {side} {side}"]:
+    """A square part of the picture.
+
+    Raises:
+        ValueError: it does not lie within the picture.
+    """
+    height, width = pixels.shape[1:]
+    if min(top, left) < 0 or top + side > height or left + side > width:
+        raise ValueError(
+            f"a crop of {side} pixels from row {top} and column {left} on does not lie within a "
+            f"picture of {height} x {width}."
+        )
+    return pixels[:, top : top + side, left : left + side].contiguous()

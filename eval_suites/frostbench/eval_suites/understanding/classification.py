@@ -1,0 +1,70 @@
+"""The task `few_shot_classification`."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.eval_suites.understanding.episodes import DrawnEpisodes, Episode, EpisodeSource
+from frostbench.eval_suites.understanding.protocols import (
+    FewShotSettings,
+    Protocol,
+    few_shot_card,
+)
+from frostbench.plugins.predictions import Prediction, TextPrediction
+from frostbench.plugins.requests import Classify
+from frostbench.plugins.task import Instance, Task
+
+
+class FewShotClassification(Task):
+    """Name the class of a picture from a few labelled ones (Frozen, SPAE, V2L-Tokenizer).
+
+    Episodes are of classes on which nothing was trained. Protocols with and without induction, and
+    with any number of repeats, ask the same episodes.
+    """
+
+    card = few_shot_card(FewShotSettings())
+    data = FewShotSettings().data
+    settings = FewShotSettings
+
+    def __init__(self, settings: FewShotSettings) -> None:
+        self._settings = settings
+        self.card = few_shot_card(settings)
+        self.data = settings.data
+
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` episodes for each protocol, one protocol after the other.
+
+        `data` gives episodes itself (`EpisodeSource`), or portraits to draw them from.
+        """
+        pictures = self._settings.pictures
+        source = data if isinstance(data, EpisodeSource) else DrawnEpisodes(data, pictures)
+        for protocol in self._settings.protocols:
+            episodes = source.episodes(protocol.ways, protocol.shots, seed)
+            for index, episode in enumerate(islice(episodes, limit)):
+                own = seed_of(seed, self.card.name, protocol.name, index)
+                yield _instance(episode, protocol, own)
+
+    def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
+        """`chance`: a uniform guess among the options, from each request's seed."""
+        return {"chance": [_guess(instance) for instance in instances]}
+
+
+def _instance(episode: Episode, protocol: Protocol, seed: int) -> Instance:
+    request = Classify(
+        id=episode.id,
+        image=episode.query,
+        examples=episode.examples,
+        options=episode.options,
+        repeats=protocol.repeats,
+        induction=protocol.induction,
+        seed=seed,
+    )
+    return Instance(request, episode.label, protocol.name, cluster=episode.id)
+
+
+def _guess(instance: Instance) -> TextPrediction:
+    request = instance.request
+    assert isinstance(request, Classify)
+    return TextPrediction(random.Random(request.seed).choice(request.options))
