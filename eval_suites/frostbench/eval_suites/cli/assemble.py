@@ -70,10 +70,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         methods=tuple(_method(config, pack, backbones, item) for item in methods),
         tasks=tuple(_task(config, host, pack, item) for item in tasks),
         metrics=open_metrics(config, host, backbones, [item.card for item in tasks]),
-        engine=host.pick("engine", config.engine.name).load()(
-            backbones,
-            {"token_budget": config.engine.token_budget, "max_batch": config.engine.max_batch},
-        ),
+        engine=_engine(config, host, backbones),
         backbones=backbones,
         facts=_facts(pack, {name for item in tasks for name in [_data_name(item)]}),
         tokens=Path(config.cache) if config.cache else _cache_folder(),

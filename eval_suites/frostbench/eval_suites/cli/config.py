@@ -16,11 +16,13 @@ class UsageError(Exception):
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How prompts are batched."""
+    """How prompts are batched; see `frostbench.plugins.engine.EngineSettings`."""
 
     name: str = "frozen"
-    token_budget: int = 16_384  # prompt tokens of one batch
-    max_batch: int = 256  # prompts of one batch
+    token_budget: int | None = None
+    max_batch: int = 256
+    padding: float = 0.2
+    shared_prefix: int = 16
 
 
 @dataclass(frozen=True)

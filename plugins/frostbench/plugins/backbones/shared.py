@@ -89,19 +89,22 @@ def module_of(backbone: Any) -> torch.nn.Module:
     return module
 
 
-def _causal_lm(entry: BackboneEntry, device: str) -> Any:
+def load_causal_lm(entry: BackboneEntry, device: str) -> Any:
+    """A frozen causal language model of transformers."""
     from frostbench.plugins.backbones.causal_lm import CausalLM
 
     return CausalLM.load(entry, device)
 
 
-def _open_clip(entry: BackboneEntry, device: str) -> Any:
+def load_open_clip(entry: BackboneEntry, device: str) -> Any:
+    """A frozen open_clip model."""
     from frostbench.plugins.backbones.clip import Clip
 
     return Clip.load(entry, device)
 
 
-def _perceptual(entry: BackboneEntry, device: str) -> Any:
+def load_perceptual(entry: BackboneEntry, device: str) -> Any:
+    """The pack's perceptual network, frozen."""
     from frostbench.plugins.devices import device_of
     from frostbench.plugins.perceptual import Perceptual
 
@@ -110,7 +113,7 @@ def _perceptual(entry: BackboneEntry, device: str) -> Any:
 
 
 KINDS: Mapping[str, Loader] = {
-    "causal_lm": _causal_lm,
-    "open_clip": _open_clip,
-    "perceptual": _perceptual,
+    "causal_lm": load_causal_lm,
+    "open_clip": load_open_clip,
+    "perceptual": load_perceptual,
 }

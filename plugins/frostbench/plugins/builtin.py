@@ -1,0 +1,24 @@
+"""The built-in backbones and the engine, offered like an outsider's."""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.cards import Offer
+from frostbench.plugins.hooks import hookimpl
+
+_LOADERS = "frostbench.plugins.backbones.shared"
+
+
+@hookimpl
+def frostbench_backbones() -> Iterable[Offer[str]]:
+    """Offer language models, CLIPs and the pack's perceptual network."""
+    return [
+        Offer("causal_lm", f"{_LOADERS}:load_causal_lm"),
+        Offer("open_clip", f"{_LOADERS}:load_open_clip"),
+        Offer("perceptual", f"{_LOADERS}:load_perceptual"),
+    ]
+
+
+@hookimpl
+def frostbench_engines() -> Iterable[Offer[str]]:
+    """Offer the engine that runs prompts on frozen models."""
+    return [Offer("frozen", "frostbench.plugins.engine.opening:open_engine")]
