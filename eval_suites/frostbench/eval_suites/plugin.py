@@ -1,0 +1,109 @@
+"""The built-in suites' entry: tasks, metrics, data sets and the pack `mini`, by name.
+
+Nothing behind the names is imported here, and no torch.
+"""
+
+from collections.abc import Iterable
+
+from frostbench.eval_suites.restoration.settings import (
+    DeblurringSettings,
+    ReconstructionSettings,
+    RestorationSettings,
+    ShiftSettings,
+    reconstruction_card,
+    restoration_card,
+)
+from frostbench.eval_suites.understanding.protocols import FewShotSettings, few_shot_card
+from frostbench.plugins.cards import Offer, PackCard, TaskCard
+from frostbench.plugins.hooks import hookimpl
+from frostbench.plugins.packs import embedded_pack
+from frostbench.plugins.recipe import Recipe
+
+_HERE = "frostbench.eval_suites"
+
+_METRICS = {
+    "accuracy[exact]": "accuracy:accuracy_exact",
+    "accuracy[prefix]": "accuracy:accuracy_prefix",
+    "psnr[rgb]": "psnr:psnr_rgb",
+    "psnr[y]": "psnr:psnr_y",
+    "psnr[rgb-crop4]": "psnr:psnr_rgb_crop4",
+    "ssim[rgb]": "ssim:ssim_rgb",
+    "ssim[y]": "ssim:ssim_y",
+    "lpips[mini]": "mini:LpipsMini",
+    "lpips[alex]": "lpips_published:lpips_alex",
+    "lpips[vgg]": "lpips_published:lpips_vgg",
+    "fid[mini]": "mini:FidMini",
+    "fid[inception-v3-pt]": "inception:FidInception",
+}
+
+_DATA_SETS = {
+    "glyph_portraits": "data.datasets:GlyphPortraits",
+    "glyph_scenes": "data.datasets:GlyphScenes",
+    "photo_crops": "data.datasets:PhotoCrops",
+    "restoration_pictures": "data.datasets:RestorationPictures",
+    "v2l_episodes": "understanding.episode_files:V2LEpisodes",
+    "open_ended_episodes": "understanding.episode_files:OpenEndedEpisodes",
+}
+
+
+@hookimpl
+def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
+    """Offer the tasks under their default settings."""
+    restorations = {
+        "Inpainting": restoration_card("inpainting", RestorationSettings()),
+        "Outpainting": restoration_card("outpainting", RestorationSettings()),
+        "Deblurring": restoration_card("deblurring", DeblurringSettings()),
+        "Shift": restoration_card("shift", ShiftSettings()),
+        "Rotation": restoration_card("rotation", RestorationSettings()),
+        "Reconstruction": reconstruction_card(ReconstructionSettings()),
+    }
+    return [
+        Offer(
+            few_shot_card(FewShotSettings()),
+            f"{_HERE}.understanding.classification:FewShotClassification",
+        ),
+        *(Offer(card, f"{_HERE}.restoration.tasks:{name}") for name, card in restorations.items()),
+    ]
+
+
+@hookimpl
+def frostbench_metrics() -> Iterable[Offer[str]]:
+    """Offer the metrics; each target makes one from a `MetricContext`."""
+    return [Offer(name, f"{_HERE}.metrics.{target}") for name, target in _METRICS.items()]
+
+
+@hookimpl
+def frostbench_datasets() -> Iterable[Offer[str]]:
+    """Offer the data sets; each target opens a folder."""
+    return [Offer(name, f"{_HERE}.{target}") for name, target in _DATA_SETS.items()]
+
+
+@hookimpl
+def frostbench_packs() -> Iterable[PackCard]:
+    """Offer the embedded pack."""
+    return [
+        PackCard(
+            "mini",
+            str(embedded_pack("mini")),
+            "small models and pictures, all made by this repository; no download, no GPU",
+        )
+    ]
+
+
+@hookimpl
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer the trainings of the pack's data and frozen models."""
+    recipes = f"{_HERE}.recipes"
+    return [
+        Recipe("data", (), f"{recipes}.artwork:train", "glyphs and photographs, cut and packed"),
+        # The folder holds the tokenizer before there is a model.
+        Recipe(
+            "llm",
+            (),
+            f"{recipes}.llm:train_llm",
+            "the language model, on text alone",
+            makes=("llm/model.safetensors",),
+        ),
+        Recipe("clip", ("data", "llm"), f"{recipes}.clip:train", "pictures and captions matched"),
+        Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
+    ]

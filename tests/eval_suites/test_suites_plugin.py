@@ -1,0 +1,58 @@
+import subprocess
+import sys
+
+from frostbench.eval_suites import plugin
+from frostbench.eval_suites.metrics.psnr import psnr_rgb
+from frostbench.plugins.cards import REQUEST_TYPES
+from frostbench.plugins.host import Host
+from frostbench.plugins.settings import read_settings
+from frostbench.plugins.task import MetricContext, Task
+
+
+def offered(hook):
+    return list(getattr(plugin, hook)())
+
+
+def test_what_the_suites_offer_loads_and_says_of_itself_what_its_card_says():
+    for offer in offered("frostbench_tasks"):
+        task = offer.load()
+        assert issubclass(task, Task)
+        assert task.card == offer.card
+        made = task(read_settings(task.settings, {}, offer.card.name))
+        assert (made.card, made.data) == (offer.card, task.data)
+        assert offer.card.request_type in REQUEST_TYPES
+    for offer in (*offered("frostbench_datasets"), *offered("frostbench_metrics")):
+        assert callable(offer.load())
+
+
+def test_tasks_name_metrics_and_data_sets_that_are_offered():
+    metrics = {offer.card for offer in offered("frostbench_metrics")}
+    data = {offer.card for offer in offered("frostbench_datasets")}
+    for offer in offered("frostbench_tasks"):
+        assert offer.card.ranks_by in offer.card.metrics
+        assert set(offer.card.metrics) <= metrics
+        assert offer.load().data in data
+
+
+def test_a_metric_has_the_id_under_which_it_is_offered():
+    context = MetricContext(None)
+    for offer in offered("frostbench_metrics"):
+        if offer.card.startswith(("psnr", "ssim", "accuracy")):
+            assert offer.load()(context).id == offer.card
+    assert psnr_rgb(context).id == "psnr[rgb]"
+
+
+def test_the_host_takes_the_suites():
+    host = Host(installed=False)
+    host.register(plugin, "suites")
+
+
+def test_offering_loads_no_torch():
+    code = (
+        "import sys; from frostbench.eval_suites import plugin;"
+        "[list(getattr(plugin, name)()) for name in dir(plugin) if name.startswith('frostbench_')];"
+        "sys.exit('torch' in sys.modules)"
+    )
+    path = ":".join(p for p in sys.path if p)
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}, check=False)
+    assert done.returncode == 0
