@@ -13,7 +13,7 @@ def check_command(words: list[str]) -> int:
         raise UsageError("which method? frostbench check METHOD.")
     methods = [host.pick("method", name) for name in names]
 
-    from frostbench.plugins.kit import check
+    from frostbench.plugins.kit.conformance import check
 
     failed = 0
     for item in methods:

@@ -101,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.eval_suites.cli.config import UsageError
+    from frostbench.eval_suites.store.atomic import StoreError
     from frostbench.plugins.host import PluginError
 
     module, _, function = command.target.partition(":")
@@ -109,7 +110,7 @@ def _call(command: Command, words: list[str]) -> int:
         return int(run(words))
     except (UsageError, LookupError) as error:
         return _complain(str(error.args[0]) if error.args else repr(error), 2)
-    except (PluginError, ValueError, OSError) as error:
+    except (PluginError, StoreError, ValueError, OSError) as error:
         if os.environ.get("FROSTBENCH_TRACEBACK"):
             raise
         return _complain(str(error), 1)

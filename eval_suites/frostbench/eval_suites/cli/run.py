@@ -1,9 +1,13 @@
 """`frostbench run`: methods on suites, into a folder that can be resumed."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from frostbench.eval_suites.cli.config import RunConfig, UsageError, read_config, split_words
 from frostbench.plugins.host import Host
+
+if TYPE_CHECKING:
+    from frostbench.eval_suites.store.reader import StoredRun
 
 
 def run_command(words: list[str]) -> int:
@@ -17,15 +21,26 @@ def run_command(words: list[str]) -> int:
         print(f"frostbench: {problem}", file=sys.stderr)
 
     from frostbench.eval_suites.cli.assemble import assemble
-    from frostbench.eval_suites.runner import run
-    from frostbench.eval_suites.runner.progress import progress
+    from frostbench.eval_suites.runner.progress import progress_for
+    from frostbench.eval_suites.runner.run import run
 
-    plan = assemble(config, host)
-    with progress(quiet=config.quiet) as bars:
-        stored = run(plan, bars)
-    failures = stored.manifest["failures"]
-    for failure in failures:
+    stored = run(assemble(config, host), progress_for(sys.stderr, quiet=config.quiet))
+    for failure in stored.manifest["failures"]:
         print(f"frostbench: {failure['error']}", file=sys.stderr)
     if not config.quiet:
-        print(f"{config.out}: {stored.manifest['status']}; frostbench show {config.out}")
-    return 1 if failures or stored.manifest["status"] != "finished" else 0
+        print(_summary(stored))
+    return 1 if stored.failed else 0
+
+
+def _summary(stored: "StoredRun") -> str:
+    """One line on what the run did, and what to look at next."""
+    tokenizer = stored.manifest["tokenizer"]
+    counts = ", ".join(
+        f"{name} tokenized {entry['images']} pictures in {entry['forwards']} forwards "
+        f"and had {entry['cached']} kept"
+        for name, entry in sorted(tokenizer.items())
+    )
+    folder = stored.folder
+    return (
+        f"{folder}: {stored.manifest['status']}. {counts or 'No tokens'}. frostbench show {folder}"
+    )

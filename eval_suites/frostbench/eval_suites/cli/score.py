@@ -1,5 +1,6 @@
 """`frostbench score`: score a finished run again from what it stored."""
 
+import sys
 from pathlib import Path
 
 from frostbench.eval_suites.cli.config import PluginConfig, UsageError, read_config, split_words
@@ -13,7 +14,7 @@ def score_command(words: list[str]) -> int:
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")
     from frostbench.eval_suites.cli.stored import config_of, task_cards
-    from frostbench.eval_suites.runner import score
+    from frostbench.eval_suites.runner.rescore import score
     from frostbench.eval_suites.store.reader import open_run
 
     folder = Path(plain[0])
@@ -25,6 +26,12 @@ def score_command(words: list[str]) -> int:
     pack = find_pack(config.pack, host)
     backbones = open_backbones(config, host, pack)
     cards = task_cards(open_run(folder), host)
-    count = score(folder, open_metrics(config, host, backbones, cards))
-    print(f"{folder}: {count} samples scored again")
-    return 0
+    result = score(folder, open_metrics(config, host, backbones, cards))
+    print(f"{folder}: {result.samples} samples scored again")
+    for metric, (count, most) in result.changed.items():
+        print(f"  {metric}: {count} scores are other than before, by at most {most:.3g}")
+    for metric in result.missing:
+        print(f"  {metric}: left as it was, for want of the metric")
+    for sentence in result.failed:
+        print(f"frostbench: {sentence}", file=sys.stderr)
+    return 1 if result.failed else 0

@@ -1,6 +1,7 @@
 """`frostbench verify`: does a run hold?"""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 from frostbench.eval_suites.cli.config import UsageError, VerifyConfig, read_config, split_words
@@ -14,7 +15,8 @@ def verify_command(words: list[str]) -> int:
     if len(plain) != 1:
         raise UsageError("verify one run: frostbench verify RUN.")
     from frostbench.eval_suites.cli.stored import config_of
-    from frostbench.eval_suites.runner import verify
+    from frostbench.eval_suites.runner.progress import progress_for
+    from frostbench.eval_suites.runner.verify import verify
     from frostbench.eval_suites.store.reader import open_run
 
     folder = Path(plain[0])
@@ -23,7 +25,14 @@ def verify_command(words: list[str]) -> int:
 
     from frostbench.eval_suites.cli.assemble import assemble
 
-    report = verify(folder, assemble(stored, host), samples=config.samples, seed=config.seed)
-    for line in report.lines():
-        print(line)
+    report = verify(
+        assemble(stored, host),
+        config.samples,
+        config.seed,
+        progress=progress_for(sys.stderr, quiet=stored.quiet),
+    )
+    for check in report.checks:
+        print(f"{'holds' if check.holds else 'DOES NOT HOLD'}  {check.name}: {check.detail}")
+    outcome = "holds" if report.holds else "does not hold"
+    print(f"{folder} {outcome}; {report.samples} samples were computed again.")
     return 0 if report.holds else 1
