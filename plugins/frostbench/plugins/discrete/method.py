@@ -127,9 +127,13 @@ def refusal(card: Card, request: Request) -> TypeError:
     name = type(request).__name__
     answered = ", ".join(sorted(card.capabilities)) or "nothing"
     return TypeError(
-        f"method {card.name!r} answers {answered}, and was asked a {name} request: "
+        f"method {card.name!r} answers {answered}, and got {_article(name)} {name} request: "
         f"{card.reason(name)}."
     )
+
+
+def _article(name: str) -> str:
+    return "an" if name[0] in "AEIOU" else "a"
 
 
 def _beside(tokens: VisualTokens, grid: str) -> int:

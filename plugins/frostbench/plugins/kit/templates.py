@@ -54,16 +54,15 @@ testpaths = ["tests"]
 METHOD = '''"""@NAME@: the mean colour of each cell, named."""
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
-
 from frostbench.plugins import Card, Grid, Method, Setup, Text, VisualTokens, hookimpl
 from frostbench.plugins.discrete import DiscreteMethod, DiscretePrompting
 from frostbench.plugins.discrete.fingerprint import fingerprint
 from frostbench.plugins.discrete.language import Language
 from frostbench.plugins.discrete.lending import lend
 from frostbench.plugins.settings import read_settings
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 CELLS = 8  # along each side
 PALETTE = {
@@ -154,9 +153,8 @@ def frostbench_methods() -> list[type[Method]]:
 '''
 
 TESTS = """import torch
-from @MODULE@ import PALETTE, @CLASS@
-
 from frostbench.plugins.kit.pytest import conformance_tests
+from @MODULE@ import PALETTE, @CLASS@
 
 test_the_method_keeps_the_contract = conformance_tests(@CLASS@)
 

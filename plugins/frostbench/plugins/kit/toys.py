@@ -45,9 +45,9 @@ def backbones() -> SharedBackbones:
 
 def engine() -> Engine:
     """The engine, with the toy backbones."""
-    from frostbench.plugins.engine import BatchEngine
+    from frostbench.plugins.engine import FrozenEngine
 
-    return BatchEngine(backbones())
+    return FrozenEngine(backbones())
 
 
 def checksums() -> Mapping[str, str]:

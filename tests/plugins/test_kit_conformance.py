@@ -1,0 +1,254 @@
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from frostbench.plugins.cards import Card
+from frostbench.plugins.host import Host
+from frostbench.plugins.kit import toys
+from frostbench.plugins.kit.conformance import CHECKS, Trial, check
+from frostbench.plugins.kit.flaws import flaw
+from frostbench.plugins.kit.new_plugin import write
+from frostbench.plugins.kit.requests import requests
+from frostbench.plugins.predictions import Boxes, ImagePrediction, Masks, TextPrediction
+from frostbench.plugins.prompts import Ids
+from frostbench.plugins.requests import images_of
+from frostbench.plugins.tokens import Grid, VisualTokens
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plugins")
+    write("colours", folder)
+    return Host([folder / "colours" / "colours.py"], installed=False).methods["colours"].load()
+
+
+def broken(good, **members):
+    return type("Broken", (good,), members)
+
+
+def failing(method) -> set[str]:
+    trial = Trial(method)
+    return {name for name in CHECKS if not trial.result(name).ok}
+
+
+def detail(method, name):
+    result = Trial(method).result(name)
+    assert not result.ok
+    return result.detail
+
+
+def test_a_good_method_passes_every_check(good):
+    results = check(good)
+    assert [result.name for result in results] == list(CHECKS)
+    assert [result for result in results if not result.ok] == []
+
+
+def test_a_toy_that_cannot_be_built_fails_with_its_reason(good):
+    def toy(cls):
+        raise RuntimeError("no toy today")
+
+    results = check(broken(good, toy=classmethod(toy)))
+    tried = [result for result in results if "card" not in result.name]
+    assert not any(result.ok for result in tried)
+    assert all("RuntimeError: no toy today" in result.detail for result in tried)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"paper": ""}, "names no paper"),
+        ({"capabilities": frozenset()}, "declares none of Classify"),
+        ({"backbones": ("llm", "sam")}, r"backbones \['sam'\]; the kit has toys for llm, clip"),
+    ],
+)
+def test_a_card_that_says_too_little_is_seen(good, change, sentence):
+    method = broken(good, card=replace(good.card, **change))
+    with pytest.raises(AssertionError, match=sentence):
+        raise AssertionError(detail(method, "the card says what the method is"))
+
+
+def test_a_missing_card_is_seen(good):
+    method = broken(good, card=None)
+    assert "no Card but NoneType" in detail(method, "the card says what the method is")
+
+
+def test_a_fingerprint_that_is_drawn_anew_is_seen(good):
+    numbers = itertools.count(10**20)
+    method = broken(good, fingerprint=property(lambda self: f"{next(numbers):x}"))
+    assert "seed them" in detail(method, "the toy is always the same")
+
+
+def shifted(tokens: VisualTokens, by: torch.Tensor) -> VisualTokens:
+    return VisualTokens({"local": Grid((tokens.grid("local") + by) % 16)})
+
+
+def test_tokens_that_depend_on_the_batch_are_seen(good):
+    def tokenize(self, images, sizes):
+        return shifted(good.tokenize(self, images, sizes), torch.tensor(len(images)))
+
+    method = broken(good, tokenize=tokenize)
+    assert "alone differs" in detail(method, "tokens do not depend on the batch")
+
+
+def test_tokens_that_depend_on_the_padding_are_seen(good):
+    def tokenize(self, images, sizes):
+        tall = torch.full_like(sizes, 1_000).clamp(max=images.shape[-1])
+        whole = torch.minimum(tall, torch.tensor(images.shape[-2:]))
+        return good.tokenize(self, images, whole)
+
+    method = broken(good, tokenize=tokenize)
+    assert "tokens do not depend on the batch" in failing(method)
+
+
+def test_tokens_that_change_from_call_to_call_are_seen(good):
+    calls = itertools.count()
+
+    def tokenize(self, images, sizes):
+        return shifted(good.tokenize(self, images, sizes), torch.tensor(next(calls)))
+
+    method = broken(good, tokenize=tokenize)
+    assert "a second call" in detail(method, "tokenize repeats itself and changes nothing")
+
+
+def test_writing_to_the_batch_is_seen(good):
+    def tokenize(self, images, sizes):
+        tokens = good.tokenize(self, images, sizes)
+        images.mul_(0.5)
+        return tokens
+
+    method = broken(good, tokenize=tokenize)
+    name = "tokenize repeats itself and changes nothing"
+    assert not Trial(method).result(name).ok
+
+
+def test_prompts_drawn_from_elsewhere_than_the_seed_are_seen(good):
+    calls = itertools.count()
+
+    def shown(self, tokens):
+        return (Ids((next(calls) % 300,)),)
+
+    method = broken(good, shown=shown)
+    assert "draw from request.seed alone" in detail(method, "prompting repeats itself")
+
+
+def test_a_backbone_that_the_card_does_not_name_is_seen(good):
+    method = broken(good, card=replace(good.card, backbones=("clip",)))
+    assert "asks backbone 'llm'" in detail(method, "prompt yields lists of prompts")
+
+
+def test_waves_that_are_no_lists_are_seen(good):
+    def prompt(self, request, tokens):
+        yield ()
+
+    method = broken(good, prompt=prompt)
+    assert "a wave is no list" in detail(method, "prompt yields lists of prompts")
+
+
+def test_a_method_that_raises_is_a_result_with_request_and_reason(good):
+    def prompt(self, request, tokens):
+        yield []
+        raise KeyError("lost")
+
+    method = broken(good, prompt=prompt)
+    said = detail(method, "decode gives what was asked for")
+    assert "'classify' (Classify) failed: KeyError: 'lost'" in said
+
+
+def decoding(good, change):
+    def decode(self, several, outcomes):
+        return change(good.decode(self, several, outcomes))
+
+    return broken(good, decode=decode)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda made: made[:-1], "requests get"),
+        (lambda made: [TextPrediction("x") for _ in made], "ImagePrediction, not TextPrediction"),
+        (lambda made: [pictured(p, lambda x: x[:, 1:]) for p in made], "and the request's is"),
+        (lambda made: [pictured(p, lambda x: x * torch.nan) for p in made], "no numbers"),
+        (lambda made: [pictured(p, lambda x: x + 1) for p in made], r"outside of [0, 1]"),
+    ],
+)
+def test_predictions_that_nobody_asked_for_are_seen(good, change, sentence):
+    method = decoding(good, change)
+    assert sentence in detail(method, "decode gives what was asked for")
+
+
+def pictured(prediction, change):
+    if not isinstance(prediction, ImagePrediction):
+        return prediction
+    return ImagePrediction(change(prediction.pixels))
+
+
+def test_predictions_that_depend_on_company_are_seen(good):
+    def darker(made: Sequence[object]):
+        return [pictured(one, lambda x: x / len(made)) for one in made]
+
+    method = decoding(good, darker)
+    said = detail(method, "decode does not depend on company")
+    assert "alone gives another prediction" in said
+
+
+def test_an_undeclared_request_that_is_answered_is_seen(good):
+    card = Card("broken", "none", capabilities=frozenset({"Classify"}), backbones=("llm",))
+    method = broken(good, card=card)
+    assert "is answered, undeclared" in detail(method, "other requests are refused")
+
+
+def test_writing_to_a_request_is_seen(good):
+    def decode(self, several, outcomes):
+        several[0].image.pixels.mul_(0.5)
+        return good.decode(self, several, outcomes)
+
+    method = broken(good, decode=decode)
+    assert "was changed" in detail(method, "requests are left as they were")
+
+
+def test_writing_to_a_frozen_backbone_is_seen(good):
+    def decode(self, several, outcomes):
+        weight = next(toys.backbones().get("llm").model.parameters())
+        weight.data.add_(1e-3)
+        return good.decode(self, several, outcomes)
+
+    try:
+        said = detail(broken(good, decode=decode), "backbones are left as they were")
+        assert "writes to llm" in said
+    finally:
+        toys.backbones.cache_clear()
+
+
+def test_words_for_parts_that_do_not_exist_are_seen(good):
+    method = broken(good, words=lambda self, tokens: {"global": [["cat"]]})
+    assert "'global' is none of local" in detail(method, "words are rows of texts")
+
+
+def test_requests_of_every_type_carry_their_name_and_differ():
+    known = requests()
+    for kind, several in known.items():
+        assert {type(one).__name__ for one in several} == {kind}
+        assert all(images_of(one) for one in several)
+    ids = [one.id for several in known.values() for one in several]
+    assert len(ids) == len(set(ids))
+
+
+def test_masks_and_boxes_are_held_to_the_request():
+    known = requests()
+    (ground,), (detect,) = known["Ground"], known["Detect"]
+    height, width = ground.image.size
+    masks = torch.zeros(2, height, width, dtype=torch.bool)
+    assert flaw(ground, Masks(masks)) is None
+    assert "masks are" in str(flaw(ground, Masks(masks[:1])))
+
+    def boxes(box, classes=("ball",), score=0.5):
+        return Boxes(torch.tensor([box]), classes, torch.tensor([score]))
+
+    assert flaw(detect, boxes([0.0, 0.0, width, height])) is None
+    assert "is not within" in str(flaw(detect, boxes([0.0, 0.0, width + 1.0, height])))
+    assert "were not asked for" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], ("cat",))))
+    assert "outside of [0, 1]" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], score=1.5)))
+    assert "differ in number" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], ("ball",) * 2)))

@@ -1,0 +1,69 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from frostbench.plugins.host import Host
+from frostbench.plugins.kit.new_plugin import write
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plugins")
+    files = write("mean-colour", folder)
+    assert all(path.is_file() for path in files)
+    return folder / "mean-colour"
+
+
+def test_the_file_alone_is_a_plugin(package):
+    host = Host([package / "mean_colour.py"], installed=False)
+    assert list(host.methods) == ["mean-colour"]
+    assert host.methods["mean-colour"].load().__name__ == "MeanColour"
+
+
+def test_the_written_tests_pass_and_try_the_whole_contract(package):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(package), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests"],
+        cwd=package,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "16 passed" in done.stdout
+
+
+def test_the_written_code_is_formatted_and_clean(package):
+    for command in (["format", "--check"], ["check"]):
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--isolated", "--line-length=100", package],
+            check=True,
+        )
+
+
+def test_no_template_word_is_left_over(package):
+    for path in package.rglob("*"):
+        if path.suffix in {".py", ".toml", ".md"}:
+            assert "@NAME@" not in path.read_text()
+            assert "@MODULE@" not in path.read_text()
+            assert "@CLASS@" not in path.read_text()
+
+
+def test_the_package_enters_through_the_entry_point(package):
+    assert '[project.entry-points.frostbench]\nmean-colour = "mean_colour"' in (
+        package / "pyproject.toml"
+    ).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["", "My-Method", "3d", "a b", "class", "../up", "frostbench"])
+def test_a_name_that_is_no_package_is_refused(name, tmp_path):
+    with pytest.raises(ValueError, match="a plugin cannot be called"):
+        write(name, tmp_path)
+
+
+def test_nothing_is_overwritten(package):
+    with pytest.raises(ValueError, match="is there already"):
+        write("mean-colour", package.parent)
