@@ -10,7 +10,9 @@ from PIL import Image
 from frostbench.eval_suites.data.digest import data_digest
 from frostbench.eval_suites.data.glyphs import Glyphs, Pose, compose
 from frostbench.eval_suites.data.photos import Photos
-from frostbench.eval_suites.recipes.artwork import PHOTOS, ArtworkSettings, plain_name, split
+from frostbench.eval_suites.recipes.artwork import ArtworkSettings, split
+from frostbench.eval_suites.recipes.font import plain_name
+from frostbench.eval_suites.recipes.photographs import PHOTOS
 
 DATA = Path(__file__).parents[2] / "packs" / "mini" / "data"
 

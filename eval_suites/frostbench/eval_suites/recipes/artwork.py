@@ -1,28 +1,24 @@
 """Artwork: the pictures of the `mini` pack, from what an emoji font and two Python packages ship.
 
 Glyphs are the bitmaps of Noto Color Emoji with their own alpha, one class each, called by their
-English names. Photographs are those that scikit-image and scikit-learn carry inside their wheels
-and for which those packages' own documentation states a licence; the others stay out.
+English names. Photographs are those of `photographs.py`.
 """
 
-import io
 import json
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from frostbench.eval_suites.recipes.font import FONT, Cut, font_names, read_font, similarity
+from frostbench.eval_suites.recipes.photographs import PHOTOS, write_photos
 from frostbench.plugins.recipe import Report, Workshop
-
-Pixels = NDArray[np.uint8]
-
-FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
+from frostbench.plugins.settings import read_settings
 
 
 @dataclass(frozen=True)
@@ -40,122 +36,27 @@ class ArtworkSettings:
     novel: float = 0.12
 
 
-@dataclass(frozen=True)
-class PhotoSource:
-    """A photograph, where its file lies in its package, and on what terms it may be passed on."""
-
-    name: str
-    split: str
-    package: str
-    file: str
-    licence: str
-    author: str
-    source: str
-
-
-_SKIMAGE, _SKLEARN = "skimage/data", "sklearn/datasets/images"
-
-PHOTOS = (
-    PhotoSource(
-        *("astronaut", "train", _SKIMAGE, "astronaut.png", "public domain"),
-        *("NASA", "https://flic.kr/p/r9qvLn"),
-    ),
-    PhotoSource(
-        *("coffee", "train", _SKIMAGE, "coffee.png", "CC0-1.0"),
-        *("Rachel Michetti, courtesy of Pikolo Espresso Bar", "scikit-image"),
-    ),
-    PhotoSource(
-        *("china", "train", _SKLEARN, "china.jpg", "CC-BY-2.0"),
-        *("danielbuechele", "https://www.flickr.com/photos/danielbuechele/6061409035/"),
-    ),
-    PhotoSource(
-        *("hubble", "train", _SKIMAGE, "hubble_deep_field.jpg", "public domain"),
-        *("NASA", "http://hubblesite.org/newscenter/archive/releases/2012/37/image/a/"),
-    ),
-    PhotoSource(
-        *("camera", "train", _SKIMAGE, "camera.png", "CC0-1.0"),
-        *("Lav Varshney", "https://github.com/scikit-image/scikit-image/issues/3927"),
-    ),
-    PhotoSource(
-        *("brick", "train", _SKIMAGE, "brick.png", "CC0-1.0"),
-        *("CC0Textures", "https://cc0textures.com/view.php?tex=Bricks25"),
-    ),
-    PhotoSource(
-        *("grass", "train", _SKIMAGE, "grass.png", "CC0-1.0"),
-        *("linolafett", "https://www.deviantart.com/linolafett/art/Grass-01-434853879"),
-    ),
-    PhotoSource(
-        *("gravel", "train", _SKIMAGE, "gravel.png", "CC0-1.0"),
-        *("CC0Textures", "https://cc0textures.com/view.php?tex=Gravel04"),
-    ),
-    PhotoSource(
-        *("retina", "validation", _SKIMAGE, "retina.jpg", "CC0-1.0"),
-        "Mikael Häggström",
-        "https://commons.wikimedia.org/wiki/File:Fundus_photograph_of_normal_left_eye.jpg",
-    ),
-    PhotoSource(
-        *("clock", "validation", _SKIMAGE, "clock_motion.png", "public domain"),
-        *("Stefan van der Walt", "scikit-image"),
-    ),
-    PhotoSource(
-        *("chelsea", "test", _SKIMAGE, "chelsea.png", "CC0-1.0"),
-        *("Stefan van der Walt", "scikit-image"),
-    ),
-    PhotoSource(
-        *("rocket", "test", _SKIMAGE, "rocket.jpg", "public domain"),
-        *("SpaceX", "https://www.flickr.com/photos/spacexphotos/16511594820/"),
-    ),
-    PhotoSource(
-        *("flower", "test", _SKLEARN, "flower.jpg", "CC-BY-2.0"),
-        *("vultilion", "https://www.flickr.com/photos/vultilion/6056698931/"),
-    ),
-)
-
-# Left out: no licence stated (moon, page, color, logo, lfw_subset, motorcycle), or only "no known
-# copyright restrictions" (ihc, coins).
-
-# Emoji that are letters, signs, plain shapes, or one of a series that differs in a detail:
-# closed ranges of code points.
-_SIGNS = (
-    *((0x00A9, 0x21AA), (0x23CF, 0x23EF), (0x23F8, 0x25FE), (0x2611, 0x2611), (0x2622, 0x2653)),
-    *((0x2660, 0x2668), (0x267B, 0x267F), (0x2695, 0x2695), (0x269B, 0x26AB), (0x26CE, 0x26CE)),
-    *((0x26D4, 0x26D4), (0x2714, 0x2721), (0x2733, 0x2734), (0x2747, 0x2763), (0x2795, 0x2797)),
-    *((0x27A1, 0x2B1C), (0x2B55, 0x3299), (0x1F170, 0x1F251), (0x1F312, 0x1F312)),
-    *((0x1F314, 0x1F314), (0x1F316, 0x1F318), (0x1F3A6, 0x1F3A6), (0x1F3E7, 0x1F3E7)),
-    *((0x1F4A0, 0x1F4A0), (0x1F4A2, 0x1F4A2), (0x1F4A4, 0x1F4A4), (0x1F4AE, 0x1F4AF)),
-    *((0x1F4B1, 0x1F4B2), (0x1F4F2, 0x1F4F6), (0x1F500, 0x1F506), (0x1F515, 0x1F515)),
-    *((0x1F518, 0x1F524), (0x1F52F, 0x1F549), (0x1F550, 0x1F567), (0x1F595, 0x1F595)),
-    *((0x1F6AB, 0x1F6AB), (0x1F6AD, 0x1F6B1), (0x1F6B3, 0x1F6B3), (0x1F6B7, 0x1F6BC)),
-    *((0x1F6BE, 0x1F6BE), (0x1F6C2, 0x1F6C5), (0x1F6D0, 0x1F6D0), (0x1F6DC, 0x1F6DC)),
-    *((0x1F7E0, 0x1F7F0), (0x1FAAF, 0x1FAAF)),
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Cut:
-    """A glyph as the font draws it, cut to its visible part: RGBA, and its name and code point."""
-
-    name: str
-    code: int
-    pixels: Image.Image
-
-
 def train(workshop: Workshop) -> Report:
     """Write `packs/<pack>/data`: glyphs, photographs, their names, splits, sources and licences.
 
     Raises:
         FileNotFoundError: the font or a package that carries the photographs is not installed.
     """
-    settings = ArtworkSettings(**_typed(workshop.settings))
+    settings = read_settings(ArtworkSettings, workshop.settings, "data")
     folder = workshop.pack / "data"
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     cuts = _distinct(list(read_font(Path(settings.font))), settings.duplicate)
     families = group(cuts, settings.alike)
     splits = split(families, settings, workshop.seed)
     _write_glyphs(folder, cuts, families, splits, settings)
-    _write_photos(folder, settings)
-    _write_sources(folder, settings)
+    write_photos(folder / "photos", settings.photo_side, settings.photo_quality)
     counts = Counter(splits.values())
+    sources = _sources(settings)
+    _write_json(folder / "sources.json", sources)
+    licence = (Path(__file__).parent / "OFL.txt").read_text(encoding="utf-8")
+    licence = f"{sources['glyphs']['copyright']}\n\n{licence}"
+    (folder / "OFL.txt").write_text(licence, encoding="utf-8")
+    (folder / "README.md").write_text(_card(sources, counts), encoding="utf-8")
     for name, count in sorted(counts.items()):
         workshop.log(f"data: {count} glyph classes in split {name}")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -171,70 +72,6 @@ def train(workshop: Workshop) -> Report:
         },
         settings=asdict(settings),
     )
-
-
-def read_font(font: Path) -> Iterator[Cut]:
-    """Glyphs of a CBDT colour font that stand for things, in the order of their code points.
-
-    Only single code points count: skin tones, genders, families, flags of countries and key caps
-    are sequences.
-    """
-    import emoji
-    from fontTools.ttLib import TTFont
-
-    if not font.exists():
-        raise FileNotFoundError(
-            f"no font at {font}; the Debian package fonts-noto-color-emoji installs it, "
-            "or give its place with the setting font=PATH."
-        )
-    file = TTFont(font)
-    bitmaps, names = file["CBDT"].strikeData[0], file.getBestCmap()
-    seen: set[str] = set()
-    whole = {
-        ord(text[0]): entry["en"]
-        for text, entry in emoji.EMOJI_DATA.items()
-        if len(text.replace("\ufe0f", "")) == 1
-        and entry["status"] == emoji.STATUS["fully_qualified"]
-    }
-    for code in sorted(whole):
-        glyph, name = bitmaps.get(names.get(code, "")), plain_name(whole[code])
-        sign = any(low <= code <= high for low, high in _SIGNS)
-        if glyph is None or sign or not name or name in seen:
-            continue
-        picture = Image.open(io.BytesIO(glyph.imageData)).convert("RGBA")
-        box = picture.getchannel("A").point(lambda value: 255 * (value > 8)).getbbox()
-        if box is not None:
-            seen.add(name)
-            yield Cut(name, code, picture.crop(box))
-
-
-def plain_name(entry: str) -> str:
-    """An emoji's name as lower-case words of the letters a to z; empty where it has digits.
-
-    >>> plain_name(":piñata:"), plain_name(":jack-o-lantern:"), plain_name(":woman’s_hat:")
-    ('pinata', 'jack o lantern', 'womans hat')
-    """
-    folded = unicodedata.normalize("NFKD", entry.lower().replace("’", "").replace(".", ""))
-    letters = "".join(c for c in folded if not unicodedata.combining(c))
-    words = letters.replace("_", " ").replace("-", " ").replace(":", "").split()
-    return " ".join(words) if all(word.isascii() and word.isalpha() for word in words) else ""
-
-
-def similarity(pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
-    """How alike glyphs look, pairwise, in [-1, 1].
-
-    It is the correlation of colour and alpha at 16x16 pixels, each weighed alike.
-    """
-    rows = []
-    for picture in pictures:
-        small = picture.resize((16, 16), Image.Resampling.BOX)
-        values = np.asarray(small, dtype=np.float32) / 255
-        alpha = values[..., 3:]
-        centred = np.concatenate([(values[..., :3] - 0.5) * alpha, 0.25 * (alpha - 0.5)], axis=-1)
-        rows.append(centred.ravel() / np.linalg.norm(centred))
-    stacked = np.stack(rows)
-    product: NDArray[np.float32] = stacked @ stacked.T
-    return product
 
 
 def group(cuts: Sequence[Cut], alike: float) -> dict[str, int]:
@@ -320,43 +157,12 @@ def _write_glyphs(
     _write_json(folder / "glyphs.json", {"cell": size, "columns": columns, "glyphs": glyphs})
 
 
-def _write_photos(folder: Path, settings: ArtworkSettings) -> None:
-    for photo in PHOTOS:
-        picture = Image.open(_package_folder(photo.package) / photo.file).convert("RGB")
-        if photo.name == "retina":  # the square inside the disc, without its black surround
-            side = picture.width
-            cut = round(side * 0.16)
-            picture = picture.crop((cut, cut, side - cut, side - cut))
-        scale = min(1.0, settings.photo_side / min(picture.size))
-        size = (round(picture.width * scale), round(picture.height * scale))
-        small = picture.resize(size, Image.Resampling.LANCZOS)
-        path = folder / "photos" / f"{photo.name}.webp"
-        small.save(path, quality=settings.photo_quality, method=6)
-
-
-def _package_folder(folder: str) -> Path:
-    import importlib.util
-
-    package, _, rest = folder.partition("/")
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(
-            f"the photographs of {package} are wanted and {package} is not installed; "
-            "install frostbench[train]."
-        )
-    return Path(spec.origin).parent / rest
-
-
-def _write_sources(folder: Path, settings: ArtworkSettings) -> None:
-    from importlib.metadata import version
-
-    from fontTools.ttLib import TTFont
-
-    file = TTFont(settings.font)
-    names = {record.nameID: record.toUnicode() for record in file["name"].names}
-    sources = {
+def _sources(settings: ArtworkSettings) -> dict[str, Any]:
+    """Where every picture and name comes from, and its licence."""
+    names = font_names(Path(settings.font))
+    return {
         "glyphs": {
-            "what": "bitmaps of Noto Color Emoji, cut, scaled to cells, and nothing else",
+            "what": "bitmaps of Noto Color Emoji, cut to what is visible and scaled",
             "version": names[5],
             "copyright": names[0],
             "licence": "OFL-1.1 (OFL.txt)",
@@ -372,29 +178,44 @@ def _write_sources(folder: Path, settings: ArtworkSettings) -> None:
         "photographs": [
             {
                 **asdict(photo),
-                "package": "scikit-image" if photo.package == _SKIMAGE else "scikit-learn",
-                "version": version("scikit-image" if photo.package == _SKIMAGE else "scikit-learn"),
+                "version": version(photo.package),
                 "changed": "scaled down and recompressed"
                 + (", cropped" if photo.name == "retina" else ""),
             }
             for photo in PHOTOS
         ],
     }
-    _write_json(folder / "sources.json", sources)
-    licence = (Path(__file__).parent / "OFL.txt").read_text(encoding="utf-8")
-    (folder / "OFL.txt").write_text(f"{names[0]}\n\n{licence}", encoding="utf-8")
+
+
+def _card(sources: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+    """The text that tells people what the data are."""
+    glyphs = sources["glyphs"]
+    rows = [
+        f"| {photo['name']} | {photo['split']} | {photo['author']} | {photo['licence']} "
+        f"| {photo['source']} | {photo['package']} {photo['version']} |"
+        for photo in sources["photographs"]
+    ]
+    lines = [
+        "# Pictures of the mini pack",
+        "",
+        f"`glyphs.webp` holds {sum(counts.values())} glyphs of Noto Color Emoji, each a class:",
+        f"{glyphs['version']}; {glyphs['copyright']} SIL Open Font License 1.1 (`OFL.txt`).",
+        "Their names are those of the Python package emoji (BSD-3-Clause); `glyphs.json` says what",
+        "is in each cell. Classes that look or are called alike are a family, which is not parted:",
+        f"{counts['base']} classes are for training (base), {counts['validation']} for validation,",
+        f"and {counts['novel']} for few-shot episodes and tests (novel).",
+        "",
+        "Photographs are backgrounds, and are split too. Each is scaled down and recompressed; its",
+        "licence is stated by the package that carries it.",
+        "",
+        "| photograph | split | by | licence | source | from |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+        "The glyphs stay under the Open Font License, whatever they are composed with.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _typed(settings: Mapping[str, str]) -> dict[str, Any]:
-    """Overrides as the types of the fields that they override."""
-    defaults = asdict(ArtworkSettings())
-    unknown = sorted(set(settings) - set(defaults))
-    if unknown:
-        raise KeyError(
-            f"the data recipe has no setting {unknown[0]!r}; it has {', '.join(defaults)}."
-        )
-    return {key: type(defaults[key])(value) for key, value in settings.items()}
