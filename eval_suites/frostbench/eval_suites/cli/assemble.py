@@ -65,14 +65,15 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     methods = choose_methods(config, host, pack)
     tasks = choose_tasks(config, host)
     backbones = open_backbones(config, host, pack)
+    planned = tuple(_task(config, host, pack, item) for item in tasks)
     return Plan(
         out=Path(config.out),
         methods=tuple(_method(config, pack, backbones, item) for item in methods),
-        tasks=tuple(_task(config, host, pack, item) for item in tasks),
-        metrics=open_metrics(config, host, backbones, [item.card for item in tasks]),
+        tasks=planned,
+        metrics=open_metrics(config, host, backbones, [item.task.card for item in planned]),
         engine=_engine(config, host, backbones),
         backbones=backbones,
-        facts=_facts(pack, {name for item in tasks for name in [_data_name(item)]}),
+        facts=_facts(pack, {item.task.data for item in planned}),
         tokens=Path(config.cache) if config.cache else _cache_folder(),
         config=_plain(config),
         controls=_controls() if config.controls else None,
@@ -154,26 +155,22 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
 def open_metrics(
     config: RunConfig, host: Host, backbones: Any, tasks: Sequence[TaskCard]
 ) -> dict[str, AnyMetric]:
-    """The metrics of the tasks, by id.
-
-    A metric that needs a local weight file takes part when `metric_weights` names one.
-    """
+    """The metrics of the tasks, by id; those of published networks read local weight files."""
+    known = {name.partition("[")[2].rstrip("]") for name in host.metrics}
     for name in config.metric_weights:
-        if name not in host.metrics:
-            raise LookupError(missing("metric", str(name), host.metrics))
+        if name not in known:
+            raise LookupError(missing("network of a metric", str(name), known))
     context = MetricContext(
         backbones, {key: Path(value) for key, value in config.metric_weights.items()}
     )
     wanted = dict.fromkeys(name for card in tasks for name in card.metrics)
-    return {
-        name: host.pick("metric", name).load()(context)
-        for name in wanted
-        if name not in NEEDS_WEIGHTS or name in config.metric_weights
-    }
+    return {name: host.pick("metric", name).load()(context) for name in wanted}
 
 
-NEEDS_WEIGHTS = frozenset({"lpips[alex]", "lpips[vgg]", "fid[inception-v3-pt]"})
-"""Metrics of published networks, which run only on local weight files."""
+def _engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
+    settings = dataclasses.asdict(config.engine)
+    engine: Engine = host.pick("engine", settings.pop("name")).load()(backbones, settings)
+    return engine
 
 
 def _method(config: RunConfig, pack: Pack, backbones: Any, item: Registered[Card]) -> PlannedMethod:
@@ -207,9 +204,9 @@ def _task(config: RunConfig, host: Host, pack: Pack, item: Registered[TaskCard])
         raise UsageError(f"how many samples of {item.name!r}? Set limit=N or limits.{suite}=N.")
     if limit < 1:
         raise UsageError(f"limit={limit}: at least one sample is needed.")
-    name = kind.data
+    task = kind(settings)
     return PlannedTask(
-        kind(settings), partial(_open_data, host, pack, name), limit, dataclasses.asdict(settings)
+        task, partial(_open_data, host, pack, task.data), limit, dataclasses.asdict(settings)
     )
 
 
@@ -217,11 +214,6 @@ def _open_data(host: Host, pack: Pack, name: str) -> Any:
     if name not in pack.data:
         raise LookupError(missing(f"data set in the pack {pack.name!r}", name, pack.data))
     return host.pick("data set", name).load()(pack.data[name])
-
-
-def _data_name(item: Registered[TaskCard]) -> str:
-    kind: type[Task] = item.load()
-    return kind.data
 
 
 def _facts(pack: Pack, names: set[str]) -> Facts:

@@ -54,7 +54,7 @@ class RunConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
     method: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
-    metric_weights: dict[str, str] = field(default_factory=dict)
+    metric_weights: dict[str, str] = field(default_factory=dict)  # alex, vgg, inception-v3-pt
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,6 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
 
     files = [word.partition("=")[2] for word in overrides if word.startswith("config=")]
     words = [_as_list(schema, word) for word in overrides if not word.startswith("config=")]
-    # A metric's id has brackets, which OmegaConf's dotted keys would read as an index.
-    ids = {
-        word.partition("=")[0]: word.partition("=")[2]
-        for word in words
-        if "[" in word.partition("=")[0]
-    }
-    words = [word for word in words if "[" not in word.partition("=")[0]]
     try:
         config = OmegaConf.structured(schema)
         for file in files:
@@ -133,8 +126,6 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
                 raise UsageError(f"config={file}: there is no such file.")
             config = OmegaConf.merge(config, OmegaConf.load(file))
         config = OmegaConf.merge(config, OmegaConf.from_dotlist(words))
-        for key, value in ids.items():
-            config = OmegaConf.merge(config, _under(key, value))
         return typing.cast(Settings, OmegaConf.to_object(config))
     except ConfigKeyError as error:
         raise UsageError(_unknown_key(schema, error)) from error
@@ -185,12 +176,6 @@ def _as_list(schema: type, word: str) -> str:
     if key in lists and not value.startswith("["):
         return f"{key}=[{value}]"
     return word
-
-
-def _under(key: str, value: str) -> dict[str, Any]:
-    """`{"metric_weights": {"lpips[alex]": FILE}}` from "metric_weights.lpips[alex]" and FILE."""
-    head, _, rest = key.partition(".")
-    return {head: {rest: value}} if rest else {head: value}
 
 
 def _unknown_key(schema: type, error: Exception) -> str:
