@@ -70,7 +70,9 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         out=Path(config.out),
         methods=tuple(_method(config, pack, backbones, item) for item in methods),
         tasks=planned,
-        metrics=open_metrics(config, host, backbones, [item.task.card for item in planned]),
+        metrics=open_metrics(
+            config, host, backbones, [name for item in planned for name in item.task.card.metrics]
+        ),
         engine=_engine(config, host, backbones),
         backbones=backbones,
         facts=_facts(pack, {item.task.data for item in planned}),
@@ -153,9 +155,9 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
 
 
 def open_metrics(
-    config: RunConfig, host: Host, backbones: Any, tasks: Sequence[TaskCard]
+    config: RunConfig, host: Host, backbones: Any, names: Sequence[str]
 ) -> dict[str, AnyMetric]:
-    """The metrics of the tasks, by id; those of published networks read local weight files."""
+    """Metrics by id; those of published networks read local weight files."""
     known = {name.partition("[")[2].rstrip("]") for name in host.metrics}
     for name in config.metric_weights:
         if name not in known:
@@ -163,8 +165,7 @@ def open_metrics(
     context = MetricContext(
         backbones, {key: Path(value) for key, value in config.metric_weights.items()}
     )
-    wanted = dict.fromkeys(name for card in tasks for name in card.metrics)
-    return {name: host.pick("metric", name).load()(context) for name in wanted}
+    return {name: host.pick("metric", name).load()(context) for name in dict.fromkeys(names)}
 
 
 def _engine(config: RunConfig, host: Host, backbones: Any) -> Engine:

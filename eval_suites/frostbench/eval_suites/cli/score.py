@@ -13,20 +13,21 @@ def score_command(words: list[str]) -> int:
     files = read_config(PluginConfig, overrides).plugins
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")
-    from frostbench.eval_suites.cli.stored import config_of, task_cards
+    from frostbench.eval_suites.cli.stored import config_of
     from frostbench.eval_suites.runner.rescore import score
     from frostbench.eval_suites.store.reader import open_run
 
     folder = Path(plain[0])
-    config = config_of(open_run(folder))
+    stored = open_run(folder)
+    config = config_of(stored)
     host = Host([*config.plugins, *files])
 
     from frostbench.eval_suites.cli.assemble import find_pack, open_backbones, open_metrics
 
     pack = find_pack(config.pack, host)
     backbones = open_backbones(config, host, pack)
-    cards = task_cards(open_run(folder), host)
-    result = score(folder, open_metrics(config, host, backbones, cards))
+    names = [name for task in stored.manifest["tasks"].values() for name in task["metrics"]]
+    result = score(folder, open_metrics(config, host, backbones, names))
     print(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():
         print(f"  {metric}: {count} scores are other than before, by at most {most:.3g}")

@@ -2,8 +2,6 @@
 
 from frostbench.eval_suites.cli.config import RunConfig, UsageError
 from frostbench.eval_suites.store.reader import StoredRun
-from frostbench.plugins.cards import TaskCard
-from frostbench.plugins.host import Host
 
 
 def config_of(run: StoredRun) -> RunConfig:
@@ -25,8 +23,3 @@ def config_of(run: StoredRun) -> RunConfig:
         ) from error
     assert isinstance(config, RunConfig)
     return config
-
-
-def task_cards(run: StoredRun, host: Host) -> list[TaskCard]:
-    """The cards of the tasks of a run."""
-    return [host.pick("task", name).card for name in run.manifest["tasks"]]
