@@ -20,9 +20,8 @@ from frostbench.plugins.tokens import Grid, VisualTokens
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("plugins")
-    write("colours", folder)
-    return Host([folder / "colours" / "colours.py"], installed=False).methods["colours"].load()
+    folder = write("colours", tmp_path_factory.mktemp("plugins"))
+    return Host([folder / "colours.py"], installed=False).methods["colours"].load()
 
 
 def broken(good, **members):

@@ -10,10 +10,17 @@ from frostbench.plugins.kit.new_plugin import write
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("plugins")
-    files = write("mean-colour", folder)
-    assert all(path.is_file() for path in files)
-    return folder / "mean-colour"
+    return write("mean-colour", tmp_path_factory.mktemp("plugins"))
+
+
+def test_a_package_is_four_files(package):
+    files = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
+    assert {name for name in files if not name.endswith(".pyc")} == {
+        "README.md",
+        "pyproject.toml",
+        "mean_colour.py",
+        "tests/test_mean_colour.py",
+    }
 
 
 def test_the_file_alone_is_a_plugin(package):

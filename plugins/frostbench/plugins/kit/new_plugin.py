@@ -11,7 +11,7 @@ from pathlib import Path
 from frostbench.plugins.kit.templates import METHOD, PYPROJECT, README, TESTS
 
 
-def write(name: str, folder: Path) -> list[Path]:
+def write(name: str, folder: Path) -> Path:
     """Write the package of a method called `name` into `folder / name`.
 
     Args:
@@ -19,7 +19,7 @@ def write(name: str, folder: Path) -> list[Path]:
         folder: Where the package's folder is made.
 
     Returns:
-        The files written, the README first.
+        The package's folder.
 
     Raises:
         ValueError: the name cannot be a package's, or the folder is there already.
@@ -49,7 +49,7 @@ def write(name: str, folder: Path) -> list[Path]:
     for path, template in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(filled(template, words), encoding="utf-8")
-    return list(files)
+    return root
 
 
 def filled(template: str, words: dict[str, str]) -> str:
