@@ -95,25 +95,18 @@ class Bench:
 
     def _tokenize(self, built: Built, items: Mapping[Row, list[Item]], chunk: Chunk) -> None:
         """Give each item its tokens, and its share of the seconds that they took."""
-        donors: Mapping[Row, Mapping[Image, Image]] = {
-            row: self._donors(made, chunk) for row, made in items.items() if row.control == SHUFFLED
-        }
-        sources = {
-            row: [
-                {image: donors.get(row, {}).get(image, image) for image in images_of(item.request)}
-                for item in made
-                if item.error is None
-            ]
-            for row, made in items.items()
-        }
-        wanted = [source for maps in sources.values() for one in maps for source in one.values()]
-        kept = built.tokenizing(wanted)
         for row, made in items.items():
-            uses = Counter(image for one in sources[row] for image in one.values())
-            sound = [item for item in made if item.error is None]
-            for item, one in zip(sound, sources[row], strict=True):
+            wanted = [image for item in made for image in images_of(item.request)]
+            sources = {image: image for image in wanted}
+            kept = built.tokenizing(wanted)
+            if row.control == SHUFFLED:
+                sources |= self._donors(made, chunk, built.tokenizing)
+                kept |= built.tokenizing([sources[image] for image in wanted])
+            uses = Counter(sources[i] for item in made for i in images_of(item.request))
+            for item in made:
                 tokens = {}
-                for image, source in one.items():
+                for image in images_of(item.request):
+                    source = sources[image]
                     got = kept[source]
                     if isinstance(got, Kept):
                         tokens[image] = got.tokens
@@ -123,12 +116,17 @@ class Bench:
                         item.fail("tokenize", self.task, f"picture {name!r}: {got}")
                 item.tokens = tokens
 
-    def _donors(self, items: Sequence[Item], chunk: Chunk) -> Mapping[Image, Image]:
+    def _donors(
+        self, items: Sequence[Item], chunk: Chunk, tokenizing: Tokenizing
+    ) -> Mapping[Image, Image]:
+        """Whose tokens each picture gets; pictures that have no tokens give none."""
         assert self.controls is not None
         assert self.controls.exchange is not None
         seed = seed_of(self.seed, self.task, chunk.protocol or "", chunk.index)
+        kept = tokenizing(chunk.pool)
         try:
-            return self.controls.exchange(chunk.pool, seed)
+            pool = [image for image in chunk.pool if isinstance(kept[image], Kept)]
+            return self.controls.exchange(pool, seed)
         except ValueError as error:
             for item in items:
                 item.fail("exchange of tokens", self.task, str(error))

@@ -11,11 +11,15 @@ from frostbench.eval_suites.store.atomic import StoreError
 
 
 class Watch:
-    """Remembers each backbone's tensors when it is first seen loaded."""
+    """Remembers each backbone's tensors when it is first seen loaded.
+
+    Attributes:
+        before: digests of tensors by role.
+    """
 
     def __init__(self, backbones: FrozenBackbones) -> None:
         self._backbones = backbones
-        self._before: dict[str, Mapping[str, str]] = {}
+        self.before: dict[str, Mapping[str, str]] = {}
 
     def load(self, roles: tuple[str, ...]) -> None:
         """Load backbones and remember them before a method gets hold of them.
@@ -33,8 +37,8 @@ class Watch:
     def look(self) -> None:
         """Remember the backbones that were loaded since the last look."""
         for role in self._backbones.loaded():
-            if role not in self._before:
-                self._before[role] = self._backbones.fingerprints(role)
+            if role not in self.before:
+                self.before[role] = self._backbones.fingerprints(role)
 
     def describe(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """The manifest's `backbones`, with checksums as of now; `known` are earlier entries.
@@ -43,7 +47,7 @@ class Watch:
             StoreError: a backbone is another than the one that the run began with.
         """
         described = dict(known)
-        for role, before in self._before.items():
+        for role, before in self.before.items():
             entry = self._backbones.entries.get(role)
             begun = digest(before)
             if known.get(role, {}).get("sha256_before", begun) != begun:
@@ -66,7 +70,7 @@ class Watch:
     def violations(self, methods: list[str]) -> list[str]:
         """One sentence for each backbone that somebody wrote to, naming whom it can have been."""
         sentences = []
-        for role, before in self._before.items():
+        for role, before in self.before.items():
             changed = self._backbones.changed(role, before)
             if changed:
                 more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""

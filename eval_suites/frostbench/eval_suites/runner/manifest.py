@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostbench.eval_suites.runner.facts import hardware, versions
-from frostbench.eval_suites.runner.plan import Plan, PlannedMethod, PlannedTask
+from frostbench.eval_suites.runner.plan import AnyMetric, Plan, PlannedMethod, PlannedTask
 from frostbench.eval_suites.runner.rows import rows_of
 from frostbench.eval_suites.store.atomic import StoreError
 from frostbench.eval_suites.store.records import Record
@@ -146,12 +146,16 @@ def failures_of(records: Sequence[Record]) -> list[dict[str, Any]]:
     return list(groups.values())
 
 
+def is_of_samples(entry: Mapping[str, Any]) -> bool:
+    """Whether a failure counts samples, and is no method's, task's or run's own."""
+    return bool(entry["samples"])
+
+
 def failure(
     error: str,
     *,
     method: str | None = None,
     task: str | None = None,
-    samples: int = 0,
 ) -> dict[str, Any]:
     """A failure that is not one of samples."""
     return {
@@ -159,7 +163,7 @@ def failure(
         "control": None,
         "task": task,
         "protocol": None,
-        "samples": samples,
+        "samples": 0,
         "error": error,
     }
 
@@ -217,8 +221,8 @@ def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
     }
 
 
-def _metrics(plan: Plan) -> dict[str, Any]:
-    used = {name for planned in plan.tasks for name in plan.metrics_of(planned)}
+def describe_metrics(metrics: Mapping[str, AnyMetric]) -> dict[str, Any]:
+    """The manifest's entries of metrics."""
     return {
         name: {
             "higher_is_better": metric.higher_is_better,
@@ -227,6 +231,10 @@ def _metrics(plan: Plan) -> dict[str, Any]:
             "upper": metric.upper,
             "set": isinstance(metric, SetMetric),
         }
-        for name, metric in plan.metrics.items()
-        if name in used
+        for name, metric in metrics.items()
     }
+
+
+def _metrics(plan: Plan) -> dict[str, Any]:
+    used = {name for planned in plan.tasks for name in plan.metrics_of(planned)}
+    return describe_metrics({name: plan.metrics[name] for name in plan.metrics if name in used})

@@ -3,7 +3,7 @@
 import sys
 import time
 from types import TracebackType
-from typing import Protocol, TextIO, runtime_checkable
+from typing import IO, Protocol, cast, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +16,23 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 from rich.text import Text
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Where text can be written: an open text file, or what a notebook puts in its place."""
+
+    def write(self, text: str, /) -> object:
+        """Write text."""
+        ...
+
+    def flush(self) -> object:
+        """Let it be seen."""
+        ...
+
+    def isatty(self) -> bool:
+        """Whether somebody looks at it on a terminal."""
+        ...
 
 
 @runtime_checkable
@@ -59,7 +76,7 @@ class Progress(Protocol):
 class Quiet:
     """Shows nothing but what somebody has to know."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: Stream | None = None) -> None:
         self._stream = stream
 
     def __enter__(self) -> "Quiet":
@@ -93,7 +110,7 @@ class Quiet:
 class Lines(Quiet):
     """A line when a task begins and ends, and one every `every` seconds in between."""
 
-    def __init__(self, stream: TextIO | None = None, every: float = 10.0) -> None:
+    def __init__(self, stream: Stream | None = None, every: float = 10.0) -> None:
         super().__init__(stream)
         self._every = every
         self._label = ""
@@ -186,11 +203,11 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s")
 
 
-def progress_for(stream: TextIO, *, quiet: bool) -> Progress:
+def progress_for(stream: Stream, *, quiet: bool) -> Progress:
     """Bars on a terminal, lines in a file or a pipe, nothing if `quiet`."""
     if quiet:
         return Quiet()
-    return RichBars(Console(file=stream)) if stream.isatty() else Lines(stream)
+    return RichBars(Console(file=cast(IO[str], stream))) if stream.isatty() else Lines(stream)
 
 
 def _time(seconds: float) -> str:

@@ -145,7 +145,7 @@ class _Session:
         self._stored += len(records)
         self._tell_failed([record for record in records if record.status == "failed"])
         self._watch.look()
-        self._save()
+        self._save(sync=False)
         self._progress.advance(len(records))
 
     def _missing(self, planned: PlannedTask, rows: Rows, chunk: Chunk) -> set[Key]:
@@ -219,8 +219,11 @@ class _Session:
         self._manifest["status"] = "failed" if self._manifest["violations"] else "finished"
         self._manifest["finished"] = now()
 
-    def _save(self) -> None:
-        """Bring the manifest up to date and put it in place of the last."""
+    def _save(self, *, sync: bool = True) -> None:
+        """Bring the manifest up to date and put it in place of the last.
+
+        Between two tasks only counts change, which need not survive a loss of power.
+        """
         counts = {
             name: vars(built.tokenizing.counts) for name, built in self._methods.ready.items()
         }
@@ -237,7 +240,7 @@ class _Session:
             "samples": self._stored,
             "tokenizer": plain(counts),
         }
-        self._writer.write_manifest(self._manifest)
+        self._writer.write_manifest(self._manifest, sync=sync)
 
     def _fail(self, entry: dict[str, Any]) -> None:
         self._failures.append(entry)

@@ -26,7 +26,11 @@ class Scored:
 
 
 class Scoring:
-    """The metrics of a task. Features of a target are computed once and kept for its other rows."""
+    """The metrics of a task. Features of a target are computed once and kept for its other rows.
+
+    Attributes:
+        blobs: where features are kept.
+    """
 
     def __init__(self, metrics: Mapping[str, AnyMetric], blobs: Blobs) -> None:
         self._singles: dict[str, Metric] = {
@@ -35,7 +39,7 @@ class Scoring:
         self._sets: dict[str, SetMetric] = {
             name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)
         }
-        self._blobs = blobs
+        self.blobs = blobs
         self._known: dict[tuple[str, str], str | ValueError] = {}
 
     def __call__(
@@ -117,7 +121,7 @@ class Scoring:
             if len(images) > 1:
                 return [kept for image in images for kept in self._features(name, [image])]
             return [ValueError(describe(error))]
-        return [self._blobs.put_array(row) for row in rows]
+        return [self.blobs.put_array(row) for row in rows]
 
 
 def _as_rows(features: Any, count: int) -> npt.NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Every picture through each method's tokenizer once."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from frostbench.plugins.images import Image
 from frostbench.plugins.method import Method
 from frostbench.plugins.tokens import VisualTokens
 from frostbench.plugins.waves import describe
+
+# Pictures whose tokens stay in memory: the rows of a chunk look at the same ones.
+_RECENT = 1024
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Tokenizing:
         self._batch = batch
         self._seen: set[str] = set()
         self._failed: dict[str, str] = {}
+        self._recent: OrderedDict[str, Kept] = OrderedDict()
         self.counts = Counts()
 
     def __call__(self, images: Sequence[Image]) -> dict[Image, Kept | str]:
@@ -48,7 +53,7 @@ class Tokenizing:
         found: dict[Image, Kept | str] = {}
         missing: list[Image] = []
         for image in dict.fromkeys(images):
-            kept = self._failed.get(image.digest) or self._kept.get(image.digest)
+            kept = self._failed.get(image.digest) or self._known(image.digest)
             if kept is None:
                 missing.append(image)
                 continue
@@ -59,6 +64,18 @@ class Tokenizing:
         for batch in _batches(missing, self._batch):
             found.update(zip(batch, self._fresh(batch), strict=True))
         return found
+
+    def _known(self, digest: str) -> Kept | None:
+        """Tokens in memory or on the disk."""
+        kept = self._recent.get(digest) or self._kept.get(digest)
+        return None if kept is None else self._remember(digest, kept)
+
+    def _remember(self, digest: str, kept: Kept) -> Kept:
+        self._recent[digest] = kept
+        self._recent.move_to_end(digest)
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        return kept
 
     def _fresh(self, images: Sequence[Image]) -> list[Kept | str]:
         """Tokens of pictures of one size; if they cannot be had together, one at a time."""
@@ -76,7 +93,7 @@ class Tokenizing:
         self._kept.put(digests, batch)
         self._seen.update(digests)
         self.counts.images += len(images)
-        return list(batch)
+        return [self._remember(digest, kept) for digest, kept in zip(digests, batch, strict=True)]
 
     def _forward(self, images: Sequence[Image]) -> VisualTokens:
         self.counts.forwards += 1

@@ -64,9 +64,10 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
             sync_folder(path.parent)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = True) -> None:
     """Write a mapping as indented JSON, atomically."""
-    write_whole(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+    content = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    write_whole(path, content.encode(), sync=sync)
 
 
 def sync_folder(folder: Path) -> None:

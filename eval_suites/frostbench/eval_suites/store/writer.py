@@ -84,9 +84,9 @@ class RunWriter:
         for path in self._samples():
             replace_lines(path, [new.get(record.key, record) for record in read_lines(path)])
 
-    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+    def write_manifest(self, manifest: Mapping[str, Any], *, sync: bool = True) -> None:
         """Put a manifest in place of the last, atomically."""
-        write_json(self.folder / "manifest.json", manifest)
+        write_json(self.folder / "manifest.json", manifest, sync=sync)
 
     def write_config(self, text: str) -> None:
         """Keep the resolved configuration."""
