@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import Field, asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,18 @@ from torch import Tensor, nn
 from frostbench.plugins import weights
 from frostbench.plugins.settings import read_settings as read
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-S = TypeVar("S", bound="DataclassInstance")
+
+
+@runtime_checkable
+class Settings(Protocol):
+    """An instance of any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+S = TypeVar("S", bound=Settings)
 
 
 def override(settings: S, values: Mapping[str, str], where: str) -> S:
@@ -31,7 +37,7 @@ def override(settings: S, values: Mapping[str, str], where: str) -> S:
     return read(type(settings), {**asdict(settings), **values}, where)
 
 
-def save(folder: Path, settings: "DataclassInstance", tensors: Mapping[str, Tensor]) -> None:
+def save(folder: Path, settings: Settings, tensors: Mapping[str, Tensor]) -> None:
     """Write both files. Floating-point tensors are stored in half precision.
 
     Raises:
