@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 from torch import Tensor
 
 from frostbench.baselines.autoencoder.published import read_torch
@@ -150,7 +151,7 @@ class _ArraysOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
-def _read_array(path: Path) -> np.ndarray[Any, Any]:
+def _read_array(path: Path) -> NDArray[Any]:
     with path.open("rb") as file:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0

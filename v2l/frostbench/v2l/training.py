@@ -84,7 +84,7 @@ class V2LRecipe:
             discriminator=DiscriminatorSettings(layers=2, channels=16),
             noisy_steps=500,
             noise=0.2,
-            fit_batches=24,
+            fit_steps=(100, 200, 300, 400, 600, 800, 1000, 1300, 1600),
             bfloat16=True,
         )
     )
@@ -131,7 +131,7 @@ def train(workshop: Workshop) -> Report:
         features=model.features,
         fit=lambda points: fit_projection(model, points),
         perceptual=(
-            Perceptual.load(workshop.pack / "perceptual")
+            Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
             if plan.loss.perceptual_weight > 0
             else None
         ),
@@ -250,7 +250,7 @@ def fit_projection(model: V2LTokenizer, points: Float[Tensor, "n d"]) -> None:
         ValueError: the tokenizer has no projection to fit.
     """
     if not model.settings.projection:
-        raise ValueError("words without a projection cannot be fitted; set fit_batches to 0.")
+        raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
     words = torch.unique(model.tok_embeddings.weight, dim=0).double()
     text_mean, text_spread, text_axes = _principal(words)
     mean, spread, axes = _principal(points.double())

@@ -158,7 +158,7 @@ def candidates(texts: Sequence[str], settings: VocabularySettings) -> list[int]:
 
 @torch.no_grad()
 def votes(
-    features: Iterable[Float[Tensor, "b d"]], table: Float[Tensor, "n d"], nearest: int
+    features: Iterable[Float[Tensor, "_b d"]], table: Float[Tensor, "n d"], nearest: int
 ) -> Int[Tensor, " n"]:
     """Step 3: how many images have each text among their `nearest` by dot product.
 

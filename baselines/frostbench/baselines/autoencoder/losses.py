@@ -4,7 +4,7 @@ Generator: pixels + perceptual + codebook + adaptive weight * adversarial. Discr
 """
 
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ STABLE = 1e-4  # added to the adversarial gradient's norm (the paper says 1e-6, 
 LARGEST = 1e4  # of the ratio of the two gradients' norms
 
 
+@runtime_checkable
 class PerceptualDistance(Protocol):
     """A differentiable distance of pictures, such as LPIPS."""
 

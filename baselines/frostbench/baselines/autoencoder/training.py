@@ -31,8 +31,9 @@ class TrainingSettings:
     `rate` is reached after `warmup_steps` and then falls along half a cosine to 0, or stays where
     `cosine` is off. The rest is no part of the published trainings, and for short ones: for
     `noisy_steps` the features get noise of deviation `noise` instead of being quantized, and
-    `power_weight` holds their squares down; then the codebook is fitted to the features of
-    `fit_batches` batches. `bfloat16` computes in that type where it is safe.
+    `power_weight` holds their squares down; before each of `fit_steps` the codebook is fitted to
+    the features of the next `fit_batches` batches, so that no code lies where no feature is.
+    `bfloat16` computes in that type where it is safe.
     """
 
     steps: int
@@ -47,7 +48,8 @@ class TrainingSettings:
     noisy_steps: int = 0
     noise: float = 1.0
     power_weight: float = 0.0
-    fit_batches: int = 0
+    fit_steps: tuple[int, ...] = ()
+    fit_batches: int = 24
     bfloat16: bool = False
 
     def rate_at(self, step: int) -> float:
@@ -110,7 +112,7 @@ class AdversarialTraining:
         settings = self.settings
         torch.manual_seed(index)  # of the noise, so that a resumed training draws the same
         noise = settings.noise if index < settings.noisy_steps else None
-        if index == settings.noisy_steps and settings.fit_batches:
+        if index in settings.fit_steps:
             self._fit_codebook(index)
         for optimiser in (self.generator_steps, self.discriminator_steps):
             for group in optimiser.param_groups:

@@ -48,22 +48,23 @@ class VQGANRecipe:
     )
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=4000,
-            batch=16,
+            steps=10_000,
+            batch=8,
             rate=1e-3,
             warmup_steps=100,
             cosine=True,
-            loss=LossSettings(perceptual_weight=0.1, adversarial_weight=0.0, adversarial_start=0),
+            loss=LossSettings(
+                perceptual_weight=0.1, adversarial_weight=0.1, adversarial_start=8_000
+            ),
             discriminator=DiscriminatorSettings(layers=2, channels=16),
-            noisy_steps=500,
-            noise=1.0,
-            power_weight=0.01,
-            fit_batches=24,
+            noisy_steps=300,
+            noise=0.0,
+            fit_steps=(300, 600, 900, 1200, 1600, 2000, 2500, 3000, 3500, 4000),
             bfloat16=True,
         )
     )
-    pool_batches: int = 384
-    validation_batches: int = 16
+    pool_batches: int = 1000
+    validation_batches: int = 32
 
 
 def train(workshop: Workshop) -> Report:
@@ -85,7 +86,7 @@ def train(workshop: Workshop) -> Report:
         features=model.features,
         fit=lambda points: fit_codebook(model, points, workshop.seed),
         perceptual=(
-            Perceptual.load(workshop.pack / "perceptual")
+            Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
             if plan.loss.perceptual_weight > 0
             else None
         ),
