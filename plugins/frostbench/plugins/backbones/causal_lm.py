@@ -9,7 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.plugins.backbones.entry import BackboneEntry, check_weight_files, is_folder_name
+from frostbench.plugins.backbones.entry import (
+    BackboneEntry,
+    check_weight_files,
+    is_folder_name,
+    offline,
+)
 from frostbench.plugins.backbones.linears import speed_up_linears
 from frostbench.plugins.devices import device_of, dtype_of
 
@@ -57,7 +62,7 @@ class CausalLM:
                     "tokenizer is wanted, as save_pretrained writes it."
                 )
             check_weight_files(folder)
-        with _quiet():
+        with _quiet(), offline():
             try:
                 model, report = AutoModelForCausalLM.from_pretrained(
                     source, dtype=dtype, local_files_only=True, output_loading_info=True

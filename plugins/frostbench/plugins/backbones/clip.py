@@ -1,7 +1,6 @@
 """A frozen CLIP of any class that open_clip knows."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from frostbench.plugins.backbones.entry import (
     check_weight_file,
     check_weight_files,
     is_folder_name,
+    offline,
 )
 from frostbench.plugins.devices import device_of, dtype_of
 
@@ -61,7 +61,7 @@ class Clip:
             raise ValueError(f"a CLIP runs in {', '.join(_PRECISION)}, not in {entry.dtype}.")
         name, weights = _source(entry.source)
         try:
-            with _offline():
+            with offline():
                 model = open_clip.create_model(
                     name,
                     pretrained=weights,
@@ -216,16 +216,3 @@ def _check_cached(name: str, tag: str) -> None:
                 f"the weights {tag!r} of CLIP {name!r} are not at {file}; nothing is downloaded "
                 f"unasked: get them from {config['url']}."
             )
-
-
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Let the Hugging Face libraries look into their cache alone."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before

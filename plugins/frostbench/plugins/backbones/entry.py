@@ -1,12 +1,20 @@
 """What a backbone is loaded from, and the checks that every loader makes first."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from frostbench.plugins.packs import PackBackbone as BackboneEntry
 
-__all__ = ["BackboneEntry", "check_weight_file", "check_weight_files", "is_folder_name"]
+__all__ = [
+    "BackboneEntry",
+    "check_weight_file",
+    "check_weight_files",
+    "is_folder_name",
+    "offline",
+]
 
 
 def is_folder_name(source: str) -> bool:
@@ -42,3 +50,19 @@ def check_weight_file(path: Path) -> None:
             f"{path} ({path.stat().st_size} bytes) is cut short or no safetensors file: "
             f"{error}. Get it again."
         ) from error
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """Let the Hugging Face libraries look into their cache alone.
+
+    Asking for local files only is not enough: transformers still looks for adapters on the hub.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

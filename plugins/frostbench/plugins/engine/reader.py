@@ -9,7 +9,7 @@ import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -31,6 +31,7 @@ class Reading:
     mask: Int[Tensor, "b n"] | None
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Reads rows of token ids `[n]` or of embeddings `[n d]`."""
 
@@ -78,7 +79,9 @@ class CachedReader:
         """Read on."""
         if self._continues or ids.shape[1] == 1:
             return self._extend(reading, ids)
-        return torch.cat([self._extend(reading, column) for column in ids.split(1, dim=1)], dim=1)
+        return torch.cat(
+            [self._extend(reading, ids[:, at : at + 1]) for at in range(ids.shape[1])], dim=1
+        )
 
     def _extend(self, reading: Reading, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         if reading.mask is not None:

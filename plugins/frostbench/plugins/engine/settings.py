@@ -8,7 +8,7 @@ class EngineSettings:
     """Sizes of batches. No answer depends on them beyond rounding; speed and memory do.
 
     Attributes:
-        token_budget: Tokens in one batch, prompts and what they may write; None is 8,192 on a
+        token_budget: Tokens in one batch, prompts and what they may write; None is 4,096 on a
             CPU, where larger batches leave the caches, and 65,536 elsewhere.
         max_batch: Prompts in one batch.
         padding: The largest share of a row that may be padding, where the model is found to
@@ -36,4 +36,4 @@ class EngineSettings:
         """Tokens in one batch on a device of this type."""
         if self.token_budget is not None:
             return self.token_budget
-        return 8_192 if device == "cpu" else 65_536
+        return 4_096 if device == "cpu" else 65_536

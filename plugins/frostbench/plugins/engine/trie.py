@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
 
 @dataclass
@@ -12,14 +11,14 @@ class Node:
     children: dict[int, "Node"] = field(default_factory=dict)
     string: str | None = None
 
-    @classmethod
-    def of(cls, strings: Mapping[str, Sequence[int]]) -> Self:
-        """The tree of strings by their ids; of two strings with equal ids the first one counts."""
-        root = cls()
-        for string, ids in strings.items():
-            node: Node = root
-            for i in ids:
-                node = node.children.setdefault(i, Node())
-            if node.string is None:
-                node.string = string
-        return root
+
+def grow(strings: Mapping[str, Sequence[int]]) -> Node:
+    """The tree of strings by their ids; of two strings with equal ids the first one counts."""
+    root = Node()
+    for string, ids in strings.items():
+        node = root
+        for i in ids:
+            node = node.children.setdefault(i, Node())
+        if node.string is None:
+            node.string = string
+    return root

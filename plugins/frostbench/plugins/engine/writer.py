@@ -3,7 +3,7 @@
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.completions import Generated
 from frostbench.plugins.engine.resolve import Item
-from frostbench.plugins.engine.trie import Node
+from frostbench.plugins.engine.trie import grow
 from frostbench.plugins.prompts import Generate, TokenSets, Trie
 
 
@@ -21,7 +21,7 @@ class Writer:
         self._ask = item.ask
         self._lm = lm
         self._most = item.new
-        self._node = Node.of(item.strings) if isinstance(item.ask.allowed, Trie) else None
+        self._node = grow(item.strings) if isinstance(item.ask.allowed, Trie) else None
         self._text: str | None = None
         self.ids: list[int] = []
         self.logprobs: list[float] = []
