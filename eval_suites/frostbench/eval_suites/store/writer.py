@@ -57,9 +57,13 @@ class RunWriter:
         def belongs(record: Record) -> bool:
             return (record.task, record.protocol) == (task, protocol)
 
-        records = sorted(filter(belongs, self.records()), key=place)
-        if records:
-            write_sealed(self._sealed(task, protocol), records)
+        path = self._sealed(task, protocol)
+        found = {record.key: record for record in (read_sealed(path) if path.exists() else ())}
+        fresh = [record for lines in self._samples() for record in read_lines(lines)]
+        for record in filter(belongs, fresh):
+            found.setdefault(record.key, record)
+        if found:
+            write_sealed(path, sorted(found.values(), key=place))
         # Killed before this, a sample stands in both places and is read once.
         self._keep_lines(lambda record: not belongs(record))
 
