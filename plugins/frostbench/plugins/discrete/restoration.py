@@ -89,23 +89,23 @@ def restoration(
     hidden = None if request.hidden is None else hidden_cells(request.hidden.cpu(), rows, columns)
     cells = _cells(request, codes, hidden, corrupted, settings, len(lending.ids), beside)
     prompts = _Prompts(
-        examples=cells.examples,
-        lending=lending,
+        examples=[(lending.lend(one.given), lending.lend(one.wanted)) for one in cells.examples],
+        allowed=lending.allowed,
         length=settings.prompt_length or columns,
         fills=hidden is not None,
     )
-    restored = cells.start.clone()
     if hidden is None:
         everything = windows(torch.ones(rows * columns, dtype=torch.bool), settings.step)
         waves = [everything]
     else:
         waves = [[window] for window in windows(hidden.flatten(), settings.step)]
+    ids = lending.lend(cells.start)
     for wave in waves:
-        asked = [prompts.of(window, restored) for window in wave]
+        asked = [prompts.of(window, ids) for window in wave]
         answers = yield from whole_answers(asked, [len(window) for window in wave], eos_id)
-        for window, ids in zip(wave, answers, strict=True):
-            restored[window.start : window.stop] = torch.tensor(lending.take_back(ids))
-    return restored.view(rows, columns)
+        for window, answer in zip(wave, answers, strict=True):
+            ids[window.start : window.stop] = answer
+    return torch.tensor(lending.take_back(ids)).view(rows, columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,35 +150,33 @@ def _cells(
 
 @dataclass(frozen=True)
 class _Prompts:
-    """The prompt for a window of cells."""
+    """The prompt for a window of cells; an example is the ids given and the ids wanted."""
 
-    examples: Sequence[Example]
-    lending: Lending
+    examples: Sequence[tuple[list[int], list[int]]]
+    allowed: frozenset[int] | None
     length: int
     fills: bool
 
-    def of(self, window: range, codes: Int[Tensor, " cells"]) -> Prompt:
-        """Ask for a window, with the picture's codes as they stand now."""
-        # Filling in reads the codes before the window, other restorations the window itself.
+    def of(self, window: range, ids: Sequence[int]) -> Prompt:
+        """Ask for a window, with the picture's ids as they stand now."""
+        # Filling in reads the cells before the window, other restorations the window itself.
         start = max(0, window.start - self.length) if self.fills else window.start
         read = slice(start, window.start if self.fills else window.stop)
         write = slice(window.start, window.stop)
-        allowed = self.lending.allowed
+        sets = None if self.allowed is None else TokenSets((self.allowed,) * len(window))
         return Prompt(
             opening=(Text(instruction(len(window))),),
             shots=tuple(
-                Shot((INPUT, *self._ids(one.given[read]), OUTPUT), self._ids(one.wanted[write]))
-                for one in self.examples
+                Shot((INPUT, *_segment(given[read]), OUTPUT), _segment(wanted[write]))
+                for given, wanted in self.examples
             ),
-            query=(INPUT, *self._ids(codes[read]), OUTPUT),
-            ask=Generate(
-                len(window),
-                allowed=None if allowed is None else TokenSets((allowed,) * len(window)),
-            ),
+            query=(INPUT, *_segment(ids[read]), OUTPUT),
+            ask=Generate(len(window), allowed=sets),
         )
 
-    def _ids(self, codes: Int[Tensor, " n"]) -> tuple[Segment, ...]:
-        return (Ids(tuple(self.lending.lend(codes))),) if len(codes) else ()
+
+def _segment(ids: Sequence[int]) -> tuple[Segment, ...]:
+    return (Ids(tuple(ids)),) if ids else ()
 
 
 def instruction(step: int) -> str:
