@@ -213,7 +213,7 @@ def test_no_weights_are_one_sentence():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"image_sise": 8}, "methods.vqgan: no setting named 'image_sise'.*'image_size'"),
+        ({"image_sise": 8}, "method.vqgan: no setting named 'image_sise'.*'image_size'"),
         ({"image_size": 9}, "image_size is 9, .* cells of 2 pixels"),
         (
             {"code_to_id": "offset", "first_id": 300},

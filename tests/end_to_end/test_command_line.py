@@ -96,7 +96,7 @@ def test_a_finished_run_is_scored_again_and_verified(board, outsider, capsys):
         (["run", "methods=v2k"], "Did you mean 'v2l'"),
         (["run", "tasks=inpaint"], "Did you mean 'inpainting'"),
         (["run", "suites=reconstruction"], "no suite named"),
-        (["run", "pack=maxi"], "Did you mean 'mini'"),
+        (["run", "pack=maxi"], "there are mini"),
         (["run", "limt=3"], "Did you mean 'limit'"),
         (["run", "method.v2l.shown_word=3", "limit=1"], "shown_words"),
         (["run", "task.inpainting.nothing=3", "limit=1"], "nothing"),

@@ -253,5 +253,5 @@ def test_no_weights_are_one_sentence():
 
 
 def test_an_unknown_setting_is_one_sentence(folder):
-    with pytest.raises(ValueError, match=r"methods.v2l: no setting named 'shown_word'"):
+    with pytest.raises(ValueError, match=r"method.v2l: no setting named 'shown_word'"):
         built(folder, shown_word=3)

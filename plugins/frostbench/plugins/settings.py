@@ -29,7 +29,7 @@ def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
         cls: A dataclass whose fields are bool, int, float, str, None, `Literal`, unions of these,
             `tuple[X, ...]`, `tuple[X, Y]` or dataclasses of such.
         values: Values by field.
-        where: How the user wrote the way to them, as "methods.v2l"; errors begin with it.
+        where: How the user wrote the way to them, as "method.v2l"; errors begin with it.
 
     Raises:
         ValueError: a key is unknown (the nearest is suggested), a value has the wrong type, a field

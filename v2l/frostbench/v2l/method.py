@@ -121,7 +121,7 @@ class V2L(DiscreteMethod):
                 "the pack has no weights for method 'v2l'; name their folder in its pack.json, "
                 "or make them with `frostbench train v2l`."
             )
-        settings = read_settings(V2LMethodSettings, setup.settings, "methods.v2l")
+        settings = read_settings(V2LMethodSettings, setup.settings, "method.v2l")
         return cls(
             load(setup.weights),
             load_words(setup.weights),

@@ -84,7 +84,7 @@ class VQGANMethod(DiscreteMethod):
                 "the pack has no weights for method 'vqgan'; name their folder in its pack.json, "
                 "or make them with `frostbench train vqgan`."
             )
-        settings = read_settings(VQGANMethodSettings, setup.settings, "methods.vqgan")
+        settings = read_settings(VQGANMethodSettings, setup.settings, "method.vqgan")
         return cls(load(setup.weights), setup.backbones.get("llm"), settings, setup.device)
 
     @classmethod

@@ -85,6 +85,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         limit=config.limit,
         chunk=config.chunk,
         gallery=config.gallery,
+        retry_failed=config.retry_failed,
     )
 
 
@@ -200,7 +201,7 @@ def _task(config: RunConfig, host: Host, pack: Pack, item: Registered[TaskCard])
     settings: Any = read_settings(kind.settings, own, f"task.{item.name}")
     suite = item.card.suite
     limits = config.limits
-    limit = config.limit or limits.get(item.name) or limits.get(suite)
+    limit = config.limit if config.limit is not None else limits.get(item.name, limits.get(suite))
     if limit is None:
         raise UsageError(f"how many samples of {item.name!r}? Set limit=N or limits.{suite}=N.")
     if limit < 1:
@@ -238,7 +239,10 @@ def _cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "frostbench" / "tokens"
 
 
+_ELSEWHERE = {"out", "quiet", "cache", "retry_failed"}
+
+
 def _plain(config: RunConfig) -> dict[str, Any]:
     """What a run depends on; where it is stored and how it is shown is left out."""
     values = dataclasses.asdict(config)
-    return {key: value for key, value in values.items() if key not in {"out", "quiet", "cache"}}
+    return {key: value for key, value in values.items() if key not in _ELSEWHERE}

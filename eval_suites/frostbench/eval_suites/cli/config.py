@@ -50,6 +50,7 @@ class RunConfig:
     cache: str = ""  # folder of kept visual tokens; the user's cache folder without it
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
     gallery: int = 8  # samples of each task whose pictures and words are kept
+    retry_failed: bool = False  # try samples again that failed before
     quiet: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)
     method: dict[str, Any] = field(default_factory=dict)

@@ -30,7 +30,7 @@ COMMANDS = {
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
         "Keys: pack suites methods tasks limit out seed device dtype controls plugins cache\n"
-        "chunk gallery quiet config=FILE, limits.SUITE=N, engine.token_budget, method.NAME.KEY,\n"
+        "chunk gallery quiet retry_failed config=FILE, limits.SUITE=N, engine.token_budget, method.NAME.KEY,\n"
         "task.NAME.KEY, metric_weights.ID=FILE. Lists are written a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",

@@ -34,13 +34,12 @@ def run_command(words: list[str]) -> int:
 
 def _summary(stored: "StoredRun") -> str:
     """One line on what the run did, and what to look at next."""
-    tokenizer = stored.manifest["tokenizer"]
+    tokenizer = stored.manifest["last_session"]["tokenizer"]
     counts = ", ".join(
-        f"{name} tokenized {entry['images']} pictures in {entry['forwards']} forwards "
-        f"and had {entry['cached']} kept"
+        f"{name}: {entry['images']} pictures through the tokenizer, {entry['cached']} kept"
         for name, entry in sorted(tokenizer.items())
     )
     folder = stored.folder
     return (
-        f"{folder}: {stored.manifest['status']}. {counts or 'No tokens'}. frostbench show {folder}"
+        f"{folder}: {stored.manifest['status']}. {counts or 'no tokens'}. frostbench show {folder}"
     )

@@ -21,7 +21,7 @@ grid; put your own tokenizer in its place:
 
 A method that is not a grid of codes starts from `frostbench.plugins.Method` and writes `prompt` and
 `decode` itself. Weights come from `setup.weights`, a folder that the pack names; settings from
-`setup.settings`, the user's `methods.@NAME@.*`.
+`setup.settings`, the user's `method.@NAME@.*`.
 
 Without installing, the file alone will do: `frostbench run plugins=[@MODULE@.py] methods=[@NAME@]`.
 """
@@ -109,7 +109,7 @@ class @CLASS@(DiscreteMethod):
     @classmethod
     def build(cls, setup: Setup) -> "@CLASS@":
         """Take the pack's language model and the user's settings."""
-        prompting = read_settings(DiscretePrompting, setup.settings, "methods.@NAME@")
+        prompting = read_settings(DiscretePrompting, setup.settings, "method.@NAME@")
         return cls(setup.backbones.get("llm"), prompting)
 
     @classmethod
