@@ -35,7 +35,17 @@ SOURCES = (
 _PLACES = ("on the left", "on the right", "at the top", "at the bottom", "in the middle")
 _BETWEEN = ("left of", "right of", "above", "below", "next to", "in front of", "behind")
 _SIZES = ("small", "large", "big", "tiny", "little", "huge")
-_LOOKS = ("good", "bad", "bright", "dark", "blurry", "clean", "close-up", "low resolution", "cropped")
+_LOOKS = (
+    "good",
+    "bad",
+    "bright",
+    "dark",
+    "blurry",
+    "clean",
+    "close-up",
+    "low resolution",
+    "cropped",
+)
 _KINDS = ("photo", "picture", "drawing", "painting", "image", "sketch", "view", "rendering")
 _BASIC = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "black", "white")
 _NUMBERS = (

@@ -52,7 +52,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     """The tokenizer in `folder`, without asking the network."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)  # type: ignore[no-any-return]
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def _lines(sentences: int = 10_000, share_of_prose: int = 4, per_word: int = 100) -> Iterator[str]:

@@ -1,0 +1,84 @@
+"""Initial weights from which matching by content is a short way to learn.
+
+With random weights a small model spends millions of tokens before it finds that a token seen
+before is likely followed by what followed it then. So attention starts near what it has to become,
+as in "Mimetic Initialization of Self-Attention Layers" (Trockman and Kolter, 2023,
+https://arxiv.org/abs/2305.09828): queries and keys start as projections of the same content, values
+and outputs as a rotation. Beside it, convolutions start as a shift by one token, and the output
+table as a rotation of the input table, so that "what is here" and "what comes next" do not collide.
+Nothing is fixed: every weight is trained.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+_SHIFT = 0.7  # length of the previous token's trace beside the token's own
+_COPY = 1.5  # length of what attention copies beside the token's own
+_FEED_FORWARD = 0.2  # of the usual size
+_SHARPNESS = 1.5  # of queries and of keys
+_TURNING = 0.2  # size of the dimensions that rotary positions turn fast
+
+
+@torch.no_grad()
+def wire(model: Any) -> None:
+    """Set a new LFM2 model's weights; it needs untied tables and biases in its convolutions."""
+    config = model.config
+    width, heads = config.hidden_size, config.num_attention_heads
+    spread = config.initializer_range
+    back, out = _rotation(width), _rotation(width)  # to the traces of previous and of next tokens
+    for layer in model.model.layers:
+        layer.feed_forward.w2.weight.mul_(_FEED_FORWARD)
+        if layer.is_attention_layer:
+            _wire_attention(layer.self_attn, heads, back, out, spread)
+        else:
+            _wire_shift(layer.conv, back, spread)
+    model.lm_head.weight.copy_(model.model.embed_tokens.weight @ out.T)
+
+
+def _wire_shift(conv: Any, back: Float[Tensor, "d d"], spread: float) -> None:
+    """Open gates, and each channel carries the token before."""
+    width = len(back)
+    inward = _rotation(width)
+    before, after, carried = conv.in_proj.weight.chunk(3)
+    for gate in (before, after):
+        gate.mul_(0.2)
+    carried.copy_(inward)
+    opened = torch.ones(width)
+    conv.in_proj.bias.copy_(torch.cat((opened, opened, torch.zeros(width))))
+    conv.conv.weight.mul_(0.2)
+    conv.conv.weight[:, 0, -2] += 1.0
+    conv.conv.bias.zero_()
+    conv.out_proj.weight.copy_(_SHIFT * spread * back @ inward.T)
+    conv.out_proj.bias.zero_()
+
+
+def _wire_attention(
+    attention: Any,
+    heads: int,
+    back: Float[Tensor, "d d"],
+    out: Float[Tensor, "d d"],
+    spread: float,
+) -> None:
+    """The first half of the heads looks for what followed this token, the rest for this token."""
+    width = len(back)
+    size = width // heads
+    frequency = torch.arange(size // 2) / (size // 2)
+    slow = torch.where(frequency < 0.4, _TURNING, 1.0).repeat(2)
+    for head in range(heads):
+        rows = slice(head * size, (head + 1) * size)
+        content = _rotation(width)[:size] * slow[:, None]
+        attention.q_proj.weight[rows] = content
+        attention.k_proj.weight[rows] = content @ back.T if head < heads // 2 else content
+    attention.q_layernorm.weight.fill_(_SHARPNESS)
+    attention.k_layernorm.weight.fill_(_SHARPNESS)
+    inward = _rotation(width)
+    attention.v_proj.weight.copy_(inward)
+    attention.out_proj.weight.copy_(_COPY * spread * out @ inward.T)
+
+
+def _rotation(width: int) -> Float[Tensor, "d d"]:
+    """A random orthogonal matrix."""
+    return torch.nn.init.orthogonal_(torch.empty(width, width))

@@ -1,0 +1,157 @@
+import json
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, DynamicCache
+
+from frostbench.eval_suites.recipes.exercises import Repeats, Restoration, Row, Segments
+from frostbench.eval_suites.recipes.llm import Settings, build, losses, pace, train_llm
+from frostbench.eval_suites.recipes.tokenizer import load_tokenizer
+from frostbench.plugins.recipe import Workshop
+
+PACK = Path(__file__).parents[2] / "packs" / "mini"
+TINY = {
+    "width": "32",
+    "layers": "2",
+    "heads": "2",
+    "inner": "32",
+    "text_tokens": "96",
+    "exercise_tokens": "300",
+    "figures_rows": "2",
+    "steps": "4",
+}
+
+
+def workshop(at: Path, **settings: str) -> Workshop:
+    pack = at / "pack"
+    (pack / "llm").mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(PACK / "llm" / name, pack / "llm" / name)
+    return Workshop(pack=pack, scratch=at / "scratch", settings={**TINY, **settings})
+
+
+def test_a_training_leaves_a_model_that_transformers_loads_and_a_report_for_the_card(tmp_path):
+    shop = workshop(tmp_path)
+    report = train_llm(shop)
+    assert report.steps == 4
+    assert report.seconds > 0
+    assert 0 <= report.figures["2-way 1-shot chosen"] <= 1
+    json.dumps(report.settings)
+    model = AutoModelForCausalLM.from_pretrained(shop.pack / "llm", local_files_only=True)
+    assert model.config.hidden_size == 32
+    assert model.dtype == torch.float16
+    tokenizer = load_tokenizer(shop.pack / "llm")
+    assert tokenizer("a dog").input_ids == load_tokenizer(PACK / "llm")("a dog").input_ids
+
+
+def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(tmp_path):
+    through = workshop(tmp_path / "through")
+    train_llm(through)
+    halted = workshop(tmp_path / "halted", minutes="0", log_every="2")
+    assert train_llm(halted).steps == 2
+    train_llm(workshop(tmp_path / "halted"))
+    weights = [shop.pack / "llm" / "model.safetensors" for shop in (through, halted)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_mistyped_setting_is_answered_with_the_nearest(tmp_path):
+    with pytest.raises(ValueError, match="'layers'"):
+        train_llm(workshop(tmp_path, layerz="3"))
+
+
+@pytest.mark.parametrize("family", ["lfm2", "llama"])
+def test_both_families_have_the_same_sizes_and_learn_from_rows(family):
+    model = build(Settings(family=family, width=32, layers=2, heads=2, inner=32), 64)
+    row = Row(ids=(1, 5, 6, 5, 6), weights=(0.0, 0.0, 0.0, 0.0, 1.0), answer=1)
+    loss, right = losses(model, [row, row])
+    assert loss.shape == ()
+    assert right.shape == (2,)
+    loss.backward()
+    assert all(p.grad is not None for p in model.lm_head.parameters())
+    assert model.config.vocab_size == 64
+
+
+def test_before_any_training_a_wired_model_leans_to_what_followed_last_time():
+    torch.manual_seed(0)
+    segments = Segments(load_tokenizer(PACK / "llm"))
+    model = build(Settings(), segments.size).eval()
+    random = Random(0)
+    better = []
+    for _ in range(20):
+        block = random.choices(segments.tokens, k=20)
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([[1, *block, *block]])).logits[0]
+        foretold = logits[torch.arange(21, 40), torch.tensor(block[1:])]
+        better.append((logits[21:40] < foretold[:, None]).float().mean())
+    assert torch.stack(better).mean() > 0.6
+
+
+def test_the_rate_rises_stays_and_falls():
+    settings = Settings(steps=1000, warm_up=100, cool_down=0.2)
+    rates = [pace(i, settings) for i in range(1000)]
+    assert rates[0] == 0.01
+    assert rates[100:800] == [1.0] * 700
+    assert rates[-1] < 0.06
+    assert rates[800:] == sorted(rates[800:], reverse=True)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return AutoModelForCausalLM.from_pretrained(
+        PACK / "llm", dtype=torch.float32, local_files_only=True
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def segments():
+    return Segments(load_tokenizer(PACK / "llm"))
+
+
+def solved(model, rows: list[Row]) -> float:
+    hits = []
+    for row in rows:
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([row.ids[:-1]])).logits[0, -row.answer :]
+        hits += (logits.argmax(-1) == torch.tensor(row.ids[-row.answer :])).tolist()
+    return sum(hits) / len(hits)
+
+
+def test_the_packs_model_repeats_votes_and_copies(model, segments):
+    random = Random("fresh")
+    assert solved(model, [Repeats().row(random, segments) for _ in range(20)]) > 0.8
+    assert solved(model, [Restoration(2, 2).row(random, segments) for _ in range(20)]) > 0.6
+    copy = Restoration(2, 2, noise=0.0, oracle=False)
+    assert solved(model, [copy.row(random, segments) for _ in range(20)]) > 0.6
+
+
+def test_left_padded_prompts_are_answered_like_single_ones_with_and_without_the_cache(model):
+    random = Random(1)
+    prompts = [[1, *random.choices(range(3, 2048), k=k)] for k in (1, 2, 7, 30)]
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[7] * (longest - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    cache = DynamicCache(config=model.config)
+    together: list[list[int]] = [[] for _ in prompts]
+    for _ in range(8):
+        places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        with torch.no_grad():
+            logits = model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=places,
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
+        ids = logits[:, -1:].argmax(-1)
+        mask = torch.cat([mask, torch.ones_like(ids)], 1)
+        for answer, token in zip(together, ids[:, 0].tolist(), strict=True):
+            answer.append(token)
+    for prompt, answer in zip(prompts, together, strict=True):
+        alone = list(prompt)
+        for _ in range(8):
+            with torch.no_grad():
+                alone.append(int(model(input_ids=torch.tensor([alone])).logits[0, -1].argmax()))
+        assert alone[len(prompt) :] == answer
