@@ -1,0 +1,211 @@
+"""The gallery: what went in, what came out, what was right, side by side."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from frostbench.eval_suites.leaderboard.build import CEILING
+from frostbench.eval_suites.leaderboard.numbers import format_of, readable
+from frostbench.eval_suites.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
+from frostbench.eval_suites.store.records import Record
+
+SAMPLES = 6  # of each task and protocol, the first by id
+
+
+@dataclass(frozen=True)
+class Words:
+    """What one part of an image's visual tokens reads as; a grid has several words a row."""
+
+    part: str
+    rows: tuple[tuple[str, ...], ...]
+    picture: str | None
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether the words lie over the image; else they are a ranked set."""
+        return len(self.rows) > 1 and all(len(row) > 1 for row in self.rows)
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The words of a ranked set, the most fitting first."""
+        return tuple(word for row in self.rows for word in row)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a strip, or the reason why there is none."""
+
+    label: str
+    role: str  # "given", "method", "control", "target"
+    picture: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one method or control answered in words."""
+
+    label: str
+    is_control: bool
+    text: str
+    right: bool | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The words that the image became for one method."""
+
+    method: str
+    words: tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One sample: its pictures, or its picture with answers, and its words."""
+
+    sample: str
+    tiles: tuple[Tile, ...]
+    target: str | None
+    answers: tuple[Said, ...]
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The strips of one task and protocol."""
+
+    suite: str
+    task: str
+    protocol: str | None
+    run: str
+    strips: tuple[Strip, ...]
+
+
+def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
+    """The first samples of each task and protocol that have a picture to show.
+
+    Pictures are named by their blobs' hashes; `pictures` lists them all.
+    """
+    shelves = []
+    for number, run in enumerate(runs, start=1):
+        manifest = Manifest.of(run.manifest)
+        found: dict[tuple[str, str | None], dict[str, list[Record]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for record in run.records():
+            found[record.task, record.protocol][record.sample].append(record)
+        for task in manifest.tasks.values():
+            for protocol in task.protocols:
+                samples = found.get((task.name, protocol), {})
+                strips = [
+                    _strip(sample, samples[sample], task, manifest) for sample in _shown(samples)
+                ]
+                label = f"run {number}" if len(runs) > 1 else ""
+                if strips:
+                    shelves.append(Shelf(task.suite, task.name, protocol, label, tuple(strips)))
+    return tuple(shelves)
+
+
+def pictures(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
+    """Hashes of every picture that the shelves of one run show."""
+    label = f"run {number}" if several else ""
+    return {
+        picture
+        for shelf in shelves
+        if shelf.run == label
+        for strip in shelf.strips
+        for picture in (
+            *(tile.picture for tile in strip.tiles),
+            *(words.picture for reading in strip.readings for words in reading.words),
+        )
+        if picture
+    }
+
+
+def _shown(samples: Mapping[str, Sequence[Record]]) -> list[str]:
+    """The first samples by id whose inputs are kept, or, where none are, whose outputs are."""
+    with_input = [name for name, found in samples.items() if any(r.pictures for r in found)]
+    with_output = [
+        name for name, found in samples.items() if any(r.prediction.kind == "image" for r in found)
+    ]
+    return sorted(with_input or with_output)[:SAMPLES]
+
+
+def _strip(sample: str, records: Sequence[Record], task: TaskInfo, manifest: Manifest) -> Strip:
+    metric = manifest.metrics[task.ranks_by]
+    ordered = sorted(
+        records,
+        key=lambda r: (
+            r.control is not None,
+            r.control == CEILING,
+            r.control or "",
+            r.method or "",
+        ),
+    )
+    given = _given(ordered)
+    target = next((r.target for r in ordered if r.target.kind != "none"), None)
+    readings = tuple(
+        Reading(record.method or "", _words(record, given))
+        for record in ordered
+        if record.control is None and record.words
+    )
+    tiles = [
+        Tile(role, "given", blob)
+        for role, blob in given.items()
+        if target is None or blob != target.blob or target.kind != "image" or role == "corrupted"
+    ]
+    if target is not None and target.kind == "image":
+        methods = [r for r in ordered if r.control is None]
+        controls = [r for r in ordered if r.control and r.prediction.blob not in given.values()]
+        tiles += [_output(record, metric) for record in methods]
+        tiles.append(Tile("target", "target", target.blob))
+        tiles += [_output(record, metric) for record in controls]
+        return Strip(sample, tuple(tiles), None, (), readings)
+    answers = tuple(_said(record, metric) for record in ordered)
+    return Strip(sample, tuple(tiles), target.text if target else None, answers, readings)
+
+
+def _given(records: Sequence[Record]) -> Mapping[str, str]:
+    """The pictures that went in, by role, none twice, "corrupted" before "input"."""
+    found: dict[str, str] = {}
+    roles = {role: blob for record in records for role, blob in record.pictures.items()}
+    for role in sorted(roles, key=lambda role: (role != "corrupted", role != "input", role)):
+        if roles[role] not in found.values():
+            found[role] = roles[role]
+    return found
+
+
+def _words(record: Record, given: Mapping[str, str]) -> tuple[Words, ...]:
+    picture = next(iter(given.values()), None)
+    return tuple(
+        Words(part, tuple(tuple(row) for row in rows), picture)
+        for part, rows in sorted(record.words.items())
+    )
+
+
+def _output(record: Record, metric: MetricInfo) -> Tile:
+    label = _label(record)
+    role = "control" if record.control else "method"
+    if record.status == "failed" or record.prediction.blob is None:
+        return Tile(label, role, None, record.error or "no picture is stored")
+    score = record.scores.get(metric.id)
+    return Tile(label, role, record.prediction.blob, format_of(metric).with_unit(score))
+
+
+def _said(record: Record, metric: MetricInfo) -> Said:
+    control = record.control is not None
+    if record.status == "failed":
+        return Said(_label(record), control, "failed", None, record.error or "")
+    score = record.scores.get(metric.id)
+    binary = (metric.bounds.lower, metric.bounds.upper) == (0, 1) and score in (0, 1)
+    right = bool(score) if binary else None
+    note = "" if binary else format_of(metric).with_unit(score)
+    return Said(_label(record), control, record.prediction.text or "", right, note)
+
+
+def _label(record: Record) -> str:
+    if record.control is None:
+        return record.method or ""
+    of = f" [{record.method}]" if record.method else ""
+    return readable(record.control) + of

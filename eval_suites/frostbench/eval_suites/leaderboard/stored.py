@@ -1,0 +1,160 @@
+"""A stored run as the leaderboard reads it, and its manifest with names for its parts."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from frostbench.eval_suites.statistics import Bounds
+from frostbench.eval_suites.store.records import Record
+
+
+@runtime_checkable
+class StoredRun(Protocol):
+    """A run's folder, opened for reading."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Everything the numbers depend on, as stored."""
+        ...
+
+    def records(self) -> Sequence[Record]:
+        """Every sample once."""
+        ...
+
+    def blob(self, name: str) -> Path:
+        """The file of a picture or a feature vector."""
+        ...
+
+    def image(self, name: str) -> Image.Image:
+        """A stored picture."""
+        ...
+
+    def array(self, name: str) -> npt.NDArray[np.float32]:
+        """A stored feature vector."""
+        ...
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A metric, as far as its numbers are to be read."""
+
+    id: str
+    higher_is_better: bool
+    unit: str
+    bounds: Bounds
+    of_sets: bool
+
+    @property
+    def network(self) -> str | None:
+        """What the brackets of the id hold: the network or the protocol of the metric."""
+        return self.id.partition("[")[2].rstrip("]") or None
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """A task as it was run; `protocols` is (None,) where it has only one way."""
+
+    name: str
+    suite: str
+    summary: str
+    protocols: tuple[str | None, ...]
+    metrics: tuple[str, ...]
+    ranks_by: str
+    controls: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest of a run, read."""
+
+    raw: Mapping[str, Any]
+    tasks: Mapping[str, TaskInfo]
+    metrics: Mapping[str, MetricInfo]
+    methods: tuple[str, ...]
+
+    @staticmethod
+    def of(raw: Mapping[str, Any]) -> "Manifest":
+        """Read a manifest.
+
+        Raises:
+            ValueError: a part is missing, or a task names a metric that the manifest does not
+                describe.
+        """
+        try:
+            metrics = {name: _metric(name, entry) for name, entry in raw["metrics"].items()}
+            tasks = {name: _task(name, entry) for name, entry in raw["tasks"].items()}
+            methods = tuple(sorted(raw["methods"]))
+        except KeyError as error:
+            raise ValueError(
+                f"the manifest lacks {error}; it was not written by `frostbench run`, or by an "
+                "older one: run again."
+            ) from error
+        for task in tasks.values():
+            unknown = sorted({task.ranks_by, *task.metrics} - set(metrics))
+            if unknown:
+                raise ValueError(
+                    f"the manifest's task {task.name!r} has metrics that the manifest does not "
+                    f"describe: {', '.join(unknown)}; there are {', '.join(sorted(metrics))}."
+                )
+        return Manifest(raw, tasks, metrics, methods)
+
+    def identity(self, task: TaskInfo, metric: MetricInfo) -> str:
+        """Eight hex digits: rows are ranked together only where they agree.
+
+        They stand for the task's settings, data and seed, and, where the metric's network comes
+        with the pack (its id names the pack), for the network's weights.
+        """
+        parts: dict[str, Any] = {
+            "settings": task.settings,
+            "seed": self.raw.get("seed"),
+            "data": self.raw.get("data", {}),
+        }
+        pack = self.raw.get("pack", {})
+        if metric.network is not None and metric.network == pack.get("name"):
+            perceptual = self.raw.get("backbones", {}).get("perceptual", {})
+            parts["network"] = perceptual.get("sha256_before") or pack.get("sha256")
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def dashes(self) -> Mapping[tuple[str, str], str]:
+        """Why a method shows a dash, by (method, task)."""
+        return {
+            (dash["method"], dash["task"]): dash["reason"] for dash in self.raw.get("dashes", ())
+        }
+
+
+def _metric(name: str, entry: Mapping[str, Any]) -> MetricInfo:
+    return MetricInfo(
+        name,
+        bool(entry["higher_is_better"]),
+        str(entry.get("unit") or ""),
+        Bounds(*(_float(entry.get(end)) for end in ("lower", "upper"))),
+        bool(entry.get("set", False)),
+    )
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _task(name: str, entry: Mapping[str, Any]) -> TaskInfo:
+    ranks_by = str(entry["ranks_by"])
+    others = [metric for metric in entry["metrics"] if metric != ranks_by]
+    return TaskInfo(
+        name,
+        str(entry["suite"]),
+        str(entry.get("summary") or ""),
+        tuple(entry.get("protocols") or (None,)),
+        (ranks_by, *others),
+        ranks_by,
+        dict(entry.get("controls") or {}),
+        dict(entry.get("settings") or {}),
+    )

@@ -1,0 +1,85 @@
+(() => {
+  "use strict";
+  // A switch for each task with several protocols; without this script all of them are shown.
+  const setSwitch = (host, groups, label) => {
+    const names = [...new Set(groups.map((group) => group.dataset.protocol))];
+    if (names.length < 2) return;
+    const bar = document.createElement("div");
+    bar.className = "switch";
+    bar.setAttribute("role", "group");
+    bar.setAttribute("aria-label", label);
+    const choose = (chosen) => {
+      groups.forEach((group) => { group.hidden = chosen !== "" && group.dataset.protocol !== chosen; });
+      bar.querySelectorAll("button").forEach((button) => {
+        button.setAttribute("aria-pressed", String(button.value === chosen));
+      });
+    };
+    ["", ...names].forEach((name) => {
+      const button = document.createElement("button");
+      button.value = name;
+      button.textContent = name === "" ? "all" : name.replaceAll("_", " ");
+      button.addEventListener("click", () => choose(name));
+      bar.append(button);
+    });
+    host.before(bar);
+    choose(names.length > 3 ? names[0] : "");
+  };
+  document.querySelectorAll(".task").forEach((task) => {
+    setSwitch(task.querySelector(".box"), [...task.querySelectorAll("tbody[data-protocol]")], "Protocol");
+  });
+  const gallery = document.querySelector("#gallery");
+  if (gallery) {
+    const byTask = Map.groupBy
+      ? Map.groupBy([...gallery.querySelectorAll(".shelf")], (shelf) => shelf.querySelector("h3").textContent)
+      : new Map();
+    byTask.forEach((shelves) => { if (shelves.length > 3) setSwitch(shelves[0], shelves, "Protocol"); });
+  }
+
+  // Sorting by a column: methods among methods and controls among controls, within a protocol.
+  document.querySelectorAll(".results").forEach((table) => {
+    const heads = [...table.querySelectorAll("thead tr:last-child > *")];
+    heads.forEach((head, column) => {
+      if (head.tagName !== "TH") return;
+      const button = document.createElement("button");
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const high = head.dataset.better === "high";
+        const now = head.getAttribute("aria-sort");
+        const falling = now ? now === "ascending" : high;
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+        const key = (row) => {
+          const cell = row.children[column];
+          return "v" in cell.dataset ? (cell.dataset.v === "" ? NaN : Number(cell.dataset.v)) : cell.textContent.trim();
+        };
+        const compare = (a, b) => {
+          const [x, y] = [key(a), key(b)];
+          if (typeof x === "string") return (falling ? -1 : 1) * x.localeCompare(y);
+          if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+          return (falling ? -1 : 1) * (x - y);
+        };
+        table.querySelectorAll("tbody").forEach((body) => {
+          ["method", "control"].forEach((kind) => {
+            body.append(...[...body.querySelectorAll(`tr.${kind}`)].sort(compare));
+          });
+        });
+      });
+    });
+  });
+
+  // A picture opens enlarged; without this script its link leads to the file.
+  const dialog = document.querySelector("#zoom");
+  document.querySelectorAll("a.zoom").forEach((link) => {
+    link.addEventListener("click", (event) => {
+      if (!dialog.showModal || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const image = dialog.querySelector("img");
+      image.src = link.getAttribute("href");
+      image.alt = link.querySelector("img").alt;
+      dialog.querySelector("figcaption").textContent = link.dataset.caption;
+      dialog.showModal();
+    });
+  });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+})();
