@@ -150,6 +150,17 @@ def test_convolutions_with_a_bias_are_found_to_see_pads():
     assert FrozenEngine(One(language_model("lfm2"))).traits("llm").pads is False
 
 
+def test_in_half_precision_only_pure_attention_is_trusted_with_pads():
+    lfm2, llama = (
+        FrozenEngine(One(language_model(family, dtype=torch.bfloat16))).traits("llm")
+        for family in ("lfm2", "llama")
+    )
+    assert lfm2.caches
+    assert lfm2.continues
+    assert not lfm2.pads
+    assert llama.pads
+
+
 @pytest.mark.parametrize(
     ("prompt", "reason"),
     [
