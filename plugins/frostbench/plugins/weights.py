@@ -42,9 +42,9 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         # Names that share memory become tensors of their own, as the format wants them.
-        save_file(
-            {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, temporary
-        )
+        content = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+        # Not save_file, which makes files that only their owner may read.
+        temporary.write_bytes(save(content))
         os.replace(temporary, path)
     except SafetensorError as error:
         raise OSError(f"cannot write {path}: {error}.") from error
