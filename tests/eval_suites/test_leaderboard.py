@@ -277,3 +277,25 @@ def test_the_head_tells_forwards_from_the_cache(synthetic):
 def test_numbers_read_as_their_examples_say():
     results = doctest.testmod(numbers)
     assert (results.failed, results.attempted >= 5) == (0, True)
+
+
+def test_a_run_that_touched_a_backbone_is_said_not_to_count(synthetic):
+    manifest = {
+        **synthetic(samples=6).manifest,
+        "status": "failed",
+        "violations": ["method 'vqgan' wrote to the frozen backbone 'llm'."],
+    }
+    assert facts(1, manifest).warning == (
+        "This run failed, and its numbers do not count. "
+        "method 'vqgan' wrote to the frozen backbone 'llm'."
+    )
+
+
+def test_runs_of_other_tasks_beside_it_do_not_keep_a_task_from_being_ranked(synthetic):
+    run = synthetic(samples=6)
+    tasks = copy.deepcopy(run.manifest["tasks"])
+    tasks["inpainting"]["settings"]["data"] = "photo_crops"
+    alone = {"photo_crops": run.manifest["data"]["photo_crops"]}
+    leaderboard = build([changed(run, tasks=tasks), changed(run, tasks=tasks, data=alone)], FAST)
+    first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
+    assert first.identity == second.identity

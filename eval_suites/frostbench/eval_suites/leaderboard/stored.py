@@ -112,10 +112,13 @@ class Manifest:
         They stand for the task's settings, data and seed, and, where the metric's network comes
         with the pack (its id names the pack), for the network's weights.
         """
+        data = self.raw.get("data", {})
+        name = task.settings.get("data")
         parts: dict[str, Any] = {
             "settings": task.settings,
             "seed": self.raw.get("seed"),
-            "data": self.raw.get("data", {}),
+            # A task that does not say which data set it reads may read any.
+            "data": data[name] if isinstance(name, str) and name in data else data,
         }
         pack = self.raw.get("pack", {})
         if metric.network is not None and metric.network == pack.get("name"):
