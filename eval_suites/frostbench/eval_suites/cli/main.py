@@ -30,8 +30,8 @@ COMMANDS = {
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
         "Keys: pack suites methods tasks limit out seed device dtype controls plugins cache\n"
-        "chunk gallery quiet retry_failed config=FILE, limits.SUITE=N, engine.token_budget, method.NAME.KEY,\n"
-        "task.NAME.KEY, metric_weights.ID=FILE. Lists are written a,b or [a,b].\n\n"
+        "chunk gallery quiet retry_failed config=FILE, limits.SUITE=N, engine.token_budget,\n"
+        "method.NAME.KEY, task.NAME.KEY, metric_weights.NETWORK=FILE. Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
     ),
@@ -104,6 +104,8 @@ def _call(command: Command, words: list[str]) -> int:
     from frostbench.eval_suites.store.atomic import StoreError
     from frostbench.plugins.host import PluginError
 
+    # Advice on faster kernels is not for the reader of a progress bar.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     module, _, function = command.target.partition(":")
     try:
         run = getattr(importlib.import_module(f"frostbench.eval_suites.cli.{module}"), function)
