@@ -1,16 +1,15 @@
 """The recipe that makes V2L's codebooks and trains its tokenizer on a pack's pictures."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.losses import LossSettings
+from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.reconstruction import Reconstruction
 from frostbench.baselines.autoencoder.settings import DiscriminatorSettings, NetworkSettings
@@ -20,12 +19,14 @@ from frostbench.baselines.autoencoder.training import (
     figures,
 )
 from frostbench.plugins import recipe
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.perceptual import Perceptual
 from frostbench.plugins.recipe import Report, Workshop
 from frostbench.v2l import codebook, vocabulary
 from frostbench.v2l.codebook import Codebooks
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
-from frostbench.v2l.pixels import for_clip
 from frostbench.v2l.vocabulary import VocabularySettings
 
 PUBLISHED = TrainingSettings(
@@ -70,27 +71,36 @@ class V2LRecipe:
     )
     vocabulary: VocabularySettings = field(
         default_factory=lambda: VocabularySettings(
-            keep_spaces=True, prompts=("a photo of {}",), more_than=0, merge_equal=True
+            keep_spaces=True,
+            prompts=("{}", "a {}", "a photo of {}", "a photo of a {}."),
+            more_than=0,
+            merge_equal=True,
         )
     )
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=4000,
-            batch=16,
+            steps=6_000,
+            batch=8,
             rate=1e-3,
             warmup_steps=100,
             cosine=True,
-            loss=LossSettings(perceptual_weight=0.1, adversarial_weight=0.0, adversarial_start=0),
+            loss=LossSettings(
+                perceptual_weight=0.1,
+                perceptual_start=4_000,
+                adversarial_weight=0.1,
+                adversarial_start=5_000,
+            ),
             discriminator=DiscriminatorSettings(layers=2, channels=16),
-            noisy_steps=500,
-            noise=0.2,
-            fit_steps=(100, 200, 300, 400, 600, 800, 1000, 1300, 1600),
+            pass_through=True,
+            noisy_steps=300,
+            noise=0.1,
+            fit_steps=(300, 400, 500, 600, 800, 1000, 1250, 1500, 1750, 2000, 2500, 3000, 3500),
             bfloat16=True,
         )
     )
-    voting_batches: int = 128
-    pool_batches: int = 384
-    validation_batches: int = 16
+    voting_batches: int = 256
+    pool_batches: int = 1500
+    validation_batches: int = 32
 
 
 def train(workshop: Workshop) -> Report:
@@ -102,10 +112,24 @@ def train(workshop: Workshop) -> Report:
         ValueError: a part or the pictures are missing, or a setting is unknown.
     """
     settings = stored.override(V2LRecipe(), workshop.settings, "v2l")
-    clip, tokenize = load_clip(workshop.pack / "clip", workshop.device)
-    pool = Pool(workshop, "base", settings.training.batch, settings.pool_batches)
+    source = str(workshop.pack / "clip")
+    clip = Clip.load(BackboneEntry("clip", "open_clip", source), workshop.device)
     voters = Pool(workshop, "base", settings.training.batch, settings.voting_batches)
-    books = codebooks(workshop, clip, tokenize, voters, settings.vocabulary)
+    books = kept_codebooks(workshop, clip, voters, settings.vocabulary)
+    perceptual = None
+    if settings.training.loss.perceptual_weight > 0:
+        perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
+    return train_on(workshop, settings, clip, books, perceptual)
+
+
+def train_on(
+    workshop: Workshop,
+    settings: V2LRecipe,
+    clip: Clip,
+    books: Codebooks,
+    perceptual: PerceptualDistance | None,
+) -> Report:
+    """Train beside a CLIP on codebooks that exist."""
     torch.manual_seed(workshop.seed)
     sizes = replace(
         settings.model,
@@ -119,22 +143,19 @@ def train(workshop: Workshop) -> Report:
     model.set_tables(books.local, books.global_)
 
     def forward(images: Tensor, noise: float | None) -> Reconstruction:
-        return cast(Reconstruction, model(images, words_of(images, clip, model), noise))
+        words = model.nearest_global(image_features(images, clip))
+        return cast(Reconstruction, model(images, words, noise))
 
     plan = settings.training
     training = AdversarialTraining(
         model,
         forward,
-        pool,
+        Pool(workshop, "base", plan.batch, settings.pool_batches),
         plan,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_projection(model, points),
-        perceptual=(
-            Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
-            if plan.loss.perceptual_weight > 0
-            else None
-        ),
+        perceptual=perceptual,
     )
     progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps)
     stored.rounded(model)
@@ -148,14 +169,13 @@ def train(workshop: Workshop) -> Report:
         (held_out(i) for i in range(settings.validation_batches)),
         sizes.local_words,
     )
-    distinct = len(torch.unique(books.local, dim=0))
     return Report(
         steps=progress.step,
         seconds=progress.seconds,
         figures={
             **measured,
             "local_words": float(len(books.local)),
-            "local_words_distinct": float(distinct),
+            "local_words_distinct": float(len(torch.unique(books.local, dim=0))),
             "global_words": float(len(books.global_)),
         },
         history=tuple(progress.history),
@@ -163,80 +183,50 @@ def train(workshop: Workshop) -> Report:
     )
 
 
-def load_clip(folder: Path, device: str) -> tuple[Any, Any]:
-    """The pack's CLIP, frozen, and its tokenizer.
-
-    Raises:
-        ValueError: the folder is missing.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"no CLIP in {folder}; train or copy that part of the pack first.")
-    import open_clip
-
-    name = f"local-dir:{folder}"
-    clip, _, _ = open_clip.create_model_and_transforms(name, device=device)
-    return clip.eval().requires_grad_(False), open_clip.get_tokenizer(name)
-
-
-def load_llm(folder: Path, device: str) -> tuple[Any, Any]:
-    """The pack's language model, frozen, and its tokenizer.
-
-    Raises:
-        ValueError: the folder is missing.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"no language model in {folder}; train or copy that part first.")
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return model.to(device).eval(), AutoTokenizer.from_pretrained(folder)
-
-
-def codebooks(
-    workshop: Workshop, clip: Any, tokenize: Any, voters: Pool, settings: VocabularySettings
+def kept_codebooks(
+    workshop: Workshop, clip: Clip, voters: Pool, settings: VocabularySettings
 ) -> Codebooks:
-    """The three steps of the vocabulary, kept in `scratch/v2l_codebooks` once they are done."""
+    """The codebooks in `scratch/v2l_codebooks`, made with the pack's LLM if there are none.
+
+    Raises:
+        ValueError: the pack has no LLM, or what is kept was made with other settings.
+    """
     folder = workshop.scratch / "v2l_codebooks"
-    if (folder / codebook.WORDS).is_file():
+    note, made = folder / "settings.txt", repr(settings)
+    if note.is_file():
+        if note.read_text(encoding="utf-8") != made:
+            raise ValueError(f"{folder} was made with other settings; remove it to make it anew.")
         workshop.log(f"v2l: codebooks from {folder}")
         return codebook.load(folder)
-    llm, tokenizer = load_llm(workshop.pack / "llm", workshop.device)
-    expansion = vocabulary.expand(llm, tokenizer, settings)
-    texts = expansion.texts()
-    words = len(expansion.first)
-    workshop.log(f"v2l: {words} tokens expanded, {len(set(texts))} different texts")
-    table = vocabulary.embed(clip, tokenize, texts, settings)
-    rows = torch.tensor(vocabulary.candidates(texts, settings))
-
-    def features() -> Iterator[Tensor]:
-        for i in range(voters.batches):
-            yield image_features(voters(i), clip).cpu()
-
-    counts = vocabulary.votes(features(), table[rows], settings.nearest)
-    kept = rows[torch.tensor(vocabulary.elect(counts, settings))]
-    books = Codebooks(
-        local=table[:words],
-        global_=table[kept],
-        local_words=expansion.first,
-        global_words=tuple(texts[row] for row in kept.tolist()),
-    )
-    workshop.log(f"v2l: {len(kept)} global words; the first: {list(books.global_words[:40])}")
+    source = str(workshop.pack / "llm")
+    llm = CausalLM.load(BackboneEntry("llm", "causal_lm", source), workshop.device)
+    books = make_codebooks(workshop, llm, clip, voters, settings)
     codebook.save(folder, books)
+    note.write_text(made, encoding="utf-8")
     return books
 
 
-@torch.no_grad()
-def image_features(images: Float[Tensor, "b 3 h w"], clip: Any) -> Float[Tensor, "b d"]:
-    """CLIP's features of pictures in [-1, 1], not normalised."""
+def make_codebooks(
+    workshop: Workshop, llm: CausalLM, clip: Clip, voters: Pool, settings: VocabularySettings
+) -> Codebooks:
+    """The three steps of the vocabulary."""
+    expansion = vocabulary.expand(llm.model, llm.tokenizer, settings)
+    texts, words = expansion.texts(), len(expansion.first)
+    workshop.log(f"v2l: {words} tokens expanded, {len(set(texts))} different texts")
+    table = vocabulary.embed(clip, texts, settings)
+    rows = torch.tensor(vocabulary.candidates(texts, settings))
+    features = (image_features(voters(i), clip).cpu() for i in range(voters.batches))
+    counts = vocabulary.votes(features, table[rows], settings.nearest)
+    kept = rows[torch.tensor(vocabulary.elect(counts, settings))]
+    names = tuple(texts[row] for row in kept.tolist())
+    workshop.log(f"v2l: {len(kept)} global words; the first: {list(names[:40])}")
+    return Codebooks(table[:words], table[kept], expansion.first, names)
+
+
+def image_features(images: Float[Tensor, "b 3 h w"], clip: Clip) -> Float[Tensor, "b d"]:
+    """CLIP's features of pictures in [-1, 1], in single precision and not normalised."""
     with torch.autocast(images.device.type, enabled=False):
-        return cast(Tensor, clip.encode_image(for_clip((images + 1) / 2, clip.visual)).float())
-
-
-def words_of(
-    images: Float[Tensor, "b 3 h w"], clip: Any, model: V2LTokenizer
-) -> Int[Tensor, "b k"]:
-    """The global words of pictures in [-1, 1]."""
-    return model.nearest_global(image_features(images, clip))
+        return clip.encode_image((images + 1) / 2)
 
 
 @torch.no_grad()

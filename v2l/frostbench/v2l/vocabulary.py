@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from frostbench.plugins.backbones.clip import Clip
+
 
 @dataclass(frozen=True)
 class VocabularySettings:
@@ -56,9 +58,8 @@ class Expansion:
 def expand(model: Any, tokenizer: Any, settings: VocabularySettings, batch: int = 64) -> Expansion:
     """Step 1: continue the template with each token by two greedy tokens, one at a time.
 
-    `model` is a causal language model of transformers and `tokenizer` its tokenizer. An end of
-    sequence, like any special token, gives an empty text; of equally likely tokens the lowest id
-    is taken.
+    `model` is a causal language model of transformers and `tokenizer` its own. An end of sequence,
+    like any special token, gives an empty text; of equally likely tokens the lowest id is taken.
     """
     decode = _decoder(tokenizer, settings.keep_spaces)
     first = [decode(i) for i in range(len(tokenizer))]
@@ -114,29 +115,23 @@ def prompts_of(settings: VocabularySettings) -> tuple[str, ...]:
     return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
 
 
-@torch.no_grad()
 def embed(
-    clip: Any,
-    tokenize: Any,
-    texts: Sequence[str],
-    settings: VocabularySettings,
-    batch: int = 256,
+    clip: Clip, texts: Sequence[str], settings: VocabularySettings, batch: int = 256
 ) -> Float[Tensor, "n d"]:
     """Step 2: CLIP's embedding of each text, averaged over the prompts.
 
-    `clip` is an open_clip model and `tokenize` its tokenizer. Each prompt's embedding has length
-    1; their average is shorter, and stays so unless the settings renormalise it.
+    Each prompt's embedding has length 1; their average is shorter, and stays so unless the
+    settings renormalise it.
     """
     prompts = prompts_of(settings)
     distinct = list(dict.fromkeys(texts))
-    device = next(clip.parameters()).device
     parts: list[Tensor] = []
     for start in range(0, len(distinct), batch):
         chunk = distinct[start : start + batch]
         total = torch.zeros(())
         for prompt in prompts:
-            ids = tokenize([prompt.format(text.strip()) for text in chunk]).to(device)
-            total = total + clip.encode_text(ids, normalize=True).float().cpu()
+            filled = [prompt.format(text.strip()) for text in chunk]
+            total = total + clip.encode_text(filled, normalise=True).cpu()
         parts.append(total / len(prompts))
     table = torch.cat(parts)
     if settings.renormalise:

@@ -31,14 +31,20 @@ class LossSettings:
     """The terms' weights. The defaults are those of `imagenet_vqgan`.
 
     `adversarial_weight` multiplies the adaptive weight, and 0 leaves the discriminator out;
-    `adversarial_start` is the first step, counted from 0, in which it takes part.
+    `adversarial_start` is the first step, counted from 0, in which it takes part. So for the
+    perceptual network, which takes part from the beginning in the published trainings.
     """
 
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0
+    perceptual_start: int = 0
     codebook_weight: float = 1.0
     adversarial_weight: float = 0.8
     adversarial_start: int = 250_001
+
+    def perceptual(self, step: int) -> bool:
+        """Whether the perceptual network takes part in a step."""
+        return self.perceptual_weight > 0 and step >= self.perceptual_start
 
     def adversarial(self, step: int) -> bool:
         """Whether the discriminator takes part in a step."""
@@ -83,7 +89,7 @@ def generator_loss(
     pixel = (images - reconstruction).abs().mean()
     zero = pixel.new_zeros(())
     distance = zero
-    if settings.perceptual_weight > 0:
+    if settings.perceptual(step):
         if perceptual is None:
             raise ValueError(
                 f"a perceptual weight of {settings.perceptual_weight} needs a perceptual network; "

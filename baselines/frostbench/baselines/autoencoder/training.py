@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frostbench.baselines.autoencoder.discriminator import Discriminator
+from frostbench.baselines.autoencoder.initial import pass_through
 from frostbench.baselines.autoencoder.losses import (
     LossSettings,
     PerceptualDistance,
@@ -29,7 +30,8 @@ class TrainingSettings:
     """How an autoencoder is trained.
 
     `rate` is reached after `warmup_steps` and then falls along half a cosine to 0, or stays where
-    `cosine` is off. The rest is no part of the published trainings, and for short ones: for
+    `cosine` is off. The rest is no part of the published trainings, and for short ones:
+    `pass_through` begins from other weights than torch's own (see there); for
     `noisy_steps` the features get noise of deviation `noise` instead of being quantized, and
     `power_weight` holds their squares down; before each of `fit_steps` the codebook is fitted to
     the features of the next `fit_batches` batches, so that no code lies where no feature is.
@@ -45,6 +47,7 @@ class TrainingSettings:
     epsilon: float = 1e-8
     loss: LossSettings = field(default_factory=LossSettings)
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    pass_through: bool = False
     noisy_steps: int = 0
     noise: float = 1.0
     power_weight: float = 0.0
@@ -88,6 +91,8 @@ class AdversarialTraining:
         self.last_layer, self.features, self.fit = last_layer, features, fit
         device = last_layer.device
         self.discriminator = Discriminator(settings.discriminator).to(device).train()
+        if settings.pass_through:
+            pass_through(model, last_layer)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generator_steps = self._optimiser(trained)
         self.discriminator_steps = self._optimiser(self.discriminator.parameters())
@@ -140,7 +145,7 @@ class AdversarialTraining:
             "pixel": float(loss.pixel.detach()),
             "rate": settings.rate_at(index),
         }
-        if settings.loss.perceptual_weight > 0:
+        if settings.loss.perceptual(index):
             values["perceptual"] = float(loss.perceptual.detach())
         values["codebook" if noise is None else "power"] = float(loss.codebook.detach())
         if result.ids is not None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.clusters import cluster
-from frostbench.baselines.autoencoder.losses import LossSettings
+from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.settings import DiscriminatorSettings, NetworkSettings
 from frostbench.baselines.autoencoder.training import (
@@ -44,26 +44,33 @@ class VQGANRecipe:
             ),
             codes=1024,
             embed_width=32,
+            legacy_beta=False,
         )
     )
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=10_000,
+            steps=6_000,
             batch=8,
             rate=1e-3,
             warmup_steps=100,
             cosine=True,
             loss=LossSettings(
-                perceptual_weight=0.1, adversarial_weight=0.1, adversarial_start=8_000
+                codebook_weight=0.3,
+                perceptual_weight=0.1,
+                perceptual_start=4_000,
+                adversarial_weight=0.1,
+                adversarial_start=5_000,
             ),
             discriminator=DiscriminatorSettings(layers=2, channels=16),
+            pass_through=True,
             noisy_steps=300,
-            noise=0.0,
-            fit_steps=(300, 600, 900, 1200, 1600, 2000, 2500, 3000, 3500, 4000),
+            noise=1.0,
+            power_weight=0.003,
+            fit_steps=(300, 400, 500, 600, 800, 1000, 1250, 1500, 1750, 2000, 2500, 3000, 3500),
             bfloat16=True,
         )
     )
-    pool_batches: int = 1000
+    pool_batches: int = 1500
     validation_batches: int = 32
 
 
@@ -74,6 +81,16 @@ def train(workshop: Workshop) -> Report:
         ValueError: the workshop has no pictures, or a setting is unknown.
     """
     settings = stored.override(VQGANRecipe(), workshop.settings, "vqgan")
+    perceptual = None
+    if settings.training.loss.perceptual_weight > 0:
+        perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
+    return train_on(workshop, settings, perceptual)
+
+
+def train_on(
+    workshop: Workshop, settings: VQGANRecipe, perceptual: PerceptualDistance | None
+) -> Report:
+    """Train with settings that are read and a perceptual network that is loaded."""
     torch.manual_seed(workshop.seed)
     model = VQGAN(settings.model).to(workshop.device)
     plan = settings.training
@@ -85,11 +102,7 @@ def train(workshop: Workshop) -> Report:
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_codebook(model, points, workshop.seed),
-        perceptual=(
-            Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
-            if plan.loss.perceptual_weight > 0
-            else None
-        ),
+        perceptual=perceptual,
     )
     progress = recipe.train(workshop, "vqgan", training.parts(), training.step, plan.steps)
     stored.rounded(model)
