@@ -299,3 +299,20 @@ def test_runs_of_other_tasks_beside_it_do_not_keep_a_task_from_being_ranked(synt
     leaderboard = build([changed(run, tasks=tasks), changed(run, tasks=tasks, data=alone)], FAST)
     first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert first.identity == second.identity
+
+
+def test_what_was_left_out_is_noted_and_what_failed_is_named(synthetic):
+    left = {"method": "a", "task": "shift", "control": "ceiling", "reason": "has no decoder"}
+    error = {"method": None, "control": None, "task": "shift", "protocol": None, "samples": 0}
+    manifest = {
+        **synthetic(samples=6).manifest,
+        "controls_left_out": [left],
+        "notes": ["lpips has no weights and is left out."],
+        "failures": [{**error, "error": "no data."}, {**error, "task": None, "error": "no room."}],
+    }
+    told = facts(1, manifest)
+    assert told.notes == (
+        "lpips has no weights and is left out.",
+        "shift: no ceiling of a, which has no decoder.",
+    )
+    assert told.failures == ("shift: no data.", "no room.")

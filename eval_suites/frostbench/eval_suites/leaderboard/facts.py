@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from frostbench.eval_suites.leaderboard.numbers import NONE, count, duration
+from frostbench.eval_suites.leaderboard.numbers import NONE, count, duration, readable
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Facts:
     frozen: Frozen
     cache: tuple[str, ...]
     failures: tuple[str, ...]
+    notes: tuple[str, ...]
     pack: str
 
 
@@ -51,6 +52,7 @@ def facts(number: int, manifest: Mapping[str, Any]) -> Facts:
         frozen(manifest.get("backbones", {})),
         tuple(_cache(manifest.get("tokenizer", {}))),
         tuple(_failures(manifest.get("failures", ()))),
+        tuple(_notes(manifest)),
         str(pack.get("name", "")),
     )
 
@@ -133,7 +135,8 @@ def _warning(manifest: Mapping[str, Any]) -> str:
     if status == "finished":
         return ""
     if status == "failed":
-        return "This run failed; what it had scored until then is shown."
+        why = " ".join(str(sentence) for sentence in manifest.get("violations", ()))
+        return f"This run failed, and its numbers do not count. {why}".rstrip()
     return "This run is not finished; numbers will change as samples come in."
 
 
@@ -150,10 +153,20 @@ def _cache(tokenizer: Mapping[str, Mapping[str, int]]) -> Iterable[str]:
 
 def _failures(failures: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for failure in failures:
-        where = _joined([failure.get("method"), failure.get("task"), failure.get("protocol")], ", ")
+        where = _joined(
+            [failure.get(key) for key in ("method", "control", "task", "protocol")], ", "
+        )
         samples = failure.get("samples")
         many = f" ({samples} sample{'s' if samples != 1 else ''})" if samples else ""
-        yield f"{where}{many}: {failure.get('error') or 'no reason is stored'}"
+        error = failure.get("error") or "no reason is stored"
+        yield f"{where}{many}: {error}" if where != NONE else str(error)
+
+
+def _notes(manifest: Mapping[str, Any]) -> Iterable[str]:
+    yield from (str(note) for note in manifest.get("notes", ()))
+    for left in manifest.get("controls_left_out", ()):
+        name = readable(left["control"])
+        yield f"{left['task']}: no {name} of {left['method']}, which {left['reason']}."
 
 
 def _source(source: str) -> str:
