@@ -14,41 +14,7 @@ from frostbench.eval_suites.store.reader import StoredRun, open_run
 from frostbench.eval_suites.store.records import Record, Stored, StoredCost
 from frostbench.eval_suites.store.writer import RunWriter
 
-# fmt: skip keeps several a line
-WORDS = [
-    "red",
-    "sky",
-    "round",
-    "leaf",
-    "cat",
-    "stone",
-    "blue",
-    "wheel",
-    "star",
-    "bread",
-    "moon",
-    "ear",
-    "green",
-    "ball",
-    "light",
-    "wood",
-    "fur",
-    "yellow",
-    "petal",
-    "sea",
-    "cloud",
-    "hat",
-    "paw",
-    "rust",
-    "grass",
-    "nose",
-    "snow",
-    "brick",
-    "glass",
-    "sun",
-    "horn",
-    "dusk",
-]
+WORDS = ("red", "sky", "leaf", "cat", "stone", "wheel", "star", "moon", "ear", "fur", "sea", "sun")
 LABELS = ("lion", "rocket", "teapot", "cactus", "violin")
 CONTROLS = {
     "chance": "a seeded, uniform guess among the options",
