@@ -130,7 +130,7 @@ def test_fitting_moves_every_code_to_where_features_are():
     assert model.quantize(points.T.reshape(1, 3, 10, 20)).unique().numel() == 6
 
 
-def test_pictures_pass_through_an_encoder_that_begins_so():
+def test_pictures_do_not_fade_in_an_encoder_that_lets_them_pass():
     torch.manual_seed(0)
     pictures = torch.randn(4, 3, 32, 32)
     spread = []
@@ -143,7 +143,7 @@ def test_pictures_pass_through_an_encoder_that_begins_so():
             x = level(x)
         spread.append(x.std().item())
     assert spread[0] < 0.5
-    assert 0.6 < spread[1] < 1.6
+    assert 0.8 < spread[1] < 5
 
 
 def test_perplexity_counts_codes_as_if_equally_used():

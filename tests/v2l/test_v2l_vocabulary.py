@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.kit import toys
 from frostbench.v2l.vocabulary import (
     Expansion,
     VocabularySettings,
@@ -57,20 +59,17 @@ class Successor(nn.Module):
         return SimpleNamespace(logits=logits)
 
 
-class CountingCLIP(nn.Module):
+class CountingClip(Clip):
+    """The toy CLIP, which counts the texts that it reads."""
+
     def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
+        toy = toys.clip()
+        super().__init__(toy.model, toy.tokenizer, "counting")
         self.texts = 0
 
-    def encode_text(self, ids, normalize):
-        assert normalize
-        self.texts += len(ids)
-        return functional.normalize(ids.float() + 1)
-
-
-def letters(texts):
-    return torch.tensor([[text.count(letter) for letter in "aeo"] for text in texts])
+    def encode_text(self, texts, normalise=False):
+        self.texts += len(texts)
+        return super().encode_text(texts, normalise)
 
 
 def test_each_token_is_continued_twice_and_blanks_are_lost_as_published():
@@ -100,18 +99,19 @@ def test_texts_are_in_the_order_words_pairs_triples():
 
 
 def test_embeddings_are_averaged_over_prompts_and_not_normalised_again():
-    settings = VocabularySettings(prompts=("a {}", "o {}"))
-    table = embed(CountingCLIP(), letters, ["x", "e"], settings)
-    both = [functional.normalize(letters([p.format("e")]).float() + 1) for p in settings.prompts]
-    assert torch.allclose(table[1], ((both[0] + both[1]) / 2)[0])
-    assert (table.norm(dim=1) < 1).all()
-    unit = embed(CountingCLIP(), letters, ["x"], replace(settings, renormalise=True))
+    settings = VocabularySettings(prompts=("a {}", "{} there"))
+    clip = toys.clip()
+    table = embed(clip, ["x", " red"], settings)
+    both = clip.encode_text(["a red", "red there"], normalise=True)
+    assert torch.allclose(table[1], both.mean(0), atol=1e-6)
+    assert (table.norm(dim=1) < 0.9999).all()
+    unit = embed(clip, ["x"], replace(settings, renormalise=True))
     assert torch.allclose(unit.norm(dim=1), torch.ones(1))
 
 
 def test_equal_texts_are_embedded_once():
-    clip = CountingCLIP()
-    table = embed(clip, letters, ["e", "x", "e"], VocabularySettings(prompts=("{}",)), batch=2)
+    clip = CountingClip()
+    table = embed(clip, ["e", "x", "e"], VocabularySettings(prompts=("{}",)), batch=2)
     assert clip.texts == 2
     assert torch.equal(table[0], table[2])
 

@@ -13,12 +13,12 @@ RECTIFIED = 1.4  # makes up for what an activation takes away
 
 @torch.no_grad()
 def pass_through(model: nn.Module, last_layer: torch.Tensor) -> None:
-    """Let pictures pass through encoder and decoder with their variance kept.
+    """Let pictures pass through encoder and decoder without fading.
 
-    Every convolution keeps the variance of what it reads, where torch's own start divides it by
-    three; halving a picture keeps its four quarters apart, doubling it repeats values, and residual
-    branches begin quiet. Trainings of some thousand steps come much further from here; the
-    published models began from torch's own start.
+    Torch's own start divides the variance by three at every convolution, from which the published
+    models began. Here a convolution keeps it, halving a picture keeps its four quarters apart (and
+    doubles what it keeps), doubling it repeats values, and residual branches begin quiet: trainings
+    of some thousand steps come much further.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
