@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from frostbench.eval_suites.recipes.exercises import Repeats, Restoration, Row, Segments
-from frostbench.eval_suites.recipes.llm import Settings, build, losses, pace, train_llm
+from frostbench.eval_suites.recipes.llm import Settings, build, losses, pace, train_llama, train_llm
 from frostbench.eval_suites.recipes.tokenizer import load_tokenizer
 from frostbench.plugins.recipe import Workshop
 
@@ -22,6 +22,7 @@ TINY = {
     "exercise_tokens": "300",
     "figures_rows": "2",
     "steps": "4",
+    "log_every": "2",
 }
 
 
@@ -33,24 +34,25 @@ def workshop(at: Path, **settings: str) -> Workshop:
     return Workshop(pack=pack, scratch=at / "scratch", settings={**TINY, **settings})
 
 
-def test_a_training_leaves_a_model_that_transformers_loads_and_a_report_for_the_card(tmp_path):
+@pytest.mark.parametrize(("train", "name"), [(train_llm, "llm"), (train_llama, "llama")])
+def test_a_training_leaves_a_model_that_transformers_loads_and_a_report(tmp_path, train, name):
     shop = workshop(tmp_path)
-    report = train_llm(shop)
+    report = train(shop)
     assert report.steps == 4
     assert report.seconds > 0
     assert 0 <= report.figures["2-way 1-shot chosen"] <= 1
     json.dumps(report.settings)
-    model = AutoModelForCausalLM.from_pretrained(shop.pack / "llm", local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(shop.pack / name, local_files_only=True)
     assert model.config.hidden_size == 32
     assert model.dtype == torch.float16
-    tokenizer = load_tokenizer(shop.pack / "llm")
+    tokenizer = load_tokenizer(shop.pack / name)
     assert tokenizer("a dog").input_ids == load_tokenizer(PACK / "llm")("a dog").input_ids
 
 
 def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(tmp_path):
     through = workshop(tmp_path / "through")
     train_llm(through)
-    halted = workshop(tmp_path / "halted", minutes="0", log_every="2")
+    halted = workshop(tmp_path / "halted", minutes="0")
     assert train_llm(halted).steps == 2
     train_llm(workshop(tmp_path / "halted"))
     weights = [shop.pack / "llm" / "model.safetensors" for shop in (through, halted)]

@@ -73,7 +73,7 @@ def _repeats(level: int, random: Random, segments: Segments) -> Callable[[], Row
 
 def _oracle(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
     exercise = Restoration(
-        inputs=random.choice((2, 2, 4, 8, 16) if level > 1 else (2, 2, 4)),
+        inputs=random.choice((2, 2, 2, 4, 8, 16, 16) if level > 1 else (2, 2, 4)),
         outputs=random.choice(_OUTPUTS),
         examples=random.choice(_EXAMPLES),
         noise=min(1.0, 0.4 + 0.1 * level),
@@ -83,7 +83,7 @@ def _oracle(level: int, random: Random, segments: Segments) -> Callable[[], Row]
 
 
 def _copy(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
-    inputs = random.choice((2, 2, 4, 8, 16) if level > 0 else (2, 2, 4))
+    inputs = random.choice((2, 2, 2, 4, 8, 16, 16) if level > 0 else (2, 2, 4))
     exercise = Restoration(
         inputs=inputs,
         outputs=min(inputs, random.choice(_OUTPUTS)),
@@ -96,12 +96,12 @@ def _copy(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
 
 
 def _lists(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
-    most = 0.1 * max(0, level - 5)
+    most = 0.08 * max(0, level - 5)
     exercise = WordLists(
         ways=random.choice((2, 2, 3, 4, 5, 5) if level > 1 else (2, 3)),
         shots=random.choice((1, 1, 1, 2, 3, 5) if level > 3 else (1,)),
         words=random.choice(_WORDS[min(level, len(_WORDS) - 1)]),
-        noise=random.uniform(max(0.0, most - 0.25), most),
+        noise=random.uniform(0.0, most),
         rounds=random.randint(0 if level > 4 else 5, 10 if level < 8 else 6),
         simple_labels=level == 0,
     )
@@ -109,7 +109,7 @@ def _lists(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
 
 
 # The same for voting and for copying, lest their number tell which of the two is asked for.
-_EXAMPLES = (4, 6, 8, 10, 10, 10, 10, 10)
-_OUTPUTS = (1, 2, 2, 2, 2, 2, 2, 4)
-_WORDS = ((1, 2), (2, 3), (3, 5), (5,), (5, 8), (5, 8, 10), (5, 8, 10), (5, 8, 10, 21))
+_EXAMPLES = (5, 8, 10, 10, 10, 10, 10, 10)
+_OUTPUTS = (1, *[2] * 10, 4)
+_WORDS = ((1, 2), (2, 3), (3, 5), (5,), (5, 8), (5, 8, 10), (5, 8, 10), (5, 5, 8, 10, 21, 21))
 _SHAPES = {"repeats": _repeats, "oracle": _oracle, "copy": _copy, "lists": _lists}

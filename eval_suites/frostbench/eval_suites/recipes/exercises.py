@@ -255,9 +255,9 @@ class WordLists:
     ) -> Callable[[list[str]], str | tuple[int, ...]]:
         """How words become a text: as they are, without their blanks, or one id each."""
         drawn = random.random()
-        if drawn < 0.15:
+        if drawn < 0.1:
             return lambda words: tuple(segments.encode(word)[0] for word in words)
-        if drawn < 0.6:
+        if drawn < 0.35:
             return lambda words: "".join(word.replace(" ", "") for word in words)
         return "".join
 

@@ -38,16 +38,16 @@ class Settings:
     heads: int = 4
     inner: int = 512
     spread: float = 0.05  # standard deviation of initial weights
-    steps: int = 8000
+    steps: int = 9500
     minutes: float = 75.0
     rate: float = 1.5e-3
     warm_up: int = 50
-    cool_down: float = 0.25  # share of the steps over which the rate falls to a twentieth
+    cool_down: float = 0.3  # share of the steps over which the rate falls to a twentieth
     decay: float = 0.02
     text_tokens: int = 600
     exercise_tokens: int = 2400
     revision: float = 0.15  # of the exercises, taken from a level at or below the present one
-    longest: int = 640  # tokens of the longest row
+    longest: int = 1280  # tokens of the longest row
     text_weight: float = 0.3  # of the text's loss beside the answers' loss
     log_every: int = 50
     figures_every: int = 500
@@ -90,6 +90,15 @@ def train_llm(workshop: Workshop) -> Report:
     if not (folder / "tokenizer.json").exists():
         train_tokenizer(folder)
     return fit(workshop, "llm", settings)
+
+
+def train_llama(workshop: Workshop) -> Report:
+    """Train a second model of the Llama class, for swapping, into `pack / "llama"`.
+
+    It reads with the tokenizer in `pack / "llm"`, so token ids mean the same to both.
+    """
+    settings = read_settings(Settings, {"family": "llama", **workshop.settings}, "llama")
+    return fit(workshop, "llama", settings)
 
 
 def fit(workshop: Workshop, name: str, settings: Settings) -> Report:

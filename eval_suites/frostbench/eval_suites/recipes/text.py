@@ -110,15 +110,6 @@ def sentence(random: Random) -> str:
     return random.choice(_TEMPLATES)(random)
 
 
-def words() -> tuple[str, ...]:
-    """Every word of three letters and more in names, colours and prose, commonest first."""
-    counts: dict[str, int] = {}
-    for text in (*names(), *colours(), *prose()):
-        for word in re.findall(r"[a-z]{3,}", text):
-            counts[word] = counts.get(word, 0) + 1
-    return tuple(sorted(counts, key=lambda word: (-counts[word], word)))
-
-
 def _documentation(path: Path) -> list[str]:
     """Docstrings and runs of comment lines of one module; none if it is not valid Python."""
     try:
