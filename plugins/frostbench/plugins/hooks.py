@@ -56,7 +56,11 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 @hookspec
 def frostbench_backbones() -> Iterable[Offer[str]]:
-    """Offer kinds of backbones: a callable `(entry: BackboneEntry) -> object` that loads one."""
+    """Offer kinds of backbones: a callable `(entry, device) -> object` that loads one, frozen.
+
+    The object is a torch module or has one as its attribute `model`, whose checksum is taken
+    before and after a run.
+    """
     return ()
 
 

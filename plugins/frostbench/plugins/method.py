@@ -99,7 +99,10 @@ class Method(ABC):
 
     @abstractmethod
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
-        """Yield waves of prompts for one request; return the outcome that `decode` reads."""
+        """Yield waves of prompts for one request; return the outcome that `decode` reads.
+
+        A generator: what it raises is raised when it is advanced, and fails this request alone.
+        """
 
     @abstractmethod
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:

@@ -48,7 +48,8 @@ Segment: TypeAlias = Text | Ids | Vectors | Picture
 class TokenSets:
     """For each generated position, the ids that are allowed there.
 
-    Generation ends after the last set. Share one set between positions where they are equal.
+    Generation ends after the last set, or at the end-of-sequence token where a set allows it.
+    Share one set between positions where they are equal.
     """
 
     sets: tuple[frozenset[int], ...]
