@@ -35,6 +35,7 @@ def test_a_source_inside_the_folder_is_a_path_and_any_other_stands(folder):
 def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):
     before = read_pack(folder).digest
     (folder / "CARD.md").write_text("words")
+    (folder / "card.json").write_text("{}")
     assert read_pack(folder).digest == before
     (folder / "llm" / "weights").write_bytes(b"2")
     assert read_pack(folder).digest != before

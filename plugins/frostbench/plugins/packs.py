@@ -59,7 +59,7 @@ class Pack:
         return {
             str(path.relative_to(self.folder)): _sha256(path)
             for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and path.suffix not in {".md", ".py", ".pyc"}
+            if path.is_file() and path.suffix != ".md" and path.name != "card.json"
         }
 
     @property

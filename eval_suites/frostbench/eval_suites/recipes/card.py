@@ -80,9 +80,9 @@ def render(pack: Path, card: Mapping[str, Any]) -> str:
             f"| `{file}` | {facts['bytes']:,} | `{facts['sha256'][:16]}` |"
             for file, facts in entry["files"].items()
         ]
-    sources = pack / "data" / "SOURCES.md"
+    sources = pack / "data" / "README.md"
     if sources.exists():
-        lines += ["", sources.read_text().strip()]
+        lines += ["", sources.read_text().strip().replace("# ", "## ", 1)]
     return "\n".join(lines) + "\n"
 
 

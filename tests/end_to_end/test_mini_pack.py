@@ -1,0 +1,52 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from readme import REPOSITORY
+
+from frostbench.eval_suites.data.datasets import RestorationPictures
+from frostbench.plugins.backbones import SharedBackbones
+from frostbench.plugins.host import Host
+from frostbench.plugins.method import Setup
+from frostbench.plugins.packs import read_pack
+
+PACK = REPOSITORY / "packs" / "mini"
+
+
+@pytest.fixture(scope="module")
+def pack():
+    return read_pack(PACK)
+
+
+@pytest.fixture(scope="module")
+def backbones(pack):
+    host = Host()
+    kinds = {name: item.load() for name, item in host.backbones.items()}
+    return SharedBackbones(pack.backbones.values(), "cpu", kinds)
+
+
+def test_the_card_names_every_file_with_its_sha256():
+    card = json.loads((PACK / "card.json").read_text())
+    named = {
+        file: facts["sha256"] for part in card.values() for file, facts in part["files"].items()
+    }
+    for file, sha in named.items():
+        assert hashlib.sha256((PACK / file).read_bytes()).hexdigest() == sha, file
+    weights = {str(path.relative_to(PACK)) for path in PACK.rglob("*.safetensors")}
+    assert weights <= set(named)
+
+
+@pytest.mark.parametrize("name", ["vqgan", "v2l"])
+def test_test_pictures_are_recognisable_in_a_methods_tokens(name, pack, backbones):
+    method = Host().pick("method", name).load().build(Setup(backbones, pack.method(name).weights))
+    pictures = RestorationPictures(Path(pack.data["restoration_pictures"]))
+    images = torch.stack([pictures.get(0, i).image.pixels for i in range(12)])
+    tokens = method.tokenize(images, torch.tensor([images.shape[2:]] * len(images)))
+    again = method.render(tokens).clamp(0, 1)
+    decibels = -10 * (images - again).square().flatten(1).mean(1).log10()
+    flat = images.mean((2, 3), keepdim=True).expand_as(images)
+    floor = -10 * (images - flat).square().flatten(1).mean(1).log10()
+    assert decibels.mean() > 18
+    assert decibels.mean() > floor.mean() + 2
