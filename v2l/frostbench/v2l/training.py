@@ -93,7 +93,7 @@ class V2LRecipe:
             discriminator=DiscriminatorSettings(layers=2, channels=16),
             pass_through=True,
             noisy_steps=300,
-            noise=0.1,
+            noise=0.03,
             fit_steps=(300, 400, 500, 600, 800, 1000, 1250, 1500, 1750, 2000, 2500, 3000, 3500),
             bfloat16=True,
         )
@@ -157,6 +157,9 @@ def train_on(
         fit=lambda points: fit_projection(model, points),
         perceptual=perceptual,
     )
+    if plan.pass_through and sizes.normalise_features:
+        # Features of length 1 are weak in each of their many channels.
+        model.post_quant_conv.weight.data.mul_(sizes.embed_width**0.5)
     progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps)
     stored.rounded(model)
     folder = workshop.pack / "v2l"
