@@ -79,21 +79,22 @@ class V2LRecipe:
     )
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=6_000,
+            steps=4_500,
             batch=8,
             rate=1e-3,
             warmup_steps=100,
             cosine=True,
             loss=LossSettings(
+                codebook_weight=10.0,
                 perceptual_weight=0.1,
-                perceptual_start=4_000,
+                perceptual_start=3_200,
                 adversarial_weight=0.1,
-                adversarial_start=5_000,
+                adversarial_start=3_900,
             ),
             discriminator=DiscriminatorSettings(layers=2, channels=16),
             pass_through=True,
             noisy_steps=300,
-            noise=0.03,
+            noise=0.06,
             fit_steps=(300, 400, 500, 600, 800, 1000, 1250, 1500, 1750, 2000, 2500, 3000, 3500),
             bfloat16=True,
         )
