@@ -1,6 +1,7 @@
 import hashlib
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -8,9 +9,11 @@ from readme import REPOSITORY
 
 from frostbench.eval_suites.data.datasets import RestorationPictures
 from frostbench.plugins.backbones import SharedBackbones
+from frostbench.plugins.engine import FrozenEngine
 from frostbench.plugins.host import Host
 from frostbench.plugins.method import Setup
 from frostbench.plugins.packs import read_pack
+from frostbench.plugins.prompts import Generate, Ids, Prompt
 
 PACK = REPOSITORY / "packs" / "mini"
 
@@ -50,3 +53,15 @@ def test_test_pictures_are_recognisable_in_a_methods_tokens(name, pack, backbone
     floor = -10 * (images - flat).square().flatten(1).mean(1).log10()
     assert decibels.mean() > 18
     assert decibels.mean() > floor.mean() + 2
+
+
+def test_the_landed_language_model_answers_alone_as_in_a_batch(backbones):
+    draw = Random(0)
+    prompts = [
+        Prompt(query=(Ids(tuple(draw.choices(range(3, 2048), k=k))),), ask=Generate(8))
+        for k in (1, 2, 7, 7, 30, 31)
+    ]
+    engine = FrozenEngine(backbones)
+    together = engine.run(prompts)
+    alone = [engine.run([prompt])[0] for prompt in prompts]
+    assert [answer.ids for answer in together] == [answer.ids for answer in alone]

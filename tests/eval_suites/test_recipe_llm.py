@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache
+from transformers import AutoModelForCausalLM
 
 from frostbench.eval_suites.recipes.exercises import Repeats, Restoration, Row, Segments
 from frostbench.eval_suites.recipes.llm import Settings, build, losses, pace, train_llama, train_llm
@@ -127,33 +127,3 @@ def test_the_packs_model_repeats_votes_and_copies(model, segments):
     assert solved(model, [Restoration(2, 2).row(random, segments) for _ in range(20)]) > 0.6
     copy = Restoration(2, 2, noise=0.0, oracle=False)
     assert solved(model, [copy.row(random, segments) for _ in range(20)]) > 0.6
-
-
-def test_left_padded_prompts_are_answered_like_single_ones_with_and_without_the_cache(model):
-    random = Random(1)
-    prompts = [[1, *random.choices(range(3, 2048), k=k)] for k in (1, 2, 7, 30)]
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[7] * (longest - len(p)) + p for p in prompts])
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-    cache = DynamicCache(config=model.config)
-    together: list[list[int]] = [[] for _ in prompts]
-    for _ in range(8):
-        places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        with torch.no_grad():
-            logits = model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=places,
-                past_key_values=cache,
-                use_cache=True,
-            ).logits
-        ids = logits[:, -1:].argmax(-1)
-        mask = torch.cat([mask, torch.ones_like(ids)], 1)
-        for answer, token in zip(together, ids[:, 0].tolist(), strict=True):
-            answer.append(token)
-    for prompt, answer in zip(prompts, together, strict=True):
-        alone = list(prompt)
-        for _ in range(8):
-            with torch.no_grad():
-                alone.append(int(model(input_ids=torch.tensor([alone])).logits[0, -1].argmax()))
-        assert alone[len(prompt) :] == answer

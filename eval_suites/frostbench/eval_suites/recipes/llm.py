@@ -7,6 +7,7 @@ within minutes, where a Llama of the same size takes far longer; either can be t
 import json
 import math
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -154,7 +155,7 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
     often = {"log_every": settings.log_every, "save_every": 2 * settings.log_every}
     progress = train(workshop, name, parts, step, settings.steps, stop=stop, **often)
     save(model, workshop.pack / name)
-    tokenizer.save_pretrained(workshop.pack / name)
+    _lend_tokenizer(workshop.pack / "llm", workshop.pack / name)
     return Report(
         steps=progress.step,
         seconds=progress.seconds,
@@ -164,6 +165,12 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
         history=tuple(progress.history),
         settings=asdict(settings),
     )
+
+
+def _lend_tokenizer(owner: Path, folder: Path) -> None:
+    if folder != owner:
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copyfile(owner / name, folder / name)
 
 
 def pace(i: int, settings: Settings) -> float:
