@@ -150,3 +150,12 @@ def test_every_metric_keeps_the_contract():
     for metric in (*PICTURE_METRICS, accuracy_exact(CONTEXT), accuracy_prefix(CONTEXT)):
         assert isinstance(metric, Metric)
         assert metric.higher_is_better
+
+
+def test_a_score_does_not_depend_on_how_a_picture_lies_in_memory():
+    for seed in range(20):
+        pictures = torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(seed))
+        one, two = pictures.permute(0, 3, 1, 2)
+        metric = psnr_rgb(MetricContext(None))
+        apart = metric(ImagePrediction(one), Image(two))
+        assert metric(ImagePrediction(one.contiguous()), Image(two.contiguous())) == apart

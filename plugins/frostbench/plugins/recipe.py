@@ -51,7 +51,8 @@ class Report:
     """What a finished recipe says of itself, for the pack's card.
 
     `figures` are measured values by name; `history` holds (step, values) pairs of the losses.
-    `seconds` counts training alone, summed over resumptions.
+    `seconds` counts training alone, summed over resumptions. `notes` are sentences that a reader
+    of the figures must know.
     """
 
     steps: int
@@ -59,6 +60,7 @@ class Report:
     figures: Mapping[str, float]
     history: tuple[tuple[int, Mapping[str, float]], ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`frostbench train`: make the parts of a pack that are missing."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +69,30 @@ def order(recipes: Mapping[str, Registered[Recipe]]) -> list[Registered[Recipe]]
     return done
 
 
+def dotted(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as pairs of a dotted key and a text.
+
+    >>> list(dotted({"training": {"steps": 3, "loss": {"start": 2}}, "seed": 0}))
+    [('training.steps', '3'), ('training.loss.start', '2'), ('seed', '0')]
+    """
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", str(value)
+
+
 def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
     from frostbench.eval_suites.recipes.card import record
 
     name = recipe.card.name
-    settings: Mapping[str, Any] = own_settings(config.recipe, name, "recipe")
+    settings = dict(dotted(own_settings(config.recipe, name, "recipe")))
     workshop = Workshop(
         pack=pack,
         scratch=Path(config.scratch),
         device=config.device,
         seed=config.seed,
-        settings={str(key): str(value) for key, value in settings.items()},
+        settings=settings,
         pictures=_pictures(pack),
     )
     print(f"{name}: {recipe.card.summary}", file=sys.stderr)

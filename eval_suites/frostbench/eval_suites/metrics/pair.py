@@ -32,7 +32,12 @@ def picture_pair(
             "predictions come back at the size of the request's image."
         )
     check_pixels(metric, pixels)
-    return pixels.detach().to("cpu", torch.float64), truth.detach().to("cpu", torch.float64)
+    return _plain(pixels), _plain(truth)
+
+
+def _plain(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    # A sum's last bit depends on the order of its terms in memory: one order for all.
+    return pixels.detach().to("cpu", torch.float64).contiguous()
 
 
 def check_pixels(metric: str, pixels: Float[Tensor, "3 h w"]) -> None:

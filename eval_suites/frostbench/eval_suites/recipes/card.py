@@ -28,6 +28,7 @@ def record(pack: Path, recipe: Recipe, report: Report, *, command: str, seed: in
         "hardware": hardware(),
         "figures": dict(report.figures),
         "settings": dict(report.settings),
+        "notes": list(report.notes),
         "history": [[step, dict(values)] for step, values in _thin(report.history)],
         "files": {
             str(file.relative_to(pack)): {
@@ -66,6 +67,7 @@ def render(pack: Path, card: Mapping[str, Any]) -> str:
     for part, entry in sorted(card.items()):
         lines += ["", f"## {part}", "", entry["summary"], ""]
         lines.append(f"Made on {entry['date']}, seed {entry['seed']}, on {entry['hardware']}.")
+        lines += [f"\n{note}" for note in entry.get("notes", [])]
         if entry["figures"]:
             lines += ["", "| figure | value |", "|---|---:|"]
             lines += [f"| {key} | {_number(value)} |" for key, value in entry["figures"].items()]
