@@ -12,7 +12,7 @@ from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.reconstruction import Reconstruction
-from frostbench.baselines.autoencoder.settings import DiscriminatorSettings, NetworkSettings
+from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.baselines.autoencoder.training import (
     AdversarialTraining,
     TrainingSettings,
@@ -56,15 +56,7 @@ class V2LRecipe:
 
     model: V2LSettings = field(
         default_factory=lambda: V2LSettings(
-            network=NetworkSettings(
-                channels=16,
-                multipliers=(1, 2, 4, 8),
-                residual_blocks=1,
-                attention_sizes=(),
-                nominal_size=64,
-                z_channels=64,
-                norm_groups=8,
-            ),
+            network=SMALL,
             cross_attention_heads=2,
             cross_attention_residual=True,
         )

@@ -62,6 +62,18 @@ class ContextSettings:
     residual: bool = False
 
 
+SMALL = NetworkSettings(
+    channels=16,
+    multipliers=(1, 2, 4, 8),
+    residual_blocks=1,
+    attention_sizes=(),
+    nominal_size=64,
+    z_channels=64,
+    norm_groups=8,
+)
+"""The networks of the `mini` pack: 64x64 pixels, 8x8 cells."""
+
+
 @dataclass(frozen=True)
 class DiscriminatorSettings:
     """The patch discriminator; `imagenet_vqgan` has 3 layers, V2L and f16-16384 have 2."""

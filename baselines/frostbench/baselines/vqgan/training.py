@@ -10,7 +10,7 @@ from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.clusters import cluster
 from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.baselines.autoencoder.pool import Pool
-from frostbench.baselines.autoencoder.settings import DiscriminatorSettings, NetworkSettings
+from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.baselines.autoencoder.training import (
     AdversarialTraining,
     TrainingSettings,
@@ -33,15 +33,7 @@ class VQGANRecipe:
 
     model: VQGANSettings = field(
         default_factory=lambda: VQGANSettings(
-            network=NetworkSettings(
-                channels=16,
-                multipliers=(1, 2, 4, 8),
-                residual_blocks=1,
-                attention_sizes=(),
-                nominal_size=64,
-                z_channels=64,
-                norm_groups=8,
-            ),
+            network=SMALL,
             codes=1024,
             embed_width=32,
             legacy_beta=False,
