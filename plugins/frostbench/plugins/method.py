@@ -45,6 +45,19 @@ class Setup:
     settings: Mapping[str, object] = field(default_factory=dict)
     device: str = "cpu"
 
+    def folder(self, method: str) -> Path:
+        """The folder of the weights that a method cannot do without.
+
+        Raises:
+            ValueError: the pack has none for the method called `method`.
+        """
+        if self.weights is None:
+            raise ValueError(
+                f"the pack has no weights for method {method!r}; name their folder in its "
+                f"pack.json, or make them with `frostbench train {method}`."
+            )
+        return self.weights
+
 
 Tokens: TypeAlias = Mapping[Image, VisualTokens]
 """The visual tokens of a request's images, each a batch of one, looked up by the image."""

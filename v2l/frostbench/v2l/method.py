@@ -116,15 +116,11 @@ class V2L(DiscreteMethod):
     @classmethod
     def build(cls, setup: Setup) -> "V2L":
         """Load the pack's weights and vocabularies."""
-        if setup.weights is None:
-            raise ValueError(
-                "the pack has no weights for method 'v2l'; name their folder in its pack.json, "
-                "or make them with `frostbench train v2l`."
-            )
+        folder = setup.folder(cls.card.name)
         settings = read_settings(V2LMethodSettings, setup.settings, "method.v2l")
         return cls(
-            load(setup.weights),
-            load_words(setup.weights),
+            load(folder),
+            load_words(folder),
             setup.backbones.get("llm"),
             setup.backbones.get("clip"),
             settings,

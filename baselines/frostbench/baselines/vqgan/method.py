@@ -79,13 +79,9 @@ class VQGANMethod(DiscreteMethod):
     @classmethod
     def build(cls, setup: Setup) -> "VQGANMethod":
         """Load the pack's weights, and borrow the ids of its language model."""
-        if setup.weights is None:
-            raise ValueError(
-                "the pack has no weights for method 'vqgan'; name their folder in its pack.json, "
-                "or make them with `frostbench train vqgan`."
-            )
+        folder = setup.folder(cls.card.name)
         settings = read_settings(VQGANMethodSettings, setup.settings, "method.vqgan")
-        return cls(load(setup.weights), setup.backbones.get("llm"), settings, setup.device)
+        return cls(load(folder), setup.backbones.get("llm"), settings, setup.device)
 
     @classmethod
     def toy(cls) -> "VQGANMethod":

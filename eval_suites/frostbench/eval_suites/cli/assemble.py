@@ -145,12 +145,14 @@ def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
 
 def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
     """The pack's shared backbones; none is loaded yet."""
-    from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
+    from frostbench.plugins.backbones import SharedBackbones
 
-    entries = []
-    for role, backbone in pack.backbones.items():
-        dtype = config.dtype if config.dtype and role == "llm" else backbone.dtype
-        entries.append(BackboneEntry(role, backbone.kind, backbone.source, dtype))
+    entries = [
+        dataclasses.replace(entry, dtype=config.dtype)
+        if config.dtype and entry.role == "llm"
+        else entry
+        for entry in pack.backbones.values()
+    ]
     kinds = {name: item.load() for name, item in host.backbones.items()}
     return SharedBackbones(entries, config.device, kinds)
 

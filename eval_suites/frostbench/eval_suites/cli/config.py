@@ -140,13 +140,6 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
         raise UsageError(f"cannot read the configuration: {lines}.") from error
 
 
-def dump_config(config: object) -> str:
-    """The resolved configuration as YAML."""
-    from omegaconf import OmegaConf
-
-    return str(OmegaConf.to_yaml(OmegaConf.structured(config)))
-
-
 def keys_of(schema: type) -> list[str]:
     """All keys with dots, as they are written on the command line."""
     keys = []

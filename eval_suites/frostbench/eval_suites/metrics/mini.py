@@ -15,7 +15,20 @@ from frostbench.plugins.predictions import Prediction
 from frostbench.plugins.task import MetricContext, Target
 
 
-class LpipsMini:
+class _OfPack:
+    """What a distance by the pack's network is, whichever it is."""
+
+    higher_is_better = False
+    unit = ""
+    lower: float | None = 0.0
+    upper: float | None = None
+
+    def __init__(self, context: MetricContext) -> None:
+        self._network: Perceptual = context.backbones.get("perceptual")
+        self.identity: str = self._network.identity
+
+
+class LpipsMini(_OfPack):
     """`lpips[mini]`: distance of features of the pack's perceptual network; lower is better.
 
     Computed as LPIPS is, but not calibrated on human judgements: comparable between methods on
@@ -25,14 +38,7 @@ class LpipsMini:
         LookupError: the pack has no backbone of the role "perceptual".
     """
 
-    def __init__(self, context: MetricContext) -> None:
-        self.id = "lpips[mini]"
-        self.higher_is_better = False
-        self.unit = ""
-        self.lower: float | None = 0.0
-        self.upper: float | None = None
-        self._network: Perceptual = context.backbones.get("perceptual")
-        self.identity: str = self._network.identity
+    id = "lpips[mini]"
 
     def __call__(self, prediction: Prediction, target: Target) -> float:
         """The distance of one sample.
@@ -46,7 +52,7 @@ class LpipsMini:
             return float(self._network.distance(ours, truth))
 
 
-class FidMini:
+class FidMini(_OfPack):
     """`fid[mini]`: Fréchet distance of features of the pack's perceptual network.
 
     Lower is better. `identity` names the network and its weights. Compare at equal n only; see
@@ -56,14 +62,7 @@ class FidMini:
         LookupError: the pack has no backbone of the role "perceptual".
     """
 
-    def __init__(self, context: MetricContext) -> None:
-        self.id = "fid[mini]"
-        self.higher_is_better = False
-        self.unit = ""
-        self.lower: float | None = 0.0
-        self.upper: float | None = None
-        self._network: Perceptual = context.backbones.get("perceptual")
-        self.identity: str = self._network.identity
+    id = "fid[mini]"
 
     def features(self, images: Sequence[Image]) -> npt.NDArray[np.float32]:
         """Features `[n, d]`.
