@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from language_models import One, language_model, tokenizer
@@ -8,6 +10,7 @@ from frostbench.plugins.completions import Failed, Generated
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
 from frostbench.plugins.images import Image
 from frostbench.plugins.prompts import (
+    Adapter,
     Attend,
     Choose,
     Generate,
@@ -167,7 +170,10 @@ def test_in_half_precision_only_pure_attention_is_trusted_with_pads():
         (Prompt((Ids((3,) * 95),), Generate(8)), "96 tokens and asks for up to 8 more, 104 in all"),
         (Prompt((Ids((3,) * 95),), Choose(("dog house",))), "reads at most 96"),
         (Prompt((), Generate(2), bos=False), "an empty prompt cannot be answered"),
-        (Prompt((Text("a"),), Generate(2), adapter="mine"), "no adapter named 'mine'"),
+        (
+            Prompt((Text("a"),), Generate(2), adapter=Adapter("mine", Path())),
+            "no adapter named 'mine'",
+        ),
         (Prompt((Text("a"),), Generate(2), backbone="lmm"), "no backbone named 'lmm'; there are"),
         (Prompt((Text("a"),), Regress(2, lambda x: x)), "Regress is declared, not executed yet"),
         (Prompt((Text("a"),), Attend((0,), (1,))), "Attend is declared, not executed yet"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         TextPrediction,
     )
     from frostbench.plugins.prompts import (
+        Adapter,
         Attend,
         Choose,
         Generate,
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
         Detect,
         Ground,
         HeldOutContext,
+        Interpret,
         LabelledImage,
+        NoContext,
         OracleContext,
         Reconstruct,
         Request,
@@ -69,6 +72,7 @@ _HOMES = {
     "method": ("Method", "Setup"),
     "predictions": ("Boxes", "ImagePrediction", "Masks", "Prediction", "TextPrediction"),
     "prompts": (
+        "Adapter",
         "Attend",
         "Choose",
         "Generate",
@@ -91,7 +95,9 @@ _HOMES = {
         "Detect",
         "Ground",
         "HeldOutContext",
+        "Interpret",
         "LabelledImage",
+        "NoContext",
         "OracleContext",
         "Reconstruct",
         "Request",
@@ -104,6 +110,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Adapter",
     "Answer",
     "Attend",
     "Attended",
@@ -125,9 +132,11 @@ __all__ = [
     "Ids",
     "Image",
     "ImagePrediction",
+    "Interpret",
     "LabelledImage",
     "Masks",
     "Method",
+    "NoContext",
     "Offer",
     "OracleContext",
     "PackCard",

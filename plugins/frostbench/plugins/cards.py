@@ -9,6 +9,7 @@ REQUEST_TYPES = (
     "Classify",
     "Caption",
     "Answer",
+    "Interpret",
     "Reconstruct",
     "Restore",
     "Segment",

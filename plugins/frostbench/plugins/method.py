@@ -127,3 +127,26 @@ class Method(ABC):
         For people: the gallery and `frostbench look` show it.
         """
         return {}
+
+    def neighbours(
+        self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
+    ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
+        """For each image the `count` nearest words of each token, the nearest first.
+
+        By part, in the rows of `words`. For people: `frostbench look` shows it. Empty where tokens
+        are no words, or are not chosen by nearness.
+        """
+        return [{} for _ in images]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences that a reader of this instance's numbers must know; the run keeps them."""
+        return ()
+
+    @property
+    def shortened_by(self) -> Sequence[str]:
+        """Names of its own settings that shorten its prompts, for the error where one is too long.
+
+        Without "method.NAME.".
+        """
+        return ()

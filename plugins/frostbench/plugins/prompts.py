@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from jaxtyping import Float
@@ -15,9 +16,12 @@ class Text:
     """Text, which the engine tokenises by itself, without special tokens.
 
     Each text segment is tokenised alone, as the published code does, and the ids are joined.
+    `visual` says that the text stands for a picture; the control `no_image` leaves such segments
+    out, as it does with ids, vectors and pictures.
     """
 
     text: str
+    visual: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,17 @@ Ask: TypeAlias = Generate | Choose | Regress | Attend
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter of a method: a folder as peft saves it, and its name for people.
+
+    The engine lays it over a copy of the backbone that shares all frozen weights.
+    """
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Shot:
     """One in-context example: what is shown, and the answer to it."""
 
@@ -129,7 +144,7 @@ class Prompt:
 
     The engine joins them; that the shots are kept apart lets controls answer the same prompt
     without a language model (majority vote). `bos` puts the model's beginning-of-sequence token
-    first, where it has one. `adapter` names a LoRA adapter of the method, if one is to be active.
+    first, where it has one. `adapter` is a LoRA adapter of the method, if one is to be active.
     """
 
     query: tuple[Segment, ...]
@@ -137,7 +152,7 @@ class Prompt:
     shots: tuple[Shot, ...] = ()
     opening: tuple[Segment, ...] = ()
     backbone: str = "llm"
-    adapter: str | None = None
+    adapter: Adapter | None = None
     bos: bool = True
 
     @property

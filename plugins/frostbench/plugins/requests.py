@@ -61,6 +61,18 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Interpret:
+    """Say `image` in words, from its own visual tokens and without a language model.
+
+    The prediction is a text of one word a line, the most fitting first.
+    """
+
+    id: str
+    image: Image
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Reconstruct:
     """Give `image` back through the method's own visual tokens, without a language model."""
 
@@ -97,6 +109,11 @@ class HeldOutContext:
 
 
 @dataclass(frozen=True)
+class NoContext:
+    """No examples: the method knows the task from its prompt, or from an adapter it was trained."""
+
+
+@dataclass(frozen=True)
 class Restore:
     """Undo `corruption` on `image`.
 
@@ -107,7 +124,7 @@ class Restore:
     id: str
     image: Image
     corruption: str
-    context: OracleContext | HeldOutContext
+    context: OracleContext | HeldOutContext | NoContext
     hidden: Bool[Tensor, "h w"] | None = None
     seed: int = 0
 
@@ -146,7 +163,9 @@ class Detect:
     seed: int = 0
 
 
-Request: TypeAlias = Classify | Caption | Answer | Reconstruct | Restore | Segment | Ground | Detect
+Request: TypeAlias = (
+    Classify | Caption | Answer | Interpret | Reconstruct | Restore | Segment | Ground | Detect
+)
 
 
 def images_of(request: Request) -> tuple[Image, ...]:

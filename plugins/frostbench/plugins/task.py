@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from frostbench.plugins.cards import TaskCard
 from frostbench.plugins.images import Image
@@ -58,6 +58,8 @@ class Task(ABC):
     card: TaskCard
     data: str
     settings: ClassVar[type[Any]]
+    shortened_by: ClassVar[tuple[str, ...]] = ()
+    """Names of settings that shorten its prompts, for the error where one is too long."""
 
     @abstractmethod
     def __init__(self, settings: Any) -> None:
@@ -77,6 +79,13 @@ class Task(ABC):
         """
         return {}
 
+    def corpus(self, data: Any, seed: int) -> Sequence[Target]:
+        """References for metrics that weigh words by their rarity (CIDEr-D).
+
+        They do not depend on how many samples are run. Empty where no metric of the task asks.
+        """
+        return ()
+
 
 @runtime_checkable
 class Metric(Protocol):
@@ -90,6 +99,42 @@ class Metric(Protocol):
 
     def __call__(self, prediction: Prediction, target: Target) -> float:
         """The score; raises ValueError on what cannot be scored."""
+        ...
+
+
+@runtime_checkable
+class CorpusMetric(Protocol):
+    """A score of one sample that weighs by what is rare in a corpus of references (CIDEr-D)."""
+
+    id: str
+    higher_is_better: bool
+    unit: str
+    lower: float | None
+    upper: float | None
+
+    def on(self, corpus: Sequence[Target]) -> Metric:
+        """The metric on a corpus; raises ValueError where there is none."""
+        ...
+
+
+@runtime_checkable
+class PooledMetric(Protocol):
+    """A score of a whole set, from counts of each sample that are summed (BLEU, cIoU, F1).
+
+    `pooling` names the formula over the sums, which statistics know: "ratio" is the first sum by
+    the second; "bleu" reads, for each order of n-grams, matches and totals, and then the lengths of
+    candidates and of references.
+    """
+
+    id: str
+    higher_is_better: bool
+    unit: str
+    lower: float | None
+    upper: float | None
+    pooling: Literal["ratio", "bleu"]
+
+    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
+        """The counts of one sample; raises ValueError on what cannot be scored."""
         ...
 
 
@@ -123,4 +168,6 @@ class MetricContext:
     weights: Mapping[str, Path] = field(default_factory=dict)
 
 
-MetricFactory: TypeAlias = Callable[[MetricContext], Metric | SetMetric]
+MetricFactory: TypeAlias = Callable[
+    [MetricContext], Metric | CorpusMetric | PooledMetric | SetMetric
+]

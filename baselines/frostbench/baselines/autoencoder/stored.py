@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from frostbench.baselines.autoencoder.precision import Precision, compact, expanded
 from frostbench.plugins import weights
 from frostbench.plugins.settings import read_settings as read
 
@@ -37,17 +38,18 @@ def override(settings: S, values: Mapping[str, str], where: str) -> S:
     return read(type(settings), {**asdict(settings), **values}, where)
 
 
-def save(folder: Path, settings: Settings, tensors: Mapping[str, Tensor]) -> None:
-    """Write both files. Floating-point tensors are stored in half precision.
+def save(
+    folder: Path,
+    settings: Settings,
+    tensors: Mapping[str, Tensor],
+    precision: Precision = "half",
+) -> None:
+    """Write both files, floating-point tensors in the given precision; see `compact`.
 
     Raises:
-        ValueError: a value cannot be stored in half precision.
+        ValueError: a value cannot be stored in that precision.
     """
-    half = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
-    lost = [name for name, tensor in half.items() if not bool(tensor.isfinite().all())]
-    if lost:
-        raise ValueError(f"{lost[0]} holds values that half precision cannot: not stored.")
-    weights.write(folder / WEIGHTS, half)
+    weights.write(folder / WEIGHTS, compact(tensors, precision))
     (folder / CONFIG).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
 
 
@@ -76,12 +78,13 @@ def load_into(module: nn.Module, folder: Path) -> None:
         ValueError: the file is missing, damaged, or fits another module.
     """
     path = folder / WEIGHTS
-    weights.fill(module, weights.read(path), str(path))
+    weights.fill(module, expanded(weights.read(path)), str(path))
 
 
 @torch.no_grad()
-def rounded(module: nn.Module) -> None:
+def rounded(module: nn.Module, precision: Precision = "half") -> None:
     """Round a module's weights to what `save` stores, so that figures are those of the file."""
-    for tensor in module.state_dict().values():
-        if tensor.is_floating_point():
-            tensor.copy_(tensor.half())
+    state = module.state_dict()
+    kept = expanded(compact(state, precision))
+    for name, tensor in state.items():
+        tensor.copy_(kept[name])

@@ -22,6 +22,7 @@ from frostbench.plugins.requests import (
     Classify,
     Detect,
     Ground,
+    Interpret,
     Reconstruct,
     Request,
     Restore,
@@ -101,7 +102,7 @@ def check_prediction(prediction: Any, request: Request) -> None:
         ValueError: it has a wrong size or impossible values.
     """
     match request:
-        case Classify() | Caption() | Answer():
+        case Classify() | Caption() | Answer() | Interpret():
             _expect(prediction, TextPrediction)
             if not isinstance(prediction.text, str):
                 raise TypeError(f"the predicted text is {_kind(prediction.text)}")

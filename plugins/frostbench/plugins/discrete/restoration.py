@@ -24,7 +24,7 @@ from frostbench.plugins.discrete.windows import hidden_cells, windows
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Waves
 from frostbench.plugins.prompts import Generate, Ids, Prompt, Segment, Shot, Text, TokenSets, Wave
-from frostbench.plugins.requests import HeldOutContext, OracleContext, Restore
+from frostbench.plugins.requests import HeldOutContext, NoContext, OracleContext, Restore
 
 RATES = (0.50, 0.47, 0.44, 0.41, 0.38, 0.35, 0.32, 0.29, 0.26, 0.23)
 
@@ -146,6 +146,8 @@ def _cells(
             return _Cells(
                 own, [held_out(flat(pair.corrupted), flat(pair.clean), mask) for pair in pairs]
             )
+        case NoContext():
+            return _Cells(own, [])
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.prompts import (
+    Adapter,
     Ask,
     Choose,
     Generate,
@@ -96,10 +97,10 @@ def _executable(ask: Ask) -> Generate | Choose:
     )
 
 
-def _check_adapter(adapter: str | None, lm: CausalLM, role: str) -> None:
+def _check_adapter(adapter: Adapter | None, lm: CausalLM, role: str) -> None:
     if adapter is not None:
         raise UnanswerableError(
-            f"backbone {role!r} has no adapter named {adapter!r}; there are none. Leave "
+            f"backbone {role!r} has no adapter named {adapter.name!r}; there are none. Leave "
             "`adapter` out to ask the frozen model itself."
         )
 

@@ -19,6 +19,7 @@ KINDS: Mapping[str, type[Prediction]] = {
     "Classify": TextPrediction,
     "Caption": TextPrediction,
     "Answer": TextPrediction,
+    "Interpret": TextPrediction,
     "Reconstruct": ImagePrediction,
     "Restore": ImagePrediction,
     "Segment": Masks,
