@@ -37,5 +37,5 @@ def test_a_parameter_that_is_called_scale_is_no_row_of_scales():
 
 
 def test_values_that_are_not_finite_are_not_stored():
-    with pytest.raises(ValueError, match="w holds values that cannot"):
+    with pytest.raises(ValueError, match="w holds values that half"):
         compact({"w": torch.full((40, 40), torch.nan)}, "byte")

@@ -60,4 +60,4 @@ def _is_bytes(tensors: Mapping[str, Tensor], name: str) -> bool:
 
 def _check(name: str, tensor: Tensor) -> None:
     if not bool(tensor.isfinite().all()):
-        raise ValueError(f"{name} holds values that cannot be stored in fewer bits: not stored.")
+        raise ValueError(f"{name} holds values that half precision cannot: not stored.")
