@@ -8,6 +8,7 @@ from frostbench.baselines.autoencoder.quantizer import (
     Quantizer,
     codebook_loss,
     nearest,
+    nearest_several,
     straight_through,
 )
 
@@ -40,6 +41,30 @@ def test_the_nearest_row_is_that_of_an_exact_search():
     features = torch.randn(6, 5, 8, generator=generator).double()
     exact = torch.cdist(features.flatten(0, 1), codebook).argmin(1).view(6, 5)
     assert torch.equal(nearest(features, codebook), exact)
+
+
+@given(words=st.integers(1, 40), count=st.integers(1, 40), seed=st.integers(0, 99))
+def test_the_nearest_rows_are_those_of_an_exact_search_and_begin_with_the_nearest(
+    words, count, seed
+):
+    generator = torch.Generator().manual_seed(seed)
+    codebook = torch.randint(-2, 3, (words, 3), generator=generator).float()  # many ties
+    features = torch.randint(-2, 3, (2, 4, 3), generator=generator).float()
+    count = min(count, words)
+    several = nearest_several(features, codebook, count)
+    distances = (features[:, :, None] - codebook).square().sum(-1)
+    assert torch.equal(several, distances.argsort(dim=-1, stable=True)[..., :count])
+    assert torch.equal(several[..., 0], nearest(features, codebook))
+
+
+def test_nothing_to_quantize_gives_nothing():
+    assert nearest(torch.zeros(0, 5, 3), torch.zeros(4, 3)).shape == (0, 5)
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_more_nearest_rows_than_there_are_are_refused(count):
+    with pytest.raises(ValueError, match="codebook that has 3"):
+        nearest_several(torch.zeros(1, 2), torch.zeros(3, 2), count)
 
 
 def test_half_precision_features_are_compared_in_single_precision():

@@ -21,34 +21,51 @@ def nearest(
     Raises:
         ValueError: a feature is infinite or not a number.
     """
+    return nearest_several(features, codebook, 1)[..., 0]
+
+
+def nearest_several(
+    features: Float[Tensor, "*grid d"], codebook: Float[Tensor, "words d"], count: int
+) -> Int[Tensor, "*grid count"]:
+    """The `count` rows of the codebook nearest to each feature, the nearest first.
+
+    Distances and ties are those of `nearest`, which is the first column.
+
+    Raises:
+        ValueError: a feature is infinite or not a number, or the codebook has fewer rows.
+    """
     flat, table = features.detach().flatten(0, -2).float(), codebook.detach().float()
     if not bool(flat.isfinite().all()):
         raise ValueError("a feature to be quantized is infinite or not a number.")
+    if not 0 < count <= len(table):
+        raise ValueError(f"the {count} nearest rows of a codebook that has {len(table)}.")
     with torch.autocast(features.device.type, enabled=False):
         lengths = table.square().sum(1)
-        step = max(1, CELLS_AT_ONCE // max(1, len(table)))
-        ids = [_nearest(part, table, lengths) for part in torch.split(flat, step)]
-    found = torch.cat(ids) if ids else flat.new_zeros(0, dtype=torch.long)
-    return found.view(features.shape[:-1])
+        step = max(1, CELLS_AT_ONCE // len(table))
+        ids = [_nearest(part, table, lengths, count) for part in torch.split(flat, step)]
+    return torch.cat(ids).view(*features.shape[:-1], count)
 
 
 def _nearest(
     features: Float[Tensor, "n d"],
     table: Float[Tensor, "words d"],
     lengths: Float[Tensor, " words"],
-) -> Int[Tensor, " n"]:
+    count: int,
+) -> Int[Tensor, "n count"]:
     # |a - b|² less |a|² by one matrix product, whose rounding depends on its shape: so every row
-    # within that rounding of the best is then measured again, exactly and alike.
+    # within that rounding of the last to be found is then measured again, exactly and alike.
     rough = torch.addmm(lengths, features, table.T, alpha=-2)
+    last = rough.amin(1) if count == 1 else rough.kthvalue(count, 1).values
     slack = ROUNDING * (features.square().sum(1) + lengths.max())
-    rows, words = (rough <= (rough.amin(1) + slack)[:, None]).nonzero(as_tuple=True)
-    if len(rows) == len(features):
-        return words
+    rows, words = (rough <= (last + slack)[:, None]).nonzero(as_tuple=True)
+    if count == 1 and len(rows) == len(features):
+        return words[:, None]
     exact = (features[rows].double() - table[words].double()).square().sum(1)
-    least = exact.new_full((len(features),), torch.inf).scatter_reduce(0, rows, exact, "amin")
-    tied = exact <= least[rows]
-    lowest = words.new_full((len(features),), len(table))
-    return lowest.scatter_reduce(0, rows[tied], words[tied], "amin")
+    order = exact.argsort(stable=True)  # the lowest word first among equals, as nonzero gives them
+    order = order[rows[order].argsort(stable=True)]
+    sizes = rows.bincount(minlength=len(features))
+    firsts = sizes.cumsum(0) - sizes
+    return words[order[firsts[:, None] + torch.arange(count, device=words.device)]]
 
 
 def straight_through(
