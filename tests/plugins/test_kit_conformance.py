@@ -123,6 +123,52 @@ def test_writing_to_the_batch_is_seen(good):
     assert not Trial(method).result(name).ok
 
 
+def near(change):
+    def words(self, tokens):
+        return {"local": [[f"{word}" for word in row] for row in tokens.grid("local")[0].tolist()]}
+
+    def neighbours(self, images, sizes, count):
+        tokens = self.tokenize(images, sizes).split()
+        return [change(self.words(one), count) for one in tokens]
+
+    return {"words": words, "neighbours": neighbours}
+
+
+def numbers(rows):
+    return [[[int(word) for word in cell] for cell in row] for row in rows]
+
+
+def cells(words, count):
+    return {"local": [[[word] * count for word in row] for row in words["local"]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda words, count: {"global": words["local"]}, "no part that has words"),
+        (lambda words, count: {"local": cells(words, count)["local"][1:]}, "not in the rows"),
+        (lambda words, count: cells(words, count + 1), "not 1 to 3 for each"),
+        (lambda words, count: cells(words, 0), "not 1 to 3 for each"),
+        (lambda words, count: {"local": cells(words, 1)["local"][::-1]}, "do not begin with"),
+        (lambda words, count: {"local": numbers(cells(words, 1)["local"])}, "not all texts"),
+    ],
+)
+def test_neighbours_that_do_not_belong_to_the_words_are_seen(good, change, sentence):
+    assert sentence in detail(broken(good, **near(change)), "neighbours begin with the words")
+
+
+@pytest.mark.parametrize("change", [cells, lambda words, count: {}])
+def test_neighbours_that_begin_with_the_words_or_are_none_pass(good, change):
+    assert Trial(broken(good, **near(change))).result("neighbours begin with the words").ok
+
+
+def test_words_of_a_layer_belong_to_their_part(good):
+    def words(self, tokens):
+        return {"local/1": [["one"]], "local/2": [["two", "three"]]}
+
+    assert Trial(broken(good, words=words)).result("words are rows of texts").ok
+
+
 def test_prompts_drawn_from_elsewhere_than_the_seed_are_seen(good):
     calls = itertools.count()
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frostbench.baselines.autoencoder.quantizer import nearest_several
 from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
 from frostbench.baselines.vqgan.plugin import CARD
@@ -130,7 +131,23 @@ class VQGANMethod(DiscreteMethod):
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
         """The tokens that the codes borrow; what they say has nothing to do with the picture."""
         grid: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
-        ids = self.lending.ids
-        return {
-            self.grid_part: [[self.language.decode([ids[code]]) for code in row] for row in grid]
-        }
+        return {self.grid_part: [[self._word(code) for code in row] for row in grid]}
+
+    def neighbours(
+        self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
+    ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
+        """The tokens that the nearest codes of each cell borrow."""
+        squares = to_square(images, sizes, self._side).to(self._device)
+        features = by_row(self._model.features, squares * 2 - 1).movedim(1, -1)
+        found = nearest_several(features, self._model.quantize.embedding.weight, count).tolist()
+
+        def borrowed(cell: list[int]) -> list[str]:
+            return [self._word(code) for code in cell]
+
+        return [
+            {self.grid_part: [[borrowed(cell) for cell in row] for row in one]} for one in found
+        ]
+
+    def _word(self, code: int) -> str:
+        """The token that a code borrows."""
+        return self.language.decode([self.lending.ids[code]])

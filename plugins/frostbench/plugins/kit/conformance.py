@@ -26,6 +26,8 @@ from frostbench.plugins.requests import Request, images_of
 from frostbench.plugins.tokens import VisualTokens, join
 from frostbench.plugins.waves import Engine, Outcome, describe, drive
 
+NEIGHBOURS = 3  # nearest words of each token that are asked for
+
 
 @dataclass(frozen=True)
 class Result:
@@ -222,13 +224,44 @@ def tokens_survive_being_kept(trial: Trial) -> None:
 
 
 def words_are_rows_of_texts(trial: Trial) -> None:
-    """What people are shown is text, in rows, for parts that exist."""
+    """What people are shown is text, in rows, for parts that exist; "part/1" is its layer 1."""
     for image, tokens in trial.tokens.items():
         for name, rows in trial.method.words(tokens).items():
-            _expect(name in tokens.parts, f"{name!r} is none of {', '.join(tokens.parts)}.")
+            part = name.partition("/")[0]
+            _expect(part in tokens.parts, f"{name!r} is none of {', '.join(tokens.parts)}.")
             _expect(
                 all(isinstance(word, str) for row in rows for word in row),
                 f"the words of {image.name!r}, part {name!r}, are not all texts.",
+            )
+
+
+def neighbours_begin_with_the_words(trial: Trial) -> None:
+    """The nearest word of each token is the token's own, or a part has no neighbours at all."""
+    several = trial.method.neighbours(*padded(trial.images), NEIGHBOURS)
+    pictures, given = len(trial.images), len(several)
+    _expect(pictures == given, f"{pictures} pictures get the neighbours of {given}.")
+    for image, parts in zip(trial.images, several, strict=True):
+        words = trial.method.words(trial.tokens[image])
+        for name, rows in parts.items():
+            where = f"the neighbours of {image.name!r}, part {name!r},"
+            _expect(name in words, f"{where} are of no part that has words.")
+            _expect(
+                [len(row) for row in rows] == [len(row) for row in words[name]],
+                f"{where} are not in the rows of its words.",
+            )
+            cells = [cell for row in rows for cell in row]
+            _expect(
+                all(isinstance(word, str) for cell in cells for word in cell),
+                f"{where} are not all texts.",
+            )
+            _expect(
+                all(0 < len(cell) <= NEIGHBOURS for cell in cells),
+                f"{where} are not 1 to {NEIGHBOURS} for each token.",
+            )
+            firsts = [cell[0] for cell in cells]
+            _expect(
+                firsts == [word for row in words[name] for word in row],
+                f"{where} do not begin with the words.",
             )
 
 
@@ -336,6 +369,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
         tokenize_repeats_itself_and_changes_nothing,
         tokens_survive_being_kept,
         words_are_rows_of_texts,
+        neighbours_begin_with_the_words,
         prompt_yields_lists_of_prompts,
         prompting_repeats_itself,
         outcomes_do_not_depend_on_company,
