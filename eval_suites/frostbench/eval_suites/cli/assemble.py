@@ -68,12 +68,12 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     planned = tuple(_task(config, host, pack, item) for item in tasks)
     return Plan(
         out=Path(config.out),
-        methods=tuple(_method(config, pack, backbones, item) for item in methods),
+        methods=tuple(plan_method(config, pack, backbones, item) for item in methods),
         tasks=planned,
         metrics=open_metrics(
             config, host, backbones, [name for item in planned for name in item.task.card.metrics]
         ),
-        engine=_engine(config, host, backbones),
+        engine=open_engine(config, host, backbones),
         backbones=backbones,
         facts=_facts(pack, {item.task.data for item in planned}),
         tokens=Path(config.cache) if config.cache else _cache_folder(),
@@ -171,13 +171,17 @@ def open_metrics(
     return {name: host.pick("metric", name).load()(context) for name in dict.fromkeys(names)}
 
 
-def _engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
+def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
+    """What answers prompts, over the shared backbones."""
     settings = dataclasses.asdict(config.engine)
     engine: Engine = host.pick("engine", settings.pop("name")).load()(backbones, settings)
     return engine
 
 
-def _method(config: RunConfig, pack: Pack, backbones: Any, item: Registered[Card]) -> PlannedMethod:
+def plan_method(
+    config: RunConfig, pack: Pack, backbones: Any, item: Registered[Card]
+) -> PlannedMethod:
+    """A method with its settings and the pack's weights; it is not built yet."""
     entry = pack.method(item.name)
     settings = {**entry.settings, **own_settings(config.method, item.name, "method")}
     setup = Setup(backbones, entry.weights, settings, config.device)
