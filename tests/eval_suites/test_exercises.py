@@ -69,6 +69,11 @@ def test_a_row_is_its_segments_tokenised_one_by_one():
     assert (1, *SEGMENTS.encode(head)) == ids[:at]
 
 
+def test_a_span_wider_than_the_vocabulary_is_all_of_it():
+    wide, whole = Restoration(span=SEGMENTS.size + 1), Restoration(span=0)
+    assert wide.row(Random(0), SEGMENTS) == whole.row(Random(0), SEGMENTS)
+
+
 @pytest.mark.parametrize("ways", [2, 5])
 def test_a_word_list_is_answered_by_a_label_that_the_examples_showed(ways):
     for seed in range(20):

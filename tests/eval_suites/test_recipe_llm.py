@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from frostbench.eval_suites.recipes.exercises import Repeats, Restoration, Row, Segments
 from frostbench.eval_suites.recipes.llm import Settings, build, losses, pace, train_llama, train_llm
-from frostbench.eval_suites.recipes.tokenizer import load_tokenizer
+from frostbench.eval_suites.recipes.tokenizer import load_tokenizer, train_tokenizer
 from frostbench.plugins.recipe import Workshop
 
 PACK = Path(__file__).parents[2] / "packs" / "mini"
@@ -28,9 +28,10 @@ TINY = {
 
 def workshop(at: Path, **settings: str) -> Workshop:
     pack = at / "pack"
-    (pack / "llm").mkdir(parents=True, exist_ok=True)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(PACK / "llm" / name, pack / "llm" / name)
+    for part in ("llm", "llama"):
+        (pack / part).mkdir(parents=True, exist_ok=True)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(PACK / "llm" / name, pack / part / name)
     return Workshop(pack=pack, scratch=at / "scratch", settings={**TINY, **settings})
 
 
@@ -76,10 +77,13 @@ def test_both_families_have_the_same_sizes_and_learn_from_rows(family):
     assert model.config.vocab_size == 64
 
 
-def test_before_any_training_a_wired_model_leans_to_what_followed_last_time():
+@pytest.mark.parametrize(
+    "settings", [Settings(), Settings(family="llama", width=144, inner=256)], ids=["lfm2", "llama"]
+)
+def test_before_any_training_a_wired_model_leans_to_what_followed_last_time(settings):
     torch.manual_seed(0)
     segments = Segments(load_tokenizer(PACK / "llm"))
-    model = build(Settings(), segments.size).eval()
+    model = build(settings, segments.size).eval()
     random = Random(0)
     better = []
     for _ in range(20):
@@ -89,6 +93,26 @@ def test_before_any_training_a_wired_model_leans_to_what_followed_last_time():
         foretold = logits[torch.arange(21, 40), torch.tensor(block[1:])]
         better.append((logits[21:40] < foretold[:, None]).float().mean())
     assert torch.stack(better).mean() > 0.6
+
+
+def test_a_wired_llama_first_looks_at_the_token_before_at_any_distance_from_the_start():
+    torch.manual_seed(0)
+    model = build(Settings(family="llama", width=144, inner=256), 64).eval()
+    model.set_attn_implementation("eager")
+    ids = torch.randint(3, 64, (1, 600))
+    with torch.no_grad():
+        first = model(input_ids=ids, output_attentions=True).attentions[0][0]
+    before = first[:, torch.arange(1, 600), torch.arange(599)]
+    assert before.min() > 0.5
+    assert before.mean() > 0.9
+
+
+def test_a_smaller_tokenizer_of_the_same_text_has_the_first_ones_commonest_entries(tmp_path):
+    train_tokenizer(tmp_path, 300)
+    small, large = load_tokenizer(tmp_path), load_tokenizer(PACK / "llm")
+    assert len(small) == 300
+    assert small.get_vocab().keys() <= large.get_vocab().keys()
+    assert small.decode(small("a tiny façade").input_ids) == "a tiny façade"
 
 
 def test_the_rate_rises_stays_and_falls():

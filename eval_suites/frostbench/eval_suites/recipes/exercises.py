@@ -128,7 +128,7 @@ class Restoration:
     examples: int = 10
     noise: float = 1.0
     oracle: bool = True
-    span: int = 0  # ids are drawn from so many neighbours; 0: from all
+    span: int = 0  # ids are drawn from so many neighbours; 0 or more than there are: from all
 
     def row(self, random: Random, segments: Segments) -> Row:
         """One row; earlier examples count as targets as far as they can be foretold."""
@@ -154,7 +154,7 @@ class Restoration:
         return draft.row(len(answer))
 
     def _pool(self, random: Random, segments: Segments) -> Sequence[int]:
-        if not self.span:
+        if not 0 < self.span <= len(segments.tokens):
             return segments.tokens
         start = random.randrange(len(segments.tokens) - self.span + 1)
         return segments.tokens[start : start + self.span]

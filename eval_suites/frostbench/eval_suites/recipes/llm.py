@@ -1,13 +1,14 @@
-"""The mini pack's frozen language model: a small causal one, trained on text and on text alone.
+"""The mini pack's frozen language models: small causal ones, trained on text and on text alone.
 
-Short convolutions and attention in turn (the LFM2 class of transformers) learn to match by content
-within minutes, where a Llama of the same size takes far longer; either can be trained here.
+The first is of the LFM2 class of transformers: short convolutions and attention in turn. The second,
+for swapping, is a smaller Llama that reads with a smaller tokenizer of its own. Both start near
+matching by content (`wiring.py`); with random weights a Llama of this size does not get there in an
+hour of two cores.
 """
 
 import json
 import math
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,8 +24,13 @@ from frostbench.eval_suites.recipes.curriculum import Curriculum, batch
 from frostbench.eval_suites.recipes.exercises import Row, Segments
 from frostbench.eval_suites.recipes.llm_figures import FEW_SHOT, MORE_FEW_SHOT, measure
 from frostbench.eval_suites.recipes.reading import Reader
-from frostbench.eval_suites.recipes.tokenizer import LONGEST, load_tokenizer, train_tokenizer
-from frostbench.eval_suites.recipes.wiring import wire
+from frostbench.eval_suites.recipes.tokenizer import (
+    LONGEST,
+    VOCABULARY,
+    load_tokenizer,
+    train_tokenizer,
+)
+from frostbench.eval_suites.recipes.wiring import wire, wire_llama
 from frostbench.plugins.recipe import Progress, Report, Stateful, Workshop, train
 from frostbench.plugins.settings import read_settings
 
@@ -34,6 +40,8 @@ class Settings:
     """Sizes and schedule. Token counts are per step; the rate is the highest one."""
 
     family: Literal["lfm2", "llama"] = "lfm2"
+    vocabulary: int = VOCABULARY  # entries of the tokenizer, if the pack has none yet
+    wired: bool = True  # initial weights near matching by content, or all random
     width: int = 256
     layers: int = 4
     heads: int = 4
@@ -56,7 +64,7 @@ class Settings:
 
 
 def build(settings: Settings, vocabulary: int) -> Any:
-    """A new model of transformers: an LFM2 wired for matching, or a Llama with random weights."""
+    """A new model of transformers, wired for matching if the settings say so."""
     from transformers import Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
     shared = {
@@ -78,33 +86,48 @@ def build(settings: Settings, vocabulary: int) -> Any:
             types = ["full_attention" if layer % 2 else "conv" for layer in range(settings.layers)]
             sizes = {"block_auto_adjust_ff_dim": False, "conv_bias": True}
             model = Lfm2ForCausalLM(Lfm2Config(**shared, **sizes, layer_types=types))
-            wire(model)
+            if settings.wired:
+                wire(model)
             return model
         case "llama":
-            return LlamaForCausalLM(LlamaConfig(**shared))
+            rotary = {"rope_type": "default", "rope_theta": 1e6}  # as in the LFM2 class
+            model = LlamaForCausalLM(
+                LlamaConfig(**shared, attention_bias=True, rope_parameters=rotary)
+            )
+            if settings.wired:
+                wire_llama(model)
+            return model
 
 
 def train_llm(workshop: Workshop) -> Report:
     """Train the tokenizer if the pack has none, then the language model, into `pack / "llm"`."""
-    settings = read_settings(Settings, workshop.settings, "llm")
-    folder = workshop.pack / "llm"
-    if not (folder / "tokenizer.json").exists():
-        train_tokenizer(folder)
-    return fit(workshop, "llm", settings)
+    return fit(workshop, "llm", read_settings(Settings, workshop.settings, "llm"))
+
+
+SECOND = {  # about a million weights and half the first one's words
+    "family": "llama",
+    "vocabulary": "1024",
+    "width": "144",
+    "inner": "256",
+    "steps": "8000",
+    "minutes": "55",
+}
 
 
 def train_llama(workshop: Workshop) -> Report:
-    """Train a second model of the Llama class, for swapping, into `pack / "llama"`.
+    """Train a second, smaller model of the Llama class, for swapping, into `pack / "llama"`.
 
-    It reads with the tokenizer in `pack / "llm"`, so token ids mean the same to both.
+    It reads with a tokenizer of its own, so a swap has to map words by their strings.
     """
-    settings = read_settings(Settings, {"family": "llama", **workshop.settings}, "llama")
-    return fit(workshop, "llama", settings)
+    return fit(workshop, "llama", read_settings(Settings, {**SECOND, **workshop.settings}, "llama"))
 
 
 def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
-    """Train a model and write it to `pack / name`, with the tokenizer of `pack / "llm"`."""
-    tokenizer = load_tokenizer(workshop.pack / "llm")
+    """Train a model and write it to `pack / name`, with a tokenizer unless there is one."""
+    folder = workshop.pack / name
+    if not (folder / "tokenizer.json").exists():
+        train_tokenizer(folder, settings.vocabulary)
+    tokenizer = load_tokenizer(folder)
     segments = Segments(tokenizer)
     torch.manual_seed(workshop.seed)
     model = build(settings, len(tokenizer)).to(workshop.device)
@@ -145,7 +168,7 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
     def stop(progress: Progress) -> bool:
         late = progress.seconds > 60 * settings.minutes
         if progress.step % settings.figures_every == 0 or late or progress.step == settings.steps:
-            save(model, workshop.pack / name)
+            save(model, folder)
             figures = measure(model, segments, reader, min(50, settings.figures_rows))
             workshop.log(f"{name} {progress.step} {json.dumps(figures)}")
             progress.history.append((progress.step, figures))
@@ -154,8 +177,7 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "curriculum": curriculum}
     often = {"log_every": settings.log_every, "save_every": 2 * settings.log_every}
     progress = train(workshop, name, parts, step, settings.steps, stop=stop, **often)
-    save(model, workshop.pack / name)
-    _lend_tokenizer(workshop.pack / "llm", workshop.pack / name)
+    save(model, folder)
     return Report(
         steps=progress.step,
         seconds=progress.seconds,
@@ -165,12 +187,6 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
         history=tuple(progress.history),
         settings=asdict(settings),
     )
-
-
-def _lend_tokenizer(owner: Path, folder: Path) -> None:
-    if folder != owner:
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copyfile(owner / name, folder / name)
 
 
 def pace(i: int, settings: Settings) -> float:

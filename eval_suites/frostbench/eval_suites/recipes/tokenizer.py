@@ -1,8 +1,10 @@
-"""The mini pack's own tokenizer: byte-level BPE, so that any text survives a round trip.
+"""The mini pack's own tokenizers: byte-level BPE, so that any text survives a round trip.
 
-It serves the language model and the small CLIP's text tower, and V2L takes every entry for a word.
-So its training text leans on the names of things, each about equally often: with 2,048 entries,
-what plain frequency would spend on "returns" and "argument" goes to "mailbox" and "lamp".
+The first serves the language model and the small CLIP's text tower, and V2L takes every entry for a
+word. So its training text leans on the names of things, each about equally often: with 2,048
+entries, what plain frequency would spend on "returns" and "argument" goes to "mailbox" and "lamp".
+The second language model reads with a smaller one of its own, trained on the same text: not every
+word of the first is a token of the second, as with published models.
 """
 
 from collections import Counter
@@ -16,14 +18,17 @@ from frostbench.eval_suites.recipes import text
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-VOCABULARY = 2048
+VOCABULARY = 2048  # entries of the first
 LONGEST = 2048  # tokens; the language model's positions
 
 _FRAME = "###\nInput: < >\nOutput: "
 
 
-def train_tokenizer(folder: Path) -> None:
-    """Train the tokenizer and write `tokenizer.json` and `tokenizer_config.json` to `folder`."""
+def train_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> None:
+    """Train a tokenizer; write `tokenizer.json` and `tokenizer_config.json` to `folder`.
+
+    Of its `vocabulary` entries 256 are single bytes and three are special.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -31,7 +36,7 @@ def train_tokenizer(folder: Path) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         special_tokens=["<pad>", "<bos>", "<eos>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_PREVIOUS = 8.0  # a rotary frequency's share of the score by which the previous token wins
+_PACES = 4  # fastest rotary frequencies that tell the previous token from the others
 _SHIFT = 0.7  # length of the previous token's trace beside the token's own
 _COPY = 1.5  # length of what attention copies beside the token's own
 _FEED_FORWARD = 0.2  # of the usual size
@@ -36,6 +38,72 @@ def wire(model: Any) -> None:
         else:
             _wire_shift(layer.conv, back, spread)
     model.lm_head.weight.copy_(model.model.embed_tokens.weight @ out.T)
+
+
+@torch.no_grad()
+def wire_llama(model: Any) -> None:
+    """Set a new Llama's weights; it needs untied tables and biases in its attention.
+
+    Attention in the layers 0, 2, ... starts as a shift by one token, in the others as matching.
+    """
+    config = model.config
+    width, heads = config.hidden_size, config.num_attention_heads
+    spread = config.initializer_range
+    turns = model.model.rotary_emb.inv_freq
+    back, out = _rotation(width), _rotation(width)
+    for place, layer in enumerate(model.model.layers):
+        layer.mlp.down_proj.weight.mul_(_FEED_FORWARD)
+        attention = layer.self_attn
+        if place % 2:
+            _wire_matching(attention, heads, back)
+            _wire_copy(attention.v_proj, attention.o_proj, _COPY * spread * out)
+        else:
+            _wire_previous(attention, heads, turns)
+            _wire_copy(attention.v_proj, attention.o_proj, _SHIFT * spread * back)
+    model.lm_head.weight.copy_(model.model.embed_tokens.weight @ out.T)
+
+
+def _wire_previous(attention: Any, heads: int, turns: Float[Tensor, " half"]) -> None:
+    """Every head looks at the token before, by rotary phase: biases alone make the score.
+
+    A key's bias points one way in the plane of a frequency, a query's is turned back by one
+    position, so that the two meet where the distance is one.
+    """
+    half = len(turns)
+    paces = turns[:_PACES]
+    size = (_PREVIOUS * (2 * half) ** 0.5) ** 0.5
+    query, key = torch.zeros(2 * half), torch.zeros(2 * half)
+    key[: len(paces)] = size
+    query[: len(paces)] = size * paces.cos()
+    query[half : half + len(paces)] = -size * paces.sin()
+    for projection, bias in ((attention.q_proj, query), (attention.k_proj, key)):
+        projection.weight.mul_(0.2)
+        projection.bias.copy_(bias.repeat(heads))
+
+
+def _wire_matching(attention: Any, heads: int, back: Float[Tensor, "d d"]) -> None:
+    """The first half of the heads looks for what followed this token, the rest for this token."""
+    width = len(back)
+    size = width // heads
+    for head in range(heads):
+        rows = slice(head * size, (head + 1) * size)
+        content = _SHARPNESS * _content(width, size)
+        attention.q_proj.weight[rows] = content
+        attention.k_proj.weight[rows] = content @ back.T if head < heads // 2 else content
+
+
+def _wire_copy(values: Any, output: Any, trace: Float[Tensor, "d d"]) -> None:
+    """What attention finds is written as its `trace`."""
+    inward = _rotation(len(trace))
+    values.weight.copy_(inward)
+    output.weight.copy_(trace @ inward.T)
+
+
+def _content(width: int, size: int) -> Float[Tensor, "size d"]:
+    """A random projection, small where rotary positions turn fast."""
+    frequency = torch.arange(size // 2) / (size // 2)
+    slow = torch.where(frequency < 0.4, _TURNING, 1.0).repeat(2)
+    return _rotation(width)[:size] * slow[:, None]
 
 
 def _wire_shift(conv: Any, back: Float[Tensor, "d d"], spread: float) -> None:
@@ -65,11 +133,9 @@ def _wire_attention(
     """The first half of the heads looks for what followed this token, the rest for this token."""
     width = len(back)
     size = width // heads
-    frequency = torch.arange(size // 2) / (size // 2)
-    slow = torch.where(frequency < 0.4, _TURNING, 1.0).repeat(2)
     for head in range(heads):
         rows = slice(head * size, (head + 1) * size)
-        content = _rotation(width)[:size] * slow[:, None]
+        content = _content(width, size)
         attention.q_proj.weight[rows] = content
         attention.k_proj.weight[rows] = content @ back.T if head < heads // 2 else content
     attention.q_layernorm.weight.fill_(_SHARPNESS)
