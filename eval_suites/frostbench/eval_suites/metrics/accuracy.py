@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from frostbench.plugins.predictions import Prediction, TextPrediction
+from frostbench.eval_suites.metrics.texts import text_pair
+from frostbench.plugins.predictions import Prediction
 from frostbench.plugins.task import MetricContext, Target
 
 
@@ -42,19 +43,10 @@ class Accuracy:
         """1.0 or 0.0.
 
         Raises:
-            ValueError: prediction or target is no text.
+            ValueError: prediction or target is no text, or no text is accepted.
         """
-        if not isinstance(prediction, TextPrediction):
-            raise ValueError(
-                f"{self.id} scores texts; the prediction is a {type(prediction).__name__}."
-            )
-        if isinstance(target, str):
-            accepted: tuple[str, ...] = (target,)
-        elif isinstance(target, tuple):
-            accepted = target
-        else:
-            raise ValueError(f"{self.id} scores texts; the target is a {type(target).__name__}.")
-        return float(any(self.matches(prediction.text, label) for label in accepted))
+        text, accepted = text_pair(self.id, prediction, target)
+        return float(any(self.matches(text, label) for label in accepted))
 
 
 def accuracy_exact(_: MetricContext) -> Accuracy:

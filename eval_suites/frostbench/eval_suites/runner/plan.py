@@ -9,10 +9,10 @@ from frostbench.eval_suites.store.records import Record
 from frostbench.plugins.cards import Card
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Method
-from frostbench.plugins.task import Metric, SetMetric, Task
+from frostbench.plugins.task import CorpusMetric, Metric, PooledMetric, SetMetric, Task
 from frostbench.plugins.waves import Engine
 
-AnyMetric: TypeAlias = Metric | SetMetric
+AnyMetric: TypeAlias = Metric | CorpusMetric | PooledMetric | SetMetric
 
 
 @runtime_checkable

@@ -1,0 +1,68 @@
+"""BLEU-4 of a whole set of captions, from counts that each caption gives.
+
+Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", ACL 2002, in the
+form of pycocoevalcap 1.2, by which captions are compared.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from frostbench.eval_suites.metrics.caption_words import caption_words, ngrams
+from frostbench.eval_suites.metrics.texts import text_pair
+from frostbench.plugins.predictions import Prediction
+from frostbench.plugins.task import MetricContext, Target
+
+ORDERS = 4
+
+
+def bleu_counts(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, ...]:
+    """What one caption adds to the sums: ten numbers.
+
+    For each order of n-grams, 1 to 4, how many of the candidate's the references hold (each as
+    often as in that reference which has it most) and how many it has; then its length, and the
+    length of the reference nearest to it in length, of two the shorter.
+
+    >>> bleu_counts("a red kite".split(), ["a red red kite flies".split()])
+    (3.0, 3.0, 2.0, 2.0, 0.0, 1.0, 0.0, 0.0, 3.0, 5.0)
+    """
+    best: Counter[tuple[str, ...]] = Counter()
+    for reference in references:
+        best |= ngrams(reference, ORDERS)
+    matches, totals = [0] * ORDERS, [0] * ORDERS
+    for ngram, count in ngrams(candidate, ORDERS).items():
+        matches[len(ngram) - 1] += min(count, best[ngram])
+        totals[len(ngram) - 1] += count
+    _, nearest = min((abs(len(one) - len(candidate)), len(one)) for one in references)
+    orders = [number for pair in zip(matches, totals, strict=True) for number in pair]
+    return tuple(map(float, (*orders, len(candidate), nearest)))
+
+
+@dataclass
+class Bleu4:
+    """BLEU-4 in [0, 1], higher is better; words are those of `caption_words`.
+
+    It is a value of the whole set, and no mean of captions' values: counts are summed first.
+    """
+
+    id: str = "bleu-4[corpus]"
+    higher_is_better: bool = True
+    unit: str = ""
+    lower: float | None = 0.0
+    upper: float | None = 1.0
+    pooling: Literal["ratio", "bleu"] = "bleu"
+
+    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
+        """The counts of one caption; see `bleu_counts`.
+
+        Raises:
+            ValueError: prediction or target is no text, or there is no reference.
+        """
+        text, references = text_pair(self.id, prediction, target)
+        return bleu_counts(caption_words(text), [caption_words(one) for one in references])
+
+
+def bleu_4(_: MetricContext) -> Bleu4:
+    """`bleu-4[corpus]`: over the whole set, with the nearest reference length."""
+    return Bleu4()

@@ -1,0 +1,31 @@
+"""A predicted text and the texts that are right, checked before they are compared."""
+
+from frostbench.plugins.images import Image
+from frostbench.plugins.predictions import Prediction, TextPrediction
+from frostbench.plugins.task import Target
+
+
+def text_pair(metric: str, prediction: Prediction, target: Target) -> tuple[str, tuple[str, ...]]:
+    """The predicted text, and all texts that the target accepts, one or more.
+
+    Raises:
+        ValueError: the prediction or the target is no text, or the target accepts none. The
+            sample is unscored.
+    """
+    if not isinstance(prediction, TextPrediction):
+        raise ValueError(f"{metric} scores texts; the prediction is a {type(prediction).__name__}.")
+    return prediction.text, texts_of(metric, target)
+
+
+def texts_of(metric: str, target: Target) -> tuple[str, ...]:
+    """All texts that a target accepts, one or more.
+
+    Raises:
+        ValueError: the target is no text, or accepts none.
+    """
+    if isinstance(target, Image):
+        raise ValueError(f"{metric} scores texts; the target is a {type(target).__name__}.")
+    accepted = (target,) if isinstance(target, str) else target
+    if not accepted:
+        raise ValueError(f"{metric}: the target accepts no text at all; it needs one or more.")
+    return accepted
