@@ -1,9 +1,8 @@
 """The mini pack's frozen language models: small causal ones, trained on text and on text alone.
 
-The first is of the LFM2 class of transformers: short convolutions and attention in turn. The second,
-for swapping, is a smaller Llama that reads with a smaller tokenizer of its own. Both start near
-matching by content (`wiring.py`); with random weights a Llama of this size does not get there in an
-hour of two cores.
+The first is of the LFM2 class of transformers: short convolutions and attention in turn. The
+second, for swapping, is a smaller Llama that reads with a smaller tokenizer of its own. Both start
+near matching by content (`wiring.py`), which a Llama with random weights is far longer to find.
 """
 
 import json

@@ -4,9 +4,9 @@ With random weights a small model spends millions of tokens before it finds that
 before is likely followed by what followed it then. So attention starts near what it has to become,
 as in "Mimetic Initialization of Self-Attention Layers" (Trockman and Kolter, 2023,
 https://arxiv.org/abs/2305.09828): queries and keys start as projections of the same content, values
-and outputs as a rotation. Beside it, convolutions start as a shift by one token, and the output
-table as a rotation of the input table, so that "what is here" and "what comes next" do not collide.
-Nothing is fixed: every weight is trained.
+and outputs as a rotation. Beside it, convolutions start as a shift by one token (a Llama has none:
+there every other layer's attention does), and the output table as a rotation of the input table, so
+that "what is here" and "what comes next" do not collide. Nothing is fixed: every weight is trained.
 """
 
 from typing import Any
