@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from frostbench.eval_suites.data.datasets import (
 )
 from frostbench.eval_suites.data.pictures import MiniPictures
 from frostbench.eval_suites.data.scenes import PHOTO_SPLIT, Scenes, SceneSettings
-from frostbench.eval_suites.data.wording import NUMBERS, PLACES, caption_of, place, with_article
+from frostbench.eval_suites.data.wording import (
+    NUMBERS,
+    PLACES,
+    caption_of,
+    captions_of,
+    place,
+    with_article,
+)
 
 DATA = Path(__file__).parents[2] / "packs" / "mini" / "data"
 SCENES = Scenes(DATA)
@@ -201,3 +209,41 @@ def test_phrases_are_found_where_the_caption_says(placed):
     caption, spans = caption_of(names, places)
     for (start, end), name, where in zip(spans, names, places, strict=True):
         assert caption[start:end] == f"{with_article(name)} {where}"
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=SEEDS,
+    places=st.lists(st.sampled_from(PLACES), min_size=1, max_size=4, unique=True),
+    pick=st.randoms(use_true_random=False),
+)
+def test_a_scene_of_given_classes_shows_them_where_it_was_asked_to(seed, places, pick):
+    names = pick.sample(SCENES.glyphs.names("novel"), len(places))
+    scene = SCENES.scene_of(names, places, seed, 0)
+    assert list(scene.names) == names
+    assert [glyph.place for glyph in scene.placed] == places
+    assert scene.caption == caption_of(names, places)[0]
+    assert np.array_equal(SCENES.scene_of(names, places, seed, 0).pixels, scene.pixels)
+    assert not np.array_equal(SCENES.scene_of(names, places, seed, 1).pixels, scene.pixels)
+
+
+def test_classes_and_places_that_cannot_stand_together_are_refused():
+    novel, base = SCENES.glyphs.names("novel"), SCENES.glyphs.names("base")
+    for names, places, wrong in (
+        ([], [], "1 to 4 glyphs of one split"),
+        ([novel[0], base[0]], PLACES[:2], "of base, novel"),
+        (novel[:5], PLACES, "asked were 5"),
+        (novel[:2], PLACES[:1], "2 glyphs need as many places"),
+        (novel[:2], (PLACES[0],) * 2, "no two alike"),
+        (novel[:1], ("nowhere",), "nowhere"),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            SCENES.scene_of(names, places, 0, 0)
+
+
+def test_captions_in_every_order_say_the_same_phrases():
+    names, places = ("owl", "cat", "owl"), PLACES[:3]
+    captions = captions_of(names, places)
+    assert captions[0] == caption_of(names, places)[0]
+    assert len(set(captions)) == len(captions) == 6
+    assert len({frozenset(re.split(r", | and ", one.rstrip("."))) for one in captions}) == 1

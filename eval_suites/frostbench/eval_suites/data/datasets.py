@@ -4,6 +4,7 @@ A data set has no end: number n is made when it is asked for, and is the same wh
 them read one data folder, whose `digest` says which.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,10 +29,6 @@ class DataSet:
         """SHA-256 of the data folder."""
         return data_digest(self.folder)
 
-
-class GlyphPortraits(DataSet):
-    """One large glyph a picture, by class: for few-shot episodes and classification."""
-
     @property
     def names(self) -> tuple[str, ...]:
         """The classes of the split."""
@@ -40,6 +37,10 @@ class GlyphPortraits(DataSet):
     def family(self, name: str) -> int:
         """The number of a class's family: classes of one family look or are called alike."""
         return self.scenes.glyphs.get(name).family
+
+
+class GlyphPortraits(DataSet):
+    """One large glyph a picture, by class: for few-shot episodes and classification."""
 
     def portrait(self, name: str, number: int) -> Image:
         """Portrait `number` of a class.
@@ -66,8 +67,17 @@ class GlyphScenes(DataSet):
 
     def get(self, seed: int, index: int, count: int | None = None) -> ScenePicture:
         """Scene `index` of a seed, with `count` glyphs (random if None)."""
-        scene = self.scenes.scene(self.split, seed, index, count)
-        return ScenePicture(scene, Image(to_tensor(scene.pixels), scene.id))
+        return _picture(self.scenes.scene(self.split, seed, index, count))
+
+    def of(
+        self, names: Sequence[str], places: Sequence[str], seed: int, index: int
+    ) -> ScenePicture:
+        """Scene `index` of a seed, of given classes at given places; see `Scenes.scene_of`."""
+        return _picture(self.scenes.scene_of(names, places, seed, index))
+
+
+def _picture(scene: Scene) -> ScenePicture:
+    return ScenePicture(scene, Image(to_tensor(scene.pixels), scene.id))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ split lie on photographs of the same split, so that nothing in a test picture wa
 """
 
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from frostbench.eval_suites.data.glyphs import Glyphs, Pixels, Pose, Split, compose
 from frostbench.eval_suites.data.photos import Photos, PhotoSplit
-from frostbench.eval_suites.data.wording import Question, caption_of, place, questions_about
+from frostbench.eval_suites.data.wording import PLACES, Question, caption_of, place, questions_about
 
 PHOTO_SPLIT: dict[Split, PhotoSplit] = {
     "base": "train",
@@ -93,25 +94,71 @@ class Scenes:
         """Scene number `index` of a split and seed, with `count` glyphs (random if None)."""
         draw = _random("scene", split, seed, index)
         count = count or int(draw.integers(1, self.settings.most + 1))
+        name = f"scene/{split}/{seed}/{index}"
+        return self._draw(name, split, lambda: self._choose(split, count, draw), draw)
+
+    def scene_of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> Scene:
+        """Scene number `index` of a seed that shows these classes at these places, in this order.
+
+        Raises:
+            LookupError: there is no such class.
+            ValueError: there are none or too many, they are of several splits, there is no such
+                place, or two are to lie at the same one.
+        """
+        splits = {self.glyphs.get(name).split for name in names}
+        if len(splits) != 1 or len(names) > self.settings.most:
+            raise ValueError(
+                f"a scene shows 1 to {self.settings.most} glyphs of one split; asked were "
+                f"{len(names)}, of {', '.join(sorted(splits)) or 'no split'}."
+            )
+        if len({*places}) < len(names) or len(places) != len(names) or {*places} - {*PLACES}:
+            raise ValueError(
+                f"{len(names)} glyphs need as many places, no two alike, among "
+                f"{', '.join(PLACES)}; asked were {', '.join(places) or 'none'}."
+            )
+        key = "+".join(f"{name} {where}" for name, where in zip(names, places, strict=True))
+        split = splits.pop()
+        draw = _random("scene of", key, seed, index)
+        name = f"scene/{split}/{key}/{seed}/{index}"
+        return self._draw(name, split, lambda: list(names), draw, list(places))
+
+    def _draw(
+        self,
+        name: str,
+        split: Split,
+        choose: Callable[[], list[str]],
+        draw: np.random.Generator,
+        wanted: list[str] | None = None,
+    ) -> Scene:
+        """A scene of the classes that `choose` gives, at the places that are `wanted`, if any.
+
+        What does not fit is drawn anew, classes included.
+        """
         while True:
-            names = self._choose(split, count, draw)
-            pixels, labels, complete = self._lay(names, self._poses(count, draw), split, draw)
+            names = choose()
+            count = len(names)
+            poses = self._poses(count, draw, wanted)
+            pixels, labels, complete = self._lay(names, poses, split, draw)
             masks = [labels == number for number in range(count)]
             seen = [mask.sum() / max(1, whole) for mask, whole in zip(masks, complete, strict=True)]
             boxes = [_box(mask) for mask in masks if mask.any()]
             if len(boxes) < count or min(seen) < self.settings.visible:
                 continue
             places = [place(box, self.settings.side) for box in boxes]
+            if wanted and places != wanted:
+                continue
             if len(set(zip(names, places, strict=True))) == count:
                 break
         caption, spans = caption_of(names, places)
         placed = tuple(
-            Placed(name, where, mask, box, *span)
-            for name, where, mask, box, span in zip(names, places, masks, boxes, spans, strict=True)
+            Placed(glyph, where, mask, box, *span)
+            for glyph, where, mask, box, span in zip(
+                names, places, masks, boxes, spans, strict=True
+            )
         )
         absent = self._absent(split, names, draw)
         questions = questions_about(list(zip(names, places, strict=True)), absent)
-        return Scene(f"scene/{split}/{seed}/{index}", pixels, placed, caption, questions)
+        return Scene(name, pixels, placed, caption, questions)
 
     def portrait(self, name: str, seed: int) -> Pixels:
         """One large glyph, at a random place, size, angle and background: `[side, side, 3]`."""
@@ -152,14 +199,25 @@ class Scenes:
             pass
         return name
 
-    def _poses(self, count: int, draw: np.random.Generator) -> list[Pose]:
-        """Random poses inside the picture; later ones keep off earlier ones where there is room."""
+    def _poses(
+        self, count: int, draw: np.random.Generator, wanted: list[str] | None = None
+    ) -> list[Pose]:
+        """Random poses inside the picture, at the places that are `wanted`, if any.
+
+        Later ones keep off earlier ones where there is room.
+        """
         side = self.settings.side
         poses: list[Pose] = []
-        for _ in range(count):
+        while len(poses) < count:
             size = side * draw.uniform(*self.settings.sizes[count - 1])
             angle = draw.uniform(-self.settings.angle, self.settings.angle)
             places = draw.uniform(size / 2, side - size / 2, size=(8, 2))
+            if wanted:
+                places = np.array(
+                    [x for x in places if place((*x, *x), side) == wanted[len(poses)]]
+                )
+            if not len(places):
+                continue
             gaps = [
                 min((max(abs(x - p.x), abs(y - p.y)) for p in poses), default=0.0)
                 for x, y in places

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Literal
 
 PLACES = ("on the left", "on the right", "at the top", "at the bottom", "in the middle")
@@ -65,24 +66,49 @@ def caption_of(
     return text + ".", tuple(spans)
 
 
+def captions_of(names: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:
+    """The caption in every order of its phrases, that of `caption_of` first; each once.
+
+    >>> captions_of(["owl", "cat"], ["at the top", "on the left"])
+    ('an owl at the top and a cat on the left.', 'a cat on the left and an owl at the top.')
+    """
+    orders = permutations(zip(names, places, strict=True))
+    return tuple(dict.fromkeys(caption_of(*zip(*order, strict=True))[0] for order in orders))
+
+
+def what_is(where: str, name: str) -> Question:
+    """What lies at a place, where `name` does and nothing else."""
+    return Question("what", f"what is {where}?", (name, with_article(name)))
+
+
+def where_is(name: str, where: str) -> Question:
+    """Where the only `name` lies."""
+    return Question("where", f"where is the {name}?", (where, where.split()[-1]))
+
+
+def how_many(count: int) -> Question:
+    """How many glyphs there are."""
+    return Question("how many", "how many things are there?", (NUMBERS[count], str(count)))
+
+
+def is_there(name: str, there: bool) -> Question:
+    """Whether a class is there."""
+    answer = "yes" if there else "no"
+    return Question("whether", f"is there {with_article(name)}?", (answer,))
+
+
 def questions_about(placed: Sequence[tuple[str, str]], absent: str) -> tuple[Question, ...]:
     """Questions about glyphs (name, place), of which each has one answer; `absent` is not there."""
     counts = Counter(name for name, _ in placed)
     at = Counter(where for _, where in placed)
-    total = NUMBERS[len(placed)]
-    questions = [
-        Question("how many", "how many things are there?", (total, str(len(placed)))),
-        Question("whether", f"is there {with_article(absent)}?", ("no",)),
-    ]
+    questions = [how_many(len(placed)), is_there(absent, False)]
     for name, where in placed:
         if at[where] == 1:
-            answers = (name, with_article(name))
-            questions.append(Question("what", f"what is {where}?", answers))
+            questions.append(what_is(where, name))
         if counts[name] == 1:
-            short = where.split()[-1]
-            questions.append(Question("where", f"where is the {name}?", (where, short)))
+            questions.append(where_is(name, where))
     for name, count in counts.items():
-        questions.append(Question("whether", f"is there {with_article(name)}?", ("yes",)))
+        questions.append(is_there(name, True))
         text = f"how many times is there {with_article(name)}?"
         questions.append(Question("how many", text, (NUMBERS[count], str(count))))
     return tuple(questions)
