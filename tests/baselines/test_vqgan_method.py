@@ -15,8 +15,8 @@ from frostbench.plugins.kit import toys
 from frostbench.plugins.method import Setup
 from frostbench.plugins.prompts import Ids, TokenSets
 from frostbench.plugins.requests import (
-    Caption,
     Classify,
+    Detect,
     LabelledImage,
     OracleContext,
     Reconstruct,
@@ -171,12 +171,12 @@ def test_classification_ends_in_one_of_the_options(folder):
     assert prediction.text in ("cat", "dog")
 
 
-def test_a_caption_is_refused_with_the_reason_on_the_card(folder):
+def test_a_box_is_refused_with_the_reason_on_the_card(folder):
     method = built(folder)
     image = picture(0)
-    waves = method.prompt(Caption("c", image), tokens_of(method, image))
+    waves = method.prompt(Detect("c", image, ("cat",)), tokens_of(method, image))
     (outcome,) = drive([waves], toys.engine())
-    assert "got a Caption request: its codes have no meaning in words" in outcome.error
+    assert "got a Detect request: it has no box head" in outcome.error
 
 
 def test_words_are_the_borrowed_tokens_row_by_row(folder):

@@ -41,7 +41,7 @@ def request(task, context=None, seed=0):
 def run(request, answer, settings=None, known=GRIDS, eos_id=None, lending=LENDING, beside=21):
     waves = restoration(
         request,
-        known.__getitem__,
+        lambda image: (known[image],),
         lending,
         settings or RestorationSettings(),
         beside=beside,
@@ -54,7 +54,8 @@ def run(request, answer, settings=None, known=GRIDS, eos_id=None, lending=LENDIN
             asked.append(wave)
             wave = waves.send([answer(prompt) for prompt in wave])
     except StopIteration as stop:
-        return stop.value, asked
+        (grid,) = stop.value
+        return grid, asked
 
 
 def ids_of(segments):
@@ -285,3 +286,70 @@ def test_grids_of_two_sizes_are_refused_with_both():
 def test_settings_that_mean_nothing_are_refused(values):
     with pytest.raises(ValueError, match=r"at least 1|between 0 and 1"):
         RestorationSettings(**values)
+
+
+def pyramid(seed):
+    draw = torch.Generator().manual_seed(seed)
+    return tuple(torch.randint(CODES, (side, side), generator=draw) for side in (1, 2, 4, 4))
+
+
+PYRAMIDS = {i: pyramid(n) for n, i in enumerate((CLEAN, CORRUPTED, *OTHERS))}
+
+
+def run_pyramid(request, answer, settings=None):
+    waves = restoration(request, PYRAMIDS.__getitem__, LENDING, settings or RestorationSettings())
+    asked = []
+    try:
+        wave = next(waves)
+        while True:
+            asked.append(wave)
+            wave = waves.send([answer(prompt) for prompt in wave])
+    except StopIteration as stop:
+        return stop.value, asked
+
+
+def test_a_pyramid_is_restored_from_coarse_to_fine_small_layers_in_one_prompt():
+    layers, asked = run_pyramid(request("deblurring"), constant)
+    assert [len(wave) for wave in asked] == [1, 1, 8, 8]
+    assert [wave[0].ask.max_new_tokens for wave in asked] == [1, 4, 2, 2]
+    assert [tuple(layer.shape) for layer in layers] == [(1, 1), (2, 2), (4, 4), (4, 4)]
+    assert all(bool((layer == 7).all()) for layer in layers)
+
+
+def test_a_layer_reads_what_was_restored_above_it():
+    _, asked = run_pyramid(request("deblurring"), constant)
+    corrupted = [layer.flatten().tolist() for layer in PYRAMIDS[CORRUPTED]]
+    assert codes_of(asked[0][0].query) == corrupted[0]
+    assert codes_of(asked[1][0].query) == [7, *corrupted[1]]
+    assert codes_of(asked[2][1].query) == [7, *corrupted[2][2:4]]
+    assert codes_of(asked[3][1].query) == [7, 7, *corrupted[3][2:4]]
+    for prompt in asked[2]:
+        assert all(len(ids_of(shot.shown)) == 3 for shot in prompt.shots)
+
+
+def test_held_out_examples_of_a_layer_show_the_clean_layer_above():
+    _, asked = run_pyramid(request("deblurring", HeldOutContext(PAIRS)), constant)
+    for pair, shot in zip(PAIRS, asked[2][3].shots, strict=True):
+        over = PYRAMIDS[pair.clean][1].flatten().tolist()[1]
+        given = PYRAMIDS[pair.corrupted][2].flatten().tolist()[6:8]
+        assert codes_of(shot.shown) == [over, *given]
+
+
+def test_a_majority_vote_restores_a_pyramid_from_the_oracles_examples():
+    layers, _ = run_pyramid(request("deblurring"), majority)
+    for layer, clean in zip(layers, PYRAMIDS[CLEAN], strict=True):
+        assert float((layer == clean).float().mean()) > 0.8
+
+
+def test_layers_of_a_pyramid_are_disturbed_at_other_places():
+    _, asked = run_pyramid(request("deblurring"), constant, RestorationSettings(parents=False))
+    third, fourth = ([codes_of(p.shots[0].answer) for p in wave] for wave in asked[2:])
+    clean = [PYRAMIDS[CLEAN][depth].view(-1, 2).tolist() for depth in (2, 3)]
+    right = [
+        [
+            [a == b for a, b in zip(one, two, strict=True)]
+            for one, two in zip(rows, true, strict=True)
+        ]
+        for rows, true in zip((third, fourth), clean, strict=True)
+    ]
+    assert right[0] != right[1]

@@ -13,9 +13,10 @@ from frostbench.plugins.kit import toys
 from frostbench.plugins.method import Setup
 from frostbench.plugins.prompts import Generate, Text, TokenSets
 from frostbench.plugins.requests import (
-    Answer,
     Classify,
+    Detect,
     HeldOutContext,
+    Interpret,
     LabelledImage,
     OracleContext,
     Reconstruct,
@@ -44,7 +45,7 @@ SIZES = V2LSettings(
     global_tokens=4,
     cross_attention_heads=1,
 )
-LOCAL = tuple(f"local{i}" for i in range(320))
+LOCAL = tuple(toys.backbones().get("llm").decode([i]) for i in range(320))
 GLOBAL = tuple(f"<{i}>" for i in range(12))
 
 
@@ -121,7 +122,7 @@ def test_a_picture_is_shown_as_its_nearest_global_words_glued_together(folder, s
     shots = (LabelledImage(other, "cat"),)
     (prompt,) = next(method.prompt(Classify("c", image, shots, ("cat", "dog")), tokens))
     ranked = tokens[image].ranked("global")[0].tolist()
-    assert prompt.query[1] == Text("".join(GLOBAL[row] for row in ranked[:shown]))
+    assert prompt.query[1] == Text("".join(GLOBAL[row] for row in ranked[:shown]), visual=True)
 
 
 def test_local_words_are_ids_of_the_language_model_and_nothing_is_masked(folder):
@@ -192,13 +193,38 @@ def test_words_are_both_vocabularies_own(folder):
     assert words["global"] == [[GLOBAL[i] for i in tokens.ranked("global")[0].tolist()]]
 
 
-def test_a_question_is_refused_with_the_reason_on_the_card(folder):
+def test_a_box_is_refused_with_the_reason_on_the_card(folder):
     method = built(folder)
     image = picture(0)
-    waves = method.prompt(Answer("a", image, "What?"), tokens_of(method, image))
+    waves = method.prompt(Detect("d", image, ("cat",)), tokens_of(method, image))
     (outcome,) = drive([waves], toys.engine())
-    assert "an Answer request" in outcome.error
-    assert "not built yet" in outcome.error
+    assert "a Detect request" in outcome.error
+    assert V2L.card.reasons["Detect"] in outcome.error
+
+
+def test_a_picture_is_said_in_its_shown_words_one_a_line(folder):
+    method = built(folder)
+    image = picture(0)
+    tokens = tokens_of(method, image)
+    (outcome,) = drive([method.prompt(Interpret("i", image), tokens)], toys.engine())
+    ranked = tokens[image].ranked("global")[0, :3].tolist()
+    assert outcome.value.split("\n") == [GLOBAL[row] for row in ranked]
+
+
+def test_under_another_language_model_only_words_that_it_knows_are_used(folder):
+    llm, clip = (toys.backbones().get(role) for role in ("llm", "clip"))
+    # Every other word is none of the language model's, and the rest stand elsewhere.
+    words = [word if i % 2 else f"local{i}" for i, word in enumerate(LOCAL[::-1])]
+    method = V2L(tokenizer(), (words, GLOBAL), llm, clip, V2LMethodSettings(shown_words=3))
+    image = picture(0)
+    (tokens,) = tokens_of(method, image).values()
+    said = [word for row in method.words(tokens)["local"] for word in row]
+    assert not any(word.startswith("local") for word in said)
+    lent = method.lending.lend(tokens.grid("local"))
+    assert [llm.decode([i]) for i in lent] == said
+    (note,) = method.notes
+    assert "of the 320 words of v2l's codebook" in note
+    assert method.fingerprint != assembled(tokenizer()).fingerprint
 
 
 def test_the_fingerprint_tells_what_tokens_depend_on_and_nothing_else(folder):
@@ -238,7 +264,7 @@ def test_parts_that_do_not_fit_are_refused_with_both_numbers(change, sentence):
 
 def test_a_language_model_smaller_than_the_vocabulary_is_refused():
     many = tuple(f"w{i}" for i in range(400))
-    with pytest.raises(ValueError, match="need 400 ids, and the language model has 320"):
+    with pytest.raises(ValueError, match="only 0 of the codebook"):
         assembled(tokenizer(replace(SIZES, local_words=400)), many)
 
 

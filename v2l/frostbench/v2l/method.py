@@ -12,12 +12,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frostbench.baselines.autoencoder.quantizer import nearest_several
 from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.discrete.borrowing import borrow
 from frostbench.plugins.discrete.fingerprint import fingerprint
 from frostbench.plugins.discrete.language import Language
-from frostbench.plugins.discrete.lending import lend
 from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting, as_unit
 from frostbench.plugins.discrete.resizing import to_square
 from frostbench.plugins.discrete.rows import by_row
@@ -79,8 +80,10 @@ class V2L(DiscreteMethod):
         self._shown = settings.shown_words
         self._check()
         self.language = language
-        # Row i of the local codebook is token i of the language model.
-        self.lending = lend(model.settings.local_words, language.vocabulary_size)
+        # Row i of the local codebook is token i of the language model that it was made of.
+        self._borrowed = borrow(self.local_words, language)
+        self._rows = torch.tensor(self._borrowed.rows, device=device)
+        self.lending = self._borrowed.lending
 
     def _check(self) -> None:
         """See that the parts fit."""
@@ -168,12 +171,23 @@ class V2L(DiscreteMethod):
             preprocessing=repr(sorted(self._clip.model.visual.preprocess_cfg.items())),
             image_size=self._side,
             global_tokens=self._count,
+            rows=repr(self._borrowed.rows),
         )
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """How much of the local vocabulary another language model lacks."""
+        return self._borrowed.notes(self.card.name)
+
+    @property
+    def shortened_by(self) -> Sequence[str]:
+        """Fewer global words in a prompt."""
+        return ("shown_words",)
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
         """Pictures as grids of local words and ranked global words, as rows of the codebooks."""
         squares = to_square(images, sizes, self._side).to(self._device)
-        local = by_row(self._model.encode_local, squares * 2 - 1)
+        local = by_row(self._encode, squares * 2 - 1)
         ranked = by_row(self._nearest, self._seen(images, sizes).to(self._device))
         return VisualTokens(
             {self.grid_part: Grid(local.cpu()), self.global_part: Ranked(ranked.cpu())}
@@ -181,23 +195,44 @@ class V2L(DiscreteMethod):
 
     def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
         """The nearest global words, glued into one text as published."""
-        rows: list[int] = tokens.ranked(self.global_part)[0, : self._shown].tolist()
-        return (Text("".join(self.global_words[row] for row in rows)),)
+        return (Text("".join(self.spoken(tokens))),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
         """Pictures from local words, read beside the global ones."""
-        local = tokens.grid(self.grid_part).to(self._device)
+        local = self._rows[tokens.grid(self.grid_part).to(self._device)]
         ranked = tokens.ranked(self.global_part).to(self._device)
         return as_unit(by_row(self._model.decode, local, ranked))
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
         """The local words, row by row, and the global words in one row."""
-        local: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
+        local: list[list[int]] = self._rows.cpu()[tokens.grid(self.grid_part)[0]].tolist()
         ranked: list[int] = tokens.ranked(self.global_part)[0].tolist()
         return {
             self.grid_part: [[self.local_words[row] for row in line] for line in local],
             self.global_part: [[self.global_words[row] for row in ranked]],
         }
+
+    def neighbours(
+        self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
+    ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
+        """The local words nearest to each cell; global words are ranked as they are."""
+        squares = to_square(images, sizes, self._side).to(self._device)
+        features = by_row(self._model.features, squares * 2 - 1).movedim(1, -1)
+        found = nearest_several(features, self._model.codebook()[self._rows], count)
+        grids = self._rows[found].tolist()
+
+        def named(cell: list[int]) -> list[str]:
+            return [self.local_words[row] for row in cell]
+
+        return [{self.grid_part: [[named(cell) for cell in row] for row in one]} for one in grids]
+
+    def spoken(self, tokens: VisualTokens) -> Sequence[str]:
+        """The global words that a prompt shows, the nearest first."""
+        rows: list[int] = tokens.ranked(self.global_part)[0, : self._shown].tolist()
+        return [self.global_words[row] for row in rows]
+
+    def _encode(self, squares: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b gh gw"]:
+        return self._model.encode_local(squares, self._rows)
 
     def _seen(
         self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]

@@ -117,12 +117,16 @@ class V2LTokenizer(nn.Module):
         features = cast(Tensor, self.quant_conv(self.encoder(images))).float()
         return functional.normalize(features) if self.settings.normalise_features else features
 
-    def encode_local(self, images: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b gh gw"]:
+    def encode_local(
+        self, images: Float[Tensor, "b 3 h w"], rows: Int[Tensor, " some"] | None = None
+    ) -> Int[Tensor, "b gh gw"]:
         """The local word of each cell, as an id of the LLM's vocabulary; images in [-1, 1].
 
-        Of words with equal embeddings the lowest id is the one that is ever chosen.
+        Of words with equal embeddings the lowest id is the one that is ever chosen. With `rows`,
+        only those words are there, and what comes back counts them.
         """
-        return nearest(self.features(images).movedim(1, -1), self.codebook())
+        codebook = self.codebook() if rows is None else self.codebook()[rows]
+        return nearest(self.features(images).movedim(1, -1), codebook)
 
     def nearest_global(
         self, clip_features: Float[Tensor, "b d"], k: int | None = None

@@ -10,14 +10,14 @@ CARD = Card(
     name="v2l",
     paper="https://arxiv.org/abs/2403.07874",
     summary="pictures as words of the language model's own vocabulary, global and cell by cell",
-    capabilities=frozenset({"Classify", "Reconstruct", "Restore"}),
+    capabilities=frozenset(
+        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
+    ),
     backbones=("llm", "clip"),
     trained=("encoder", "codebook projection", "decoder"),
     trained_on="the pack's training pictures, which also vote for the global vocabulary; "
     "ImageNet-1K for published weights",
     reasons={
-        "Caption": "the paper's captions have no published code, and are not built yet",
-        "Answer": "the paper's question answering has no published code, and is not built yet",
         "Segment": "it has no mask head",
         "Ground": "it has no mask head",
         "Detect": "it has no box head",

@@ -10,13 +10,13 @@ CARD = Card(
     name="vqgan",
     paper="https://arxiv.org/abs/2012.09841",
     summary="codes learned from pixels alone, lent to the language model as ids without meaning",
-    capabilities=frozenset({"Classify", "Reconstruct", "Restore"}),
+    capabilities=frozenset(
+        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
+    ),
     backbones=("llm",),
     trained=("encoder", "codebook", "decoder"),
     trained_on="pictures alone: the pack's training pictures; ImageNet-1K for published weights",
     reasons={
-        "Caption": "its codes have no meaning in words",
-        "Answer": "its codes have no meaning in words",
         "Segment": "it has no mask head",
         "Ground": "it has no mask head",
         "Detect": "it has no box head",

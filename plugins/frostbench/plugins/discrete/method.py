@@ -1,15 +1,21 @@
-"""The class that methods with a grid of discrete codes start from."""
+"""The class that methods with discrete codes, in a grid or a pyramid of grids, start from."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.cards import Card
+from frostbench.plugins.discrete.captioning import (
+    AnswerSettings,
+    CaptionSettings,
+    answer,
+    caption,
+)
 from frostbench.plugins.discrete.classification import (
     ClassificationSettings,
     classification,
@@ -17,19 +23,22 @@ from frostbench.plugins.discrete.classification import (
 from frostbench.plugins.discrete.language import Language
 from frostbench.plugins.discrete.lending import Lending
 from frostbench.plugins.discrete.resizing import resized
-from frostbench.plugins.discrete.restoration import RestorationSettings, restoration
+from frostbench.plugins.discrete.restoration import Layers, RestorationSettings, restoration
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Method, Tokens, Waves
 from frostbench.plugins.predictions import ImagePrediction, Prediction, TextPrediction
-from frostbench.plugins.prompts import Segment
+from frostbench.plugins.prompts import Segment, Text
 from frostbench.plugins.requests import (
+    Answer,
+    Caption,
     Classify,
+    Interpret,
     OracleContext,
     Reconstruct,
     Request,
     Restore,
 )
-from frostbench.plugins.tokens import Continuous, Grid, VisualTokens, join, tensors_of
+from frostbench.plugins.tokens import Continuous, Grid, Pyramid, VisualTokens, join, tensors_of
 
 
 @dataclass(frozen=True)
@@ -38,20 +47,25 @@ class DiscretePrompting:
 
     Attributes:
         classification: Settings of the classification prompt.
+        caption: Settings of the captioning prompt.
+        answer: Settings of the prompt that puts a question.
         restoration: Settings of the restoration prompts.
     """
 
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
+    caption: CaptionSettings = field(default_factory=CaptionSettings)
+    answer: AnswerSettings = field(default_factory=AnswerSettings)
     restoration: RestorationSettings = field(default_factory=RestorationSettings)
 
 
 class DiscreteMethod(Method):
-    """A picture is a grid of codes, and ids of a language model are lent to the codes.
+    """A picture is a grid of codes, or a pyramid of grids, and codes are lent a model's ids.
 
-    A subclass gives `tokenize`, `shown` and `render`, and gets Classify, Reconstruct and Restore.
+    A subclass gives `tokenize`, `shown` and `render`, and gets Classify, Caption, Answer,
+    Reconstruct and Restore; with `words` it gets Interpret.
 
     Attributes:
-        grid_part: The name of the grid among the visual tokens.
+        grid_part: The name of the grid or pyramid among the visual tokens.
         language: The language model's tokens.
         lending: Which of its ids stand for the codes.
         prompting: Settings of the prompts.
@@ -70,18 +84,39 @@ class DiscreteMethod(Method):
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
         """Pictures in [0, 1], at the method's own size; what lies outside is clamped afterwards."""
 
+    def spoken(self, tokens: VisualTokens) -> Sequence[str]:
+        """The words that one picture is said in, the most fitting first (Interpret).
+
+        All words of the grid or pyramid, unless a subclass knows better ones.
+        """
+        return [
+            word
+            for part, rows in self.words(tokens).items()
+            if part.partition("/")[0] == self.grid_part
+            for row in rows
+            for word in row
+        ]
+
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
-        """The published prompts; see `classification` and `restoration`."""
+        """The prompts of `classification`, `captioning` and `restoration`."""
+
+        def shown(image: Image) -> tuple[Segment, ...]:
+            return tuple(map(_visual, self.shown(tokens[image])))
+
+        if type(request).__name__ not in self.card.capabilities:
+            raise refusal(self.card, request)
         match request:
             case Classify():
-                return (
-                    yield from classification(
-                        request,
-                        lambda image: self.shown(tokens[image]),
-                        self.prompting.classification,
-                        self.language,
-                    )
-                )
+                settings = self.prompting.classification
+                return (yield from classification(request, shown, settings, self.language))
+            case Caption():
+                return (yield from caption(request, shown, self.prompting.caption))
+            case Answer():
+                return (yield from answer(request, shown, self.prompting.answer))
+            case Interpret():
+                # A line holds one word, so a word holds no line.
+                words = self.spoken(tokens[request.image])
+                return "\n".join(" ".join(word.split()) for word in words)
             case Reconstruct():
                 return tokens[request.image]
             case Restore():
@@ -102,12 +137,9 @@ class DiscreteMethod(Method):
         return predictions
 
     def _restore(self, request: Restore, tokens: Tokens) -> Waves:
-        def codes(image: Image) -> Int[Tensor, "rows columns"]:
-            return tokens[image].grid(self.grid_part)[0]
-
-        grid = yield from restoration(
+        layers = yield from restoration(
             request,
-            codes,
+            lambda image: self._layers(tokens[image]),
             self.lending,
             self.prompting.restoration,
             beside=_beside(tokens[request.image], self.grid_part),
@@ -117,9 +149,22 @@ class DiscreteMethod(Method):
         # words); the held-out one has only those of the corrupted picture.
         context = request.context
         source = context.clean if isinstance(context, OracleContext) else request.image
-        parts = dict(tokens[source].parts)
-        parts[self.grid_part] = Grid(grid[None])
-        return VisualTokens(parts)
+        return self._with_layers(tokens[source], layers)
+
+    def _layers(self, tokens: VisualTokens) -> Layers:
+        """The grids of one picture."""
+        return tuple(grids[0] for grids in tensors_of(tokens.parts[self.grid_part]))
+
+    def _with_layers(self, tokens: VisualTokens, layers: Layers) -> VisualTokens:
+        """One picture's tokens with other grids."""
+        grids = tuple(grid[None] for grid in layers)
+        pyramid = isinstance(tokens.parts[self.grid_part], Pyramid)
+        part = Pyramid(grids) if pyramid else Grid(grids[0])
+        return VisualTokens({**tokens.parts, self.grid_part: part})
+
+
+def _visual(segment: Segment) -> Segment:
+    return replace(segment, visual=True) if isinstance(segment, Text) else segment
 
 
 def refusal(card: Card, request: Request) -> TypeError:

@@ -1,11 +1,14 @@
-"""Restoration in context, in waves over a grid of codes, as V2L-Tokenizer asks for it.
+"""Restoration in context, in waves over grids of codes, as V2L-Tokenizer and SPAE ask for it.
 
 Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874; texts, sizes and order are those of the
-published `eval_denoising_generation.py`.
+published `eval_denoising_generation.py`. A pyramid of grids is restored from coarse to fine, as in
+SPAE's progressive decoding (Yu et al., NeurIPS 2023, https://arxiv.org/abs/2306.17842).
 """
 
+import hashlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Int
@@ -20,13 +23,16 @@ from frostbench.plugins.discrete.examples import (
     held_out,
 )
 from frostbench.plugins.discrete.lending import Lending
-from frostbench.plugins.discrete.windows import hidden_cells, windows
+from frostbench.plugins.discrete.windows import hidden_cells, parents, windows
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Waves
 from frostbench.plugins.prompts import Generate, Ids, Prompt, Segment, Shot, Text, TokenSets, Wave
 from frostbench.plugins.requests import HeldOutContext, NoContext, OracleContext, Restore
 
 RATES = (0.50, 0.47, 0.44, 0.41, 0.38, 0.35, 0.32, 0.29, 0.26, 0.23)
+
+Layers: TypeAlias = tuple[Int[Tensor, "_rows _columns"], ...]
+"""A picture's grids of codes, from coarse to fine; most methods have one."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,19 @@ class RestorationSettings:
         prompt_length: Codes before them that it shows, where a picture is filled in (n). None is
             one row of the grid; the published 16 are one row of 16x16.
         rates: Shares of codes that the examples made of the clean picture have replaced.
+        whole_layer: Of a pyramid, a layer of at most so many codes is one prompt, which writes them
+            one after the other; a larger one is cut into windows, which do not wait for one
+            another. SPAE decodes its upper layers so, and its lower ones so; where the split lies
+            is unverified.
+        parents: Of a pyramid, prompts show the codes of the layer above, which were restored
+            before, in front of their own.
     """
 
     step: int = 2
     prompt_length: int | None = None
     rates: tuple[float, ...] = RATES
+    whole_layer: int = 4
+    parents: bool = True
 
     def __post_init__(self) -> None:
         if self.step < 1 or (self.prompt_length is not None and self.prompt_length < 1):
@@ -53,18 +67,19 @@ class RestorationSettings:
 
 def restoration(
     request: Restore,
-    codes: Callable[[Image], Int[Tensor, "rows columns"]],
+    layers: Callable[[Image], Layers],
     lending: Lending,
     settings: RestorationSettings,
     *,
     beside: int = 0,
     eos_id: int | None = None,
 ) -> Waves:
-    """The outcome is the restored grid of codes, `Int[rows columns]`.
+    """The outcome is the restored grids of codes, `Layers`.
 
-    Without hidden pixels all prompts are one wave: each shows the corrupted codes of its window and
-    asks for the clean ones. With hidden pixels there is a wave for each window of hidden cells, in
-    row order: it shows the codes before the window, among them those just predicted.
+    Grids are restored one after the other. Without hidden pixels all prompts of a grid are one
+    wave: each shows the corrupted codes of its window and asks for the clean ones. With hidden
+    pixels there is a wave for each window of hidden cells, in row order: it shows the codes before
+    the window, among them those just predicted.
 
     In `OracleContext` the examples are disturbed copies of the clean picture's codes, and where
     pixels are hidden, the visible cells show the clean picture's codes, as published. In
@@ -73,39 +88,79 @@ def restoration(
 
     Args:
         request: What to restore; all that is drawn comes from its seed.
-        codes: The grid of codes of each picture of the request, all of one size.
+        layers: The grids of codes of each picture of the request, alike in number and size.
         lending: Which ids stand for the codes.
         settings: Sizes and rates.
-        beside: Visual tokens a picture has beside the grid (V2L's global words); only the counts of
-            disturbed codes depend on it.
+        beside: Visual tokens a picture has beside the grids (V2L's global words); only the counts
+            of disturbed codes depend on it.
         eos_id: The id at which generation ends; where it comes early, it was the answer at its
             position, and the rest is asked for in a further wave.
 
     Raises:
         ValueError: grids differ in size, or an answer is no code.
     """
-    corrupted = codes(request.image).cpu()
-    rows, columns = corrupted.shape
-    hidden = None if request.hidden is None else hidden_cells(request.hidden.cpu(), rows, columns)
-    cells = _cells(request, codes, hidden, corrupted, settings, len(lending.ids), beside)
-    prompts = _Prompts(
-        examples=[(lending.lend(one.given), lending.lend(one.wanted)) for one in cells.examples],
-        allowed=lending.allowed,
-        length=settings.prompt_length or columns,
-        fills=hidden is not None,
-    )
+    corrupted = [grid.cpu() for grid in layers(request.image)]
+    restored: list[Tensor] = []
+    above: _Above | None = None
+    for depth, own in enumerate(corrupted):
+
+        def codes(image: Image, depth: int = depth) -> Int[Tensor, "rows columns"]:
+            return layers(image)[depth]
+
+        rows, columns = own.shape
+        hidden = None
+        if request.hidden is not None:
+            hidden = hidden_cells(request.hidden.cpu(), rows, columns)
+        seed = _seed(request.seed, depth)
+        cells = _cells(request, codes, hidden, own, settings, len(lending.ids), beside, seed)
+        whole = len(corrupted) > 1 and own.numel() <= settings.whole_layer
+        prompts = _Prompts(
+            examples=[
+                (lending.lend(one.given), lending.lend(one.wanted)) for one in cells.examples
+            ],
+            allowed=lending.allowed,
+            length=settings.prompt_length or columns,
+            fills=hidden is not None,
+            shape=(rows, columns),
+            above=above if settings.parents else None,
+        )
+        ids = yield from _fill_in(
+            prompts,
+            lending.lend(cells.start),
+            own.numel() if whole else settings.step,
+            hidden,
+            eos_id,
+        )
+        restored.append(torch.tensor(lending.take_back(ids)).view(rows, columns))
+        above = _Above((rows, columns), ids, [wanted for _, wanted in prompts.examples])
+    return tuple(restored)
+
+
+def _fill_in(
+    prompts: "_Prompts",
+    ids: list[int],
+    step: int,
+    hidden: Bool[Tensor, "rows columns"] | None,
+    eos_id: int | None,
+) -> Generator[Wave, list[Completion], list[int]]:
+    """The ids of a grid after its windows were asked for."""
     if hidden is None:
-        everything = windows(torch.ones(rows * columns, dtype=torch.bool), settings.step)
-        waves = [everything]
+        waves = [windows(torch.ones(len(ids), dtype=torch.bool), step)]
     else:
-        waves = [[window] for window in windows(hidden.flatten(), settings.step)]
-    ids = lending.lend(cells.start)
+        waves = [[window] for window in windows(hidden.flatten(), step)]
     for wave in waves:
         asked = [prompts.of(window, ids) for window in wave]
         answers = yield from whole_answers(asked, [len(window) for window in wave], eos_id)
         for window, answer in zip(wave, answers, strict=True):
             ids[window.start : window.stop] = answer
-    return torch.tensor(lending.take_back(ids)).view(rows, columns)
+    return ids
+
+
+def _seed(seed: int, depth: int) -> int:
+    """Each layer draws for itself; the first with the request's own seed."""
+    if depth == 0:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed} {depth}".encode()).digest()[:6], "big")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +179,7 @@ def _cells(
     settings: RestorationSettings,
     count: int,
     beside: int,
+    seed: int,
 ) -> _Cells:
     def flat(image: Image) -> Int[Tensor, " cells"]:
         grid = codes(image).cpu()
@@ -140,7 +196,7 @@ def _cells(
             clean = flat(picture)
             start = own if hidden is None else clean
             counts = disturbed_counts(settings.rates, examples, clean.numel() + beside)
-            return _Cells(start, disturbed(start, clean, count, counts, request.seed))
+            return _Cells(start, disturbed(start, clean, count, counts, seed))
         case HeldOutContext(pairs=pairs):
             mask = None if hidden is None else hidden.flatten()
             return _Cells(
@@ -150,7 +206,16 @@ def _cells(
             return _Cells(own, [])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class _Above:
+    """The layer above, restored: its shape, its ids, and the ids of each example."""
+
+    shape: tuple[int, int]
+    ids: Sequence[int]
+    examples: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, eq=False)
 class _Prompts:
     """The prompt for a window of cells; an example is the ids given and the ids wanted."""
 
@@ -158,6 +223,8 @@ class _Prompts:
     allowed: frozenset[int] | None
     length: int
     fills: bool
+    shape: tuple[int, int]
+    above: _Above | None
 
     def of(self, window: range, ids: Sequence[int]) -> Prompt:
         """Ask for a window, with the picture's ids as they stand now."""
@@ -166,13 +233,19 @@ class _Prompts:
         read = slice(start, window.start if self.fills else window.stop)
         write = slice(window.start, window.stop)
         sets = None if self.allowed is None else TokenSets((self.allowed,) * len(window))
+        over: list[int] = []
+        own, others = ids[:0], [ids[:0]] * len(self.examples)
+        if self.above is not None:
+            over = parents(window, self.shape, self.above.shape)
+            own = [self.above.ids[cell] for cell in over]
+            others = [[one[cell] for cell in over] for one in self.above.examples]
         return Prompt(
             opening=(Text(instruction(len(window))),),
             shots=tuple(
-                Shot((INPUT, *_segment(given[read]), OUTPUT), _segment(wanted[write]))
-                for given, wanted in self.examples
+                Shot((INPUT, *_segment([*before, *given[read]]), OUTPUT), _segment(wanted[write]))
+                for before, (given, wanted) in zip(others, self.examples, strict=True)
             ),
-            query=(INPUT, *_segment(ids[read]), OUTPUT),
+            query=(INPUT, *_segment([*own, *ids[read]]), OUTPUT),
             ask=Generate(len(window), allowed=sets),
         )
 

@@ -36,3 +36,18 @@ def windows(wanted: Bool[Tensor, " cells"], step: int) -> list[range]:
         for run in runs
         for start in range(run[0], run[-1] + 1, step)
     ]
+
+
+def parents(window: range, shape: tuple[int, int], above: tuple[int, int]) -> list[int]:
+    """The cells of a coarser grid that lie over a window's cells, each once, in order.
+
+    >>> parents(range(2, 4), (4, 4), (2, 2)), parents(range(0, 2), (2, 2), (2, 2))
+    ([1], [0, 1])
+    """
+    (rows, columns), (coarse_rows, coarse_columns) = shape, above
+    over = [
+        (cell // columns * coarse_rows // rows) * coarse_columns
+        + cell % columns * coarse_columns // columns
+        for cell in window
+    ]
+    return list(dict.fromkeys(over))
