@@ -1,22 +1,15 @@
 """A frozen language model of any causal class that transformers knows."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.plugins.backbones.entry import (
-    BackboneEntry,
-    check_weight_files,
-    is_folder_name,
-    offline,
-)
+from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.linears import speed_up_linears
-from frostbench.plugins.devices import device_of, dtype_of
+from frostbench.plugins.backbones.pretrained import load_pretrained
 
 CACHED_TEXTS = 1 << 16
 
@@ -50,33 +43,7 @@ class CausalLM:
             ValueError: the folder or a file is missing, damaged, or no causal language model; the
                 message names it.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        place, dtype = device_of(device), dtype_of(entry.dtype)
-        folder = Path(entry.source).expanduser()
-        source = str(folder) if is_folder_name(entry.source) else entry.source
-        if is_folder_name(entry.source):
-            if not (folder / "config.json").is_file():
-                raise ValueError(
-                    f"no language model at {folder}: a folder with config.json, weights and "
-                    "tokenizer is wanted, as save_pretrained writes it."
-                )
-            check_weight_files(folder)
-        with _quiet(), offline():
-            try:
-                model, report = AutoModelForCausalLM.from_pretrained(
-                    source, dtype=dtype, local_files_only=True, output_loading_info=True
-                )
-                tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-            except Exception as error:
-                raise ValueError(_unreadable(entry, source, error)) from error
-        absent = sorted(report["missing_keys"])
-        if absent:
-            raise ValueError(
-                f"the weights of language model {source} lack {len(absent)} tensors, "
-                f"{', '.join(absent[:8])} among them; they would be random."
-            )
-        return cls(model.to(place), tokenizer, source)
+        return cls(*load_pretrained("AutoModelForCausalLM", entry, device, "language model"))
 
     @property
     def device(self) -> torch.device:
@@ -162,29 +129,3 @@ def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 def _first(*ids: int | None) -> int | None:
     return next((i for i in ids if i is not None), None)
-
-
-def _unreadable(entry: BackboneEntry, source: str, error: Exception) -> str:
-    reason = (str(error).strip().splitlines() or ["no message"])[0]
-    if is_folder_name(entry.source):
-        return f"no language model can be loaded from {source}: {type(error).__name__}: {reason}"
-    return (
-        f"no language model {source!r} in the local Hugging Face cache ({reason}); nothing is "
-        f"downloaded unasked: fetch it with `hf download {source}`, or name a local folder."
-    )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from writing progress and advice while a model loads."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

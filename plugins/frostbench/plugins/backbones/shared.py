@@ -96,6 +96,13 @@ def load_causal_lm(entry: BackboneEntry, device: str) -> Any:
     return CausalLM.load(entry, device)
 
 
+def load_masked_lm(entry: BackboneEntry, device: str) -> Any:
+    """A frozen masked language model of transformers."""
+    from frostbench.plugins.backbones.masked_lm import MaskedLM
+
+    return MaskedLM.load(entry, device)
+
+
 def load_open_clip(entry: BackboneEntry, device: str) -> Any:
     """A frozen open_clip model."""
     from frostbench.plugins.backbones.clip import Clip
@@ -114,6 +121,7 @@ def load_perceptual(entry: BackboneEntry, device: str) -> Any:
 
 KINDS: Mapping[str, Loader] = {
     "causal_lm": load_causal_lm,
+    "masked_lm": load_masked_lm,
     "open_clip": load_open_clip,
     "perceptual": load_perceptual,
 }

@@ -12,12 +12,13 @@ from torch import Tensor
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.waves import Engine
 
-ROLES = ("llm", "clip")
+ROLES = ("llm", "clip", "mlm")
 SEED = 20_240_617
 CONTEXT = 2048  # positions of the toy language model
-TEXT_CONTEXT = 32  # positions of the toy CLIP
+TEXT_CONTEXT = 32  # positions of the toy CLIP and of the toy masked language model
 
 _TEXT = (
     "For each of the following input output pairs, output is one of",
@@ -36,10 +37,11 @@ def seeded(seed: int = SEED) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def backbones() -> SharedBackbones:
-    """A toy language model as "llm" and a toy CLIP as "clip"; the same object every time."""
+    """Toys for the roles "llm", "clip" and "mlm"; the same object every time."""
+    makers = {"llm": llm, "clip": clip, "mlm": mlm}
     return SharedBackbones(
         [BackboneEntry(role, f"toy_{role}", "toy") for role in ROLES],
-        kinds={"toy_llm": lambda entry, device: llm(), "toy_clip": lambda entry, device: clip()},
+        kinds={f"toy_{role}": lambda entry, device: makers[entry.role]() for role in ROLES},
     )
 
 
@@ -75,6 +77,29 @@ def llm() -> CausalLM:
     )
     with seeded():
         return CausalLM(LlamaForCausalLM(config), tokenizer, "toy")
+
+
+def mlm() -> MaskedLM:
+    """A RoBERTa of two layers with random weights; the toy language model's words and <mask>."""
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    tokenizer = _tokenizer()
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=TEXT_CONTEXT + 1 + tokenizer.pad_token_id,
+        type_vocab_size=1,
+        initializer_range=0.2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with seeded():
+        return MaskedLM(RobertaForMaskedLM(config), tokenizer, "toy")
 
 
 def clip() -> Clip:
