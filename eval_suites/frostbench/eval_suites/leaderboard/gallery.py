@@ -7,28 +7,10 @@ from dataclasses import dataclass
 from frostbench.eval_suites.leaderboard.build import CEILING
 from frostbench.eval_suites.leaderboard.numbers import format_of, readable
 from frostbench.eval_suites.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
+from frostbench.eval_suites.leaderboard.words import Words, words_of
 from frostbench.eval_suites.store.records import Record
 
 SAMPLES = 6  # of each task and protocol, the first by id
-
-
-@dataclass(frozen=True)
-class Words:
-    """What one part of an image's visual tokens reads as; a grid has several words a row."""
-
-    part: str
-    rows: tuple[tuple[str, ...], ...]
-    picture: str | None
-
-    @property
-    def is_grid(self) -> bool:
-        """Whether the words lie over the image; else they are a ranked set."""
-        return len(self.rows) > 1 and all(len(row) > 1 for row in self.rows)
-
-    @property
-    def ranked(self) -> tuple[str, ...]:
-        """The words of a ranked set, the most fitting first."""
-        return tuple(word for row in self.rows for word in row)
 
 
 @dataclass(frozen=True)
@@ -54,10 +36,11 @@ class Said:
 
 @dataclass(frozen=True)
 class Reading:
-    """The words that the image became for one method."""
+    """The words that the image became for one method, and the picture that they lie on."""
 
     method: str
     words: tuple[Words, ...]
+    picture: str | None
 
 
 @dataclass(frozen=True)
@@ -117,7 +100,7 @@ def pictures(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
         for strip in shelf.strips
         for picture in (
             *(tile.picture for tile in strip.tiles),
-            *(words.picture for reading in strip.readings for words in reading.words),
+            *(reading.picture for reading in strip.readings),
         )
         if picture
     }
@@ -145,8 +128,9 @@ def _strip(sample: str, records: Sequence[Record], task: TaskInfo, manifest: Man
     )
     given = _given(ordered)
     target = next((r.target for r in ordered if r.target.kind != "none"), None)
+    picture = next(iter(given.values()), None)
     readings = tuple(
-        Reading(record.method or "", _words(record, given))
+        Reading(record.method or "", words_of(record.words), picture)
         for record in ordered
         if record.control is None and record.words
     )
@@ -174,14 +158,6 @@ def _given(records: Sequence[Record]) -> Mapping[str, str]:
         if roles[role] not in found.values():
             found[role] = roles[role]
     return found
-
-
-def _words(record: Record, given: Mapping[str, str]) -> tuple[Words, ...]:
-    picture = next(iter(given.values()), None)
-    return tuple(
-        Words(part, tuple(tuple(row) for row in rows), picture)
-        for part, rows in sorted(record.words.items())
-    )
 
 
 def _output(record: Record, metric: MetricInfo) -> Tile:

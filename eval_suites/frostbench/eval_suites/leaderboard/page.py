@@ -4,15 +4,14 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from frostbench.eval_suites.leaderboard import facts as said
-from frostbench.eval_suites.leaderboard import numbers
 from frostbench.eval_suites.leaderboard.gallery import Shelf
 from frostbench.eval_suites.leaderboard.plot import for_page, plot
 from frostbench.eval_suites.leaderboard.rows import Leaderboard, Row
 from frostbench.eval_suites.leaderboard.tables import Section, Table, sections
+from frostbench.eval_suites.leaderboard.templating import environment
 from frostbench.eval_suites.leaderboard.whiskers import whisker
 
 TITLE = "frostbench leaderboard"
@@ -28,38 +27,28 @@ def page(
 
     `files` gives the address of each picture, by its hash, relative to the page.
     """
-    environment = Environment(
-        loader=PackageLoader(__package__, "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "seconds": numbers.seconds,
-        "count": numbers.count,
-        "megabytes": numbers.megabytes,
-        "readable": numbers.readable,
-    }
     parts = sections(leaderboard)
     scored = [row for row in leaderboard.rows if row.kind == "measured"]
-    return environment.get_template("index.html.j2").render(
-        title=title,
-        sections=parts,
-        plots={part.suite: _plot(part) for part in parts},
-        reported=[row for row in leaderboard.rows if row.kind == "reported"],
-        shelves=shelves,
-        files=files,
-        facts=[said.facts(n, m) for n, m in enumerate(leaderboard.manifests, start=1)],
-        backbones=[said.backbones(manifest) for manifest in leaderboard.manifests],
-        manifests=leaderboard.manifests,
-        tally=_tally(leaderboard, scored),
-        level=f"{leaderboard.bootstrap.level:.0%}".replace("%", " %"),
-        bootstrap=leaderboard.bootstrap,
-        whisker=whisker,
-        footnotes=footnotes,
-        has_energy=any(row.cost and row.cost.joules is not None for row in leaderboard.rows),
-        source=_source(environment),
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            title=title,
+            sections=parts,
+            plots={part.suite: _plot(part) for part in parts},
+            reported=[row for row in leaderboard.rows if row.kind == "reported"],
+            shelves=shelves,
+            files=files,
+            facts=[said.facts(n, m) for n, m in enumerate(leaderboard.manifests, start=1)],
+            backbones=[said.backbones(manifest) for manifest in leaderboard.manifests],
+            manifests=leaderboard.manifests,
+            tally=_tally(leaderboard, scored),
+            level=f"{leaderboard.bootstrap.level:.0%}".replace("%", " %"),
+            bootstrap=leaderboard.bootstrap,
+            whisker=whisker,
+            footnotes=footnotes,
+            has_energy=any(row.cost and row.cost.joules is not None for row in leaderboard.rows),
+        )
     )
 
 
@@ -91,13 +80,3 @@ def _tally(leaderboard: Leaderboard, rows: Sequence[Row]) -> Mapping[str, Any]:
         "samples": sum(answered.values()),
         "seconds": sum(manifest.get("seconds") or 0 for manifest in leaderboard.manifests),
     }
-
-
-def _source(environment: Environment) -> Any:
-    """Style and script, to be put into the page as they stand."""
-
-    def read(name: str) -> Markup:
-        assert environment.loader is not None
-        return Markup(environment.loader.get_source(environment, name)[0])  # our own files
-
-    return read

@@ -1,0 +1,137 @@
+"""Words over a picture: what visual tokens read as, for the gallery and for `frostbench look`."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Rows: TypeAlias = Sequence[Sequence[str]]
+Form: TypeAlias = Literal["grid", "pyramid", "ranked"]
+
+EMPTY, BLANK, STRANGE = "∅", "␣", "\ufffd"
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token's word, and the words nearest to it, its own first, where they are known."""
+
+    word: str
+    near: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Tokens in rows, as they lie on the picture."""
+
+    rows: tuple[tuple[Token, ...], ...]
+
+    @property
+    def columns(self) -> int:
+        """The most tokens of a row."""
+        return max(map(len, self.rows), default=0)
+
+    @property
+    def size(self) -> str:
+        """How many rows of how many columns, "8 × 8"."""
+        return f"{len(self.rows)} × {self.columns}"
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """All tokens, row by row."""
+        return tuple(token for row in self.rows for token in row)
+
+    @property
+    def has_near(self) -> bool:
+        """Whether nearest words are known."""
+        return any(token.near for token in self.tokens)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What one part of a picture's visual tokens reads as.
+
+    A grid has one layer, and so has a ranked set, the most fitting word first; a pyramid has
+    several, from coarse to fine.
+    """
+
+    part: str
+    form: Form
+    layers: tuple[Layer, ...]
+
+    def __len__(self) -> int:
+        return sum(len(layer.tokens) for layer in self.layers)
+
+    @property
+    def ranked(self) -> tuple[Token, ...]:
+        """The tokens of all layers, in order."""
+        return tuple(token for layer in self.layers for token in layer.tokens)
+
+
+def words_of(
+    words: Mapping[str, Rows], near: Mapping[str, Sequence[Rows]] | None = None
+) -> tuple[Words, ...]:
+    """Parts as a method's `words` names them, with its `neighbours`: "part", or "part/1" and on.
+
+    Parts with numbers behind a stroke are the layers of one pyramid. Otherwise several rows of
+    several words are a grid, and all else is ranked.
+
+    >>> [(one.part, one.form) for one in words_of({"p/2": [["a", "b"]], "p/1": [["c"]]})]
+    [('p', 'pyramid')]
+    """
+    known = near or {}
+    layers: dict[str, list[str]] = {}
+    for name in sorted(words, key=_order):
+        layers.setdefault(name.partition("/")[0], []).append(name)
+    return tuple(
+        Words(part, _form(names, words), tuple(_layer(words[n], known.get(n)) for n in names))
+        for part, names in layers.items()
+    )
+
+
+def legible(word: str) -> str:
+    r"""A token's text as people can read it: no blanks around it, and no control characters.
+
+    >>> legible(" dog"), legible("\n"), legible(" "), legible("")
+    ('dog', '␊', '␣', '∅')
+    """
+    shown = "".join(map(_visible, word.strip(" ")))
+    return shown or (BLANK if word else EMPTY)
+
+
+def spaced(word: str) -> str:
+    """As `legible`, with a mark for a leading blank: tokens may differ by it alone.
+
+    >>> spaced(" dog"), spaced("dog")
+    ('␣dog', 'dog')
+    """
+    return (BLANK if word.startswith(" ") and word.strip(" ") else "") + legible(word)
+
+
+def _order(name: str) -> tuple[str, int, str]:
+    part, _, layer = name.partition("/")
+    return part, int(layer) if layer.isdecimal() else 0, layer
+
+
+def _form(names: Sequence[str], words: Mapping[str, Rows]) -> Form:
+    if len(names) > 1 or "/" in names[0]:
+        return "pyramid"
+    rows = words[names[0]]
+    return "grid" if len(rows) > 1 and all(len(row) > 1 for row in rows) else "ranked"
+
+
+def _layer(rows: Rows, near: Sequence[Rows] | None) -> Layer:
+    if near is None:
+        return Layer(tuple(tuple(map(Token, row)) for row in rows))
+    return Layer(
+        tuple(
+            tuple(Token(word, tuple(cell)) for word, cell in zip(row, cells, strict=True))
+            for row, cells in zip(rows, near, strict=True)
+        )
+    )
+
+
+def _visible(character: str) -> str:
+    if ord(character) < 0x20:
+        return chr(0x2400 + ord(character))  # the picture of a control character
+    strange = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
+    return STRANGE if strange else character
