@@ -234,6 +234,7 @@ class Bench:
                     target=shown.stored[index],
                     scores=result.scores,
                     features=result.features,
+                    counts=result.counts,
                     cost=StoredCost(**asdict(costs[index])),
                     pictures=shown.pictures[index],
                     words=words[index] if words is not None else {},

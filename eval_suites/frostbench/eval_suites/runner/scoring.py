@@ -1,7 +1,7 @@
 """Scores and features of predictions, as they come back from the store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,36 +9,54 @@ import numpy.typing as npt
 import torch
 
 from frostbench.eval_suites.runner.plan import AnyMetric
+from frostbench.eval_suites.statistics import checked_counts
 from frostbench.eval_suites.store.blobs import Blobs
 from frostbench.plugins.images import Image
 from frostbench.plugins.predictions import ImagePrediction, Prediction
-from frostbench.plugins.task import Metric, SetMetric, Target
+from frostbench.plugins.task import CorpusMetric, Metric, PooledMetric, SetMetric, Target
 from frostbench.plugins.waves import describe
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of one sample by metric, its features for set metrics, or why there are none."""
+    """What one sample has by metric: scores, features for set metrics, counts for pooled ones.
+
+    `error` says why there is nothing.
+    """
 
     scores: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     error: str | None = None
 
 
 class Scoring:
     """The metrics of a task. Features of a target are computed once and kept for its other rows.
 
+    Metrics that learn what is rare are bound to `corpus` once, here.
+
     Attributes:
         blobs: where features are kept.
+
+    Raises:
+        ValueError: a metric needs a corpus, and this is none.
     """
 
-    def __init__(self, metrics: Mapping[str, AnyMetric], blobs: Blobs) -> None:
-        self._singles: dict[str, Metric] = {
-            name: metric for name, metric in metrics.items() if not isinstance(metric, SetMetric)
-        }
-        self._sets: dict[str, SetMetric] = {
-            name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)
-        }
+    def __init__(
+        self, metrics: Mapping[str, AnyMetric], blobs: Blobs, corpus: Sequence[Target] = ()
+    ) -> None:
+        self._singles: dict[str, Metric] = {}
+        self._pooled: dict[str, PooledMetric] = {}
+        self._sets: dict[str, SetMetric] = {}
+        for name, metric in metrics.items():
+            if isinstance(metric, CorpusMetric):
+                self._singles[name] = metric.on(corpus)
+            elif isinstance(metric, PooledMetric):
+                self._pooled[name] = metric
+            elif isinstance(metric, SetMetric):
+                self._sets[name] = metric
+            else:
+                self._singles[name] = metric
         self.blobs = blobs
         self._known: dict[tuple[str, str], str | ValueError] = {}
 
@@ -73,7 +91,13 @@ class Scoring:
             if value != value:
                 return Scored(error=f"metric {name!r} gave NaN")
             scores[name] = value
-        return Scored(scores)
+        counts: dict[str, tuple[float, ...]] = {}
+        for name, pooled in self._pooled.items():
+            try:
+                counts[name] = checked_counts(pooled.pooling, pooled.counts(prediction, target))
+            except Exception as error:
+                return Scored(error=f"metric {name!r}: {describe(error)}")
+        return Scored(scores, counts=counts)
 
     def _with_features(
         self,
@@ -107,7 +131,7 @@ class Scoring:
                 assert isinstance(theirs, str)
                 done = updated[index]
                 features = {**done.features, name: (feature, theirs)}
-                updated[index] = Scored(done.scores, features)
+                updated[index] = replace(done, features=features)
         return updated
 
     def _features(self, name: str, images: Sequence[Image]) -> list[str | ValueError]:

@@ -1,15 +1,18 @@
 """Intervals on everything, and ranks that are ranges.
 
 A column is what one row of the leaderboard scored under one metric: `Means` where every sample has
-a score of its own, `Frechet` where the whole set has one. Both give an `Estimate` with an interval,
-and the paired `difference` of two columns on the samples that both have. The bootstrap resamples
-clusters (samples that share images or an episode), with the same draws for every column over the
-same clusters, so that differences are paired.
+a score of its own; `Pooled` where the whole set has one, from counts that samples add up to; and
+`Frechet` where it has one from their features. All give an `Estimate` with an interval, and the
+paired `difference` of two columns on the samples that both have. The bootstrap resamples clusters
+(samples that share images or an episode), with the same draws for every column over the same
+clusters, so that differences are paired.
 """
 
 from frostbench.eval_suites.statistics.bootstrap import Bootstrap, Bounds, Estimate
 from frostbench.eval_suites.statistics.frechet import Frechet, frechet_distance
 from frostbench.eval_suites.statistics.means import Means
+from frostbench.eval_suites.statistics.pooled import Pooled
+from frostbench.eval_suites.statistics.pooling import checked_counts
 from frostbench.eval_suites.statistics.ranks import Column, Rank, difference, rank_ranges
 
 __all__ = [
@@ -19,7 +22,9 @@ __all__ = [
     "Estimate",
     "Frechet",
     "Means",
+    "Pooled",
     "Rank",
+    "checked_counts",
     "difference",
     "frechet_distance",
     "rank_ranges",

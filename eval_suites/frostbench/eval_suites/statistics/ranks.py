@@ -7,11 +7,12 @@ from typing import TypeAlias, TypeVar
 from frostbench.eval_suites.statistics.bootstrap import Bootstrap, Estimate
 from frostbench.eval_suites.statistics.frechet import Frechet
 from frostbench.eval_suites.statistics.means import Means
+from frostbench.eval_suites.statistics.pooled import Pooled
 
 K = TypeVar("K", bound=Hashable)
 
 
-Column: TypeAlias = Means | Frechet
+Column: TypeAlias = Means | Pooled | Frechet
 """What one row scored under one metric."""
 
 
@@ -30,10 +31,12 @@ def difference(one: Column, two: Column, bootstrap: Bootstrap) -> Estimate | Non
     """The first column less the second on the samples that both have, paired.
 
     Raises:
-        TypeError: one is a mean and the other is not.
+        TypeError: the two are of different kinds.
     """
     match one, two:
         case Means(), Means():
+            return one.difference(two, bootstrap)
+        case Pooled(), Pooled():
             return one.difference(two, bootstrap)
         case Frechet(), Frechet():
             return one.difference(two, bootstrap)

@@ -46,9 +46,10 @@ class Record:
     A row of the leaderboard is (`method`, `control`): a method alone, a control that needs no
     method (`method` None), or a control that is made of a method (its ceiling, majority vote).
     `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
-    `features` name, for set metrics, the blobs of prediction and target. `pictures` are blobs
-    to look at, by role ("input", "corrupted"); `words` is what the input image became, by part.
-    `extra` are columns that plugins added.
+    `features` name, for set metrics, the blobs of prediction and target; `counts` hold, for pooled
+    metrics, what the sample adds to the sums. `pictures` are blobs to look at, by role ("input",
+    "corrupted"); `words` is what the input image became, by part. `extra` are columns that plugins
+    added.
     """
 
     suite: str
@@ -68,6 +69,7 @@ class Record:
     pictures: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     extra: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def row(self) -> tuple[str | None, str | None]:
@@ -91,4 +93,6 @@ class Record:
         values["target"] = Stored.from_json(values["target"])
         values["cost"] = StoredCost(**values["cost"])
         values["features"] = {key: tuple(pair) for key, pair in values["features"].items()}
+        # Runs of before there were pooled metrics have no counts.
+        values["counts"] = {key: tuple(sums) for key, sums in values.get("counts", {}).items()}
         return Record(**values)

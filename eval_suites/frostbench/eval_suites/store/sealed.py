@@ -37,9 +37,10 @@ SCHEMA = pa.schema(
         ("pictures", pa.map_(_TEXT, _TEXT)),
         ("words", pa.map_(_TEXT, pa.list_(pa.list_(_TEXT)))),
         ("extra", pa.map_(_TEXT, pa.float64())),
+        ("counts", pa.map_(_TEXT, pa.list_(pa.float64()))),
     ]
 )
-_MAPS = ("scores", "features", "pictures", "words", "extra")
+_MAPS = ("scores", "features", "pictures", "words", "extra", "counts")
 
 
 def sealed_name(task: str, protocol: str | None) -> str:
@@ -74,5 +75,5 @@ def _row(record: Record) -> dict[str, Any]:
 
 def _record(row: dict[str, Any]) -> Record:
     for name in _MAPS:
-        row[name] = dict(row[name] or ())
+        row[name] = dict(row.get(name) or ())
     return Record.from_json(row)
