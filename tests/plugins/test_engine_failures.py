@@ -171,8 +171,8 @@ def test_in_half_precision_only_pure_attention_is_trusted_with_pads():
         (Prompt((Ids((3,) * 95),), Choose(("dog house",))), "reads at most 96"),
         (Prompt((), Generate(2), bos=False), "an empty prompt cannot be answered"),
         (
-            Prompt((Text("a"),), Generate(2), adapter=Adapter("mine", Path())),
-            "no adapter named 'mine'",
+            Prompt((Text("a"),), Generate(2), adapter=Adapter("mine", Path("nowhere"))),
+            "no folder nowhere for adapter 'mine'",
         ),
         (Prompt((Text("a"),), Generate(2), backbone="lmm"), "no backbone named 'lmm'; there are"),
         (Prompt((Text("a"),), Regress(2, lambda x: x)), "Regress is declared, not executed yet"),

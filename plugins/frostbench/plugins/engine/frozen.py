@@ -2,63 +2,70 @@
 
 from collections.abc import Sequence
 
+from frostbench.plugins.backbones.adapters import adapted
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.completions import Completion, Failed
 from frostbench.plugins.engine.model import ModelEngine
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import Traits
 from frostbench.plugins.method import Backbones
-from frostbench.plugins.prompts import Prompt
+from frostbench.plugins.prompts import Adapter, Prompt
 
 
 class FrozenEngine:
     """Answers prompts with the frozen models of a pack.
 
     The prompts of many requests, of many methods, come in one call; each backbone's are batched
-    together. An answer does not depend, beyond rounding, on the prompts beside it.
+    together, those under an adapter by themselves. An answer does not depend, beyond rounding, on
+    the prompts beside it.
     """
 
     def __init__(self, backbones: Backbones, settings: EngineSettings | None = None) -> None:
         self._backbones = backbones
         self._settings = settings or EngineSettings()
-        self._engines: dict[str, ModelEngine] = {}
+        self._engines: dict[tuple[str, Adapter | None], ModelEngine] = {}
 
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """One completion a prompt, in order. A prompt that cannot be answered is `Failed`."""
         answers: list[Completion | None] = [None] * len(prompts)
-        by_role: dict[str, list[int]] = {}
+        groups: dict[tuple[str, Adapter | None], list[int]] = {}
         for index, prompt in enumerate(prompts):
-            by_role.setdefault(prompt.backbone, []).append(index)
-        for role, members in by_role.items():
-            completions = self._run(role, [prompts[index] for index in members])
+            groups.setdefault((prompt.backbone, prompt.adapter), []).append(index)
+        for (role, adapter), members in groups.items():
+            completions = self._run(role, adapter, [prompts[index] for index in members])
             for index, completion in zip(members, completions, strict=True):
                 answers[index] = completion
         return [answer for answer in answers if answer is not None]
 
-    def traits(self, role: str) -> Traits:
+    def traits(self, role: str, adapter: Adapter | None = None) -> Traits:
         """What was found to leave a backbone's answers as they are: caches, branches, padding.
 
         Raises:
             LookupError: there is no such backbone.
             TypeError: it is no language model.
+            ValueError: the adapter cannot be read, or does not fit.
         """
-        return self._engine(role).traits
+        return self._engine(role, adapter).traits
 
-    def _run(self, role: str, prompts: Sequence[Prompt]) -> list[Completion]:
+    def _run(
+        self, role: str, adapter: Adapter | None, prompts: Sequence[Prompt]
+    ) -> list[Completion]:
         try:
-            engine = self._engine(role)
+            engine = self._engine(role, adapter)
         except (LookupError, ValueError, TypeError) as error:
             reason = error.args[0] if error.args else type(error).__name__
             return [Failed(str(reason)) for _ in prompts]
         return engine.run(prompts)
 
-    def _engine(self, role: str) -> ModelEngine:
-        if role not in self._engines:
+    def _engine(self, role: str, adapter: Adapter | None) -> ModelEngine:
+        key = role, adapter
+        if key not in self._engines:
             backbone = self._backbones.get(role)
             if not isinstance(backbone, CausalLM):
                 raise TypeError(
                     f"backbone {role!r} is a {type(backbone).__name__}, which answers no prompts; "
                     "this engine asks language models."
                 )
-            self._engines[role] = ModelEngine(backbone, role, self._settings)
-        return self._engines[role]
+            lm = backbone if adapter is None else adapted(backbone, adapter)
+            self._engines[key] = ModelEngine(lm, role, self._settings)
+        return self._engines[key]

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.prompts import (
-    Adapter,
     Ask,
     Choose,
     Generate,
@@ -61,11 +60,12 @@ class Item:
 def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
     """Tokenise a prompt's segments, each alone, and check that the model can answer it.
 
+    `lm` is the model under the prompt's adapter, if it names one.
+
     Raises:
         UnanswerableError: it cannot.
     """
     ask = _executable(prompt.ask)
-    _check_adapter(prompt.adapter, lm, role)
     parts = _parts(prompt, lm, role)
     strings = _strings(ask, lm)
     new = _new_tokens(ask, strings, lm)
@@ -95,14 +95,6 @@ def _executable(ask: Ask) -> Generate | Choose:
         f"{type(ask).__name__} is declared, not executed yet: this engine answers Generate and "
         "Choose."
     )
-
-
-def _check_adapter(adapter: Adapter | None, lm: CausalLM, role: str) -> None:
-    if adapter is not None:
-        raise UnanswerableError(
-            f"backbone {role!r} has no adapter named {adapter.name!r}; there are none. Leave "
-            "`adapter` out to ask the frozen model itself."
-        )
 
 
 def _parts(prompt: Prompt, lm: CausalLM, role: str) -> list[list[int] | Tensor]:
