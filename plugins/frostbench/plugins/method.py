@@ -37,13 +37,15 @@ class Setup:
 
     `weights` is the method's own folder in the pack, None where the pack has none; `settings`
     are plain values of the user's configuration under the method's name; `device` is where the
-    method's own parts run.
+    method's own parts run. `adapters` are the folders of its LoRA adapters in the pack, by the
+    corruption that each undoes.
     """
 
     backbones: Backbones
     weights: Path | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     device: str = "cpu"
+    adapters: Mapping[str, Path] = field(default_factory=dict)
 
     def folder(self, method: str) -> Path:
         """The folder of the weights that a method cannot do without.

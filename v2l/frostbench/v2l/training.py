@@ -11,6 +11,7 @@ from torch import Tensor
 from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.baselines.autoencoder.pool import Pool
+from frostbench.baselines.autoencoder.projection import fit_spread
 from frostbench.baselines.autoencoder.reconstruction import Reconstruction
 from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.baselines.autoencoder.training import (
@@ -225,36 +226,15 @@ def image_features(images: Float[Tensor, "b 3 h w"], clip: Clip) -> Float[Tensor
         return clip.encode_image((images + 1) / 2)
 
 
-@torch.no_grad()
 def fit_projection(model: V2LTokenizer, points: Float[Tensor, "n d"]) -> None:
-    """Set the projection so that the local words spread as features do: same mean and covariance.
-
-    Principal directions are matched in order: the direction in which texts differ most becomes
-    that in which features differ most.
+    """Set the projection so that the local words spread as features do; see `fit_spread`.
 
     Raises:
         ValueError: the tokenizer has no projection to fit.
     """
     if not model.settings.projection:
         raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
-    words = torch.unique(model.tok_embeddings.weight, dim=0).double()
-    text_mean, text_spread, text_axes = _principal(words)
-    mean, spread, axes = _principal(points.double())
-    # Directions in which texts hardly differ carry nothing but rounding.
-    gain = torch.where(text_spread > 1e-4 * text_spread[0], spread / text_spread, 0.0)
-    weight = axes @ gain.diag() @ text_axes.T
-    model.codebook_projection.weight.copy_(weight)
-    model.codebook_projection.bias.copy_(mean - weight @ text_mean)
-
-
-def _principal(
-    points: Float[Tensor, "n d"],
-) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"], Float[Tensor, "d d"]]:
-    """Mean, deviations along the principal axes from the largest, and the axes as columns."""
-    mean = points.mean(0)
-    centred = points - mean
-    values, axes = torch.linalg.eigh(centred.T @ centred / len(points))
-    return mean, values.flip(0).clamp(min=1e-12).sqrt(), axes.flip(1)
+    fit_spread(model.codebook_projection, torch.unique(model.tok_embeddings.weight, dim=0), points)
 
 
 def load(folder: Path) -> V2LTokenizer:

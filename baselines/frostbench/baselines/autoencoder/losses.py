@@ -1,10 +1,11 @@
 """What the autoencoder and its discriminator are trained to do.
 
-Generator: pixels + perceptual + codebook + adaptive weight * adversarial. Discriminator: hinge.
+Generator: pixels + perceptual + codebook + weight * adversarial, and beside them what else guides
+the codes. Discriminator: hinge or logistic.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, cast, runtime_checkable
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -30,17 +31,29 @@ class PerceptualDistance(Protocol):
 class LossSettings:
     """The terms' weights. The defaults are those of `imagenet_vqgan`.
 
-    `adversarial_weight` multiplies the adaptive weight, and 0 leaves the discriminator out;
-    `adversarial_start` is the first step, counted from 0, in which it takes part. So for the
-    perceptual network, which takes part from the beginning in the published trainings.
+    `adversarial_weight` multiplies the adaptive weight, or is the weight itself where `adaptive` is
+    off, and 0 leaves the discriminator out; `adversarial_start` is the first step, counted from 0,
+    in which it takes part. So for the perceptual network, which takes part from the beginning in
+    the published trainings. `pixel` is what the mean over values is taken of. With the "logistic"
+    adversary the generator's loss does not saturate. `lecam_weight` is that of `LeCam`.
+
+    What guides the codes to a meaning (SPAE's semantic loss) counts `guidance_weight` times as much
+    as all other terms together: it is multiplied by the ratio of the two, at most by
+    `guidance_largest`.
     """
 
+    pixel: Literal["absolute", "squared"] = "absolute"
     pixel_weight: float = 1.0
     perceptual_weight: float = 1.0
     perceptual_start: int = 0
     codebook_weight: float = 1.0
     adversarial_weight: float = 0.8
     adversarial_start: int = 250_001
+    adaptive: bool = True
+    adversary: Literal["hinge", "logistic"] = "hinge"
+    lecam_weight: float = 0.0
+    guidance_weight: float = 0.0
+    guidance_largest: float = 100.0
 
     def perceptual(self, step: int) -> bool:
         """Whether the perceptual network takes part in a step."""
@@ -53,9 +66,9 @@ class LossSettings:
 
 @dataclass(frozen=True, eq=False)
 class GeneratorLoss:
-    """The generator's loss and its terms before weighting; `weight` is the adaptive weight.
+    """The generator's loss and its terms before weighting; `weight` is the adversarial weight.
 
-    `perceptual`, `adversarial` and `weight` are 0 where the settings leave them out.
+    `perceptual`, `adversarial`, `weight` and `guidance` are 0 where they are left out.
     """
 
     total: Float[Tensor, ""]
@@ -64,6 +77,7 @@ class GeneratorLoss:
     codebook: Float[Tensor, ""]
     adversarial: Float[Tensor, ""]
     weight: Float[Tensor, ""]
+    guidance: Float[Tensor, ""]
 
 
 def generator_loss(
@@ -76,17 +90,19 @@ def generator_loss(
     last_layer: Tensor,
     perceptual: PerceptualDistance | None,
     discriminator: nn.Module | None,
+    guidance: Float[Tensor, ""] | None = None,
 ) -> GeneratorLoss:
     """The loss of one batch; pictures in [-1, 1].
 
     `last_layer` is the weight at which the gradients of reconstruction and adversary are balanced
-    (the decoder's last convolution).
+    (the decoder's last convolution). `guidance` is what guides the codes, before it is weighed.
 
     Raises:
         ValueError: a term has a weight, and the network that it needs is missing.
     """
     reconstruction = reconstruction.float()
-    pixel = (images - reconstruction).abs().mean()
+    error = images - reconstruction
+    pixel = (error.abs() if settings.pixel == "absolute" else error.square()).mean()
     zero = pixel.new_zeros(())
     distance = zero
     if settings.perceptual(step):
@@ -105,10 +121,26 @@ def generator_loss(
                 f"an adversarial weight of {settings.adversarial_weight} needs a discriminator; "
                 "give one, or set the weight to 0."
             )
-        adversarial = -cast(Tensor, discriminator(reconstruction)).float().mean()
-        weight = settings.adversarial_weight * balance(likelihood, adversarial, last_layer)
+        fake = cast(Tensor, discriminator(reconstruction)).float()
+        adversarial = (
+            -fake if settings.adversary == "hinge" else functional.softplus(-fake)
+        ).mean()
+        weight = zero + settings.adversarial_weight
+        if settings.adaptive:
+            weight = weight * balance(likelihood, adversarial, last_layer)
         total = total + weight * adversarial
-    return GeneratorLoss(total, pixel, distance, codebook, adversarial, weight)
+    if guidance is not None and settings.guidance_weight > 0:
+        ratio = (total / guidance).detach().clamp(0, settings.guidance_largest)
+        total = total + settings.guidance_weight * ratio * guidance
+    return GeneratorLoss(
+        total,
+        pixel,
+        distance,
+        codebook,
+        adversarial,
+        weight,
+        zero if guidance is None else guidance,
+    )
 
 
 def balance(
@@ -124,8 +156,42 @@ def balance(
 
 
 def discriminator_loss(
-    real: Float[Tensor, "b 1 ph pw"], fake: Float[Tensor, "b 1 ph pw"]
+    real: Float[Tensor, "b 1 ph pw"],
+    fake: Float[Tensor, "b 1 ph pw"],
+    adversary: Literal["hinge", "logistic"] = "hinge",
 ) -> Float[Tensor, ""]:
-    """Hinge loss: real patches above 1, reconstructed ones below -1."""
-    errors = functional.relu(1 - real.float()).mean() + functional.relu(1 + fake.float()).mean()
-    return errors / 2
+    """Hinge: real patches above 1, fake ones below -1. Logistic: as far apart as can be."""
+    error = functional.softplus if adversary == "logistic" else _hinge
+    return (error(-real.float()).mean() + error(fake.float()).mean()) / 2
+
+
+def _hinge(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    return functional.relu(1 + logits)
+
+
+class LeCam(nn.Module):
+    """A regulariser for a discriminator with little data: how far its two sides have come apart.
+
+    Tseng et al., "Regularizing Generative Adversarial Networks under Limited Data", CVPR 2021,
+    https://arxiv.org/abs/2104.03310, in the form of MAGVIT's code: each side's logits are held to
+    the running mean of the other, and only where they are beyond it.
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        super().__init__()
+        self.decay = decay
+        self.real: Tensor
+        self.fake: Tensor
+        self.register_buffer("real", torch.zeros(()))
+        self.register_buffer("fake", torch.zeros(()))
+
+    def forward(
+        self, real: Float[Tensor, "b 1 ph pw"], fake: Float[Tensor, "b 1 ph pw"]
+    ) -> Float[Tensor, ""]:
+        """The regulariser of one batch; the running means move on."""
+        real, fake = real.float(), fake.float()
+        self.real.lerp_(real.detach().mean(), 1 - self.decay)
+        self.fake.lerp_(fake.detach().mean(), 1 - self.decay)
+        above = functional.relu(real - self.fake).square().mean()
+        below = functional.relu(self.real - fake).square().mean()
+        return above + below

@@ -8,11 +8,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """Pictures, about [-1, 1], the codebook's loss, and the ids (None where none were drawn)."""
+    """Pictures, about [-1, 1], the codebook's loss, and the ids (None where none were drawn).
+
+    `guidance` is the loss that guides codes to a meaning, where a method has one.
+    """
 
     images: Float[Tensor, "b 3 h w"]
     codebook_loss: Float[Tensor, ""]
-    ids: Int[Tensor, "b gh gw"] | None
+    ids: Int[Tensor, "b _n *more"] | None
+    guidance: Float[Tensor, ""] | None = None
 
 
 def psnr(

@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from frostbench.baselines.autoencoder.average import Average
 from frostbench.baselines.autoencoder.discriminator import Discriminator
 from frostbench.baselines.autoencoder.initial import pass_through
 from frostbench.baselines.autoencoder.losses import (
+    LeCam,
     LossSettings,
     PerceptualDistance,
     discriminator_loss,
@@ -30,11 +32,14 @@ class TrainingSettings:
     """How an autoencoder is trained.
 
     `rate` is reached after `warmup_steps` and then falls along half a cosine to 0, or stays where
-    `cosine` is off. The rest is no part of the published trainings, and for short ones:
-    `pass_through` begins from other weights than torch's own (see there); for
-    `noisy_steps` the features get noise of deviation `noise` instead of being quantized, and
-    `power_weight` holds their squares down; before each of `fit_steps` the codebook is fitted to
-    the features of the next `fit_batches` batches, so that no code lies where no feature is.
+    `cosine` is off. `average` is the decay of a running mean of the weights, which is what is kept
+    at the end; 0 keeps the last weights.
+
+    The rest is no part of the published trainings, and for short ones: `pass_through` begins from
+    other weights than torch's own (see there); for `noisy_steps` the features get noise of
+    deviation `noise` instead of being quantized, and `power_weight` holds their squares down;
+    before each of `fit_steps` the codebook is fitted to the features of the next `fit_batches`
+    batches, so that no code lies where no feature is.
     `bfloat16` computes in that type where it is safe.
     """
 
@@ -45,6 +50,7 @@ class TrainingSettings:
     cosine: bool = False
     betas: tuple[float, float] = (0.5, 0.9)
     epsilon: float = 1e-8
+    average: float = 0.0
     loss: LossSettings = field(default_factory=LossSettings)
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
     pass_through: bool = False
@@ -96,6 +102,8 @@ class AdversarialTraining:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generator_steps = self._optimiser(trained)
         self.discriminator_steps = self._optimiser(self.discriminator.parameters())
+        self.lecam = LeCam().to(device) if settings.loss.lecam_weight > 0 else None
+        self.average = Average(model, settings.average) if settings.average > 0 else None
 
     def _optimiser(self, parameters: Iterable[Tensor]) -> torch.optim.Adam:
         settings = self.settings
@@ -105,12 +113,22 @@ class AdversarialTraining:
 
     def parts(self) -> Mapping[str, Stateful]:
         """Everything that a resumed training needs."""
-        return {
+        parts: dict[str, Stateful] = {
             "model": self.model,
             "discriminator": self.discriminator,
             "generator_steps": self.generator_steps,
             "discriminator_steps": self.discriminator_steps,
         }
+        if self.lecam is not None:
+            parts["lecam"] = self.lecam
+        if self.average is not None:
+            parts["average"] = self.average
+        return parts
+
+    def finish(self) -> None:
+        """Give the model the running mean of its weights, where the settings ask for one."""
+        if self.average is not None:
+            self.average.into(self.model)
 
     def step(self, index: int) -> Mapping[str, float]:
         """Train on one batch: the generator, then the discriminator once it takes part."""
@@ -135,10 +153,13 @@ class AdversarialTraining:
                 last_layer=self.last_layer,
                 perceptual=self.perceptual,
                 discriminator=self.discriminator,
+                guidance=result.guidance,
             )
         self.generator_steps.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         self.generator_steps.step()
+        if self.average is not None:
+            self.average.update(self.model)
         values = {
             "loss": float(loss.total.detach()),
             "psnr": float(psnr(images, result.images.detach()).mean()),
@@ -148,6 +169,8 @@ class AdversarialTraining:
         if settings.loss.perceptual(index):
             values["perceptual"] = float(loss.perceptual.detach())
         values["codebook" if noise is None else "power"] = float(loss.codebook.detach())
+        if result.guidance is not None:
+            values["guidance"] = float(loss.guidance.detach())
         if result.ids is not None:
             values["perplexity"] = perplexity(result.ids)
         if settings.loss.adversarial(index):
@@ -158,9 +181,11 @@ class AdversarialTraining:
 
     def _train_discriminator(self, images: Tensor, reconstruction: Tensor) -> float:
         with self._precision(images):
-            loss = discriminator_loss(
-                self.discriminator(images), self.discriminator(reconstruction.float())
-            )
+            real = self.discriminator(images)
+            fake = self.discriminator(reconstruction.float())
+            loss = discriminator_loss(real, fake, self.settings.loss.adversary)
+            if self.lecam is not None:
+                loss = loss + self.settings.loss.lecam_weight * self.lecam(real, fake)
         self.discriminator_steps.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.discriminator_steps.step()

@@ -1,0 +1,221 @@
+"""SPAE as a method: the upper layers of the pyramid to understand, all of it to restore.
+
+Yu et al., NeurIPS 2023, https://arxiv.org/abs/2306.17842. The paper's prompts are not known word by
+word; those that its successors print are used.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frostbench.baselines.autoencoder.quantizer import nearest_several
+from frostbench.baselines.autoencoder.settings import NetworkSettings
+from frostbench.baselines.spae.codebook import (
+    CodebookSettings,
+    Words,
+    choose,
+    input_rows,
+    special_ids,
+    standardised,
+)
+from frostbench.baselines.spae.model import SPAE, SPAESettings
+from frostbench.baselines.spae.plugin import CARD
+from frostbench.baselines.spae.training import load
+from frostbench.plugins.backbones.checksum import checksum
+from frostbench.plugins.discrete.borrowing import borrow
+from frostbench.plugins.discrete.fingerprint import fingerprint
+from frostbench.plugins.discrete.language import Language
+from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting, as_unit
+from frostbench.plugins.discrete.resizing import to_square
+from frostbench.plugins.discrete.rows import by_row
+from frostbench.plugins.method import Setup
+from frostbench.plugins.prompts import Ids, Segment
+from frostbench.plugins.settings import read_settings
+from frostbench.plugins.tokens import Pyramid, VisualTokens, tensors_of
+
+
+@dataclass(frozen=True)
+class SPAEMethodSettings(DiscretePrompting):
+    """How pictures are read, and how words are shown.
+
+    Attributes:
+        image_size: Side, in pixels, of the square that the encoder reads. None is the size that
+            the pyramid was made for, and the only one: its layers are parts of one grid.
+        shown_layers: Layers, from the first on, that a prompt shows where the picture is to be
+            understood. Published are 2 of them (5 words) and 3 (21 words).
+    """
+
+    image_size: int | None = None
+    shown_layers: int = 2
+
+
+class SPAEMethod(DiscreteMethod):
+    """Words of the language model itself, layer by layer, row by row within a layer."""
+
+    card = CARD
+    grid_part = "pyramid"
+
+    def __init__(
+        self,
+        model: SPAE,
+        words: Words,
+        language: Language,
+        settings: SPAEMethodSettings,
+        device: str = "cpu",
+    ) -> None:
+        """Put a trained tokenizer, its words and a language model's tokens together.
+
+        Raises:
+            ValueError: two of them do not fit: layers, size of pictures, words, vocabulary.
+        """
+        sizes = model.settings
+        self._model = model.to(device).eval().requires_grad_(False)
+        self._device = device
+        self._words = words.texts
+        self._side = sizes.image_size
+        self._shown = settings.shown_layers
+        if settings.image_size not in (None, self._side):
+            raise ValueError(
+                f"image_size is {settings.image_size}, and this pyramid of layers {sizes.layers} "
+                f"is made of pictures of {self._side}x{self._side} pixels; leave image_size out."
+            )
+        if not 0 < self._shown <= len(sizes.layers):
+            raise ValueError(
+                f"shown_layers is {self._shown}: a prompt shows at least one and no more than the "
+                f"{len(sizes.layers)} layers of the pyramid."
+            )
+        if len(words.texts) != sizes.words:
+            raise ValueError(
+                f"there are {len(words.texts)} words for {sizes.words} rows of the codebook; "
+                "words.json and the weights are not of one training."
+            )
+        self.prompting = settings
+        self.language = language
+        self._borrowed = borrow(self._words, language)
+        self._rows = torch.tensor(self._borrowed.rows, device=device)
+        self.lending = self._borrowed.lending
+
+    @classmethod
+    def build(cls, setup: Setup) -> "SPAEMethod":
+        """Load the pack's weights, and find the codebook's words among its language model's."""
+        folder = setup.folder(cls.card.name)
+        settings = read_settings(SPAEMethodSettings, setup.settings, "method.spae")
+        language = setup.backbones.get("llm")
+        return cls(load(folder), Words.load(folder), language, settings, setup.device)
+
+    @classmethod
+    def toy(cls) -> "SPAEMethod":
+        """Random weights, pictures of 16x16, layers of 1, 4 and 16 words and 16 more."""
+        from frostbench.plugins.kit import toys
+
+        llm = toys.backbones().get("llm")
+        codes = CodebookSettings()
+        words = choose(llm, special_ids(llm), codes)
+        network = NetworkSettings(
+            channels=4,
+            multipliers=(1, 1, 2),
+            residual_blocks=1,
+            attention_sizes=(),
+            nominal_size=16,
+            z_channels=4,
+            norm_groups=2,
+        )
+        sizes = SPAESettings(network, (1, 2, 4, 4), words=len(words.ids), width=llm.width)
+        with toys.seeded():
+            model = SPAE(sizes)
+        model.set_codebook(standardised(input_rows(llm, words), codes.standardise))
+        return cls(model, words, llm, SPAEMethodSettings())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the weights, and of the words that the language model lets the pyramid use."""
+        return fingerprint(
+            method=self.card.name,
+            version=self.card.version,
+            weights=checksum(self._model),
+            rows=repr(self._borrowed.rows),
+        )
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """How much of the codebook another language model lacks."""
+        return self._borrowed.notes(self.card.name)
+
+    @property
+    def shortened_by(self) -> Sequence[str]:
+        """Fewer layers in a prompt."""
+        return ("shown_layers",)
+
+    def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
+        """Pictures as pyramids of words, counted among those that the language model has."""
+        squares = to_square(images, sizes, self._side).to(self._device)
+        flat = by_row(self._encode, squares * 2 - 1).cpu()
+        counts = [side * side for side in self._model.settings.layers]
+        pairs = zip(flat.split(counts, 1), self._model.settings.layers, strict=True)
+        return VisualTokens(
+            {self.grid_part: Pyramid(tuple(ids.unflatten(1, (side, side)) for ids, side in pairs))}
+        )
+
+    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+        """The words of the upper layers as ids, layer by layer, row by row."""
+        ids = [lent for layer in self._upper(tokens) for lent in self.lending.lend(layer)]
+        return (Ids(tuple(ids)),)
+
+    def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
+        """Pictures from pyramids, whole or cut short after some layer."""
+        layers = tensors_of(tokens.parts[self.grid_part])
+        rows = [self._rows[layer.to(self._device)] for layer in layers]
+        return as_unit(by_row(lambda *grids: self._model.decode(grids), *rows))
+
+    def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
+        """The words of each layer ("pyramid/1", ...), row by row."""
+        layers = tensors_of(tokens.parts[self.grid_part])
+        return {
+            f"{self.grid_part}/{number}": [
+                [self._word(code) for code in row] for row in layer[0].tolist()
+            ]
+            for number, layer in enumerate(layers, 1)
+        }
+
+    def neighbours(
+        self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
+    ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
+        """For each token the words nearest to what its layer looked up."""
+        squares = to_square(images, sizes, self._side).to(self._device)
+        found: list[Mapping[str, Sequence[Sequence[Sequence[str]]]]] = []
+        for square in squares:
+            with torch.no_grad():
+                streamed = self._model.stream(square[None] * 2 - 1, self._rows)
+            parts: dict[str, Sequence[Sequence[Sequence[str]]]] = {}
+            codes = self._model.codes()[self._rows]
+            pairs = zip(streamed.queries, self._model.settings.layers, strict=True)
+            for number, (query, side) in enumerate(pairs, 1):
+                near = nearest_several(query[0], codes, count).view(side, side, count)
+                parts[f"{self.grid_part}/{number}"] = [
+                    [[self._word(code) for code in cell] for cell in row] for row in near.tolist()
+                ]
+            found.append(parts)
+        return found
+
+    def spoken(self, tokens: VisualTokens) -> Sequence[str]:
+        """The words of the upper layers, the first layer's before the next one's."""
+        return [self._word(code) for layer in self._upper(tokens) for code in _listed(layer)]
+
+    def _upper(self, tokens: VisualTokens) -> list[Int[Tensor, "_side _side"]]:
+        """The layers of one picture that a prompt shows."""
+        return [layer[0] for layer in tensors_of(tokens.parts[self.grid_part])[: self._shown]]
+
+    def _encode(self, squares: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b n"]:
+        return torch.cat(self._model.stream(squares, self._rows).ids, 1)
+
+    def _word(self, code: int) -> str:
+        return self._words[self._borrowed.rows[code]]
+
+
+def _listed(layer: Int[Tensor, "side side"]) -> list[int]:
+    codes: list[int] = layer.flatten().tolist()
+    return codes

@@ -1,0 +1,43 @@
+"""SPAE's entry: its card and its recipe, without loading any of its code."""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.hooks import hookimpl
+from frostbench.plugins.recipe import Recipe
+
+CARD = Card(
+    name="spae",
+    paper="https://arxiv.org/abs/2306.17842",
+    summary="a pyramid of the language model's own words, meaning on top and appearance below",
+    capabilities=frozenset(
+        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
+    ),
+    backbones=("llm",),
+    trained=("encoder", "decoder"),
+    trained_on="the pack's training pictures, guided by the pack's CLIP; no weights are published",
+    reasons={
+        "Segment": "it has no mask head",
+        "Ground": "it has no mask head",
+        "Detect": "it has no box head",
+    },
+)
+
+
+@hookimpl
+def frostbench_methods() -> Iterable[Offer[Card]]:
+    """Offer the method."""
+    return [Offer(CARD, "frostbench.baselines.spae.method:SPAEMethod")]
+
+
+@hookimpl
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer the training."""
+    return [
+        Recipe(
+            "spae",
+            ("data", "llm", "clip", "perceptual"),
+            "frostbench.baselines.spae.training:train",
+            "SPAE: encoder and decoder around the language model's embeddings, guided by CLIP",
+        )
+    ]

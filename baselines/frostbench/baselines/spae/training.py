@@ -1,0 +1,228 @@
+"""The recipe that trains SPAE on a pack's pictures, guided by the pack's CLIP."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.baselines.autoencoder import stored
+from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
+from frostbench.baselines.autoencoder.pool import Pool
+from frostbench.baselines.autoencoder.projection import fit_spread
+from frostbench.baselines.autoencoder.reconstruction import Reconstruction
+from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
+from frostbench.baselines.autoencoder.training import AdversarialTraining, TrainingSettings
+from frostbench.baselines.spae.codebook import (
+    CodebookSettings,
+    choose,
+    input_rows,
+    special_ids,
+    standardised,
+)
+from frostbench.baselines.spae.figures import measured
+from frostbench.baselines.spae.model import SPAE, SPAESettings
+from frostbench.baselines.spae.semantic import SemanticSettings, embed_words, scores
+from frostbench.plugins import recipe
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.perceptual import Perceptual
+from frostbench.plugins.recipe import Report, Workshop
+
+PUBLISHED = TrainingSettings(
+    steps=450_000,  # unverified, as is everything below but what stands in MAGVIT's code
+    batch=256,
+    rate=1e-4,
+    warmup_steps=10_000,
+    betas=(0.0, 0.99),  # MAGVIT
+    average=0.999,  # MAGVIT
+    loss=LossSettings(
+        pixel="squared",
+        perceptual_weight=0.1,  # MAGVIT, there of ResNet-50's logits
+        adversarial_weight=0.1,  # MAGVIT
+        adversarial_start=0,
+        adaptive=False,
+        adversary="logistic",  # MAGVIT
+        lecam_weight=1e-4,
+        guidance_weight=1.0,
+    ),
+)
+"""The published training; the fall of its learning rate is not known, and not built."""
+
+
+@dataclass(frozen=True)
+class SPAERecipe:
+    """What is trained and how, for the `mini` pack.
+
+    The number and width of words follow from the pack's language model, whatever `model` says.
+    Training goes through `pool_batches` batches of pictures again and again. Where the codebook has
+    a projection, it is fitted to the features at the training's `fit_steps`: words get `widen`
+    times the features' deviations, because features are means of codes, and in no direction less
+    than `least` times the largest, which leaves meaning its room beside appearance.
+    """
+
+    model: SPAESettings = field(
+        default_factory=lambda: SPAESettings(
+            network=SMALL, layers=(1, 2, 4, 8, 8), code_projection=64, depth_dropout=0.08
+        )
+    )
+    codebook: CodebookSettings = field(default_factory=lambda: CodebookSettings(whole_words=True))
+    semantic: SemanticSettings = field(
+        default_factory=lambda: SemanticSettings(
+            thresholds=(0.98, 0.95, 0.90),
+            temperature=32.0,
+            templates=("{}", "a {}", "a photo of {}", "a photo of a {}."),
+        )
+    )
+    widen: float = 1.4
+    least: float = 0.25
+    training: TrainingSettings = field(
+        default_factory=lambda: TrainingSettings(
+            steps=4_500,
+            batch=8,
+            rate=1e-3,
+            warmup_steps=100,
+            cosine=True,
+            average=0.999,
+            loss=LossSettings(
+                pixel="squared",
+                pixel_weight=4.0,
+                codebook_weight=0.01,
+                perceptual_weight=0.1,
+                perceptual_start=3_400,
+                adversarial_weight=0.1,
+                adversarial_start=4_200,
+                adversary="logistic",
+                lecam_weight=1e-4,
+                guidance_weight=2.0,
+            ),
+            discriminator=DiscriminatorSettings(layers=2, channels=16),
+            pass_through=True,
+            noisy_steps=500,
+            noise=1.0,
+            power_weight=0.003,
+            fit_steps=(500,),
+            bfloat16=True,
+        )
+    )
+    pool_batches: int = 1000
+    validation_batches: int = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """A frozen CLIP, and its features of the codebook's words."""
+
+    clip: Clip
+    features: Float[Tensor, "words d"]
+
+    def scores(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b words"]:
+        """How well each word fits pictures in [-1, 1], from 0 to 1."""
+        with torch.autocast(images.device.type, enabled=False):
+            seen = self.clip.encode_image((images + 1) / 2)
+        return scores(seen, self.features.to(images.device))
+
+
+def train(workshop: Workshop) -> Report:
+    """Make the codebook, train, store in `pack/spae`, and measure what is stored.
+
+    Needs `pack/llm`, `pack/clip`, and `pack/perceptual` where the perceptual term has a weight.
+
+    Raises:
+        ValueError: a part or the pictures are missing, or a setting is unknown.
+    """
+    settings = stored.override(SPAERecipe(), workshop.settings, "spae")
+    llm, clip = (
+        load.load(BackboneEntry(role, kind, str(workshop.pack / role)), workshop.device)
+        for role, kind, load in (("llm", "causal_lm", CausalLM), ("clip", "open_clip", Clip))
+    )
+    perceptual = None
+    if settings.training.loss.perceptual_weight > 0:
+        perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
+    return train_on(workshop, settings, llm, clip, perceptual)
+
+
+def train_on(
+    workshop: Workshop,
+    settings: SPAERecipe,
+    llm: CausalLM,
+    clip: Clip,
+    perceptual: PerceptualDistance | None,
+) -> Report:
+    """Train beside a language model and a CLIP that are loaded."""
+    torch.manual_seed(workshop.seed)
+    words = choose(llm, special_ids(llm), settings.codebook)
+    words = replace(words, llm=llm.identity)
+    guide = Guide(clip, embed_words(clip, words.texts, settings.semantic))
+    rows = input_rows(llm, words) if settings.codebook.source == "llm_input" else guide.features
+    rows = standardised(rows, settings.codebook.standardise)
+    sizes = replace(settings.model, words=len(rows), width=rows.shape[1])
+    settings = replace(settings, model=sizes)
+    workshop.log(f"spae: {len(rows)} words of width {sizes.width} are the codebook")
+    model = SPAE(sizes).to(workshop.device)
+    model.set_codebook(rows)
+    plan = settings.training
+    training = AdversarialTraining(
+        model,
+        guided(model, guide, settings.semantic),
+        Pool(workshop, "base", plan.batch, settings.pool_batches),
+        plan,
+        last_layer=model.decoder.conv_out.weight,
+        features=model.features,
+        fit=lambda points: fit_codes(model, points, settings.widen, settings.least),
+        perceptual=perceptual,
+    )
+    progress = recipe.train(workshop, "spae", training.parts(), training.step, plan.steps)
+    training.finish()
+    stored.rounded(model, "byte")
+    folder = workshop.pack / "spae"
+    stored.save(folder, sizes, model.state_dict(), "byte")
+    words.save(folder)
+    held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
+    batches = (held_out(i) for i in range(settings.validation_batches))
+    figures, notes = measured(model, guide.scores, batches, len(settings.semantic.thresholds))
+    return Report(
+        steps=progress.step,
+        seconds=progress.seconds,
+        figures=figures,
+        history=tuple(progress.history),
+        settings=asdict(settings),
+        notes=notes,
+    )
+
+
+def guided(
+    model: SPAE, guide: Guide, semantic: SemanticSettings
+) -> Callable[[Tensor, float | None], Reconstruction]:
+    """The model's pass with CLIP's scores of the pictures, while nothing is noisy."""
+
+    def forward(images: Tensor, noise: float | None) -> Reconstruction:
+        scored = guide.scores(images) if noise is None and semantic.thresholds else None
+        return model(images, noise, scored, semantic)  # type: ignore[no-any-return]
+
+    return forward
+
+
+def fit_codes(model: SPAE, points: Float[Tensor, "n d"], widen: float, least: float) -> None:
+    """Set the projection so that words spread as features do; see `fit_spread`.
+
+    Raises:
+        ValueError: the codebook has no projection to fit.
+    """
+    if model.settings.code_projection is None:
+        raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
+    fit_spread(model.code_projection, model.codebook, points, widen, least)
+
+
+def load(folder: Path) -> SPAE:
+    """The trained tokenizer of a pack's folder, in evaluation mode.
+
+    Raises:
+        ValueError: a file is missing or damaged, or the two do not fit.
+    """
+    model = SPAE(stored.read_settings(folder, SPAESettings()))
+    stored.load_into(model, folder)
+    return model.eval()
