@@ -4,17 +4,19 @@ A pack is a folder with a `pack.json`:
 
     {"name": "mini", "summary": "...",
      "backbones": {"llm": {"kind": "causal_lm", "source": "llm", "dtype": "float32"}},
-     "methods": {"v2l": {"weights": "v2l", "settings": {}}},
-     "data": {"glyph_portraits": "data"}}
+     "methods": {"v2l": {"weights": "v2l", "settings": {}, "adapters": {"masked": "v2l_lora"}}},
+     "data": {"glyph_portraits": "data"},
+     "alternatives": {"llm": {"llama": {"kind": "causal_lm", "source": "llama"}}}}
 
-A `source` that exists inside the folder is a path; anything else is taken as it stands (an
-absolute path, a hub id, a model name of the library).
+`alternatives`, which may be left out, names what can take a backbone's place: `llm=llama` runs the
+same methods on that language model. A `source` that exists inside the folder is a path; anything
+else is taken as it stands (an absolute path, a hub id, a model name of the library).
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,15 +34,25 @@ class PackBackbone:
 
 @dataclass(frozen=True)
 class PackMethod:
-    """A method's weights folder in the pack (None: it has none) and the settings it goes with."""
+    """A method's weights folder in the pack (None: it has none) and the settings it goes with.
+
+    `adapters` are folders of LoRA adapters, as peft saves them, by the corruption that each undoes.
+    """
 
     weights: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder whose files the method's numbers depend on."""
+        own = () if self.weights is None else (self.weights,)
+        return (*own, *self.adapters.values())
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack, read and checked."""
+    """A pack, read and checked; `alternatives` are other backbones for a role, by name."""
 
     name: str
     folder: Path
@@ -48,10 +60,23 @@ class Pack:
     backbones: Mapping[str, PackBackbone]
     methods: Mapping[str, PackMethod]
     data: Mapping[str, Path]
+    alternatives: Mapping[str, Mapping[str, PackBackbone]] = field(default_factory=dict)
 
     def method(self, name: str) -> PackMethod:
         """What the pack holds for a method; nothing, for one that it does not know."""
         return self.methods.get(name, PackMethod())
+
+    def language_model(self, name: str) -> PackBackbone:
+        """The language model that a user names, in the role "llm".
+
+        One of the pack's alternatives, a folder inside the pack, or, as in `pack.json`, whatever
+        else a source can be. Numbers are of the type that the pack gives its own.
+        """
+        known = self.alternatives.get("llm", {})
+        if name in known:
+            return known[name]
+        own = self.backbones.get("llm", PackBackbone("llm", "causal_lm", ""))
+        return replace(own, source=_resolve(self.folder, name))
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
@@ -89,27 +114,28 @@ def read_pack(folder: Path) -> Pack:
         raise ValueError(f"{path} is no JSON: {error}.") from error
     try:
         backbones = {
-            role: PackBackbone(
-                role,
-                entry["kind"],
-                _resolve(folder, entry["source"]),
-                entry.get("dtype", "float32"),
-            )
-            for role, entry in text["backbones"].items()
+            role: _backbone(folder, role, entry) for role, entry in text["backbones"].items()
+        }
+        alternatives = {
+            role: {name: _backbone(folder, role, entry) for name, entry in others.items()}
+            for role, others in text.get("alternatives", {}).items()
         }
         methods = {
             name: PackMethod(
                 folder / entry["weights"] if entry.get("weights") else None,
                 entry.get("settings", {}),
+                {what: folder / place for what, place in entry.get("adapters", {}).items()},
             )
             for name, entry in text["methods"].items()
         }
         data = {name: folder / place for name, place in text["data"].items()}
-        return Pack(text["name"], folder, text.get("summary", ""), backbones, methods, data)
+        summary = text.get("summary", "")
+        return Pack(text["name"], folder, summary, backbones, methods, data, alternatives)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path}: {error!r} is missing or of the wrong kind; a pack has name, backbones "
-            "(role: kind, source), methods (name: weights, settings) and data (name: folder)."
+            "(role: kind, source), methods (name: weights, settings) and data (name: folder), and "
+            "may have alternatives (role: name: kind, source)."
         ) from error
 
 
@@ -123,6 +149,11 @@ def embedded_pack(name: str) -> Path:
         if (folder / "pack.json").is_file():
             return folder
     return here.parents[3] / "packs" / name
+
+
+def _backbone(folder: Path, role: str, entry: Mapping[str, str]) -> PackBackbone:
+    source = _resolve(folder, entry["source"])
+    return PackBackbone(role, entry["kind"], source, entry.get("dtype", "float32"))
 
 
 def _resolve(folder: Path, source: str) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,9 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     methods = choose_methods(config, host, pack)
     tasks = choose_tasks(config, host)
     backbones = open_backbones(config, host, pack)
-    planned = tuple(_task(config, host, pack, item) for item in tasks)
+    # Preflight and all tasks read one open data set.
+    data = cache(partial(_open_data, host, pack))
+    planned = tuple(_task(config, data, item) for item in tasks)
     return Plan(
         out=Path(config.out),
         methods=tuple(plan_method(config, pack, backbones, item) for item in methods),
@@ -85,6 +87,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         limit=config.limit,
         chunk=config.chunk,
         gallery=config.gallery,
+        replaced={} if config.llm is None else {"llm": _language_models(pack)},
         retry_failed=config.retry_failed,
     )
 
@@ -147,14 +150,19 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
     """The pack's shared backbones; none is loaded yet."""
     from frostbench.plugins.backbones import SharedBackbones
 
-    entries = [
-        dataclasses.replace(entry, dtype=config.dtype)
-        if config.dtype and entry.role == "llm"
-        else entry
-        for entry in pack.backbones.values()
-    ]
+    entries = dict(pack.backbones)
+    if config.llm is not None:
+        entries["llm"] = pack.language_model(config.llm)
+    if config.dtype and "llm" in entries:
+        entries["llm"] = dataclasses.replace(entries["llm"], dtype=config.dtype)
     kinds = {name: item.load() for name, item in host.backbones.items()}
-    return SharedBackbones(entries, config.device, kinds)
+    return SharedBackbones(entries.values(), config.device, kinds)
+
+
+def _language_models(pack: Pack) -> str:
+    """What else there is, for whoever named a language model that does not work."""
+    own = ["its own", *pack.alternatives.get("llm", {})] if "llm" in pack.backbones else []
+    return f"The pack {pack.name!r} has {', '.join(own)}." if len(own) > 1 else ""
 
 
 def open_metrics(
@@ -201,7 +209,7 @@ def _build(item: Registered[Card], setup: Setup) -> Method:
     return method
 
 
-def _task(config: RunConfig, host: Host, pack: Pack, item: Registered[TaskCard]) -> PlannedTask:
+def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCard]) -> PlannedTask:
     kind: type[Task] = item.load()
     own = own_settings(config.task, item.name, "task")
     settings: Any = read_settings(kind.settings, own, f"task.{item.name}")
@@ -213,9 +221,7 @@ def _task(config: RunConfig, host: Host, pack: Pack, item: Registered[TaskCard])
     if limit < 1:
         raise UsageError(f"limit={limit}: at least one sample is needed.")
     task = kind(settings)
-    return PlannedTask(
-        task, partial(_open_data, host, pack, task.data), limit, dataclasses.asdict(settings)
-    )
+    return PlannedTask(task, partial(data, task.data), limit, dataclasses.asdict(settings))
 
 
 def _open_data(host: Host, pack: Pack, name: str) -> Any:

@@ -30,10 +30,13 @@ class RunConfig:
     """Every key of `frostbench run`. Lists may be written `a,b` or `[a,b]`.
 
     `limit` bounds the samples of each task and protocol; without it the suites' own `limits`
-    hold. `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings.
+    hold. `llm` puts another frozen language model in the place of the pack's: one that the pack
+    names beside it, a folder inside the pack, a local folder, or a hub id in the local cache.
+    `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings.
     """
 
     pack: str = "mini"
+    llm: str | None = None
     suites: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
@@ -44,7 +47,7 @@ class RunConfig:
     out: str = "runs/latest"
     seed: int = 0
     device: str = "cpu"
-    dtype: str | None = None  # of the LLM; the pack's own without it
+    dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True
     plugins: list[str] = field(default_factory=list)
     cache: str = ""  # folder of kept visual tokens; the user's cache folder without it

@@ -3,10 +3,12 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from frostbench.eval_suites.cli.config import PluginConfig, read_config, split_words
 from frostbench.plugins.host import Host, Registered, missing
+from frostbench.plugins.packs import read_pack
 
 
 def list_command(words: list[str]) -> int:
@@ -30,6 +32,8 @@ def list_command(words: list[str]) -> int:
         for entry in entries:
             detail = entry.get("summary") or entry.get("plugin", "")
             print(f"  {entry['name']:<{width}}  {detail}".rstrip())
+            for role, names in entry.get("alternatives", {}).items():
+                print(f"  {'':<{width}}  {role}={'|'.join(names)} in place of its own")
     return 0
 
 
@@ -84,10 +88,20 @@ def _packs(host: Host) -> list[dict[str, Any]]:
             "name": name,
             "summary": item.card.summary,
             "folder": item.card.folder,
+            "alternatives": _alternatives(Path(item.card.folder)),
             "plugin": item.plugin,
         }
         for name, item in host.packs.items()
     ]
+
+
+def _alternatives(folder: Path) -> dict[str, list[str]]:
+    """Names that can take a backbone's place, by role; none where there is no pack yet."""
+    try:
+        pack = read_pack(folder)
+    except ValueError:
+        return {}
+    return {role: sorted(others) for role, others in pack.alternatives.items()}
 
 
 def _recipes(host: Host) -> list[dict[str, Any]]:

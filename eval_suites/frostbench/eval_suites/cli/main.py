@@ -29,10 +29,11 @@ COMMANDS = {
         "run:run_command",
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
-        "Keys: pack suites methods tasks limit out seed device dtype controls plugins cache\n"
+        "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
         "chunk gallery quiet retry_failed config=FILE, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, task.NAME.KEY, metric_weights.NETWORK=FILE. Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
+        "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
     ),
     "show": Command(

@@ -61,6 +61,7 @@ class Restoration(Task):
     """
 
     settings: ClassVar[type[RestorationSettings]] = RestorationSettings
+    shortened_by = ("examples",)
 
     def __init__(self, settings: RestorationSettings) -> None:
         self._settings = settings

@@ -28,6 +28,7 @@ class Methods:
         self._watch = watch
         self._note = note
         self.ready: dict[str, Built] = {}
+        self._notes: dict[str, tuple[str, ...]] = {}
         self.failed: dict[str, str] = {}
 
     def get(self, names: Iterable[str]) -> dict[str, Built]:
@@ -42,12 +43,17 @@ class Methods:
         """The fingerprint of a method that is ready."""
         return self.ready[name].method.fingerprint
 
+    def notes(self, name: str) -> list[str]:
+        """What a reader of the numbers of a method that is ready must know."""
+        return list(self._notes[name])
+
     def _build(self, name: str, planned: PlannedMethod) -> None:
         self._watch.load(planned.card.backbones)
         try:
             method = planned.build()
             if not isinstance(method, Method):
                 raise TypeError(f"build returned a {type(method).__name__}, not a Method")
+            self._notes[name] = tuple(str(sentence) for sentence in method.notes)
             kept = TokenStore(self._tokens, method.fingerprint, self._note)
         except StoreError:
             raise

@@ -55,12 +55,9 @@ class Watch:
                     f"the backbone {role!r} is not the one that this run began with; choose "
                     "another folder with out=, or put the old weights back."
                 )
-            source = str(getattr(entry, "source", ""))
             described[role] = {
                 "kind": getattr(entry, "kind", ""),
-                # Where a pack lies on this machine is nobody's business.
-                "source": Path(source).name if Path(source).exists() else source,
-                "dtype": str(getattr(entry, "dtype", "")),
+                **named(entry),
                 "parameters": self._backbones.parameters(role),
                 "sha256_before": begun,
                 "sha256_after": digest(self._backbones.fingerprints(role)),
@@ -80,6 +77,16 @@ class Watch:
                     "cannot be trusted. Run the methods one at a time to find which it was."
                 )
         return sentences
+
+
+def named(entry: Any) -> dict[str, str]:
+    """The source and dtype of a backbone's entry, as a manifest tells them."""
+    source = str(getattr(entry, "source", ""))
+    return {
+        # Where a pack lies on this machine is nobody's business.
+        "source": Path(source).name if Path(source).exists() else source,
+        "dtype": str(getattr(entry, "dtype", "")),
+    }
 
 
 def digest(tensors: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frostbench.eval_suites.runner.facts import hardware, versions
+from frostbench.eval_suites.runner.frozen import named
 from frostbench.eval_suites.runner.plan import AnyMetric, Plan, PlannedMethod, PlannedTask
 from frostbench.eval_suites.runner.rows import rows_of
 from frostbench.eval_suites.store.atomic import StoreError
@@ -90,6 +91,7 @@ def identity(plan: Plan) -> dict[str, Any]:
             "pack": plan.facts.pack.get("sha256"),
             "data": plan.facts.data,
             "methods": {
+            "llm": named(plan.backbones.entries.get("llm")),
                 method.card.name: {
                     "version": method.card.version,
                     "settings": method.settings,
@@ -200,6 +202,7 @@ def _method(method: PlannedMethod) -> dict[str, Any]:
         "error": None,
     }
 
+        "notes": [],
 
 def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
     card = planned.task.card

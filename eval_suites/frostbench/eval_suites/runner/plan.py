@@ -163,6 +163,8 @@ class Plan:
     tokens: Path
     config: Mapping[str, Any] = field(default_factory=dict)
     controls: Controls | None = field(default_factory=built_in_controls)
+        replaced: roles whose backbone the user named, each with a sentence on what else there is.
+            What does not work with them ends the run before it begins.
     observers: tuple[Observer, ...] = ()
     seed: int = 0
     device: str = "cpu"
@@ -184,6 +186,7 @@ class Plan:
         if self.chunk < 1 or self.tokenize_batch < 1:
             raise ValueError("chunk and tokenize_batch are at least 1.")
         for planned in self.tasks:
+    replaced: Mapping[str, str] = field(default_factory=dict)
             card = planned.task.card
             if card.ranks_by not in self.metrics:
                 raise ValueError(

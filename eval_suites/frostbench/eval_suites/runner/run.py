@@ -1,7 +1,7 @@
 """Running a plan."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,12 @@ from frostbench.eval_suites.runner.manifest import (
 )
 from frostbench.eval_suites.runner.plan import Plan, PlannedTask
 from frostbench.eval_suites.runner.progress import Progress, Quiet
+from frostbench.eval_suites.runner.preflight import (
+    check_built,
+    check_lengths,
+    load_replaced,
+    trials,
+)
 from frostbench.eval_suites.runner.rows import Rows, free_controls, rows_of
 from frostbench.eval_suites.runner.scoring import Scoring
 from frostbench.eval_suites.runner.watching import Counted, Watchers
@@ -28,6 +34,7 @@ from frostbench.eval_suites.store.reader import StoredRun, open_run, read_manife
 from frostbench.eval_suites.store.records import Key, Record
 from frostbench.eval_suites.store.writer import RunWriter
 
+from frostbench.plugins.waves import Measures
 
 def run(plan: Plan, progress: Progress | None = None) -> StoredRun:
     """Execute a plan, or go on where an earlier process was killed.
@@ -73,6 +80,7 @@ class _Session:
         from omegaconf import OmegaConf
 
         self._save()
+        self._preflight()
         self._writer.write_config(OmegaConf.to_yaml(OmegaConf.create(plain(self._plan.config))))
         self._watchers.started(self._manifest)
         try:
@@ -89,6 +97,20 @@ class _Session:
         return open_run(self._plan.out)
 
     def _task(self, planned: PlannedTask) -> None:
+    def _preflight(self) -> None:
+        """See, before anything is stored, whether what is still to begin can work at all.
+
+        Raises:
+            PreflightError: a part of it cannot.
+        """
+        complete = {name for name, task in self._manifest["tasks"].items() if task["complete"]}
+        found = trials(self._plan, complete, self._done)
+        load_replaced(self._plan, found)
+        if self._plan.replaced:
+            self._build(name for trial in found for name in trial.methods)
+        if isinstance(self._plan.engine, Measures):
+            check_lengths(self._plan, self._plan.engine, found, self._build)
+
         card, entry = planned.task.card, self._manifest["tasks"][planned.task.card.name]
         rows = rows_of(planned, self._plan.methods, self._plan.controls)
         free = free_controls(card, self._plan.controls)
@@ -102,6 +124,10 @@ class _Session:
         whole = True
         scoring = Scoring(self._plan.metrics_of(planned), self._writer.blobs)
         try:
+            scoring, corpus = scoring_of(
+                self._plan, planned, self._writer.blobs, known=entry["corpus"]
+            )
+            entry["corpus"] = corpus
             for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
                 names = [instance.request.id for instance in chunk.instances]
                 samples.setdefault(chunk.protocol, []).extend(names)
@@ -122,7 +148,7 @@ class _Session:
         self._forget_grown(planned, chunk)
         if not self._missing(planned, rows, chunk):
             return
-        built = self._build(rows)
+        built = self._build(row.method for row in rows.rows)
         missing = self._missing(planned, rows, chunk)
         if not missing:
             return
@@ -183,15 +209,17 @@ class _Session:
         }
         self._writer.drop(old)
 
-    def _build(self, rows: Rows) -> dict[str, Built]:
-        """The methods of a task, built; what is new about them goes into the manifest.
+    def _build(self, names: Iterable[str]) -> dict[str, Built]:
+        """Methods, built; what is new about them goes into the manifest.
 
         Raises:
             StoreError: a method or backbone is another than when the run began.
+            PreflightError: a method cannot be built with a backbone that the user named.
         """
         tried = {*self._methods.ready, *self._methods.failed}
-        built = self._methods.get(row.method for row in rows.rows)
+        built = self._methods.get(names)
         new = {*self._methods.ready, *self._methods.failed} - tried
+        check_built(self._plan, self._methods.failed)
         if new:
             self._manifest["backbones"] = self._watch.describe(self._manifest["backbones"])
         for name in sorted(new & set(self._methods.ready)):
@@ -203,7 +231,10 @@ class _Session:
                     f"{self._plan.out} began (its weights, settings or code changed); choose "
                     "another folder with out=, or remove this one."
                 )
-            entry.update(fingerprint=fingerprint, status="ok", error=None)
+            notes = self._methods.notes(name)
+            entry.update(fingerprint=fingerprint, status="ok", error=None, notes=notes)
+            for sentence in notes:
+                self._progress.note(f"{name}: {sentence}")
         for name in sorted(new & set(self._methods.failed)):
             error = self._methods.failed[name]
             self._manifest["methods"][name].update(status="failed", error=error)

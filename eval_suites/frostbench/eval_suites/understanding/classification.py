@@ -27,6 +27,7 @@ class FewShotClassification(Task):
     card = few_shot_card(FewShotSettings())
     data = FewShotSettings().data
     settings = FewShotSettings
+    shortened_by = ("ways", "shots", "shots_without_induction", "repeats")
 
     def __init__(self, settings: FewShotSettings) -> None:
         self._settings = settings

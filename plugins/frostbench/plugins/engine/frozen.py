@@ -6,10 +6,12 @@ from frostbench.plugins.backbones.adapters import adapted
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.completions import Completion, Failed
 from frostbench.plugins.engine.model import ModelEngine
+from frostbench.plugins.engine.resolve import UnanswerableError, measure
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import Traits
 from frostbench.plugins.method import Backbones
 from frostbench.plugins.prompts import Adapter, Prompt
+from frostbench.plugins.waves import Length
 
 
 class FrozenEngine:
@@ -37,6 +39,19 @@ class FrozenEngine:
                 answers[index] = completion
         return [answer for answer in answers if answer is not None]
 
+    def measure(self, prompt: Prompt) -> Length:
+        """How long a prompt is for its backbone, which is loaded and not run.
+
+        Raises:
+            ValueError: the backbone cannot answer it, for another reason than its length.
+            LookupError: there is no such backbone.
+            TypeError: it is no language model.
+        """
+        try:
+            return measure(prompt, self._language_model(prompt.backbone), prompt.backbone)
+        except UnanswerableError as error:
+            raise ValueError(str(error)) from error
+
     def traits(self, role: str, adapter: Adapter | None = None) -> Traits:
         """What was found to leave a backbone's answers as they are: caches, branches, padding.
 
@@ -60,12 +75,16 @@ class FrozenEngine:
     def _engine(self, role: str, adapter: Adapter | None) -> ModelEngine:
         key = role, adapter
         if key not in self._engines:
-            backbone = self._backbones.get(role)
-            if not isinstance(backbone, CausalLM):
-                raise TypeError(
-                    f"backbone {role!r} is a {type(backbone).__name__}, which answers no prompts; "
-                    "this engine asks language models."
-                )
+            backbone = self._language_model(role)
             lm = backbone if adapter is None else adapted(backbone, adapter)
             self._engines[key] = ModelEngine(lm, role, self._settings)
         return self._engines[key]
+
+    def _language_model(self, role: str) -> CausalLM:
+        backbone = self._backbones.get(role)
+        if not isinstance(backbone, CausalLM):
+            raise TypeError(
+                f"backbone {role!r} is a {type(backbone).__name__}, which answers no prompts; "
+                "this engine asks language models."
+            )
+        return backbone

@@ -20,6 +20,7 @@ from frostbench.plugins.prompts import (
     Trie,
     Vectors,
 )
+from frostbench.plugins.waves import Length
 
 
 class UnanswerableError(Exception):
@@ -86,6 +87,17 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
         return Item(ask, ids, None, new, strings)
     rows = [lm.embed(part) if isinstance(part, list) else part for part in parts if len(part)]
     return Item(ask, None, torch.cat(rows), new, strings)
+
+
+def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
+    """How long a prompt is, whether or not the model takes as much.
+
+    Raises:
+        UnanswerableError: it cannot be answered for another reason.
+    """
+    ask = _executable(prompt.ask)
+    tokens = sum(len(part) for part in _parts(prompt, lm, role))
+    return Length(tokens, _new_tokens(ask, _strings(ask, lm), lm), lm.context_length)
 
 
 def _executable(ask: Ask) -> Generate | Choose:
