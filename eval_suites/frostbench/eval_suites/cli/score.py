@@ -30,7 +30,7 @@ def score_command(words: list[str]) -> int:
     result = score(folder, open_metrics(config, host, backbones, names))
     print(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():
-        print(f"  {metric}: {count} scores are other than before, by at most {most:.3g}")
+        print(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
     for metric in result.missing:
         print(f"  {metric}: left as it was, for want of the metric")
     for sentence in result.failed:

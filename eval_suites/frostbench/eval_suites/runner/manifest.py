@@ -11,7 +11,7 @@ from frostbench.eval_suites.runner.plan import AnyMetric, Plan, PlannedMethod, P
 from frostbench.eval_suites.runner.rows import rows_of
 from frostbench.eval_suites.store.atomic import StoreError
 from frostbench.eval_suites.store.records import Record
-from frostbench.plugins.task import SetMetric
+from frostbench.plugins.task import CorpusMetric, PooledMetric, SetMetric
 
 
 def new_manifest(plan: Plan) -> dict[str, Any]:
@@ -73,6 +73,7 @@ def resumed_manifest(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
     for name, task in fresh["tasks"].items():
         before = stored["tasks"][name]
         task["complete"] = before["complete"] and before["limit"] == task["limit"]
+        task["corpus"] = before.get("corpus")
         grown = [] if before["limit"] == task["limit"] else [before["limit"]]
         task["grown_from"] = before["grown_from"] + grown
     return fresh
@@ -221,6 +222,7 @@ def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
         "limit": planned.limit,
         "complete": False,
         "grown_from": [],
+        "corpus": None,
     }
 
 
@@ -233,6 +235,8 @@ def describe_metrics(metrics: Mapping[str, AnyMetric]) -> dict[str, Any]:
             "lower": metric.lower,
             "upper": metric.upper,
             "set": isinstance(metric, SetMetric),
+            "pooling": metric.pooling if isinstance(metric, PooledMetric) else None,
+            "corpus": isinstance(metric, CorpusMetric),
         }
         for name, metric in metrics.items()
     }

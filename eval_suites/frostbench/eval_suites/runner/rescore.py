@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from frostbench.eval_suites.runner.corpus import learners, load_corpus
 from frostbench.eval_suites.runner.manifest import describe_metrics, failures_of, is_of_samples
 from frostbench.eval_suites.runner.plan import AnyMetric
 from frostbench.eval_suites.runner.scoring import Scored, Scoring
+from frostbench.eval_suites.store.blobs import Blobs
 from frostbench.eval_suites.store.lock import RunLock
 from frostbench.eval_suites.store.reader import open_run
 from frostbench.eval_suites.store.records import Record
@@ -20,7 +23,8 @@ class Rescored:
 
     Attributes:
         samples: how many were scored.
-        changed: by metric, how many scores are other than before, and by how much at most.
+        changed: by metric, how many samples have another score or other counts than before, and
+            by how much at most.
         missing: metrics of the run's tasks that were not given; their scores stayed.
         failed: one sentence for each sample that could not be scored.
     """
@@ -43,7 +47,8 @@ def score(
 
     Raises:
         StoreError: there is no run, it is in use, or it cannot be written.
-        LookupError: `tasks` names a task that the run has not, or a metric that is not given.
+        LookupError: `tasks` names a task that the run has not, or a metric that is not given; or
+            a metric asks for a corpus and the run keeps none.
     """
     run = open_run(folder)
     with RunLock(folder):
@@ -55,7 +60,7 @@ def score(
         after: list[Record] = []
         for task, names in wanted.items():
             given = {name: metrics[name] for name in names if name in metrics}
-            scoring = Scoring(given, writer.blobs)
+            scoring = _scoring(task, given, writer.blobs, manifest["tasks"][task].get("corpus"))
             groups: dict[tuple[str | None, ...], list[Record]] = {}
             for record in before:
                 if record.task == task and record.prediction.kind != "none":
@@ -99,6 +104,21 @@ def _wanted(
     }
 
 
+def _scoring(
+    task: str, metrics: Mapping[str, AnyMetric], blobs: Blobs, corpus: str | None
+) -> Scoring:
+    """The metrics of a task, on the corpus that the run keeps."""
+    learning = learners(metrics)
+    if not learning:
+        return Scoring(metrics, blobs)
+    if corpus is None:
+        raise LookupError(
+            f"{learning[0]!r} learns from a corpus which words are rare, and task {task!r} of this "
+            "run keeps none: give the command of the run again, which computes it anew."
+        )
+    return Scoring(metrics, blobs, load_corpus(corpus, blobs))
+
+
 def _score(records: Sequence[Record], scoring: Scoring, names: Sequence[str]) -> list[Record]:
     """The records of one row with new scores."""
     pairs = []
@@ -116,15 +136,18 @@ def _with(record: Record, result: Scored, names: Sequence[str]) -> Record:
         sentence = (
             f"{who}, scoring, task {record.task!r}, sample {record.sample!r}: {result.error}."
         )
-        return replace(record, status="failed", error=sentence, scores={}, features={})
+        nothing: dict[str, Any] = {"scores": {}, "features": {}, "counts": {}}
+        return replace(record, status="failed", error=sentence, **nothing)
     scores = {**record.scores, **result.scores}
     features = {**record.features, **result.features}
+    counts = {**record.counts, **result.counts}
     return replace(
         record,
         status="scored",
         error=None,
         scores={name: scores[name] for name in names if name in scores},
         features={name: features[name] for name in names if name in features},
+        counts={name: counts[name] for name in names if name in counts},
     )
 
 
@@ -132,13 +155,14 @@ def _changes(before: Sequence[Record], after: Sequence[Record]) -> dict[str, tup
     old = {record.key: record for record in before}
     changes: dict[str, tuple[int, float]] = {}
     for record in after:
-        for name, value in record.scores.items():
-            was = old[record.key].scores.get(name)
+        for name, values in record.values.items():
+            was = old[record.key].values.get(name)
             count, most = changes.get(name, (0, 0.0))
-            if was is None:
+            if was is None or len(was) != len(values):
                 changes[name] = count + 1, most
-            elif was != value:
-                changes[name] = count + 1, max(most, abs(was - value))
+            elif was != values:
+                gaps = [abs(a - b) for a, b in zip(was, values, strict=True) if a != b]
+                changes[name] = count + 1, max(most, *gaps)
             else:
                 changes[name] = count, most
     return changes

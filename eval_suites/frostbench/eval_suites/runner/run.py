@@ -7,6 +7,7 @@ from typing import Any
 
 from frostbench.eval_suites.runner.built import Methods
 from frostbench.eval_suites.runner.chunk import Bench, Built
+from frostbench.eval_suites.runner.corpus import scoring_of
 from frostbench.eval_suites.runner.frozen import Watch
 from frostbench.eval_suites.runner.instances import Chunk, DataError, chunks_of
 from frostbench.eval_suites.runner.manifest import (
@@ -18,13 +19,13 @@ from frostbench.eval_suites.runner.manifest import (
     resumed_manifest,
 )
 from frostbench.eval_suites.runner.plan import Plan, PlannedTask
-from frostbench.eval_suites.runner.progress import Progress, Quiet
 from frostbench.eval_suites.runner.preflight import (
     check_built,
     check_lengths,
     load_replaced,
     trials,
 )
+from frostbench.eval_suites.runner.progress import Progress, Quiet
 from frostbench.eval_suites.runner.rows import Rows, free_controls, rows_of
 from frostbench.eval_suites.runner.scoring import Scoring
 from frostbench.eval_suites.runner.watching import Counted, Watchers
@@ -33,8 +34,8 @@ from frostbench.eval_suites.store.lock import RunLock
 from frostbench.eval_suites.store.reader import StoredRun, open_run, read_manifest
 from frostbench.eval_suites.store.records import Key, Record
 from frostbench.eval_suites.store.writer import RunWriter
-
 from frostbench.plugins.waves import Measures
+
 
 def run(plan: Plan, progress: Progress | None = None) -> StoredRun:
     """Execute a plan, or go on where an earlier process was killed.
@@ -79,8 +80,8 @@ class _Session:
         """All tasks, then the check that backbones stayed as they were."""
         from omegaconf import OmegaConf
 
-        self._save()
         self._preflight()
+        self._save()
         self._writer.write_config(OmegaConf.to_yaml(OmegaConf.create(plain(self._plan.config))))
         self._watchers.started(self._manifest)
         try:
@@ -96,7 +97,6 @@ class _Session:
         self._watchers.finished(self._manifest)
         return open_run(self._plan.out)
 
-    def _task(self, planned: PlannedTask) -> None:
     def _preflight(self) -> None:
         """See, before anything is stored, whether what is still to begin can work at all.
 
@@ -111,6 +111,7 @@ class _Session:
         if isinstance(self._plan.engine, Measures):
             check_lengths(self._plan, self._plan.engine, found, self._build)
 
+    def _task(self, planned: PlannedTask) -> None:
         card, entry = planned.task.card, self._manifest["tasks"][planned.task.card.name]
         rows = rows_of(planned, self._plan.methods, self._plan.controls)
         free = free_controls(card, self._plan.controls)
@@ -122,7 +123,6 @@ class _Session:
             return
         samples: dict[str | None, list[str]] = {}
         whole = True
-        scoring = Scoring(self._plan.metrics_of(planned), self._writer.blobs)
         try:
             scoring, corpus = scoring_of(
                 self._plan, planned, self._writer.blobs, known=entry["corpus"]

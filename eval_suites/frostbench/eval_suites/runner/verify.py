@@ -1,5 +1,6 @@
 """Whether a run holds: a part of it computed again, and its sources compared."""
 
+import math
 import random
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ import torch
 
 from frostbench.eval_suites.runner.built import Methods
 from frostbench.eval_suites.runner.chunk import Bench
+from frostbench.eval_suites.runner.corpus import scoring_of
 from frostbench.eval_suites.runner.facts import versions
 from frostbench.eval_suites.runner.frozen import Watch, digest
 from frostbench.eval_suites.runner.instances import DataError, chunks_of
@@ -77,8 +79,17 @@ def verify(
         blobs = Blobs(Path(scratch) / "blobs")
         places = _draw(stored, plan.chunk, sample, seed)
         for planned in plan.tasks:
-            mine = {place for place in places if place[0] == planned.task.card.name}
-            again += _compute(plan, planned, mine, methods, blobs, shown)
+            name = planned.task.card.name
+            mine = {place for place in places if place[0] == name}
+            if not mine:
+                continue
+            try:
+                scoring, corpus = scoring_of(plan, planned, blobs)
+            except DataError as error:
+                checks.append(Check(f"corpus of {name}", False, str(error)))
+                continue
+            checks += _corpus(name, corpus, run)
+            again += _compute(plan, planned, mine, methods, scoring, shown)
         checks += [*_methods(methods, run), _backbones(watch, run)]
         checks += _compare(again, stored, run.blobs, blobs, tolerance)
     changed = watch.violations(sorted(methods.ready))
@@ -112,12 +123,10 @@ def _compute(
     planned: PlannedTask,
     places: set[Place],
     methods: Methods,
-    blobs: Blobs,
+    scoring: Scoring,
     progress: Progress,
 ) -> list[Record]:
     """The drawn chunks of a task, computed again."""
-    if not places:
-        return []
     name = planned.task.card.name
     rows = rows_of(planned, plan.methods, plan.controls).rows
     bench = Bench(
@@ -126,8 +135,8 @@ def _compute(
         built=methods.get(row.method for row in rows),
         engine=Counted(plan.engine, progress),
         controls=plan.controls,
-        scoring=Scoring(plan.metrics_of(planned), blobs),
-        blobs=blobs,
+        scoring=scoring,
+        blobs=scoring.blobs,
         seed=plan.seed,
         gallery=0,
         note=progress.note,
@@ -154,6 +163,16 @@ def _sources(plan: Plan, run: StoredRun) -> Check:
     differences = different(run.manifest.get("identity", {}), identity(plan))
     detail = "; ".join(differences) or "pack, data, weights and settings are those of the run"
     return Check("sources", not differences, f"{detail}.")
+
+
+def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:
+    """Whether metrics learn from what they learned from in the run."""
+    before = run.manifest["tasks"].get(name, {}).get("corpus")
+    if corpus is None and before is None:
+        return []
+    same = corpus == before
+    detail = "the corpus is that of the run." if same else "the corpus is not that of the run."
+    return [Check(f"corpus of {name}", same, detail)]
 
 
 def _software(run: StoredRun) -> Check:
@@ -201,13 +220,10 @@ def _compare(
         _name(now) for now, before in sound if not _same_prediction(now, before, old, new)
     ]
     worst, where = 0.0, ""
-    scores = [_name(now) for now, before in sound if set(now.scores) != set(before.scores)]
+    scores = [_name(now) for now, before in sound if set(now.values) != set(before.values)]
     for now, before in sound:
-        for metric in set(now.scores) & set(before.scores):
-            gap = abs(now.scores[metric] - before.scores[metric])
-            if now.scores[metric] == before.scores[metric]:
-                gap = 0.0  # equal infinities
-            gap /= max(1.0, abs(before.scores[metric]))
+        for metric in set(now.values) & set(before.values):
+            gap = _gap(now.values[metric], before.values[metric])
             if not gap <= worst:
                 worst, where = gap, f"{metric} of {_name(now)}"
     failed = [_name(now) for now, before in pairs if now.status != before.status]
@@ -224,6 +240,15 @@ def _compare(
             else f"the largest difference is {worst:.2g}{f' ({where})' if where else ''}.",
         ),
     ]
+
+
+def _gap(now: Sequence[float], before: Sequence[float]) -> float:
+    """The largest difference of two values or rows of counts, relative where they are large."""
+    # Infinities that are equal differ by nothing.
+    gaps = [
+        0.0 if a == b else abs(a - b) / max(1.0, abs(b)) for a, b in zip(now, before, strict=True)
+    ]
+    return math.nan if any(gap != gap for gap in gaps) else max(gaps, default=0.0)
 
 
 def _intact(record: Record, blobs: Blobs) -> bool:

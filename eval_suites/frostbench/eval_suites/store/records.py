@@ -77,6 +77,11 @@ class Record:
         return self.method, self.control
 
     @property
+    def values(self) -> Mapping[str, tuple[float, ...]]:
+        """The numbers of each metric: one score, or the counts of a pooled one."""
+        return {name: (score,) for name, score in self.scores.items()} | dict(self.counts)
+
+    @property
     def key(self) -> Key:
         """What makes a sample one and the same within a run."""
         return self.task, self.protocol, self.method, self.control, self.sample
