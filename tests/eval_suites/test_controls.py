@@ -17,6 +17,14 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.understanding.protocols import FewShotSettings, few_shot_card
+from frostbench.eval_suites.understanding.settings import (
+    CaptioningSettings,
+    InterpretationSettings,
+    QuestionSettings,
+    captioning_card,
+    interpretation_card,
+    question_card,
+)
 from frostbench.plugins.completions import Chosen, Failed, Generated
 from frostbench.plugins.images import Image
 from frostbench.plugins.prompts import (
@@ -184,6 +192,21 @@ def test_token_overlap_of_texts_goes_by_trigrams_and_not_by_what_all_share():
         assert ("car", "banana", "apple")[index] == label
 
 
+def test_where_texts_are_marked_as_visual_token_overlap_goes_by_those_alone():
+    def asked(words, question):
+        return (INPUT, Text(words, visual=True), Text(f" > {question}\nOutput: "))
+
+    shots = tuple(
+        Shot(asked(words, question), (Text(answer),))
+        for words, question, answer in (
+            ("roundappletree", "what is here?", "apple"),
+            ("cargrey", "what is on the left?", "car"),
+        )
+    )
+    query = asked("appleroundred", "what is on the left?")
+    assert overlap(Prompt(query, Generate(4), shots)).text == "apple"
+
+
 def test_token_overlap_without_any_overlap_is_at_chance():
     pairs = [("aaaa", "lion"), ("bbbb", "crane")]
     prompts = [of_texts(pairs, Generate(4), query=f"{n:05d}") for n in range(2000)]
@@ -276,7 +299,11 @@ def test_the_ceiling_reconstructs_the_clean_picture_under_the_same_id():
 def test_every_control_of_a_task_has_a_meaning():
     cards = [
         few_shot_card(FewShotSettings()),
+        captioning_card(CaptioningSettings()),
+        question_card(QuestionSettings()),
+        interpretation_card(InterpretationSettings()),
         reconstruction_card(ReconstructionSettings()),
         restoration_card("shift", RestorationSettings()),
     ]
-    assert {control for card in cards for control in card.controls} == set(MEANINGS)
+    named = {control for card in cards for control in card.controls}
+    assert named | {"no_adapter"} == set(MEANINGS)

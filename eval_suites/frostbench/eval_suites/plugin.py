@@ -14,6 +14,14 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.understanding.protocols import FewShotSettings, few_shot_card
+from frostbench.eval_suites.understanding.settings import (
+    CaptioningSettings,
+    InterpretationSettings,
+    QuestionSettings,
+    captioning_card,
+    interpretation_card,
+    question_card,
+)
 from frostbench.plugins.cards import Offer, PackCard, TaskCard
 from frostbench.plugins.hooks import hookimpl
 from frostbench.plugins.packs import embedded_pack
@@ -30,6 +38,8 @@ _METRICS = {
     "accuracy[vqa-legacy]": "vqa:vqa_legacy",
     "bleu-4[corpus]": "bleu:bleu_4",
     "cider-d[corpus]": "cider:cider_d_corpus",
+    "clip_score[mini]": "clip_score:ClipScoreMini",
+    "clip_score_relative[mini]": "clip_score:ClipScoreRelativeMini",
     "psnr[rgb]": "psnr:psnr_rgb",
     "psnr[y]": "psnr:psnr_y",
     "psnr[rgb-crop4]": "psnr:psnr_rgb_crop4",
@@ -67,6 +77,18 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
         Offer(
             few_shot_card(FewShotSettings()),
             f"{_HERE}.understanding.classification:FewShotClassification",
+        ),
+        Offer(
+            captioning_card(CaptioningSettings()),
+            f"{_HERE}.understanding.captioning:Captioning",
+        ),
+        Offer(
+            question_card(QuestionSettings()),
+            f"{_HERE}.understanding.visual_question_answering:VisualQuestionAnswering",
+        ),
+        Offer(
+            interpretation_card(InterpretationSettings()),
+            f"{_HERE}.understanding.semantic_interpretation:SemanticInterpretation",
         ),
         *(Offer(card, f"{_HERE}.restoration.tasks:{name}") for name, card in restorations.items()),
     ]

@@ -24,7 +24,9 @@ class Card:
 
     `capabilities` are names of request types; `reasons` says, for a request type that the method
     does not answer, why (shown with the dash). `backbones` are roles of the pack ("llm", "clip");
-    `trained` names the method's own parts that were trained, and `trained_on` the data.
+    `trained` names the method's own parts that were trained, and `trained_on` the data. `adapters`
+    are names of tasks in which a LoRA adapter of the method is active beside the frozen weights;
+    the leaderboard marks them, and the control `no_adapter` stands beside them.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Card:
     trained: tuple[str, ...] = ()
     trained_on: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
+    adapters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = set(self.capabilities) - set(REQUEST_TYPES)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.eval_suites.cli.config import RunConfig, UsageError, own_settings
-from frostbench.eval_suites.controls.meanings import MEANINGS
 from frostbench.eval_suites.runner.plan import (
     AnyMetric,
     Controls,
     Facts,
     Plan,
     PlannedMethod,
+    built_in_controls,
     PlannedTask,
 )
 from frostbench.eval_suites.store.records import Record
@@ -80,7 +80,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         facts=_facts(pack, {item.task.data for item in planned}),
         tokens=Path(config.cache) if config.cache else _cache_folder(),
         config=_plain(config),
-        controls=_controls() if config.controls else None,
+        controls=built_in_controls() if config.controls else None,
         observers=(HostObserver(host, Path(config.out)),),
         seed=config.seed,
         device=config.device,
@@ -236,14 +236,6 @@ def _facts(pack: Pack, names: set[str]) -> Facts:
         {"name": pack.name, "summary": pack.summary, "sha256": pack.digest},
         {name: pack.digest_of(pack.data[name]) for name in sorted(names & set(pack.data))},
     )
-
-
-def _controls() -> Controls:
-    from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
-    from frostbench.eval_suites.controls.shuffle import exchange
-
-    engines: dict[str, Engine] = {"majority_vote": MajorityVote(), "token_overlap": TokenOverlap()}
-    return Controls(engines, exchange, MEANINGS)
 
 
 def _cache_folder() -> Path:

@@ -1,1 +1,1 @@
-"""Controls: the floor and the ceiling of every table, answered without a language model."""
+"""Controls: the floor and the ceiling of every table, and methods with something taken away."""

@@ -27,8 +27,9 @@ class TokenOverlap:
 
     The overlap is the size of the multiset intersection: of the ids, where any are shown;
     otherwise of the character trigrams of each text, since words of an image come glued
-    together. Segments that stand in the query and in every example alike are glue and do not
-    count. Of equally near examples one is drawn by the prompt's hash.
+    together. Where texts are marked as visual, only those count; where none is, segments that
+    stand in the query and in every example alike are glue and do not count. Of equally near
+    examples one is drawn by the prompt's hash.
     """
 
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
@@ -61,15 +62,17 @@ def _bags(shown: Sequence[Sequence[Segment]]) -> list[Counter[str | int]] | None
             Counter(i for segment in segments if isinstance(segment, Ids) for i in segment.ids)
             for segments in shown
         ]
-    texts = [
-        [segment.text for segment in segments if isinstance(segment, Text)] for segments in shown
-    ]
+    texts = [[segment for segment in segments if isinstance(segment, Text)] for segments in shown]
     if not any(texts):
         return None
-    glue = set(texts[0]).intersection(*texts[1:])
+    marked = [[text.text for text in row if text.visual] for row in texts]
+    if any(marked):
+        return [Counter(trigram for text in row for trigram in _trigrams(text)) for row in marked]
+    plain = [[text.text for text in row] for row in texts]
+    glue = set(plain[0]).intersection(*plain[1:])
     return [
         Counter(trigram for text in row if text not in glue for trigram in _trigrams(text))
-        for row in texts
+        for row in plain
     ]
 
 

@@ -15,5 +15,14 @@ MEANINGS: Mapping[str, str] = {
         "example that shares most visual tokens with the query"
     ),
     "shuffled_tokens": "the method with each picture's visual tokens exchanged for another's",
+    "other_image": (
+        "the method with the asked picture's visual tokens exchanged for another's, while the "
+        "in-context examples keep their own"
+    ),
+    "no_image": (
+        "the method's own prompts with every picture left out, answered by the same language model"
+    ),
+    "no_adapter": "the method's own prompts answered by the frozen model without its adapter",
+    "class_name": "the name of the picture's class as its only word",
     "ceiling": "the method's own reconstruction of the clean picture",
 }

@@ -8,7 +8,7 @@ from frostbench.eval_suites.runner.guard import check_prediction
 from frostbench.eval_suites.runner.instances import Chunk
 from frostbench.eval_suites.runner.items import Item, answer, decode
 from frostbench.eval_suites.runner.plan import Controls, PlannedTask
-from frostbench.eval_suites.runner.rows import SHUFFLED, Row, free_controls
+from frostbench.eval_suites.runner.rows import EXCHANGED, Row, free_controls
 from frostbench.eval_suites.runner.scoring import Scored, Scoring
 from frostbench.eval_suites.runner.tokenizing import Tokenizing
 from frostbench.eval_suites.seeds import seed_of
@@ -86,8 +86,10 @@ class Bench:
         return records
 
     def _item(self, row: Row, instance: Instance) -> Item:
+        rewrites = {} if self.controls is None else self.controls.rewrites
+        rewrite = rewrites.get(row.control or "")
         try:
-            return Item(row, instance, row.request(instance))
+            return Item(row, instance, row.request(instance), rewrite)
         except ValueError as error:
             item = Item(row, instance, instance.request)
             item.fail("request", self.task, str(error))
@@ -96,17 +98,13 @@ class Bench:
     def _tokenize(self, built: Built, items: Mapping[Row, list[Item]], chunk: Chunk) -> None:
         """Give each item its tokens, and its share of the seconds that they took."""
         for row, made in items.items():
-            wanted = [image for item in made for image in images_of(item.request)]
-            sources = {image: image for image in wanted}
-            kept = built.tokenizing(wanted)
-            if row.control == SHUFFLED:
-                sources |= self._donors(made, chunk, built.tokenizing)
-                kept |= built.tokenizing([sources[image] for image in wanted])
-            uses = Counter(sources[i] for item in made for i in images_of(item.request))
-            for item in made:
+            donors = self._donors(made, chunk, built.tokenizing) if row.control in EXCHANGED else {}
+            sources = [_sources(row, item, donors) for item in made]
+            kept = built.tokenizing([source for one in sources for source in one.values()])
+            uses = Counter(source for one in sources for source in one.values())
+            for item, own in zip(made, sources, strict=True):
                 tokens = {}
-                for image in images_of(item.request):
-                    source = sources[image]
+                for image, source in own.items():
                     got = kept[source]
                     if isinstance(got, Kept):
                         tokens[image] = got.tokens
@@ -241,6 +239,12 @@ class Bench:
                 )
             )
         return records
+
+
+def _sources(row: Row, item: Item, donors: Mapping[Image, Image]) -> dict[Image, Image]:
+    """For each picture of an item the one whose tokens it gets: its own, or those of a donor."""
+    sources = {image: image for image in images_of(item.request)}
+    return sources | {one: donors.get(one, one) for one in row.exchanged(item.request)}
 
 
 class _Shown:

@@ -1,6 +1,6 @@
 """What a method hands over is checked before anything is built on it."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, assert_never
 
 import torch
@@ -54,11 +54,14 @@ def check_tokens(tokens: Any, count: int) -> None:
                 raise ValueError(f"tokenize returned NaN or infinity in {name!r}")
 
 
-def guarded(waves: Any) -> Waves:
+def guarded(waves: Any, rewrite: Callable[[Prompt], Prompt] | None = None) -> Waves:
     """The generator that `prompt` returned, each wave checked before the engine sees it.
+
+    The engine gets each prompt as `rewrite` makes it.
 
     Raises:
         TypeError: `prompt` returned no generator, or a wave is no list of prompts.
+        ValueError: a prompt cannot be rewritten.
     """
     if not isinstance(waves, Generator):
         raise TypeError(f"prompt returned {_kind(waves)}, not a generator (it has to yield)")
@@ -71,7 +74,7 @@ def guarded(waves: Any) -> Waves:
                 return stop.value
             if not isinstance(wave, list) or not all(isinstance(one, Prompt) for one in wave):
                 raise TypeError(f"prompt yielded {_kind(wave)}, not a list of Prompt")
-            completions = yield wave
+            completions = yield (wave if rewrite is None else list(map(rewrite, wave)))
     finally:
         waves.close()
 

@@ -1,7 +1,7 @@
 """The samples of one chunk in the making: from requests to predictions."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from frostbench.plugins.completions import Cost
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Method, Waves
 from frostbench.plugins.predictions import Prediction
+from frostbench.plugins.prompts import Prompt
 from frostbench.plugins.requests import Request
 from frostbench.plugins.task import Instance
 from frostbench.plugins.tokens import VisualTokens
@@ -21,11 +22,15 @@ from frostbench.plugins.waves import Engine, Outcome, describe, drive
 
 @dataclass
 class Item:
-    """One row of one instance; filled in step by step until it has a prediction or an error."""
+    """One row of one instance; filled in step by step until it has a prediction or an error.
+
+    `rewrite` makes of the method's prompts what the engine is asked in this row.
+    """
 
     row: Row
     instance: Instance
     request: Request
+    rewrite: Callable[[Prompt], Prompt] | None = None
     tokens: Mapping[Image, VisualTokens] = field(default_factory=dict)
     outcome: Any = None
     prediction: Prediction | None = None
@@ -98,7 +103,7 @@ def decode(items: Sequence[Item], method: Method, task: str) -> None:
 
 def _waves(item: Item, method: Method) -> Waves:
     """The item's generator; `prompt` is called when it is first advanced, inside `drive`."""
-    return (yield from guarded(method.prompt(item.request, item.tokens)))
+    return (yield from guarded(method.prompt(item.request, item.tokens), item.rewrite))
 
 
 def _take(item: Item, outcome: Outcome, task: str) -> None:

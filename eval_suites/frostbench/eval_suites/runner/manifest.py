@@ -196,6 +196,7 @@ def _method(method: PlannedMethod) -> dict[str, Any]:
         "backbones": list(card.backbones),
         "trained": list(card.trained),
         "trained_on": card.trained_on,
+        "adapters": list(card.adapters),
         "fingerprint": None,
         "weights": method.weights,
         "settings": method.settings,

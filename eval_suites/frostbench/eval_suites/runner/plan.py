@@ -9,6 +9,7 @@ from frostbench.eval_suites.store.records import Record
 from frostbench.plugins.cards import Card
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Method
+from frostbench.plugins.prompts import Prompt
 from frostbench.plugins.task import CorpusMetric, Metric, PooledMetric, SetMetric, Task
 from frostbench.plugins.waves import Engine
 
@@ -65,6 +66,9 @@ class Observer(Protocol):
 Exchange: TypeAlias = Callable[[Sequence[Image], int], Mapping[Image, Image]]
 """A derangement: for each of at least two distinct images another one, drawn from the seed."""
 
+Rewrite: TypeAlias = Callable[[Prompt], Prompt]
+"""A prompt with something taken away."""
+
 
 @dataclass(frozen=True)
 class PlannedMethod:
@@ -98,26 +102,34 @@ class Controls:
     """The controls that are made of a method.
 
     `engines` answer the method's own prompts without a language model ("majority_vote",
-    "token_overlap"); `exchange` says whose tokens each image gets in "shuffled_tokens".
-    `meanings` are one sentence for each control, method-free ones included, for the manifest.
+    "token_overlap"); `rewrites` take something from them before the run's own engine answers
+    ("no_image", "no_adapter"), and raise ValueError where there is nothing to take; `exchange` says
+    whose tokens each image gets in "shuffled_tokens" and "other_image". `meanings` are one sentence
+    for each control, method-free ones included, for the manifest.
     """
 
     engines: Mapping[str, Engine] = field(default_factory=dict)
     exchange: Exchange | None = None
     meanings: Mapping[str, str] = field(default_factory=dict)
+    rewrites: Mapping[str, Rewrite] = field(default_factory=dict)
 
 
 def built_in_controls() -> Controls:
     """The controls that frostbench brings."""
     from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
     from frostbench.eval_suites.controls.meanings import MEANINGS
+    from frostbench.eval_suites.controls.rewrites import without_adapter, without_images
     from frostbench.eval_suites.controls.shuffle import exchange
 
     engines: Mapping[str, Engine] = {
         "majority_vote": MajorityVote(),
         "token_overlap": TokenOverlap(),
     }
-    return Controls(engines, exchange, MEANINGS)
+    rewrites: Mapping[str, Rewrite] = {
+        "no_image": without_images,
+        "no_adapter": without_adapter,
+    }
+    return Controls(engines, exchange, MEANINGS, rewrites)
 
 
 @dataclass(frozen=True)

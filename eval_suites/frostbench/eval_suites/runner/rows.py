@@ -1,16 +1,22 @@
 """Which rows a task has: methods, and the controls that are made of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from frostbench.eval_suites.controls.ceiling import ceiling
 from frostbench.eval_suites.runner.plan import Controls, PlannedMethod, PlannedTask
 from frostbench.plugins.cards import Card, TaskCard
-from frostbench.plugins.requests import Request
+from frostbench.plugins.images import Image
+from frostbench.plugins.requests import Request, images_of
 from frostbench.plugins.task import Instance
 
-SHUFFLED = "shuffled_tokens"
 CEILING = "ceiling"
+NO_ADAPTER = "no_adapter"
+EXCHANGED: Mapping[str, Callable[[Request], Sequence[Image]]] = {
+    "shuffled_tokens": images_of,
+    "other_image": lambda request: (request.image,),
+}
+"""By control, which of a request's pictures get the visual tokens of others."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,11 @@ class Row:
     def request(self, instance: Instance) -> Request:
         """What the method is asked in this row."""
         return ceiling(instance).request if self.control == CEILING else instance.request
+
+    def exchanged(self, request: Request) -> Sequence[Image]:
+        """The pictures of a request that get the visual tokens of others in this row."""
+        pictures = EXCHANGED.get(self.control or "")
+        return () if pictures is None else pictures(request)
 
     @property
     def title(self) -> str:
@@ -56,7 +67,7 @@ def rows_of(
         for control in bound_controls(task, controls):
             if control == CEILING and "Reconstruct" not in card.capabilities:
                 left_out.append(_left_out(card, task, control))
-            else:
+            elif control != NO_ADAPTER or task.name in card.adapters:
                 rows.append(Row(card.name, control))
     return Rows(tuple(rows), tuple(dashes), tuple(left_out))
 
@@ -65,7 +76,9 @@ def bound_controls(task: TaskCard, controls: Controls | None) -> list[str]:
     """Those of the task's controls that are made of a method."""
     if controls is None:
         return []
-    made = {*controls.engines, CEILING, *([SHUFFLED] if controls.exchange else [])}
+    made = {*controls.engines, *controls.rewrites, CEILING}
+    if controls.exchange is not None:
+        made |= set(EXCHANGED)
     return [control for control in task.controls if control in made]
 
 

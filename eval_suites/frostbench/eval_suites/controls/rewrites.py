@@ -1,0 +1,48 @@
+"""Controls that put a method's own prompts to the same frozen model with something taken away."""
+
+from dataclasses import replace
+from typing import TypeAlias
+
+from frostbench.plugins.prompts import Prompt, Segment, Shot, Text
+
+Segments: TypeAlias = tuple[Segment, ...]
+
+
+def without_images(prompt: Prompt) -> Prompt:
+    """`no_image`: the prompt without the segments that stand for pictures.
+
+    Those are ids, vectors, pictures, and texts that are marked as `visual`. What is right without
+    them follows from the other texts and from what the model believes anyway.
+
+    Raises:
+        ValueError: the query shows no picture, so that nothing would be taken from it.
+    """
+    if not any(map(stands_for_picture, prompt.query)):
+        raise ValueError(
+            "the query has no segment that stands for a picture, so that the prompt cannot be put "
+            "without one; a method whose pictures are words marks them by Text(..., visual=True)"
+        )
+    return replace(
+        prompt,
+        opening=_texts(prompt.opening),
+        shots=tuple(Shot(_texts(shot.shown), _texts(shot.answer)) for shot in prompt.shots),
+        query=_texts(prompt.query),
+    )
+
+
+def without_adapter(prompt: Prompt) -> Prompt:
+    """`no_adapter`: the same prompt to the bare backbone."""
+    return replace(prompt, adapter=None)
+
+
+def stands_for_picture(segment: Segment) -> bool:
+    """Whether a segment stands for a picture, or for a part of one.
+
+    >>> stands_for_picture(Text("Input: ")), stands_for_picture(Text("red round", visual=True))
+    (False, True)
+    """
+    return not isinstance(segment, Text) or segment.visual
+
+
+def _texts(segments: Segments) -> Segments:
+    return tuple(segment for segment in segments if not stands_for_picture(segment))

@@ -1,0 +1,182 @@
+"""How well words fit a picture in the eyes of a CLIP, whose name is in the metrics' ids.
+
+Both scores are SPAE's and V2L-Tokenizer's, neither of which published how they compute them
+(unverified): what is read into their text is in `ClipScoreSettings`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.images import Image
+from frostbench.plugins.predictions import Prediction, TextPrediction
+from frostbench.plugins.task import MetricContext, Target
+
+
+@dataclass(frozen=True)
+class ClipScoreSettings:
+    """What the papers do not say (unverified).
+
+    Attributes:
+        words: So many words of a prediction count, the first ones. SPAE's first two layers and
+            V2L-Tokenizer's shorter prompts have 5.
+        templates: Texts of which a word's feature is the mean, each of length 1, made length 1
+            again. SPAE and V2L-Tokenizer use CLIP's 80 for ImageNet in their codebooks; one does
+            for a score, at an eightieth of the time.
+    """
+
+    words: int = 5
+    templates: tuple[str, ...] = ("a photo of a {}.",)
+
+
+class ClipWords:
+    """Cosines of pictures and words, each picture and word encoded once and alone.
+
+    A feature thus never depends on the company in which it was asked for.
+    """
+
+    def __init__(self, clip: Clip, templates: tuple[str, ...]) -> None:
+        self._clip, self._templates = clip, templates
+        self._texts: dict[str, Float[Tensor, " d"]] = {}
+        self._pictures: dict[str, Float[Tensor, " d"]] = {}
+
+    def cosines(self, picture: Image, words: Iterable[str]) -> Float[Tensor, " n"]:
+        """The cosine of the picture's feature and of each word's, in [-1, 1]."""
+        return torch.stack([self._text(word) for word in words]) @ self.picture(picture)
+
+    def picture(self, picture: Image) -> Float[Tensor, " d"]:
+        """A picture's feature, of length 1."""
+        if picture.digest not in self._pictures:
+            pixels = picture.pixels[None]
+            self._pictures[picture.digest] = self._clip.encode_image(pixels, normalise=True)[
+                0
+            ].cpu()
+        return self._pictures[picture.digest]
+
+    def table(self, words: Iterable[str]) -> Float[Tensor, "n d"]:
+        """Features of words, one below the other."""
+        return torch.stack([self._text(word) for word in words])
+
+    def _text(self, word: str) -> Float[Tensor, " d"]:
+        if word not in self._texts:
+            texts = [template.format(word) for template in self._templates]
+            mean = self._clip.encode_text(texts, normalise=True).mean(0).cpu()
+            self._texts[word] = mean / mean.norm()
+        return self._texts[word]
+
+
+class ClipScoreMini:
+    """`clip_score[mini]`: mean cosine of a picture and its words, by the pack's CLIP.
+
+    In [-1, 1]; higher is better. Never comparable with another CLIP's. The prediction is a text of
+    one word a line, the most fitting first; the target is the picture.
+
+    Raises:
+        LookupError: the pack has no backbone of the role "clip".
+    """
+
+    id = "clip_score[mini]"
+    higher_is_better = True
+    unit = ""
+    lower: float | None = -1.0
+    upper: float | None = 1.0
+
+    def __init__(self, context: MetricContext, settings: ClipScoreSettings | None = None) -> None:
+        self._settings = settings or ClipScoreSettings()
+        clip: Clip = context.backbones.get("clip")
+        self.identity: str = clip.identity
+        self._clip = ClipWords(clip, self._settings.templates)
+
+    def __call__(self, prediction: Prediction, target: Target) -> float:
+        """The score of one sample.
+
+        Raises:
+            ValueError: the prediction is no text or says no word, or the target is no picture.
+        """
+        picture, words = picture_and_words(self.id, prediction, target, self._settings.words)
+        return float(self._clip.cosines(picture, words).mean())
+
+
+class ClipScoreRelativeMini:
+    """`clip_score_relative[mini]`: as `clip_score[mini]`, in units of what any word could reach.
+
+    For each picture, 0 is the worst and 1 the best word of a fixed vocabulary, so that neither
+    pictures which fit many words nor CLIP's narrow range of cosines weigh. The vocabulary is every
+    token of the pack's language model that holds a letter, blanks around it removed. Words outside
+    of it can leave [0, 1]. Higher is better.
+
+    Raises:
+        LookupError: the pack has no backbone of the role "clip" or "llm".
+    """
+
+    id = "clip_score_relative[mini]"
+    higher_is_better = True
+    unit = ""
+    lower: float | None = None
+    upper: float | None = None
+
+    def __init__(self, context: MetricContext, settings: ClipScoreSettings | None = None) -> None:
+        self._settings = settings or ClipScoreSettings()
+        clip: Clip = context.backbones.get("clip")
+        llm: CausalLM = context.backbones.get("llm")
+        self.identity: str = f"{clip.identity} {llm.identity}"
+        self._clip = ClipWords(clip, self._settings.templates)
+        self._llm = llm
+        self._ranges: dict[str, tuple[float, float]] = {}
+
+    def __call__(self, prediction: Prediction, target: Target) -> float:
+        """The score of one sample.
+
+        Raises:
+            ValueError: the prediction is no text or says no word, or the target is no picture.
+        """
+        picture, words = picture_and_words(self.id, prediction, target, self._settings.words)
+        low, high = self._range(picture)
+        return float((self._clip.cosines(picture, words).mean() - low) / (high - low))
+
+    def _range(self, picture: Image) -> tuple[float, float]:
+        if picture.digest not in self._ranges:
+            cosines = self._vocabulary @ self._clip.picture(picture)
+            self._ranges[picture.digest] = float(cosines.min()), float(cosines.max())
+        return self._ranges[picture.digest]
+
+    @cached_property
+    def _vocabulary(self) -> Float[Tensor, "n d"]:
+        return self._clip.table(letter_words(self._llm))
+
+
+def letter_words(llm: CausalLM) -> list[str]:
+    """What the tokens of a language model read as, if it holds a letter; each text once."""
+    special = set(llm.tokenizer.all_special_ids)
+    texts = (llm.decode([i]).strip() for i in range(llm.vocabulary_size) if i not in special)
+    return list(dict.fromkeys(text for text in texts if any(map(str.isalpha, text))))
+
+
+def picture_and_words(
+    metric: str, prediction: Prediction, target: Target, most: int
+) -> tuple[Image, list[str]]:
+    """The picture, and the first words of a prediction of one word a line; empty lines are none.
+
+    Raises:
+        ValueError: the prediction is no text or says no word, or the target is no picture.
+    """
+    if not isinstance(prediction, TextPrediction):
+        raise ValueError(f"{metric} scores words; the prediction is a {_kind(prediction)}.")
+    if not isinstance(target, Image):
+        raise ValueError(
+            f"{metric} holds words against a picture; the target is a {_kind(target)}."
+        )
+    words = [line.strip() for line in prediction.text.split("\n") if line.strip()]
+    if not words:
+        raise ValueError(f"{metric}: the prediction says no word; one a line is wanted.")
+    return target, words[:most]
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,92 @@
+"""The task `captioning`."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from frostbench.eval_suites.data.wording import captions_of
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.eval_suites.understanding.layouts import Layout, Layouts, SceneSource, deal
+from frostbench.eval_suites.understanding.settings import CaptioningSettings, captioning_card
+from frostbench.plugins.requests import Caption, LabelledImage
+from frostbench.plugins.task import Instance, Target, Task
+
+
+class Captioning(Task):
+    """Say in a sentence what is where, given described scenes (SPAE and V2L, on other pictures).
+
+    The papers show captions and score none, so that this is our protocol. Both protocols ask the
+    same scenes. References are the caption in every order of its phrases.
+    """
+
+    card = captioning_card(CaptioningSettings())
+    data = CaptioningSettings().data
+    settings = CaptioningSettings
+    shortened_by = ("examples", "glyphs")
+
+    def __init__(self, settings: CaptioningSettings) -> None:
+        self._settings = settings
+        self.card = captioning_card(settings)
+        self.data = settings.data
+
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` scenes for each protocol, one protocol after the other."""
+        drawn = _Drawn(data, self._settings, seed)
+        for protocol in self._settings.protocols:
+            examples = drawn.episodic if protocol == "episodic" else drawn.pooled
+            for index in range(limit):
+                query = drawn.query(index)
+                picture = data.of(query.names, query.places, seed, index)
+                request = Caption(
+                    id=f"{self.card.name}-{index:05d}",
+                    image=picture.image,
+                    examples=tuple(examples(query, index)),
+                    seed=seed_of(seed, self.card.name, index),
+                )
+                yield Instance(request, _references(query), protocol, cluster=request.id)
+
+    def corpus(self, data: Any, seed: int) -> Sequence[Target]:
+        """The references of the first `corpus` queries, asked or not."""
+        drawn = _Drawn(data, self._settings, seed)
+        return [_references(drawn.query(index)) for index in range(self._settings.corpus)]
+
+
+class _Drawn:
+    """Queries and examples; each depends on the seed, the settings and its number alone."""
+
+    def __init__(self, scenes: SceneSource, settings: CaptioningSettings, seed: int) -> None:
+        self._scenes, self._settings, self._seed = scenes, settings, seed
+        self._layouts = Layouts(scenes)
+
+    def query(self, index: int) -> Layout:
+        """What a query shows."""
+        return self._layouts.some(self._settings.glyphs, self._source("query", index))
+
+    def episodic(self, query: Layout, index: int) -> Iterator[LabelledImage]:
+        """Examples that show each class of the query once, as they do others."""
+        draw = self._source("examples", index)
+        count = self._settings.examples
+        sizes = [draw.randint(1, self._settings.glyphs) for _ in range(count)]
+        shown = deal(query.names, draw.sample(range(count), count), count)
+        own = seed_of(self._seed, "captioning example", index)
+        for number, layout in enumerate(self._layouts.around(query, shown, sizes, draw)):
+            yield self._described(layout, own, number)
+
+    def pooled(self, query: Layout, index: int) -> Iterator[LabelledImage]:
+        """Examples from the pool, whatever they show."""
+        draw = self._source("choice", index)
+        own = seed_of(self._seed, "captioning pool")
+        for number in draw.sample(range(self._settings.pool), self._settings.examples):
+            layout = self._layouts.some(self._settings.glyphs, self._source("pool", number))
+            yield self._described(layout, own, number)
+
+    def _described(self, layout: Layout, seed: int, number: int) -> LabelledImage:
+        picture = self._scenes.of(layout.names, layout.places, seed, number)
+        return LabelledImage(picture.image, picture.scene.caption)
+
+    def _source(self, *what: str | int) -> random.Random:
+        return random.Random(seed_of(self._seed, "captioning", *what))
+
+
+def _references(layout: Layout) -> tuple[str, ...]:
+    return captions_of(layout.names, layout.places)

@@ -1,0 +1,124 @@
+"""Layouts: which classes stand where in the scenes of one request."""
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from frostbench.eval_suites.data.datasets import ScenePicture
+from frostbench.eval_suites.data.wording import PLACES
+
+
+@runtime_checkable
+class SceneSource(Protocol):
+    """Scenes of classes on which nothing was trained, rendered on demand."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes, no two of one name."""
+        ...
+
+    def family(self, name: str) -> int:
+        """The number of a class's family; classes of one family look or are called alike."""
+        ...
+
+    def of(
+        self, names: Sequence[str], places: Sequence[str], seed: int, index: int
+    ) -> ScenePicture:
+        """Scene `index` of a seed, of given classes at given places; always the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Classes and where each of them stands; no class and no place occurs twice."""
+
+    names: tuple[str, ...]
+    places: tuple[str, ...]
+
+    def place_of(self, name: str) -> str:
+        """Where a class stands."""
+        return self.places[self.names.index(name)]
+
+
+class Layouts:
+    """Draws layouts; what is drawn depends on the generator alone.
+
+    Classes that stand in one request are of different families, so that each can be told by what
+    it shows. Places are drawn uniformly, so that none can be guessed.
+    """
+
+    def __init__(self, source: SceneSource) -> None:
+        self._source = source
+        self._members: dict[int, list[str]] = {}
+        for name in sorted(source.names):
+            self._members.setdefault(source.family(name), []).append(name)
+
+    def classes(
+        self, count: int, draw: random.Random, beside: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """Classes of as many families, none of them that of a class in `beside`.
+
+        Raises:
+            ValueError: there are not so many families.
+        """
+        taken = {self._source.family(name) for name in beside}
+        families = sorted(set(self._members) - taken)
+        if len(families) < count:
+            raise ValueError(
+                f"the scenes of one request need {count + len(taken)} families of classes; there "
+                f"are {len(self._members)}. Ask for fewer `examples` or `glyphs`."
+            )
+        return tuple(draw.choice(self._members[family]) for family in draw.sample(families, count))
+
+    def some(self, most: int, draw: random.Random) -> Layout:
+        """1 to `most` classes, each number as often as the others, at random places."""
+        return self.place(self.classes(draw.randint(1, most), draw), draw)
+
+    def place(
+        self, names: Sequence[str], draw: random.Random, avoid: Mapping[str, str] | None = None
+    ) -> Layout:
+        """The classes at random places, none where `avoid` says that it is not to stand."""
+        barred = avoid or {}
+        while True:
+            places = draw.sample(PLACES, len(names))
+            if all(barred.get(name) != where for name, where in zip(names, places, strict=True)):
+                return Layout(tuple(names), tuple(places))
+
+    def around(
+        self,
+        query: Layout,
+        shown: Sequence[Sequence[str]],
+        sizes: Sequence[int],
+        draw: random.Random,
+    ) -> list[Layout]:
+        """Layouts of examples: each shows what it must, and other classes up to its size.
+
+        Classes of the query stand at other places than there. The others are of families of their
+        own, each in one example alone.
+
+        Raises:
+            ValueError: there are not enough families.
+        """
+        missing = [max(0, size - len(names)) for names, size in zip(shown, sizes, strict=True)]
+        known = {*query.names, *(name for names in shown for name in names)}
+        others = iter(self.classes(sum(missing), draw, known))
+        avoid = dict(zip(query.names, query.places, strict=True))
+        layouts = []
+        for names, count in zip(shown, missing, strict=True):
+            whole = [*names, *(next(others) for _ in range(count))]
+            draw.shuffle(whole)
+            layouts.append(self.place(whole, draw, avoid))
+        return layouts
+
+
+def deal(names: Sequence[str], among: Sequence[int], examples: int) -> list[list[str]]:
+    """What each of the examples must show, where `among` are dealt the names in turn.
+
+    >>> deal(["owl", "cat", "bee"], [2, 0], 3)
+    [['cat'], [], ['owl', 'bee']]
+    """
+    shown: list[list[str]] = [[] for _ in range(examples)]
+    for index, name in enumerate(names):
+        shown[among[index % len(among)]].append(name)
+    return shown

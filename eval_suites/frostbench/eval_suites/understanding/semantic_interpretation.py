@@ -1,0 +1,46 @@
+"""The task `semantic_interpretation`."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.eval_suites.understanding.settings import (
+    InterpretationSettings,
+    interpretation_card,
+)
+from frostbench.plugins.predictions import Prediction, TextPrediction
+from frostbench.plugins.requests import Interpret
+from frostbench.plugins.task import Instance, Task
+
+
+class SemanticInterpretation(Task):
+    """How well a picture's words fit it: no language model is asked (SPAE; V2L-Tokenizer, Table 2).
+
+    Pictures are portraits of classes on which nothing was trained, each class in turn. The target
+    is the picture itself. A method whose words were chosen with the metric's own network has them
+    judged by their maker; the controls share that advantage only where they use its words.
+    """
+
+    card = interpretation_card(InterpretationSettings())
+    data = InterpretationSettings().data
+    settings = InterpretationSettings
+
+    def __init__(self, settings: InterpretationSettings) -> None:
+        self.card = interpretation_card(settings)
+        self.data = settings.data
+
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` portraits; those of one class are a cluster, which bears its name."""
+        names = sorted(data.names)
+        random.Random(seed_of(seed, self.card.name)).shuffle(names)
+        for index in range(limit):
+            number, place = divmod(index, len(names))
+            image = data.portrait(names[place], number)
+            own = seed_of(seed, self.card.name, index)
+            request = Interpret(f"{self.card.name}-{index:05d}", image, own)
+            yield Instance(request, image, None, cluster=names[place])
+
+    def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
+        """`class_name`: the name of the picture's class, and no other word."""
+        return {"class_name": [TextPrediction(instance.cluster) for instance in instances]}

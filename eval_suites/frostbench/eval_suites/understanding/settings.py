@@ -1,0 +1,156 @@
+"""How captions, answers and words are asked for: settings and cards. Imports no torch."""
+
+from dataclasses import dataclass
+
+from frostbench.plugins.cards import TaskCard
+
+PROTOCOLS = ("episodic", "random")
+KINDS = ("what", "where", "whether", "how many")
+CONTROLS = ("majority_vote", "token_overlap", "other_image", "no_image")
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """What captioning and visual question answering have in common.
+
+    Attributes:
+        examples: In-context examples. SPAE and V2L-Tokenizer show 10, drawn at random from COCO
+            (unverified: known from a summary of the paper); 5 cost half as much, and are as many
+            classes as the hardest few-shot protocol has.
+        glyphs: A scene shows 1 to so many glyphs, each number as often as the others.
+        protocols: "episodic": every class of the query stands in one of the examples too, at
+            another place of another picture, so that classes on which nothing was trained can be
+            named from the context. "random": the examples are any scenes, as published.
+        pool: Scenes that the examples of "random" are drawn from, so that their visual tokens are
+            computed once. None of them is a query.
+        data: The data set of the pack.
+    """
+
+    examples: int = 5
+    glyphs: int = 1
+    protocols: tuple[str, ...] = PROTOCOLS
+    pool: int = 40
+    data: str = "glyph_scenes"
+
+    def __post_init__(self) -> None:
+        if self.examples < 1:
+            raise ValueError(f"examples are 1 or more, not {self.examples}.")
+        if not 1 <= self.glyphs <= 4:
+            raise ValueError(f"a scene has 1 to 4 glyphs; `glyphs` is {self.glyphs}.")
+        if self.pool < self.examples:
+            raise ValueError(
+                f"{self.examples} examples are drawn from a pool of as many scenes at least; "
+                f"`pool` is {self.pool}."
+            )
+        strange = sorted(set(self.protocols) - set(PROTOCOLS))
+        if strange or not self.protocols:
+            raise ValueError(
+                f"protocols are among {', '.join(PROTOCOLS)}; asked were "
+                f"{', '.join(self.protocols) or 'none'}."
+            )
+
+
+@dataclass(frozen=True)
+class CaptioningSettings(SceneSettings):
+    """Captioning's own.
+
+    Attributes:
+        corpus: The first so many queries' captions tell CIDEr-D which words are rare, however few
+            of them a run asks.
+    """
+
+    corpus: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.corpus < 2:
+            raise ValueError(f"what is rare shows in 2 captions or more, not {self.corpus}.")
+
+
+@dataclass(frozen=True)
+class QuestionSettings(SceneSettings):
+    """Visual question answering's own: as `SceneSettings`, with up to 2 glyphs.
+
+    Attributes:
+        kinds: Kinds of questions, asked in turn.
+    """
+
+    glyphs: int = 2
+    kinds: tuple[str, ...] = KINDS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        strange = sorted(set(self.kinds) - set(KINDS))
+        if strange or not self.kinds:
+            raise ValueError(
+                f"kinds are among {', '.join(KINDS)}; asked were {', '.join(self.kinds) or 'none'}."
+            )
+        if "how many" in self.kinds and self.glyphs < 2:
+            raise ValueError(
+                'with `glyphs` 1 the answer to "how many" is always one; ask for 2 glyphs or more, '
+                "or leave that kind out of `kinds`."
+            )
+        if "whether" in self.kinds and self.examples < 2:
+            raise ValueError('"whether" needs 2 examples, one of each answer.')
+
+
+@dataclass(frozen=True)
+class InterpretationSettings:
+    """Semantic interpretation has no context and no protocols.
+
+    Attributes:
+        metrics: What the words are scored by; the first ranks. The network of a metric is in its
+            name.
+        data: The data set of the pack.
+    """
+
+    metrics: tuple[str, ...] = ("clip_score[mini]", "clip_score_relative[mini]")
+    data: str = "glyph_portraits"
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            raise ValueError("words are scored by one metric at least; `metrics` is empty.")
+
+
+def captioning_card(settings: CaptioningSettings) -> TaskCard:
+    """The card of captioning under some settings."""
+    return TaskCard(
+        name="captioning",
+        suite="understanding",
+        request_type="Caption",
+        reads="text",
+        metrics=("cider-d[corpus]", "bleu-4[corpus]", "accuracy[exact]"),
+        ranks_by="cider-d[corpus]",
+        protocols=settings.protocols,
+        controls=CONTROLS,
+        summary="say in a sentence what is where, given described scenes",
+    )
+
+
+def question_card(settings: QuestionSettings) -> TaskCard:
+    """The card of visual question answering under some settings."""
+    return TaskCard(
+        name="visual_question_answering",
+        suite="understanding",
+        request_type="Answer",
+        reads="text",
+        metrics=("accuracy[vqa]", "accuracy[vqa-exact]"),
+        ranks_by="accuracy[vqa]",
+        protocols=settings.protocols,
+        controls=CONTROLS,
+        summary="answer a question about a scene (what, where, whether, how many), given others",
+    )
+
+
+def interpretation_card(settings: InterpretationSettings) -> TaskCard:
+    """The card of semantic interpretation under some settings."""
+    return TaskCard(
+        name="semantic_interpretation",
+        suite="understanding",
+        request_type="Interpret",
+        reads="text",
+        metrics=settings.metrics,
+        ranks_by=settings.metrics[0],
+        controls=("shuffled_tokens", "class_name"),
+        summary="how well a picture's own words fit it, in the eyes of CLIP; no language model",
+    )

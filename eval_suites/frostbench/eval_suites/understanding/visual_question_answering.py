@@ -1,0 +1,177 @@
+"""The task `visual_question_answering`."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frostbench.eval_suites.data.wording import (
+    Question,
+    how_many,
+    is_there,
+    what_is,
+    where_is,
+)
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.eval_suites.understanding.layouts import Layout, Layouts, SceneSource, deal
+from frostbench.eval_suites.understanding.settings import QuestionSettings, question_card
+from frostbench.plugins.requests import Answer, LabelledImage
+from frostbench.plugins.task import Instance, Task
+
+
+class VisualQuestionAnswering(Task):
+    """Answer a question about a scene, given other questions with their answers.
+
+    The papers show answers and score none, so that this is our protocol. Kinds of questions take
+    turns, and of each kind every answer is as likely as the others, so that a prior says little.
+    Both protocols ask the same questions; in "episodic" the examples are of the query's kind.
+    """
+
+    card = question_card(QuestionSettings())
+    data = QuestionSettings().data
+    settings = QuestionSettings
+    shortened_by = ("examples",)
+
+    def __init__(self, settings: QuestionSettings) -> None:
+        self._settings = settings
+        self.card = question_card(settings)
+        self.data = settings.data
+
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` questions for each protocol, one protocol after the other.
+
+        The target holds the accepted answers as alternatives ("on the left" and "left").
+        """
+        drawn = _Drawn(data, self._settings, seed)
+        for protocol in self._settings.protocols:
+            examples = drawn.episodic if protocol == "episodic" else drawn.pooled
+            for index in range(limit):
+                query = drawn.query(index)
+                picture = data.of(query.layout.names, query.layout.places, seed, index)
+                request = Answer(
+                    id=f"{self.card.name}-{index:05d}",
+                    image=picture.image,
+                    question=query.question.text,
+                    examples=tuple(examples(query, index)),
+                    seed=seed_of(seed, self.card.name, index),
+                )
+                yield Instance(request, query.question.answers, protocol, cluster=request.id)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A scene and a question about it; `about` is the class in the question or in its answer."""
+
+    layout: Layout
+    question: Question
+    about: str | None = None
+
+
+class _Drawn:
+    """Queries and examples; each depends on the seed, the settings and its number alone."""
+
+    def __init__(self, scenes: SceneSource, settings: QuestionSettings, seed: int) -> None:
+        self._scenes, self._settings, self._seed = scenes, settings, seed
+        self._layouts = Layouts(scenes)
+
+    def query(self, index: int) -> Asked:
+        """What a query shows and asks."""
+        return self._any(self._source("query", index), index)
+
+    def episodic(self, query: Asked, index: int) -> Iterator[LabelledImage]:
+        """Examples of the query's kind, among them all classes of the query."""
+        draw = self._source("examples", index)
+        match query.question.kind:
+            case "whether":
+                examples = self._whether(query, draw)
+            case "how many":
+                examples = self._how_many(query, draw)
+            case _:
+                examples = self._about_one(query, draw)
+        own = seed_of(self._seed, "question example", index)
+        for number, example in enumerate(examples):
+            yield self._answered(example, own, number)
+
+    def pooled(self, query: Asked, index: int) -> Iterator[LabelledImage]:
+        """Examples of any kind from the pool, whatever they show."""
+        draw = self._source("choice", index)
+        own = seed_of(self._seed, "question pool")
+        for number in draw.sample(range(self._settings.pool), self._settings.examples):
+            yield self._answered(self._any(self._source("pool", number), number), own, number)
+
+    def _any(self, draw: random.Random, number: int) -> Asked:
+        """A scene and the question whose turn it is."""
+        kind = self._settings.kinds[number % len(self._settings.kinds)]
+        layout = self._layouts.some(self._settings.glyphs, draw)
+        if kind == "how many":
+            return Asked(layout, how_many(len(layout.names)))
+        name = draw.choice(layout.names)
+        if kind != "whether":
+            return _about(kind, layout, name)
+        there = draw.random() < 0.5
+        asked = name if there else self._layouts.classes(1, draw, layout.names)[0]
+        return Asked(layout, is_there(asked, there), asked)
+
+    def _about_one(self, query: Asked, draw: random.Random) -> list[Asked]:
+        """Of "what" and "where": the class in question is asked about in one of the examples.
+
+        So are, as far as there are examples, the other classes of the query.
+        """
+        assert query.about is not None
+        order = [query.about, *(name for name in query.layout.names if name != query.about)]
+        shown = deal(order, self._order(draw), self._settings.examples)
+        layouts = self._layouts.around(query.layout, shown, self._sizes(draw), draw)
+        return [
+            _about(query.question.kind, layout, must[0] if must else draw.choice(layout.names))
+            for layout, must in zip(layouts, shown, strict=True)
+        ]
+
+    def _whether(self, query: Asked, draw: random.Random) -> list[Asked]:
+        """Of "whether": the very same question; "yes" is right in half of the examples.
+
+        What the query shows beside the class in question stands in an example of any answer, or,
+        where the class is not there, in one that is answered by "no".
+        """
+        assert query.about is not None
+        order = self._order(draw)
+        yes = len(order) // 2 + (len(order) % 2 and draw.randrange(2))
+        there = query.about in query.layout.names
+        beside = [name for name in query.layout.names if name != query.about]
+        shown = deal(beside, order if there else order[yes:], len(order))
+        for example in order[:yes]:
+            shown[example].insert(0, query.about)
+        layouts = self._layouts.around(query.layout, shown, self._sizes(draw), draw)
+        return [
+            Asked(layout, is_there(query.about, query.about in layout.names), query.about)
+            for layout in layouts
+        ]
+
+    def _how_many(self, query: Asked, draw: random.Random) -> list[Asked]:
+        """Of "how many": the very same question, each answer as often as the others."""
+        order, first = self._order(draw), draw.randrange(self._settings.glyphs)
+        sizes = [0] * len(order)
+        for turn, example in enumerate(order):
+            sizes[example] = 1 + (first + turn) % self._settings.glyphs
+        shown = deal(query.layout.names, order, len(order))
+        layouts = self._layouts.around(query.layout, shown, sizes, draw)
+        return [Asked(layout, how_many(len(layout.names))) for layout in layouts]
+
+    def _order(self, draw: random.Random) -> list[int]:
+        """The numbers of the examples, shuffled."""
+        return draw.sample(range(self._settings.examples), self._settings.examples)
+
+    def _sizes(self, draw: random.Random) -> Sequence[int]:
+        return [draw.randint(1, self._settings.glyphs) for _ in range(self._settings.examples)]
+
+    def _answered(self, asked: Asked, seed: int, number: int) -> LabelledImage:
+        picture = self._scenes.of(asked.layout.names, asked.layout.places, seed, number)
+        return LabelledImage(picture.image, asked.question.answers[0], asked.question.text)
+
+    def _source(self, *what: str | int) -> random.Random:
+        return random.Random(seed_of(self._seed, "question", *what))
+
+
+def _about(kind: str, layout: Layout, name: str) -> Asked:
+    where = layout.place_of(name)
+    question = what_is(where, name) if kind == "what" else where_is(name, where)
+    return Asked(layout, question, name)
