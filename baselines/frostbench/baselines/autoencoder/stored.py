@@ -42,7 +42,7 @@ def save(
     folder: Path,
     settings: Settings,
     tensors: Mapping[str, Tensor],
-    precision: Precision = "half",
+    precision: Precision = "byte",
 ) -> None:
     """Write both files, floating-point tensors in the given precision; see `compact`.
 
@@ -82,7 +82,7 @@ def load_into(module: nn.Module, folder: Path) -> None:
 
 
 @torch.no_grad()
-def rounded(module: nn.Module, precision: Precision = "half") -> None:
+def rounded(module: nn.Module, precision: Precision = "byte") -> None:
     """Round a module's weights to what `save` stores, so that figures are those of the file."""
     state = module.state_dict()
     kept = expanded(compact(state, precision))
