@@ -14,6 +14,7 @@ from frostbench.eval_suites.statistics import (
     Column,
     Frechet,
     Means,
+    Pooled,
     difference,
     rank_ranges,
 )
@@ -135,10 +136,18 @@ def _is_scored(record: Record, metric: MetricInfo) -> bool:
         return False
     if metric.of_sets:
         return metric.id in record.features
+    if metric.pooling is not None:
+        return metric.id in record.counts
     return math.isfinite(record.scores.get(metric.id, math.nan))
 
 
 def _column(run: StoredRun, records: Sequence[Record], metric: MetricInfo) -> Column:
+    if metric.pooling is not None:
+        return Pooled.of(
+            [(record.sample, record.cluster, record.counts[metric.id]) for record in records],
+            metric.pooling,
+            metric.bounds,
+        )
     if not metric.of_sets:
         return Means.of(
             [(record.sample, record.cluster, record.scores[metric.id]) for record in records],
@@ -171,6 +180,8 @@ def _reason(
 ) -> str:
     """Why there is no value."""
     raw = place.manifest.raw
+    if scored and place.metric.pooling is not None:
+        return f"the counts of {len(scored)} scored samples sum to no value of {place.metric.id}."
     if scored:
         return f"{len(scored)} scored sample is too few for {place.metric.id}."
     if records:

@@ -42,13 +42,16 @@ class Format:
 
 
 def format_of(metric: MetricInfo, values: Iterable[float | None] = ()) -> Format:
-    """Accuracies in percent, decibels with two decimals, shares with three.
+    """Accuracies and BLEU in percent, decibels with two decimals, bounded values with three.
 
-    Where neither unit nor bounds say more, the largest of `values` has three figures.
+    CIDEr-D stays on pycocoevalcap's scale, up to 10; papers print it times 100. Where neither unit
+    nor bounds say more, the largest of `values` has three figures.
     """
     bounds = (metric.bounds.lower, metric.bounds.upper)
-    if metric.id.startswith("accuracy") and bounds == (0, 1):
+    if metric.id.startswith(("accuracy", "bleu")) and bounds == (0, 1):
         return Format(100.0, 1, "%")
+    if metric.id.startswith("cider") and bounds == (0, 10):
+        return Format(unit="of 10")
     if metric.unit:
         return Format(digits=2, unit=metric.unit)
     if None not in bounds:

@@ -43,13 +43,19 @@ class StoredRun(Protocol):
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """A metric, as far as its numbers are to be read."""
+    """A metric, as far as its numbers are to be read.
+
+    `of_sets` metrics have one value of all samples' features; `pooling` names the formula of one
+    that has a value of summed counts; one `of_corpus` weighs words by their rarity in a corpus.
+    """
 
     id: str
     higher_is_better: bool
     unit: str
     bounds: Bounds
-    of_sets: bool
+    of_sets: bool = False
+    pooling: str | None = None
+    of_corpus: bool = False
 
     @property
     def network(self) -> str | None:
@@ -59,7 +65,10 @@ class MetricInfo:
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """A task as it was run; `protocols` is (None,) where it has only one way."""
+    """A task as it was run; `protocols` is (None,) where it has only one way.
+
+    `corpus` is the hash of the corpus that its metrics learned from, if any did.
+    """
 
     name: str
     suite: str
@@ -69,6 +78,7 @@ class TaskInfo:
     ranks_by: str
     controls: Mapping[str, str]
     settings: Mapping[str, Any]
+    corpus: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,8 @@ class Manifest:
         """Eight hex digits: rows are ranked together only where they agree.
 
         They stand for the task's settings, data and seed, and, where the metric's network comes
-        with the pack (its id names the pack), for the network's weights.
+        with the pack (its id names the pack), for the network's weights; of a metric that learns
+        from a corpus, for the corpus.
         """
         data = self.raw.get("data", {})
         name = task.settings.get("data")
@@ -124,6 +135,8 @@ class Manifest:
         if metric.network is not None and metric.network == pack.get("name"):
             perceptual = self.raw.get("backbones", {}).get("perceptual", {})
             parts["network"] = perceptual.get("sha256_before") or pack.get("sha256")
+        if metric.of_corpus:
+            parts["corpus"] = task.corpus
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -141,6 +154,8 @@ def _metric(name: str, entry: Mapping[str, Any]) -> MetricInfo:
         str(entry.get("unit") or ""),
         Bounds(*(_float(entry.get(end)) for end in ("lower", "upper"))),
         bool(entry.get("set", False)),
+        entry.get("pooling"),
+        bool(entry.get("corpus", False)),
     )
 
 
@@ -160,4 +175,5 @@ def _task(name: str, entry: Mapping[str, Any]) -> TaskInfo:
         ranks_by,
         dict(entry.get("controls") or {}),
         dict(entry.get("settings") or {}),
+        entry.get("corpus"),
     )
