@@ -12,12 +12,11 @@ from typing import Any
 from frostbench.eval_suites.cli.config import RunConfig, UsageError, own_settings
 from frostbench.eval_suites.runner.plan import (
     AnyMetric,
-    Controls,
     Facts,
     Plan,
     PlannedMethod,
-    built_in_controls,
     PlannedTask,
+    built_in_controls,
 )
 from frostbench.eval_suites.store.records import Record
 from frostbench.plugins.cards import Card, TaskCard
@@ -87,8 +86,8 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         limit=config.limit,
         chunk=config.chunk,
         gallery=config.gallery,
-        replaced={} if config.llm is None else {"llm": _language_models(pack)},
         retry_failed=config.retry_failed,
+        replaced={} if config.llm is None else {"llm": _language_models(pack)},
     )
 
 
@@ -147,7 +146,7 @@ def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
 
 
 def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
-    """The pack's shared backbones; none is loaded yet."""
+    """The pack's shared backbones, with the language model that was asked for; none is loaded."""
     from frostbench.plugins.backbones import SharedBackbones
 
     entries = dict(pack.backbones)

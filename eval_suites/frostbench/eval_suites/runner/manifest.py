@@ -91,8 +91,8 @@ def identity(plan: Plan) -> dict[str, Any]:
             "controls": controls is not None,
             "pack": plan.facts.pack.get("sha256"),
             "data": plan.facts.data,
-            "methods": {
             "llm": named(plan.backbones.entries.get("llm")),
+            "methods": {
                 method.card.name: {
                     "version": method.card.version,
                     "settings": method.settings,
@@ -202,9 +202,9 @@ def _method(method: PlannedMethod) -> dict[str, Any]:
         "settings": method.settings,
         "status": "ok",
         "error": None,
+        "notes": [],
     }
 
-        "notes": [],
 
 def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
     card = planned.task.card

@@ -163,6 +163,8 @@ class Plan:
         gallery: samples of each task and protocol whose pictures and words are kept.
         worker: name of this process's samples file.
         retry_failed: try the failed samples of an interrupted or finished run again.
+        replaced: roles whose backbone the user named, each with a sentence on what else there is.
+            What does not work with them ends the run before it begins.
     """
 
     out: Path
@@ -175,8 +177,6 @@ class Plan:
     tokens: Path
     config: Mapping[str, Any] = field(default_factory=dict)
     controls: Controls | None = field(default_factory=built_in_controls)
-        replaced: roles whose backbone the user named, each with a sentence on what else there is.
-            What does not work with them ends the run before it begins.
     observers: tuple[Observer, ...] = ()
     seed: int = 0
     device: str = "cpu"
@@ -186,6 +186,7 @@ class Plan:
     gallery: int = 8
     worker: str = "0"
     retry_failed: bool = False
+    replaced: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind, names in (
@@ -198,7 +199,6 @@ class Plan:
         if self.chunk < 1 or self.tokenize_batch < 1:
             raise ValueError("chunk and tokenize_batch are at least 1.")
         for planned in self.tasks:
-    replaced: Mapping[str, str] = field(default_factory=dict)
             card = planned.task.card
             if card.ranks_by not in self.metrics:
                 raise ValueError(
