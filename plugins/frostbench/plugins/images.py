@@ -1,6 +1,7 @@
 """One picture as requests carry it."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 
@@ -42,17 +43,43 @@ class Image:
 
 
 def read_image(path: Path) -> Image:
-    """Read a picture file of any mode as RGB.
+    """Read a picture file of any mode as RGB, its pixels as they are stored.
 
     Raises:
         ValueError: the file is missing, cut short, or no picture.
     """
+    return _read(path, lambda file: file.convert("RGB"))
+
+
+def read_as_seen(path: Path) -> Image:
+    """Read a picture file as a viewer shows it: turned as its camera says, on white.
+
+    Raises:
+        ValueError: the file is missing, cut short, or no picture.
+    """
+    return _read(path, _on_white)
+
+
+def _on_white(file: Pillow.Image) -> Pillow.Image:
+    turned = ImageOps.exif_transpose(file)
+    if turned.mode.startswith("I;16"):  # Pillow would cut its values off at 255
+        turned = Pillow.fromarray((np.asarray(turned) // 257).astype(np.uint8))
+    if not turned.has_transparency_data:
+        return turned.convert("RGB")
+    picture = turned.convert("RGBA")
+    white = Pillow.new("RGBA", picture.size, "white")
+    return Pillow.alpha_composite(white, picture).convert("RGB")
+
+
+def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
     try:
         with Pillow.open(path) as file:
-            array = np.asarray(file.convert("RGB"), dtype=np.float32) / 255
+            array = np.asarray(as_rgb(file), dtype=np.float32) / 255
     except FileNotFoundError:
         raise ValueError(f"no picture at {path}.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except UnidentifiedImageError:
+        raise ValueError(f"cannot read the picture {path}: it is no picture file.") from None
+    except (OSError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise ValueError(f"cannot read the picture {path}: {error}.") from error
     return Image(torch.from_numpy(array).permute(2, 0, 1).contiguous(), name=path.name)
 

@@ -70,6 +70,19 @@ class LeaderboardConfig:
 
 
 @dataclass(frozen=True)
+class LookConfig:
+    """Keys of `frostbench look IMAGE`; `method=NAME` is short for `methods=[NAME]`."""
+
+    methods: list[str] = field(default_factory=lambda: ["v2l"])
+    pack: str = "mini"
+    out: str | None = "look.html"  # out= writes no page
+    words: int = 5  # nearest to each token, on the page
+    device: str = "cpu"
+    plugins: list[str] = field(default_factory=list)
+    method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY=VALUE
+
+
+@dataclass(frozen=True)
 class VerifyConfig:
     """Keys of `frostbench verify RUN`."""
 

@@ -46,6 +46,16 @@ COMMANDS = {
         "leaderboard RUN... [out=DIR]",
         "Write leaderboard.json, .md, .csv and index.html from one run or several.",
     ),
+    "look": Command(
+        "look:look_command",
+        "look IMAGE [method=NAME] [KEY=VALUE ...]",
+        "Show a picture in a method's words, here and on a page.",
+        "IMAGE is a picture file, or one that the pack makes: portrait:NAME (portrait:NAME/3 is\n"
+        "the fourth), scene:NUMBER, photo:NUMBER. Keys: methods pack out words device plugins,\n"
+        "method.NAME.KEY. words=N nearest words are shown for each token; out= writes no page.\n\n"
+        "  frostbench look cat.jpg\n"
+        '  frostbench look "portrait:red apple" methods=v2l,vqgan out=apple.html',
+    ),
     "score": Command(
         "score:score_command",
         "score RUN",

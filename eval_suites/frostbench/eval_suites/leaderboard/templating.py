@@ -4,7 +4,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictU
 from markupsafe import Markup
 
 from frostbench.eval_suites.leaderboard import numbers
-from frostbench.eval_suites.leaderboard.words import legible, spaced
+from frostbench.eval_suites.leaderboard.words import is_led, legible
 
 
 def environment(*loaders: BaseLoader) -> Environment:
@@ -22,8 +22,8 @@ def environment(*loaders: BaseLoader) -> Environment:
         "megabytes": numbers.megabytes,
         "readable": numbers.readable,
         "legible": legible,
-        "spaced": spaced,
     }
+    made.tests["led"] = is_led
     made.globals["source"] = lambda name: _source(made, name)
     return made
 

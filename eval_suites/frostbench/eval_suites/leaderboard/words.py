@@ -9,6 +9,7 @@ Rows: TypeAlias = Sequence[Sequence[str]]
 Form: TypeAlias = Literal["grid", "pyramid", "ranked"]
 
 EMPTY, BLANK, STRANGE = "∅", "␣", "\ufffd"
+CONTROLS = {"\n": "↵", "\r": "↵", "\t": "⇥"}
 
 
 @dataclass(frozen=True)
@@ -92,19 +93,15 @@ def legible(word: str) -> str:
     r"""A token's text as people can read it: no blanks around it, and no control characters.
 
     >>> legible(" dog"), legible("\n"), legible(" "), legible("")
-    ('dog', '␊', '␣', '∅')
+    ('dog', '↵', '␣', '∅')
     """
     shown = "".join(map(_visible, word.strip(" ")))
     return shown or (BLANK if word else EMPTY)
 
 
-def spaced(word: str) -> str:
-    """As `legible`, with a mark for a leading blank: tokens may differ by it alone.
-
-    >>> spaced(" dog"), spaced("dog")
-    ('␣dog', 'dog')
-    """
-    return (BLANK if word.startswith(" ") and word.strip(" ") else "") + legible(word)
+def is_led(word: str) -> bool:
+    """Whether a blank leads the word; tokens may differ by it alone."""
+    return word.startswith(" ") and bool(word.strip(" "))
 
 
 def _order(name: str) -> tuple[str, int, str]:
@@ -131,7 +128,5 @@ def _layer(rows: Rows, near: Sequence[Rows] | None) -> Layer:
 
 
 def _visible(character: str) -> str:
-    if ord(character) < 0x20:
-        return chr(0x2400 + ord(character))  # the picture of a control character
     strange = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
-    return STRANGE if strange else character
+    return CONTROLS.get(character, STRANGE) if strange else character
