@@ -110,6 +110,10 @@ def test_the_packs_own_pictures_have_names(plugin, name, title, capsys):
         (["scene:1", "out=pages"], 2, "a name like look.html"),
         (["scene:1", "wods=3"], 2, "Did you mean 'words'"),
         (["scene:1", "pack=maxi"], 2, "there are mini"),
+        (["scene:1", "llm=no-model"], 1, "no-model"),
+        (["scene:1", "device=cuda:77"], 1, "cuda:77"),
+        (["scene:1", "words=9999"], 1, "a codebook that has 2048"),
+        (["scene:1", "method.v2l.shown_word=3"], 1, "shown_words"),
     ],
 )
 def test_a_mistake_gets_one_sentence(words, status, expected, plugin, folder, capsys):

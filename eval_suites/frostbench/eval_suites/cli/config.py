@@ -75,6 +75,7 @@ class LookConfig:
 
     methods: list[str] = field(default_factory=lambda: ["v2l"])
     pack: str = "mini"
+    llm: str | None = None  # another language model, as for a run
     out: str | None = "look.html"  # out= writes no page
     words: int = 5  # nearest to each token, on the page
     device: str = "cpu"

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from frostbench.eval_suites.cli.config import (
     LookConfig,
@@ -10,7 +11,11 @@ from frostbench.eval_suites.cli.config import (
     read_config,
     split_words,
 )
-from frostbench.plugins.host import Host
+from frostbench.plugins.host import Host, PluginError
+
+if TYPE_CHECKING:
+    from frostbench.eval_suites.runner.plan import PlannedMethod
+    from frostbench.plugins.method import Method
 
 
 def look_command(words: list[str]) -> int:
@@ -38,6 +43,7 @@ def look_command(words: list[str]) -> int:
 
     run = RunConfig(
         pack=config.pack,
+        llm=config.llm,
         methods=list(dict.fromkeys(config.methods)),
         device=config.device,
         plugins=config.plugins,
@@ -48,10 +54,8 @@ def look_command(words: list[str]) -> int:
     seen = find_picture(plain[0], pack)
     backbones = open_backbones(run, host, pack)
     engine = open_engine(run, host, backbones)
-    readings = [
-        read(plan_method(run, pack, backbones, item).build(), seen.image, config.words, engine)
-        for item in chosen
-    ]
+    methods = [_built(plan_method(run, pack, backbones, item)) for item in chosen]
+    readings = [read(method, seen.image, config.words, engine) for method in methods]
     show(Console(highlight=False), seen, readings)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +83,20 @@ def _checked(plain: list[str], config: LookConfig) -> Path | None:
     if out.suffix.lower() not in {".html", ".htm"}:
         raise UsageError(f"out={config.out}: the page is a file; give it a name like look.html.")
     return out
+
+
+def _built(planned: "PlannedMethod") -> "Method":
+    """The method; what an author's code raised is said with its name."""
+    from frostbench.plugins.waves import describe
+
+    try:
+        return planned.build()
+    except (ValueError, OSError, PluginError):
+        raise
+    except Exception as error:
+        if isinstance(error, LookupError) and not isinstance(error, KeyError):
+            raise
+        raise PluginError(f"method {planned.card.name!r}, build: {describe(error)}") from error
 
 
 def _as_methods(word: str) -> str:

@@ -51,8 +51,9 @@ COMMANDS = {
         "look IMAGE [method=NAME] [KEY=VALUE ...]",
         "Show a picture in a method's words, here and on a page.",
         "IMAGE is a picture file, or one that the pack makes: portrait:NAME (portrait:NAME/3 is\n"
-        "the fourth), scene:NUMBER, photo:NUMBER. Keys: methods pack out words device plugins,\n"
-        "method.NAME.KEY. words=N nearest words are shown for each token; out= writes no page.\n\n"
+        "the fourth), scene:NUMBER, photo:NUMBER. Keys: methods pack llm out words device\n"
+        "plugins, method.NAME.KEY. words=N nearest words are shown for each token; out= writes\n"
+        "no page.\n\n"
         "  frostbench look cat.jpg\n"
         '  frostbench look "portrait:red apple" methods=v2l,vqgan out=apple.html',
     ),
