@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -35,7 +37,7 @@ def test_a_lower_threshold_lets_no_word_go(seed):
     draw = torch.Generator().manual_seed(seed)
     scored = scores(torch.randn(3, 4, generator=draw), torch.randn(30, 4, generator=draw))
     sizes = [pool(scored, threshold).sum(1) for threshold in (0.98, 0.95, 0.9, 0.85, 0.8)]
-    for strict, mild in zip(sizes, sizes[1:], strict=False):
+    for strict, mild in pairwise(sizes):
         assert bool((strict <= mild).all())
 
 

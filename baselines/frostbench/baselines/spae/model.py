@@ -44,6 +44,9 @@ class SPAESettings:
             (unverified). A number is the width that a linear map takes them to, which is fitted to
             the features once and then as frozen as they are: our extension for small packs, in
             which a few minutes must do.
+        own_heads: How many of the first layers have a last convolution of their own in the encoder,
+            so that their cells need not look like their neighbours. 0 in the paper, as far as is
+            known; our extension for small packs.
         beta: Weight of the commitment to the codes (unverified), summed over layers.
         depth_dropout: For each depth short of the whole, the share of training pictures that are
             decoded from that many layers. The paper is silent; without it pictures from the first
@@ -55,6 +58,7 @@ class SPAESettings:
     words: int = 65_000
     width: int = 4096
     code_projection: int | None = None
+    own_heads: int = 0
     beta: float = 0.33
     depth_dropout: float = 0.1
 
@@ -91,6 +95,7 @@ class SPAE(nn.Module):
     """Everything but the frozen backbones; the codebook is a copy of vectors that nobody trains."""
 
     codebook: Tensor
+    upper: Tensor
 
     def __init__(self, settings: SPAESettings) -> None:
         super().__init__()
@@ -103,6 +108,12 @@ class SPAE(nn.Module):
         self.register_buffer("codebook", torch.zeros(settings.words, settings.width))
         if settings.code_projection is not None:
             self.code_projection = nn.Linear(settings.width, width).requires_grad_(False)
+        if settings.own_heads:
+            self.upper_conv = nn.Conv2d(z, width, 1)
+        upper = torch.zeros(settings.grid**2, dtype=torch.bool)
+        for side in settings.layers[: settings.own_heads]:
+            upper[places(settings.grid, side)] = True
+        self.register_buffer("upper", upper.view(settings.grid, settings.grid), persistent=False)
         self.layers = [places(settings.grid, side) for side in settings.layers]
 
     def set_codebook(self, rows: Float[Tensor, "words c"]) -> None:
@@ -137,7 +148,11 @@ class SPAE(nn.Module):
                 f"a pyramid of layers {self.settings.layers} is made of pictures of {side}x{side} "
                 f"pixels, not of {images.shape[-2]}x{images.shape[-1]}."
             )
-        return cast(Tensor, self.quant_conv(self.encoder(images))).float()
+        seen = self.encoder(images)
+        features = cast(Tensor, self.quant_conv(seen)).float()
+        if not self.settings.own_heads:
+            return features
+        return torch.where(self.upper, self.upper_conv(seen).float(), features)
 
     def stream(
         self, images: Float[Tensor, "b 3 h w"], rows: Int[Tensor, " part"] | None = None

@@ -66,22 +66,26 @@ class SPAERecipe:
 
     model: SPAESettings = field(
         default_factory=lambda: SPAESettings(
-            network=SMALL, layers=(1, 2, 4, 8, 8), code_projection=64, depth_dropout=0.08
+            network=SMALL,
+            layers=(1, 2, 4, 8, 8),
+            code_projection=64,
+            own_heads=2,
+            depth_dropout=0.05,
         )
     )
     codebook: CodebookSettings = field(default_factory=lambda: CodebookSettings(whole_words=True))
     semantic: SemanticSettings = field(
         default_factory=lambda: SemanticSettings(
-            thresholds=(0.98, 0.95, 0.90),
+            thresholds=(0.98, 0.95),
             temperature=32.0,
             templates=("{}", "a {}", "a photo of {}", "a photo of a {}."),
         )
     )
     widen: float = 1.4
-    least: float = 0.25
+    least: float = 0.1
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=4_500,
+            steps=4_000,
             batch=8,
             rate=1e-3,
             warmup_steps=100,
@@ -90,21 +94,21 @@ class SPAERecipe:
             loss=LossSettings(
                 pixel="squared",
                 pixel_weight=4.0,
-                codebook_weight=0.01,
+                codebook_weight=0.03,
                 perceptual_weight=0.1,
-                perceptual_start=3_400,
+                perceptual_start=3_200,
                 adversarial_weight=0.1,
-                adversarial_start=4_200,
+                adversarial_start=3_800,
                 adversary="logistic",
                 lecam_weight=1e-4,
                 guidance_weight=2.0,
             ),
             discriminator=DiscriminatorSettings(layers=2, channels=16),
             pass_through=True,
-            noisy_steps=500,
+            noisy_steps=400,
             noise=1.0,
             power_weight=0.003,
-            fit_steps=(500,),
+            fit_steps=(400,),
             bfloat16=True,
         )
     )

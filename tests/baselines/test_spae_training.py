@@ -1,0 +1,148 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from training_world import NETWORK, TRAINING, Stripes
+
+from frostbench.baselines.autoencoder import stored
+from frostbench.baselines.autoencoder.pool import Pool
+from frostbench.baselines.autoencoder.reconstruction import psnr
+from frostbench.baselines.spae import training
+from frostbench.baselines.spae.codebook import CodebookSettings, Words
+from frostbench.baselines.spae.model import SPAE, SPAESettings
+from frostbench.baselines.spae.semantic import SemanticSettings
+from frostbench.baselines.spae.training import PUBLISHED, SPAERecipe, fit_codes, load, train_on
+from frostbench.plugins import recipe
+from frostbench.plugins.kit import toys
+from frostbench.plugins.recipe import Report, Workshop
+
+LOSS = replace(
+    TRAINING.loss,
+    pixel="squared",
+    adversary="logistic",
+    lecam_weight=1e-2,
+    guidance_weight=1.0,
+    codebook_weight=0.1,
+)
+RECIPE = SPAERecipe(
+    model=SPAESettings(NETWORK, (1, 2, 4, 8, 8), code_projection=4),
+    semantic=SemanticSettings(thresholds=(0.9, 0.8), templates=("{}",)),
+    training=replace(TRAINING, loss=LOSS, average=0.5, fit_steps=(2,)),
+    pool_batches=3,
+    validation_batches=2,
+)
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    return Workshop(tmp_path / "pack", tmp_path / "scratch", pictures=Stripes())
+
+
+def test_training_stores_a_tokenizer_with_its_words_that_scores_as_reported(workshop):
+    report = train_on(workshop, RECIPE, toys.llm(), toys.clip(), None)
+    folder = workshop.pack / "spae"
+    model, words = load(folder), Words.load(folder)
+    assert len(words.texts) == model.settings.words
+    assert words.llm == "toy"
+    assert report.history[-1][1]["guidance"] > 0
+    pool = Pool(workshop, "validation", 2, 2)
+    for depth in (1, 3, 5):
+        with torch.no_grad():
+            decibels = [
+                psnr(pool(i), model.decode(model.encode(pool(i))[:depth])) for i in range(2)
+            ]
+        expected = report.figures[f"psnr from {depth} layers"]
+        assert float(torch.cat(decibels).mean()) == pytest.approx(expected, abs=1e-3)
+    assert 0 <= report.figures["score of layer 1, own words"] <= 1
+    assert any("projection" in note for note in report.notes)
+
+
+def test_the_stored_codebook_is_the_language_models_own_to_the_precision_of_a_byte(workshop):
+    settings = replace(RECIPE, model=replace(RECIPE.model, code_projection=None))
+    settings = replace(settings, training=replace(RECIPE.training, fit_steps=()))
+    train_on(workshop, settings, toys.llm(), toys.clip(), None)
+    model, words = load(workshop.pack / "spae"), Words.load(workshop.pack / "spae")
+    rows = toys.llm().embed(words.ids).float()
+    rows = (rows - rows.mean(0)) / (rows - rows.mean(0)).square().mean().sqrt()
+    assert torch.allclose(model.codes(), rows, atol=float(rows.abs().max()) / 200)
+
+
+def test_a_codebook_of_clips_texts_is_as_wide_as_clip(workshop):
+    settings = replace(RECIPE, codebook=CodebookSettings(source="clip_text"))
+    train_on(workshop, settings, toys.llm(), toys.clip(), None)
+    assert load(workshop.pack / "spae").settings.width == 16
+
+
+def test_a_training_that_was_killed_ends_as_one_that_was_not(workshop, monkeypatch, tmp_path):
+    whole = train_on(workshop, RECIPE, toys.llm(), toys.clip(), None)
+    kept = stored.weights.read(workshop.pack / "spae" / "model.safetensors")
+
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    train = recipe.train
+
+    def interrupted(workshop, name, parts, step, steps, **how):
+        def fragile(index):
+            if index == 7:
+                raise Killed
+            return step(index)
+
+        return train(workshop, name, parts, fragile, steps, save_every=3, **how)
+
+    again = replace(workshop, pack=tmp_path / "pack2", scratch=tmp_path / "scratch2")
+    monkeypatch.setattr(recipe, "train", interrupted)
+    with pytest.raises(Killed):
+        train_on(again, RECIPE, toys.llm(), toys.clip(), None)
+    monkeypatch.setattr(recipe, "train", train)
+    resumed = train_on(again, RECIPE, toys.llm(), toys.clip(), None)
+    assert resumed.figures == whole.figures
+    tensors = stored.weights.read(again.pack / "spae" / "model.safetensors")
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in tensors.items())
+
+
+def test_fitted_words_spread_wider_than_features_and_in_every_direction():
+    torch.manual_seed(0)
+    model = SPAE(SPAESettings(NETWORK, (1, 2), words=3000, width=5, code_projection=3))
+    model.set_codebook(torch.randn(3000, 5) @ torch.randn(5, 5))
+    points = torch.randn(4000, 3) * torch.tensor([4.0, 2.0, 0.1]) + 7
+    fit_codes(model, points, widen=1.5, least=0.25)
+    codes = model.codes()
+    assert torch.allclose(codes.mean(0), points.mean(0), atol=1e-3)
+    assert torch.allclose(codes.std(0), torch.tensor([6.0, 3.0, 1.5]), rtol=0.05)
+
+
+def test_words_without_a_projection_cannot_be_fitted():
+    model = SPAE(SPAESettings(NETWORK, (1, 2), words=9, width=3))
+    with pytest.raises(ValueError, match="set fit_steps to nothing"):
+        fit_codes(model, torch.zeros(5, 3), 1.0, 0.0)
+
+
+def test_settings_of_the_recipe_are_overridden_by_dotted_names(workshop, monkeypatch):
+    seen = []
+
+    def remember(workshop, settings, *networks):
+        seen.append(settings)
+        return Report(steps=0, seconds=0.0, figures={})
+
+    monkeypatch.setattr(training, "train_on", remember)
+    for name, toy in (("llm", toys.llm()), ("clip", toys.clip())):
+        loader = training.CausalLM if name == "llm" else training.Clip
+        monkeypatch.setattr(loader, "load", lambda entry, device, toy=toy: toy)
+    values = {
+        "semantic.thresholds": "[0.7]",
+        "codebook.source": "clip_text",
+        "training.loss.perceptual_weight": "0",
+        "model.layers": "[1,2,4]",
+    }
+    training.train(replace(workshop, settings=values))
+    assert seen[0].semantic.thresholds == (0.7,)
+    assert seen[0].codebook.source == "clip_text"
+    assert seen[0].model.layers == (1, 2, 4)
+
+
+def test_the_published_training_is_told_apart_from_that_of_the_mini_pack():
+    assert PUBLISHED.steps == 450_000
+    assert PUBLISHED.loss.pixel == "squared"
+    assert not PUBLISHED.loss.adaptive
+    assert SPAERecipe().training.steps < 10_000
