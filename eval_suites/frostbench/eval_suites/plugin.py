@@ -139,6 +139,13 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "a second, smaller language model with a tokenizer of its own",
             makes=("llama/model.safetensors",),
         ),
+        Recipe(
+            "mlm",
+            (),
+            f"{recipes}.mlm:train",
+            "a masked language model, on text alone",
+            makes=("mlm/model.safetensors",),
+        ),
         Recipe("clip", ("data", "llm"), f"{recipes}.clip:train", "pictures and captions matched"),
         Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
     ]

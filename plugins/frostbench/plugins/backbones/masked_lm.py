@@ -104,7 +104,7 @@ class MaskedLM:
         if pad is None:
             return torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)
         text = ids.ne(pad).long()
-        return text.cumsum(1) * text + pad
+        return text.cumsum(1) * text + int(pad)
 
     def hidden(
         self, embeddings: Float[Tensor, "b n d"], position_ids: Int[Tensor, "b n"]

@@ -1,0 +1,114 @@
+"""LQAE: encoder, nearest words, the language model's guesses, decoder."""
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from frostbench.baselines.autoencoder.quantizer import check_ids, straight_through
+from frostbench.baselines.lqae.channel import Channel, LMOutput, drawn
+from frostbench.baselines.lqae.vit import Decoder, Encoder, ViTSettings
+from frostbench.plugins.backbones.masked_lm import MaskedLM
+
+
+@dataclass(frozen=True)
+class LQAESettings:
+    """Sizes, codes, and what the decoder reads.
+
+    Attributes:
+        network: Sizes of encoder and decoder.
+        lm_output: What the decoder reads; see `Channel`. Unverified: the published command reads
+            states, the paper's abstract speaks of predicted tokens.
+        ban_special: See `codes`.
+        ban_unreadable: See `codes`.
+    """
+
+    network: ViTSettings = field(default_factory=ViTSettings)
+    lm_output: LMOutput = "hidden"
+    ban_special: bool = True
+    ban_unreadable: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What one pass gives to the training.
+
+    `images` are about [0, 1]; `commitment` is the mean square between features and their codes'
+    embeddings; `loss` and `right` say how well masked codes were guessed; `nearest` are the codes
+    nearest to the features, and `ids` those that were taken.
+    """
+
+    images: Float[Tensor, "b 3 h w"]
+    commitment: Float[Tensor, ""]
+    loss: Float[Tensor, ""]
+    right: Float[Tensor, ""]
+    nearest: Int[Tensor, "b gh gw"]
+    ids: Int[Tensor, "b gh gw"]
+
+
+class LQAE(nn.Module):
+    """What is trained: the two networks. The language model comes in as a `Channel`."""
+
+    def __init__(self, settings: LQAESettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoder = Encoder(settings.network)
+        self.decoder = Decoder(settings.network)
+
+    def encode(self, images: Float[Tensor, "b 3 h w"], channel: Channel) -> Int[Tensor, "b gh gw"]:
+        """The code of each cell of pictures in [0, 1]."""
+        return channel.nearest(self.encoder(images))
+
+    def decode(self, ids: Int[Tensor, "b gh gw"], channel: Channel) -> Float[Tensor, "b 3 h w"]:
+        """Pictures from codes, through the language model with nothing masked, not clamped.
+
+        The decoder was never shown codes themselves.
+
+        Raises:
+            ValueError: an id is no code.
+        """
+        check_ids(ids, channel.size, "code")
+        pictures: Tensor = self.decoder(channel.read(ids))
+        return pictures
+
+    def forward(
+        self,
+        images: Float[Tensor, "b 3 h w"],
+        channel: Channel,
+        ratio: tuple[float, float],
+        taught: Int[Tensor, "b gh gw"] | None = None,
+    ) -> Pass:
+        """Reconstruct pictures in [0, 1], a share of the codes between two ratios masked.
+
+        Codes are the nearest, or those that are `taught`. Their embeddings are not normalised,
+        though they are chosen by direction alone; the gradient of an unmasked one passes on to its
+        feature.
+        """
+        features = self.encoder(images).float()
+        near = channel.nearest(features)
+        ids = near if taught is None else taught
+        rows = channel.rows[ids]
+        masked = drawn(ids.shape, ratio, ids.device)
+        guessed = channel.guess(straight_through(features, rows), ids, masked)
+        commitment = (rows - features).square().mean()
+        pictures = self.decoder(guessed.features).float()
+        return Pass(pictures, commitment, guessed.loss, guessed.right, near, ids)
+
+
+def check_sizes(settings: LQAESettings, mlm: MaskedLM) -> None:
+    """See that the language model can read the networks' features.
+
+    Raises:
+        ValueError: they have another length than its embeddings, or there are too many.
+    """
+    width, cells = settings.network.width, settings.network.side**2
+    if width != mlm.width:
+        raise ValueError(
+            f"features have width {width}, and the masked language model's embeddings "
+            f"{mlm.width}; use the language model that the networks were trained with."
+        )
+    if cells > mlm.longest:
+        raise ValueError(
+            f"a picture has {cells} cells, and the masked language model reads at most "
+            f"{mlm.longest} tokens; use larger cells or another language model."
+        )

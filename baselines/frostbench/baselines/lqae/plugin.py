@@ -1,0 +1,43 @@
+"""LQAE's entry: its card and its recipe, without loading any of its code."""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.hooks import hookimpl
+from frostbench.plugins.recipe import Recipe
+
+CARD = Card(
+    name="lqae",
+    paper="https://arxiv.org/abs/2302.00902",
+    summary="tokens of a frozen masked language model, cell by cell, learned without any text",
+    capabilities=frozenset(
+        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
+    ),
+    backbones=("llm", "mlm"),
+    trained=("encoder", "decoder"),
+    trained_on="pictures alone: the pack's training pictures; no weights are published",
+    reasons={
+        "Segment": "it has no mask head",
+        "Ground": "it has no mask head",
+        "Detect": "it has no box head",
+    },
+)
+
+
+@hookimpl
+def frostbench_methods() -> Iterable[Offer[Card]]:
+    """Offer the method."""
+    return [Offer(CARD, "frostbench.baselines.lqae.method:LQAEMethod")]
+
+
+@hookimpl
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer the training."""
+    return [
+        Recipe(
+            "lqae",
+            ("data", "mlm"),
+            "frostbench.baselines.lqae.recipe:train",
+            "LQAE: encoder and decoder around the masked language model",
+        )
+    ]

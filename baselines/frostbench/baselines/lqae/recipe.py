@@ -1,0 +1,115 @@
+"""The recipe that trains LQAE on a pack's pictures, and the trained model it leaves."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from frostbench.baselines.autoencoder import stored
+from frostbench.baselines.autoencoder.pool import Pool
+from frostbench.baselines.autoencoder.reconstruction import Reconstruction
+from frostbench.baselines.autoencoder.training import figures
+from frostbench.baselines.lqae.channel import Channel, codes
+from frostbench.baselines.lqae.model import LQAE, LQAESettings, check_sizes
+from frostbench.baselines.lqae.training import Training, TrainingSettings, guessing
+from frostbench.baselines.lqae.vit import ViTSettings
+from frostbench.plugins import recipe
+from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.masked_lm import MaskedLM
+from frostbench.plugins.recipe import Report, Workshop
+
+
+@dataclass(frozen=True)
+class LQAERecipe:
+    """What is trained and how, for the `mini` pack.
+
+    Training goes through `pool_batches` batches of pictures again and again.
+    """
+
+    model: LQAESettings = field(
+        default_factory=lambda: LQAESettings(
+            network=ViTSettings(
+                image_size=64, patch=8, width=128, layers=4, heads=4, inner=512, spread=0.08
+            ),
+            ban_unreadable=True,
+        )
+    )
+    training: TrainingSettings = field(
+        default_factory=lambda: TrainingSettings(
+            steps=4_000,
+            batch=16,
+            rate=2e-3,
+            warmup_steps=50,
+            commitment=0.3,
+            mask_steps=1_500,
+            lesson_steps=1_000,
+            lesson_weight=1.0,
+            bfloat16=True,
+        )
+    )
+    pool_batches: int = 1000
+    validation_batches: int = 16
+
+
+def train(workshop: Workshop) -> Report:
+    """Train, store the model in `pack/lqae`, and measure what is stored.
+
+    Raises:
+        ValueError: the masked language model or the pictures are missing, or a setting is unknown.
+    """
+    settings = stored.override(LQAERecipe(), workshop.settings, "lqae")
+    source = str(workshop.pack / "mlm")
+    mlm = MaskedLM.load(BackboneEntry("mlm", "masked_lm", source), workshop.device)
+    return train_on(workshop, settings, mlm)
+
+
+def train_on(workshop: Workshop, settings: LQAERecipe, mlm: MaskedLM) -> Report:
+    """Train with settings that are read around a language model that is loaded."""
+    torch.manual_seed(workshop.seed)
+    sizes, plan = settings.model, settings.training
+    channel = whole(mlm, sizes)
+    model = LQAE(sizes).to(workshop.device)
+    pictures = Pool(workshop, "base", plan.batch, settings.pool_batches)
+    training = Training(model, channel, pictures, plan, workshop.seed)
+    progress = recipe.train(workshop, "lqae", training.parts(), training.step, plan.steps)
+    stored.rounded(model, "byte")
+    stored.save(workshop.pack / "lqae", sizes, model.state_dict(), "byte")
+    held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
+    batches = [held_out(i) for i in range(settings.validation_batches)]
+
+    def unmasked(images: Tensor, noise: float | None) -> Reconstruction:
+        result = model((images + 1) / 2, channel, (0.0, 0.0))
+        return Reconstruction(result.images * 2 - 1, result.commitment, result.ids)
+
+    measured = figures(model, unmasked, batches, channel.size)
+    measured |= guessing(model, channel, batches, plan.mask_ratio)
+    return Report(
+        steps=progress.step,
+        seconds=progress.seconds,
+        figures={**measured, "codes": float(channel.size)},
+        history=tuple(progress.history),
+        settings=asdict(settings),
+    )
+
+
+def whole(mlm: MaskedLM, settings: LQAESettings) -> Channel:
+    """The channel with all codes that the settings allow.
+
+    Raises:
+        ValueError: the language model does not fit the networks.
+    """
+    check_sizes(settings, mlm)
+    allowed = codes(mlm, ban_special=settings.ban_special, ban_unreadable=settings.ban_unreadable)
+    return Channel(mlm, allowed, settings.lm_output)
+
+
+def load(folder: Path) -> LQAE:
+    """The trained model of a pack's folder, in evaluation mode.
+
+    Raises:
+        ValueError: a file is missing or damaged, or the two do not fit.
+    """
+    model = LQAE(stored.read_settings(folder, LQAESettings()))
+    stored.load_into(model, folder)
+    return model.eval()

@@ -1,0 +1,171 @@
+"""The training: pixels, masked codes, and features drawn to their codes; no adversary."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.baselines.autoencoder.reconstruction import psnr
+from frostbench.baselines.autoencoder.training import perplexity
+from frostbench.baselines.lqae.channel import Channel
+from frostbench.baselines.lqae.lesson import Lesson, prepare
+from frostbench.baselines.lqae.model import LQAE
+from frostbench.plugins.recipe import Stateful
+
+EPOCH = 2502  # steps: ImageNet in batches of 512
+ROUNDS = 8  # of k-means
+LESSON_PICTURES = 1024
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How encoder and decoder are trained; the defaults are the published run's.
+
+    Attributes:
+        steps: 100 epochs.
+        batch: Pictures in a step.
+        rate: The highest, after `warmup_steps` from 0; it falls along half a cosine to 0.
+        warmup_steps: 5 epochs.
+        betas: AdamW's.
+        decay: AdamW's weight decay, of every tensor: the published code defines a mask for norms
+            and biases and never passes it.
+        mask_ratio: The lowest and highest share of codes masked, drawn for each code.
+        commitment: Weight of the squares between features and their codes' embeddings. The
+            published code adds a term of weight 0.005 twice.
+        guess_weight: Weight of the language model's loss on masked codes.
+        mask_steps: Steps over which the ratios rise from 0. Published: 0.
+        lesson_steps: Steps for which cells take the codes of a `Lesson`, and features learn them,
+            instead of the nearest. Published: 0.
+        lesson_weight: Takes the place of `commitment` in these steps.
+        lesson_clusters: Codes that are dealt out.
+        bfloat16: Compute in that type where it is safe. Published: single precision.
+    """
+
+    steps: int = 100 * EPOCH
+    batch: int = 512
+    rate: float = 3e-4
+    warmup_steps: int = 5 * EPOCH
+    betas: tuple[float, float] = (0.9, 0.95)
+    decay: float = 5e-4
+    mask_ratio: tuple[float, float] = (0.5, 0.5)
+    commitment: float = 0.01
+    guess_weight: float = 1e-4
+    mask_steps: int = 0
+    lesson_steps: int = 0
+    lesson_weight: float = 1.0
+    lesson_clusters: int = 1024
+    bfloat16: bool = False
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if step < self.warmup_steps:
+            return self.rate * step / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.rate * (1 + math.cos(math.pi * done)) / 2
+
+    def ratio_at(self, step: int) -> tuple[float, float]:
+        """The mask ratios of a step, counted from 0."""
+        low, high = self.mask_ratio
+        part = min(1.0, step / self.mask_steps) if self.mask_steps else 1.0
+        return low * part, high * part
+
+
+class Training:
+    """The optimiser, and what happens in a step.
+
+    `pictures(step)` gives a step's batch in [-1, 1], the same for the same step.
+    """
+
+    def __init__(
+        self,
+        model: LQAE,
+        channel: Channel,
+        pictures: Callable[[int], Tensor],
+        settings: TrainingSettings,
+        seed: int,
+    ) -> None:
+        self.model, self.channel, self.pictures = model, channel, pictures
+        self.settings, self._seed = settings, seed
+        self._lesson: Lesson | None = None
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), settings.rate, betas=settings.betas, weight_decay=settings.decay
+        )
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Everything that a resumed training needs."""
+        return {"model": self.model, "optimiser": self.optimiser}
+
+    def step(self, index: int) -> Mapping[str, float]:
+        """Train on one batch."""
+        settings = self.settings
+        torch.manual_seed(self._seed * settings.steps + index)  # of the masks, resumed or not
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.rate_at(index)
+        images = self.pictures(index)
+        taught = None
+        if index < settings.lesson_steps:
+            taught = self.lesson()(images)
+        self.model.train()
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.bfloat16):
+            result = self.model((images + 1) / 2, self.channel, settings.ratio_at(index), taught)
+        weight = settings.commitment if taught is None else settings.lesson_weight
+        pixel = (result.images - (images + 1) / 2).square().mean()
+        loss = pixel + weight * result.commitment + settings.guess_weight * result.loss
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        values = {
+            "loss": float(loss.detach()),
+            "psnr": float(psnr(images, result.images.detach() * 2 - 1).mean()),
+            "pixel": float(pixel.detach()),
+            "commitment": float(result.commitment.detach()),
+            "guess": float(result.loss.detach()),
+            "perplexity": perplexity(result.ids),
+            "rate": settings.rate_at(index),
+        }
+        if taught is not None:
+            values["learned"] = float((result.nearest == taught).float().mean())
+        return values
+
+    def lesson(self) -> Lesson:
+        """The lesson, from the first pictures; the same after a resumption."""
+        if self._lesson is None:
+            settings = self.settings
+            batches = -(-LESSON_PICTURES // settings.batch)
+            self._lesson = prepare(
+                torch.cat([self.pictures(i) for i in range(batches)]),
+                self.model.settings.network.patch,
+                self.channel.rows,
+                settings.lesson_clusters,
+                rounds=ROUNDS,
+                seed=self._seed,
+            )
+        return self._lesson
+
+
+@torch.no_grad()
+def guessing(
+    model: LQAE,
+    channel: Channel,
+    batches: list[Float[Tensor, "b 3 h w"]],
+    ratio: tuple[float, float],
+) -> dict[str, float]:
+    """How well the language model guesses masked codes of pictures in [-1, 1]."""
+    model.eval()
+    torch.manual_seed(0)
+    passes = [model((images + 1) / 2, channel, ratio) for images in batches]
+    return {
+        "guess_loss": float(torch.stack([result.loss for result in passes]).mean()),
+        "guess_accuracy": float(torch.stack([result.right for result in passes]).mean()),
+        "psnr_masked": float(
+            torch.cat(
+                [
+                    psnr(images, result.images * 2 - 1)
+                    for images, result in zip(batches, passes, strict=True)
+                ]
+            ).mean()
+        ),
+    }
