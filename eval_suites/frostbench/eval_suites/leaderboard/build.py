@@ -9,6 +9,7 @@ from typing import TypeAlias
 from frostbench.eval_suites.leaderboard.reported import reported
 from frostbench.eval_suites.leaderboard.rows import Cost, Leaderboard, Row, Verdict
 from frostbench.eval_suites.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
+from frostbench.eval_suites.leaderboard.swap import language_models
 from frostbench.eval_suites.statistics import (
     Bootstrap,
     Column,
@@ -24,7 +25,7 @@ CEILING = "ceiling"
 """The one control that a method is not meant to beat."""
 
 Who: TypeAlias = tuple[str | None, str | None]
-Arena: TypeAlias = tuple[str, str, str | None, str, str]
+Arena: TypeAlias = tuple[str, str, str | None, str, str, str | None]
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,15 @@ class Entry:
     def arena(self) -> Arena:
         """Entries of one arena are ranked together."""
         row = self.row
-        return row.suite, row.task, row.protocol, row.metric, row.identity or ""
+        return row.suite, row.task, row.protocol, row.metric, row.identity or "", row.llm
 
 
 def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Leaderboard:
     """The leaderboard of one or more runs; the same records give the same numbers.
 
-    Rows are ranked together across runs where task, settings, data, seed and the metric's
-    identity agree, on the samples that both scored. A method that stands in several runs has a
-    row for each.
+    Rows are ranked together across runs where task, settings, data, seed, language model and the
+    metric's identity agree, on the samples that both scored. A method that stands in several runs
+    has a row for each.
 
     Raises:
         ValueError: there is no run, or a manifest lacks what the leaderboard needs.
@@ -57,9 +58,13 @@ def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Lead
         raise ValueError("a leaderboard needs at least one run; there is none.")
     settings = bootstrap or Bootstrap()
     manifests = [Manifest.of(run.manifest) for run in runs]
+    models = language_models([run.manifest for run in runs])
     entries: list[Entry] = []
     for number, (run, manifest) in enumerate(zip(runs, manifests, strict=True), start=1):
-        entries += _entries(number, run, manifest, settings)
+        entries += (
+            replace(entry, row=replace(entry.row, llm=models[number - 1]))
+            for entry in _entries(number, run, manifest, settings)
+        )
     ranked = _ranked(entries, settings)
     methods = {method for manifest in manifests for method in manifest.methods}
     return Leaderboard(

@@ -18,7 +18,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Facts:
-    """One run in words."""
+    """One run in words; `methods` are what methods say of themselves."""
 
     number: int
     pairs: tuple[tuple[str, str], ...]
@@ -27,6 +27,7 @@ class Facts:
     cache: tuple[str, ...]
     failures: tuple[str, ...]
     notes: tuple[str, ...]
+    methods: tuple[str, ...]
     pack: str
 
 
@@ -37,6 +38,7 @@ def facts(number: int, manifest: Mapping[str, Any]) -> Facts:
     limit = manifest.get("limit")
     pairs = (
         ("pack", _joined([pack.get("name"), pack.get("summary")], ": ")),
+        ("language model", _language_model(manifest.get("backbones", {}).get("llm", {}))),
         ("seed", str(manifest.get("seed", NONE))),
         ("samples", f"at most {limit} a task and protocol" if limit else "each suite's own limit"),
         ("device", str(manifest.get("device", NONE))),
@@ -53,6 +55,7 @@ def facts(number: int, manifest: Mapping[str, Any]) -> Facts:
         tuple(_cache(manifest.get("tokenizer", {}))),
         tuple(_failures(manifest.get("failures", ()))),
         tuple(_notes(manifest)),
+        tuple(_of_methods(manifest.get("methods", {}))),
         str(pack.get("name", "")),
     )
 
@@ -167,6 +170,17 @@ def _notes(manifest: Mapping[str, Any]) -> Iterable[str]:
     for left in manifest.get("controls_left_out", ()):
         name = readable(left["control"])
         yield f"{left['task']}: no {name} of {left['method']}, which {left['reason']}."
+
+
+def _of_methods(methods: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    for name, about in sorted(methods.items()):
+        yield from (f"{name}: {sentence}" for sentence in about.get("notes", ()))
+
+
+def _language_model(about: Mapping[str, Any]) -> str:
+    parameters = about.get("parameters")
+    size = f"{count(parameters)} parameters" if parameters else None
+    return _joined([_source(str(about.get("source", ""))), about.get("dtype"), size], ", ")
 
 
 def _source(source: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from frostbench.eval_suites.leaderboard.facts import facts
 from frostbench.eval_suites.leaderboard.numbers import NONE, Format, count, seconds
 from frostbench.eval_suites.leaderboard.rows import Leaderboard, Row
+from frostbench.eval_suites.leaderboard.swap import TITLE, Swaps, swaps
 from frostbench.eval_suites.leaderboard.tables import Line, Remark, Table, sections
 
 MEANING = (
@@ -37,7 +38,7 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
             yield ""
         yield from (f"- {name}: {value}" for name, value in run.pairs if value != NONE)
         yield f"- {run.frozen.sentence}"
-        yield from (f"- {sentence}" for sentence in run.cache)
+        yield from (f"- {sentence}" for sentence in (*run.cache, *run.methods))
         yield from (f"- **{run.warning}**" for _ in range(bool(run.warning)))
         yield ""
     level = f"{leaderboard.bootstrap.level:.0%}".replace("%", " %")
@@ -58,6 +59,7 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
         for table in section.tables:
             yield ""
             yield from _table(table)
+    yield from _swaps(swaps(leaderboard))
     yield from _reported([row for row in leaderboard.rows if row.kind == "reported"])
 
 
@@ -113,6 +115,29 @@ def _value(row: Row | None, form: Format) -> str:
     value = f"**{form(row.value)}**" if row.best else form(row.value)
     interval = form.interval(row.low, row.high)
     return f"{value} [{interval.replace(' to ', ', ')}]" if interval else value
+
+
+def _swaps(found: Swaps) -> Iterable[str]:
+    """Methods down, language models across, task by task."""
+    if not found.tables:
+        return
+    yield ""
+    yield f"## {TITLE}"
+    yield from (line for note in found.notes for line in ("", note))
+    yield ""
+    names = [f"{name} ({size} parameters)" for name, size in found.models]
+    yield _row(["task", "protocol", "metric", "method", *names])
+    yield _row([*["---"] * 4, *["---:"] * len(names)])
+    for swap in found.tables:
+        form, metric = swap.form, swap.metric
+        unit = f" ({form.unit})" if form.unit else ""
+        start = [
+            swap.task,
+            swap.protocol or "",
+            f"{metric.id}{unit} {arrow(metric.higher_is_better)}",
+        ]
+        for line in swap.lines:
+            yield _row([*start, line.method, *(_value(cell, form) for cell in line.cells)])
 
 
 def _reported(rows: list[Row]) -> Iterable[str]:

@@ -10,6 +10,8 @@ from frostbench.eval_suites.leaderboard import facts as said
 from frostbench.eval_suites.leaderboard.gallery import Shelf
 from frostbench.eval_suites.leaderboard.plot import for_page, plot
 from frostbench.eval_suites.leaderboard.rows import Leaderboard, Row
+from frostbench.eval_suites.leaderboard.swap import TITLE as SWAP_TITLE
+from frostbench.eval_suites.leaderboard.swap import swaps
 from frostbench.eval_suites.leaderboard.tables import Section, Table, sections
 from frostbench.eval_suites.leaderboard.templating import environment
 from frostbench.eval_suites.leaderboard.whiskers import whisker
@@ -28,6 +30,7 @@ def page(
     `files` gives the address of each picture, by its hash, relative to the page.
     """
     parts = sections(leaderboard)
+    swapped = swaps(leaderboard)
     scored = [row for row in leaderboard.rows if row.kind == "measured"]
     return (
         environment()
@@ -36,6 +39,8 @@ def page(
             title=title,
             sections=parts,
             plots={part.suite: _plot(part) for part in parts},
+            swaps=swapped,
+            swap_title=SWAP_TITLE,
             reported=[row for row in leaderboard.rows if row.kind == "reported"],
             shelves=shelves,
             files=files,

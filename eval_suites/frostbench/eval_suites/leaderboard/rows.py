@@ -29,8 +29,10 @@ class Row:
     are None where the samples say nothing about the spread. Only measured rows on the task's
     ranking metric have a `rank`; `best` rows are significantly better than every other method.
     Rows with the same task, protocol, metric and `identity` were ranked together. `run` counts
-    the leaderboard's manifests from 1. Of reported rows, `setting` is what the source says of the
-    conditions, and `verified` whether the value was seen in the publication itself.
+    the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
+    in it; rows under different ones are not ranked together. Of reported rows, `setting` is what
+    the source says of the conditions, and `verified` whether the value was seen in the publication
+    itself.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Row:
     setting: str | None = None
     source: str | None = None
     verified: bool | None = None
+    llm: str | None = None
 
     @property
     def line(self) -> tuple[int | None, str | None, str | None]:

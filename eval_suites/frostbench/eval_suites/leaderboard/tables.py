@@ -126,7 +126,7 @@ def sections(leaderboard: Leaderboard) -> tuple[Section, ...]:
 
 
 class _Names:
-    """Labels, colours and suffixes: the same method in two runs is told apart by its run."""
+    """Labels, colours, suffixes: a method in two runs is told apart by its model or its run."""
 
     def __init__(self, leaderboard: Leaderboard) -> None:
         measured = {
@@ -134,15 +134,23 @@ class _Names:
         }
         self._colours = {key: index for index, key in enumerate(sorted(measured))}
         self._several = len(leaderboard.manifests) > 1
-        self._runs: dict[str, set[int]] = defaultdict(set)
+        self._models = {row.run: row.llm for row in leaderboard.rows if row.llm}
+        self._runs: dict[tuple[str, str | None], set[int]] = defaultdict(set)
         for method, run in measured:
-            self._runs[method].add(run)
+            self._runs[method, self._models.get(run)].add(run)
 
     def suffix(self, method: str | None, run: int | None) -> str:
-        """Which run, where the method stands in several ("run 2"), else nothing."""
+        """Which language model, where runs differ in it ("· llama"), and which run of several.
+
+        Nothing where the method stands once. A control that needs no method needs no model.
+        """
         if not self._several or run is None:
             return ""
-        return f"run {run}" if method is None or len(self._runs[method]) > 1 else ""
+        if method is None:
+            return f"run {run}"
+        model = self._models.get(run)
+        parts = [f"· {model}"] if model else []
+        return " ".join(parts + [f"run {run}"] * (len(self._runs[method, model]) > 1))
 
     def colour(self, method: str | None, run: int | None) -> int | None:
         """The number of the colour of a method in a run."""
@@ -176,14 +184,17 @@ def _groups(
     for protocol in protocols:
         here = [row for row in rows if row.protocol == protocol]
         ranking = [row for row in here if row.metric == task.ranks_by]
-        identities = list(dict.fromkeys(row.identity for row in ranking))
-        for identity in identities:
-            members = [row for row in ranking if row.identity == identity]
+        arenas = list(dict.fromkeys((row.identity, row.llm) for row in ranking))
+        for identity, model in arenas:
+            members = [row for row in ranking if (row.identity, row.llm) == (identity, model)]
             runs = sorted({row.run for row in members if row.run is not None})
-            note = ""
-            if len(identities) > 1:
+            notes = []
+            if len({one for one, _ in arenas}) > 1:
                 which = " and ".join(f"run {run}" for run in runs)
-                note = f"{which}: other settings, data or seed, so ranked alone"
+                notes.append(f"{which}: other settings, data or seed, so ranked alone")
+            if len({one for _, one in arenas}) > 1 and model:
+                notes.append(f"language model {model}: ranked among themselves")
+            note = "; ".join(notes)
             lines = [_line(row, here, task, leaderboard, names) for row in members]
             methods = [line for line in lines if not line.row.control]
             methods.sort(key=lambda line: _standing(line, higher_is_better))

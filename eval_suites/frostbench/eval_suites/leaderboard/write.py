@@ -46,6 +46,7 @@ FLAT = (
     "setting",
     "source",
     "verified",
+    "llm",
 )
 
 

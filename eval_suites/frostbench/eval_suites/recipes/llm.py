@@ -108,7 +108,7 @@ SECOND = {  # about a million weights and half the first one's words
     "vocabulary": "1024",
     "width": "144",
     "inner": "256",
-    "steps": "8000",
+    "steps": "5600",
     "minutes": "55",
 }
 
@@ -167,7 +167,6 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
     def stop(progress: Progress) -> bool:
         late = progress.seconds > 60 * settings.minutes
         if progress.step % settings.figures_every == 0 or late or progress.step == settings.steps:
-            save(model, folder)
             figures = measure(model, segments, reader, min(50, settings.figures_rows))
             workshop.log(f"{name} {progress.step} {json.dumps(figures)}")
             progress.history.append((progress.step, figures))

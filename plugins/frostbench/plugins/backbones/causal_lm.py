@@ -43,7 +43,15 @@ class CausalLM:
             ValueError: the folder or a file is missing, damaged, or no causal language model; the
                 message names it.
         """
-        return cls(*load_pretrained("AutoModelForCausalLM", entry, device, "language model"))
+        made = cls(*load_pretrained("AutoModelForCausalLM", entry, device, "language model"))
+        # transformers makes one of a masked model's weights without a word.
+        masked = [kind for kind in made.model.config.architectures or () if "MaskedLM" in kind]
+        if masked:
+            raise ValueError(
+                f"{made.identity} holds a {masked[0]}, which reads in both directions; a causal "
+                "language model is wanted."
+            )
+        return made
 
     @property
     def device(self) -> torch.device:
