@@ -1,13 +1,16 @@
 import html
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 import torch
 from rich.cells import cell_len
 from rich.console import Console
 
+from frostbench.eval_suites.leaderboard.gallery import gallery
 from frostbench.eval_suites.leaderboard.words import legible, words_of
 from frostbench.eval_suites.look.page import data_uri, page
 from frostbench.eval_suites.look.picture import Seen
@@ -181,6 +184,16 @@ def test_a_method_without_pictures_says_why():
 
 def test_words_lie_on_the_picture_in_its_own_proportions():
     assert "--ratio:0.5;" in page(seen(8, 16), [reading(GRID)])
+
+
+def test_the_gallery_shows_a_pyramid_by_the_same_view(synthetic):
+    run = synthetic(samples=6)
+    records = [replace(one, words=PYRAMID) if one.words else one for one in run.records()]
+    stored = SimpleNamespace(manifest=run.manifest, records=lambda: records)
+    shelves = gallery([stored])
+    readings = [one for shelf in shelves for strip in shelf.strips for one in strip.readings]
+    assert readings
+    assert all(one.words == words_of(PYRAMID) for one in readings)
 
 
 def test_large_pictures_are_made_smaller_for_the_page():
