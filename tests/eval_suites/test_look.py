@@ -189,7 +189,13 @@ def test_words_lie_on_the_picture_in_its_own_proportions():
 def test_the_gallery_shows_a_pyramid_by_the_same_view(synthetic):
     run = synthetic(samples=6)
     records = [replace(one, words=PYRAMID) if one.words else one for one in run.records()]
-    stored = SimpleNamespace(manifest=run.manifest, records=lambda: records)
+    stored = SimpleNamespace(
+        manifest=run.manifest,
+        records=lambda: records,
+        blob=run.blob,
+        image=run.image,
+        array=run.array,
+    )
     shelves = gallery([stored])
     readings = [one for shelf in shelves for strip in shelf.strips for one in strip.readings]
     assert readings

@@ -56,10 +56,11 @@ def look_command(words: list[str]) -> int:
     engine = open_engine(run, host, backbones)
     methods = [_built(plan_method(run, pack, backbones, item)) for item in chosen]
     readings = [read(method, seen.image, config.words, engine) for method in methods]
-    show(Console(highlight=False), seen, readings)
-    if out is not None:
+    if out is not None:  # written before anything is printed, to a reader that may leave
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page(seen, readings), encoding="utf-8")
+    show(Console(highlight=False), seen, readings)
+    if out is not None:
         print(f"\n{out}: the words on the picture, the nearest to each, and reconstructions")
     return 0
 
