@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given, settings
@@ -61,6 +62,9 @@ RECORDS = st.builds(
         TEXTS, st.lists(st.lists(TEXTS, max_size=2), min_size=1, max_size=2), max_size=1
     ),
     extra=st.dictionaries(TEXTS, st.floats(allow_nan=False), max_size=2),
+    counts=st.dictionaries(
+        TEXTS, st.lists(st.floats(allow_nan=False), max_size=3).map(tuple), max_size=2
+    ),
 )
 
 
@@ -77,6 +81,18 @@ def test_records_come_back_from_lines_and_from_parquet_as_they_were(tmp_path_fac
     write_sealed(folder / "x.parquet", records)
     assert lines.read_lines(folder / "0.jsonl") == records
     assert read_sealed(folder / "x.parquet") == records
+
+
+def test_runs_of_before_there_were_counts_are_read(tmp_path):
+    lines.append_lines(tmp_path / "0.jsonl", [record()])
+    (line,) = (tmp_path / "0.jsonl").read_text().splitlines()
+    older = {key: value for key, value in json.loads(line).items() if key != "counts"}
+    (tmp_path / "0.jsonl").write_text(json.dumps(older) + "\n")
+    assert lines.read_lines(tmp_path / "0.jsonl") == [record()]
+    write_sealed(tmp_path / "x.parquet", [record()])
+    table = pq.read_table(tmp_path / "x.parquet").drop_columns(["counts"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert read_sealed(tmp_path / "x.parquet") == [record()]
 
 
 @pytest.mark.parametrize("kept", [1, 10, 40])
