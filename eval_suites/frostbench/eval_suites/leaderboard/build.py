@@ -131,6 +131,7 @@ def _entry(place: _Place, who: Who, records: Sequence[Record], bootstrap: Bootst
         of=method if control else None,
         run=place.number,
         identity=place.manifest.identity(task, metric),
+        adapter=control is None and place.manifest.has_adapter(method, task.name),
     )
     return Entry(row, column if estimate else None, metric, metric.id == task.ranks_by)
 

@@ -1,6 +1,7 @@
 """The leaderboard as Markdown: a compact table a task."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from frostbench.eval_suites.leaderboard.facts import facts
 from frostbench.eval_suites.leaderboard.numbers import NONE, Format, count, seconds
@@ -95,7 +96,8 @@ def _table(table: Table) -> Iterable[str]:
 
 def _cells(line: Line, forms: list[Format]) -> Iterable[str]:
     row = line.row
-    yield f"*{line.name}*" if row.control else line.name
+    name = f"{line.name} (adapter)" if row.adapter else line.name
+    yield f"*{name}*" if row.control else name
     yield str(row.rank or "") if row.value is not None else NONE
     for cell, form in zip((row, *line.others), forms, strict=True):
         yield _value(cell, form)
@@ -137,7 +139,9 @@ def _swaps(found: Swaps) -> Iterable[str]:
             f"{metric.id}{unit} {arrow(metric.higher_is_better)}",
         ]
         for line in swap.lines:
-            yield _row([*start, line.method, *(_value(cell, form) for cell in line.cells)])
+            # Bold is best among methods under one model, which these columns are not.
+            cells = (cell and replace(cell, best=False) for cell in line.cells)
+            yield _row([*start, line.method, *(_value(cell, form) for cell in cells)])
 
 
 def _reported(rows: list[Row]) -> Iterable[str]:

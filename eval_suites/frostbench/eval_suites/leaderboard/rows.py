@@ -30,9 +30,10 @@ class Row:
     ranking metric have a `rank`; `best` rows are significantly better than every other method.
     Rows with the same task, protocol, metric and `identity` were ranked together. `run` counts
     the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
-    in it; rows under different ones are not ranked together. Of reported rows, `setting` is what
-    the source says of the conditions, and `verified` whether the value was seen in the publication
-    itself.
+    in it; rows under different ones are not ranked together. `adapter` marks a method that lays a
+    LoRA adapter of its own over the frozen backbone in this task. Of reported rows, `setting` is
+    what the source says of the conditions, and `verified` whether the value was seen in the
+    publication itself.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Row:
     source: str | None = None
     verified: bool | None = None
     llm: str | None = None
+    adapter: bool = False
 
     @property
     def line(self) -> tuple[int | None, str | None, str | None]:

@@ -14,6 +14,12 @@ from PIL import Image
 from frostbench.eval_suites.statistics import Bounds
 from frostbench.eval_suites.store.records import Record
 
+_NETWORKS: Mapping[str, tuple[str, ...]] = {
+    "clip_score": ("clip",),
+    # The language model's tokens are the words that others are held against.
+    "clip_score_relative": ("clip", "llm"),
+}
+
 
 @runtime_checkable
 class StoredRun(Protocol):
@@ -61,6 +67,11 @@ class MetricInfo:
     def network(self) -> str | None:
         """What the brackets of the id hold: the network or the protocol of the metric."""
         return self.id.partition("[")[2].rstrip("]") or None
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Roles of the pack's networks that the metric looks with, if they are the pack's."""
+        return _NETWORKS.get(self.id.partition("[")[0], ("perceptual",))
 
 
 @dataclass(frozen=True)
@@ -133,12 +144,17 @@ class Manifest:
         }
         pack = self.raw.get("pack", {})
         if metric.network is not None and metric.network == pack.get("name"):
-            perceptual = self.raw.get("backbones", {}).get("perceptual", {})
-            parts["network"] = perceptual.get("sha256_before") or pack.get("sha256")
+            backbones = self.raw.get("backbones", {})
+            weights = [backbones.get(role, {}).get("sha256_before") for role in metric.backbones]
+            parts["network"] = weights if all(weights) else pack.get("sha256")
         if metric.of_corpus:
             parts["corpus"] = task.corpus
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def has_adapter(self, method: str | None, task: str) -> bool:
+        """Whether a method's card names an adapter for a task."""
+        return task in self.raw["methods"].get(method, {}).get("adapters", ())
 
     def dashes(self) -> Mapping[tuple[str, str], str]:
         """Why a method shows a dash, by (method, task)."""

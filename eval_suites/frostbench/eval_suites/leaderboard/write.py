@@ -47,6 +47,7 @@ FLAT = (
     "source",
     "verified",
     "llm",
+    "adapter",
 )
 
 

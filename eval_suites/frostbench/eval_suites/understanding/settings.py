@@ -20,7 +20,8 @@ class SceneSettings:
         glyphs: A scene shows 1 to so many glyphs, each number as often as the others.
         protocols: "episodic": every class of the query stands in one of the examples too, at
             another place of another picture, so that classes on which nothing was trained can be
-            named from the context. "random": the examples are any scenes, as published.
+            named from the context. "random": the examples are any scenes, as published; what the
+            query shows is then seldom among them, and only a method that knows it anyway can say.
         pool: Scenes that the examples of "random" are drawn from, so that their visual tokens are
             computed once. None of them is a query.
         data: The data set of the pack.
@@ -28,7 +29,7 @@ class SceneSettings:
 
     examples: int = 5
     glyphs: int = 1
-    protocols: tuple[str, ...] = PROTOCOLS
+    protocols: tuple[str, ...] = ("episodic",)
     pool: int = 40
     data: str = "glyph_scenes"
 
