@@ -32,6 +32,24 @@ def test_a_source_inside_the_folder_is_a_path_and_any_other_stands(folder):
     assert pack.method("stranger").weights is None
 
 
+def test_a_language_model_is_an_alternative_a_folder_of_the_pack_or_whatever_else_stands(folder):
+    other = {"kind": "causal_lm", "source": "other", "dtype": "float16"}
+    (folder / "pack.json").write_text(
+        json.dumps({**PACK, "alternatives": {"llm": {"tiny": other}}})
+    )
+    pack = read_pack(folder)
+    assert pack.language_model("tiny").source == "other"
+    assert pack.language_model("tiny").dtype == "float16"
+    inside, outside = pack.language_model("llm"), pack.language_model("org/model")
+    assert inside == pack.backbones["llm"]
+    assert (outside.role, outside.kind, outside.source, outside.dtype) == (
+        "llm",
+        "causal_lm",
+        "org/model",
+        "bfloat16",
+    )
+
+
 def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):
     before = read_pack(folder).digest
     (folder / "CARD.md").write_text("words")
@@ -49,6 +67,7 @@ def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):
         ("{}", "is missing"),
         (json.dumps({**PACK, "backbones": {"llm": {"kind": "x"}}}), "'source'"),
         (json.dumps({**PACK, "methods": []}), "missing or of the wrong kind"),
+        (json.dumps({**PACK, "alternatives": ["llama"]}), "missing or of the wrong kind"),
     ],
 )
 def test_a_bad_pack_ends_in_one_sentence(tmp_path, text, expected):

@@ -108,7 +108,7 @@ SECOND = {  # about a million weights and half the first one's words
     "vocabulary": "1024",
     "width": "144",
     "inner": "256",
-    "steps": "5600",
+    "steps": "5000",
     "minutes": "55",
 }
 
