@@ -12,7 +12,6 @@ from frostbench.eval_suites.restoration.corruptions import (
     central_square,
     crop,
     draw_blur,
-    hide,
     lower_half,
     rotated,
 )
@@ -30,6 +29,7 @@ from frostbench.eval_suites.restoration.tasks import (
     Rotation,
     Shift,
 )
+from frostbench.plugins.hiding import hide
 from frostbench.plugins.images import Image
 from frostbench.plugins.requests import HeldOutContext, OracleContext
 

@@ -13,9 +13,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-GREY = 0.5
-"""What hidden pixels hold in a corrupted picture."""
-
 PUBLISHED_SIDE = 128
 """Pixels of the pictures for which the published parameters are meant."""
 
@@ -36,15 +33,6 @@ def lower_half(height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
     hidden = torch.zeros(height, width, dtype=torch.bool)
     hidden[height // 2 :] = True
     return hidden
-
-
-def hide(pixels: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
-    """The picture with hidden pixels mid-grey.
-
-    The published evaluation hides nothing at pixel level: there the visible tokens come from an
-    encoder that has seen what it is to restore. Here they do not.
-    """
-    return torch.where(hidden, torch.full_like(pixels, GREY), pixels)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from frostbench.eval_suites.restoration.corruptions import (
     central_square,
     crop,
     draw_blur,
-    hide,
     lower_half,
     rotated,
 )
@@ -27,6 +26,7 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.seeds import seed_of
+from frostbench.plugins.hiding import hide
 from frostbench.plugins.images import Image
 from frostbench.plugins.predictions import ImagePrediction, Prediction
 from frostbench.plugins.requests import (

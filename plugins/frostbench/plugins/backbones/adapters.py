@@ -39,7 +39,7 @@ class LoraSettings:
     """
 
     rank: int = 4
-    alpha: float = 32
+    alpha: int = 32
     targets: tuple[str, ...] = ("q_proj", "k_proj")
     dropout: float = 0.0
 

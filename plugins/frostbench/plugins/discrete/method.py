@@ -1,8 +1,9 @@
 """The class that methods with discrete codes, in a grid or a pyramid of grids, start from."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -22,17 +23,19 @@ from frostbench.plugins.discrete.classification import (
 )
 from frostbench.plugins.discrete.language import Language
 from frostbench.plugins.discrete.lending import Lending
+from frostbench.plugins.discrete.masked import MaskedSettings, masked_restoration
 from frostbench.plugins.discrete.resizing import resized
 from frostbench.plugins.discrete.restoration import Layers, RestorationSettings, restoration
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Method, Tokens, Waves
 from frostbench.plugins.predictions import ImagePrediction, Prediction, TextPrediction
-from frostbench.plugins.prompts import Segment, Text
+from frostbench.plugins.prompts import Adapter, Segment, Text
 from frostbench.plugins.requests import (
     Answer,
     Caption,
     Classify,
     Interpret,
+    NoContext,
     OracleContext,
     Reconstruct,
     Request,
@@ -50,12 +53,14 @@ class DiscretePrompting:
         caption: Settings of the captioning prompt.
         answer: Settings of the prompt that puts a question.
         restoration: Settings of the restoration prompts.
+        masked: Settings of the prompt that restores hidden codes without examples.
     """
 
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
     caption: CaptionSettings = field(default_factory=CaptionSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     restoration: RestorationSettings = field(default_factory=RestorationSettings)
+    masked: MaskedSettings = field(default_factory=MaskedSettings)
 
 
 class DiscreteMethod(Method):
@@ -69,12 +74,15 @@ class DiscreteMethod(Method):
         language: The language model's tokens.
         lending: Which of its ids stand for the codes.
         prompting: Settings of the prompts.
+        adapters: LoRA adapters by the corruption that they were trained to undo without examples;
+            the frozen model itself answers where there is none.
     """
 
     grid_part: ClassVar[str] = "local"
     language: Language
     lending: Lending
     prompting: DiscretePrompting
+    adapters: Mapping[str, Adapter] = MappingProxyType({})
 
     @abstractmethod
     def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
@@ -137,12 +145,23 @@ class DiscreteMethod(Method):
         return predictions
 
     def _restore(self, request: Restore, tokens: Tokens) -> Waves:
+        own = tokens[request.image]
+        if isinstance(request.context, NoContext) and request.hidden is not None:
+            filled = yield from masked_restoration(
+                request,
+                self._layers(own),
+                self.lending,
+                self.prompting.masked,
+                adapter=self.adapters.get(request.corruption),
+                eos_id=self.language.eos_id,
+            )
+            return self._with_layers(own, filled)
         layers = yield from restoration(
             request,
             lambda image: self._layers(tokens[image]),
             self.lending,
             self.prompting.restoration,
-            beside=_beside(tokens[request.image], self.grid_part),
+            beside=_beside(own, self.grid_part),
             eos_id=self.language.eos_id,
         )
         # The published protocol decodes beside the clean picture's other tokens (V2L's global
