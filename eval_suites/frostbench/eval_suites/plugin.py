@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 from frostbench.eval_suites.restoration.settings import (
     DeblurringSettings,
+    MaskedRestorationSettings,
     ReconstructionSettings,
     RestorationSettings,
     ShiftSettings,
+    masked_card,
     reconstruction_card,
     restoration_card,
 )
@@ -91,6 +93,10 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
             f"{_HERE}.understanding.semantic_interpretation:SemanticInterpretation",
         ),
         *(Offer(card, f"{_HERE}.restoration.tasks:{name}") for name, card in restorations.items()),
+        Offer(
+            masked_card(MaskedRestorationSettings()),
+            f"{_HERE}.restoration.masked:MaskedRestoration",
+        ),
     ]
 
 

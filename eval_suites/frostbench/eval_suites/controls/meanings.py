@@ -6,6 +6,7 @@ MEANINGS: Mapping[str, str] = {
     "chance": "a seeded, uniform guess among the options",
     "copy": "the corrupted picture, handed back as it came",
     "mean_colour": "the picture's mean colour everywhere",
+    "mean_fill": "the corrupted picture, hidden pixels in the mean colour of the visible ones",
     "majority_vote": (
         "the method's own prompts answered without a language model: position by position the "
         "most frequent answer of the in-context examples"

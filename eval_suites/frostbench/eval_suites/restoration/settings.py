@@ -83,6 +83,32 @@ class ReconstructionSettings:
     data: str = "restoration_pictures"
 
 
+@dataclass(frozen=True)
+class MaskedRestorationSettings:
+    """Masked restoration has no examples and no protocols.
+
+    Attributes:
+        share: Share of the cells that are hidden; 30 % in the paper.
+        cell: Side of a cell in pixels: 8 make the published 16x16 cells of 128 pixels, and 8x8
+            cells of 64.
+        metrics: What is scored; see `RestorationSettings`.
+        data: The data set of the pack.
+    """
+
+    share: float = 0.3
+    cell: int = 8
+    metrics: tuple[str, ...] = METRICS
+    data: str = "restoration_pictures"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ValueError(
+                f"share is a part of the cells, above 0 and below 1, not {self.share}."
+            )
+        if self.cell < 1:
+            raise ValueError(f"a cell has a side of 1 pixel or more, not {self.cell}.")
+
+
 _SUMMARIES = {
     "inpainting": "fill in the central half of rows and columns",
     "outpainting": "fill in the lower half",
@@ -118,6 +144,20 @@ def reconstruction_card(settings: ReconstructionSettings) -> TaskCard:
         ranks_by=RANKS_BY,
         controls=("mean_colour", "shuffled_tokens"),
         summary="give the picture back through the visual tokens, without a language model",
+    )
+
+
+def masked_card(settings: MaskedRestorationSettings) -> TaskCard:
+    """The card of masked restoration under some settings."""
+    return TaskCard(
+        name="masked_restoration",
+        suite="restoration",
+        request_type="Restore",
+        reads="image",
+        metrics=_with_rank(settings.metrics),
+        ranks_by=RANKS_BY,
+        controls=("copy", "mean_fill", "no_adapter", "shuffled_tokens", "ceiling"),
+        summary="fill in cells hidden at random, without examples, or with an adapter instead",
     )
 
 

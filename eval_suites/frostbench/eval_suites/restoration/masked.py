@@ -1,0 +1,67 @@
+"""Masked restoration: cells hidden at random, and no examples."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+
+from frostbench.eval_suites.restoration.pictures import Pictures
+from frostbench.eval_suites.restoration.settings import MaskedRestorationSettings, masked_card
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.plugins.hiding import hide, random_cells
+from frostbench.plugins.images import Image
+from frostbench.plugins.predictions import ImagePrediction, Prediction
+from frostbench.plugins.requests import NoContext, Restore
+from frostbench.plugins.task import Instance, Task
+
+
+class MaskedRestoration(Task):
+    """Fill in cells hidden at random, as the method knows how to, from a prompt or an adapter.
+
+    V2L-Tokenizer (Zhu et al., CVPR 2024) masks 30 % of the tokens of the *clean* picture, so that
+    the visible tokens come from an encoder that has seen what is hidden. Here the pixels are hidden
+    before a method sees the picture, and no token knows of them.
+    """
+
+    card = masked_card(MaskedRestorationSettings())
+    data = MaskedRestorationSettings().data
+    settings: ClassVar[type[MaskedRestorationSettings]] = MaskedRestorationSettings
+
+    def __init__(self, settings: MaskedRestorationSettings) -> None:
+        self._settings = settings
+        self.card = masked_card(settings)
+        self.data = settings.data
+
+    def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` pictures; which cells are hidden is drawn from (seed, number)."""
+        for index in range(limit):
+            clean = data.get(seed, index)
+            own = seed_of(seed, self.card.name, index)
+            height, width = clean.image.size
+            hidden = random_cells(height, width, self._settings.cell, self._settings.share, own)
+            shown = Image(hide(clean.image.pixels, hidden), f"{clean.image.name} with hidden cells")
+            request = Restore(
+                id=f"{self.card.name}-{index:05d}",
+                image=shown,
+                corruption="masked",
+                context=NoContext(),
+                hidden=hidden,
+                seed=own,
+            )
+            yield Instance(request, clean.image, None, clean.cluster)
+
+    def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
+        """`copy`: the picture as it came; `mean_fill`: hidden pixels in the others' mean colour."""
+        return {
+            "copy": [ImagePrediction(instance.request.image.pixels) for instance in instances],
+            "mean_fill": [_mean_fill(instance) for instance in instances],
+        }
+
+
+def _mean_fill(instance: Instance) -> ImagePrediction:
+    request = instance.request
+    assert isinstance(request, Restore)
+    assert request.hidden is not None
+    pixels, hidden = request.image.pixels, request.hidden
+    colour = pixels[:, ~hidden].mean(1)
+    return ImagePrediction(torch.where(hidden, colour[:, None, None], pixels))
