@@ -23,13 +23,18 @@ from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting
 from frostbench.plugins.discrete.resizing import to_square
 from frostbench.plugins.discrete.rows import by_row
 from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Segment, Text
+from frostbench.plugins.prompts import Adapter, Segment, Text
 from frostbench.plugins.settings import read_settings
 from frostbench.plugins.tokens import Grid, Ranked, VisualTokens
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
 from frostbench.v2l.plugin import CARD
 from frostbench.v2l.training import load
+
+NO_ADAPTER = (
+    "the pack has no adapter for this language model, so that the frozen model alone answers "
+    "masked_restoration."
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class V2L(DiscreteMethod):
         clip: Clip,
         settings: V2LMethodSettings,
         device: str = "cpu",
+        adapters: Mapping[str, Adapter] | None = None,
     ) -> None:
         """Put a trained tokenizer, its local and global vocabularies and its backbones together.
 
@@ -84,6 +90,7 @@ class V2L(DiscreteMethod):
         self._borrowed = borrow(self.local_words, language)
         self._rows = torch.tensor(self._borrowed.rows, device=device)
         self.lending = self._borrowed.lending
+        self.adapters = adapters or {}
 
     def _check(self) -> None:
         """See that the parts fit."""
@@ -128,6 +135,7 @@ class V2L(DiscreteMethod):
             setup.backbones.get("clip"),
             settings,
             setup.device,
+            {what: Adapter(place.name, place) for what, place in setup.adapters.items()},
         )
 
     @classmethod
@@ -176,8 +184,9 @@ class V2L(DiscreteMethod):
 
     @property
     def notes(self) -> Sequence[str]:
-        """How much of the local vocabulary another language model lacks."""
-        return self._borrowed.notes(self.card.name)
+        """How much of the local vocabulary another language model lacks, and its adapter."""
+        absent = () if "masked" in self.adapters else (NO_ADAPTER,)
+        return (*self._borrowed.notes(self.card.name), *absent)
 
     @property
     def shortened_by(self) -> Sequence[str]:

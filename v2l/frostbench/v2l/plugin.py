@@ -22,6 +22,7 @@ CARD = Card(
         "Ground": "it has no mask head",
         "Detect": "it has no box head",
     },
+    adapters=("masked_restoration",),
 )
 
 
@@ -33,12 +34,18 @@ def frostbench_methods() -> Iterable[Offer[Card]]:
 
 @hookimpl
 def frostbench_recipes() -> Iterable[Recipe]:
-    """Offer the training."""
+    """Offer the trainings."""
     return [
         Recipe(
             "v2l",
             ("data", "llm", "clip", "perceptual"),
             "frostbench.v2l.training:train",
             "V2L-Tokenizer: vocabularies, codebooks, encoder, projection and decoder",
-        )
+        ),
+        Recipe(
+            "v2l_adapter",
+            ("data", "llm", "clip", "v2l"),
+            "frostbench.v2l.adapter:train",
+            "a LoRA adapter of the language model that restores masked words",
+        ),
     ]

@@ -191,12 +191,14 @@ def plan_method(
     """A method with its settings and the pack's weights; it is not built yet."""
     entry = pack.method(item.name)
     settings = {**entry.settings, **own_settings(config.method, item.name, "method")}
-    setup = Setup(backbones, entry.weights, settings, config.device)
+    if config.llm is not None:
+        # An adapter fits the language model that it was trained beside, and no other.
+        entry = dataclasses.replace(entry, adapters={})
+    setup = Setup(backbones, entry.weights, settings, config.device, entry.adapters)
     weights = {
         path: sha
         for path, sha in pack.digests.items()
-        if entry.weights is not None
-        and path.startswith(f"{entry.weights.relative_to(pack.folder)}/")
+        if any((pack.folder / path).is_relative_to(folder) for folder in entry.folders)
     }
     return PlannedMethod(item.card, partial(_build, item, setup), settings, weights)
 

@@ -1,0 +1,145 @@
+"""The recipe that trains a LoRA adapter to restore masked words, the language model frozen.
+
+Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874: of a picture's local words 30 % are masked,
+and LLaMA-2 under LoRA says them. Published are the adapter's sizes alone; data, prompt and schedule
+are ours.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import nn
+
+from frostbench.baselines.autoencoder import stored
+from frostbench.baselines.autoencoder.pool import SEEDS, Pool
+from frostbench.plugins import recipe
+from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
+from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.discrete.borrowing import borrow
+from frostbench.plugins.method import Backbones
+from frostbench.plugins.recipe import Report, Workshop
+from frostbench.v2l.adapter_figures import figures
+from frostbench.v2l.codebook import load_words
+from frostbench.v2l.masked_exercises import Exercises, Masking, answered, make_exercises
+from frostbench.v2l.model import V2LTokenizer
+from frostbench.v2l.training import load
+
+NAME = "v2l_adapter"
+
+
+@dataclass(frozen=True)
+class AdapterRecipe:
+    """What is trained and how; all but the sizes of the adapter is unpublished and ours.
+
+    Attributes:
+        lora: Sizes of the adapter.
+        masking: What is hidden, and the prompt.
+        batch: Pictures in a batch, and exercises in a step.
+        batches: Batches of pictures in the pool.
+        draws: Rounds through the pool for exercises, each with other cells hidden, every second
+            with mirrored pictures.
+        steps: Steps of AdamW.
+        rate: Learning rate after `warmup_steps`; it falls along half a cosine to 0.
+        warmup_steps: Steps in which the rate rises.
+        clip: The most that the gradient may be long.
+        bfloat16: Compute in that type where it is safe.
+        validation_batches: Batches of validation pictures for loss and accuracy.
+        restored: Validation pictures that are restored for the rest of the figures.
+    """
+
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    masking: Masking = field(default_factory=Masking)
+    batch: int = 16
+    batches: int = 256
+    draws: int = 2
+    steps: int = 3600
+    rate: float = 5e-3
+    warmup_steps: int = 50
+    clip: float = 1.0
+    bfloat16: bool = True
+    validation_batches: int = 16
+    restored: int = 128
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if step < self.warmup_steps:
+            return self.rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def train(workshop: Workshop) -> Report:
+    """Train on base pictures, store in `pack/v2l_adapter`, and measure what is stored.
+
+    Needs `pack/llm`, `pack/clip` and `pack/v2l`.
+
+    Raises:
+        ValueError: a part or the pictures are missing, or a setting is unknown.
+    """
+    settings = stored.override(AdapterRecipe(), workshop.settings, NAME)
+    entries = [
+        BackboneEntry("llm", "causal_lm", str(workshop.pack / "llm")),
+        BackboneEntry("clip", "open_clip", str(workshop.pack / "clip")),
+    ]
+    return train_on(workshop, settings, SharedBackbones(entries, workshop.device))
+
+
+def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) -> Report:
+    """Train beside backbones that are there already."""
+    torch.manual_seed(workshop.seed)
+    lm: CausalLM = backbones.get("llm")
+    tokenizer = load(workshop.pack / "v2l").to(workshop.device)
+    exercises = exercises_of(workshop, "base", tokenizer, lm, settings)
+    workshop.log(f"{NAME}: {len(exercises)} exercises of {exercises.inputs.shape[1]} tokens")
+    model = new_adapter(lm, settings.lora)
+    trained = nn.ParameterList(p for p in model.parameters() if p.requires_grad)
+    optimiser = torch.optim.AdamW(trained, settings.rate, weight_decay=0.0)
+
+    def step(index: int) -> Mapping[str, float]:
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate_at(index)
+        torch.manual_seed(workshop.seed * SEEDS + index)  # a resumed training draws the same
+        rows = torch.randint(len(exercises), (settings.batch,))
+        model.train()
+        loss, right = answered(model, exercises, rows, bfloat16=settings.bfloat16)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(trained, settings.clip)
+        optimiser.step()
+        return {"loss": float(loss.detach()), "accuracy": right}
+
+    progress = recipe.train(
+        workshop, NAME, {"adapter": trained, "optimiser": optimiser}, step, settings.steps
+    )
+    folder = workshop.pack / NAME
+    save_adapter(model, folder)
+    held_out = exercises_of(workshop, "validation", tokenizer, lm, settings)
+    measured = figures(workshop, backbones, folder, held_out, settings.masking, settings.restored)
+    return Report(
+        steps=progress.step,
+        seconds=progress.seconds,
+        figures=measured | {"numbers": float(sum(part.numel() for part in trained))},
+        history=tuple(progress.history),
+        settings=asdict(settings),
+    )
+
+
+def exercises_of(
+    workshop: Workshop,
+    split: str,
+    tokenizer: V2LTokenizer,
+    lm: CausalLM,
+    settings: AdapterRecipe,
+) -> Exercises:
+    """The exercises of a split: those to train on ("base"), or once through validation."""
+    trains = split == "base"
+    batches = settings.batches if trains else settings.validation_batches
+    pool = Pool(workshop, split, settings.batch, batches)
+    rounds = batches * settings.draws if trains else batches
+    words, _ = load_words(workshop.pack / "v2l")
+    return make_exercises(
+        map(pool, range(rounds)), tokenizer, borrow(words, lm), lm, settings.masking
+    )

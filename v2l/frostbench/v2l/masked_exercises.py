@@ -1,0 +1,119 @@
+"""Exercises of masked restoration: what the method asks, with the answer that was to be given."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.discrete.borrowing import Borrowed
+from frostbench.plugins.discrete.masked import MaskedSettings, covered_cells, masked_prompt
+from frostbench.plugins.engine.resolve import resolve
+from frostbench.plugins.hiding import hide, random_cells
+from frostbench.v2l.model import V2LTokenizer
+
+
+@dataclass(frozen=True)
+class Masking:
+    """What is hidden, and how it is asked for; a method must ask with the same prompt.
+
+    Attributes:
+        prompt: The prompt.
+        share: Share of cells that are hidden; 30 % in the paper.
+        cell: Side of a cell in pixels.
+    """
+
+    prompt: MaskedSettings = field(default_factory=MaskedSettings)
+    share: float = 0.3
+    cell: int = 8
+
+    def draw(self, height: int, width: int, seed: int) -> Bool[Tensor, "{height} {width}"]:
+        """The hidden pixels of one picture."""
+        return random_cells(height, width, self.cell, self.share, seed)
+
+    def covered(
+        self, hidden: Bool[Tensor, "h w"], grid: Int[Tensor, "rows columns"]
+    ) -> Bool[Tensor, "rows columns"]:
+        """The cells of a grid that are hidden."""
+        rows, columns = grid.shape
+        return covered_cells(hidden, rows, columns, self.prompt.hidden_share)
+
+
+@dataclass(frozen=True, eq=False)
+class Exercises:
+    """Prompts with their whole answers, as ids; all of one length.
+
+    `inputs` are the prompt and all of the answer but its last id, `answers` the whole answer, and
+    `hidden` says which of it is to be learned.
+    """
+
+    inputs: Int[Tensor, "n length"]
+    answers: Int[Tensor, "n cells"]
+    hidden: Bool[Tensor, "n cells"]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@torch.no_grad()
+def make_exercises(
+    batches: Iterator[Float[Tensor, "b 3 h w"]],
+    tokenizer: V2LTokenizer,
+    borrowed: Borrowed,
+    lm: CausalLM,
+    masking: Masking,
+) -> Exercises:
+    """One exercise for each picture, in [-1, 1], with cells drawn for each.
+
+    The words shown are those of the picture whose hidden pixels are grey, with the mask where they
+    are hidden. To be learned are the words that the clean picture has there; visible words are to
+    be said as they are shown.
+    """
+    inputs: list[Tensor] = []
+    answers: list[Tensor] = []
+    covers: list[Tensor] = []
+    rows = torch.tensor(borrowed.rows, device=tokenizer.tok_embeddings.weight.device)
+    for images in batches:
+        height, width = images.shape[2:]
+        hidden = [masking.draw(height, width, len(inputs) + i) for i in range(len(images))]
+        pairs = zip((images + 1) / 2, hidden, strict=True)
+        grey = torch.stack([hide(image, gone.to(image.device)) for image, gone in pairs])
+        clean = tokenizer.encode_local(images, rows).cpu()
+        shown = tokenizer.encode_local(grey * 2 - 1, rows).cpu()
+        for own, wanted, gone in zip(shown, clean, hidden, strict=True):
+            covered = masking.covered(gone, own)
+            ids = borrowed.lending.lend(own)
+            prompt = masked_prompt(
+                ids, covered.flatten().tolist(), borrowed.lending, masking.prompt
+            )
+            read = resolve(prompt, lm, prompt.backbone).ids
+            assert read is not None
+            said = borrowed.lending.lend(torch.where(covered, wanted, own))
+            inputs.append(torch.tensor([*read, *said[:-1]]))
+            answers.append(torch.tensor(said))
+            covers.append(covered.flatten())
+    return Exercises(
+        torch.stack(inputs).to(lm.device),
+        torch.stack(answers).to(lm.device),
+        torch.stack(covers).to(lm.device),
+    )
+
+
+def answered(
+    model: Any, exercises: Exercises, rows: Int[Tensor, " b"], *, bfloat16: bool
+) -> tuple[Float[Tensor, ""], float]:
+    """The mean loss over hidden cells, and the share of them whose word is the model's first.
+
+    Before each cell the model has read the right words of all cells before it.
+    """
+    inputs, wanted = exercises.inputs[rows], exercises.answers[rows]
+    hidden = exercises.hidden[rows]
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bfloat16):
+        logits = model(input_ids=inputs, logits_to_keep=wanted.shape[1]).logits
+    said = logits[hidden].float()
+    right = (said.argmax(-1) == wanted[hidden]).float().mean()
+    return functional.cross_entropy(said, wanted[hidden]), float(right)
