@@ -70,14 +70,16 @@ class CaptioningSettings(SceneSettings):
 
 @dataclass(frozen=True)
 class QuestionSettings(SceneSettings):
-    """Visual question answering's own: as `SceneSettings`, with up to 2 glyphs.
+    """Visual question answering's own.
 
     Attributes:
         kinds: Kinds of questions, asked in turn.
+        counted: Where the question is how many things there are, a scene shows 1 to so many,
+            whatever `glyphs` says.
     """
 
-    glyphs: int = 2
     kinds: tuple[str, ...] = KINDS
+    counted: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,10 +88,10 @@ class QuestionSettings(SceneSettings):
             raise ValueError(
                 f"kinds are among {', '.join(KINDS)}; asked were {', '.join(self.kinds) or 'none'}."
             )
-        if "how many" in self.kinds and self.glyphs < 2:
+        if not 2 <= self.counted <= 4:
             raise ValueError(
-                'with `glyphs` 1 the answer to "how many" is always one; ask for 2 glyphs or more, '
-                "or leave that kind out of `kinds`."
+                f"`counted` is {self.counted}: a scene has at most 4 glyphs, and with 1 the answer "
+                'to "how many" is always one; leave that kind out of `kinds` instead.'
             )
         if "whether" in self.kinds and self.examples < 2:
             raise ValueError('"whether" needs 2 examples, one of each answer.')

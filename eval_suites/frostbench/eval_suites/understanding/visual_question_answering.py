@@ -102,9 +102,10 @@ class _Drawn:
     def _any(self, draw: random.Random, number: int) -> Asked:
         """A scene and the question whose turn it is."""
         kind = self._settings.kinds[number % len(self._settings.kinds)]
-        layout = self._layouts.some(self._settings.glyphs, draw)
         if kind == "how many":
+            layout = self._layouts.some(self._settings.counted, draw)
             return Asked(layout, how_many(len(layout.names)))
+        layout = self._layouts.some(self._settings.glyphs, draw)
         name = draw.choice(layout.names)
         if kind != "whether":
             return _about(kind, layout, name)
@@ -148,10 +149,10 @@ class _Drawn:
 
     def _how_many(self, query: Asked, draw: random.Random) -> list[Asked]:
         """Of "how many": the very same question, each answer as often as the others."""
-        order, first = self._order(draw), draw.randrange(self._settings.glyphs)
+        order, first = self._order(draw), draw.randrange(self._settings.counted)
         sizes = [0] * len(order)
         for turn, example in enumerate(order):
-            sizes[example] = 1 + (first + turn) % self._settings.glyphs
+            sizes[example] = 1 + (first + turn) % self._settings.counted
         shown = deal(query.layout.names, order, len(order))
         layouts = self._layouts.around(query.layout, shown, sizes, draw)
         return [Asked(layout, how_many(len(layout.names))) for layout in layouts]
