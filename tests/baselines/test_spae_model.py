@@ -107,6 +107,24 @@ def test_a_projection_is_fitted_and_never_trained():
     assert model.quant_conv.weight.shape == (3, 4, 1, 1)
 
 
+def test_projected_words_can_be_made_of_one_length_about_their_mean():
+    model = SPAE(replace(TINY, code_projection=3, equal_norms=True))
+    model.set_codebook(torch.randn(30, 6))
+    lengths = (model.codes() - model.code_projection.bias).norm(dim=1)
+    assert torch.allclose(lengths, lengths[:1].expand(30), atol=1e-5)
+
+
+def test_cells_of_upper_layers_can_have_a_head_of_their_own():
+    torch.manual_seed(0)
+    model = SPAE(replace(TINY, own_heads=2)).eval()
+    with torch.no_grad():
+        before = model.features(pictures())
+        model.upper_conv[2].bias.add_(1.0)
+        change = (model.features(pictures()) - before).abs().amax((0, 1))
+    moved = {tuple(cell) for cell in change.nonzero().tolist()}
+    assert moved == {(2, 2), (1, 1), (1, 3), (3, 1), (3, 3)}
+
+
 def test_noise_takes_the_place_of_codes(model):
     result = model(pictures(), noise=0.5, scored=torch.rand(2, 30))
     assert result.ids is None

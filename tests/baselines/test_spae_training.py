@@ -10,8 +10,16 @@ from frostbench.baselines.autoencoder.reconstruction import psnr
 from frostbench.baselines.spae import training
 from frostbench.baselines.spae.codebook import CodebookSettings, Words
 from frostbench.baselines.spae.model import SPAE, SPAESettings
+from frostbench.baselines.spae.projection import ProjectionSettings
 from frostbench.baselines.spae.semantic import SemanticSettings
-from frostbench.baselines.spae.training import PUBLISHED, SPAERecipe, fit_codes, load, train_on
+from frostbench.baselines.spae.training import (
+    PUBLISHED,
+    Guide,
+    SPAERecipe,
+    fit_codes,
+    load,
+    train_on,
+)
 from frostbench.plugins import recipe
 from frostbench.plugins.kit import toys
 from frostbench.plugins.recipe import Report, Workshop
@@ -25,7 +33,8 @@ LOSS = replace(
     codebook_weight=0.1,
 )
 RECIPE = SPAERecipe(
-    model=SPAESettings(NETWORK, (1, 2, 4, 8, 8), code_projection=4),
+    model=SPAESettings(NETWORK, (1, 2, 4, 8, 8), code_projection=4, equal_norms=True, own_heads=2),
+    projection=ProjectionSettings(meaning=2),
     semantic=SemanticSettings(thresholds=(0.9, 0.8), templates=("{}",)),
     training=replace(TRAINING, loss=LOSS, average=0.5, fit_steps=(2,)),
     pool_batches=3,
@@ -101,21 +110,11 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(workshop, monkeypat
     assert all(torch.equal(tensor, kept[name]) for name, tensor in tensors.items())
 
 
-def test_fitted_words_spread_wider_than_features_and_in_every_direction():
-    torch.manual_seed(0)
-    model = SPAE(SPAESettings(NETWORK, (1, 2), words=3000, width=5, code_projection=3))
-    model.set_codebook(torch.randn(3000, 5) @ torch.randn(5, 5))
-    points = torch.randn(4000, 3) * torch.tensor([4.0, 2.0, 0.1]) + 7
-    fit_codes(model, points, widen=1.5, least=0.25)
-    codes = model.codes()
-    assert torch.allclose(codes.mean(0), points.mean(0), atol=1e-3)
-    assert torch.allclose(codes.std(0), torch.tensor([6.0, 3.0, 1.5]), rtol=0.05)
-
-
 def test_words_without_a_projection_cannot_be_fitted():
     model = SPAE(SPAESettings(NETWORK, (1, 2), words=9, width=3))
+    guide = Guide(toys.clip(), torch.zeros(9, 16))
     with pytest.raises(ValueError, match="set fit_steps to nothing"):
-        fit_codes(model, torch.zeros(5, 3), 1.0, 0.0)
+        fit_codes(model, guide, torch.zeros(5, 3), ProjectionSettings())
 
 
 def test_settings_of_the_recipe_are_overridden_by_dotted_names(workshop, monkeypatch):

@@ -9,25 +9,17 @@ FAINTEST = 1e-4  # of the largest deviation: below it directions carry nothing b
 
 @torch.no_grad()
 def fit_spread(
-    projection: nn.Linear,
-    vectors: Float[Tensor, "words c"],
-    points: Float[Tensor, "n d"],
-    widen: float = 1.0,
-    least: float = 0.0,
+    projection: nn.Linear, vectors: Float[Tensor, "words c"], points: Float[Tensor, "n d"]
 ) -> None:
     """Set a projection so that vectors get the mean and the covariance of points.
 
     Principal directions are matched in order: the direction in which vectors differ most becomes
-    that in which points differ most. Deviations are those of the points times `widen`, and none is
-    less than `least` times the largest.
+    that in which points differ most.
     """
     source_mean, source, source_axes = principal(vectors.double())
     mean, spread, axes = principal(points.double())
-    count = min(len(source), len(spread))
-    source, source_axes = source[:count], source_axes[:, :count]
-    wanted = widen * spread[:count].clamp(min=least * float(spread[0]))
-    gain = torch.where(source > FAINTEST * source[0], wanted / source, 0.0)
-    weight = axes[:, :count] @ gain.diag() @ source_axes.T
+    gain = torch.where(source > FAINTEST * source[0], spread / source, 0.0)
+    weight = axes @ gain.diag() @ source_axes.T
     projection.weight.copy_(weight)
     projection.bias.copy_(mean - weight @ source_mean)
 

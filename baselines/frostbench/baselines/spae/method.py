@@ -154,11 +154,11 @@ class SPAEMethod(DiscreteMethod):
         """Pictures as pyramids of words, counted among those that the language model has."""
         squares = to_square(images, sizes, self._side).to(self._device)
         flat = by_row(self._encode, squares * 2 - 1).cpu()
-        counts = [side * side for side in self._model.settings.layers]
-        pairs = zip(flat.split(counts, 1), self._model.settings.layers, strict=True)
-        return VisualTokens(
-            {self.grid_part: Pyramid(tuple(ids.unflatten(1, (side, side)) for ids, side in pairs))}
-        )
+        sides = self._model.settings.layers
+        parts = torch.split(flat, [side * side for side in sides], 1)
+        pairs = zip(parts, sides, strict=True)
+        layers = tuple(ids.reshape(len(ids), side, side) for ids, side in pairs)
+        return VisualTokens({self.grid_part: Pyramid(layers)})
 
     def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
         """The words of the upper layers as ids, layer by layer, row by row."""

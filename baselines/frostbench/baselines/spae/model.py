@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from frostbench.baselines.autoencoder.decoder import Decoder
 from frostbench.baselines.autoencoder.encoder import Encoder
@@ -17,6 +18,8 @@ from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.spae.quantizer import Streamed, average, commitment, stream
 from frostbench.baselines.spae.semantic import SemanticSettings, semantic_loss
 from frostbench.baselines.spae.subsampler import places, sources
+
+WIDER = 4  # than the encoder's last features: the heads of upper layers
 
 
 def published_network() -> NetworkSettings:
@@ -44,9 +47,11 @@ class SPAESettings:
             (unverified). A number is the width that a linear map takes them to, which is fitted to
             the features once and then as frozen as they are: our extension for small packs, in
             which a few minutes must do.
-        own_heads: How many of the first layers have a last convolution of their own in the encoder,
-            so that their cells need not look like their neighbours. 0 in the paper, as far as is
-            known; our extension for small packs.
+        equal_norms: Projected words all get one length, about their mean: without it short words
+            are near to everything and are chosen everywhere.
+        own_heads: How many of the first layers have a head of their own on the encoder, so that
+            their cells need not look like their neighbours. 0 in the paper, as far as is known; our
+            extension for small packs.
         beta: Weight of the commitment to the codes (unverified), summed over layers.
         depth_dropout: For each depth short of the whole, the share of training pictures that are
             decoded from that many layers. The paper is silent; without it pictures from the first
@@ -58,6 +63,7 @@ class SPAESettings:
     words: int = 65_000
     width: int = 4096
     code_projection: int | None = None
+    equal_norms: bool = False
     own_heads: int = 0
     beta: float = 0.33
     depth_dropout: float = 0.1
@@ -109,7 +115,9 @@ class SPAE(nn.Module):
         if settings.code_projection is not None:
             self.code_projection = nn.Linear(settings.width, width).requires_grad_(False)
         if settings.own_heads:
-            self.upper_conv = nn.Conv2d(z, width, 1)
+            self.upper_conv = nn.Sequential(
+                nn.Conv2d(z, WIDER * z, 1), nn.SiLU(), nn.Conv2d(WIDER * z, width, 1)
+            )
         upper = torch.zeros(settings.grid**2, dtype=torch.bool)
         for side in settings.layers[: settings.own_heads]:
             upper[places(settings.grid, side)] = True
@@ -134,7 +142,11 @@ class SPAE(nn.Module):
         if self.settings.code_projection is None:
             return self.codebook
         with torch.autocast(self.codebook.device.type, enabled=False):
-            return cast(Tensor, self.code_projection(self.codebook))
+            projected = functional.linear(self.codebook, self.code_projection.weight)
+            if self.settings.equal_norms:
+                length = projected.square().sum(1).mean().sqrt()
+                projected = length * functional.normalize(projected)
+            return projected + self.code_projection.bias
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d gh gw"]:
         """The encoder's features before the look-up, in float32; images in [-1, 1].
@@ -192,7 +204,7 @@ class SPAE(nn.Module):
     def render(self, cells: Float[Tensor, "b cells d"]) -> Float[Tensor, "b 3 h w"]:
         """Pictures from features that were, or might have been, quantized."""
         grid = self.settings.grid
-        quantized = cells.movedim(1, -1).unflatten(-1, (grid, grid))
+        quantized = cells.movedim(1, -1).reshape(len(cells), -1, grid, grid)
         return cast(Tensor, self.decoder(self.post_quant_conv(quantized)))
 
     def forward(

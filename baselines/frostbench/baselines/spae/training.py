@@ -11,7 +11,6 @@ from torch import Tensor
 from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.baselines.autoencoder.pool import Pool
-from frostbench.baselines.autoencoder.projection import fit_spread
 from frostbench.baselines.autoencoder.reconstruction import Reconstruction
 from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.baselines.autoencoder.training import AdversarialTraining, TrainingSettings
@@ -24,6 +23,7 @@ from frostbench.baselines.spae.codebook import (
 )
 from frostbench.baselines.spae.figures import measured
 from frostbench.baselines.spae.model import SPAE, SPAESettings
+from frostbench.baselines.spae.projection import ProjectionSettings, fit_projection
 from frostbench.baselines.spae.semantic import SemanticSettings, embed_words, scores
 from frostbench.plugins import recipe
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -59,16 +59,15 @@ class SPAERecipe:
 
     The number and width of words follow from the pack's language model, whatever `model` says.
     Training goes through `pool_batches` batches of pictures again and again. Where the codebook has
-    a projection, it is fitted to the features at the training's `fit_steps`: words get `widen`
-    times the features' deviations, because features are means of codes, and in no direction less
-    than `least` times the largest, which leaves meaning its room beside appearance.
+    a projection, it is fitted at the training's `fit_steps`.
     """
 
     model: SPAESettings = field(
         default_factory=lambda: SPAESettings(
             network=SMALL,
             layers=(1, 2, 4, 8, 8),
-            code_projection=64,
+            code_projection=40,
+            equal_norms=True,
             own_heads=2,
             depth_dropout=0.05,
         )
@@ -81,11 +80,10 @@ class SPAERecipe:
             templates=("{}", "a {}", "a photo of {}", "a photo of a {}."),
         )
     )
-    widen: float = 1.4
-    least: float = 0.1
+    projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=4_000,
+            steps=3_000,
             batch=8,
             rate=1e-3,
             warmup_steps=100,
@@ -96,19 +94,19 @@ class SPAERecipe:
                 pixel_weight=4.0,
                 codebook_weight=0.03,
                 perceptual_weight=0.1,
-                perceptual_start=3_200,
+                perceptual_start=2_500,
                 adversarial_weight=0.1,
-                adversarial_start=3_800,
+                adversarial_start=2_850,
                 adversary="logistic",
                 lecam_weight=1e-4,
-                guidance_weight=2.0,
+                guidance_weight=4.0,
             ),
             discriminator=DiscriminatorSettings(layers=2, channels=16),
             pass_through=True,
-            noisy_steps=400,
+            noisy_steps=300,
             noise=1.0,
             power_weight=0.003,
-            fit_steps=(400,),
+            fit_steps=(300,),
             bfloat16=True,
         )
     )
@@ -139,14 +137,16 @@ def train(workshop: Workshop) -> Report:
         ValueError: a part or the pictures are missing, or a setting is unknown.
     """
     settings = stored.override(SPAERecipe(), workshop.settings, "spae")
-    llm, clip = (
-        load.load(BackboneEntry(role, kind, str(workshop.pack / role)), workshop.device)
-        for role, kind, load in (("llm", "causal_lm", CausalLM), ("clip", "open_clip", Clip))
-    )
+    llm = CausalLM.load(_entry(workshop, "llm", "causal_lm"), workshop.device)
+    clip = Clip.load(_entry(workshop, "clip", "open_clip"), workshop.device)
     perceptual = None
     if settings.training.loss.perceptual_weight > 0:
         perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
     return train_on(workshop, settings, llm, clip, perceptual)
+
+
+def _entry(workshop: Workshop, role: str, kind: str) -> BackboneEntry:
+    return BackboneEntry(role, kind, str(workshop.pack / role))
 
 
 def train_on(
@@ -176,7 +176,7 @@ def train_on(
         plan,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
-        fit=lambda points: fit_codes(model, points, settings.widen, settings.least),
+        fit=lambda points: fit_codes(model, guide, points, settings.projection),
         perceptual=perceptual,
     )
     progress = recipe.train(workshop, "spae", training.parts(), training.step, plan.steps)
@@ -210,15 +210,18 @@ def guided(
     return forward
 
 
-def fit_codes(model: SPAE, points: Float[Tensor, "n d"], widen: float, least: float) -> None:
-    """Set the projection so that words spread as features do; see `fit_spread`.
+def fit_codes(
+    model: SPAE, guide: Guide, points: Float[Tensor, "n d"], settings: ProjectionSettings
+) -> None:
+    """Set the projection by the features; see `fit_projection`.
 
     Raises:
         ValueError: the codebook has no projection to fit.
     """
     if model.settings.code_projection is None:
         raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
-    fit_spread(model.code_projection, model.codebook, points, widen, least)
+    meanings = guide.features.to(points.device)
+    fit_projection(model.code_projection, model.codebook, meanings, points, settings)
 
 
 def load(folder: Path) -> SPAE:
