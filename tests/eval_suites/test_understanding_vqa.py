@@ -88,7 +88,7 @@ def test_every_class_of_the_query_stands_in_an_example_at_another_place(kind, gl
         for name, where in asked.items():
             places = [example[name] for example in examples if name in example]
             assert places
-            assert where not in places
+            assert where not in places or (kind == "where" and name in one.request.question)
 
 
 def test_an_answer_that_is_a_name_is_said_once_among_the_examples():
@@ -98,11 +98,13 @@ def test_an_answer_that_is_a_name_is_said_once_among_the_examples():
         assert len(set(said)) == len(said)
 
 
-def test_where_a_class_is_was_asked_of_the_same_class_elsewhere():
-    for one in of_kind("where"):
+def test_where_a_class_is_in_the_examples_says_nothing_of_where_it_is_in_the_query():
+    alike = 0
+    for one in of_kind("where", 300):
         same = [e.text for e in one.request.examples if e.question == one.request.question]
         assert len(same) == 1
-        assert same[0] != one.target[0]
+        alike += same[0] == one.target[0]
+    assert 40 < alike < 80
 
 
 def test_whether_a_class_is_there_is_asked_alike_and_half_of_the_answers_are_yes():

@@ -91,11 +91,12 @@ class Layouts:
         shown: Sequence[Sequence[str]],
         sizes: Sequence[int],
         draw: random.Random,
+        anywhere: Collection[str] = (),
     ) -> list[Layout]:
         """Layouts of examples: each shows what it must, and other classes up to its size.
 
-        Classes of the query stand at other places than there. The others are of families of their
-        own, each in one example alone.
+        Classes of the query stand at other places than there, but for those that may stand
+        `anywhere`. The others are of families of their own, each in one example alone.
 
         Raises:
             ValueError: there are not enough families.
@@ -103,7 +104,7 @@ class Layouts:
         missing = [max(0, size - len(names)) for names, size in zip(shown, sizes, strict=True)]
         known = {*query.names, *(name for names in shown for name in names)}
         others = iter(self.classes(sum(missing), draw, known))
-        avoid = dict(zip(query.names, query.places, strict=True))
+        avoid = {name: query.place_of(name) for name in query.names if name not in anywhere}
         layouts = []
         for names, count in zip(shown, missing, strict=True):
             whole = [*names, *(next(others) for _ in range(count))]

@@ -18,10 +18,11 @@ class SceneSettings:
             (unverified: known from a summary of the paper); 5 cost half as much, and are as many
             classes as the hardest few-shot protocol has.
         glyphs: A scene shows 1 to so many glyphs, each number as often as the others.
-        protocols: "episodic": every class of the query stands in one of the examples too, at
-            another place of another picture, so that classes on which nothing was trained can be
-            named from the context. "random": the examples are any scenes, as published; what the
-            query shows is then seldom among them, and only a method that knows it anyway can say.
+        protocols: "episodic": every class of the query stands in one of the examples too, in
+            another picture and (but where the place is the question) at another place, so that
+            classes on which nothing was trained can be named from the context. "random": the
+            examples are any scenes, as published; what the query shows is then seldom among them,
+            and only a method that knows it anyway can say.
         pool: Scenes that the examples of "random" are drawn from, so that their visual tokens are
             computed once. None of them is a query.
         data: The data set of the pack.

@@ -116,12 +116,15 @@ class _Drawn:
     def _about_one(self, query: Asked, draw: random.Random) -> list[Asked]:
         """Of "what" and "where": the class in question is asked about in one of the examples.
 
-        So are, as far as there are examples, the other classes of the query.
+        So are, as far as there are examples, the other classes of the query. Where the question is
+        "where", the class may stand at the same place: were it always another one, the answer of
+        the example that shows it would be wrong more often than a guess.
         """
         assert query.about is not None
         order = [query.about, *(name for name in query.layout.names if name != query.about)]
         shown = deal(order, self._order(draw), self._settings.examples)
-        layouts = self._layouts.around(query.layout, shown, self._sizes(draw), draw)
+        free = (query.about,) if query.question.kind == "where" else ()
+        layouts = self._layouts.around(query.layout, shown, self._sizes(draw), draw, free)
         return [
             _about(query.question.kind, layout, must[0] if must else draw.choice(layout.names))
             for layout, must in zip(layouts, shown, strict=True)
