@@ -81,6 +81,10 @@ class Channel:
         """The code in the direction nearest to that of each feature; of equals, the lowest."""
         return nearest(_directions(features), self._directions)
 
+    def cosines(self, features: Float[Tensor, "b gh gw d"]) -> Float[Tensor, "b gh gw codes"]:
+        """Of the angles between features and codes; the nearest code has the largest."""
+        return functional.normalize(features.float(), dim=-1, eps=1e-12) @ self._directions.T
+
     def nearest_several(
         self, features: Float[Tensor, "b gh gw d"], count: int
     ) -> Int[Tensor, "b gh gw {count}"]:

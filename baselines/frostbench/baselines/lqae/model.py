@@ -34,15 +34,15 @@ class Pass:
     """What one pass gives to the training.
 
     `images` are about [0, 1]; `commitment` is the mean square between features and their codes'
-    embeddings; `loss` and `right` say how well masked codes were guessed; `nearest` are the codes
-    nearest to the features, and `ids` those that were taken.
+    embeddings; `loss` and `right` say how well masked codes were guessed; `ids` are the codes that
+    stood for `features`.
     """
 
     images: Float[Tensor, "b 3 h w"]
     commitment: Float[Tensor, ""]
     loss: Float[Tensor, ""]
     right: Float[Tensor, ""]
-    nearest: Int[Tensor, "b gh gw"]
+    features: Float[Tensor, "b gh gw d"]
     ids: Int[Tensor, "b gh gw"]
 
 
@@ -80,19 +80,18 @@ class LQAE(nn.Module):
     ) -> Pass:
         """Reconstruct pictures in [0, 1], a share of the codes between two ratios masked.
 
-        Codes are the nearest, or those that are `taught`. Their embeddings are not normalised,
-        though they are chosen by direction alone; the gradient of an unmasked one passes on to its
-        feature.
+        Codes' embeddings are not normalised, though they are chosen by direction alone; the
+        gradient of an unmasked one passes on to its feature. Codes that are `taught` take the place
+        of the nearest, and pass none on.
         """
         features = self.encoder(images).float()
-        near = channel.nearest(features)
-        ids = near if taught is None else taught
+        ids = channel.nearest(features) if taught is None else taught
         rows = channel.rows[ids]
-        masked = drawn(ids.shape, ratio, ids.device)
-        guessed = channel.guess(straight_through(features, rows), ids, masked)
+        read = straight_through(features, rows) if taught is None else rows
+        guessed = channel.guess(read, ids, drawn(ids.shape, ratio, ids.device))
         commitment = (rows - features).square().mean()
         pictures = self.decoder(guessed.features).float()
-        return Pass(pictures, commitment, guessed.loss, guessed.right, near, ids)
+        return Pass(pictures, commitment, guessed.loss, guessed.right, features, ids)
 
 
 def check_sizes(settings: LQAESettings, mlm: MaskedLM) -> None:

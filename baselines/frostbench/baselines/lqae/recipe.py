@@ -30,7 +30,14 @@ class LQAERecipe:
     model: LQAESettings = field(
         default_factory=lambda: LQAESettings(
             network=ViTSettings(
-                image_size=64, patch=8, width=128, layers=4, heads=4, inner=512, spread=0.08
+                image_size=64,
+                patch=8,
+                width=128,
+                layers=4,
+                heads=4,
+                inner=512,
+                spread=0.05,
+                branch_gain=0.1,
             ),
             ban_unreadable=True,
         )
@@ -38,18 +45,17 @@ class LQAERecipe:
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
             steps=4_000,
-            batch=16,
+            batch=8,
             rate=2e-3,
-            warmup_steps=50,
-            commitment=0.3,
-            mask_steps=1_500,
-            lesson_steps=1_000,
-            lesson_weight=1.0,
+            warmup_steps=100,
+            commitment=1.0,
+            mask_steps=(1_400, 2_800),
+            lesson_steps=1_400,
             bfloat16=True,
         )
     )
     pool_batches: int = 1000
-    validation_batches: int = 16
+    validation_batches: int = 32
 
 
 def train(workshop: Workshop) -> Report:

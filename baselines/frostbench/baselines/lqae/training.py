@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from frostbench.baselines.autoencoder.reconstruction import psnr
 from frostbench.baselines.autoencoder.training import perplexity
@@ -16,8 +17,9 @@ from frostbench.baselines.lqae.model import LQAE
 from frostbench.plugins.recipe import Stateful
 
 EPOCH = 2502  # steps: ImageNet in batches of 512
-ROUNDS = 8  # of k-means
-LESSON_PICTURES = 1024
+ROUNDS = 5  # of k-means
+LESSON_PICTURES = 512
+SHARPNESS = 20.0  # of cosines as logits
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class TrainingSettings:
         commitment: Weight of the squares between features and their codes' embeddings. The
             published code adds a term of weight 0.005 twice.
         guess_weight: Weight of the language model's loss on masked codes.
-        mask_steps: Steps over which the ratios rise from 0. Published: 0.
-        lesson_steps: Steps for which cells take the codes of a `Lesson`, and features learn them,
-            instead of the nearest. Published: 0.
-        lesson_weight: Takes the place of `commitment` in these steps.
+        mask_steps: Steps between which the ratios rise from 0. Published: none, they begin in full.
+        lesson_steps: Steps for which cells take the codes of a `Lesson` instead of the nearest.
+            Published: 0.
+        lesson_weight: In these steps, of the cross-entropy that makes a cell's code the nearest.
         lesson_clusters: Codes that are dealt out.
         bfloat16: Compute in that type where it is safe. Published: single precision.
     """
@@ -53,10 +55,10 @@ class TrainingSettings:
     mask_ratio: tuple[float, float] = (0.5, 0.5)
     commitment: float = 0.01
     guess_weight: float = 1e-4
-    mask_steps: int = 0
+    mask_steps: tuple[int, int] = (0, 0)
     lesson_steps: int = 0
-    lesson_weight: float = 1.0
-    lesson_clusters: int = 1024
+    lesson_weight: float = 0.1
+    lesson_clusters: int = 512
     bfloat16: bool = False
 
     def rate_at(self, step: int) -> float:
@@ -68,9 +70,9 @@ class TrainingSettings:
 
     def ratio_at(self, step: int) -> tuple[float, float]:
         """The mask ratios of a step, counted from 0."""
-        low, high = self.mask_ratio
-        part = min(1.0, step / self.mask_steps) if self.mask_steps else 1.0
-        return low * part, high * part
+        first, last = self.mask_steps
+        part = 1.0 if step >= last else max(0.0, (step - first) / (last - first))
+        return self.mask_ratio[0] * part, self.mask_ratio[1] * part
 
 
 class Training:
@@ -111,13 +113,20 @@ class Training:
         self.model.train()
         with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.bfloat16):
             result = self.model((images + 1) / 2, self.channel, settings.ratio_at(index), taught)
-        weight = settings.commitment if taught is None else settings.lesson_weight
         pixel = (result.images - (images + 1) / 2).square().mean()
-        loss = pixel + weight * result.commitment + settings.guess_weight * result.loss
+        loss = pixel + settings.commitment * result.commitment + settings.guess_weight * result.loss
+        values = {}
+        if taught is not None:
+            cosines = self.channel.cosines(result.features).flatten(0, -2)
+            learned = cosines.argmax(1) == taught.flatten()
+            values["learned"] = float(learned.float().mean())
+            lesson = functional.cross_entropy(SHARPNESS * cosines, taught.flatten())
+            values["lesson"] = float(lesson.detach())
+            loss = loss + settings.lesson_weight * lesson
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
-        values = {
+        return {
             "loss": float(loss.detach()),
             "psnr": float(psnr(images, result.images.detach() * 2 - 1).mean()),
             "pixel": float(pixel.detach()),
@@ -125,10 +134,8 @@ class Training:
             "guess": float(result.loss.detach()),
             "perplexity": perplexity(result.ids),
             "rate": settings.rate_at(index),
+            **values,
         }
-        if taught is not None:
-            values["learned"] = float((result.nearest == taught).float().mean())
-        return values
 
     def lesson(self) -> Lesson:
         """The lesson, from the first pictures; the same after a resumption."""

@@ -29,6 +29,8 @@ class ViTSettings:
         inner: Width of the feed-forward layers.
         spread: Standard deviation of initial weights. Published is 0.02; narrow networks pass on
             more with about the inverse root of their width.
+        branch_gain: Of what each block adds, to begin with. Published is 1, which makes features
+            many times longer than the embeddings that they are to become.
 
     Raises:
         ValueError: pictures are no whole number of cells, or the width cannot be shared out.
@@ -41,6 +43,7 @@ class ViTSettings:
     heads: int = 12
     inner: int = 3072
     spread: float = 0.02
+    branch_gain: float = 1.0
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch:
@@ -76,7 +79,11 @@ class Attention(nn.Module):
             layer(cells).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        # On a CPU, attention in bfloat16 takes several times as long as in single precision.
+        with torch.autocast(x.device.type, enabled=False):
+            mixed = functional.scaled_dot_product_attention(
+                query.float(), key.float(), value.float()
+            )
         return cast(Tensor, self.out(mixed.transpose(1, 2).flatten(2))).view(x.shape)
 
 
@@ -126,7 +133,7 @@ class Encoder(nn.Module):
         self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
         self.positions = nn.Parameter(torch.empty(settings.side, settings.side, width))
         self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.layers)))
-        _start(self, settings.spread)
+        _start(self, settings)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b gh gw d"]:
         """Features of pictures in [0, 1]."""
@@ -143,7 +150,7 @@ class Decoder(nn.Module):
         self.positions = nn.Parameter(torch.empty(settings.side, settings.side, width))
         self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.layers)))
         self.pixels = nn.ConvTranspose2d(width, 3, patch, patch)
-        _start(self, settings.spread)
+        _start(self, settings)
 
     def forward(self, features: Float[Tensor, "b gh gw d"]) -> Float[Tensor, "b 3 h w"]:
         """Pictures, about [0, 1] and not clamped."""
@@ -152,10 +159,14 @@ class Decoder(nn.Module):
 
 
 @torch.no_grad()
-def _start(network: nn.Module, spread: float) -> None:
+def _start(network: nn.Module, settings: ViTSettings) -> None:
     """Weights and position tables from a normal distribution, biases zero."""
     for name, parameter in network.named_parameters():
         if parameter.ndim > 1:
-            nn.init.normal_(parameter, 0, spread)
+            nn.init.normal_(parameter, 0, settings.spread)
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
+    for block in network.modules():
+        if isinstance(block, Block):
+            block.norm_after.weight.mul_(settings.branch_gain)
+            block.feed_forward.down.weight.mul_(settings.branch_gain)

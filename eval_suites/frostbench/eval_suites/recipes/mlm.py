@@ -6,6 +6,7 @@ RoBERTa has them: positions are counted from the id of <pad>, so that the first 
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -208,7 +209,7 @@ def waves(positions: int, width: int) -> Float[Tensor, "n d"]:
     """Sines and cosines of positions, rows of length 1: a shift by some places is a rotation."""
     frequencies = torch.logspace(0, -3, width // 2 + 1)[:-1]
     angles = torch.arange(positions)[:, None] * frequencies
-    return torch.cat((angles.sin(), angles.cos()), 1) / (width // 2) ** 0.5
+    return torch.cat((angles.sin(), angles.cos()), 1) / math.sqrt(width // 2)
 
 
 def masked_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
