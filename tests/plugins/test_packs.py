@@ -50,6 +50,15 @@ def test_a_language_model_is_an_alternative_a_folder_of_the_pack_or_whatever_els
     )
 
 
+def test_a_method_s_adapters_are_folders_of_the_pack(folder):
+    entry = {"weights": "v2l", "adapters": {"masked": "v2l_adapter"}}
+    (folder / "pack.json").write_text(json.dumps({**PACK, "methods": {"v2l": entry}}))
+    method = read_pack(folder).method("v2l")
+    assert method.adapters == {"masked": folder / "v2l_adapter"}
+    assert method.folders == (folder / "v2l", folder / "v2l_adapter")
+    assert read_pack(folder).method("stranger").folders == ()
+
+
 def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):
     before = read_pack(folder).digest
     (folder / "CARD.md").write_text("words")

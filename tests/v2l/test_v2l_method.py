@@ -11,13 +11,14 @@ from frostbench.plugins.host import Host
 from frostbench.plugins.images import Image
 from frostbench.plugins.kit import toys
 from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Generate, Text, TokenSets
+from frostbench.plugins.prompts import Adapter, Generate, Text, TokenSets
 from frostbench.plugins.requests import (
     Classify,
     Detect,
     HeldOutContext,
     Interpret,
     LabelledImage,
+    NoContext,
     OracleContext,
     Reconstruct,
     Restore,
@@ -222,9 +223,22 @@ def test_under_another_language_model_only_words_that_it_knows_are_used(folder):
     assert not any(word.startswith("local") for word in said)
     lent = method.lending.lend(tokens.grid("local"))
     assert [llm.decode([i]) for i in lent] == said
-    (note,) = method.notes
+    note, _ = method.notes
     assert "of the 320 words of v2l's codebook" in note
     assert method.fingerprint != assembled(tokenizer()).fingerprint
+
+
+def test_masked_restoration_is_asked_under_the_pack_s_adapter_and_a_lack_of_it_is_noted(folder):
+    image, hidden = picture(0), torch.zeros(16, 16, dtype=torch.bool)
+    hidden[:4, :4] = True
+    request = Restore("m", image, "masked", NoContext(), hidden)
+    for given in ({}, {"masked": folder / "lora"}):
+        settings = {"shown_words": 3}
+        method = V2L.build(Setup(toys.backbones(), folder, settings, adapters=given))
+        (prompt,) = next(method.prompt(request, tokens_of(method, image)))
+        expected = Adapter("lora", folder / "lora") if given else None
+        assert prompt.adapter == expected
+        assert any("no adapter" in note for note in method.notes) == (not given)
 
 
 def test_the_fingerprint_tells_what_tokens_depend_on_and_nothing_else(folder):
