@@ -11,8 +11,10 @@ from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
 from frostbench.eval_suites.controls.meanings import MEANINGS
 from frostbench.eval_suites.controls.shuffle import exchange, shuffled_tokens
 from frostbench.eval_suites.restoration.settings import (
+    MaskedRestorationSettings,
     ReconstructionSettings,
     RestorationSettings,
+    masked_card,
     reconstruction_card,
     restoration_card,
 )
@@ -304,6 +306,6 @@ def test_every_control_of_a_task_has_a_meaning():
         interpretation_card(InterpretationSettings()),
         reconstruction_card(ReconstructionSettings()),
         restoration_card("shift", RestorationSettings()),
+        masked_card(MaskedRestorationSettings()),
     ]
-    named = {control for card in cards for control in card.controls}
-    assert named | {"no_adapter"} == set(MEANINGS)
+    assert {control for card in cards for control in card.controls} == set(MEANINGS)
