@@ -1,0 +1,93 @@
+"""Checkpoints of the published code, which is written in Flax; no weights of it are public.
+
+The code pickles its whole training state, which can only be opened beside Flax, JAX and that code.
+There, the parameters are written for us with
+
+    flat = flax.traverse_util.flatten_dict(state.params["params"], sep="/")
+    numpy.savez("lqae.npz", **flat)
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from frostbench.baselines.lqae.model import LQAE, LQAESettings
+from frostbench.plugins import weights
+
+SKIPPED = "lang_model/"  # the masked language model's own weights, which are as they came
+
+_LAYERS = {
+    "LayerNorm_0": "norm",
+    "Attention_0/Dense_0": "attention.query",
+    "Attention_0/Dense_1": "attention.key",
+    "Attention_0/Dense_2": "attention.value",
+    "Attention_0/Dense_3": "attention.out",
+    "LayerNorm_1": "norm_after",
+    "GLU_0/layernorm_0": "feed_forward.norm",
+    "GLU_0/fc1": "feed_forward.gate",
+    "GLU_0/fc2": "feed_forward.up",
+    "GLU_0/mid_ffn_conv": "feed_forward.around",
+    "GLU_0/layernorm_1": "feed_forward.inner_norm",
+    "GLU_0/fc_out": "feed_forward.down",
+}
+
+
+def load_published(path: Path, settings: LQAESettings | None = None) -> LQAE:
+    """The model of a checkpoint written as above, in evaluation mode.
+
+    Nothing may be missing or left over but the language model. The published code has special
+    tokens among its codes, and so has the model unless `settings` ban them.
+
+    Raises:
+        ValueError: the file cannot be read, or does not fit the settings.
+    """
+    sizes = settings or LQAESettings(ban_special=False)
+    model = LQAE(sizes)
+    weights.fill(model, translated(_read(path)), str(path))
+    return model.eval()
+
+
+def translated(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The networks' parameters under our names, with axes in torch's order.
+
+    A name that is not known is kept as it is, for the error that it leads to.
+    """
+    kept = {name: t for name, t in parameters.items() if not name.startswith(SKIPPED)}
+    return dict(_parameter(name, tensor) for name, tensor in kept.items())
+
+
+def _parameter(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    network, _, rest = name.partition("/")
+    match rest.split("/"):
+        case ["pos_embedding"]:
+            return f"{network}.positions", tensor[0]
+        case ["ConvPatches_0", "patch_embeds", "kernel"]:
+            return f"{network}.patches.weight", tensor.permute(3, 2, 0, 1)
+        case ["ConvTranspose_0", "kernel"]:
+            # Flax writes the kernel as a convolution reads it, torch as it is laid down.
+            return f"{network}.pixels.weight", tensor.permute(2, 3, 0, 1).flip(2, 3)
+        case ["ConvTranspose_0", "bias"]:
+            return f"{network}.pixels.bias", tensor
+        case ["Transformer_0", block, *layers, last] if "/".join(layers) in _LAYERS:
+            ours = f"{network}.blocks.{block}.{_LAYERS['/'.join(layers)]}"
+            if last == "kernel":
+                axes = (3, 2, 0, 1) if tensor.ndim == 4 else (1, 0)
+                return f"{ours}.weight", tensor.permute(axes)
+            return f"{ours}.{'weight' if last == 'scale' else last}", tensor
+        case _:
+            return name, tensor
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(f"no checkpoint at {path}.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no checkpoint written by numpy.savez ({type(error).__name__}: {error})."
+        ) from error
