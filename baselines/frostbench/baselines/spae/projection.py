@@ -74,4 +74,5 @@ def by_meaning(
     left, sizes, right = left[:, kept], sizes[kept], right[kept]
     told = left.T @ (meanings - meanings.mean(0)).double()
     order = torch.linalg.svd(told, full_matrices=True)[0]
-    return right.T @ (1 / sizes).diag() @ order * len(rows) ** 0.5
+    directions = right.T @ (1 / sizes).diag() @ order
+    return torch.mul(directions, len(rows) ** 0.5)
