@@ -7,13 +7,10 @@ from hypothesis import strategies as st
 
 from frostbench.baselines.spae.semantic import (
     SemanticSettings,
-    embed_words,
     pool,
     scores,
     semantic_loss,
-    templates_of,
 )
-from frostbench.plugins.kit import toys
 
 
 @given(seed=st.integers(0, 1000), threshold=st.floats(0, 1))
@@ -71,15 +68,6 @@ def test_words_are_drawn_from_the_whole_pool_and_from_nowhere_else():
     assert 0.2 < float(several) / 20_000 < 0.8  # about half of the draws are the second word
     only = semantic_loss([at_first], codebook, torch.tensor([[1.0, 0, 0, 0]]), settings)
     assert float(only) == pytest.approx(0, abs=1e-3)
-
-
-def test_a_words_feature_is_the_mean_over_templates():
-    clip = toys.clip()
-    settings = SemanticSettings(templates=("{}", "a {}"))
-    found = embed_words(clip, [" cat", "dog"], settings)
-    both = [clip.encode_text([form.format("cat")], normalise=True) for form in ("{}", "a {}")]
-    assert torch.allclose(found[:1], torch.stack(both).mean(0), atol=1e-5)
-    assert len(templates_of(SemanticSettings())) == 80
 
 
 @pytest.mark.parametrize("wrong", [{"thresholds": (1.5,)}, {"temperature": 0.0}])

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.backbones.templates import embed_words, or_imagenet
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,7 @@ def _next(model: Any, tokenizer: Any, words: Sequence[str], template: str) -> li
 
 def prompts_of(settings: VocabularySettings) -> tuple[str, ...]:
     """The texts around a word that CLIP reads, with `{}` where the word goes."""
-    if settings.prompts:
-        return settings.prompts
-    from open_clip import OPENAI_IMAGENET_TEMPLATES
-
-    return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
+    return or_imagenet(settings.prompts)
 
 
 def embed(
@@ -123,17 +120,8 @@ def embed(
     Each prompt's embedding has length 1; their average is shorter, and stays so unless the
     settings renormalise it.
     """
-    prompts = prompts_of(settings)
     distinct = list(dict.fromkeys(texts))
-    parts: list[Tensor] = []
-    for start in range(0, len(distinct), batch):
-        chunk = distinct[start : start + batch]
-        total = torch.zeros(())
-        for prompt in prompts:
-            filled = [prompt.format(text.strip()) for text in chunk]
-            total = total + clip.encode_text(filled, normalise=True).cpu()
-        parts.append(total / len(prompts))
-    table = torch.cat(parts)
+    table = embed_words(clip, distinct, prompts_of(settings), batch)
     if settings.renormalise:
         table = functional.normalize(table)
     rows = {text: row for row, text in enumerate(distinct)}

@@ -8,8 +8,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.plugins.backbones.clip import Clip
-
 
 @dataclass(frozen=True)
 class SemanticSettings:
@@ -77,27 +75,3 @@ def semantic_loss(
             far = torch.addmm(lengths, flat, table.T, alpha=-2)
             losses.append(functional.cross_entropy(-far / settings.temperature, drawn.flatten()))
     return torch.stack(losses).mean()
-
-
-def embed_words(
-    clip: Clip, words: Sequence[str], settings: SemanticSettings, batch: int = 256
-) -> Float[Tensor, "words d"]:
-    """CLIP's feature of each word: the mean over templates of features of length 1."""
-    parts = []
-    for start in range(0, len(words), batch):
-        chunk = [word.strip() for word in words[start : start + batch]]
-        total = torch.zeros(())
-        for template in templates_of(settings):
-            texts = [template.format(word) for word in chunk]
-            total = total + clip.encode_text(texts, normalise=True).cpu()
-        parts.append(total / len(templates_of(settings)))
-    return torch.cat(parts)
-
-
-def templates_of(settings: SemanticSettings) -> tuple[str, ...]:
-    """The texts around a word that CLIP reads, with `{}` where the word goes."""
-    if settings.templates:
-        return settings.templates
-    from open_clip import OPENAI_IMAGENET_TEMPLATES
-
-    return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)

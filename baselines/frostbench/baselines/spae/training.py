@@ -24,11 +24,12 @@ from frostbench.baselines.spae.codebook import (
 from frostbench.baselines.spae.figures import measured
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.projection import ProjectionSettings, fit_projection
-from frostbench.baselines.spae.semantic import SemanticSettings, embed_words, scores
+from frostbench.baselines.spae.semantic import SemanticSettings, scores
 from frostbench.plugins import recipe
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.templates import embed_words, or_imagenet
 from frostbench.plugins.perceptual import Perceptual
 from frostbench.plugins.recipe import Report, Workshop
 
@@ -160,7 +161,8 @@ def train_on(
     torch.manual_seed(workshop.seed)
     words = choose(llm, special_ids(llm), settings.codebook)
     words = replace(words, llm=llm.identity)
-    guide = Guide(clip, embed_words(clip, words.texts, settings.semantic))
+    templates = or_imagenet(settings.semantic.templates)
+    guide = Guide(clip, embed_words(clip, words.texts, templates))
     rows = input_rows(llm, words) if settings.codebook.source == "llm_input" else guide.features
     rows = standardised(rows, settings.codebook.standardise)
     sizes = replace(settings.model, words=len(rows), width=rows.shape[1])
