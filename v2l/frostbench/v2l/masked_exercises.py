@@ -103,12 +103,41 @@ def make_exercises(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What words look like to the decoder, so that a word which looks right is not all wrong.
+
+    `points` are the words' rows of the projected codebook, and `ids` their tokens. A word at the
+    squared distance `alike` from the right one counts 1/e of what that counts.
+    """
+
+    points: Float[Tensor, "words d"]
+    ids: Int[Tensor, " words"]
+    alike: float
+
+    def loss(
+        self, said: Float[Tensor, "n vocabulary"], wanted: Int[Tensor, " n"]
+    ) -> Float[Tensor, ""]:
+        """Mean cross entropy with the words that look like the right ones."""
+        place = torch.zeros(said.shape[1], dtype=torch.long, device=said.device)
+        place[self.ids] = torch.arange(len(self.ids), device=said.device)
+        distances = torch.cdist(self.points[place[wanted]], self.points).square()
+        shares = (-distances / self.alike).softmax(-1)
+        return -(shares * said.log_softmax(-1)[:, self.ids]).sum(-1).mean()
+
+
 def answered(
-    model: Any, exercises: Exercises, rows: Int[Tensor, " b"], *, bfloat16: bool
+    model: Any,
+    exercises: Exercises,
+    rows: Int[Tensor, " b"],
+    *,
+    bfloat16: bool,
+    looks: Looks | None = None,
 ) -> tuple[Float[Tensor, ""], float]:
     """The mean loss over hidden cells, and the share of them whose word is the model's first.
 
-    Before each cell the model has read the right words of all cells before it.
+    Before each cell the model has read the right words of all cells before it. With `looks`, words
+    that look like the right one count in part; otherwise it alone is right.
     """
     inputs, wanted = exercises.inputs[rows], exercises.answers[rows]
     hidden = exercises.hidden[rows]
@@ -116,4 +145,6 @@ def answered(
         logits = model(input_ids=inputs, logits_to_keep=wanted.shape[1]).logits
     said = logits[hidden].float()
     right = (said.argmax(-1) == wanted[hidden]).float().mean()
+    if looks is not None:
+        return looks.loss(said, wanted[hidden]), float(right)
     return functional.cross_entropy(said, wanted[hidden]), float(right)
