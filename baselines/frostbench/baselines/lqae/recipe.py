@@ -44,13 +44,13 @@ class LQAERecipe:
     )
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=4_000,
+            steps=3_000,
             batch=8,
             rate=2e-3,
             warmup_steps=100,
-            commitment=1.0,
-            mask_steps=(1_400, 2_800),
-            lesson_steps=1_400,
+            commitment=0.1,
+            mask_steps=(0, 1_600),
+            lesson_steps=900,
             bfloat16=True,
         )
     )
