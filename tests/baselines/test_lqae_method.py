@@ -14,7 +14,6 @@ from frostbench.baselines.lqae.model import LQAE
 from frostbench.plugins.host import Host
 from frostbench.plugins.images import Image
 from frostbench.plugins.kit import toys
-from frostbench.plugins.kit.conformance import check
 from frostbench.plugins.method import Setup
 from frostbench.plugins.prompts import Text
 from frostbench.plugins.requests import (
@@ -73,10 +72,6 @@ def test_the_installed_plugin_offers_the_method_and_its_recipe():
 def test_reading_the_card_loads_no_torch():
     code = "import sys, frostbench.baselines.lqae.plugin; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_toy_keeps_the_contract():
-    assert [result.detail for result in check(LQAEMethod) if not result.ok] == []
 
 
 def test_every_word_is_a_token_of_both_language_models(folder):

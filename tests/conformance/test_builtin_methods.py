@@ -6,12 +6,13 @@ from frostbench.plugins.host import Host
 from frostbench.plugins.kit.conformance import CHECKS, Trial
 
 HOST = Host()
-BUILT_IN = sorted(name for name, one in HOST.methods.items() if one.plugin in ("v2l", "vqgan"))
+METHODS = {name: one.load() for name, one in HOST.methods.items()}
+BUILT_IN = sorted(n for n, kind in METHODS.items() if kind.__module__.startswith("frostbench."))
 
 
 @cache
 def trial(name: str) -> Trial:
-    return Trial(HOST.methods[name].load())
+    return Trial(METHODS[name])
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -21,5 +22,5 @@ def test_every_built_in_method_keeps_the_contract(name, check):
     assert result.ok, result.detail
 
 
-def test_both_built_in_methods_are_tried():
-    assert BUILT_IN == ["v2l", "vqgan"]
+def test_all_built_in_methods_are_tried():
+    assert BUILT_IN == ["lqae", "spae", "v2l", "vqgan"]
