@@ -12,6 +12,7 @@ _PACKAGES = (
     "transformers",
     "open_clip_torch",
     "timm",
+    "peft",
     "safetensors",
     "numpy",
     "scipy",
