@@ -227,6 +227,12 @@ def test_restorations_and_reconstruction_ask_the_same_pictures():
 def test_every_restoration_ranks_by_psnr_and_names_its_controls(task):
     assert task.card.ranks_by == "psnr[rgb]"
     assert {"psnr[rgb]", "ssim[rgb]", "lpips[mini]", "fid[mini]"} <= set(task.card.metrics)
+    assert {"copy", "ceiling"} <= set(task.card.controls) or "mean_colour" in task.card.controls
+
+
+def test_tokens_of_another_picture_are_a_control_for_those_who_ask():
+    assert "shuffled_tokens" not in Rotation.card.controls
+    task = Rotation(RestorationSettings(shuffled_tokens=True))
     assert "shuffled_tokens" in task.card.controls
 
 

@@ -9,7 +9,7 @@ from frostbench.plugins.cards import TaskCard
 RANKS_BY = "psnr[rgb]"
 METRICS = ("psnr[rgb]", "ssim[rgb]", "lpips[mini]", "fid[mini]", "psnr[y]")
 PROTOCOLS = ("oracle_context", "held_out_context")
-CONTROLS = ("copy", "majority_vote", "shuffled_tokens", "ceiling")
+CONTROLS = ("copy", "majority_vote", "ceiling")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class RestorationSettings:
             `oracle_context`, other pictures with `held_out_context`. The paper's are 10.
         pool: Pictures that the examples of `held_out_context` are drawn from.
         protocols: Which of the two are asked.
+        shuffled_tokens: Whether each method is asked once more with another picture's tokens; that
+            costs as much as the method itself.
         metrics: What is scored besides `psnr[rgb]`, which ranks; `lpips[alex]`, `lpips[vgg]` and
             `fid[inception-v3-pt]` need `metric_weights`.
         data: The data set of the pack.
@@ -29,6 +31,7 @@ class RestorationSettings:
     examples: int = 10
     pool: int = 40
     protocols: tuple[str, ...] = PROTOCOLS
+    shuffled_tokens: bool = False
     metrics: tuple[str, ...] = METRICS
     data: str = "restoration_pictures"
 
@@ -128,7 +131,7 @@ def restoration_card(name: str, settings: RestorationSettings) -> TaskCard:
         metrics=_with_rank(settings.metrics),
         ranks_by=RANKS_BY,
         protocols=settings.protocols,
-        controls=CONTROLS,
+        controls=(*CONTROLS, *(("shuffled_tokens",) if settings.shuffled_tokens else ())),
         summary=_SUMMARIES[name],
     )
 
