@@ -14,7 +14,18 @@ INK, MUTED, GRID = "#0f0f01", "#0f0f02", "#0f0f03"
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line"}
 PAPER = {INK: "#1d2024", MUTED: "#6a7079", GRID: "#e3e4e2"}
 METHODS = ("#0069b4", "#c8500a", "#00845f", "#a8468a", "#8a6d00", "#4a55c0")
-MARKERS = {"chance": "|", "copy": "|", "ceiling": ">", "shuffled_tokens": "x"}
+MARKERS = {
+    "chance": "|",
+    "copy": "|",
+    "ceiling": ">",
+    "shuffled_tokens": "x",
+    "majority_vote": "*",
+    "token_overlap": "v",
+    "no_image": "s",
+    "other_image": "D",
+    "no_adapter": "<",
+    "class_name": "^",
+}
 OTHER_MARKERS = "ds^v*p"
 ROW, LANE = 0.5, 0.19  # inches between categories, and between methods within one
 
@@ -119,6 +130,8 @@ def _panel(axis: Any, places: Sequence[tuple[Table, Group]], handles: dict[str, 
         _lanes(axis, centre, group, form, handles)
         y += height
     axis.set_ylim(y, 0)
+    if len({table.task.name for table, _ in places}) == 1 and places[0][1].protocol:
+        axis.set_title(readable(task), loc="left", fontsize=9, color=MUTED)
     axis.set_yticks(ticks, labels)
     metric = places[0][0].metrics[0]
     arrow = "higher is better" if metric.higher_is_better else "lower is better"
