@@ -383,6 +383,16 @@ def test_another_training_of_a_method_is_another_tokenizer(synthetic):
     assert {line.method for swap in found.tables for line in swap.lines} == {"vqgan"}
 
 
+def test_an_adapter_of_one_language_model_alone_makes_no_other_tokenizer(synthetic):
+    run = synthetic(samples=6)
+    adapted = {
+        "weights": {"model.safetensors": "ab" * 32, "adapter.safetensors": "ef" * 32},
+        "fingerprint": "8" * 64,
+    }
+    found = swaps(build([run, other(run, 2, v2l=adapted)], FAST))
+    assert {line.method for swap in found.tables for line in swap.lines} == {"v2l", "vqgan"}
+
+
 def test_other_samples_are_never_put_side_by_side(synthetic):
     runs = synthetic(samples=6), other(synthetic(samples=6, seed=3), 2)
     assert swaps(build(list(runs), FAST)).tables == ()

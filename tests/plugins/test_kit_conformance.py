@@ -240,8 +240,12 @@ def test_predictions_that_depend_on_company_are_seen(good):
 
 
 def test_an_undeclared_request_that_is_answered_is_seen(good):
+    def prompt(self, request, tokens):
+        return "an answer to anything"
+        yield
+
     card = Card("broken", "none", capabilities=frozenset({"Classify"}), backbones=("llm",))
-    method = broken(good, card=card)
+    method = broken(good, card=card, prompt=prompt)
     assert "is answered, undeclared" in detail(method, "other requests are refused")
 
 

@@ -126,10 +126,16 @@ def _tokenizers(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two entries of a method have one tokenizer: by fingerprint, or by weights."""
+    """Whether two entries of a method have one tokenizer: by fingerprint, or by weights.
+
+    An adapter, which belongs to one language model, is among the weights under that one alone.
+    """
     if one.get("settings") != other.get("settings"):
         return False
-    return any(one.get(key) and one[key] == other.get(key) for key in ("fingerprint", "weights"))
+    if one.get("fingerprint") and one["fingerprint"] == other.get("fingerprint"):
+        return True
+    mine, theirs = (set((entry.get("weights") or {}).items()) for entry in (one, other))
+    return bool(mine and theirs) and (mine <= theirs or theirs <= mine)
 
 
 def _name(about: Mapping[str, Any], parts: int) -> str:

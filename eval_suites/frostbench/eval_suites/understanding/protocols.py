@@ -49,7 +49,7 @@ class FewShotSettings:
     shots: tuple[int, ...] = (1, 3)
     shots_without_induction: tuple[int, ...] = (1,)
     repeats: tuple[int, ...] = (0,)
-    pictures: int = 5
+    pictures: int = 6
     data: str = "glyph_portraits"
 
     def __post_init__(self) -> None:
