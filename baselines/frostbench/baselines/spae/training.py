@@ -160,7 +160,9 @@ def train_on(
     """Train beside a language model and a CLIP that are loaded."""
     torch.manual_seed(workshop.seed)
     words = choose(llm, special_ids(llm), settings.codebook)
-    words = replace(words, llm=llm.identity)
+    # A folder's name tells which model it is; where it lay when this was made, tells nobody.
+    source = Path(llm.identity)
+    words = replace(words, llm=source.name if source.is_dir() else llm.identity)
     templates = or_imagenet(settings.semantic.templates)
     guide = Guide(clip, embed_words(clip, words.texts, templates))
     rows = input_rows(llm, words) if settings.codebook.source == "llm_input" else guide.features
