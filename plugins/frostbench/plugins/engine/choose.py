@@ -21,7 +21,7 @@ def choose(
     Padding stands behind an option, where no causal model can see it. Sums are in float32.
     """
     reading = reader.read([item.inputs(lm.device) for item in items])
-    first = reading.logits.float().log_softmax(-1)
+    first = reading.last.float().log_softmax(-1)
     scores = [
         {ids: float(first[at, ids[0]]) for ids in dict.fromkeys(item.strings.values())}
         for at, item in enumerate(items)

@@ -49,7 +49,7 @@ def _write_next(
     role: str,
 ) -> None:
     """Let each writer that is not done take its next token."""
-    logits = reading.logits.float()
+    logits = reading.last.float()
     total = logits.logsumexp(-1)
     picks = logits.argmax(-1)
     tops = picks.tolist()

@@ -6,27 +6,31 @@ everything again: slow, and right for any causal model.
 """
 
 import copy
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.engine.forward import Forward, Logits
+
+# Tokens that come behind what was read: their ids, or embeddings in their place.
+More: TypeAlias = Int[Tensor, "b t"] | Float[Tensor, "b t d"]
 
 
 @dataclass(eq=False)
 class Reading:
     """What a model has read of a batch of rows.
 
-    `logits` are those behind the last token; `memory` is the reader's own (a cache, or the
-    inputs); `mask` is 0 where a row was padded at its left, None where no row was.
+    `last` is what the reader's forward gives behind the last token: logits, or hidden states.
+    `memory` is the reader's own (a cache, or the inputs); `mask` is 0 where a row was padded at its
+    left, None where no row was.
     """
 
-    logits: Float[Tensor, "b v"]
+    last: Float[Tensor, "b v"]
     memory: Any
     mask: Int[Tensor, "b n"] | None
 
@@ -39,7 +43,7 @@ class Reader(Protocol):
         """Read each row from its beginning."""
         ...
 
-    def extend(self, reading: Reading, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+    def extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
         """Read on, the same number of tokens in each row; `reading` moves along."""
         ...
 
@@ -51,12 +55,20 @@ class Reader(Protocol):
 class CachedReader:
     """Keeps what was read in a cache of transformers.
 
-    With `continues`, several tokens are read on at once, otherwise one by one. From
-    `shared_prefix` tokens on, what all rows begin with is read once; that needs `continues`.
+    `forward` says what is looked at behind each token. With `continues`, several tokens are read on
+    at once, otherwise one by one. From `shared_prefix` tokens on, what all rows begin with is read
+    once; that needs `continues`.
     """
 
-    def __init__(self, lm: CausalLM, *, continues: bool, shared_prefix: int = 0) -> None:
-        self._call = _Call(lm)
+    def __init__(
+        self,
+        lm: CausalLM,
+        forward: type[Forward] = Logits,
+        *,
+        continues: bool,
+        shared_prefix: int = 0,
+    ) -> None:
+        self._call = forward(lm)
         self._continues = continues
         self._shared_prefix = shared_prefix if continues else 0
 
@@ -73,35 +85,36 @@ class CachedReader:
         out = self._call(
             torch.stack([row[shared:] for row in rows]), cache=reading.memory, last=True
         )
-        return Reading(_logits(out)[:, -1], self._call.cache_of(out), None)
+        return Reading(self._call.behind(out)[:, -1], self._call.cache_of(out), None)
 
-    def extend(self, reading: Reading, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+    def extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
         """Read on."""
-        if self._continues or ids.shape[1] == 1:
-            return self._extend(reading, ids)
+        if self._continues or new.shape[1] == 1:
+            return self._extend(reading, new)
         return torch.cat(
-            [self._extend(reading, ids[:, at : at + 1]) for at in range(ids.shape[1])], dim=1
+            [self._extend(reading, new[:, at : at + 1]) for at in range(new.shape[1])], dim=1
         )
 
-    def _extend(self, reading: Reading, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+    def _extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
         if reading.mask is not None:
-            reading.mask = torch.cat([reading.mask, torch.ones_like(ids)], dim=1)
-        out = self._call(ids, reading.mask, reading.memory)
-        logits = _logits(out)
-        reading.memory, reading.logits = self._call.cache_of(out), logits[:, -1]
-        return logits
+            seen = reading.mask.new_ones(new.shape[:2])
+            reading.mask = torch.cat([reading.mask, seen], dim=1)
+        out = self._call(new, reading.mask, reading.memory)
+        behind = self._call.behind(out)
+        reading.memory, reading.last = self._call.cache_of(out), behind[:, -1]
+        return behind
 
     def branch(self, reading: Reading, rows: Sequence[int]) -> Reading:
         """A reading of these rows of another."""
-        index = torch.tensor(list(rows), device=reading.logits.device)
+        index = torch.tensor(list(rows), device=reading.last.device)
         cache = _copied(reading.memory)
         cache.reorder_cache(index)
         mask = None if reading.mask is None else reading.mask[index]
-        return Reading(reading.logits[index], cache, mask)
+        return Reading(reading.last[index], cache, mask)
 
     def _first(self, inputs: Tensor, mask: Int[Tensor, "b n"] | None) -> Reading:
         out = self._call(inputs, mask, last=True)
-        return Reading(_logits(out)[:, -1], self._call.cache_of(out), mask)
+        return Reading(self._call.behind(out)[:, -1], self._call.cache_of(out), mask)
 
     def _read_padded(self, rows: Sequence[Tensor], length: int) -> Reading:
         mask = torch.zeros(len(rows), length, dtype=torch.long, device=rows[0].device)
@@ -115,80 +128,32 @@ class CachedReader:
 class WholeReader:
     """Keeps the inputs, and reads all of them again for every new token."""
 
-    def __init__(self, lm: CausalLM) -> None:
-        self._call = _Call(lm)
+    def __init__(self, lm: CausalLM, forward: type[Forward] = Logits) -> None:
+        self._call = forward(lm)
         self._lm = lm
 
     def read(self, rows: Sequence[Tensor]) -> Reading:
         """Read each row; all have the same length."""
         inputs = torch.stack(list(rows))
         out = self._call(inputs, last=True, use_cache=False)
-        return Reading(_logits(out)[:, -1], inputs, None)
+        return Reading(self._call.behind(out)[:, -1], inputs, None)
 
-    def extend(self, reading: Reading, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+    def extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
         """Read everything again, and what is new."""
-        new = ids if reading.memory.dim() == 2 else self._lm.model.get_input_embeddings()(ids)
-        reading.memory = torch.cat([reading.memory, new], dim=1)
-        logits = _logits(self._call(reading.memory, use_cache=False))[:, -ids.shape[1] :]
-        reading.logits = logits[:, -1]
-        return logits
+        parts = [reading.memory, new]
+        if any(part.dim() == 3 for part in parts):
+            embed = self._lm.model.get_input_embeddings()
+            parts = [embed(part) if part.dim() == 2 else part for part in parts]
+        reading.memory = torch.cat(parts, dim=1)
+        out = self._call(reading.memory, use_cache=False)
+        behind = self._call.behind(out)[:, -new.shape[1] :]
+        reading.last = behind[:, -1]
+        return behind
 
     def branch(self, reading: Reading, rows: Sequence[int]) -> Reading:
         """A reading of these rows of another."""
-        index = torch.tensor(list(rows), device=reading.logits.device)
-        return Reading(reading.logits[index], reading.memory[index], None)
-
-
-class _Call:
-    """One forward of the model, told no more than it understands."""
-
-    def __init__(self, lm: CausalLM) -> None:
-        self._model = lm.model
-        parameters = inspect.signature(lm.model.forward).parameters
-        self._knows = set(parameters)
-        self._knows_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        # Purely recurrent classes have their own name for the same thing.
-        self._cache = "cache_params" if "cache_params" in parameters else "past_key_values"
-
-    def __call__(
-        self,
-        inputs: Tensor,
-        mask: Int[Tensor, "b n"] | None = None,
-        cache: Any = None,
-        *,
-        last: bool = False,
-        use_cache: bool = True,
-    ) -> Any:
-        given: dict[str, Any] = {"use_cache": use_cache}
-        given["input_ids" if inputs.dim() == 2 else "inputs_embeds"] = inputs
-        if cache is not None:
-            given[self._cache] = cache
-        if mask is not None:
-            given["attention_mask"] = mask
-            if "position_ids" in self._knows:
-                positions = (mask.cumsum(-1) - 1).clamp(min=0)
-                given["position_ids"] = positions[:, -inputs.shape[1] :]
-        if last and "logits_to_keep" in self._knows:
-            given["logits_to_keep"] = 1
-        if not self._knows_all:
-            given = {name: value for name, value in given.items() if name in self._knows}
-        return self._model(**given)
-
-    def cache_of(self, out: Any) -> Any:
-        """What a forward leaves for the next one.
-
-        Raises:
-            NotImplementedError: the class keeps nothing, or something that has no rows.
-        """
-        cache = getattr(out, self._cache, None)
-        if not hasattr(cache, "reorder_cache"):
-            raise NotImplementedError(f"{type(self._model).__name__} returns no cache of rows.")
-        return cache
-
-
-def _logits(out: Any) -> Float[Tensor, "b t v"]:
-    logits: Tensor = out.logits
-    return logits
+        index = torch.tensor(list(rows), device=reading.last.device)
+        return Reading(reading.last[index], reading.memory[index], None)
 
 
 def _common_prefix(rows: Sequence[Tensor]) -> int:

@@ -60,7 +60,7 @@ def _whole(lm: CausalLM, row: Int[Tensor, " n"]) -> Float[Tensor, "n v"]:
     """The logits behind every token of a row, read alone and without a cache."""
     reader = WholeReader(lm)
     reading = reader.read([row[:1]])
-    first = reading.logits[:, None]
+    first = reading.last[:, None]
     return torch.cat([first, reader.extend(reading, row[None, 1:])], dim=1)[0]
 
 
@@ -74,7 +74,7 @@ def _goes_on(
 ) -> bool:
     reader = CachedReader(lm, continues=continues)
     trunk = reader.read(list(ids[:, :short]))
-    right = _close(trunk.logits, wanted[:, short - 1])
+    right = _close(trunk.last, wanted[:, short - 1])
     for rows in ([1, 0, 0], [0]):  # the second branch finds the trunk as it was
         reading = reader.branch(trunk, rows)
         rest = reader.extend(reading, ids[rows, short:-1])
@@ -90,7 +90,7 @@ def _pads(
     reading = reader.read([ids[0, :-1], ids[1, :short]])
     if wanted.dtype not in TOLERANCE and _has_states(reading.memory):
         return False  # a trial could not tell, see HALF_TOLERANCE
-    right = _close(reading.logits, torch.stack([wanted[0, -2], wanted[1, short - 1]]))
+    right = _close(reading.last, torch.stack([wanted[0, -2], wanted[1, short - 1]]))
     logits = reader.extend(reading, torch.stack([ids[0, -1:], ids[1, short : short + 1]]))
     return right and _close(logits[:, 0], torch.stack([wanted[0, -1], wanted[1, short]]))
 
