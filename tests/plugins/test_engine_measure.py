@@ -2,7 +2,17 @@ import pytest
 from language_models import One, language_model
 
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.prompts import Choose, Generate, Ids, Prompt, Regress, Shot, Text, Trie
+from frostbench.plugins.prompts import (
+    Attend,
+    Choose,
+    Generate,
+    Ids,
+    Prompt,
+    Regress,
+    Shot,
+    Text,
+    Trie,
+)
 from frostbench.plugins.waves import Measures
 
 SHOTS = (Shot((Text("a cat "),), (Text("sat"),)),)
@@ -14,7 +24,13 @@ def engine():
 
 
 @pytest.mark.parametrize(
-    "ask", [Generate(5), Generate(9, Trie(("cat", "doghouse"))), Choose(("a dog", "red house"))]
+    "ask",
+    [
+        Generate(5),
+        Generate(9, Trie(("cat", "doghouse"))),
+        Choose(("a dog", "red house")),
+        Regress(4, lambda x: x),
+    ],
 )
 def test_a_length_is_what_an_answer_reads_and_at_most_writes(engine, ask):
     prompt = Prompt((Text("the dog "),), ask, SHOTS)
@@ -38,6 +54,6 @@ def test_what_cannot_be_answered_for_another_reason_says_so(engine):
     with pytest.raises(ValueError, match="no option"):
         engine.measure(Prompt((Text("a"),), Choose(())))
     with pytest.raises(ValueError, match="not executed yet"):
-        engine.measure(Prompt((Text("a"),), Regress(1, lambda x: x)))
+        engine.measure(Prompt((Text("a"),), Attend((0,), (1,))))
     with pytest.raises(LookupError, match="no backbone named"):
         engine.measure(Prompt((Text("a"),), Generate(1), backbone="lmm"))

@@ -58,7 +58,10 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class Regressed:
-    """The answer to `Regress`: the last hidden state of each step."""
+    """The answer to `Regress`: the last hidden state of each step, before `feed`.
+
+    Float32, on the model's device.
+    """
 
     features: Float[Tensor, "steps d"]
     cost: Cost = field(default_factory=Cost)

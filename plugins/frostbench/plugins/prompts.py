@@ -98,7 +98,11 @@ class Choose:
 class Regress:
     """Autoregression on continuous features, `steps` times (LM4LV).
 
-    The last hidden state, through `feed` (`[b, d] -> [b, d]`), is the next input embedding.
+    The last hidden state, after the model's final norm, goes through `feed` (`[b, d] -> [b, d]`)
+    and is the next input embedding. The first state is the one behind the prompt, and the last is
+    not fed. `feed` gets float32 on the model's device, one row for each prompt that names this
+    very function or bound method (a function made anew for each prompt is fed row by row), and
+    treats its rows apart.
     """
 
     steps: int

@@ -9,16 +9,18 @@ from dataclasses import replace
 import torch
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Chosen, Completion, Cost, Failed, Generated
+from frostbench.plugins.completions import Chosen, Completion, Cost, Failed, Generated, Regressed
 from frostbench.plugins.devices import Meter, is_out_of_memory, release_memory
 from frostbench.plugins.engine.choose import choose
+from frostbench.plugins.engine.forward import Forward, Logits, States
 from frostbench.plugins.engine.generate import generate
 from frostbench.plugins.engine.plan import plan
 from frostbench.plugins.engine.reader import CachedReader, Reader, WholeReader
+from frostbench.plugins.engine.regress import regress
 from frostbench.plugins.engine.resolve import Item, UnanswerableError, resolve
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import probe
-from frostbench.plugins.prompts import Choose, Prompt
+from frostbench.plugins.prompts import Choose, Generate, Prompt, Regress
 from frostbench.plugins.waves import describe
 
 
@@ -35,13 +37,19 @@ class ModelEngine:
         self._settings = settings
         self._budget = settings.budget(lm.device.type)
         self.traits = probe(lm)
-        self._reader: Reader = WholeReader(lm)
-        if self.traits.caches:
-            self._reader = CachedReader(
-                lm, continues=self.traits.continues, shared_prefix=settings.shared_prefix
-            )
+        self._logits, self._states = self._reader(Logits), self._reader(States)
         self._meter = Meter(lm.device)
         self._fitting: dict[int, int] = {}  # rows that fit in memory, by class of length
+
+    def _reader(self, forward: type[Forward]) -> Reader:
+        if not self.traits.caches:
+            return WholeReader(self._lm, forward)
+        return CachedReader(
+            self._lm,
+            forward,
+            continues=self.traits.continues,
+            shared_prefix=self._settings.shared_prefix,
+        )
 
     @torch.inference_mode()
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
@@ -56,7 +64,7 @@ class ModelEngine:
             except UnanswerableError as reason:
                 answers[index] = Failed(str(reason))
                 continue
-            key = (item.ids, item.ask) if item.ids is not None else object()
+            key = item.question or object()
             if key not in known:
                 known[key] = len(items)
                 items.append(item)
@@ -78,7 +86,7 @@ class ModelEngine:
     def _answer(self, items: Sequence[Item]) -> list[Completion]:
         """Answer a batch, in smaller ones where memory does not suffice."""
         answers: list[Completion | None] = [None] * len(items)
-        longest = max(item.length for item in items)
+        longest = max(item.room for item in items)
         queue = deque([(list(range(len(items))), self._most_rows(longest))])
         while queue:
             batch, most_rows = queue.popleft()
@@ -119,11 +127,14 @@ class ModelEngine:
     def _compute(self, items: Sequence[Item], most_rows: int) -> list[Completion]:
         self._meter.start()
         begun = time.perf_counter()
-        answers: Sequence[Generated | Chosen | Failed]
-        if isinstance(items[0].ask, Choose):
-            answers = choose(items, self._reader, self._lm, self._role, most_rows)
-        else:
-            answers = generate(items, self._reader, self._lm, self._role)
+        answers: Sequence[Generated | Chosen | Regressed | Failed]
+        match items[0].ask:
+            case Choose():
+                answers = choose(items, self._logits, self._lm, self._role, most_rows)
+            case Generate():
+                answers = generate(items, self._logits, self._lm, self._role)
+            case Regress():
+                answers = regress(items, self._states, self._lm, self._role)
         peak, joules = self._meter.stop()
         seconds = time.perf_counter() - begun
         tokens = [_tokens(item, answer) for item, answer in zip(items, answers, strict=True)]
@@ -155,7 +166,13 @@ def _is_choice(item: Item) -> bool:
 def _tokens(item: Item, answer: Completion) -> tuple[int, int]:
     """Tokens read and written; options are read."""
     options = sum(map(len, item.strings.values())) if _is_choice(item) else 0
-    written = len(answer.ids) if isinstance(answer, Generated) else 0
+    match answer:
+        case Generated(ids):
+            written = len(ids)
+        case Regressed(features):
+            written = len(features)
+        case _:
+            written = 0
     return item.length + options, written
 
 

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 
 from frostbench.plugins.engine.resolve import Item
+from frostbench.plugins.prompts import Regress
 
 
 def plan(items: Sequence[Item], most: Callable[[int], int], padding: float) -> list[list[int]]:
     """Batches of indices of `items`: by kind, the longest first, equal beginnings together.
 
-    `most` says how many rows of a length fit; `padding` is the largest share of a row that may be
+    `most` says how many rows of a size fit; `padding` is the largest share of a row that may be
     padding, and 0 keeps lengths apart.
     """
-    kinds: dict[tuple[type, bool], list[int]] = {}
+    kinds: dict[tuple[type, bool, int], list[int]] = {}
     for i, item in enumerate(items):
-        kinds.setdefault((type(item.ask), item.ids is None), []).append(i)
+        steps = item.new if isinstance(item.ask, Regress) else 0
+        kinds.setdefault((type(item.ask), item.ids is None, steps), []).append(i)
     batches: list[list[int]] = []
     for members in kinds.values():
         members.sort(key=lambda i: (-items[i].length, items[i].ids or (), i))
@@ -30,7 +32,7 @@ def _cut(
         fits = batches and room > 0 and item.length >= (1 - padding) * longest
         if not fits:
             batches.append([])
-            longest, room = item.length, most(item.length)
+            longest, room = item.length, most(item.room)
         batches[-1].append(name)
         room -= 1
     return batches

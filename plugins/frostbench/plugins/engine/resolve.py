@@ -1,7 +1,8 @@
 """From a prompt to what a language model reads: token ids, or embeddings throughout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from frostbench.plugins.prompts import (
     Ids,
     Picture,
     Prompt,
+    Regress,
     Segment,
     Text,
     TokenSets,
@@ -21,6 +23,9 @@ from frostbench.plugins.prompts import (
     Vectors,
 )
 from frostbench.plugins.waves import Length
+
+Executable: TypeAlias = Generate | Choose | Regress
+Feed: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class UnanswerableError(Exception):
@@ -39,7 +44,7 @@ class Item:
         strings: The ids of each option (`Choose`) or string (`Trie`).
     """
 
-    ask: Generate | Choose
+    ask: Executable
     ids: tuple[int, ...] | None
     vectors: Tensor | None
     new: int
@@ -49,6 +54,20 @@ class Item:
     def length(self) -> int:
         """Tokens of the prompt."""
         return len(self.vectors) if self.ids is None else len(self.ids)  # type: ignore[arg-type]
+
+    @property
+    def room(self) -> int:
+        """Tokens that its row in a batch counts: the prompt, and steps, which are all taken."""
+        return self.length + (self.new if isinstance(self.ask, Regress) else 0)
+
+    @property
+    def question(self) -> object:
+        """What is asked, as a key; None where the prompt holds embeddings and equals no other."""
+        if self.ids is None:
+            return None
+        if isinstance(self.ask, Regress):
+            return self.ids, self.ask.steps, feed_identity(self.ask.feed)
+        return self.ids, self.ask
 
     def inputs(self, device: torch.device) -> Tensor:
         """The row that a reader reads: ids `[n]` or embeddings `[n d]`."""
@@ -100,12 +119,22 @@ def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
     return Length(tokens, _new_tokens(ask, _strings(ask, lm), lm), lm.context_length)
 
 
-def _executable(ask: Ask) -> Generate | Choose:
-    if isinstance(ask, Generate | Choose):
+def feed_identity(feed: Feed) -> object:
+    """Tells a feed from others, while it lives.
+
+    A method bound to an object is another object at each look, and the same feed all the same.
+    """
+    owner = getattr(feed, "__self__", None)
+    function = getattr(feed, "__func__", None)
+    return (id(owner), id(function)) if owner is not None and function is not None else id(feed)
+
+
+def _executable(ask: Ask) -> Executable:
+    if isinstance(ask, Generate | Choose | Regress):
         return ask
     raise UnanswerableError(
-        f"{type(ask).__name__} is declared, not executed yet: this engine answers Generate and "
-        "Choose."
+        f"{type(ask).__name__} is declared, not executed yet: this engine answers Generate, Choose "
+        "and Regress."
     )
 
 
@@ -146,7 +175,7 @@ def _check_ids(ids: Sequence[int] | frozenset[int], lm: CausalLM, what: str) -> 
         )
 
 
-def _strings(ask: Generate | Choose, lm: CausalLM) -> dict[str, tuple[int, ...]]:
+def _strings(ask: Executable, lm: CausalLM) -> dict[str, tuple[int, ...]]:
     match ask:
         case Choose(options=options):
             texts, what = options, "option"
@@ -165,11 +194,15 @@ def _strings(ask: Generate | Choose, lm: CausalLM) -> dict[str, tuple[int, ...]]
     return ids
 
 
-def _new_tokens(ask: Generate | Choose, strings: Mapping[str, Sequence[int]], lm: CausalLM) -> int:
+def _new_tokens(ask: Executable, strings: Mapping[str, Sequence[int]], lm: CausalLM) -> int:
     longest = max((len(ids) for ids in strings.values()), default=0)
     match ask:
         case Choose():
             return longest
+        case Regress(steps=steps) if steps < 1:
+            raise UnanswerableError(f"steps is at least 1, not {steps}.")
+        case Regress(steps=steps):
+            return steps
         case Generate(max_new_tokens=most) if most < 0:
             raise UnanswerableError(f"max_new_tokens is at least 0, not {most}.")
         case Generate(max_new_tokens=most, allowed=TokenSets(sets)):
