@@ -6,9 +6,15 @@ import torch
 from language_models import FAMILIES, One, language_model
 from transformers import LlamaForCausalLM
 
+from frostbench.plugins.backbones.adapters import (
+    LoraSettings,
+    adapted,
+    new_adapter,
+    save_adapter,
+)
 from frostbench.plugins.completions import Failed, Generated, Regressed
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
-from frostbench.plugins.prompts import Generate, Ids, Prompt, Regress, Text, Vectors
+from frostbench.plugins.prompts import Adapter, Generate, Ids, Prompt, Regress, Text, Vectors
 
 # Of features with a spread of about 1. Each feature is fed, and its rounding with it.
 TOLERANCE = 3e-5
@@ -238,6 +244,24 @@ def test_generation_beside_it_is_not_disturbed():
     assert isinstance(written, Generated)
     assert written.ids == engine("llama").run([generate])[0].ids
     assert close(features.features, engine("llama").run([regress])[0].features)
+
+
+def test_under_an_adapter_features_are_those_of_the_adapted_model(tmp_path):
+    made = new_adapter(lm("llama"), LoraSettings())
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.2)
+    save_adapter(made, tmp_path)
+    adapter = Adapter("mine", tmp_path)
+    plain = prompts(2)
+    under = [Prompt(prompt.query, prompt.ask, adapter=adapter) for prompt in plain]
+    answers = FrozenEngine(One(lm("llama"))).run([*plain, *under])
+    languages = [lm("llama")] * 2 + [adapted(lm("llama"), adapter)] * 2
+    for language, prompt, answer in zip(languages, [*plain, *under], answers, strict=True):
+        assert close(answer.features, naive(language, prompt))
+    assert not close(answers[0].features, answers[2].features, 1e-2)
 
 
 def test_a_cost_counts_the_prompt_and_one_token_a_step():
