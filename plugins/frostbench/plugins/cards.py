@@ -17,6 +17,16 @@ REQUEST_TYPES = (
     "Detect",
 )
 
+DISCRETE = frozenset({"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"})
+"""The request types that a method starting from `DiscreteMethod` can answer."""
+
+HEADLESS: Mapping[str, str] = {
+    "Segment": "it has no mask head",
+    "Ground": "it has no mask head",
+    "Detect": "it has no box head",
+}
+"""Why it answers no others, for `Card.reasons`."""
+
 
 @dataclass(frozen=True)
 class Card:

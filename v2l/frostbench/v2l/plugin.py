@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.cards import DISCRETE, HEADLESS, Card, Offer
 from frostbench.plugins.hooks import hookimpl
 from frostbench.plugins.recipe import Recipe
 
@@ -10,18 +10,12 @@ CARD = Card(
     name="v2l",
     paper="https://arxiv.org/abs/2403.07874",
     summary="pictures as words of the language model's own vocabulary, global and cell by cell",
-    capabilities=frozenset(
-        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
-    ),
+    capabilities=DISCRETE,
     backbones=("llm", "clip"),
     trained=("encoder", "codebook projection", "decoder"),
     trained_on="the pack's training pictures, which also vote for the global vocabulary; "
     "ImageNet-1K for published weights",
-    reasons={
-        "Segment": "it has no mask head",
-        "Ground": "it has no mask head",
-        "Detect": "it has no box head",
-    },
+    reasons=HEADLESS,
     adapters=("masked_restoration",),
 )
 

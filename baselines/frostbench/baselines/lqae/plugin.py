@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.cards import DISCRETE, HEADLESS, Card, Offer
 from frostbench.plugins.hooks import hookimpl
 from frostbench.plugins.recipe import Recipe
 
@@ -10,17 +10,11 @@ CARD = Card(
     name="lqae",
     paper="https://arxiv.org/abs/2302.00902",
     summary="tokens of a frozen masked language model, cell by cell, learned without any text",
-    capabilities=frozenset(
-        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
-    ),
+    capabilities=DISCRETE,
     backbones=("llm", "mlm"),
     trained=("encoder", "decoder"),
     trained_on="pictures alone: the pack's training pictures; no weights are published",
-    reasons={
-        "Segment": "it has no mask head",
-        "Ground": "it has no mask head",
-        "Detect": "it has no box head",
-    },
+    reasons=HEADLESS,
 )
 
 

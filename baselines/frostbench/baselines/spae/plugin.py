@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.cards import DISCRETE, HEADLESS, Card, Offer
 from frostbench.plugins.hooks import hookimpl
 from frostbench.plugins.recipe import Recipe
 
@@ -10,17 +10,11 @@ CARD = Card(
     name="spae",
     paper="https://arxiv.org/abs/2306.17842",
     summary="a pyramid of the language model's own words, meaning on top and appearance below",
-    capabilities=frozenset(
-        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
-    ),
+    capabilities=DISCRETE,
     backbones=("llm",),
     trained=("encoder", "decoder"),
     trained_on="the pack's training pictures, guided by the pack's CLIP; no weights are published",
-    reasons={
-        "Segment": "it has no mask head",
-        "Ground": "it has no mask head",
-        "Detect": "it has no box head",
-    },
+    reasons=HEADLESS,
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.cards import DISCRETE, HEADLESS, Card, Offer
 from frostbench.plugins.hooks import hookimpl
 from frostbench.plugins.recipe import Recipe
 
@@ -10,17 +10,11 @@ CARD = Card(
     name="vqgan",
     paper="https://arxiv.org/abs/2012.09841",
     summary="codes learned from pixels alone, lent to the language model as ids without meaning",
-    capabilities=frozenset(
-        {"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"}
-    ),
+    capabilities=DISCRETE,
     backbones=("llm",),
     trained=("encoder", "codebook", "decoder"),
     trained_on="pictures alone: the pack's training pictures; ImageNet-1K for published weights",
-    reasons={
-        "Segment": "it has no mask head",
-        "Ground": "it has no mask head",
-        "Detect": "it has no box head",
-    },
+    reasons=HEADLESS,
 )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from frostbench.eval_suites.chosen import check_chosen
 from frostbench.plugins.cards import TaskCard
 
 # PSNR ranks: of these it alone has no setting, no network and no window, and it is a mean over
@@ -38,12 +39,7 @@ class RestorationSettings:
     def __post_init__(self) -> None:
         if self.examples < 1:
             raise ValueError(f"examples are 1 or more, not {self.examples}.")
-        strange = sorted(set(self.protocols) - set(PROTOCOLS))
-        if strange or not self.protocols:
-            raise ValueError(
-                f"protocols are among {', '.join(PROTOCOLS)}; asked were "
-                f"{', '.join(self.protocols) or 'none'}."
-            )
+        check_chosen("protocols", self.protocols, PROTOCOLS)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from frostbench.eval_suites.chosen import check_chosen
 from frostbench.plugins.cards import TaskCard
 
 PROTOCOLS = ("episodic", "random")
@@ -44,12 +45,7 @@ class SceneSettings:
                 f"{self.examples} examples are drawn from a pool of as many scenes at least; "
                 f"`pool` is {self.pool}."
             )
-        strange = sorted(set(self.protocols) - set(PROTOCOLS))
-        if strange or not self.protocols:
-            raise ValueError(
-                f"protocols are among {', '.join(PROTOCOLS)}; asked were "
-                f"{', '.join(self.protocols) or 'none'}."
-            )
+        check_chosen("protocols", self.protocols, PROTOCOLS)
 
 
 @dataclass(frozen=True)
@@ -84,11 +80,7 @@ class QuestionSettings(SceneSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        strange = sorted(set(self.kinds) - set(KINDS))
-        if strange or not self.kinds:
-            raise ValueError(
-                f"kinds are among {', '.join(KINDS)}; asked were {', '.join(self.kinds) or 'none'}."
-            )
+        check_chosen("kinds", self.kinds, KINDS)
         if not 2 <= self.counted <= 4:
             raise ValueError(
                 f"`counted` is {self.counted}: a scene has at most 4 glyphs, and with 1 the answer "
