@@ -33,10 +33,13 @@ class Card:
     """A method, as `frostbench list` and the leaderboard show it.
 
     `capabilities` are names of request types; `reasons` says, for a request type that the method
-    does not answer, why (shown with the dash). `backbones` are roles of the pack ("llm", "clip");
-    `trained` names the method's own parts that were trained, and `trained_on` the data. `adapters`
-    are names of tasks in which a LoRA adapter of the method is active beside the frozen weights;
-    the leaderboard marks them, and the control `no_adapter` stands beside them.
+    does not answer, why (shown with the dash), and, by the name of a task, why it does not answer
+    that task although it answers others of its type. `backbones` are roles of the pack ("llm",
+    "clip"); `trained` names the method's own parts that were trained, and `trained_on` the data.
+    `adapters` are names of tasks in which a LoRA adapter of the method is active beside the frozen
+    weights; the leaderboard marks them, and the control `no_adapter` stands beside them. `controls`
+    are those that the method itself makes, with something of it exchanged (`Method.control`); tasks
+    that name them show them.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Card:
     trained_on: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
     adapters: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = set(self.capabilities) - set(REQUEST_TYPES)
@@ -63,6 +67,12 @@ class Card:
     def reason(self, request_type: str) -> str:
         """Why the method shows a dash for a request type that it does not answer."""
         return self.reasons.get(request_type, f"does not answer {request_type} requests")
+
+    def refuses(self, task: "TaskCard") -> str | None:
+        """Why the method shows a dash for a task; None where it answers it."""
+        if task.request_type not in self.capabilities:
+            return self.reason(task.request_type)
+        return self.reasons.get(task.name)
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,16 @@ class Method(ABC):
         """
         return [{} for _ in images]
 
+    def control(self, name: str) -> "Method":
+        """The method that answers in the row of one of `card.controls`.
+
+        It reads the visual tokens of this one.
+
+        Raises:
+            LookupError: the method makes no such control.
+        """
+        raise LookupError(f"method {self.card.name!r} makes no control named {name!r}.")
+
     @property
     def notes(self) -> Sequence[str]:
         """Sentences that a reader of this instance's numbers must know; the run keeps them."""

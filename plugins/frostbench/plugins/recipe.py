@@ -6,7 +6,7 @@ A method, or whoever offers a backbone, registers a `Recipe` through the hook `f
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -20,6 +20,31 @@ class Pictures(Protocol):
         """`count` pictures of a split ("base", "validation") as `[count, 3, height, width]`.
 
         Floats in [0, 1]; the same arguments give the same pictures.
+        """
+        ...
+
+
+@runtime_checkable
+class Pairs(Protocol):
+    """Training pairs of restorations: pictures of a pack before and after a corruption."""
+
+    def variants(self, corruption: str) -> Sequence[str]:
+        """The ways of doing a corruption that a method is told (`Restore.variant`).
+
+        One empty string where there is nothing to tell.
+
+        Raises:
+            LookupError: there is no such corruption; the message lists those there are.
+        """
+        ...
+
+    def batch(
+        self, corruption: str, split: str, count: int, seed: int, variant: str = ""
+    ) -> tuple[Any, Any]:
+        """`count` pictures of a split, corrupted and clean, each `[count, 3, height, width]`.
+
+        Floats in [0, 1]. Strengths are drawn between the mildest and the most severe; the same
+        arguments give the same pairs.
         """
         ...
 
@@ -40,6 +65,7 @@ class Workshop:
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     pictures: Pictures | None = None
+    pairs: Pairs | None = None
 
     def log(self, line: str) -> None:
         """Print one line at once, for whoever watches a log file."""

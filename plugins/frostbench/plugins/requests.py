@@ -118,7 +118,8 @@ class Restore:
     """Undo `corruption` on `image`.
 
     `hidden` marks the pixels to fill in (inpainting, outpainting), and is None where the whole
-    picture is to be restored. Predictions come back at the size of `image`.
+    picture is to be restored. `variant` says which way the corruption was done, where nobody could
+    tell from the picture ("180" degrees). Predictions come back at the size of `image`.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Restore:
     context: OracleContext | HeldOutContext | NoContext
     hidden: Bool[Tensor, "h w"] | None = None
     seed: int = 0
+    variant: str = ""
 
 
 @dataclass(frozen=True)
