@@ -9,12 +9,12 @@ from training_world import NETWORK, TRAINING, Stripes
 from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.encoder import Encoder
 from frostbench.baselines.autoencoder.initial import pass_through
-from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.training import TrainingSettings, perplexity
 from frostbench.baselines.vqgan import training
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
 from frostbench.baselines.vqgan.training import VQGANRecipe, fit_codebook, load, train_on
 from frostbench.plugins import recipe
+from frostbench.plugins.pool import Pool
 from frostbench.plugins.recipe import Report, Workshop
 
 RECIPE = VQGANRecipe(

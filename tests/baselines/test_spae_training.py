@@ -5,7 +5,6 @@ import torch
 from training_world import NETWORK, TRAINING, Stripes
 
 from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.reconstruction import psnr
 from frostbench.baselines.spae import training
 from frostbench.baselines.spae.codebook import CodebookSettings, Words
@@ -22,6 +21,7 @@ from frostbench.baselines.spae.training import (
 )
 from frostbench.plugins import recipe
 from frostbench.plugins.kit import toys
+from frostbench.plugins.pool import Pool
 from frostbench.plugins.recipe import Report, Workshop
 
 LOSS = replace(

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.pool import SEEDS, Pool
 from frostbench.plugins import recipe
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.discrete.borrowing import borrow
 from frostbench.plugins.method import Backbones
+from frostbench.plugins.pool import SEEDS, Pool
 from frostbench.plugins.recipe import Report, Workshop
 from frostbench.v2l.adapter_figures import figures
 from frostbench.v2l.codebook import load_words

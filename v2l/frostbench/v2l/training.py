@@ -10,7 +10,6 @@ from torch import Tensor
 
 from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
-from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.projection import fit_spread
 from frostbench.baselines.autoencoder.reconstruction import Reconstruction
 from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
@@ -24,6 +23,7 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.perceptual import Perceptual
+from frostbench.plugins.pool import Pool
 from frostbench.plugins.recipe import Report, Workshop
 from frostbench.v2l import codebook, vocabulary
 from frostbench.v2l.codebook import Codebooks

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.reconstruction import Reconstruction
 from frostbench.baselines.autoencoder.training import figures
 from frostbench.baselines.lqae.channel import Channel, codes
@@ -17,6 +16,7 @@ from frostbench.baselines.lqae.vit import ViTSettings
 from frostbench.plugins import recipe
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.masked_lm import MaskedLM
+from frostbench.plugins.pool import Pool
 from frostbench.plugins.recipe import Report, Workshop
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
-from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.reconstruction import Reconstruction
 from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.baselines.autoencoder.training import AdversarialTraining, TrainingSettings
@@ -31,6 +30,7 @@ from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.templates import embed_words, or_imagenet
 from frostbench.plugins.perceptual import Perceptual
+from frostbench.plugins.pool import Pool
 from frostbench.plugins.recipe import Report, Workshop
 
 PUBLISHED = TrainingSettings(

@@ -9,7 +9,6 @@ from torch import Tensor
 from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.autoencoder.clusters import cluster
 from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
-from frostbench.baselines.autoencoder.pool import Pool
 from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.baselines.autoencoder.training import (
     AdversarialTraining,
@@ -19,6 +18,7 @@ from frostbench.baselines.autoencoder.training import (
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
 from frostbench.plugins import recipe
 from frostbench.plugins.perceptual import Perceptual
+from frostbench.plugins.pool import Pool
 from frostbench.plugins.recipe import Report, Workshop
 
 ROUNDS = 10  # of k-means

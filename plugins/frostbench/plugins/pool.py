@@ -1,4 +1,4 @@
-"""Training pictures, made once and gone through again and again."""
+"""Training pictures of a recipe, made once and gone through again and again."""
 
 import torch
 from jaxtyping import Float, UInt8
