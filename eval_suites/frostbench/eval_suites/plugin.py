@@ -154,4 +154,10 @@ def frostbench_recipes() -> Iterable[Recipe]:
         ),
         Recipe("clip", ("data", "llm"), f"{recipes}.clip:train", "pictures and captions matched"),
         Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
+        Recipe(
+            "mae",
+            ("data", "perceptual"),
+            f"{recipes}.mae:train",
+            "a masked autoencoder, its decoder tuned to give whole pictures back",
+        ),
     ]

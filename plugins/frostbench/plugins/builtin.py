@@ -13,6 +13,7 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
     """Offer language models, CLIPs and the pack's perceptual network."""
     return [
         Offer("causal_lm", f"{_LOADERS}:load_causal_lm"),
+        Offer("mae", f"{_LOADERS}:load_mae"),
         Offer("masked_lm", f"{_LOADERS}:load_masked_lm"),
         Offer("open_clip", f"{_LOADERS}:load_open_clip"),
         Offer("perceptual", f"{_LOADERS}:load_perceptual"),

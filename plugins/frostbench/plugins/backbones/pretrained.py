@@ -1,4 +1,4 @@
-"""Models of transformers from a local folder or the local cache, with their tokenizers."""
+"""Models of transformers from a local folder or the local cache, and their tokenizers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -28,14 +28,36 @@ def load_pretrained(
     """
     import transformers
 
+    model, source = load_network(automatic, entry, device, noun, "weights and tokenizer")
+    with _quiet(), offline():
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source, local_files_only=True)
+        except Exception as error:
+            raise ValueError(_unreadable(entry, source, error, noun)) from error
+    return model, tokenizer, source
+
+
+def load_network(
+    automatic: str, entry: BackboneEntry, device: str, noun: str, files: str = "weights"
+) -> tuple[Any, str]:
+    """A network alone, and the source that it came from; see `load_pretrained`.
+
+    `files` is what an error says a folder must hold beside config.json.
+
+    Raises:
+        ValueError: the folder or a file is missing, damaged, or no such model; the message names
+            it.
+    """
+    import transformers
+
     place, dtype = device_of(device), dtype_of(entry.dtype)
     folder = Path(entry.source).expanduser()
     source = str(folder) if is_folder_name(entry.source) else entry.source
     if is_folder_name(entry.source):
         if not (folder / "config.json").is_file():
             raise ValueError(
-                f"no {noun} at {folder}: a folder with config.json, weights and "
-                "tokenizer is wanted, as save_pretrained writes it."
+                f"no {noun} at {folder}: a folder with config.json, {files} is wanted, as "
+                "save_pretrained writes it."
             )
         check_weight_files(folder)
     with _quiet(), offline():
@@ -43,7 +65,6 @@ def load_pretrained(
             model, report = getattr(transformers, automatic).from_pretrained(
                 source, dtype=dtype, local_files_only=True, output_loading_info=True
             )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(source, local_files_only=True)
         except Exception as error:
             raise ValueError(_unreadable(entry, source, error, noun)) from error
     absent = sorted(report["missing_keys"])
@@ -52,7 +73,7 @@ def load_pretrained(
             f"the weights of {noun} {source} lack {len(absent)} tensors, "
             f"{', '.join(absent[:8])} among them; they would be random."
         )
-    return model.to(place), tokenizer, source
+    return model.to(place), source
 
 
 def _unreadable(entry: BackboneEntry, source: str, error: Exception, noun: str) -> str:

@@ -110,6 +110,13 @@ def load_open_clip(entry: BackboneEntry, device: str) -> Any:
     return Clip.load(entry, device)
 
 
+def load_mae(entry: BackboneEntry, device: str) -> Any:
+    """A frozen masked autoencoder of transformers."""
+    from frostbench.plugins.backbones.mae import MAE
+
+    return MAE.load(entry, device)
+
+
 def load_perceptual(entry: BackboneEntry, device: str) -> Any:
     """The pack's perceptual network, frozen."""
     from frostbench.plugins.devices import device_of
@@ -121,6 +128,7 @@ def load_perceptual(entry: BackboneEntry, device: str) -> Any:
 
 KINDS: Mapping[str, Loader] = {
     "causal_lm": load_causal_lm,
+    "mae": load_mae,
     "masked_lm": load_masked_lm,
     "open_clip": load_open_clip,
     "perceptual": load_perceptual,
