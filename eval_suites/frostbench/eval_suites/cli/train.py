@@ -13,7 +13,7 @@ from frostbench.eval_suites.cli.config import (
     split_words,
 )
 from frostbench.plugins.host import Host, Registered, missing
-from frostbench.plugins.recipe import Recipe, Report, Workshop
+from frostbench.plugins.recipe import Pairs, Pictures, Recipe, Report, Workshop
 
 
 def train_command(words: list[str]) -> int:
@@ -87,13 +87,15 @@ def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
 
     name = recipe.card.name
     settings = dict(dotted(own_settings(config.recipe, name, "recipe")))
+    pictures = _pictures(pack)
     workshop = Workshop(
         pack=pack,
         scratch=Path(config.scratch),
         device=config.device,
         seed=config.seed,
         settings=settings,
-        pictures=_pictures(pack),
+        pictures=pictures,
+        pairs=None if pictures is None else _pairs(pictures),
     )
     print(f"{name}: {recipe.card.summary}", file=sys.stderr)
     report = recipe.load()(workshop)
@@ -104,10 +106,16 @@ def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
     record(pack, recipe.card, report, command=command, seed=config.seed)
 
 
-def _pictures(pack: Path) -> Any:
+def _pictures(pack: Path) -> Pictures | None:
     """The pack's training pictures, or None while its data is still to be made."""
     if not (pack / "data").is_dir():
         return None
     from frostbench.eval_suites.data.pictures import MiniPictures
 
     return MiniPictures(pack / "data")
+
+
+def _pairs(pictures: Pictures) -> Pairs:
+    from frostbench.eval_suites.restoration.training_pairs import TrainingPairs
+
+    return TrainingPairs(pictures)
