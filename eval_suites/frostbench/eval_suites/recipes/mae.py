@@ -37,13 +37,14 @@ class MAETraining:
     decoder_layers: int = 2
     decoder_heads: int = 4
     decoder_inner: int = 512
+    spread: float = 0.08  # standard deviation of initial weights; published: 0.02
     masked: float = 0.75  # share of patches to be guessed, as published
-    steps: int = 1500
+    steps: int = 900
     batch: int = 64
     rate: float = 2e-3  # AdamW's, at its highest
     decay: float = 0.05
     warm_up: float = 0.05  # share of the steps
-    tuning_steps: int = 1200  # of the decoder alone, without masking
+    tuning_steps: int = 900  # of the decoder alone, without masking
     tuning_batch: int = 32
     tuning_rate: float = 1.6e-3  # published, there with Adam (0.9, 0.95) and no decay
     perceptual: float = 1.0  # weight beside the absolute error, as published
@@ -194,6 +195,7 @@ def build(settings: MAETraining) -> Any:
             decoder_intermediate_size=settings.decoder_inner,
             mask_ratio=settings.masked,
             norm_pix_loss=False,
+            initializer_range=settings.spread,
         )
     )
 

@@ -12,12 +12,14 @@ from torch import Tensor
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.waves import Engine
 
-ROLES = ("llm", "clip", "mlm")
+ROLES = ("llm", "clip", "mlm", "mae")
 SEED = 20_240_617
 CONTEXT = 2048  # positions of the toy language model
+CORRUPTIONS = ("blur", "inpainting")  # what the kit's requests ask to undo
 TEXT_CONTEXT = 32  # positions of the toy CLIP and of the toy masked language model
 
 _TEXT = (
@@ -37,8 +39,8 @@ def seeded(seed: int = SEED) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def backbones() -> SharedBackbones:
-    """Toys for the roles "llm", "clip" and "mlm"; the same object every time."""
-    makers = {"llm": llm, "clip": clip, "mlm": mlm}
+    """Toys for all of `ROLES`; the same object every time."""
+    makers = {"llm": llm, "clip": clip, "mlm": mlm, "mae": mae}
     return SharedBackbones(
         [BackboneEntry(role, f"toy_{role}", "toy") for role in ROLES],
         kinds={f"toy_{role}": lambda entry, device: makers[entry.role]() for role in ROLES},
@@ -100,6 +102,27 @@ def mlm() -> MaskedLM:
     )
     with seeded():
         return MaskedLM(RobertaForMaskedLM(config), tokenizer, "toy")
+
+
+def mae() -> MAE:
+    """A masked autoencoder of one layer on each side, for 16 patches of 4x4 pixels."""
+    from transformers import ViTMAEConfig, ViTMAEForPreTraining
+
+    config = ViTMAEConfig(
+        image_size=16,
+        patch_size=4,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        decoder_hidden_size=16,
+        decoder_num_hidden_layers=1,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=32,
+        initializer_range=0.2,
+    )
+    with seeded():
+        return MAE(ViTMAEForPreTraining(config), "toy")
 
 
 def clip() -> Clip:

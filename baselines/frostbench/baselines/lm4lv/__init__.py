@@ -1,0 +1,1 @@
+"""LM4LV: a frozen language model restores pictures through continuous features."""

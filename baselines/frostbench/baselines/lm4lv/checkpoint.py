@@ -1,0 +1,43 @@
+"""Checkpoints as LM4LV's published code writes them; none was ever published.
+
+A flat mapping of a `torch.save`, in bf16: `adapter.*`, `deadapter.*`, `learnable_task_token`, and
+with LoRA the layers of `llama_model`, named as peft 0.3 does.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from frostbench.baselines.autoencoder.published import read_torch
+from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
+from frostbench.plugins import weights
+
+_LORA = re.compile(r"llama_model\.(base_model\.model\..*\.lora_[AB])\.default\.weight")
+
+
+def load_published(
+    path: Path, settings: AdapterSettings | None = None
+) -> tuple[Adapters, Mapping[str, Tensor]]:
+    """Adapters from a checkpoint, and the LoRA's tensors under the names that peft stores.
+
+    Nothing may be missing: the published code prints only what is unexpected, and a wrong prefix
+    leaves its adapters random. Its first checkpoint of a training (`_ep1`) is the initialisation.
+
+    Raises:
+        ValueError: the file is missing, damaged, or holds other names or shapes.
+    """
+    given = read_torch(path)
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{path} holds no mapping of tensors but {type(given).__name__}.")
+    own = {name: tensor for name, tensor in given.items() if not name.startswith("llama_model.")}
+    lora = {}
+    for name in given.keys() - own.keys():
+        found = _LORA.fullmatch(name)
+        if found is None:
+            raise ValueError(f"{path} holds {name}, which is no part of a LoRA.")
+        lora[f"{found.group(1)}.weight"] = given[name]
+    adapters = Adapters(settings or AdapterSettings())
+    weights.fill(adapters, own, str(path))
+    return adapters.eval().requires_grad_(False), lora

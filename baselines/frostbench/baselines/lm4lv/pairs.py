@@ -1,0 +1,88 @@
+"""Training pairs as features of the frozen masked autoencoder, encoded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frostbench.baselines.lm4lv.adapters import task_of
+from frostbench.plugins.backbones.mae import MAE
+from frostbench.plugins.pool import SEEDS
+from frostbench.plugins.recipe import Workshop
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Degraded and clean pictures as features, and the row of each one's task."""
+
+    degraded: Float[Tensor, "b n d"]
+    clean: Float[Tensor, "b n d"]
+    tasks: Int[Tensor, " b"]
+
+
+class FeaturePool:
+    """The batch of each step: batch `step % batches`, with as many pairs of every task.
+
+    What a step gets depends on the step and the workshop's seed alone. Features are kept in half
+    precision.
+
+    Raises:
+        ValueError: the workshop has no pairs.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        mae: MAE,
+        tasks: Sequence[str],
+        split: str,
+        each: int,
+        batches: int,
+    ) -> None:
+        if workshop.pairs is None:
+            raise ValueError("this recipe is trained on restorations, and the workshop has none.")
+        self._pairs, self._mae, self._split = workshop.pairs, mae, split
+        self._tasks, self._each, self._batches = tasks, each, batches
+        self._first = workshop.seed * SEEDS
+        self._kept: dict[int, Features] = {}
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def __call__(self, step: int) -> Features:
+        """The pairs of a step, in float32."""
+        index = step % self._batches
+        if index not in self._kept:
+            self._kept[index] = self._drawn(index)
+        kept = self._kept[index]
+        return Features(kept.degraded.float(), kept.clean.float(), kept.tasks)
+
+    def _drawn(self, index: int) -> Features:
+        degraded, clean, rows = [], [], []
+        for row, task in enumerate(self._tasks):
+            corruption, _, variant = task.partition("/")
+            seed = self._first + index * len(self._tasks) + row
+            before, after = self._pairs.batch(corruption, self._split, self._each, seed, variant)
+            degraded.append(self._mae.encode(before).half())
+            clean.append(self._mae.encode(after).half())
+            rows += [row] * len(before)
+        tasks = torch.tensor(rows, device=self._mae.device)
+        return Features(torch.cat(degraded), torch.cat(clean), tasks)
+
+
+def tasks_of(workshop: Workshop, corruptions: Sequence[str]) -> tuple[str, ...]:
+    """The tasks of some corruptions: one each, or one for each variant that a method is told.
+
+    Raises:
+        ValueError: the workshop has no pairs.
+        LookupError: there is no such corruption.
+    """
+    if workshop.pairs is None:
+        raise ValueError("this recipe is trained on restorations, and the workshop has none.")
+    return tuple(
+        task_of(corruption, variant)
+        for corruption in corruptions
+        for variant in workshop.pairs.variants(corruption)
+    )

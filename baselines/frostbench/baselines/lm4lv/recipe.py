@@ -1,0 +1,212 @@
+"""The recipe that trains LM4LV's adapters on a pack's pictures, restoration by restoration."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import nn
+
+from frostbench.baselines.autoencoder import stored
+from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
+from frostbench.baselines.lm4lv.figures import figures
+from frostbench.baselines.lm4lv.linear import LinearMaps, fit
+from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
+from frostbench.baselines.lm4lv.training import Objective, losses, say
+from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save
+from frostbench.baselines.lm4lv.wording import Wording, frame
+from frostbench.plugins import recipe
+from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
+from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.mae import MAE
+from frostbench.plugins.method import Backbones
+from frostbench.plugins.prompts import Adapter
+from frostbench.plugins.recipe import Report, Stateful, Workshop
+
+DEGRADATIONS = ("denoising", "deblurring", "pepper_noise", "deraining", "mask_removal")
+
+
+@dataclass(frozen=True)
+class LM4LVRecipe:
+    """What is trained and how, for the `mini` pack.
+
+    The published training (LLaMA-2-7B-chat, one restoration a training) took Adam (0.9, 0.95) at
+    3e-4, 10 % warm-up and then linearly to 0, 2 epochs of 595k pairs, 256 a step, clipped at 1.
+
+    Attributes:
+        name: The folder of this training among the method's weights.
+        corruptions: What it restores. Published trainings have one; several share the two linear
+            maps and differ in their task tokens.
+        start: A training of the same method whose linear maps this one begins with.
+        task_tokens: Learned embeddings for each restoration (T); 10 as published.
+        each: Pairs of every task in a step.
+        batches: Batches in the pool that training goes through again and again.
+        lora_rank: Rank of a LoRA beside the adapters, 0 for none; 32 in the published variant, with
+            `lora_alpha` 64 on the four projections of attention.
+        input_gain: What the map into the language model begins multiplied by, so that features
+            come at the scale of its embeddings; 1 as published.
+    """
+
+    name: str = "degradations"
+    corruptions: tuple[str, ...] = DEGRADATIONS
+    start: str = ""
+    task_tokens: int = 10
+    objective: Objective = field(
+        default_factory=lambda: Objective(loss_on_input_image=False, text_weight=0.0)
+    )
+    wording: Wording = field(default_factory=Wording)
+    each: int = 4
+    batches: int = 300
+    steps: int = 900
+    rate: float = 3e-3
+    warm_up: float = 0.1  # share of the steps
+    clip: float = 1.0
+    input_gain: float = 1.0
+    lora_rank: int = 0
+    lora_alpha: int = 64
+    lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    linear_batches: int = 100  # behind the linear maps of `no_llm`
+    restored: int = 16  # validation pictures of each task behind the figures
+    log_every: int = 25
+    save_every: int = 50
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        warm = max(1, round(self.warm_up * self.steps))
+        if step < warm:
+            return self.rate * (step + 1) / warm
+        return self.rate * (self.steps - step) / max(1, self.steps - warm)
+
+
+def train(workshop: Workshop) -> Report:
+    """Train the five degradations together; see `train_on`."""
+    return _train(workshop, LM4LVRecipe(), "lm4lv")
+
+
+def train_rotation(workshop: Workshop) -> Report:
+    """Train what turns pictures back, beginning with the maps of the degradations."""
+    default = LM4LVRecipe("rotation", ("rotation",), "degradations", steps=300, each=6)
+    return _train(workshop, default, "lm4lv_rotation")
+
+
+def train_flipping(workshop: Workshop) -> Report:
+    """Train what flips pictures back, beginning with the maps of the degradations."""
+    default = LM4LVRecipe("flipping", ("flipping",), "degradations", steps=300, each=6)
+    return _train(workshop, default, "lm4lv_flipping")
+
+
+def _train(workshop: Workshop, default: LM4LVRecipe, where: str) -> Report:
+    settings = stored.override(default, workshop.settings, where)
+    entries = [
+        BackboneEntry("llm", "causal_lm", str(workshop.pack / "llm")),
+        BackboneEntry("mae", "mae", str(workshop.pack / "mae")),
+    ]
+    return train_on(workshop, settings, SharedBackbones(entries, workshop.device))
+
+
+def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) -> Report:
+    """Train beside backbones that are there, store in `pack/lm4lv/NAME`, and measure that.
+
+    Raises:
+        ValueError: backbones, pairs or the training to begin with are missing or do not fit.
+    """
+    torch.manual_seed(workshop.seed)
+    lm: CausalLM = backbones.get("llm")
+    mae: MAE = backbones.get("mae")
+    tasks = tasks_of(workshop, settings.corruptions)
+    adapters = _begin(
+        workshop, settings, AdapterSettings(mae.width, lm.width, settings.task_tokens, tasks)
+    )
+    pool = FeaturePool(workshop, mae, tasks, "base", settings.each, settings.batches)
+    texts = frame(settings.wording, lm)
+    peft = None
+    reader = lm
+    trained = nn.ParameterList(adapters.parameters())
+    if settings.lora_rank:
+        lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
+        peft = new_adapter(lm, lora)
+        reader = _unfrozen(peft, lm)
+        trained.extend(p for p in peft.parameters() if p.requires_grad)
+    optimiser = torch.optim.Adam(trained, settings.rate, betas=(0.9, 0.95))
+
+    def step(index: int) -> Mapping[str, float]:
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate_at(index)
+        pairs = pool(index)
+        said = say(reader, adapters, texts, pairs.degraded, pairs.clean, pairs.tasks)
+        loss = losses(reader, said, texts, pairs.degraded, pairs.clean, settings.objective)
+        optimiser.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(trained, settings.clip)
+        optimiser.step()
+        return {"clean": loss.clean.item(), "degraded": loss.degraded.item()}
+
+    name = f"lm4lv-{settings.name}"
+    parts: dict[str, Stateful] = {"adapters": trained, "optimiser": optimiser}
+    progress = recipe.train(
+        workshop,
+        name,
+        parts,
+        step,
+        settings.steps,
+        log_every=settings.log_every,
+        save_every=settings.save_every,
+    )
+    folder = workshop.pack / "lm4lv" / settings.name
+    if peft is not None:
+        save_adapter(peft, folder / LORA)
+    adapter = None if peft is None else Adapter(name, folder / LORA)
+    linear = _linear(workshop, settings, mae, tasks)
+    save(folder, Trained(adapters.eval(), linear, adapter))
+    measured = figures(workshop, backbones, load(folder), settings.wording, settings.restored)
+    return Report(
+        steps=progress.step,
+        seconds=progress.seconds,
+        figures=measured | {"numbers": float(sum(part.numel() for part in trained))},
+        history=tuple(progress.history),
+        settings=asdict(settings),
+    )
+
+
+def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) -> Adapters:
+    """New adapters, or those of another training with new task tokens.
+
+    Raises:
+        ValueError: the other training is missing, or of other widths.
+    """
+    adapters = Adapters(sizes)
+    with torch.no_grad():
+        adapters.adapter.weight.mul_(settings.input_gain)
+    if not settings.start:
+        return adapters.to(workshop.device)
+    other = load(workshop.pack / "lm4lv" / settings.start).adapters
+    if (other.settings.width, other.settings.llm_width) != (sizes.width, sizes.llm_width):
+        raise ValueError(
+            f"training {settings.start!r} maps features of {other.settings.width} to embeddings of "
+            f"{other.settings.llm_width}, and these backbones have {sizes.width} and "
+            f"{sizes.llm_width}."
+        )
+    adapters.adapter.load_state_dict(other.adapter.state_dict())
+    adapters.deadapter.load_state_dict(other.deadapter.state_dict())
+    return adapters.to(workshop.device)
+
+
+def _unfrozen(peft: object, lm: CausalLM) -> CausalLM:
+    """The language model under an adapter that is still trained."""
+    reader = CausalLM(peft.get_base_model(), lm.tokenizer, lm.identity)  # type: ignore[attr-defined]
+    for name, parameter in reader.model.named_parameters():
+        parameter.requires_grad_("lora_" in name)
+    return reader
+
+
+def _linear(
+    workshop: Workshop, settings: LM4LVRecipe, mae: MAE, tasks: tuple[str, ...]
+) -> LinearMaps:
+    """The maps of `no_llm`, each fitted to pairs of its own task."""
+    maps = LinearMaps(len(tasks), mae.width)
+    for row, task in enumerate(tasks):
+        batches = settings.linear_batches
+        pool = FeaturePool(workshop, mae, (task,), "base", 4 * settings.each, batches)
+        pairs = (pool(index) for index in range(batches))
+        maps.set(row, *fit(((one.degraded, one.clean) for one in pairs), mae.width))
+    return maps

@@ -1,0 +1,133 @@
+"""How the trained parts learn: next features, by mean squared error, before frozen networks.
+
+Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734. The hidden state behind one token is to say,
+through `deadapter`, the feature that stands at the next: the one before a picture says its first.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from frostbench.baselines.lm4lv.adapters import Adapters
+from frostbench.baselines.lm4lv.wording import Frame
+from frostbench.plugins.backbones.causal_lm import CausalLM
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What counts.
+
+    Attributes:
+        loss_on_input_image: Whether the features of the degraded picture are to be said too, and
+            count as much as those of the clean one: as the published code does, and as its paper's
+            figure does not.
+        text_weight: Weight of the cross-entropy of the answer's texts; 1 in the code. They are
+            always the same, so that 0 loses little and saves the product with the vocabulary.
+    """
+
+    loss_on_input_image: bool = True
+    text_weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Mean squared errors of features, and the cross-entropy of texts (0 where none counts)."""
+
+    total: Float[Tensor, ""]
+    clean: Float[Tensor, ""]
+    degraded: Float[Tensor, ""]
+    text: Float[Tensor, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What the language model says at the places of two pictures, under teacher forcing.
+
+    `hidden` are the last hidden states of the whole sequence, and `answer` and `closing` the places
+    before the texts that it is to say.
+    """
+
+    degraded: Float[Tensor, "b n d"]
+    clean: Float[Tensor, "b n d"]
+    hidden: Float[Tensor, "b t w"]
+    answer: slice
+    closing: slice
+
+
+def say(
+    lm: CausalLM,
+    adapters: Adapters,
+    frame: Frame,
+    degraded: Float[Tensor, "b n d"],
+    clean: Float[Tensor, "b n d"],
+    tasks: Int[Tensor, " b"],
+) -> Said:
+    """Read degraded and clean pictures, and predict every feature from what stands before it.
+
+    `tasks` are rows of the task tokens. Prediction k of a picture depends on its features before k
+    alone.
+    """
+    rows, count = degraded.shape[:2]
+    dtype = lm.dtype
+
+    def wide(text: Float[Tensor, "n w"]) -> Float[Tensor, "b n w"]:
+        return text.to(dtype).expand(rows, -1, -1)
+
+    parts = [
+        wide(frame.opening),
+        adapters.adapter(degraded).to(dtype),
+        wide(frame.middle),
+        adapters.learnable_task_token[tasks].to(dtype),
+        wide(frame.answer),
+        adapters.adapter(clean).to(dtype),
+        wide(frame.closing),
+    ]
+    starts = [0]
+    for part in parts:
+        starts.append(starts[-1] + part.shape[1])
+    hidden = lm.model.base_model(
+        inputs_embeds=torch.cat(parts, 1), use_cache=False
+    ).last_hidden_state.float()
+
+    def features(start: int) -> Float[Tensor, "b n d"]:
+        said: Tensor = adapters.deadapter(hidden[:, start - 1 : start - 1 + count])
+        return said
+
+    return Said(
+        features(starts[1]),
+        features(starts[5]),
+        hidden,
+        slice(starts[4] - 1, starts[5] - 1),
+        slice(starts[6] - 1, starts[7] - 1),
+    )
+
+
+def losses(
+    lm: CausalLM,
+    said: Said,
+    frame: Frame,
+    degraded: Float[Tensor, "b n d"],
+    clean: Float[Tensor, "b n d"],
+    objective: Objective,
+) -> Losses:
+    """The published objective, or parts of it; see `Objective`."""
+    on_clean = functional.mse_loss(said.clean, clean)
+    on_degraded = functional.mse_loss(said.degraded, degraded)
+    # The code takes the mean over all pictures of a batch, degraded and clean alike.
+    total = (on_clean + on_degraded) / 2 if objective.loss_on_input_image else on_clean
+    text = on_clean.new_zeros(())
+    if objective.text_weight:
+        text = _text_loss(lm, said, frame)
+        total = total + objective.text_weight * text
+    return Losses(total, on_clean.detach(), on_degraded.detach(), text.detach())
+
+
+def _text_loss(lm: CausalLM, said: Said, frame: Frame) -> Float[Tensor, ""]:
+    states = torch.cat((said.hidden[:, said.answer], said.hidden[:, said.closing]), 1)
+    head = lm.model.get_output_embeddings()
+    logits = head(states.to(head.weight.dtype)).float()
+    wanted = torch.tensor((*frame.answer_ids, *frame.closing_ids), device=logits.device)
+    return functional.cross_entropy(logits.flatten(0, 1), wanted.repeat(len(logits)))

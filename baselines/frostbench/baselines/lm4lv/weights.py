@@ -1,0 +1,81 @@
+"""A training's outcome as a folder: settings, adapters and linear maps, and perhaps a LoRA.
+
+A pack's folder of LM4LV holds one such folder a training, each of which made some restorations.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from frostbench.baselines.autoencoder import stored
+from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
+from frostbench.baselines.lm4lv.linear import LinearMaps
+from frostbench.plugins.prompts import Adapter
+
+LORA = "lora"  # folder of a training's LoRA adapter, as peft saves it
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What one training made; `linear` stands in place of the language model in `no_llm`."""
+
+    adapters: Adapters
+    linear: LinearMaps
+    lora: Adapter | None = None
+
+
+class _Parts(nn.Module):
+    """Both as one module: the keys of the adapters are those of the published checkpoints."""
+
+    def __init__(self, adapters: Adapters, linear: LinearMaps) -> None:
+        super().__init__()
+        self.adapter, self.deadapter = adapters.adapter, adapters.deadapter
+        self.learnable_task_token = adapters.learnable_task_token
+        self.no_llm = linear
+
+
+def save(folder: Path, trained: Trained) -> None:
+    """Round the weights to a byte a number and write them, with their settings."""
+    parts = _Parts(trained.adapters, trained.linear)
+    stored.rounded(parts, "byte")
+    stored.save(folder, trained.adapters.settings, parts.state_dict(), "byte")
+
+
+def load(folder: Path) -> Trained:
+    """Read what one training made.
+
+    Raises:
+        ValueError: a file is missing or damaged, or the two do not fit.
+    """
+    settings = stored.read_settings(folder, AdapterSettings())
+    adapters = Adapters(settings)
+    linear = LinearMaps(len(settings.tasks), settings.width)
+    stored.load_into(_Parts(adapters, linear), folder)
+    lora = folder / LORA
+    named = Adapter(f"lm4lv {folder.name}", lora) if lora.is_dir() else None
+    return Trained(adapters.eval().requires_grad_(False), linear, named)
+
+
+def load_all(folder: Path) -> list[Trained]:
+    """Read every training of a pack's folder, in the order of their names.
+
+    Raises:
+        ValueError: there is none, two made the same restoration, or one cannot be read.
+    """
+    folders = sorted(path.parent for path in folder.glob(f"*/{stored.CONFIG}"))
+    if not folders:
+        raise ValueError(
+            f"no trained adapters in {folder}: a folder for each training is wanted, with "
+            f"{stored.CONFIG} and {stored.WEIGHTS}; `frostbench train lm4lv` makes them."
+        )
+    trained = [load(one) for one in folders]
+    homes: dict[str, Path] = {}
+    for one, home in zip(trained, folders, strict=True):
+        for task in one.adapters.settings.tasks:
+            if task in homes:
+                raise ValueError(
+                    f"{homes[task]} and {home} were both trained for {task!r}; keep one of them."
+                )
+            homes[task] = home
+    return trained
