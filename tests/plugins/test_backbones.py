@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from language_models import language_model, model, tokenizer
 from torch import nn
 
+from frostbench.plugins import precision, weights
 from frostbench.plugins.backbones import KINDS, BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum, fingerprints
@@ -83,6 +84,49 @@ def test_a_language_model_runs_in_the_dtype_of_its_entry(folder):
     lm = CausalLM.load(entry(folder, dtype="bfloat16"))
     assert lm.dtype == torch.bfloat16
     assert lm.embed([3, 4]).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("kept", ["half", "byte"])
+@pytest.mark.parametrize("family", ["lfm2", "llama"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_weights_of_fewer_bits_run_in_the_dtype_of_the_entry(tmp_path, family, kept, dtype):
+    made = model(family).eval()
+    made.config.dtype = "float16"
+    made.generation_config.eos_token_id = [2, 5]
+    made.save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    precision.write(tmp_path / "model.safetensors", made.state_dict(), kept)
+    assert precision.in_bytes(tmp_path / "model.safetensors") == (kept == "byte")
+    precision.rounded(made, kept)
+    lm = CausalLM.load(entry(tmp_path, dtype=dtype))
+    assert lm.dtype == dtype_of(dtype)
+    assert lm.eos_ids == {2, 5}
+    for name, tensor in made.state_dict().items():
+        found = lm.model.state_dict()[name]
+        torch.testing.assert_close(found, tensor.to(lm.dtype), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (
+            "lm_head.weight.scale",
+            r"safetensors is damaged: lm_head\.weight .* wants lm_head\.weight",
+        ),
+        ("model.norm.weight", r"lack 1 tensors, model\.norm\.weight among them"),
+        ("lm_head.weight", r"lack 1 tensors, lm_head\.weight among them"),
+    ],
+)
+def test_a_byte_a_number_without_a_scale_or_a_tensor_is_refused(tmp_path, gone, said):
+    made = model("llama")
+    made.save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    tensors = precision.compact(made.state_dict(), "byte")
+    del tensors[gone]
+    weights.write(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(ValueError, match=said) as caught:
+        CausalLM.load(entry(tmp_path))
+    assert "\n" not in str(caught.value)
 
 
 @settings(deadline=None)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
+from frostbench.plugins import precision, weights
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.devices import dtype_of
 
 TOWERS = {
     "embed_dim": 16,
@@ -111,6 +113,39 @@ def test_published_weights_that_are_not_on_this_machine_are_not_downloaded(monke
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("the network was asked"))
     with pytest.raises(ValueError, match="no CLIP can be loaded from 'ViT-L-14'") as caught:
         Clip.load(BackboneEntry("clip", "open_clip", "ViT-L-14"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", ["half", "byte"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_of_fewer_bits_run_in_the_dtype_of_the_entry(tmp_path, kept, dtype):
+    file = save(tmp_path / "clip") / "open_clip_model.safetensors"
+    made = open_clip.CLIP(**TOWERS)
+    precision.write(file, made.state_dict(), kept)
+    assert precision.in_bytes(file) == (kept == "byte")
+    precision.rounded(made, kept)
+    clip = Clip.load(BackboneEntry("clip", "open_clip", str(file.parent), dtype=dtype))
+    for name, tensor in clip.model.state_dict().items():
+        assert not tensor.is_floating_point() or tensor.dtype == dtype_of(dtype)
+        expected = made.state_dict()[name].to(tensor.dtype)
+        torch.testing.assert_close(tensor, expected, rtol=1e-6, atol=1e-9)
+    assert clip.encode_image(torch.rand(1, 3, 40, 50)).shape == (1, 16)
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("token_embedding.weight.scale", r"damaged: token_embedding\.weight is kept in 8 bits"),
+        ("token_embedding.weight", r"1 missing \(token_embedding\.weight\)"),
+    ],
+)
+def test_a_byte_a_number_without_a_scale_or_a_tensor_is_refused(tmp_path, gone, said):
+    file = save(tmp_path / "clip") / "open_clip_model.safetensors"
+    tensors = precision.compact(open_clip.CLIP(**TOWERS).state_dict(), "byte")
+    del tensors[gone]
+    weights.write(file, tensors)
+    with pytest.raises(ValueError, match=said) as caught:
+        Clip.load(BackboneEntry("clip", "open_clip", str(file.parent)))
     assert "\n" not in str(caught.value)
 
 

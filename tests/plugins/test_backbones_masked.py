@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
+from frostbench.plugins import precision
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.kit import toys
@@ -84,6 +85,21 @@ def test_more_tokens_than_positions_are_refused_with_both_numbers():
     ids = torch.full((1, 33), 5)
     with pytest.raises(ValueError, match="33 tokens are more than the 32 that the masked"):
         mlm.hidden(mlm.word_embeddings[ids], mlm.position_ids(ids))
+
+
+def test_a_byte_a_number_gives_the_rounded_weights_and_ties_them(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    file = tmp_path / "model.safetensors"
+    kept = precision.read(file)
+    precision.write(file, kept, "byte")
+    assert precision.in_bytes(file)
+    mlm = MaskedLM.load(entry(tmp_path)).model
+    assert mlm.lm_head.decoder.weight is mlm.get_input_embeddings().weight
+    state = mlm.state_dict()
+    for name, tensor in precision.expanded(precision.compact(kept, "byte")).items():
+        assert torch.equal(state[name], tensor)
+    assert set(state) - set(kept) <= set(mlm.all_tied_weights_keys)
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from training_world import NETWORK, TRAINING, Stripes
 
-from frostbench.baselines.autoencoder.precision import compact, expanded
 from frostbench.plugins.kit import toys
 from frostbench.plugins.pool import Pool
+from frostbench.plugins.precision import compact, expanded
 from frostbench.plugins.recipe import Workshop
 from frostbench.v2l import training
 from frostbench.v2l.codebook import load_words

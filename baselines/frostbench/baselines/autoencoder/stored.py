@@ -6,11 +6,11 @@ from dataclasses import Field, asdict
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
-from frostbench.baselines.autoencoder.precision import Precision, compact, expanded
-from frostbench.plugins import weights
+from frostbench.plugins import precision, weights
+from frostbench.plugins.precision import Precision, write
+from frostbench.plugins.precision import rounded as rounded
 from frostbench.plugins.settings import read_settings as read
 
 CONFIG = "config.json"
@@ -49,7 +49,7 @@ def save(
     Raises:
         ValueError: a value cannot be stored in that precision.
     """
-    weights.write(folder / WEIGHTS, compact(tensors, precision))
+    write(folder / WEIGHTS, tensors, precision)
     (folder / CONFIG).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
 
 
@@ -78,13 +78,4 @@ def load_into(module: nn.Module, folder: Path) -> None:
         ValueError: the file is missing, damaged, or fits another module.
     """
     path = folder / WEIGHTS
-    weights.fill(module, expanded(weights.read(path)), str(path))
-
-
-@torch.no_grad()
-def rounded(module: nn.Module, precision: Precision = "byte") -> None:
-    """Round a module's weights to what `save` stores, so that figures are those of the file."""
-    state = module.state_dict()
-    kept = expanded(compact(state, precision))
-    for name, tensor in state.items():
-        tensor.copy_(kept[name])
+    weights.fill(module, precision.read(path), str(path))

@@ -9,10 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from frostbench.plugins import weights
 from frostbench.plugins.backbones.entry import (
     BackboneEntry,
     check_weight_file,
     check_weight_files,
+    expanded_file,
     is_folder_name,
     offline,
 )
@@ -47,7 +49,8 @@ class Clip:
 
         `source` is a folder with `open_clip_config.json` and weights (also as "local-dir:FOLDER"),
         "NAME:FILE" for a model of open_clip with a local weight file, or "NAME:TAG" for one whose
-        weights are in the local cache. Nothing is downloaded.
+        weights are in the local cache. A folder's `open_clip_model.safetensors` may be kept with a
+        byte a number (see `precision`). Nothing is downloaded.
 
         Raises:
             ValueError: the folder, a file or the model is missing, or damaged; the message says
@@ -59,17 +62,22 @@ class Clip:
         dtype_of(entry.dtype)
         if entry.dtype not in _PRECISION:
             raise ValueError(f"a CLIP runs in {', '.join(_PRECISION)}, not in {entry.dtype}.")
-        name, weights = _source(entry.source)
+        name, pretrained = _source(entry.source)
+        file = Path(name.removeprefix(LOCAL)) / "open_clip_model.safetensors"
+        expanded = expanded_file(file)
         try:
             with offline():
                 model = open_clip.create_model(
                     name,
-                    pretrained=weights,
+                    pretrained=pretrained,
+                    load_weights=expanded is None,
                     precision=_PRECISION[entry.dtype],
                     device=place,
                     pretrained_text=False,
-                    require_pretrained=True,
+                    require_pretrained=expanded is None,
                 )
+                if expanded is not None:
+                    weights.fill(model, expanded, str(file))
                 tokenizer = open_clip.get_tokenizer(name)
         except Exception as error:
             reason = (str(error).strip().splitlines() or ["no message"])[0]

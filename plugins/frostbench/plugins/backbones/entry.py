@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
+from frostbench.plugins import precision
 from frostbench.plugins.packs import PackBackbone as BackboneEntry
 
 __all__ = [
     "BackboneEntry",
     "check_weight_file",
     "check_weight_files",
+    "expanded_file",
     "is_folder_name",
     "offline",
 ]
@@ -50,6 +53,17 @@ def check_weight_file(path: Path) -> None:
             f"{path} ({path.stat().st_size} bytes) is cut short or no safetensors file: "
             f"{error}. Get it again."
         ) from error
+
+
+def expanded_file(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a weight file that keeps them with a byte a number (see `precision`).
+
+    None for a file that the model's own library reads, and where there is none.
+
+    Raises:
+        ValueError: a tensor has not the scales that it needs.
+    """
+    return precision.read(path) if path.is_file() and precision.in_bytes(path) else None
 
 
 @contextlib.contextmanager

@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from frostbench.plugins.backbones.entry import (
     BackboneEntry,
     check_weight_files,
+    expanded_file,
     is_folder_name,
     offline,
 )
@@ -15,12 +19,18 @@ from frostbench.plugins.devices import device_of, dtype_of
 
 
 def load_pretrained(
-    automatic: str, entry: BackboneEntry, device: str, noun: str
+    automatic: str,
+    entry: BackboneEntry,
+    device: str,
+    noun: str,
+    reads: str = "AutoTokenizer",
 ) -> tuple[Any, Any, str]:
-    """A network, its tokenizer, and the source that they came from.
+    """A network, its tokenizer or processor, and the source that they came from.
 
-    `automatic` names transformers' class that finds the network's own ("AutoModelForCausalLM");
-    `noun` is what errors call it ("language model"). Nothing is downloaded.
+    `automatic` names transformers' class that finds the network's own ("AutoModelForCausalLM"),
+    `reads` the one that finds what makes its inputs; `noun` is what errors call the network
+    ("language model"). A folder's weights may be kept with a byte a number (see `precision`). A folder's weights may be kept with a byte a
+    number (see `precision`). Nothing is downloaded.
 
     Raises:
         ValueError: the folder or a file is missing, damaged, or no such model; the message names
@@ -31,10 +41,10 @@ def load_pretrained(
     model, source = load_network(automatic, entry, device, noun, "weights and tokenizer")
     with _quiet(), offline():
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(source, local_files_only=True)
+            reader = getattr(transformers, reads).from_pretrained(source, local_files_only=True)
         except Exception as error:
             raise ValueError(_unreadable(entry, source, error, noun)) from error
-    return model, tokenizer, source
+    return model, reader, source
 
 
 def load_network(
@@ -53,6 +63,7 @@ def load_network(
     place, dtype = device_of(device), dtype_of(entry.dtype)
     folder = Path(entry.source).expanduser()
     source = str(folder) if is_folder_name(entry.source) else entry.source
+    expanded = None
     if is_folder_name(entry.source):
         if not (folder / "config.json").is_file():
             raise ValueError(
@@ -60,11 +71,15 @@ def load_network(
                 "save_pretrained writes it."
             )
         check_weight_files(folder)
+        expanded = _expanded(folder)
     with _quiet(), offline():
         try:
-            model, report = getattr(transformers, automatic).from_pretrained(
-                source, dtype=dtype, local_files_only=True, output_loading_info=True
-            )
+            if expanded is None:
+                model, report = getattr(transformers, automatic).from_pretrained(
+                    source, dtype=dtype, local_files_only=True, output_loading_info=True
+                )
+            else:
+                model, report = _filled(automatic, folder, expanded, dtype)
         except Exception as error:
             raise ValueError(_unreadable(entry, source, error, noun)) from error
     absent = sorted(report["missing_keys"])
@@ -74,6 +89,38 @@ def load_network(
             f"{', '.join(absent[:8])} among them; they would be random."
         )
     return model.to(place), source
+
+
+def _expanded(folder: Path) -> dict[str, Tensor] | None:
+    """The weights of a folder that keeps them with a byte a number; None where transformers reads.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    # Published 8-bit models are of many formats, each named here, which transformers knows.
+    published = "quantization_config" in (folder / "config.json").read_text(errors="replace")
+    return None if published else expanded_file(folder / "model.safetensors")
+
+
+def _filled(
+    automatic: str, folder: Path, tensors: dict[str, Tensor], dtype: torch.dtype
+) -> tuple[Any, Any]:
+    """The network that a folder describes, with these weights, and transformers' report on them."""
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    kind = getattr(transformers, automatic)
+    if not issubclass(kind, transformers.PreTrainedModel):
+        # The automatic classes take no weights, but find the class that does; on "meta", for free.
+        with torch.device("meta"):
+            kind = type(kind.from_config(config))
+    model, report = kind.from_pretrained(
+        None, config=config, state_dict=tensors, dtype=dtype, output_loading_info=True
+    )
+    model.config.name_or_path = str(folder)
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = transformers.GenerationConfig.from_pretrained(folder)
+    return model, report
 
 
 def _unreadable(entry: BackboneEntry, source: str, error: Exception, noun: str) -> str:
