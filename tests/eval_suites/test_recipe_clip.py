@@ -18,6 +18,8 @@ from frostbench.eval_suites.recipes.clip import (
     train,
 )
 from frostbench.eval_suites.recipes.clip_figures import measure, nearest_neighbour, word_overlap
+from frostbench.plugins.backbones import BackboneEntry
+from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.recipe import Workshop
 
 PACK = Path(__file__).parents[2] / "packs" / "mini"
@@ -79,17 +81,19 @@ def test_the_recipe_learns_survives_being_killed_and_writes_an_open_clip_folder(
     resumed = train(workshop)
     assert resumed.history == report.history
     assert resumed.figures == pytest.approx(report.figures)
-    model = open_clip.create_model(f"local-dir:{tmp_path / 'pack' / 'clip'}")
-    assert model.visual.conv1.weight.dtype == torch.float32
+    clip = Clip.load(BackboneEntry("clip", "open_clip", str(tmp_path / "pack" / "clip")))
+    assert clip.model.visual.conv1.weight.dtype == torch.float32
 
 
-def test_what_is_saved_gives_the_same_embeddings_when_open_clip_loads_it(tmp_path):
+def test_what_is_saved_in_half_precision_gives_the_same_embeddings_when_open_clip_loads_it(
+    tmp_path,
+):
     torch.manual_seed(0)
     settings = ClipTraining(embedding=32, vision_width=8, head_width=32, text_width=32)
     tokenizer = caption_tokenizer(PACK / "llm", settings.context)
     config = configuration(settings, 64, len(tokenizer))
     model = open_clip.CLIP(**config["model_cfg"]).eval()
-    save(model, config, tokenizer, tmp_path)
+    save(model, config, tokenizer, tmp_path, "half")
     loaded, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
     loaded.eval()
     images, texts = torch.randn(2, 3, 64, 64), ["an owl", "a red apple on the left."]

@@ -10,6 +10,8 @@ from transformers import AutoModelForCausalLM
 from frostbench.eval_suites.recipes.exercises import Repeats, Restoration, Row, Segments
 from frostbench.eval_suites.recipes.llm import Settings, build, losses, pace, train_llama, train_llm
 from frostbench.eval_suites.recipes.tokenizer import load_tokenizer, train_tokenizer
+from frostbench.plugins.backbones import BackboneEntry
+from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.recipe import Workshop
 
 PACK = Path(__file__).parents[2] / "packs" / "mini"
@@ -35,16 +37,22 @@ def workshop(at: Path, **settings: str) -> Workshop:
     return Workshop(pack=pack, scratch=at / "scratch", settings={**TINY, **settings})
 
 
+def loaded(folder: Path):
+    return CausalLM.load(BackboneEntry("llm", "causal_lm", str(folder))).model
+
+
 @pytest.mark.parametrize(("train", "name"), [(train_llm, "llm"), (train_llama, "llama")])
-def test_a_training_leaves_a_model_that_transformers_loads_and_a_report(tmp_path, train, name):
+def test_a_training_leaves_a_language_model_and_a_report(tmp_path, train, name):
     shop = workshop(tmp_path)
     report = train(shop)
     assert report.steps == 4
     assert report.seconds > 0
     assert 0 <= report.figures["2-way 1-shot chosen"] <= 1
     json.dumps(report.settings)
-    model = AutoModelForCausalLM.from_pretrained(shop.pack / name, local_files_only=True)
-    assert model.config.hidden_size == 32
+    assert loaded(shop.pack / name).config.hidden_size == 32
+    half = workshop(tmp_path / "half", precision="half")
+    train(half)
+    model = AutoModelForCausalLM.from_pretrained(half.pack / name, local_files_only=True)
     assert model.dtype == torch.float16
     tokenizer = load_tokenizer(shop.pack / name)
     assert tokenizer("a dog").input_ids == load_tokenizer(PACK / "llm")("a dog").input_ids
@@ -126,9 +134,7 @@ def test_the_rate_rises_stays_and_falls():
 
 @pytest.fixture(scope="module")
 def model():
-    return AutoModelForCausalLM.from_pretrained(
-        PACK / "llm", dtype=torch.float32, local_files_only=True
-    ).eval()
+    return loaded(PACK / "llm")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from frostbench.eval_suites.data.pictures import stack
 from frostbench.eval_suites.data.scenes import Scenes, SceneSettings
 from frostbench.eval_suites.data.wording import with_article
 from frostbench.eval_suites.recipes.clip_figures import measure
-from frostbench.plugins import recipe, weights
+from frostbench.plugins import recipe
+from frostbench.plugins.precision import Precision, write
 from frostbench.plugins.recipe import Report, Stateful, Workshop
 from frostbench.plugins.settings import read_settings
 
@@ -53,6 +54,7 @@ class ClipTraining:
     recoloured: float = 0.5  # part of glyphs shown in other colours, and without a caption
     portrait_size: tuple[float, float] = (0.5, 0.95)  # parts of the picture's side
     portrait_angle: float = 30.0  # degrees, either way
+    precision: Precision = "byte"  # of the weights, once trained
 
 
 def train(workshop: Workshop) -> Report:
@@ -94,7 +96,7 @@ def train(workshop: Workshop) -> Report:
 
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "schedule": schedule}
     progress = recipe.train(workshop, "clip", parts, step, settings.steps)
-    save(model.cpu().eval(), config, tokenizer, folder)
+    save(model.cpu().eval(), config, tokenizer, folder, settings.precision)
     figures = {
         f"{name} [{split}]": value
         for split in ("validation", "novel")
@@ -295,13 +297,10 @@ def save(
     config: dict[str, Any],
     tokenizer: "PreTrainedTokenizerFast",
     folder: Path,
+    precision: Precision,
 ) -> None:
-    """Write an open_clip folder: configuration, weights in half precision, tokenizer."""
-    halves = {
-        name: tensor.half() if tensor.is_floating_point() and tensor.ndim else tensor
-        for name, tensor in model.state_dict().items()
-    }
-    weights.write(folder / "open_clip_model.safetensors", halves)
+    """Write an open_clip folder: configuration, weights, tokenizer."""
+    write(folder / "open_clip_model.safetensors", model.state_dict(), precision)
     text = json.dumps(config, indent=1) + "\n"
     (folder / "open_clip_config.json").write_text(text, encoding="utf-8")
     tokenizer.save_pretrained(folder)

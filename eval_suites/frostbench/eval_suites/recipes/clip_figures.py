@@ -1,21 +1,22 @@
 """What the small CLIP is for, in figures, on classes that it has not seen."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from frostbench.eval_suites.data.glyphs import Split
 from frostbench.eval_suites.data.pictures import stack
 from frostbench.eval_suites.data.scenes import Scenes
+from frostbench.plugins.backbones import BackboneEntry
+from frostbench.plugins.backbones.clip import Clip
 
 RENDERINGS = 6  # portraits of each class
 EPISODES = 4000
 WORDS = 3000
+BATCH = 256
 
 
 def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
@@ -27,20 +28,17 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
     - "words@K same", "words@K other": mean part that the K nearest of `WORDS` strings of two
       pictures have in common, for two of one class and for two of different classes.
     """
-    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
-    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-    model.eval()
-    normalise = preprocess.transforms[-1]
+    clip = Clip.load(BackboneEntry("clip", "open_clip", str(folder)))
     scenes = Scenes(data)
     names = scenes.glyphs.names(split)
     pixels = [scenes.portrait(name, 10_000 + i) for name in names for i in range(RENDERINGS)]
-    images = embed_images(model, normalise(stack(pixels))).view(len(names), RENDERINGS, -1)
+    images = embed_images(clip, stack(pixels)).view(len(names), RENDERINGS, -1)
     figures = {f"{ways}-way 1-shot": nearest_neighbour(images, ways) for ways in (2, 5)}
-    prompts = embed_texts(model, tokenizer, [f"a photo of a {name}" for name in names])
+    prompts = embed_texts(clip, [f"a photo of a {name}" for name in names])
     found = (images @ prompts.T).argmax(-1)
     right = found == torch.arange(len(names))[:, None]
     figures[f"zero-shot of {len(names)}"] = float(right.float().mean())
-    words = embed_texts(model, tokenizer, vocabulary(tokenizer.tokenizer))
+    words = embed_texts(clip, vocabulary(clip.tokenizer.tokenizer))
     for count in (5, 21):
         same, other = word_overlap(images, words, count)
         figures[f"words@{count} same"] = same
@@ -85,17 +83,13 @@ def vocabulary(tokenizer: object) -> list[str]:
     return [*pieces, *pairs]
 
 
-@torch.no_grad()
-def embed_images(model: nn.Module, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-    """Embeddings of unit length of normalised pictures."""
-    parts = torch.split(images, 256)
-    return torch.cat([model.encode_image(part, normalize=True) for part in parts])  # type: ignore[operator]
+def embed_images(clip: Clip, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+    """Embeddings of unit length of pictures in [0, 1]."""
+    parts = torch.split(images, BATCH)
+    return torch.cat([clip.encode_image(part, normalise=True) for part in parts])
 
 
-@torch.no_grad()
-def embed_texts(
-    model: nn.Module, tokenizer: Callable[[list[str]], Tensor], texts: list[str]
-) -> Float[Tensor, "b d"]:
+def embed_texts(clip: Clip, texts: list[str]) -> Float[Tensor, "b d"]:
     """Embeddings of unit length of texts."""
-    parts = torch.split(tokenizer(texts), 256)
-    return torch.cat([model.encode_text(part, normalize=True) for part in parts])  # type: ignore[operator]
+    parts = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+    return torch.cat([clip.encode_text(part, normalise=True) for part in parts])

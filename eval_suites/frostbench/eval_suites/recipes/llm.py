@@ -7,7 +7,6 @@ near matching by content (`wiring.py`), which a Llama with random weights is far
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from frostbench.eval_suites.recipes.tokenizer import (
     train_tokenizer,
 )
 from frostbench.eval_suites.recipes.wiring import wire, wire_llama
+from frostbench.plugins.precision import Precision, rounded, write
 from frostbench.plugins.recipe import Progress, Report, Stateful, Workshop, train
 from frostbench.plugins.settings import read_settings
 
@@ -57,6 +57,7 @@ class Settings:
     revision: float = 0.15  # of the exercises, taken from a level at or below the present one
     longest: int = 1280  # tokens of the longest row
     text_weight: float = 0.3  # of the text's loss beside the answers' loss
+    precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 50
     figures_every: int = 500
     figures_rows: int = 200  # exercises behind each of the last figures
@@ -175,7 +176,8 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "curriculum": curriculum}
     often = {"log_every": settings.log_every, "save_every": 2 * settings.log_every}
     progress = train(workshop, name, parts, step, settings.steps, stop=stop, **often)
-    save(model, folder)
+    rounded(model, settings.precision)
+    save(model, folder, settings.precision)
     return Report(
         steps=progress.step,
         seconds=progress.seconds,
@@ -228,19 +230,11 @@ def padded(
     return ids.to(device), weights.to(device)
 
 
-def save(model: Any, folder: Path) -> None:
-    """Write config and half-precision weights to `folder`, the weights replaced at one go."""
-    from safetensors.torch import save_file
-
+def save(model: Any, folder: Path, precision: Precision) -> None:
+    """Write config and weights to `folder`, the weights replaced at one go."""
     folder.mkdir(parents=True, exist_ok=True)
     model.config.dtype = "float16"
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
-    state = {
-        key: value.detach().to("cpu", torch.float16).contiguous()
-        for key, value in model.state_dict().items()
-    }
-    temporary = folder / "model.safetensors.new"
-    save_file(state, temporary, metadata={"format": "pt"})
-    os.replace(temporary, folder / "model.safetensors")
+    write(folder / "model.safetensors", model.state_dict(), precision)

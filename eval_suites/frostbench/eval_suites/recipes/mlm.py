@@ -20,7 +20,8 @@ from torch.nn import functional
 from frostbench.eval_suites.recipes.exercises import Segments
 from frostbench.eval_suites.recipes.reading import Reader
 from frostbench.eval_suites.recipes.tokenizer import train_tokenizer
-from frostbench.plugins import recipe, weights
+from frostbench.plugins import recipe
+from frostbench.plugins.precision import Precision, rounded, write
 from frostbench.plugins.recipe import Progress, Report, Stateful, Workshop
 from frostbench.plugins.settings import read_settings
 
@@ -53,6 +54,7 @@ class MaskedTraining:
     rate: float = 2e-3  # AdamW's, at its highest
     decay: float = 0.01
     warm_up: float = 0.1  # share of the steps
+    precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 50
     figures_rows: int = 128  # rows of held-out text behind each figure
 
@@ -90,7 +92,8 @@ def train(workshop: Workshop) -> Report:
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "schedule": schedule}
     often = {"log_every": settings.log_every, "save_every": 2 * settings.log_every}
     progress = recipe.train(workshop, "mlm", parts, step, settings.steps, stop=stop, **often)
-    save(model, tokenizer, folder)
+    rounded(model, settings.precision)
+    save(model, tokenizer, folder, settings.precision)
     figures = measure(model, rows, settings)
     workshop.log(f"mlm: {json.dumps(figures)}")
     history = tuple(progress.history)
@@ -252,8 +255,10 @@ def masked_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     )
 
 
-def save(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:
-    """Write configuration, tokenizer and half-precision weights, those last and at one go."""
+def save(
+    model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, precision: Precision
+) -> None:
+    """Write configuration, tokenizer and weights, those last and at one go."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.model_max_length = model.config.max_position_embeddings - BEFORE
     tokenizer.save_pretrained(folder)
@@ -261,9 +266,5 @@ def save(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     tied = set(model.all_tied_weights_keys)
-    kept = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in model.state_dict().items()
-        if name not in tied
-    }
-    weights.write(folder / "model.safetensors", kept)
+    kept = {name: tensor for name, tensor in model.state_dict().items() if name not in tied}
+    write(folder / "model.safetensors", kept, precision)
