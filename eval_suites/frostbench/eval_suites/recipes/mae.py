@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frostbench.plugins import recipe, weights
+from frostbench.plugins import precision, recipe
 from frostbench.plugins.backbones.mae import MAE, normalised
 from frostbench.plugins.perceptual import Perceptual
 from frostbench.plugins.pool import SEEDS, Pool
@@ -62,7 +62,9 @@ def train(workshop: Workshop) -> Report:
     model = build(settings).to(workshop.device)
     perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
     guessing = _guess(workshop, settings, model)
+    precision.rounded(model)  # what is tuned stands behind the encoder that is kept
     tuning = _tune(workshop, settings, model, perceptual)
+    precision.rounded(model)
     save(model, workshop.pack / "mae")
     held_out = Pool(workshop, "validation", settings.batch, settings.validation_batches)
     batches = [held_out(index) for index in range(settings.validation_batches)]
@@ -213,8 +215,8 @@ def measure(mae: MAE, perceptual: Perceptual, batches: Sequence[Tensor]) -> dict
 
 
 def save(model: Any, folder: Path) -> None:
-    """Write configuration and weights, those last and at one go."""
+    """Write configuration and weights with a byte a number, those last and at one go."""
     folder.mkdir(parents=True, exist_ok=True)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
-    weights.write(folder / "model.safetensors", model.state_dict())
+    precision.write(folder / "model.safetensors", model.state_dict())

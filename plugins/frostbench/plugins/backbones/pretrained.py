@@ -29,7 +29,7 @@ def load_pretrained(
 
     `automatic` names transformers' class that finds the network's own ("AutoModelForCausalLM"),
     `reads` the one that finds what makes its inputs; `noun` is what errors call the network
-    ("language model"). A folder's weights may be kept with a byte a number (see `precision`). A folder's weights may be kept with a byte a
+    ("language model"). A folder's weights may be kept with a byte a
     number (see `precision`). Nothing is downloaded.
 
     Raises:
