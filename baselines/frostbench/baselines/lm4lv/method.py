@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings, task_of
 from frostbench.baselines.lm4lv.linear import LinearMaps
-from frostbench.baselines.lm4lv.plugin import CARD
+from frostbench.baselines.lm4lv.plugin import CARD, LORA_CARD
 from frostbench.baselines.lm4lv.weights import Trained, load_all
 from frostbench.baselines.lm4lv.wording import Wording, segments
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -80,7 +80,7 @@ class LM4LV(Method):
     def build(cls, setup: Setup) -> "LM4LV":
         """Load the pack's weights."""
         trained = load_all(setup.folder(cls.card.name))
-        settings = read_settings(LM4LVSettings, setup.settings, "method.lm4lv")
+        settings = read_settings(LM4LVSettings, setup.settings, f"method.{cls.card.name}")
         llm, mae = setup.backbones.get("llm"), setup.backbones.get("mae")
         return cls(trained, llm, mae, settings, setup.device)
 
@@ -92,8 +92,10 @@ class LM4LV(Method):
         backbones = toys.backbones()
         language, mae = backbones.get("llm"), backbones.get("mae")
         tasks = (*toys.CORRUPTIONS, "rotation/90")
-        with toys.seeded():
+        with toys.seeded(), torch.no_grad():
             adapters = Adapters(AdapterSettings(mae.width, language.width, 2, tasks))
+            # What is fed back must not amplify the rounding of a batch, step by step.
+            adapters.adapter.weight.mul_(0.1)
         return cls(
             [Trained(adapters.eval().requires_grad_(False), LinearMaps(len(tasks), mae.width))],
             language,
@@ -162,8 +164,9 @@ class LM4LV(Method):
         task = task_of(request.corruption, request.variant)
         if task not in self._homes:
             raise LookupError(
-                f"lm4lv was trained to restore {', '.join(sorted(self._homes))}, and not for "
-                f"{task!r}; `frostbench train lm4lv recipe.lm4lv.corruptions=[...]` trains more."
+                f"{self.card.name} was trained to restore {', '.join(sorted(self._homes))}, and "
+                f"not for {task!r}; `frostbench train lm4lv recipe.lm4lv.name=NAME "
+                "recipe.lm4lv.corruptions=[...]` trains for more."
             )
         return self._homes[task], task
 
@@ -182,6 +185,12 @@ class LM4LV(Method):
             raise TypeError(f"features were asked for, and {type(completion).__name__} came.")
         with torch.no_grad():
             return adapters.deadapter(completion.features.to(self._device)).cpu()
+
+
+class LM4LVLoRA(LM4LV):
+    """The published variant whose language model is read through a LoRA adapter."""
+
+    card = LORA_CARD
 
 
 class _WithoutLLM(LM4LV):

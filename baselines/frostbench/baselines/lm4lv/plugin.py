@@ -1,6 +1,7 @@
 """LM4LV's entry: its card and its recipe, without loading any of its code."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from frostbench.plugins.cards import HEADLESS, Card, Offer
 from frostbench.plugins.hooks import hookimpl
@@ -31,32 +32,53 @@ CARD = Card(
     controls=("no_llm",),
 )
 
+LORA_CARD = replace(
+    CARD,
+    name="lm4lv_lora",
+    summary="LM4LV with a LoRA adapter in the language model's attention",
+    trained=(*CARD.trained, "LoRA"),
+    adapters=(
+        "denoising",
+        "deblurring",
+        "pepper_noise",
+        "deraining",
+        "mask_removal",
+        "rotation",
+        "flipping",
+    ),
+)
+
 
 @hookimpl
 def frostbench_methods() -> Iterable[Offer[Card]]:
-    """Offer the method."""
-    return [Offer(CARD, "frostbench.baselines.lm4lv.method:LM4LV")]
+    """Offer the method, and its published variant with a LoRA."""
+    return [
+        Offer(CARD, "frostbench.baselines.lm4lv.method:LM4LV"),
+        Offer(LORA_CARD, "frostbench.baselines.lm4lv.method:LM4LVLoRA"),
+    ]
 
 
 @hookimpl
 def frostbench_recipes() -> Iterable[Recipe]:
-    """Offer the training."""
+    """Offer the trainings: degradations together, rotation and flipping each by itself."""
     return [
-        Recipe(
-            "lm4lv",
-            ("data", "llm", "mae"),
-            "frostbench.baselines.lm4lv.recipe:train",
-            "LM4LV: linear adapters and task tokens around the language model",
-            makes=("lm4lv/degradations/config.json", "lm4lv/degradations/model.safetensors"),
-        ),
-        *(
-            Recipe(
-                f"lm4lv_{corruption}",
-                ("data", "llm", "mae", "lm4lv"),
-                f"frostbench.baselines.lm4lv.recipe:train_{corruption}",
-                f"LM4LV once more, for {corruption}",
-                makes=(f"lm4lv/{corruption}/config.json", f"lm4lv/{corruption}/model.safetensors"),
-            )
-            for corruption in ("rotation", "flipping")
-        ),
+        recipe
+        for method, suffix in (("lm4lv", ""), ("lm4lv_lora", "_lora"))
+        for recipe in (
+            _recipe(method, suffix, "degradations", method),
+            _recipe(method, f"{suffix}_rotation", "rotation", f"{method}_rotation"),
+            _recipe(method, f"{suffix}_flipping", "flipping", f"{method}_flipping"),
+        )
     ]
+
+
+def _recipe(method: str, suffix: str, training: str, name: str) -> Recipe:
+    folder = f"{method}/{training}"
+    first = ("data", "llm", "mae")
+    return Recipe(
+        name,
+        first if name == method else (*first, method),
+        f"frostbench.baselines.lm4lv.recipe:train{suffix}",
+        f"{method} for {training}: linear adapters and task tokens around the language model",
+        makes=(f"{folder}/config.json", f"{folder}/model.safetensors"),
+    )

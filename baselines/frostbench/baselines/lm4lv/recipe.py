@@ -1,7 +1,8 @@
 """The recipe that trains LM4LV's adapters on a pack's pictures, restoration by restoration."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -34,19 +35,22 @@ class LM4LVRecipe:
     3e-4, 10 % warm-up and then linearly to 0, 2 epochs of 595k pairs, 256 a step, clipped at 1.
 
     Attributes:
-        name: The folder of this training among the method's weights.
+        method: The folder of the method's weights in the pack.
+        name: The folder of this training in it.
         corruptions: What it restores. Published trainings have one; several share the two linear
             maps and differ in their task tokens.
         start: A training of the same method whose linear maps this one begins with.
         task_tokens: Learned embeddings for each restoration (T); 10 as published.
         each: Pairs of every task in a step.
         batches: Batches in the pool that training goes through again and again.
-        lora_rank: Rank of a LoRA beside the adapters, 0 for none; 32 in the published variant, with
-            `lora_alpha` 64 on the four projections of attention.
+        lora_rank: Rank of a LoRA beside the adapters, 0 for none; 32 in the published variant, on
+            the four projections of attention, whatever the language model calls them.
+        lora_alpha: What it adds is multiplied by this and divided by the rank; 64 there.
         input_gain: What the map into the language model begins multiplied by, so that features
             come at the scale of its embeddings; 1 as published.
     """
 
+    method: str = "lm4lv"
     name: str = "degradations"
     corruptions: tuple[str, ...] = DEGRADATIONS
     start: str = ""
@@ -57,14 +61,14 @@ class LM4LVRecipe:
     wording: Wording = field(default_factory=Wording)
     each: int = 4
     batches: int = 300
-    steps: int = 900
+    steps: int = 700
     rate: float = 3e-3
     warm_up: float = 0.1  # share of the steps
     clip: float = 1.0
-    input_gain: float = 1.0
+    input_gain: float = 0.3
     lora_rank: int = 0
-    lora_alpha: int = 64
-    lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    lora_alpha: int = 32
+    lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
     linear_batches: int = 100  # behind the linear maps of `no_llm`
     restored: int = 16  # validation pictures of each task behind the figures
     log_every: int = 25
@@ -78,25 +82,41 @@ class LM4LVRecipe:
         return self.rate * (self.steps - step) / max(1, self.steps - warm)
 
 
-def train(workshop: Workshop) -> Report:
-    """Train the five degradations together; see `train_on`."""
-    return _train(workshop, LM4LVRecipe(), "lm4lv")
+_FROZEN = LM4LVRecipe()
+_LORA = replace(_FROZEN, method="lm4lv_lora", lora_rank=16)
 
 
-def train_rotation(workshop: Workshop) -> Report:
-    """Train what turns pictures back, beginning with the maps of the degradations."""
-    default = LM4LVRecipe("rotation", ("rotation",), "degradations", steps=300, each=6)
-    return _train(workshop, default, "lm4lv_rotation")
+def _turned(default: LM4LVRecipe, corruption: str) -> LM4LVRecipe:
+    """What turns or flips pictures back, beginning with the maps of the degradations."""
+    return replace(
+        default,
+        name=corruption,
+        corruptions=(corruption,),
+        start=default.name,
+        each=6,
+        steps=250,
+    )
 
 
-def train_flipping(workshop: Workshop) -> Report:
-    """Train what flips pictures back, beginning with the maps of the degradations."""
-    default = LM4LVRecipe("flipping", ("flipping",), "degradations", steps=300, each=6)
-    return _train(workshop, default, "lm4lv_flipping")
+RECIPES: Mapping[str, LM4LVRecipe] = {
+    f"{default.method}{suffix}": settings
+    for default in (_FROZEN, _LORA)
+    for suffix, settings in (
+        ("", default),
+        ("_rotation", _turned(default, "rotation")),
+        ("_flipping", _turned(default, "flipping")),
+    )
+}
+"""The trainings of the `mini` pack by the names of their recipes."""
 
 
-def _train(workshop: Workshop, default: LM4LVRecipe, where: str) -> Report:
-    settings = stored.override(default, workshop.settings, where)
+def _train(name: str, workshop: Workshop) -> Report:
+    """Train by the recipe of that name; see `train_on`.
+
+    Raises:
+        ValueError: backbones, pairs or another training are missing, or a setting is unknown.
+    """
+    settings = stored.override(RECIPES[name], workshop.settings, name)
     entries = [
         BackboneEntry("llm", "causal_lm", str(workshop.pack / "llm")),
         BackboneEntry("mae", "mae", str(workshop.pack / "mae")),
@@ -104,8 +124,16 @@ def _train(workshop: Workshop, default: LM4LVRecipe, where: str) -> Report:
     return train_on(workshop, settings, SharedBackbones(entries, workshop.device))
 
 
+train = partial(_train, "lm4lv")
+train_rotation = partial(_train, "lm4lv_rotation")
+train_flipping = partial(_train, "lm4lv_flipping")
+train_lora = partial(_train, "lm4lv_lora")
+train_lora_rotation = partial(_train, "lm4lv_lora_rotation")
+train_lora_flipping = partial(_train, "lm4lv_lora_flipping")
+
+
 def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) -> Report:
-    """Train beside backbones that are there, store in `pack/lm4lv/NAME`, and measure that.
+    """Train beside backbones that are there, store in `pack/METHOD/NAME`, and measure that.
 
     Raises:
         ValueError: backbones, pairs or the training to begin with are missing or do not fit.
@@ -141,7 +169,7 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
         optimiser.step()
         return {"clean": loss.clean.item(), "degraded": loss.degraded.item()}
 
-    name = f"lm4lv-{settings.name}"
+    name = f"{settings.method}-{settings.name}"
     parts: dict[str, Stateful] = {"adapters": trained, "optimiser": optimiser}
     progress = recipe.train(
         workshop,
@@ -152,7 +180,7 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
         log_every=settings.log_every,
         save_every=settings.save_every,
     )
-    folder = workshop.pack / "lm4lv" / settings.name
+    folder = workshop.pack / settings.method / settings.name
     if peft is not None:
         save_adapter(peft, folder / LORA)
     adapter = None if peft is None else Adapter(name, folder / LORA)
@@ -179,7 +207,7 @@ def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) ->
         adapters.adapter.weight.mul_(settings.input_gain)
     if not settings.start:
         return adapters.to(workshop.device)
-    other = load(workshop.pack / "lm4lv" / settings.start).adapters
+    other = load(workshop.pack / settings.method / settings.start).adapters
     if (other.settings.width, other.settings.llm_width) != (sizes.width, sizes.llm_width):
         raise ValueError(
             f"training {settings.start!r} maps features of {other.settings.width} to embeddings of "

@@ -72,12 +72,14 @@ def order(recipes: Mapping[str, Registered[Recipe]]) -> list[Registered[Recipe]]
 def dotted(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
     """Nested settings as pairs of a dotted key and a text.
 
-    >>> list(dotted({"training": {"steps": 3, "loss": {"start": 2}}, "seed": 0}))
-    [('training.steps', '3'), ('training.loss.start', '2'), ('seed', '0')]
+    >>> list(dotted({"training": {"steps": 3, "loss": {"start": 2}}, "tasks": ["a", "b"]}))
+    [('training.steps', '3'), ('training.loss.start', '2'), ('tasks', '[a,b]')]
     """
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from dotted(value, f"{before}{key}.")
+        elif isinstance(value, list):
+            yield f"{before}{key}", f"[{','.join(map(str, value))}]"
         else:
             yield f"{before}{key}", str(value)
 
