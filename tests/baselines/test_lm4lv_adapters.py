@@ -33,7 +33,9 @@ def test_task_tokens_begin_as_zeros_and_each_task_has_its_own():
     assert not fresh.learnable_task_token.any()
     made = adapters()
     assert torch.equal(made.task("rotation/90"), made.learnable_task_token[1])
-    with pytest.raises(LookupError, match="no task tokens for 'rotation/180'; there are some for denoi"):
+    with pytest.raises(
+        LookupError, match="no task tokens for 'rotation/180'; there are some for denoi"
+    ):
         made.task(task_of("rotation", "180"))
 
 
