@@ -24,12 +24,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PackBackbone:
-    """A backbone as `pack.json` names it; `kind` says which loader reads `source`."""
+    """A backbone as `pack.json` names it; `kind` says which loader reads `source`.
+
+    `settings` are the loader's own, for kinds that have some.
+    """
 
     role: str
     kind: str
     source: str
     dtype: str = "float32"
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,10 @@ def embedded_pack(name: str) -> Path:
     return here.parents[3] / "packs" / name
 
 
-def _backbone(folder: Path, role: str, entry: Mapping[str, str]) -> PackBackbone:
+def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> PackBackbone:
     source = _resolve(folder, entry["source"])
-    return PackBackbone(role, entry["kind"], source, entry.get("dtype", "float32"))
+    dtype, settings = entry.get("dtype", "float32"), dict(entry.get("settings", {}))
+    return PackBackbone(role, entry["kind"], source, dtype, settings)
 
 
 def _resolve(folder: Path, source: str) -> str:

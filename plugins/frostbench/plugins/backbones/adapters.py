@@ -89,7 +89,7 @@ def adapted(lm: CausalLM, adapter: Adapter) -> CausalLM:
             raise ValueError(f"{where} does not fit {_of(lm)}: {'; '.join(problems)}.")
         # Nothing but the adapter's own tensors is among them, so that none of the base is written.
         set_peft_model_state_dict(model, given)
-    return CausalLM(model.get_base_model(), lm.tokenizer, f"{lm.identity} with {adapter.name}")
+    return lm.over(model.get_base_model(), f"{lm.identity} with {adapter.name}")
 
 
 def shared_copy(model: nn.Module) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import Tensor
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.linears import speed_up_linears
 from frostbench.plugins.backbones.pretrained import load_pretrained
+from frostbench.plugins.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
 
 CACHED_TEXTS = 1 << 16
 
@@ -116,6 +117,45 @@ class CausalLM:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens included."""
         return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+    def length(self, segment: Segment) -> int:
+        """How many positions a segment takes; the network is not run.
+
+        Raises:
+            ValueError: it is a picture, and the model takes none.
+        """
+        match segment:
+            case Text(text):
+                return len(self.encode(text))
+            case Ids(ids):
+                return len(ids)
+            case Vectors(vectors):
+                return len(vectors)
+            case Picture():
+                raise ValueError(
+                    f"{self.identity or 'a language model'} takes no images; it reads text, ids "
+                    "and vectors."
+                )
+
+    def spans(self, prompt: Prompt) -> tuple[range, ...]:
+        """The positions of each of `prompt.segments` in the prompt as the engine reads it.
+
+        They are what `Attend` counts: from 0, the beginning-of-sequence token included where the
+        prompt has it.
+
+        Raises:
+            ValueError: it holds a picture, and the model takes none.
+        """
+        at = int(prompt.bos and self.bos_id is not None)
+        spans = []
+        for segment in prompt.segments:
+            spans.append(range(at, at + self.length(segment)))
+            at = spans[-1].stop
+        return tuple(spans)
+
+    def over(self, model: Any, identity: str) -> "CausalLM":
+        """The same reader over another network of the same architecture."""
+        return CausalLM(model, self.tokenizer, identity)
 
     @property
     def _table(self) -> Any:

@@ -29,8 +29,8 @@ def load_pretrained(
 
     `automatic` names transformers' class that finds the network's own ("AutoModelForCausalLM"),
     `reads` the one that finds what makes its inputs; `noun` is what errors call the network
-    ("language model"). A folder's weights may be kept with a byte a
-    number (see `precision`). Nothing is downloaded.
+    ("language model"). A folder's weights may be kept with a byte a number (see `precision`).
+    Nothing is downloaded.
 
     Raises:
         ValueError: the folder or a file is missing, damaged, or no such model; the message names

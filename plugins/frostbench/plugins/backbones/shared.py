@@ -103,6 +103,13 @@ def load_masked_lm(entry: BackboneEntry, device: str) -> Any:
     return MaskedLM.load(entry, device)
 
 
+def load_lmm(entry: BackboneEntry, device: str) -> Any:
+    """A frozen multimodal model of transformers."""
+    from frostbench.plugins.backbones.lmm import LMM
+
+    return LMM.load(entry, device)
+
+
 def load_open_clip(entry: BackboneEntry, device: str) -> Any:
     """A frozen open_clip model."""
     from frostbench.plugins.backbones.clip import Clip
@@ -128,6 +135,7 @@ def load_perceptual(entry: BackboneEntry, device: str) -> Any:
 
 KINDS: Mapping[str, Loader] = {
     "causal_lm": load_causal_lm,
+    "lmm": load_lmm,
     "mae": load_mae,
     "masked_lm": load_masked_lm,
     "open_clip": load_open_clip,

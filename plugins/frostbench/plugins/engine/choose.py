@@ -20,7 +20,7 @@ def choose(
     prompt; options that go on are read behind branches of it, at most `most_rows` at a time.
     Padding stands behind an option, where no causal model can see it. Sums are in float32.
     """
-    reading = reader.read([item.inputs(lm.device) for item in items])
+    reading = reader.read([item.inputs(lm) for item in items])
     first = reading.last.float().log_softmax(-1)
     scores = [
         {ids: float(first[at, ids[0]]) for ids in dict.fromkeys(item.strings.values())}

@@ -26,7 +26,7 @@ def generate(
     failures: dict[int, Failed] = {}
     rows = [i for i, writer in enumerate(writers) if not writer.done]
     if rows:
-        reading = reader.read([items[i].inputs(lm.device) for i in rows])
+        reading = reader.read([items[i].inputs(lm) for i in rows])
     while rows:
         _write_next(reading, rows, writers, failures, role)
         live = [i for i in rows if not writers[i].done]

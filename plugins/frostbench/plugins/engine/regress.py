@@ -32,7 +32,7 @@ def regress(
     """
     steps = items[0].new
     feeder = _Feeder(items, lm)
-    reading = reader.read([item.inputs(lm.device) for item in items])
+    reading = reader.read([item.inputs(lm) for item in items])
     rows, width = reading.last.shape
     features = reading.last.new_empty(rows, steps, width, dtype=torch.float32)
     for step in range(steps):

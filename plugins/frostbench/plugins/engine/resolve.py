@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.lmm import LMM, Shown
 from frostbench.plugins.prompts import (
     Ask,
     Choose,
@@ -22,8 +24,10 @@ from frostbench.plugins.prompts import (
     Trie,
     Vectors,
 )
-from frostbench.plugins.waves import Length
+from frostbench.plugins.waves import Length, describe
 
+Part: TypeAlias = tuple[int, ...] | Tensor | Shown
+"""What a segment becomes: token ids, embeddings `[n d]`, or a picture, seen when it is read."""
 Executable: TypeAlias = Generate | Choose | Regress
 Feed: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -38,22 +42,30 @@ class Item:
 
     Attributes:
         ask: What is asked.
-        ids: Token ids, None where the prompt holds embeddings.
-        vectors: Embeddings `[n d]`, None where the prompt is ids alone.
+        parts: What the prompt's segments became, in reading order.
         new: The most tokens that can come behind the prompt.
         strings: The ids of each option (`Choose`) or string (`Trie`).
     """
 
     ask: Executable
-    ids: tuple[int, ...] | None
-    vectors: Tensor | None
+    parts: tuple[Part, ...]
     new: int
     strings: Mapping[str, tuple[int, ...]]
 
-    @property
+    @cached_property
+    def ids(self) -> tuple[int, ...] | None:
+        """Token ids, None where the prompt holds embeddings or pictures."""
+        ids: list[int] = []
+        for part in self.parts:
+            if not isinstance(part, tuple):
+                return None
+            ids += part
+        return tuple(ids)
+
+    @cached_property
     def length(self) -> int:
         """Tokens of the prompt."""
-        return len(self.vectors) if self.ids is None else len(self.ids)  # type: ignore[arg-type]
+        return sum(map(len, self.parts))
 
     @property
     def room(self) -> int:
@@ -63,18 +75,31 @@ class Item:
     @property
     def question(self) -> object:
         """What is asked, as a key; None where the prompt holds embeddings and equals no other."""
-        if self.ids is None:
+        if any(isinstance(part, Tensor) for part in self.parts):
             return None
+        read: object = self.ids
+        if read is None:
+            read = tuple(p.image.digest if isinstance(p, Shown) else p for p in self.parts)
         if isinstance(self.ask, Regress):
-            return self.ids, self.ask.steps, feed_identity(self.ask.feed)
-        return self.ids, self.ask
+            return read, self.ask.steps, feed_identity(self.ask.feed)
+        return read, self.ask
 
-    def inputs(self, device: torch.device) -> Tensor:
+    def inputs(self, lm: CausalLM) -> Tensor:
         """The row that a reader reads: ids `[n]` or embeddings `[n d]`."""
-        if self.ids is None:
-            assert self.vectors is not None
-            return self.vectors
-        return torch.tensor(self.ids, dtype=torch.long, device=device)
+        if self.ids is not None:
+            return torch.tensor(self.ids, dtype=torch.long, device=lm.device)
+        return torch.cat([_row(part, lm) for part in self.parts if len(part)])
+
+
+def _row(part: Part, lm: CausalLM) -> Tensor:
+    match part:
+        case Shown():
+            assert isinstance(lm, LMM)
+            return lm.read(part)
+        case Tensor():
+            return part
+        case _:
+            return lm.embed(part)
 
 
 def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
@@ -87,9 +112,9 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
     """
     ask = _executable(prompt.ask)
     parts = _parts(prompt, lm, role)
+    length = sum(map(len, parts))
     strings = _strings(ask, lm)
     new = _new_tokens(ask, strings, lm)
-    length = sum(len(part) for part in parts)
     if length == 0:
         raise UnanswerableError(
             f"an empty prompt cannot be answered: it has no segments, and backbone {role!r} has no "
@@ -101,11 +126,7 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
             f"the prompt has {length} tokens and asks for up to {new} more, {length + new} in all; "
             f"backbone {role!r} reads at most {limit}."
         )
-    if all(isinstance(part, list) for part in parts):
-        ids = tuple(i for part in parts for i in part)
-        return Item(ask, ids, None, new, strings)
-    rows = [lm.embed(part) if isinstance(part, list) else part for part in parts if len(part)]
-    return Item(ask, None, torch.cat(rows), new, strings)
+    return Item(ask, parts, new, strings)
 
 
 def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
@@ -115,7 +136,7 @@ def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
         UnanswerableError: it cannot be answered for another reason.
     """
     ask = _executable(prompt.ask)
-    tokens = sum(len(part) for part in _parts(prompt, lm, role))
+    tokens = sum(map(len, _parts(prompt, lm, role)))
     return Length(tokens, _new_tokens(ask, _strings(ask, lm), lm), lm.context_length)
 
 
@@ -138,19 +159,19 @@ def _executable(ask: Ask) -> Executable:
     )
 
 
-def _parts(prompt: Prompt, lm: CausalLM, role: str) -> list[list[int] | Tensor]:
+def _parts(prompt: Prompt, lm: CausalLM, role: str) -> tuple[Part, ...]:
     bos = lm.bos_id
-    parts: list[list[int] | Tensor] = [[bos]] if prompt.bos and bos is not None else []
-    return [*parts, *(_part(segment, lm, role) for segment in prompt.segments)]
+    begun: tuple[Part, ...] = ((bos,),) if prompt.bos and bos is not None else ()
+    return (*begun, *(_part(segment, lm, role) for segment in prompt.segments))
 
 
-def _part(segment: Segment, lm: CausalLM, role: str) -> list[int] | Tensor:
+def _part(segment: Segment, lm: CausalLM, role: str) -> Part:
     match segment:
         case Text(text):
-            return lm.encode(text)
+            return _without_images(tuple(lm.encode(text)), lm)
         case Ids(ids):
             _check_ids(ids, lm, "the prompt holds")
-            return list(ids)
+            return _without_images(ids, lm)
         case Vectors(vectors):
             if vectors.dim() != 2 or vectors.shape[1] != lm.width:
                 raise UnanswerableError(
@@ -160,10 +181,28 @@ def _part(segment: Segment, lm: CausalLM, role: str) -> list[int] | Tensor:
             if not bool(torch.isfinite(vectors).all()):
                 raise UnanswerableError("the prompt holds embeddings that are not finite numbers.")
             return vectors.detach().to(lm.device, lm.dtype)
+        case Picture(image) if isinstance(lm, LMM):
+            try:
+                return lm.shown(image)
+            except ValueError as error:  # of the processor: not every size can be shown
+                raise UnanswerableError(
+                    f"backbone {role!r} cannot be shown a picture of {image.size[0]} x "
+                    f"{image.size[1]}: {describe(error)}."
+                ) from error
         case Picture():
             raise UnanswerableError(
                 f"backbone {role!r} takes no images; it reads text, ids and vectors."
             )
+
+
+def _without_images(ids: tuple[int, ...], lm: CausalLM) -> tuple[int, ...]:
+    """The ids, if none of them stands for a picture that is not there."""
+    if isinstance(lm, LMM) and lm.image_id in ids:
+        raise UnanswerableError(
+            f"the prompt's text holds {lm.decode([lm.image_id])!r}, in whose place a picture is "
+            "read; put a Picture segment there."
+        )
+    return ids
 
 
 def _check_ids(ids: Sequence[int] | frozenset[int], lm: CausalLM, what: str) -> None:

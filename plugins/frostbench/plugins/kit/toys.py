@@ -12,11 +12,12 @@ from torch import Tensor
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.backbones.lmm import LMM
 from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.waves import Engine
 
-ROLES = ("llm", "clip", "mlm", "mae")
+ROLES = ("llm", "clip", "mlm", "mae", "lmm")
 SEED = 20_240_617
 CONTEXT = 2048  # positions of the toy language model
 CORRUPTIONS = ("blur", "inpainting")  # what the kit's requests ask to undo
@@ -40,7 +41,7 @@ def seeded(seed: int = SEED) -> Iterator[None]:
 @lru_cache(maxsize=1)
 def backbones() -> SharedBackbones:
     """Toys for all of `ROLES`; the same object every time."""
-    makers = {"llm": llm, "clip": clip, "mlm": mlm, "mae": mae}
+    makers = {"llm": llm, "clip": clip, "mlm": mlm, "mae": mae, "lmm": lmm}
     return SharedBackbones(
         [BackboneEntry(role, f"toy_{role}", "toy") for role in ROLES],
         kinds={f"toy_{role}": lambda entry, device: makers[entry.role]() for role in ROLES},
@@ -123,6 +124,55 @@ def mae() -> MAE:
     )
     with seeded():
         return MAE(ViTMAEForPreTraining(config), "toy")
+
+
+def lmm() -> LMM:
+    """A LLaVA with random weights that sees 4 x 4 patches of the middle of a picture."""
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaImageProcessor,
+        LlavaProcessor,
+    )
+
+    tokenizer = _tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    vision = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=16,
+        patch_size=4,
+        initializer_range=0.2,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    image_id = tokenizer.convert_tokens_to_ids("<image>")
+    config = LlavaConfig(vision_config=vision, text_config=text, image_token_id=image_id)
+    images = LlavaImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    processor = LlavaProcessor(
+        images,
+        tokenizer,
+        patch_size=4,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+    )
+    with seeded():
+        return LMM(LlavaForConditionalGeneration(config), processor, "toy")
 
 
 def clip() -> Clip:

@@ -1,0 +1,283 @@
+"""A frozen multimodal model of transformers, asked as the language model that it holds.
+
+A picture goes through the model's own vision tower and projector once, and its features take the
+places of the image tokens that the model's own processor writes. From there on the engine reads
+embeddings, as it does with any language model. Whether that is how the model reads pictures is
+tried when it is loaded.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.fitting import ramps, square
+from frostbench.plugins.backbones.layouts import LayoutError, Ramped, denormalised, lay
+from frostbench.plugins.backbones.pretrained import load_pretrained
+from frostbench.plugins.backbones.views import View
+from frostbench.plugins.images import Image, to_pillow
+from frostbench.plugins.prompts import Picture, Segment
+from frostbench.plugins.settings import read_settings
+from frostbench.plugins.waves import describe
+
+CACHED_BYTES = 1 << 28  # features of pictures that are kept
+CACHED_SIZES = 1 << 12
+
+# Relative to the logits' spread: how far features put in place may be from the model's own forward.
+# Both do the same products, so that half precision rounds alike.
+TOLERANCE, HALF_TOLERANCE = 1e-4, 1e-2
+
+
+@dataclass(frozen=True)
+class LmmSettings:
+    """What is a choice about a multimodal model.
+
+    Attributes:
+        pad: Show the whole picture, its longer side resized to the model's square and the rest
+            padded with the processor's mean, as F-LMM does, instead of what the model's own
+            processor does (LLaVA-1.5's crops the middle). Not for models that cut tiles.
+    """
+
+    pad: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture as a part of a prompt: the ids that the processor writes for it.
+
+    `places` are those of its image tokens, where features go.
+    """
+
+    image: Image
+    ids: tuple[int, ...]
+    places: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class LMM(CausalLM):
+    """A multimodal model and its processor.
+
+    Attributes:
+        model: The whole network, vision tower included, frozen, in evaluation mode.
+        processor: The processor that came with it.
+        image_id: The token in whose places a picture's features are read.
+
+    Raises:
+        ValueError: it reads pictures in another way than as embeddings in the places of image
+            tokens, or its processor cannot be asked for one picture.
+    """
+
+    def __init__(
+        self, model: Any, processor: Any, identity: str = "", settings: LmmSettings | None = None
+    ) -> None:
+        super().__init__(model, processor.tokenizer, identity)
+        self.processor = processor
+        self.settings = settings or LmmSettings()
+        self.image_id = int(model.config.image_token_id)
+        self._ids: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self._views: dict[tuple[int, int], tuple[View, ...]] = {}
+        self._features: OrderedDict[str, Tensor] = OrderedDict()
+        images = processor.image_processor
+        red, green, blue = (int(255 * mean) for mean in images.image_mean)
+        self._background = (red, green, blue)
+        self._side = _side(images, self._name) if self.settings.pad else 0
+        self._check()
+
+    @classmethod
+    def load(cls, entry: BackboneEntry, device: str = "cpu") -> "LMM":
+        """Load from a local folder, or by hub id from the local Hugging Face cache.
+
+        Nothing is downloaded.
+
+        Raises:
+            ValueError: the folder or a file is missing, damaged, or no multimodal model that this
+                class can serve; the message names it.
+        """
+        settings = read_settings(LmmSettings, entry.settings, f"backbone {entry.role!r}")
+        automatic, noun = "AutoModelForImageTextToText", "multimodal model"
+        loaded = load_pretrained(automatic, entry, device, noun, reads="AutoProcessor")
+        return cls(*loaded, settings)
+
+    def over(self, model: Any, identity: str) -> "LMM":
+        """The same processor over another network of the same architecture."""
+        return LMM(model, self.processor, identity, self.settings)
+
+    def length(self, segment: Segment) -> int:
+        """How many positions a segment takes; the network is not run."""
+        if isinstance(segment, Picture):
+            return len(self.shown(segment.image))
+        return super().length(segment)
+
+    def shown(self, image: Image) -> Shown:
+        """The picture as a part of a prompt; the network is not run."""
+        return Shown(image, *self._of(image.size))
+
+    def read(self, shown: Shown) -> Float[Tensor, "n d"]:
+        """The embeddings of a picture's part: features at image tokens, the table's elsewhere."""
+        return self._read(shown.ids, shown.places, self.features(shown.image))
+
+    def _read(
+        self, ids: Sequence[int], places: Sequence[int], features: Float[Tensor, "n d"]
+    ) -> Float[Tensor, "m d"]:
+        if len(features) != len(places):
+            raise ValueError(
+                f"{self._name} makes {len(features)} features of a picture, and its processor "
+                f"writes {len(places)} image tokens for them."
+            )
+        here = set(places)
+        others = [place for place in range(len(ids)) if place not in here]
+        rows = features.new_empty(len(ids), self.width)
+        rows[torch.tensor(places, device=self.device)] = features
+        if others:
+            table = self.embed([ids[place] for place in others])
+            rows[torch.tensor(others, device=self.device)] = table
+        return rows
+
+    def features(self, image: Image) -> Float[Tensor, "n d"]:
+        """What the vision tower and the projector make of a picture, one row an image token.
+
+        Some are kept, those used last.
+        """
+        kept = self._features.pop(image.digest, None)
+        if kept is None:
+            kept = self._see(self._process(image))
+        self._features[image.digest] = kept
+        while len(self._features) > 1 and self._bytes() > CACHED_BYTES:
+            self._features.popitem(last=False)
+        return kept
+
+    def _bytes(self) -> int:
+        return sum(rows.numel() * rows.element_size() for rows in self._features.values())
+
+    def views(self, image: Image) -> tuple[View, ...]:
+        """How the picture's positions lie on it: one grid, or a coarse and a fine one (LLaVA-Next).
+
+        The network is not run. Offsets count from where the picture begins in a prompt.
+
+        Raises:
+            ValueError: the processor lays pictures out in a way that is not known here.
+        """
+        size = image.size
+        if size not in self._views:
+            images = self.processor.image_processor
+            try:
+                tiles = denormalised(self._process(ramps(size))["pixel_values"], images)
+                ramped = Ramped(size, self._of(size)[1], tiles, self.settings.pad)
+                views = lay(ramped, self.model.config, images)
+            except LayoutError as error:
+                raise ValueError(
+                    f"the processor of {self._name} {error}; positions are known on pictures of "
+                    "LLaVA-1.5, of LLaVA-Next, and of models that read one square."
+                ) from error
+            _keep(self._views, size, views)
+        return self._views[size]
+
+    def _of(self, size: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The ids that the processor writes for a picture of this size, and its image tokens."""
+        if size not in self._ids:
+            ids = tuple(self._process(ramps(size))["input_ids"][0].tolist())
+            places = tuple(place for place, token in enumerate(ids) if token == self.image_id)
+            if not places:
+                raise ValueError(
+                    f"the processor of {self._name} writes no token {self.image_id} for a picture, "
+                    "in whose places the network would read it."
+                )
+            _keep(self._ids, size, (ids, places))
+        return self._ids[size]
+
+    def _process(self, image: Image, behind: str = "") -> Any:
+        """The processor's inputs for a text of one picture, with `behind` behind it."""
+        picture = (
+            to_pillow(image.pixels)
+            if not self.settings.pad
+            else square(image, self._side, self._background)
+        )
+        return self.processor(
+            images=[picture],
+            text=[self.processor.image_token + behind],
+            add_special_tokens=False,
+            return_tensors="pt",
+        )
+
+    def _see(self, inputs: Any) -> Float[Tensor, "n d"]:
+        """Features of the picture in the processor's inputs."""
+        wanted = self.processor.image_processor.model_input_names
+        given = {name: self._placed(inputs[name]) for name in wanted if name in inputs}
+        # Not in inference mode, so that whoever trains on what was read of them can.
+        with torch.inference_mode(False), torch.no_grad():
+            seen = self.model.get_image_features(**given)
+        found = getattr(seen, "pooler_output", seen)
+        parts = found if isinstance(found, list | tuple) else [found]
+        return torch.cat([part.flatten(0, -2) for part in parts]).to(self.device, self.dtype)
+
+    def _placed(self, value: Tensor) -> Tensor:
+        value = torch.as_tensor(value)
+        return value.to(self.device, self.dtype if value.is_floating_point() else None)
+
+    @torch.no_grad()
+    def _check(self) -> None:
+        """See that features in the places of image tokens are all that the network reads.
+
+        Its own forward is held against them: a network that attends to a picture in both
+        directions (Gemma 3, PaliGemma), counts positions in two dimensions (Qwen2-VL) or reads
+        features in deeper layers too says something else there.
+
+        Raises:
+            ValueError: they are not.
+        """
+        draw = torch.Generator().manual_seed(0)
+        image = Image(torch.rand(3, 48, 64, generator=draw), "noise")
+        try:
+            inputs = self._process(image, " a")
+            ids = tuple(inputs["input_ids"][0].tolist())
+            places = tuple(place for place, token in enumerate(ids) if token == self.image_id)
+            given = {name: self._placed(value) for name, value in inputs.items()}
+            wanted = self.model(**given, use_cache=False).logits[0, -1].float()
+            rows = self._read(ids, places, self._see(inputs))
+            found = self.model(inputs_embeds=rows[None], use_cache=False).logits[0, -1].float()
+        except Exception as error:
+            raise ValueError(
+                f"{self._name} cannot be asked about a picture by way of image tokens: "
+                f"{describe(error)}."
+            ) from error
+        spread = (wanted - wanted.mean()).norm()
+        most = TOLERANCE if self.dtype in (torch.float32, torch.float64) else HALF_TOLERANCE
+        if not bool((found - wanted).norm() <= most * spread):
+            raise ValueError(
+                f"{self._name}, a {type(self.model).__name__}, reads a picture in another way than "
+                "as embeddings in the places of its image tokens, and would be answered for "
+                "wrongly; models of LLaVA's family are served."
+            )
+
+    @property
+    def _name(self) -> str:
+        return f"multimodal model {self.identity or 'without a name'}"
+
+
+def _keep(kept: dict[Any, Any], key: object, value: object) -> None:
+    if len(kept) >= CACHED_SIZES:
+        kept.clear()
+    kept[key] = value
+
+
+def _side(images: Any, name: str) -> int:
+    """The side of the one square that an image processor makes of a picture.
+
+    Raises:
+        ValueError: it makes something else.
+    """
+    blank = ramps((64, 64))
+    made = torch.as_tensor(images([to_pillow(blank.pixels)], return_tensors="pt")["pixel_values"])
+    if made.dim() != 4 or len(made) != 1 or made.shape[-1] != made.shape[-2]:
+        raise ValueError(
+            f"{name} reads no single square but {tuple(made.shape)}; leave the setting 'pad' out."
+        )
+    return int(made.shape[-1])

@@ -1,0 +1,42 @@
+"""How the positions that a multimodal model gives to a picture lie on it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in a picture's pixels, counted from its upper left corner."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+@dataclass(frozen=True)
+class View:
+    """A grid of image positions, row by row.
+
+    Attributes:
+        offset: The first cell's place within what the picture takes of a prompt.
+        rows: Cells from top to bottom.
+        columns: Cells from left to right.
+        stride: Places from a row to the next: `columns`, or one more where a newline ends each row.
+        box: What the grid covers. It reaches beyond the picture where that was padded, and leaves
+            edges out where they were cropped away.
+    """
+
+    offset: int
+    rows: int
+    columns: int
+    stride: int
+    box: Box
+
+    def positions(self, start: int = 0) -> tuple[int, ...]:
+        """The cells' places in a prompt where the picture begins at `start`, row by row."""
+        first = start + self.offset
+        return tuple(
+            first + row * self.stride + column
+            for row in range(self.rows)
+            for column in range(self.columns)
+        )
