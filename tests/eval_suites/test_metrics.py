@@ -9,14 +9,15 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from frostbench.eval_suites.metrics.accuracy import accuracy_exact, accuracy_prefix
 from frostbench.eval_suites.metrics.luma import studio_luma
 from frostbench.eval_suites.metrics.psnr import psnr, psnr_rgb, psnr_rgb_crop4, psnr_y
-from frostbench.eval_suites.metrics.ssim import ssim_rgb, ssim_y
+from frostbench.eval_suites.metrics.ssim import ssim_rgb, ssim_rgb_crop4, ssim_y
 from frostbench.plugins.images import Image
 from frostbench.plugins.predictions import ImagePrediction, TextPrediction
 from frostbench.plugins.task import Metric, MetricContext
 
 CONTEXT = MetricContext(backbones=None)
 PICTURE_METRICS = [
-    factory(CONTEXT) for factory in (psnr_rgb, psnr_y, psnr_rgb_crop4, ssim_rgb, ssim_y)
+    factory(CONTEXT)
+    for factory in (psnr_rgb, psnr_y, psnr_rgb_crop4, ssim_rgb, ssim_rgb_crop4, ssim_y)
 ]
 BY_ID = {metric.id: metric for metric in PICTURE_METRICS}
 
@@ -59,6 +60,9 @@ def test_ssim_agrees_with_scikit_image(seed):
     }
     expected = structural_similarity(a, b, data_range=1, channel_axis=-1, **options)
     assert score("ssim[rgb]", ours, truth) == pytest.approx(expected, abs=1e-9)
+    inner = (slice(4, -4), slice(4, -4))
+    cropped = structural_similarity(a[inner], b[inner], data_range=1, channel_axis=-1, **options)
+    assert score("ssim[rgb-crop4]", ours, truth) == pytest.approx(cropped, abs=1e-9)
     a, b = rgb2ycbcr(a)[..., 0], rgb2ycbcr(b)[..., 0]
     luma = structural_similarity(a, b, data_range=255, **options)
     assert score("ssim[y]", ours, truth) == pytest.approx(luma, abs=1e-9)
@@ -116,8 +120,9 @@ def test_a_picture_metric_refuses_what_it_cannot_score(name):
 def test_pictures_too_small_for_the_window_or_the_crop_are_unscored():
     with pytest.raises(ValueError, match="11 x 11 pixels, the picture only 10 x 30"):
         score("ssim[rgb]", torch.zeros(3, 10, 30), torch.zeros(3, 10, 30))
-    with pytest.raises(ValueError, match="has no inside"):
-        score("psnr[rgb-crop4]", torch.zeros(3, 8, 30), torch.zeros(3, 8, 30))
+    for metric in ("psnr[rgb-crop4]", "ssim[rgb-crop4]"):
+        with pytest.raises(ValueError, match="has no inside"):
+            score(metric, torch.zeros(3, 8, 30), torch.zeros(3, 8, 30))
 
 
 def test_exact_accuracy_wants_the_whole_label_and_prefix_accuracy_its_beginning():

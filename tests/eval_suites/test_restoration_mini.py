@@ -4,6 +4,7 @@ import pytest
 
 from frostbench.eval_suites.data.datasets import GlyphPortraits, RestorationPictures
 from frostbench.eval_suites.restoration.pictures import Pictures
+from frostbench.eval_suites.restoration.settings import PROTOCOLS
 from frostbench.eval_suites.restoration.tasks import Inpainting, Rotation, Shift
 from frostbench.eval_suites.understanding.classification import FewShotClassification
 from frostbench.eval_suites.understanding.episodes import EpisodeSource, Portraits
@@ -26,7 +27,8 @@ def test_the_pack_s_data_sets_are_what_the_tasks_ask_for(pictures):
 
 @pytest.mark.parametrize("task", [Inpainting, Shift, Rotation])
 def test_restorations_run_on_the_pack(task, pictures):
-    drawn = list(task(task.settings()).instances(pictures, 2, 0))
+    published = task.settings(protocols=PROTOCOLS)
+    drawn = list(task(published).instances(pictures, 2, 0))
     assert [i.protocol for i in drawn] == ["oracle_context"] * 2 + ["held_out_context"] * 2
     for instance in drawn:
         assert instance.target.size == instance.request.image.size == (64, 64)

@@ -7,9 +7,15 @@ from collections.abc import Iterable
 
 from frostbench.eval_suites.restoration.settings import (
     DeblurringSettings,
+    DenoisingSettings,
+    DerainingSettings,
+    FlippingSettings,
     MaskedRestorationSettings,
+    MaskRemovalSettings,
+    PepperNoiseSettings,
     ReconstructionSettings,
     RestorationSettings,
+    RotationSettings,
     ShiftSettings,
     masked_card,
     reconstruction_card,
@@ -46,6 +52,7 @@ _METRICS = {
     "psnr[y]": "psnr:psnr_y",
     "psnr[rgb-crop4]": "psnr:psnr_rgb_crop4",
     "ssim[rgb]": "ssim:ssim_rgb",
+    "ssim[rgb-crop4]": "ssim:ssim_rgb_crop4",
     "ssim[y]": "ssim:ssim_y",
     "lpips[mini]": "mini:LpipsMini",
     "lpips[alex]": "lpips_published:lpips_alex",
@@ -72,8 +79,15 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
         "Outpainting": restoration_card("outpainting", RestorationSettings()),
         "Deblurring": restoration_card("deblurring", DeblurringSettings()),
         "Shift": restoration_card("shift", ShiftSettings()),
-        "Rotation": restoration_card("rotation", RestorationSettings()),
+        "Rotation": restoration_card("rotation", RotationSettings()),
         "Reconstruction": reconstruction_card(ReconstructionSettings()),
+    }
+    low_level = {
+        "Denoising": restoration_card("denoising", DenoisingSettings()),
+        "PepperNoise": restoration_card("pepper_noise", PepperNoiseSettings()),
+        "Deraining": restoration_card("deraining", DerainingSettings()),
+        "MaskRemoval": restoration_card("mask_removal", MaskRemovalSettings()),
+        "Flipping": restoration_card("flipping", FlippingSettings()),
     }
     return [
         Offer(
@@ -93,6 +107,7 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
             f"{_HERE}.understanding.semantic_interpretation:SemanticInterpretation",
         ),
         *(Offer(card, f"{_HERE}.restoration.tasks:{name}") for name, card in restorations.items()),
+        *(Offer(card, f"{_HERE}.restoration.low_level:{name}") for name, card in low_level.items()),
         Offer(
             masked_card(MaskedRestorationSettings()),
             f"{_HERE}.restoration.masked:MaskedRestoration",

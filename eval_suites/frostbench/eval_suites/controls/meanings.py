@@ -25,5 +25,7 @@ MEANINGS: Mapping[str, str] = {
     ),
     "no_adapter": "the method's own prompts answered by the frozen model without its adapter",
     "class_name": "the name of the picture's class as its only word",
+    "no_llm": "the method with a map of its own in place of the language model",
+    "floor": "the method's own reconstruction of the corrupted picture",
     "ceiling": "the method's own reconstruction of the clean picture",
 }

@@ -10,6 +10,20 @@ from frostbench.eval_suites.metrics.pair import picture_pair
 from frostbench.plugins.predictions import Prediction
 from frostbench.plugins.task import Target
 
+BORDER = 4
+"""Pixels that LM4LV's evaluation (BasicSR's `crop_border`) leaves out on each side."""
+
+
+def inside(metric: str, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 inner_h inner_w"]:
+    """The picture without its outer 4 pixels.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    if min(pixels.shape[1:]) <= 2 * BORDER:
+        raise ValueError(f"{metric}: a picture of {2 * BORDER} pixels or less has no inside.")
+    return pixels[:, BORDER:-BORDER, BORDER:-BORDER]
+
 
 @dataclass
 class PictureMetric:

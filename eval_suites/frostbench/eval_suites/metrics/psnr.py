@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.eval_suites.metrics.luma import studio_luma
-from frostbench.eval_suites.metrics.picture import PictureMetric
+from frostbench.eval_suites.metrics.picture import PictureMetric, inside
 from frostbench.plugins.task import MetricContext
 
 CAP = 100.0
@@ -45,8 +45,6 @@ def psnr_rgb_crop4(_: MetricContext) -> PictureMetric:
     """`psnr[rgb-crop4]`: without the outer 4 pixels on each side, as LM4LV scores (BasicSR)."""
 
     def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
-        if min(target.shape[1:]) <= 8:
-            raise ValueError("psnr[rgb-crop4]: a picture of 8 pixels or less has no inside.")
-        return psnr(prediction[:, 4:-4, 4:-4], target[:, 4:-4, 4:-4])
+        return psnr(inside("psnr[rgb-crop4]", prediction), inside("psnr[rgb-crop4]", target))
 
     return PictureMetric("psnr[rgb-crop4]", score, True, "dB", 0.0, CAP)

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from frostbench.eval_suites.metrics.luma import studio_luma
-from frostbench.eval_suites.metrics.picture import PictureMetric
+from frostbench.eval_suites.metrics.picture import PictureMetric, inside
 from frostbench.plugins.task import MetricContext
 
 SIGMA = 1.5
@@ -41,6 +41,15 @@ def ssim(prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]) -> 
 def ssim_rgb(_: MetricContext) -> PictureMetric:
     """`ssim[rgb]`: the mean of the three channels' SSIM."""
     return PictureMetric("ssim[rgb]", ssim, True, "", -1.0, 1.0)
+
+
+def ssim_rgb_crop4(_: MetricContext) -> PictureMetric:
+    """`ssim[rgb-crop4]`: without the outer 4 pixels on each side, as LM4LV scores (BasicSR)."""
+
+    def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
+        return ssim(inside("ssim[rgb-crop4]", prediction), inside("ssim[rgb-crop4]", target))
+
+    return PictureMetric("ssim[rgb-crop4]", score, True, "", -1.0, 1.0)
 
 
 def ssim_y(_: MetricContext) -> PictureMetric:

@@ -70,11 +70,6 @@ def blurred(pixels: Float[Tensor, "3 h w"], blur: Blur) -> Float[Tensor, "3 h w"
     return smooth[:, 0].clamp(0, 1)
 
 
-def rotated(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 w h"]:
-    """The picture turned by 90 degrees, counter-clockwise, as `numpy.rot90` does."""
-    return torch.rot90(pixels, 1, dims=(1, 2)).contiguous()
-
-
 def crop(
     pixels: Float[Tensor, "3 h w"], top: int, left: int, side: int
 ) -> Float[Tensor, "3 {side} {side}"]:

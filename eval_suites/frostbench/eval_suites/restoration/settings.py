@@ -1,27 +1,43 @@
 """How restorations are asked: settings and cards. Imports no torch."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from frostbench.eval_suites.chosen import check_chosen
+from frostbench.eval_suites.restoration.strengths import (
+    SEVERITIES,
+    STRENGTHS,
+    VARIANTS,
+    VERSION,
+)
 from frostbench.plugins.cards import TaskCard
 
 # PSNR ranks: of these it alone has no setting, no network and no window, and it is a mean over
 # samples, with an interval of its own. LPIPS and FID, which the papers report, stand beside it.
 RANKS_BY = "psnr[rgb]"
 METRICS = ("psnr[rgb]", "ssim[rgb]", "lpips[mini]", "fid[mini]", "psnr[y]")
-PROTOCOLS = ("oracle_context", "held_out_context")
-CONTROLS = ("copy", "majority_vote", "ceiling")
+# A Fréchet distance of eight pictures says nothing. LM4LV scores without the outer 4 pixels.
+LOW_LEVEL_METRICS = (
+    "psnr[rgb]",
+    "ssim[rgb]",
+    "lpips[mini]",
+    "psnr[rgb-crop4]",
+    "ssim[rgb-crop4]",
+)
+ORACLE, HELD_OUT = "oracle_context", "held_out_context"
+PROTOCOLS = (ORACLE, HELD_OUT)
+CONTROLS = ("copy", "majority_vote", "no_llm", "ceiling")
+LOW_LEVEL_CONTROLS = ("copy", "majority_vote", "no_llm", "floor", "ceiling")
 
 
 @dataclass(frozen=True)
-class RestorationSettings:
-    """What restorations have in common.
+class InContextSettings:
+    """What restorations with other pictures for examples have in common.
 
     Attributes:
-        examples: In-context examples: disturbed copies of the clean picture's tokens with
-            `oracle_context`, other pictures with `held_out_context`. The paper's are 10.
-        pool: Pictures that the examples of `held_out_context` are drawn from.
-        protocols: Which of the two are asked.
+        others: Other pictures that are shown before and after the corruption.
+        pool: Pictures that they are drawn from.
+        protocols: Which of `KNOWN` are asked.
         shuffled_tokens: Whether each method is asked once more with another picture's tokens; that
             costs as much as the method itself.
         metrics: What is scored besides `psnr[rgb]`, which ranks; `lpips[alex]`, `lpips[vgg]` and
@@ -29,29 +45,146 @@ class RestorationSettings:
         data: The data set of the pack.
     """
 
-    examples: int = 10
-    pool: int = 40
-    protocols: tuple[str, ...] = PROTOCOLS
+    KNOWN: ClassVar[tuple[str, ...]] = ()
+
+    others: int = 2
+    pool: int = 8
+    protocols: tuple[str, ...] = ()
     shuffled_tokens: bool = False
-    metrics: tuple[str, ...] = METRICS
+    metrics: tuple[str, ...] = LOW_LEVEL_METRICS
     data: str = "restoration_pictures"
 
     def __post_init__(self) -> None:
+        if self.others < 1:
+            raise ValueError(f"others are 1 or more, not {self.others}.")
+        check_chosen("protocols", self.protocols, self.KNOWN)
+
+
+@dataclass(frozen=True)
+class RestorationSettings(InContextSettings):
+    """Restorations as V2L-Tokenizer asks them.
+
+    `examples` are disturbed copies of the clean picture's tokens in `oracle_context`; the paper's
+    are 10. `held_out_context` shows `others`, which are ours to choose.
+    """
+
+    KNOWN: ClassVar[tuple[str, ...]] = PROTOCOLS
+
+    examples: int = 10
+    others: int = 4
+    pool: int = 40
+    protocols: tuple[str, ...] = PROTOCOLS
+    metrics: tuple[str, ...] = METRICS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.examples < 1:
             raise ValueError(f"examples are 1 or more, not {self.examples}.")
-        check_chosen("protocols", self.protocols, PROTOCOLS)
+
+
+@dataclass(frozen=True)
+class SeveritySettings(InContextSettings):
+    """One corruption at three severities.
+
+    Attributes:
+        strengths: The strengths of `mild`, `moderate` and `severe`; `STRENGTHS` says in which unit.
+        degradations: The version of the corruptions, which the numbers depend on.
+    """
+
+    KNOWN: ClassVar[tuple[str, ...]] = SEVERITIES
+
+    protocols: tuple[str, ...] = SEVERITIES
+    strengths: tuple[float, ...] = ()
+    degradations: str = VERSION
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_strengths(self.strengths)
+        check_version(self.degradations)
+
+
+@dataclass(frozen=True)
+class DenoisingSettings(SeveritySettings):
+    """Denoising's own strengths."""
+
+    strengths: tuple[float, ...] = STRENGTHS["denoising"]
+
+
+@dataclass(frozen=True)
+class PepperNoiseSettings(SeveritySettings):
+    """Pepper noise's own strengths."""
+
+    strengths: tuple[float, ...] = STRENGTHS["pepper_noise"]
+
+
+@dataclass(frozen=True)
+class DerainingSettings(SeveritySettings):
+    """Deraining's own strengths."""
+
+    strengths: tuple[float, ...] = STRENGTHS["deraining"]
+
+
+@dataclass(frozen=True)
+class MaskRemovalSettings(SeveritySettings):
+    """Mask removal's own strengths."""
+
+    strengths: tuple[float, ...] = STRENGTHS["mask_removal"]
+
+
+@dataclass(frozen=True)
+class FlippingSettings(InContextSettings):
+    """Flipping has variants, which a method is told, and no strength."""
+
+    KNOWN: ClassVar[tuple[str, ...]] = tuple(VARIANTS["flipping"])
+
+    protocols: tuple[str, ...] = tuple(VARIANTS["flipping"])
+    degradations: str = VERSION
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_version(self.degradations)
 
 
 @dataclass(frozen=True)
 class DeblurringSettings(RestorationSettings):
-    """Deblurring's own: kernel sizes at 128 pixels, each equally likely; see `draw_blur`."""
+    """Deblurring's own.
 
+    Attributes:
+        kernels: Of the published protocols, kernel sizes at 128 pixels, each equally likely; see
+            `draw_blur`.
+        strengths: Of the severities, the blur's standard deviation in pixels at 128.
+        degradations: See `SeveritySettings`.
+    """
+
+    KNOWN: ClassVar[tuple[str, ...]] = (*PROTOCOLS, *SEVERITIES)
+
+    protocols: tuple[str, ...] = (*PROTOCOLS, *SEVERITIES)
+    metrics: tuple[str, ...] = tuple(dict.fromkeys((*METRICS, *LOW_LEVEL_METRICS)))
     kernels: tuple[int, ...] = (5, 7, 7, 9, 9, 11, 11)
+    strengths: tuple[float, ...] = STRENGTHS["deblurring"]
+    degradations: str = VERSION
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_strengths(self.strengths)
+        check_version(self.degradations)
         if not self.kernels or any(size < 3 or size % 2 == 0 for size in self.kernels):
             raise ValueError(f"kernels are odd sizes of 3 or more; they are {self.kernels}.")
+
+
+@dataclass(frozen=True)
+class RotationSettings(RestorationSettings):
+    """Rotation's own: by 90 degrees as published, and the variants, which a method is told."""
+
+    KNOWN: ClassVar[tuple[str, ...]] = (*PROTOCOLS, *VARIANTS["rotation"])
+
+    protocols: tuple[str, ...] = (*PROTOCOLS, *VARIANTS["rotation"])
+    metrics: tuple[str, ...] = tuple(dict.fromkeys((*METRICS, *LOW_LEVEL_METRICS)))
+    degradations: str = VERSION
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_version(self.degradations)
 
 
 @dataclass(frozen=True)
@@ -113,12 +246,46 @@ _SUMMARIES = {
     "outpainting": "fill in the lower half",
     "deblurring": "undo a Gaussian blur of unknown width",
     "shift": "give back the picture before the camera moved to the right",
-    "rotation": "turn back a picture that was turned by 90 degrees counter-clockwise",
+    "rotation": "turn back a picture that was turned counter-clockwise",
+    "denoising": "undo Gaussian noise",
+    "pepper_noise": "fill in single pixels that are black",
+    "deraining": "take away streaks of rain",
+    "mask_removal": "fill in small grey squares; nobody says where they are",
+    "flipping": "flip a picture back",
 }
 
 
-def restoration_card(name: str, settings: RestorationSettings) -> TaskCard:
+def check_strengths(strengths: tuple[float, ...]) -> None:
+    """Refuse strengths that are not one for each severity, rising.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if len(strengths) != len(SEVERITIES) or sorted({*strengths}) != list(strengths):
+        raise ValueError(
+            f"strengths are one for each of {', '.join(SEVERITIES)}, each above the one before; "
+            f"they are {strengths}."
+        )
+    if strengths[0] <= 0:
+        raise ValueError(f"strengths are above 0; the mildest is {strengths[0]}.")
+
+
+def check_version(degradations: str) -> None:
+    """Refuse corruptions of another version than this one's.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if degradations != VERSION:
+        raise ValueError(
+            f"degradations are {VERSION!r} in this version of frostbench, not {degradations!r}."
+        )
+
+
+def restoration_card(name: str, settings: InContextSettings) -> TaskCard:
     """The card of a restoration under some settings."""
+    low_level = any(protocol not in PROTOCOLS for protocol in type(settings).KNOWN)
+    controls = LOW_LEVEL_CONTROLS if low_level else CONTROLS
     return TaskCard(
         name=name,
         suite="restoration",
@@ -127,7 +294,7 @@ def restoration_card(name: str, settings: RestorationSettings) -> TaskCard:
         metrics=_with_rank(settings.metrics),
         ranks_by=RANKS_BY,
         protocols=settings.protocols,
-        controls=(*CONTROLS, *(("shuffled_tokens",) if settings.shuffled_tokens else ())),
+        controls=(*controls, *(("shuffled_tokens",) if settings.shuffled_tokens else ())),
         summary=_SUMMARIES[name],
     )
 
@@ -155,7 +322,7 @@ def masked_card(settings: MaskedRestorationSettings) -> TaskCard:
         reads="image",
         metrics=_with_rank(settings.metrics),
         ranks_by=RANKS_BY,
-        controls=("copy", "mean_fill", "no_adapter", "shuffled_tokens", "ceiling"),
+        controls=("copy", "mean_fill", "no_adapter", "no_llm", "shuffled_tokens", "ceiling"),
         summary="fill in cells hidden at random, without examples, or with an adapter instead",
     )
 

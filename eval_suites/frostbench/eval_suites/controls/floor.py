@@ -1,0 +1,26 @@
+"""The control `floor`: what a method makes of a corrupted picture by tokenizing it alone."""
+
+from frostbench.plugins.requests import Reconstruct, Restore
+from frostbench.plugins.task import Instance
+
+
+def floor(instance: Instance) -> Instance:
+    """The reconstruction of the corrupted picture, in place of a restoration.
+
+    An encoder that cannot say noise leaves some of it out; what a method restores beyond that, it
+    restores by more than its visual tokens.
+
+    Raises:
+        ValueError: the instance restores nothing.
+    """
+    request = instance.request
+    if not isinstance(request, Restore):
+        raise ValueError(
+            f"only restorations have a floor; {request.id!r} is a {type(request).__name__} request."
+        )
+    return Instance(
+        Reconstruct(request.id, request.image, request.seed),
+        instance.target,
+        instance.protocol,
+        instance.cluster,
+    )

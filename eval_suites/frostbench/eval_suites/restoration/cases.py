@@ -1,0 +1,79 @@
+"""Cases: a picture before and after its corruption."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from frostbench.eval_suites.restoration.degradations import degraded, varied
+from frostbench.eval_suites.restoration.pictures import Pictures
+from frostbench.plugins.hiding import hide
+from frostbench.plugins.images import Image
+
+
+@dataclass(frozen=True)
+class Case:
+    """A clean picture, its corrupted one, and which of its pixels are hidden (None: none is)."""
+
+    clean: Image
+    corrupted: Image
+    cluster: str
+    hidden: Bool[Tensor, "h w"] | None = None
+
+
+MakeCase: TypeAlias = Callable[[int, int, int], Case]
+"""From a seed and a number of the data set, and a seed for the corruption, to a case."""
+
+
+def hiding(pictures: Pictures, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]]) -> MakeCase:
+    """A part of each picture is mid-grey, and `hidden`."""
+
+    def case(seed: int, index: int, own: int) -> Case:
+        clean = pictures.get(seed, index)
+        hidden = hidden_of(*clean.image.size)
+        image = Image(hide(clean.image.pixels, hidden), f"{clean.image.name} partly hidden")
+        return Case(clean.image, image, clean.cluster, hidden)
+
+    return case
+
+
+def degrading(pictures: Pictures, corruption: str, strength: float) -> MakeCase:
+    """Each picture under a low-level corruption of one strength, drawn by its own seed."""
+
+    def case(seed: int, index: int, own: int) -> Case:
+        clean = pictures.get(seed, index)
+        pixels = degraded(corruption, clean.image.pixels, strength, own)
+        name = f"{clean.image.name} for {corruption} of {strength:g}"
+        return Case(clean.image, Image(pixels, name), clean.cluster)
+
+    return case
+
+
+def varying(pictures: Pictures, corruption: str, variant: str) -> MakeCase:
+    """Each picture turned or flipped in the same way."""
+
+    def case(seed: int, index: int, own: int) -> Case:
+        clean = pictures.get(seed, index)
+        side_of(clean.image)
+        pixels = varied(corruption, clean.image.pixels, variant)
+        name = f"{clean.image.name} for {corruption} {variant}"
+        return Case(clean.image, Image(pixels, name), clean.cluster)
+
+    return case
+
+
+def side_of(image: Image) -> int:
+    """The side of a square picture.
+
+    Raises:
+        ValueError: it is not square, so that turned or moved it would not fit its target.
+    """
+    height, width = image.size
+    if height != width:
+        raise ValueError(
+            f"shift, rotation and flipping need square pictures; {image.name or 'one'} is "
+            f"{height} x {width}."
+        )
+    return height

@@ -1,0 +1,78 @@
+"""Restorations that a method may learn from pictures before and after the corruption."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from frostbench.eval_suites.restoration.cases import Case, MakeCase
+from frostbench.eval_suites.restoration.pictures import Examples, Pictures
+from frostbench.eval_suites.restoration.settings import InContextSettings, restoration_card
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.plugins.predictions import ImagePrediction, Prediction
+from frostbench.plugins.requests import HeldOutContext, OracleContext, Restore, RestoredPair
+from frostbench.plugins.task import Instance, Task
+
+
+class InContext(Task):
+    """Undo one corruption, in every protocol on the same pictures.
+
+    What a query is corrupted with is drawn from (seed, task, number of the query) alone, and what
+    an example is corrupted with from (seed, task, number of the example).
+    """
+
+    settings: ClassVar[type[InContextSettings]]
+    shortened_by: ClassVar[tuple[str, ...]] = ("others",)
+
+    def __init__(self, settings: InContextSettings) -> None:
+        self._settings = settings
+        self.card = restoration_card(type(self).card.name, settings)
+        self.data = settings.data
+
+    @abstractmethod
+    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
+        """How cases are made of a data set; the same for the same arguments."""
+
+    def variant(self, protocol: str) -> str:
+        """What a method is told of the way in which the corruption was done."""
+        return ""
+
+    def copies(self, protocol: str) -> int:
+        """How many disturbed copies of the clean picture are the examples; 0 shows others."""
+        return 0
+
+    def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` pictures for each protocol, one protocol after the other."""
+        examples = Examples(data, self._settings.pool, seed)
+        for protocol in self._settings.protocols:
+            case_of, copies = self.cases(data, protocol), self.copies(protocol)
+            for index in range(limit):
+                own = seed_of(seed, self.card.name, index)
+                case = case_of(seed, index, own)
+                request = Restore(
+                    id=f"{self.card.name}-{index:05d}",
+                    image=case.corrupted,
+                    corruption=self.card.name,
+                    context=(
+                        OracleContext(case.clean, copies)
+                        if copies
+                        else self._others(case, case_of, examples, own)
+                    ),
+                    hidden=case.hidden,
+                    seed=own,
+                    variant=self.variant(protocol),
+                )
+                yield Instance(request, case.clean, protocol, case.cluster)
+
+    def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
+        """`copy`: the corrupted picture as it came; hidden pixels are mid-grey."""
+        return {"copy": [ImagePrediction(instance.request.image.pixels) for instance in instances]}
+
+    def _others(
+        self, case: Case, case_of: MakeCase, examples: Examples, own: int
+    ) -> HeldOutContext:
+        numbers = examples.choose(case.cluster, self._settings.others, own)
+        cases = [
+            case_of(examples.seed, n, seed_of(examples.seed, self.card.name, "example", n))
+            for n in numbers
+        ]
+        return HeldOutContext(tuple(RestoredPair(case.corrupted, case.clean) for case in cases))
