@@ -301,3 +301,57 @@ def test_masks_and_boxes_are_held_to_the_request():
     assert "were not asked for" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], ("cat",))))
     assert "outside of [0, 1]" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], score=1.5)))
     assert "differ in number" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], ("ball",) * 2)))
+
+
+BROUGHT = "controls are made and keep the same promises"
+
+
+def bringing(good, make):
+    def control(self, name):
+        return make(self) if name == "no_llm" else good.control(self, name)
+
+    return broken(good, card=replace(good.card, controls=("no_llm",)), control=control)
+
+
+def test_a_control_that_answers_as_a_method_does_passes(good):
+    assert failing(bringing(good, lambda method: method)) == set()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda method: "a string", "returned a str, not a Method"),
+        (lambda method: method.control("another"), "LookupError: method 'colours' makes no"),
+    ],
+)
+def test_a_control_that_is_not_made_is_seen(good, make, sentence):
+    assert sentence in detail(bringing(good, make), BROUGHT)
+
+
+def test_a_control_that_breaks_a_promise_is_seen(good):
+    calls = itertools.count()
+
+    def shown(self, tokens):
+        return (Ids((next(calls) % 300,)),)
+
+    said = detail(bringing(good, lambda method: broken(good, shown=shown).toy()), BROUGHT)
+    assert "the control 'no_llm'" in said
+    assert "draw from request.seed alone" in said
+
+
+def test_a_control_of_any_name_is_no_control(good):
+    method = broken(good, control=lambda self, name: self)
+    assert "of a name that no card has" in detail(method, BROUGHT)
+
+
+def test_a_task_that_the_card_declines_is_not_asked_and_must_be_refused(good):
+    declining = replace(good.card, reasons={"denoising": "not trained for it"})
+
+    def prompt(self, request, tokens):
+        if getattr(request, "corruption", "") == "denoising":
+            raise TypeError("not trained for it")
+        return (yield from good.prompt(self, request, tokens))
+
+    assert failing(broken(good, card=declining, prompt=prompt)) == set()
+    name = "declined tasks are refused"
+    assert "'denoise' is answered, though declined" in detail(broken(good, card=declining), name)

@@ -81,7 +81,9 @@ class TaskCard:
 
     `protocols` are the ways in which it can be asked; a task with only one way has none. Metrics
     are ids that carry their protocol, and `ranks_by` is the one that orders the leaderboard.
-    `reads` is what the prediction is: "label", "text", "image", "masks", "boxes".
+    `reads` is what the prediction is: "label", "text", "image", "masks", "boxes". Of the protocols,
+    `levels` ask the same ever harder, the easiest first, and `variants` ask it in several ways: the
+    leaderboard draws a curve of the ones, and points of the others.
     """
 
     name: str
@@ -93,6 +95,16 @@ class TaskCard:
     protocols: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     summary: str = ""
+    levels: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = {*self.levels, *self.variants} - set(self.protocols)
+        if unknown:
+            raise ValueError(
+                f"card of task {self.name!r}: {', '.join(map(repr, sorted(unknown)))} stands among "
+                f"levels or variants and not among protocols {', '.join(self.protocols)}."
+            )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 from frostbench.eval_suites.cli.config import RunConfig, UsageError, own_settings
 from frostbench.eval_suites.runner.plan import (
     AnyMetric,
+    Controls,
     Facts,
     Plan,
     PlannedMethod,
@@ -79,7 +80,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         facts=_facts(pack, {item.task.data for item in planned}),
         tokens=Path(config.cache) if config.cache else _cache_folder(),
         config=_plain(config),
-        controls=built_in_controls() if config.controls else None,
+        controls=_controls(host) if config.controls else None,
         observers=(HostObserver(host, Path(config.out)),),
         seed=config.seed,
         device=config.device,
@@ -89,6 +90,11 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         retry_failed=config.retry_failed,
         replaced={} if config.llm is None else {"llm": _language_models(pack)},
     )
+
+
+def _controls(host: Host) -> Controls:
+    """All controls, also those of methods that do not run: a task may name them all the same."""
+    return built_in_controls(item.card for item in host.methods.values())
 
 
 def find_pack(name: str, host: Host) -> Pack:

@@ -11,6 +11,7 @@ from frostbench.eval_suites.leaderboard.words import Words, words_of
 from frostbench.eval_suites.store.records import Record
 
 SAMPLES = 6  # of each task and protocol, the first by id
+SIDE_BY_SIDE = 2  # of protocols that show the same pictures, harder or in another way
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
         for task in manifest.tasks.values():
             for protocol in task.protocols:
                 samples = found.get((task.name, protocol), {})
+                count = SIDE_BY_SIDE if protocol in task.series else SAMPLES
                 strips = [
-                    _strip(sample, samples[sample], task, manifest) for sample in _shown(samples)
+                    _strip(sample, samples[sample], task, manifest)
+                    for sample in _shown(samples)[:count]
                 ]
                 label = f"run {number}" if len(runs) > 1 else ""
                 if strips:
@@ -107,12 +110,12 @@ def pictures(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
 
 
 def _shown(samples: Mapping[str, Sequence[Record]]) -> list[str]:
-    """The first samples by id whose inputs are kept, or, where none are, whose outputs are."""
+    """The samples by id whose inputs are kept, or, where none are, whose outputs are."""
     with_input = [name for name, found in samples.items() if any(r.pictures for r in found)]
     with_output = [
         name for name, found in samples.items() if any(r.prediction.kind == "image" for r in found)
     ]
-    return sorted(with_input or with_output)[:SAMPLES]
+    return sorted(with_input or with_output)
 
 
 def _strip(sample: str, records: Sequence[Record], task: TaskInfo, manifest: Manifest) -> Strip:

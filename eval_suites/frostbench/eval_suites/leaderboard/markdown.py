@@ -59,7 +59,16 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
             yield remark_sentence(remark)
         for table in section.tables:
             yield ""
-            yield from _table(table)
+            yield f"### {table.task.name}"
+            yield ""
+            if table.task.summary:
+                yield table.task.summary
+                yield ""
+            if table.plain:
+                yield from _table(table.plain)
+            if table.series:
+                yield from [""] * bool(table.plain)
+                yield from _series(table.series)
     yield from _swaps(swaps(leaderboard))
     yield from _reported([row for row in leaderboard.rows if row.kind == "reported"])
 
@@ -73,11 +82,6 @@ def _table(table: Table) -> Iterable[str]:
     with_protocol = any(group.protocol for group in table.groups)
     columns = [*(["protocol"] if with_protocol else []), "method", "rank", *heads]
     columns += ["samples", "s", "prompt tokens", "generated tokens"]
-    yield f"### {table.task.name}"
-    yield ""
-    if table.task.summary:
-        yield table.task.summary
-        yield ""
     yield _row(columns)
     words = 2 + with_protocol
     yield _row([*["---"] * words, *["---:"] * (len(columns) - words)])
@@ -117,6 +121,25 @@ def _value(row: Row | None, form: Format) -> str:
     value = f"**{form(row.value)}**" if row.best else form(row.value)
     interval = form.interval(row.low, row.high)
     return f"{value} [{interval.replace(' to ', ', ')}]" if interval else value
+
+
+def _series(table: Table) -> Iterable[str]:
+    """The ranking metric alone, protocols side by side."""
+    metric, form = table.metrics[0], table.forms[0]
+    unit = f" ({form.unit})" if form.unit else ""
+    head = f"{metric.id}{unit} {arrow(metric.higher_is_better)}"
+    yield _row([head, *(group.protocol or "" for group in table.groups)])
+    yield _row(["---", *["---:"] * len(table.groups)])
+    reasons: dict[str, None] = {}
+    for across in table.side_by_side:
+        name = f"*{across.line.name}*" if across.line.row.control else across.line.name
+        yield _row([name, *(NONE if row is None else _value(row, form) for row in across.rows)])
+        for row in across.rows:
+            if row is not None and row.reason:
+                reasons[f"{across.line.name}: {row.reason}"] = None
+    for note in (*reasons, *dict.fromkeys(group.note for group in table.groups if group.note)):
+        yield ""
+        yield note
 
 
 def _swaps(found: Swaps) -> Iterable[str]:

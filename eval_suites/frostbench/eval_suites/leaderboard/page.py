@@ -7,12 +7,13 @@ from typing import Any
 from markupsafe import Markup
 
 from frostbench.eval_suites.leaderboard import facts as said
+from frostbench.eval_suites.leaderboard.curves import curves
 from frostbench.eval_suites.leaderboard.gallery import Shelf
 from frostbench.eval_suites.leaderboard.plot import for_page, plot
 from frostbench.eval_suites.leaderboard.rows import Leaderboard, Row
 from frostbench.eval_suites.leaderboard.swap import TITLE as SWAP_TITLE
 from frostbench.eval_suites.leaderboard.swap import swaps
-from frostbench.eval_suites.leaderboard.tables import Section, Table, sections
+from frostbench.eval_suites.leaderboard.tables import Table, sections
 from frostbench.eval_suites.leaderboard.templating import environment
 from frostbench.eval_suites.leaderboard.whiskers import whisker
 
@@ -38,7 +39,8 @@ def page(
         .render(
             title=title,
             sections=parts,
-            plots={part.suite: _plot(part) for part in parts},
+            plots={part.suite: _drawn(plot(part)) for part in parts},
+            curves={part.suite: _drawn(curves(part)) for part in parts},
             swaps=swapped,
             swap_title=SWAP_TITLE,
             reported=[row for row in leaderboard.rows if row.kind == "reported"],
@@ -71,8 +73,7 @@ def footnotes(table: Table) -> dict[str, str]:
     return {reason: letter for reason, letter in zip(reasons, letters, strict=False) if reason}
 
 
-def _plot(section: Section) -> Markup | None:
-    drawn = plot(section)
+def _drawn(drawn: str | None) -> Markup | None:
     return None if drawn is None else Markup(for_page(drawn))  # our own SVG
 
 

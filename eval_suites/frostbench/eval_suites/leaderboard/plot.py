@@ -24,6 +24,8 @@ MARKERS = {
     "no_image": "s",
     "other_image": "D",
     "no_adapter": "<",
+    "no_llm": "P",
+    "floor": "4",
     "class_name": "^",
 }
 OTHER_MARKERS = "ds^v*p"
@@ -39,14 +41,20 @@ def plot(section: Section) -> str | None:
 
     panels: dict[str, list[tuple[Table, Group]]] = defaultdict(list)
     for table in section.tables:
-        for group in table.groups:
+        for group in table.plain.groups if table.plain else ():
             if any(line.row.value is not None for line in (*group.methods, *group.controls)):
                 panels[table.metrics[0].id].append((table, group))
     if not panels:
         return None
-    settings = {
+    with mpl.rc_context(style(section.suite)):
+        return _draw(section, panels)
+
+
+def style(salt: str) -> dict[str, Any]:
+    """How all plots look; plots on one page have different salts, and then different ids."""
+    return {
         "svg.fonttype": "none",
-        "svg.hashsalt": section.suite,
+        "svg.hashsalt": salt,
         "font.family": "sans-serif",
         "font.size": 9,
         "text.color": INK,
@@ -54,8 +62,13 @@ def plot(section: Section) -> str | None:
         "xtick.color": MUTED,
         "ytick.color": INK,
     }
-    with mpl.rc_context(settings):
-        return _draw(section, panels)
+
+
+def as_svg(figure: Any) -> str:
+    """The figure, the same bytes for the same lines."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
 
 
 def for_page(svg: str) -> str:
@@ -85,6 +98,13 @@ def for_paper(svg: str) -> str:
     return svg
 
 
+def colour_of(line: Line) -> str:
+    """The colour of a method, and of what is made of it; grey for what needs none."""
+    if line.colour is None:
+        return MUTED
+    return METHODS[line.colour % len(METHODS)]
+
+
 def _draw(section: Section, panels: Mapping[str, Sequence[tuple[Table, Group]]]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -106,9 +126,7 @@ def _draw(section: Section, panels: Mapping[str, Sequence[tuple[Table, Group]]])
         columnspacing=1.4,
         fontsize=9,
     )
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    return as_svg(figure)
 
 
 def _height(places: Sequence[tuple[Table, Group]]) -> float:
@@ -165,7 +183,7 @@ def _lanes(axis: Any, centre: float, group: Group, form: Format, handles: dict[s
     }
     for line in lines:
         y, row = lanes[line.row.method, line.row.run], line.row
-        colour = METHODS[(line.colour or 0) % len(METHODS)]
+        colour = colour_of(line)
         value = (row.value or 0.0) * form.scale
         if row.low is not None and row.high is not None:
             axis.plot([row.low * form.scale, row.high * form.scale], [y, y], color=colour, lw=1.6)
@@ -186,7 +204,7 @@ def _control(axis: Any, line: Line, y: float, form: Format, handles: dict[str, A
     name = line.row.control or ""
     spare = OTHER_MARKERS[sum(map(ord, name)) % len(OTHER_MARKERS)]
     free = line.row.of is None
-    colour = MUTED if free or line.colour is None else METHODS[line.colour % len(METHODS)]
+    colour = MUTED if free else colour_of(line)
     axis.plot(
         [(line.row.value or 0.0) * form.scale],
         [y],

@@ -78,7 +78,8 @@ class MetricInfo:
 class TaskInfo:
     """A task as it was run; `protocols` is (None,) where it has only one way.
 
-    `corpus` is the hash of the corpus that its metrics learned from, if any did.
+    `corpus` is the hash of the corpus that its metrics learned from, if any did. Of the protocols,
+    `levels` ask the same ever harder, and `variants` in several ways.
     """
 
     name: str
@@ -90,6 +91,13 @@ class TaskInfo:
     controls: Mapping[str, str]
     settings: Mapping[str, Any]
     corpus: str | None = None
+    levels: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The protocols that stand side by side."""
+        return (*self.levels, *self.variants)
 
 
 @dataclass(frozen=True)
@@ -192,4 +200,6 @@ def _task(name: str, entry: Mapping[str, Any]) -> TaskInfo:
         dict(entry.get("controls") or {}),
         dict(entry.get("settings") or {}),
         entry.get("corpus"),
+        tuple(entry.get("levels") or ()),
+        tuple(entry.get("variants") or ()),
     )

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from frostbench.eval_suites.leaderboard.build import CEILING
@@ -26,6 +26,7 @@ class Line:
     colour: int | None
     meaning: str
     verdicts: tuple[Verdict, ...] = ()
+    brought: bool = False  # a control that the method makes itself
 
     @property
     def not_beaten(self) -> tuple[Verdict, ...]:
@@ -57,6 +58,34 @@ class Table:
     groups: tuple[Group, ...]
 
     @property
+    def plain(self) -> "Table | None":
+        """The table of the protocols that stand for themselves."""
+        return self._of([g for g in self.groups if g.protocol not in self.task.series])
+
+    @property
+    def series(self) -> "Table | None":
+        """The table of the protocols that stand side by side, and are read together."""
+        return self._of([g for g in self.groups if g.protocol in self.task.series])
+
+    def _of(self, groups: Sequence[Group]) -> "Table | None":
+        return replace(self, groups=tuple(groups)) if groups else None
+
+    @property
+    def side_by_side(self) -> tuple["Across", ...]:
+        """Each line once, with its rows in all groups; methods in the order of the first."""
+        found: dict[LineKey, list[tuple[int, Line]]] = defaultdict(list)
+        for place, group in enumerate(self.groups):
+            for line in (*group.methods, *group.controls):
+                found[line.row.line].append((place, line))
+        several = []
+        for lines in found.values():
+            rows: list[Row | None] = [None] * len(self.groups)
+            for place, line in lines:
+                rows[place] = line.row
+            several.append(Across(lines[0][1], tuple(rows)))
+        return tuple(sorted(several, key=lambda across: across.line.row.control is not None))
+
+    @property
     def lines(self) -> tuple[Line, ...]:
         """The lines of all groups."""
         return tuple(x for group in self.groups for x in (*group.methods, *group.controls))
@@ -81,6 +110,19 @@ class Table:
             return 0.0, 1.0
         margin = 0.05 * (max(ends) - min(ends)) or 0.5
         return min(ends) - margin, max(ends) + margin
+
+
+@dataclass(frozen=True)
+class Across:
+    """A line in several protocols: its first one, and a row each, None where it has none."""
+
+    line: Line
+    rows: tuple[Row | None, ...]
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it stands in the short table: methods, what needs none, what methods bring."""
+        return self.line.row.control is None or self.line.row.of is None or self.line.brought
 
 
 @dataclass(frozen=True)
@@ -207,7 +249,7 @@ def _line(
 ) -> Line:
     others = {other.metric: other for other in here if other.line == row.line}
     method = row.of if row.control else row.method
-    about = leaderboard.manifests[(row.run or 1) - 1]["methods"].get(row.method, {})
+    about = leaderboard.manifests[(row.run or 1) - 1]["methods"].get(method, {})
     meaning = task.controls.get(row.control or "", "") if row.control else about.get("summary", "")
     return Line(
         row,
@@ -223,6 +265,7 @@ def _line(
             == (row.task, row.protocol, row.method, row.run)
             and not row.control
         ),
+        row.control is not None and row.control in about.get("controls", ()),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from frostbench.eval_suites.leaderboard.curves import curves
 from frostbench.eval_suites.leaderboard.gallery import Shelf, gallery, pictures
 from frostbench.eval_suites.leaderboard.markdown import markdown
 from frostbench.eval_suites.leaderboard.page import TITLE, page
@@ -119,6 +120,7 @@ def _copy_pictures(
 def _write_plots(leaderboard: Leaderboard, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for section in sections(leaderboard):
-        drawn = plot(section)
-        if drawn is not None:
-            (folder / f"{section.suite}.svg").write_text(for_paper(drawn), encoding="utf-8")
+        for name, drawn in (("", plot(section)), ("-curves", curves(section))):
+            if drawn is not None:
+                file = folder / f"{section.suite}{name}.svg"
+                file.write_text(for_paper(drawn), encoding="utf-8")

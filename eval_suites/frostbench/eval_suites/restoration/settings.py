@@ -296,6 +296,8 @@ def restoration_card(name: str, settings: InContextSettings) -> TaskCard:
         protocols=settings.protocols,
         controls=(*controls, *(("shuffled_tokens",) if settings.shuffled_tokens else ())),
         summary=_SUMMARIES[name],
+        levels=tuple(one for one in settings.protocols if one in SEVERITIES),
+        variants=tuple(one for one in settings.protocols if one in VARIANTS.get(name, ())),
     )
 
 

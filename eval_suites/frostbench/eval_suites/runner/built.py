@@ -55,11 +55,23 @@ class Methods:
                 raise TypeError(f"build returned a {type(method).__name__}, not a Method")
             self._notes[name] = tuple(str(sentence) for sentence in method.notes)
             kept = TokenStore(self._tokens, method.fingerprint, self._note)
+            controls = {one: _control(method, one) for one in planned.card.controls}
         except StoreError:
             raise
         except Exception as error:  # an author's code: its failure is a result
             self.failed[name] = f"method {name!r} cannot be built: {describe(error)}."
             return
         tokenizing = Tokenizing(method, kept, self._plan.device, self._plan.tokenize_batch)
-        self.ready[name] = Built(method, tokenizing)
+        self.ready[name] = Built(method, tokenizing, controls)
         self._watch.look()
+
+
+def _control(method: Method, name: str) -> Method | str:
+    """A control that the method makes itself, or why it does not; its own row stands anyway."""
+    try:
+        made = method.control(name)
+        if not isinstance(made, Method):
+            raise TypeError(f"control returned a {type(made).__name__}, not a Method")
+    except Exception as error:  # an author's code: its failure is a result
+        return f"the method cannot make it: {describe(error)}"
+    return made

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from frostbench.eval_suites.runner.guard import check_prediction
 from frostbench.eval_suites.runner.instances import Chunk
@@ -32,10 +32,25 @@ from frostbench.plugins.waves import Engine, describe
 
 @dataclass(frozen=True)
 class Built:
-    """A method that is ready to run."""
+    """A method that is ready to run.
+
+    `controls` are those of its card, or, in place of one that cannot be made, why not.
+    """
 
     method: Method
     tokenizing: Tokenizing
+    controls: Mapping[str, Method | str] = field(default_factory=dict)
+
+    def answering(self, control: str | None) -> Method:
+        """Who answers in the row of a control.
+
+        Raises:
+            ValueError: the method makes the control itself, and failed to.
+        """
+        made = self.controls.get(control or "", self.method)
+        if isinstance(made, str):
+            raise ValueError(made)
+        return made
 
 
 @dataclass(frozen=True)
@@ -78,8 +93,8 @@ class Bench:
             mine = {row: made for row, made in items.items() if row.method == name}
             self._tokenize(built, mine, chunk)
         self._answer(items)
-        for row, made in items.items():
-            decode(made, self.built[row.method].method, self.task)
+        for made in items.values():
+            decode(made, self.task)
         for row, made in items.items():
             records += self._records(row, made, shown)
         self.scoring.forget()
@@ -88,12 +103,17 @@ class Bench:
     def _item(self, row: Row, instance: Instance) -> Item:
         rewrites = {} if self.controls is None else self.controls.rewrites
         rewrite = rewrites.get(row.control or "")
+        built = self.built[row.method]
+        item = Item(row, instance, instance.request, built.method, rewrite)
         try:
-            return Item(row, instance, row.request(instance), rewrite)
+            item.request = row.request(instance)
         except ValueError as error:
-            item = Item(row, instance, instance.request)
             item.fail("request", self.task, str(error))
-            return item
+        try:
+            item.method = built.answering(row.control)
+        except ValueError as error:
+            item.fail("control", self.task, str(error))
+        return item
 
     def _tokenize(self, built: Built, items: Mapping[Row, list[Item]], chunk: Chunk) -> None:
         """Give each item its tokens, and its share of the seconds that they took."""
@@ -133,14 +153,13 @@ class Bench:
     def _answer(self, items: Mapping[Row, list[Item]]) -> None:
         """Methods and what they are compared with share the engine; each control has its own."""
         engines = {} if self.controls is None else self.controls.engines
-        methods = {name: built.method for name, built in self.built.items()}
         shared = [
             item for row, made in items.items() if row.control not in engines for item in made
         ]
-        answer(shared, methods, self.engine, self.task)
+        answer(shared, self.engine, self.task)
         for control, engine in engines.items():
             own = [item for row, made in items.items() if row.control == control for item in made]
-            answer(own, methods, engine, self.task)
+            answer(own, engine, self.task)
 
     def _free(self, chunk: Chunk, shown: "_Shown") -> list[Record]:
         """Records of the controls that need no method."""

@@ -24,12 +24,14 @@ from frostbench.plugins.waves import Engine, Outcome, describe, drive
 class Item:
     """One row of one instance; filled in step by step until it has a prediction or an error.
 
-    `rewrite` makes of the method's prompts what the engine is asked in this row.
+    `method` answers: the row's own, or one that it puts in its place. `rewrite` makes of its
+    prompts what the engine is asked in this row.
     """
 
     row: Row
     instance: Instance
     request: Request
+    method: Method
     rewrite: Callable[[Prompt], Prompt] | None = None
     tokens: Mapping[Image, VisualTokens] = field(default_factory=dict)
     outcome: Any = None
@@ -48,7 +50,7 @@ class Item:
         self.cost = replace(self.cost, seconds=self.cost.seconds + seconds)
 
 
-def answer(items: Sequence[Item], methods: Mapping[str, Method], engine: Engine, task: str) -> None:
+def answer(items: Sequence[Item], engine: Engine, task: str) -> None:
     """Run the prompts of all items together and give each its outcome or its error.
 
     Should the engine itself fail, the items are run method by method and then one by one, so
@@ -59,7 +61,7 @@ def answer(items: Sequence[Item], methods: Mapping[str, Method], engine: Engine,
         return
     try:
         with torch.no_grad():
-            outcomes = drive([_waves(item, methods[item.row.method]) for item in sound], engine)
+            outcomes = drive([_waves(item) for item in sound], engine)
         assert len(outcomes) == len(sound)
     except Exception as error:  # an engine is a plugin too
         groups = _apart(sound)
@@ -67,13 +69,13 @@ def answer(items: Sequence[Item], methods: Mapping[str, Method], engine: Engine,
             sound[0].fail("engine", task, describe(error))
         else:
             for group in groups:
-                answer(group, methods, engine, task)
+                answer(group, engine, task)
         return
     for item, outcome in zip(sound, outcomes, strict=True):
         _take(item, outcome, task)
 
 
-def decode(items: Sequence[Item], method: Method, task: str) -> None:
+def decode(items: Sequence[Item], task: str) -> None:
     """Give each item of one row its prediction or its error.
 
     If they cannot be decoded together they are decoded one at a time.
@@ -82,7 +84,7 @@ def decode(items: Sequence[Item], method: Method, task: str) -> None:
     if not sound:
         return
     begun = time.perf_counter()
-    requests = [item.request for item in sound]
+    requests, method = [item.request for item in sound], sound[0].method
     try:
         with torch.no_grad():
             predictions = check_predictions(
@@ -93,7 +95,7 @@ def decode(items: Sequence[Item], method: Method, task: str) -> None:
             sound[0].fail("decode", task, describe(error))
         else:
             for item in sound:
-                decode([item], method, task)
+                decode([item], task)
         return
     seconds = (time.perf_counter() - begun) / len(sound)
     for item, prediction in zip(sound, predictions, strict=True):
@@ -101,9 +103,9 @@ def decode(items: Sequence[Item], method: Method, task: str) -> None:
         item.spend(seconds)
 
 
-def _waves(item: Item, method: Method) -> Waves:
+def _waves(item: Item) -> Waves:
     """The item's generator; `prompt` is called when it is first advanced, inside `drive`."""
-    return (yield from guarded(method.prompt(item.request, item.tokens), item.rewrite))
+    return (yield from guarded(item.method.prompt(item.request, item.tokens), item.rewrite))
 
 
 def _take(item: Item, outcome: Outcome, task: str) -> None:

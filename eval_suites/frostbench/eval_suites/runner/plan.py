@@ -1,6 +1,6 @@
 """The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -104,7 +104,8 @@ class Controls:
     `engines` answer the method's own prompts without a language model ("majority_vote",
     "token_overlap"); `rewrites` take something from them before the run's own engine answers
     ("no_image", "no_adapter"), and raise ValueError where there is nothing to take; `exchange` says
-    whose tokens each image gets in "shuffled_tokens" and "other_image". `meanings` are one sentence
+    whose tokens each image gets in "shuffled_tokens" and "other_image". `brought` are names of
+    those that methods make themselves ("no_llm"), as their cards say. `meanings` are one sentence
     for each control, method-free ones included, for the manifest.
     """
 
@@ -112,10 +113,15 @@ class Controls:
     exchange: Exchange | None = None
     meanings: Mapping[str, str] = field(default_factory=dict)
     rewrites: Mapping[str, Rewrite] = field(default_factory=dict)
+    brought: frozenset[str] = frozenset({"no_llm"})
 
 
-def built_in_controls() -> Controls:
-    """The controls that frostbench brings."""
+def built_in_controls(cards: Iterable[Card] = ()) -> Controls:
+    """The controls that frostbench brings, and those that methods with these cards bring.
+
+    Raises:
+        ValueError: a method brings one under a name that is taken.
+    """
     from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
     from frostbench.eval_suites.controls.meanings import MEANINGS
     from frostbench.eval_suites.controls.rewrites import without_adapter, without_images
@@ -129,7 +135,16 @@ def built_in_controls() -> Controls:
         "no_image": without_images,
         "no_adapter": without_adapter,
     }
-    return Controls(engines, exchange, MEANINGS, rewrites)
+    brought = set(Controls().brought)
+    for card in cards:
+        taken = sorted(set(card.controls) & set(MEANINGS) - brought)
+        if taken:
+            raise ValueError(
+                f"method {card.name!r} brings a control {taken[0]!r}, which frostbench makes of "
+                "every method; give it another name."
+            )
+        brought.update(card.controls)
+    return Controls(engines, exchange, MEANINGS, rewrites, frozenset(brought))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from frostbench.eval_suites.runner.plan import Plan, PlannedTask
 from frostbench.eval_suites.runner.rows import rows_of
 from frostbench.eval_suites.store.records import Key
 from frostbench.eval_suites.store.tokens import Kept
+from frostbench.plugins.method import Method
 from frostbench.plugins.prompts import Prompt
 from frostbench.plugins.requests import images_of
 from frostbench.plugins.task import Instance
@@ -104,7 +105,10 @@ def check_lengths(
         mine = {trial.protocol: trial.methods for trial in found if trial.planned is planned}
         for instance in _first(planned, plan.seed) if mine else ():
             for name, built in build(mine.get(instance.protocol, ())).items():
-                longest = _longest(engine, _prompts(built, instance))
+                prompts = [
+                    one for method in _answering(built) for one in _prompts(built, method, instance)
+                ]
+                longest = _longest(engine, prompts)
                 if longest is not None and not longest[1].fits:
                     lines.append(_too_long(planned, instance.protocol, name, built, *longest))
     if lines:
@@ -119,7 +123,13 @@ def _first(planned: PlannedTask, seed: int) -> Iterator[Instance]:
         return
 
 
-def _prompts(built: Built, instance: Instance) -> Sequence[Prompt]:
+def _answering(built: Built) -> Iterator[Method]:
+    """The method, and those that it puts in its place."""
+    yield built.method
+    yield from (made for made in built.controls.values() if isinstance(made, Method))
+
+
+def _prompts(built: Built, method: Method, instance: Instance) -> Sequence[Prompt]:
     """The first wave of a request; empty where there is none, for whatever reason."""
     tokens = {}
     for image, kept in built.tokenizing(images_of(instance.request)).items():
@@ -128,7 +138,7 @@ def _prompts(built: Built, instance: Instance) -> Sequence[Prompt]:
         tokens[image] = kept.tokens
     try:
         with torch.no_grad():
-            waves = guarded(built.method.prompt(instance.request, tokens))
+            waves = guarded(method.prompt(instance.request, tokens))
             wave = next(waves)
             waves.close()
     except Exception:  # StopIteration too: a request without prompts

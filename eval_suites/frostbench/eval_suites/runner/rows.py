@@ -4,13 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from frostbench.eval_suites.controls.ceiling import ceiling
+from frostbench.eval_suites.controls.floor import floor
 from frostbench.eval_suites.runner.plan import Controls, PlannedMethod, PlannedTask
 from frostbench.plugins.cards import Card, TaskCard
 from frostbench.plugins.images import Image
 from frostbench.plugins.requests import Request, images_of
 from frostbench.plugins.task import Instance
 
-CEILING = "ceiling"
+RECONSTRUCTED: Mapping[str, Callable[[Instance], Instance]] = {"ceiling": ceiling, "floor": floor}
+"""By control, what is reconstructed in place of a restoration."""
+
 NO_ADAPTER = "no_adapter"
 EXCHANGED: Mapping[str, Callable[[Request], Sequence[Image]]] = {
     "shuffled_tokens": images_of,
@@ -28,7 +31,8 @@ class Row:
 
     def request(self, instance: Instance) -> Request:
         """What the method is asked in this row."""
-        return ceiling(instance).request if self.control == CEILING else instance.request
+        made = RECONSTRUCTED.get(self.control or "")
+        return instance.request if made is None else made(instance).request
 
     def exchanged(self, request: Request) -> Sequence[Image]:
         """The pictures of a request that get the visual tokens of others in this row."""
@@ -59,24 +63,31 @@ def rows_of(
     dashes: list[Mapping[str, str]] = []
     left_out: list[Mapping[str, str]] = []
     for card in sorted((method.card for method in methods), key=lambda card: card.name):
-        if task.request_type not in card.capabilities:
-            reason = card.reason(task.request_type)
+        reason = card.refuses(task)
+        if reason is not None:
             dashes.append({"method": card.name, "task": task.name, "reason": reason})
             continue
         rows.append(Row(card.name))
         for control in bound_controls(task, controls):
-            if control == CEILING and "Reconstruct" not in card.capabilities:
+            if control in RECONSTRUCTED and "Reconstruct" not in card.capabilities:
                 left_out.append(_left_out(card, task, control))
-            elif control != NO_ADAPTER or task.name in card.adapters:
+            elif _has(card, task, control, controls):
                 rows.append(Row(card.name, control))
     return Rows(tuple(rows), tuple(dashes), tuple(left_out))
+
+
+def _has(card: Card, task: TaskCard, control: str, controls: Controls | None) -> bool:
+    """Whether the method has what the control takes away, or brings the control itself."""
+    if control == NO_ADAPTER:
+        return task.name in card.adapters
+    return controls is None or control not in controls.brought or control in card.controls
 
 
 def bound_controls(task: TaskCard, controls: Controls | None) -> list[str]:
     """Those of the task's controls that are made of a method."""
     if controls is None:
         return []
-    made = {*controls.engines, *controls.rewrites, CEILING}
+    made = {*controls.engines, *controls.rewrites, *RECONSTRUCTED, *controls.brought}
     if controls.exchange is not None:
         made |= set(EXCHANGED)
     return [control for control in task.controls if control in made]

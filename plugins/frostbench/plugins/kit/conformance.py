@@ -22,7 +22,7 @@ from frostbench.plugins.kit.requests import pictures, requests
 from frostbench.plugins.kit.sameness import same
 from frostbench.plugins.method import Method, Tokens
 from frostbench.plugins.prompts import Prompt
-from frostbench.plugins.requests import Request, images_of
+from frostbench.plugins.requests import Request, Restore, images_of
 from frostbench.plugins.tokens import VisualTokens, join
 from frostbench.plugins.waves import Engine, Outcome, describe, drive
 
@@ -90,9 +90,25 @@ class Trial:
 
     @cached_property
     def requests(self) -> list[Request]:
-        """Requests of the types that the card declares."""
-        by_type = requests()
-        return [one for kind in sorted(self.method.card.capabilities) for one in by_type[kind]]
+        """Requests of the types that the card declares, without tasks that it declines by name."""
+        card, by_type = self.method.card, requests()
+        declared = [one for kind in sorted(card.capabilities) for one in by_type[kind]]
+        return [one for one in declared if not _declined(card, one)]
+
+    @cached_property
+    def controls(self) -> dict[str, "Trial"]:
+        """A trial of each control that the method makes itself, on the method's own tokens."""
+        trials = {}
+        for name in self.method.card.controls:
+            made = self.method.control(name)
+            _expect(
+                isinstance(made, Method),
+                f"control({name!r}) returned a {type(made).__name__}, not a Method.",
+            )
+            trial = Trial(type(made))
+            trial.method, trial.images, trial.tokens = made, self.images, self.tokens
+            trials[name] = trial
+        return trials
 
     @cached_property
     def images(self) -> list[Image]:
@@ -130,6 +146,11 @@ def _value(request: Request, outcome: Outcome) -> Any:
             f"request {request.id!r} ({_kind(request)}) failed: {outcome.error}"
         )
     return outcome.value
+
+
+def _declined(card: Card, request: Request) -> bool:
+    """Whether the card says by a task's name why the method does not answer this restoration."""
+    return isinstance(request, Restore) and request.corruption in card.reasons
 
 
 def _kind(request: Request) -> str:
@@ -339,6 +360,33 @@ def other_requests_are_refused(trial: Trial) -> None:
         _expect(kind in str(outcome.error), f"a {kind} request ends in {outcome.error!r}.")
 
 
+def declined_tasks_are_refused(trial: Trial) -> None:
+    """A restoration that the card declines by its task's name fails."""
+    card = trial.method.card
+    for request in requests()["Restore"] if "Restore" in card.capabilities else ():
+        if _declined(card, request):
+            images = images_of(request)
+            tokens = dict(zip(images, trial.tokenize(images).split(), strict=True))
+            (outcome,) = drive([trial.method.prompt(request, tokens)], trial.engine)
+            _expect(outcome.error is not None, f"{request.id!r} is answered, though declined.")
+
+
+def controls_are_made_and_keep_the_same_promises(trial: Trial) -> None:
+    """Each control that the card names answers, from the method's tokens, as a method does."""
+    for name, control in trial.controls.items():
+        _expect(bool(control.requests), f"the control {name!r} answers nothing.")
+        for promise in PROMISES_OF_CONTROLS:
+            try:
+                promise(control)
+            except BrokenPromiseError as broken:
+                raise BrokenPromiseError(f"the control {name!r}: {broken}") from broken
+    try:
+        trial.method.control("no control of this name")
+    except LookupError:
+        return
+    raise BrokenPromiseError("control() makes something of a name that no card has.")
+
+
 def requests_are_left_as_they_were(trial: Trial) -> None:
     """No picture, mask or token is written to."""
     fresh = requests()
@@ -359,6 +407,14 @@ def backbones_are_left_as_they_were(trial: Trial) -> None:
     _expect(not changed, f"the method writes to {', '.join(changed)}.")
 
 
+PROMISES_OF_CONTROLS = (
+    prompt_yields_lists_of_prompts,
+    prompting_repeats_itself,
+    outcomes_do_not_depend_on_company,
+    decode_gives_what_was_asked_for,
+    decode_does_not_depend_on_company,
+)
+
 CHECKS: Mapping[str, Callable[[Trial], None]] = {
     function.__name__.replace("_", " "): function
     for function in (
@@ -376,6 +432,8 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
         decode_gives_what_was_asked_for,
         decode_does_not_depend_on_company,
         other_requests_are_refused,
+        declined_tasks_are_refused,
+        controls_are_made_and_keep_the_same_promises,
         requests_are_left_as_they_were,
         backbones_are_left_as_they_were,
     )

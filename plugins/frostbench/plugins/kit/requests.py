@@ -63,16 +63,21 @@ def requests() -> dict[str, list[Request]]:
 
 
 def _restorations(a: Image, b: Image, c: Image, d: Image, e: Image, f: Image) -> list[Request]:
-    """Whole pictures and parts, in both protocols."""
+    """Whole pictures and parts, in both protocols, and ways that only the request tells."""
     height, width = a.size
     hidden = torch.zeros(height, width, dtype=torch.bool)
     hidden[height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = True
     gap = Image(torch.where(hidden, torch.tensor(0.5), a.pixels), name="toy with a gap")
     blurred = Image(torch.nn.functional.avg_pool2d(a.pixels, 5, 1, 2), name="toy blurred")
+    noise = torch.randn(a.pixels.shape, generator=torch.Generator().manual_seed(1))
+    noisy = Image((a.pixels + 0.1 * noise).clamp(0, 1), name="toy with noise")
+    turned = Image(torch.rot90(a.pixels, 1, (1, 2)).contiguous(), name="toy turned")
     pairs = HeldOutContext((RestoredPair(b, c), RestoredPair(d, e), RestoredPair(e, f)))
     return [
-        Restore("deblur", blurred, "blur", OracleContext(a), seed=9),
-        Restore("deblur held out", blurred, "blur", pairs, seed=10),
+        Restore("deblur", blurred, "deblurring", OracleContext(a), seed=9),
+        Restore("deblur held out", blurred, "deblurring", pairs, seed=10),
         Restore("inpaint", gap, "inpainting", OracleContext(a, examples=3), hidden, seed=11),
         Restore("inpaint held out", gap, "inpainting", pairs, hidden, seed=12),
+        Restore("denoise", noisy, "denoising", pairs, seed=17),
+        Restore("turn back", turned, "rotation", pairs, seed=18, variant="90"),
     ]

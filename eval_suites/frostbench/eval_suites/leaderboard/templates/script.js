@@ -25,7 +25,9 @@
     choose(names.length > 3 ? names[0] : "");
   };
   document.querySelectorAll(".task").forEach((task) => {
-    setSwitch(task.querySelector(".box"), [...task.querySelectorAll("tbody[data-protocol]")], "Protocol");
+    task.querySelectorAll(".box").forEach((box) => {
+      setSwitch(box, [...box.querySelectorAll("tbody[data-protocol]")], "Protocol");
+    });
   });
   const gallery = document.querySelector("#gallery");
   if (gallery) {
