@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from frostbench.eval_suites.cli.config import RunConfig
 from frostbench.eval_suites.controls.floor import floor
 from frostbench.eval_suites.data.datasets import ClusteredImage, RestorationPictures
 from frostbench.eval_suites.metrics.psnr import psnr
@@ -183,6 +184,16 @@ def test_wrong_settings_are_told():
 
 
 def test_default_samples_of_the_pack_are_witnesses_enough_to_tell_rows_apart():
-    pictures = RestorationPictures(DATA)
+    pictures, limit = RestorationPictures(DATA), RunConfig().limits["restoration"]
     task = Denoising(DenoisingSettings(protocols=("mild",)))
-    assert len({one.cluster for one in task.instances(pictures, 8, 0)}) >= 6
+    assert len({one.cluster for one in task.instances(pictures, limit, 0)}) >= 6
+
+
+def test_what_is_asked_by_default_is_asked_once():
+    assert Rotation.card.protocols == ("oracle_context", *VARIANTS["rotation"])
+    assert Deblurring.card.protocols == ("oracle_context", *SEVERITIES)
+    turned = instances(Rotation, protocols=("held_out_context", "90 degrees"))
+    half = len(turned) // 2
+    for one, other in zip(turned[:half], turned[half:], strict=True):
+        assert one.request.image == other.request.image
+        assert one.request.context == other.request.context

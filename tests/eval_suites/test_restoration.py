@@ -119,7 +119,8 @@ def test_a_restoration_asks_both_protocols_on_the_same_pictures(task):
     found = {}
     for instance in instances(task):
         found.setdefault(instance.protocol, []).append(instance)
-    assert tuple(found) == task.card.protocols[:2] == ("oracle_context", "held_out_context")
+    assert tuple(found) == ("oracle_context", "held_out_context")
+    assert "oracle_context" in task.card.protocols
     for oracle, held_out in zip(*found.values(), strict=True):
         assert oracle.target == held_out.target
         assert oracle.request.image == held_out.request.image

@@ -147,7 +147,7 @@ class FlippingSettings(InContextSettings):
 
 @dataclass(frozen=True)
 class DeblurringSettings(RestorationSettings):
-    """Deblurring's own.
+    """Deblurring's own; `held_out_context` is for whoever asks: the severities are held out too.
 
     Attributes:
         kernels: Of the published protocols, kernel sizes at 128 pixels, each equally likely; see
@@ -158,7 +158,7 @@ class DeblurringSettings(RestorationSettings):
 
     KNOWN: ClassVar[tuple[str, ...]] = (*PROTOCOLS, *SEVERITIES)
 
-    protocols: tuple[str, ...] = (*PROTOCOLS, *SEVERITIES)
+    protocols: tuple[str, ...] = (ORACLE, *SEVERITIES)
     metrics: tuple[str, ...] = tuple(dict.fromkeys((*METRICS, *LOW_LEVEL_METRICS)))
     kernels: tuple[int, ...] = (5, 7, 7, 9, 9, 11, 11)
     strengths: tuple[float, ...] = STRENGTHS["deblurring"]
@@ -174,11 +174,14 @@ class DeblurringSettings(RestorationSettings):
 
 @dataclass(frozen=True)
 class RotationSettings(RestorationSettings):
-    """Rotation's own: by 90 degrees as published, and the variants, which a method is told."""
+    """Rotation's own: by 90 degrees as published, and the variants, which a method is told.
+
+    `held_out_context` is for whoever asks: "90 degrees" is the same.
+    """
 
     KNOWN: ClassVar[tuple[str, ...]] = (*PROTOCOLS, *VARIANTS["rotation"])
 
-    protocols: tuple[str, ...] = (*PROTOCOLS, *VARIANTS["rotation"])
+    protocols: tuple[str, ...] = (ORACLE, *VARIANTS["rotation"])
     metrics: tuple[str, ...] = tuple(dict.fromkeys((*METRICS, *LOW_LEVEL_METRICS)))
     degradations: str = VERSION
 
