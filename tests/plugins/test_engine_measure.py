@@ -53,7 +53,7 @@ def test_what_is_too_long_is_measured_all_the_same(engine, count, fits):
 def test_what_cannot_be_answered_for_another_reason_says_so(engine):
     with pytest.raises(ValueError, match="no option"):
         engine.measure(Prompt((Text("a"),), Choose(())))
-    with pytest.raises(ValueError, match="not executed yet"):
-        engine.measure(Prompt((Text("a"),), Attend((0,), (1,))))
+    with pytest.raises(ValueError, match="position 9 among its keys"):
+        engine.measure(Prompt((Text("a"),), Attend((1,), (9,))))
     with pytest.raises(LookupError, match="no backbone named"):
         engine.measure(Prompt((Text("a"),), Generate(1), backbone="lmm"))

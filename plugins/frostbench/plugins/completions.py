@@ -69,7 +69,13 @@ class Regressed:
 
 @dataclass(frozen=True, eq=False)
 class Attended:
-    """The answer to `Attend`: rows of attention, and hidden states at the queries."""
+    """The answer to `Attend`: rows of attention, and hidden states at the queries.
+
+    Both are float32, on the model's device. Layers are those that attend, in order (all of them,
+    but for hybrids such as LFM2). Weights are those of the softmax over all that a query sees, so
+    that a row over some keys does not sum to 1. Hidden states stand behind each layer, the last
+    layer's after the model's final norm.
+    """
 
     attention: Float[Tensor, "layers heads queries keys"]
     hidden: Float[Tensor, "layers queries d"]

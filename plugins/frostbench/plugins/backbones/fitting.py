@@ -26,6 +26,11 @@ class Axis:
     stop: float
     size: int
 
+    @classmethod
+    def of(cls, size: int) -> "Axis":
+        """The whole picture, each pixel its own."""
+        return cls(0.0, float(size), size)
+
     def resized(self, size: int) -> "Axis":
         """As many pixels of the same stretch."""
         return replace(self, size=size)
@@ -56,7 +61,7 @@ def fitted(processor: Any, size: tuple[int, int]) -> tuple[Axis, Axis]:
         ValueError: it resizes by another rule.
     """
     height, width = size
-    axes = Axis(0, height, height), Axis(0, width, width)
+    axes = Axis.of(height), Axis.of(width)
     if getattr(processor, "do_pad", False):
         side = max(size)
         axes = axes[0].centred(side), axes[1].centred(side)
@@ -96,7 +101,7 @@ def square(image: Image, side: int, background: tuple[int, int, int]) -> Pillow.
 def squared(size: tuple[int, int], side: int) -> tuple[Axis, Axis]:
     """What `square` shows of a picture of `size`."""
     rows, columns = inside_square(size, side)
-    height, width = (Axis(0, n, n).resized(m) for n, m in zip(size, (rows, columns), strict=True))
+    height, width = (Axis.of(n).resized(m) for n, m in zip(size, (rows, columns), strict=True))
     return _pasted(height, side), _pasted(width, side)
 
 
@@ -114,7 +119,7 @@ def any_res(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[Axis, Axis]
 
     blank = torch.empty(3, *size, device="meta")
     inner = get_patch_output_size(blank, canvas, ChannelDimension.FIRST)
-    height, width = (Axis(0, n, n).resized(m) for n, m in zip(size, inner, strict=True))
+    height, width = (Axis.of(n).resized(m) for n, m in zip(size, inner, strict=True))
     return _pasted(height, canvas[0]), _pasted(width, canvas[1])
 
 

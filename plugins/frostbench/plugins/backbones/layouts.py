@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.fitting import Axis, any_res, box_of, fitted, lands, squared
-from frostbench.plugins.backbones.views import Box, View
+from frostbench.plugins.backbones.views import View
 
 
 class LayoutError(ValueError):
@@ -87,7 +87,7 @@ def _coarse_and_fine(
             f"gives {len(ramped.places)} places to {len(ramped.tiles)} tiles, where LLaVA-Next's "
             f"rule gives {wanted} to {1 + down * right}"
         )
-    whole = Axis(0, size[0], size[0]).resized(side), Axis(0, size[1], size[1]).resized(side)
+    whole = Axis.of(size[0]).resized(side), Axis.of(size[1]).resized(side)
     _try(ramped.tiles[0], whole, size, cell)
     fine = any_res(size, (canvas[0], canvas[1]))
     joined = ramped.tiles[1:].view(down, right, 3, side, side).permute(2, 0, 3, 1, 4)
@@ -98,7 +98,7 @@ def _coarse_and_fine(
     )
     first = ramped.places[0]
     return (
-        View(first, cells, cells, cells, Box(0, 0, *size)),
+        View(first, cells, cells, cells, box_of(*whole)),
         View(first + cells * cells, rows, columns, columns + 1, box_of(height, width)),
     )
 

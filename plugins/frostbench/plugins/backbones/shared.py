@@ -91,6 +91,7 @@ def module_of(backbone: Any) -> torch.nn.Module:
 
 def load_causal_lm(entry: BackboneEntry, device: str) -> Any:
     """A frozen causal language model of transformers."""
+    _check_no_settings(entry)
     from frostbench.plugins.backbones.causal_lm import CausalLM
 
     return CausalLM.load(entry, device)
@@ -98,6 +99,7 @@ def load_causal_lm(entry: BackboneEntry, device: str) -> Any:
 
 def load_masked_lm(entry: BackboneEntry, device: str) -> Any:
     """A frozen masked language model of transformers."""
+    _check_no_settings(entry)
     from frostbench.plugins.backbones.masked_lm import MaskedLM
 
     return MaskedLM.load(entry, device)
@@ -112,6 +114,7 @@ def load_lmm(entry: BackboneEntry, device: str) -> Any:
 
 def load_open_clip(entry: BackboneEntry, device: str) -> Any:
     """A frozen open_clip model."""
+    _check_no_settings(entry)
     from frostbench.plugins.backbones.clip import Clip
 
     return Clip.load(entry, device)
@@ -126,11 +129,20 @@ def load_mae(entry: BackboneEntry, device: str) -> Any:
 
 def load_perceptual(entry: BackboneEntry, device: str) -> Any:
     """The pack's perceptual network, frozen."""
+    _check_no_settings(entry)
     from frostbench.plugins.devices import device_of
     from frostbench.plugins.perceptual import Perceptual
 
     network = Perceptual.load(Path(entry.source))
     return network.eval().requires_grad_(False).to(device_of(device))
+
+
+def _check_no_settings(entry: BackboneEntry) -> None:
+    if entry.settings:
+        raise ValueError(
+            f"backbone {entry.role!r} of kind {entry.kind!r} has no settings; it was given "
+            f"{', '.join(map(repr, entry.settings))}."
+        )
 
 
 KINDS: Mapping[str, Loader] = {

@@ -9,8 +9,17 @@ from dataclasses import replace
 import torch
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Chosen, Completion, Cost, Failed, Generated, Regressed
+from frostbench.plugins.completions import (
+    Attended,
+    Chosen,
+    Completion,
+    Cost,
+    Failed,
+    Generated,
+    Regressed,
+)
 from frostbench.plugins.devices import Meter, is_out_of_memory, release_memory
+from frostbench.plugins.engine.attend import attend
 from frostbench.plugins.engine.choose import choose
 from frostbench.plugins.engine.forward import Forward, Logits, States
 from frostbench.plugins.engine.generate import generate
@@ -20,7 +29,7 @@ from frostbench.plugins.engine.regress import regress
 from frostbench.plugins.engine.resolve import Item, UnanswerableError, resolve
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import probe
-from frostbench.plugins.prompts import Choose, Generate, Prompt, Regress
+from frostbench.plugins.prompts import Attend, Choose, Generate, Prompt, Regress
 from frostbench.plugins.waves import describe
 
 
@@ -127,7 +136,7 @@ class ModelEngine:
     def _compute(self, items: Sequence[Item], most_rows: int) -> list[Completion]:
         self._meter.start()
         begun = time.perf_counter()
-        answers: Sequence[Generated | Chosen | Regressed | Failed]
+        answers: Sequence[Generated | Chosen | Regressed | Attended | Failed]
         match items[0].ask:
             case Choose():
                 answers = choose(items, self._logits, self._lm, self._role, most_rows)
@@ -135,6 +144,8 @@ class ModelEngine:
                 answers = generate(items, self._logits, self._lm, self._role)
             case Regress():
                 answers = regress(items, self._states, self._lm, self._role)
+            case Attend():
+                answers = attend(items, self._lm, self._role)
         peak, joules = self._meter.stop()
         seconds = time.perf_counter() - begun
         tokens = [_tokens(item, answer) for item, answer in zip(items, answers, strict=True)]

@@ -74,12 +74,12 @@ class CachedReader:
 
     def read(self, rows: Sequence[Tensor]) -> Reading:
         """Read each row; rows of unequal length are padded at the left."""
-        length = max(len(row) for row in rows)
-        if any(len(row) != length for row in rows):
-            return self._read_padded(rows, length)
+        inputs, mask = padded(rows)
+        if mask is not None:
+            return self._first(inputs, mask)
         shared = _common_prefix(rows) if self._shared_prefix and len(rows) > 1 else 0
         if shared < self._shared_prefix or not shared:
-            return self._first(torch.stack(list(rows)), None)
+            return self._first(inputs, None)
         prefix = self._first(rows[0][None, :shared], None)
         reading = self.branch(prefix, [0] * len(rows))
         out = self._call(
@@ -116,14 +116,6 @@ class CachedReader:
         out = self._call(inputs, mask, last=True)
         return Reading(self._call.behind(out)[:, -1], self._call.cache_of(out), mask)
 
-    def _read_padded(self, rows: Sequence[Tensor], length: int) -> Reading:
-        mask = torch.zeros(len(rows), length, dtype=torch.long, device=rows[0].device)
-        inputs = rows[0].new_zeros(len(rows), length, *rows[0].shape[1:])
-        for i, row in enumerate(rows):
-            mask[i, length - len(row) :] = 1
-            inputs[i, length - len(row) :] = row
-        return self._first(inputs, mask)
-
 
 class WholeReader:
     """Keeps the inputs, and reads all of them again for every new token."""
@@ -154,6 +146,19 @@ class WholeReader:
         """A reading of these rows of another."""
         index = torch.tensor(list(rows), device=reading.last.device)
         return Reading(reading.last[index], reading.memory[index], None)
+
+
+def padded(rows: Sequence[Tensor]) -> tuple[Tensor, Int[Tensor, "b n"] | None]:
+    """Rows of ids or embeddings as one batch, padded at the left, and its mask if one is needed."""
+    length = max(len(row) for row in rows)
+    if all(len(row) == length for row in rows):
+        return torch.stack(list(rows)), None
+    mask = torch.zeros(len(rows), length, dtype=torch.long, device=rows[0].device)
+    inputs = rows[0].new_zeros(len(rows), length, *rows[0].shape[1:])
+    for i, row in enumerate(rows):
+        mask[i, length - len(row) :] = 1
+        inputs[i, length - len(row) :] = row
+    return inputs, mask
 
 
 def _common_prefix(rows: Sequence[Tensor]) -> int:

@@ -12,6 +12,7 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.lmm import LMM, Shown
 from frostbench.plugins.prompts import (
     Ask,
+    Attend,
     Choose,
     Generate,
     Ids,
@@ -28,7 +29,6 @@ from frostbench.plugins.waves import Length, describe
 
 Part: TypeAlias = tuple[int, ...] | Tensor | Shown
 """What a segment becomes: token ids, embeddings `[n d]`, or a picture, seen when it is read."""
-Executable: TypeAlias = Generate | Choose | Regress
 Feed: TypeAlias = Callable[[Tensor], Tensor]
 
 
@@ -47,7 +47,7 @@ class Item:
         strings: The ids of each option (`Choose`) or string (`Trie`).
     """
 
-    ask: Executable
+    ask: Ask
     parts: tuple[Part, ...]
     new: int
     strings: Mapping[str, tuple[int, ...]]
@@ -110,11 +110,10 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
     Raises:
         UnanswerableError: it cannot.
     """
-    ask = _executable(prompt.ask)
     parts = _parts(prompt, lm, role)
     length = sum(map(len, parts))
-    strings = _strings(ask, lm)
-    new = _new_tokens(ask, strings, lm)
+    strings = _strings(prompt.ask, lm)
+    new = _new_tokens(prompt.ask, strings, lm)
     if length == 0:
         raise UnanswerableError(
             f"an empty prompt cannot be answered: it has no segments, and backbone {role!r} has no "
@@ -126,7 +125,9 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
             f"the prompt has {length} tokens and asks for up to {new} more, {length + new} in all; "
             f"backbone {role!r} reads at most {limit}."
         )
-    return Item(ask, parts, new, strings)
+    if isinstance(prompt.ask, Attend):
+        _check_positions(prompt.ask, length)
+    return Item(prompt.ask, parts, new, strings)
 
 
 def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
@@ -135,8 +136,10 @@ def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
     Raises:
         UnanswerableError: it cannot be answered for another reason.
     """
-    ask = _executable(prompt.ask)
+    ask = prompt.ask
     tokens = sum(map(len, _parts(prompt, lm, role)))
+    if isinstance(ask, Attend):
+        _check_positions(ask, tokens)
     return Length(tokens, _new_tokens(ask, _strings(ask, lm), lm), lm.context_length)
 
 
@@ -148,15 +151,6 @@ def feed_identity(feed: Feed) -> object:
     owner = getattr(feed, "__self__", None)
     function = getattr(feed, "__func__", None)
     return (id(owner), id(function)) if owner is not None and function is not None else id(feed)
-
-
-def _executable(ask: Ask) -> Executable:
-    if isinstance(ask, Generate | Choose | Regress):
-        return ask
-    raise UnanswerableError(
-        f"{type(ask).__name__} is declared, not executed yet: this engine answers Generate, Choose "
-        "and Regress."
-    )
 
 
 def _parts(prompt: Prompt, lm: CausalLM, role: str) -> tuple[Part, ...]:
@@ -205,6 +199,25 @@ def _without_images(ids: tuple[int, ...], lm: CausalLM) -> tuple[int, ...]:
     return ids
 
 
+def _check_positions(ask: Attend, length: int) -> None:
+    """See that there are positions, in the prompt, and no key behind a query."""
+    for what, positions in (("queries", ask.queries), ("keys", ask.keys)):
+        if not positions:
+            raise UnanswerableError(f"Attend names no {what}; name positions of the prompt.")
+        wrong = next((at for at in positions if not 0 <= at < length), None)
+        if wrong is not None:
+            raise UnanswerableError(
+                f"Attend names position {wrong} among its {what}; the prompt's {length} tokens are "
+                f"at positions 0 to {length - 1}."
+            )
+    first, last = min(ask.queries), max(ask.keys)
+    if first < last:
+        raise UnanswerableError(
+            f"Attend asks what position {first} sees of position {last}, which stands behind it "
+            "and is hidden from it; ask for keys that no query stands before."
+        )
+
+
 def _check_ids(ids: Sequence[int] | frozenset[int], lm: CausalLM, what: str) -> None:
     count = lm.vocabulary_size
     if ids and not 0 <= min(ids) <= max(ids) < count:
@@ -214,7 +227,7 @@ def _check_ids(ids: Sequence[int] | frozenset[int], lm: CausalLM, what: str) -> 
         )
 
 
-def _strings(ask: Executable, lm: CausalLM) -> dict[str, tuple[int, ...]]:
+def _strings(ask: Ask, lm: CausalLM) -> dict[str, tuple[int, ...]]:
     match ask:
         case Choose(options=options):
             texts, what = options, "option"
@@ -233,11 +246,13 @@ def _strings(ask: Executable, lm: CausalLM) -> dict[str, tuple[int, ...]]:
     return ids
 
 
-def _new_tokens(ask: Executable, strings: Mapping[str, Sequence[int]], lm: CausalLM) -> int:
+def _new_tokens(ask: Ask, strings: Mapping[str, Sequence[int]], lm: CausalLM) -> int:
     longest = max((len(ids) for ids in strings.values()), default=0)
     match ask:
         case Choose():
             return longest
+        case Attend():
+            return 0
         case Regress(steps=steps) if steps < 1:
             raise UnanswerableError(f"steps is at least 1, not {steps}.")
         case Regress(steps=steps):
