@@ -78,6 +78,7 @@ class LMM(CausalLM):
     def __init__(
         self, model: Any, processor: Any, identity: str = "", settings: LmmSettings | None = None
     ) -> None:
+        _check_parts(model, processor, identity)
         super().__init__(model, processor.tokenizer, identity)
         self.processor = processor
         self.settings = settings or LmmSettings()
@@ -85,10 +86,7 @@ class LMM(CausalLM):
         self._ids: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self._views: dict[tuple[int, int], tuple[View, ...]] = {}
         self._features: OrderedDict[str, Tensor] = OrderedDict()
-        images = processor.image_processor
-        red, green, blue = (int(255 * mean) for mean in images.image_mean)
-        self._background = (red, green, blue)
-        self._side = _side(images, self._name) if self.settings.pad else 0
+        self._side = _side(processor.image_processor, self._name) if self.settings.pad else 0
         self._check()
 
     @classmethod
@@ -195,11 +193,12 @@ class LMM(CausalLM):
 
     def _process(self, image: Image, behind: str = "") -> Any:
         """The processor's inputs for a text of one picture, with `behind` behind it."""
-        picture = (
-            to_pillow(image.pixels)
-            if not self.settings.pad
-            else square(image, self._side, self._background)
-        )
+        if self.settings.pad:
+            mean = self.processor.image_processor.image_mean
+            red, green, blue = (int(255 * value) for value in mean)
+            picture = square(image, self._side, (red, green, blue))
+        else:
+            picture = to_pillow(image.pixels)
         return self.processor(
             images=[picture],
             text=[self.processor.image_token + behind],
@@ -260,6 +259,25 @@ class LMM(CausalLM):
     @property
     def _name(self) -> str:
         return f"multimodal model {self.identity or 'without a name'}"
+
+
+def _check_parts(model: Any, processor: Any, identity: str) -> None:
+    """See that there is what pictures are read with.
+
+    Raises:
+        ValueError: something is missing.
+    """
+    wanted = ("tokenizer", "image_processor", "image_token")
+    absent = [f"a processor with {name}" for name in wanted if not hasattr(processor, name)]
+    if getattr(model.config, "image_token_id", None) is None:
+        absent.append("an image_token_id in the network's configuration")
+    if not hasattr(model, "get_image_features"):
+        absent.append("a network with get_image_features")
+    if absent:
+        raise ValueError(
+            f"multimodal model {identity or 'without a name'} lacks {', '.join(absent)}; a folder "
+            "is wanted as save_pretrained writes it of a model and of its processor."
+        )
 
 
 def _keep(kept: dict[Any, Any], key: object, value: object) -> None:
