@@ -41,8 +41,14 @@ def _draw(tables: Sequence[Table]) -> str:
     FigureCanvasSVG(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     handles: dict[str, Any] = {}
-    for axis, table in zip(axes, tables, strict=False):
+    said = ""
+    for number, (axis, table) in enumerate(zip(axes, tables, strict=False)):
         _panel(axis, table, handles)
+        # Said once a row, and again where the metric is another.
+        label = axis.get_ylabel()
+        if number % columns and label == said:
+            axis.set_ylabel("")
+        said = label
     for axis in axes[len(tables) :]:
         axis.set_axis_off()
     figure.legend(
