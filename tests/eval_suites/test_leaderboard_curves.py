@@ -91,7 +91,7 @@ def test_the_short_table_holds_methods_what_needs_none_and_what_methods_bring(ta
 
 
 def panel_titles(svg):
-    return re.findall(r">([\w ]+)</text>", svg)
+    return re.findall(r">([\w ,]+)</text>", svg)
 
 
 def test_curves_have_a_panel_for_each_task_and_lines_for_levels_alone(board):
@@ -123,7 +123,8 @@ def test_page_and_files_show_them(page):
     assert html.count('class="results series"') == 2
     assert html.count('class="more"') == 2
     ids = re.findall(r'\bid="([^"]+)"', html)
-    assert len(ids) == len(set(ids))
+    named = set(re.findall(r'(?:url\(|href=")#([^")]+)', html))
+    assert {name: ids.count(name) for name in named} == dict.fromkeys(named, 1)
 
 
 def test_the_gallery_shows_fewer_samples_of_what_stands_side_by_side(page):
