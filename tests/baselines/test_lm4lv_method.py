@@ -26,7 +26,7 @@ def pictures(count, side=16):
     return [Image(torch.rand(3, side, side, generator=draw), str(i)) for i in range(count)]
 
 
-def restore(method, images, corruption="blur", variant=""):
+def restore(method, images, corruption="deblurring", variant=""):
     requests = [
         Restore(image.name, image, corruption, NoContext(), variant=variant) for image in images
     ]
@@ -52,7 +52,7 @@ def test_what_it_regresses_is_what_it_says_when_it_reads_its_own_answer(method):
     lm, mae = toys.backbones().get("llm"), toys.backbones().get("mae")
     adapters = method._trained[0].adapters
     degraded = mae.encode(torch.stack([image.pixels for image in images]))
-    row = torch.tensor([adapters.settings.tasks.index("blur")] * 2)
+    row = torch.tensor([adapters.settings.tasks.index("deblurring")] * 2)
     said = say(lm, adapters, frame(Wording(), lm), degraded, answers, row)
     torch.testing.assert_close(said.clean, answers, atol=1e-4, rtol=0)
 
@@ -69,7 +69,7 @@ def test_a_picture_alone_and_among_eight_is_the_same(method):
 
 def test_tasks_and_their_variants_have_answers_of_their_own(method):
     images = pictures(1)
-    (blur,) = restore(method, images, "blur")[1]
+    (blur,) = restore(method, images, "deblurring")[1]
     (turned,) = restore(method, images, "rotation", "90")[1]
     assert blur.error is None
     assert turned.error is None
@@ -84,7 +84,7 @@ def test_tasks_and_their_variants_have_answers_of_their_own(method):
 
 def test_a_restoration_nobody_trained_fails_by_itself_and_says_which_there_are(method):
     (outcome,) = restore(method, pictures(1), "rotation", "180")[1]
-    assert "blur, inpainting, rotation/90" in outcome.error
+    assert "deblurring, denoising, rotation/90" in outcome.error
     assert "'rotation/180'" in outcome.error
 
 
@@ -148,7 +148,7 @@ def test_features_that_are_no_numbers_are_refused(method):
 
 def test_features_that_become_infinite_fail_their_own_picture_alone(method):
     good, bad = pictures(2)
-    requests = [Restore(one.name, one, "blur", NoContext()) for one in (good, bad)]
+    requests = [Restore(one.name, one, "deblurring", NoContext()) for one in (good, bad)]
     given = [tokens(method, request) for request in requests]
     given[1].parts["features"].features[0, 3] = float("inf")
     waves = [method.prompt(r, {r.image: t}) for r, t in zip(requests, given, strict=True)]

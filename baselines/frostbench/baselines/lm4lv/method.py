@@ -91,7 +91,7 @@ class LM4LV(Method):
 
         backbones = toys.backbones()
         language, mae = backbones.get("llm"), backbones.get("mae")
-        tasks = (*toys.CORRUPTIONS, "rotation/90")
+        tasks = ("deblurring", "denoising", "rotation/90")
         with toys.seeded(), torch.no_grad():
             adapters = Adapters(AdapterSettings(mae.width, language.width, 2, tasks))
             # What is fed back must not amplify the rounding of a batch, step by step.

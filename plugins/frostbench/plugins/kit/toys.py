@@ -20,7 +20,6 @@ from frostbench.plugins.waves import Engine
 ROLES = ("llm", "clip", "mlm", "mae", "lmm")
 SEED = 20_240_617
 CONTEXT = 2048  # positions of the toy language model
-CORRUPTIONS = ("blur", "inpainting")  # what the kit's requests ask to undo
 TEXT_CONTEXT = 32  # positions of the toy CLIP and of the toy masked language model
 
 _TEXT = (
