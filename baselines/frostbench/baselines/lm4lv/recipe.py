@@ -69,7 +69,7 @@ class LM4LVRecipe:
     lora_rank: int = 0
     lora_alpha: int = 32
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
-    linear_batches: int = 100  # behind the linear maps of `no_llm`
+    linear_batches: int = 40  # behind the linear maps of `no_llm`
     restored: int = 16  # validation pictures of each task behind the figures
     log_every: int = 25
     save_every: int = 50
