@@ -29,16 +29,13 @@ from frostbench.plugins.backbones.lmm import LMM, LmmSettings
 from frostbench.plugins.backbones.shared import module_of
 from frostbench.plugins.completions import Failed, Generated
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
+from frostbench.plugins.engine.resolve import resolve
 from frostbench.plugins.images import Image
 from frostbench.plugins.packs import read_pack
 from frostbench.plugins.prompts import Adapter, Choose, Generate, Prompt
 
 SIZES = [(24, 24), (30, 50), (50, 30), (20, 90), (100, 17)]
 sizes = st.tuples(st.integers(12, 120), st.integers(12, 120))
-
-
-def cells(view):
-    return [(row, column) for row in range(view.rows) for column in range(view.columns)]
 
 
 def stored(tmp_path, family):
@@ -117,15 +114,6 @@ def test_the_views_of_llava_next_leave_out_the_newlines_and_nothing_else(size):
     assert (coarse.rows, coarse.columns, fine.stride) == (6, 6, fine.columns + 1)
 
 
-def seen_at(lm, image, place):
-    """In which cell of each view a bright patch at `place` (y, x in pixels) shows."""
-    for view in lm.views(image):
-        box = view.box
-        y = (place[0] - box.top) / (box.bottom - box.top) * view.rows
-        x = (place[1] - box.left) / (box.right - box.left) * view.columns
-        yield view, y, x
-
-
 @pytest.mark.parametrize(
     ("family", "how", "images"),
     [
@@ -152,22 +140,20 @@ def test_what_changes_in_a_picture_changes_in_the_cell_that_the_view_names(
             for image in (dark, Image(bright))
         )
         change = (after - before).abs().sum(1)
-        for view, (y, x) in zip(
-            lm.views(dark), [(y, x) for _, y, x in seen_at(lm, dark, place)], strict=True
-        ):
-            tiles = change[:1]
-            if family == "llava_next" and view.offset:
-                tiles = change[1:]
-            mass = patches(tiles, view, lm, size)
-            inside = 0 <= y < view.rows and 0 <= x < view.columns
-            if not inside:
-                continue
+        for view in lm.views(dark):
+            box = view.box
+            y = (place[0] - box.top) / (box.bottom - box.top) * view.rows
+            x = (place[1] - box.left) / (box.right - box.left) * view.columns
+            if not (0 <= y < view.rows and 0 <= x < view.columns):
+                continue  # cropped away
+            mass = patches(change[1:] if view.stride > view.columns else change[:1], lm, size)
+            assert tuple(mass.shape) == (view.rows, view.columns)
             row, column = divmod(int(mass.argmax()), view.columns)
             assert abs(row + 0.5 - y) <= 1.0, (view, place)
             assert abs(column + 0.5 - x) <= 1.0, (view, place)
 
 
-def patches(tiles, view, lm, size):
+def patches(tiles, lm, size):
     """How much changed in each cell, tiles joined and padding cut as the model does it."""
     from transformers.models.llava_next.modeling_llava_next import (
         get_anyres_image_grid_shape,
@@ -256,9 +242,48 @@ def paligemma():
     return network, hf.PaliGemmaProcessor(images, tokens)
 
 
-def test_a_model_that_attends_in_both_directions_is_refused():
+def gemma3():
+    """Attends in both directions within a picture."""
+    import transformers as hf
+
+    tokens = words()
+    tokens.add_special_tokens({"additional_special_tokens": ["<image>", "<boi>", "<eoi>"]})
+    named = {"image": "<image>", "boi": "<boi>", "eoi": "<eoi>"}
+    ids = {name: tokens.convert_tokens_to_ids(token) for name, token in named.items()}
+    for name, token in named.items():
+        setattr(tokens, f"{name}_token", token)
+        setattr(tokens, f"{name}_token_id", ids[name])
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    vision |= {"num_attention_heads": 2, "image_size": SIDE, "patch_size": PATCH}
+    text = {"vocab_size": len(tokens), "hidden_size": 32, "intermediate_size": 48}
+    text |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    text |= {"head_dim": 8, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    config = hf.Gemma3Config(
+        vision_config=vision,
+        text_config=text,
+        mm_tokens_per_image=9,
+        boi_token_index=ids["boi"],
+        eoi_token_index=ids["eoi"],
+        image_token_index=ids["image"],
+    )
+    torch.manual_seed(0)
+    network = hf.Gemma3ForConditionalGeneration(config)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.3)
+    images = hf.Gemma3ImageProcessor(size={"height": SIDE, "width": SIDE})
+    return network, hf.Gemma3Processor(images, tokens, image_seq_length=9)
+
+
+@pytest.mark.parametrize("made", [paligemma, gemma3])
+def test_a_model_that_attends_in_both_directions_is_refused(made):
     with pytest.raises(ValueError, match="reads a picture in another way"):
-        LMM(*paligemma(), "two ways")
+        LMM(*made(), "two ways")
+
+
+def test_a_processor_that_is_a_tokenizer_alone_is_refused():
+    with pytest.raises(ValueError, match="lacks a processor with tokenizer"):
+        LMM(model("llava"), words(), "half")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -364,11 +389,9 @@ def test_positions_in_views_and_texts_are_read_where_they_are_named():
     lm = lmm("llava_next")
     image = picture(30, 70)
     asked = prompt(["a cat ", image, "sat"], Generate(0))
-    from frostbench.plugins.engine.resolve import resolve
-
     row = resolve(asked, lm, "lmm").inputs(lm)
     _, shown, _ = lm.spans(asked)
     features = lm.features(image)
     for view in lm.views(image):
         assert torch.equal(row[list(view.positions(shown.start))], features[list(view.positions())])
-        assert len(view.positions()) == len(cells(view))
+        assert len(view.positions()) == view.rows * view.columns

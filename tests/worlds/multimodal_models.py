@@ -35,7 +35,7 @@ def text_config(vocabulary: int, **more: Any) -> Any:
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "max_position_embeddings": 1024,
-        "initializer_range": 0.3,
+        "initializer_range": 0.2,
         "pad_token_id": 0,
         "bos_token_id": 1,
         "eos_token_id": 2,
