@@ -260,7 +260,8 @@ def test_under_an_adapter_features_are_those_of_the_adapted_model(tmp_path):
     answers = FrozenEngine(One(lm("llama"))).run([*plain, *under])
     languages = [lm("llama")] * 2 + [adapted(lm("llama"), adapter)] * 2
     for language, prompt, answer in zip(languages, [*plain, *under], answers, strict=True):
-        assert close(answer.features, naive(language, prompt))
+        # This adapter amplifies what it is fed, and its rounding: 4e-5 on a processor with AVX2.
+        assert close(answer.features, naive(language, prompt), 2e-4)
     assert not close(answers[0].features, answers[2].features, 1e-2)
 
 

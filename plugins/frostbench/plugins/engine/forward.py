@@ -9,6 +9,8 @@ from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 
+CACHES = ("cache", "cache_params", "past_key_values")
+
 
 class Forward(ABC):
     """Calls a network of transformers, told no more than it understands."""
@@ -18,8 +20,8 @@ class Forward(ABC):
         parameters = inspect.signature(network.forward).parameters
         self._knows = set(parameters)
         self._knows_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        # Purely recurrent classes have their own name for the same thing.
-        self._cache = "cache_params" if "cache_params" in parameters else "past_key_values"
+        # transformers calls it `cache` since 5.24; before, recurrent classes had their own name.
+        self._cache = next((n for n in CACHES if n in parameters), CACHES[-1])
 
     @abstractmethod
     def behind(self, out: Any) -> Float[Tensor, "b t v"]:
