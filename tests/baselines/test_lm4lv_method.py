@@ -4,7 +4,7 @@ from torch.nn import functional
 
 from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.linear import LinearMaps
-from frostbench.baselines.lm4lv.method import LM4LV, LM4LVLoRA, LM4LVSettings, to_bicubic_square
+from frostbench.baselines.lm4lv.method import LM4LV, LM4LVLoRA, to_bicubic_square
 from frostbench.baselines.lm4lv.training import say
 from frostbench.baselines.lm4lv.weights import Trained
 from frostbench.baselines.lm4lv.wording import Wording, frame
@@ -136,7 +136,7 @@ def test_adapters_of_another_width_are_refused(sizes, said):
     trained = Trained(Adapters(settings), LinearMaps(1, settings.width))
     backbones = toys.backbones()
     with pytest.raises(ValueError, match=said):
-        LM4LV([trained], backbones.get("llm"), backbones.get("mae"), LM4LVSettings())
+        LM4LV([trained], backbones.get("llm"), backbones.get("mae"))
 
 
 def test_features_that_are_no_numbers_are_refused(method):

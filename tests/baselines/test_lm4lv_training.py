@@ -64,7 +64,7 @@ def test_rows_of_a_batch_do_not_see_one_another():
         torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=0)
 
 
-def test_the_published_objective_counts_both_pictures_and_the_texts():
+def test_the_published_objective_counts_the_clean_picture_and_the_texts_of_the_answer():
     degraded, clean = features()
     said = spoken(clean, degraded)
     plain = losses(LM, said, TEXTS, degraded, clean, Objective(False, 0.0))
@@ -73,11 +73,11 @@ def test_the_published_objective_counts_both_pictures_and_the_texts():
     both = losses(LM, said, TEXTS, degraded, clean, Objective(True, 0.0))
     torch.testing.assert_close(both.total, (both.clean + both.degraded) / 2)
     whole = losses(LM, said, TEXTS, degraded, clean, Objective())
-    torch.testing.assert_close(whole.total, both.total + whole.text)
+    torch.testing.assert_close(whole.total, plain.total + whole.text)
     logits = LM.model.get_output_embeddings()(said.hidden)
-    places = [*range(said.answer.start, said.answer.stop)]
+    places = [*range(said.begin.start, said.begin.stop)]
     places += range(said.closing.start, said.closing.stop)
-    wanted = torch.tensor([TEXTS.answer_ids + TEXTS.closing_ids] * 2)
+    wanted = torch.tensor([TEXTS.begin_ids + TEXTS.closing_ids] * 2)
     chosen = logits[:, places].log_softmax(-1).gather(-1, wanted[..., None])
     torch.testing.assert_close(whole.text, -chosen.mean())
 
@@ -85,8 +85,8 @@ def test_the_published_objective_counts_both_pictures_and_the_texts():
 def test_the_texts_that_are_to_be_said_stand_where_they_are_read():
     degraded, clean = features()
     said = spoken(clean, degraded)
-    prefix = len(TEXTS.opening) + MAE.tokens + len(TEXTS.middle) + 2
-    assert said.answer == slice(prefix - 1, prefix - 1 + len(TEXTS.answer_ids))
+    prefix = len(TEXTS.opening) + MAE.tokens + len(TEXTS.end) + 2 + len(TEXTS.assistant)
+    assert said.begin == slice(prefix - 1, prefix - 1 + len(TEXTS.begin_ids))
     assert said.closing.stop == said.hidden.shape[1] - 1
 
 

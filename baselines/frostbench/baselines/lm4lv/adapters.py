@@ -4,11 +4,13 @@ Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734. Names and shapes are thos
 code's checkpoints, in which one training makes one restoration.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from frostbench.baselines.lm4lv.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class AdapterSettings:
         tasks: The restorations that these parts were trained for, each with task tokens of its own:
             a corruption, or "corruption/variant" where a method is told how it was done. Published
             trainings have one.
+        wording: The texts of the prompt that they were trained in.
     """
 
     width: int = 1024
     llm_width: int = 4096
     task_tokens: int = 10
     tasks: tuple[str, ...] = ("denoising",)
+    wording: Wording = field(default_factory=Wording)
 
     def __post_init__(self) -> None:
         if min(self.width, self.llm_width, self.task_tokens) < 1:

@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.baselines.autoencoder.reconstruction import psnr
-from frostbench.baselines.lm4lv.method import LM4LV, LM4LVSettings
+from frostbench.baselines.lm4lv.method import LM4LV
 from frostbench.baselines.lm4lv.weights import Trained
-from frostbench.baselines.lm4lv.wording import Wording
 from frostbench.plugins.engine import FrozenEngine
 from frostbench.plugins.images import Image
 from frostbench.plugins.method import Backbones, Method
@@ -20,7 +19,7 @@ from frostbench.plugins.waves import drive
 
 
 def figures(
-    workshop: Workshop, backbones: Backbones, trained: Trained, wording: Wording, count: int
+    workshop: Workshop, backbones: Backbones, trained: Trained, count: int
 ) -> dict[str, float]:
     """Mean PSNR in dB of `count` validation pictures for each task, and of what stands beside it.
 
@@ -32,7 +31,6 @@ def figures(
         [trained],
         backbones.get("llm"),
         backbones.get("mae"),
-        LM4LVSettings(wording),
         workshop.device,
     )
     measured: dict[str, float] = {}

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2405.15734.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings, task_
 from frostbench.baselines.lm4lv.linear import LinearMaps
 from frostbench.baselines.lm4lv.plugin import CARD, LORA_CARD
 from frostbench.baselines.lm4lv.weights import Trained, load_all
-from frostbench.baselines.lm4lv.wording import Wording, segments
+from frostbench.baselines.lm4lv.wording import segments
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.mae import MAE
@@ -39,13 +39,7 @@ FEATURES = "features"
 
 @dataclass(frozen=True)
 class LM4LVSettings:
-    """How pictures are asked for.
-
-    Attributes:
-        wording: The texts of the prompt, those of the training.
-    """
-
-    wording: Wording = field(default_factory=Wording)
+    """There are none: all that could be set was settled by the training, and stands with it."""
 
 
 class LM4LV(Method):
@@ -58,7 +52,6 @@ class LM4LV(Method):
         trained: Sequence[Trained],
         language: CausalLM,
         mae: MAE,
-        settings: LM4LVSettings,
         device: str = "cpu",
     ) -> None:
         """Put what trainings made between a masked autoencoder and a language model.
@@ -72,7 +65,6 @@ class LM4LV(Method):
             one.linear.to(device)
         self._trained = tuple(trained)
         self._mae = mae
-        self._wording = settings.wording
         self._device = device
         self._homes = {task: one for one in trained for task in one.adapters.settings.tasks}
 
@@ -80,9 +72,9 @@ class LM4LV(Method):
     def build(cls, setup: Setup) -> "LM4LV":
         """Load the pack's weights."""
         trained = load_all(setup.folder(cls.card.name))
-        settings = read_settings(LM4LVSettings, setup.settings, f"method.{cls.card.name}")
+        read_settings(LM4LVSettings, setup.settings, f"method.{cls.card.name}")
         llm, mae = setup.backbones.get("llm"), setup.backbones.get("mae")
-        return cls(trained, llm, mae, settings, setup.device)
+        return cls(trained, llm, mae, setup.device)
 
     @classmethod
     def toy(cls) -> "LM4LV":
@@ -100,7 +92,6 @@ class LM4LV(Method):
             [Trained(adapters.eval().requires_grad_(False), LinearMaps(len(tasks), mae.width))],
             language,
             mae,
-            LM4LVSettings(),
         )
 
     @cached_property
@@ -176,7 +167,7 @@ class LM4LV(Method):
             shown = adapters.adapter(picture.to(self._device))
             asked = adapters.task(task)
         prompt = Prompt(
-            query=segments(self._wording, shown, asked),
+            query=segments(adapters.settings.wording, shown, asked),
             ask=Regress(len(picture), adapters.feed),
             adapter=one.lora,
         )
@@ -198,7 +189,7 @@ class _WithoutLLM(LM4LV):
 
     def __init__(self, method: LM4LV) -> None:
         self._trained, self._homes = method._trained, method._homes
-        self._mae, self._wording, self._device = method._mae, method._wording, method._device
+        self._mae, self._device = method._mae, method._device
 
     def _restore(self, one: Trained, task: str, picture: Float[Tensor, "n d"]) -> Waves:
         row = one.adapters.settings.tasks.index(task)

@@ -40,6 +40,7 @@ class LM4LVRecipe:
         corruptions: What it restores. Published trainings have one; several share the two linear
             maps and differ in their task tokens.
         start: A training of the same method whose linear maps this one begins with.
+        wording: The prompt; blanks stand where a byte-level tokenizer has them, before words.
         task_tokens: Learned embeddings for each restoration (T); 10 as published.
         each: Pairs of every task in a step.
         batches: Batches in the pool that training goes through again and again.
@@ -58,7 +59,11 @@ class LM4LVRecipe:
     objective: Objective = field(
         default_factory=lambda: Objective(loss_on_input_image=False, text_weight=0.0)
     )
-    wording: Wording = field(default_factory=Wording)
+    wording: Wording = field(
+        default_factory=lambda: Wording(
+            human="### Human:", begin=" <Img>", assistant="\n### Assistant:"
+        )
+    )
     each: int = 4
     batches: int = 300
     steps: int = 700
@@ -94,7 +99,7 @@ def _turned(default: LM4LVRecipe, corruption: str) -> LM4LVRecipe:
         corruptions=(corruption,),
         start=default.name,
         each=6,
-        steps=250,
+        steps=150,
     )
 
 
@@ -143,7 +148,9 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     mae: MAE = backbones.get("mae")
     tasks = tasks_of(workshop, settings.corruptions)
     adapters = _begin(
-        workshop, settings, AdapterSettings(mae.width, lm.width, settings.task_tokens, tasks)
+        workshop,
+        settings,
+        AdapterSettings(mae.width, lm.width, settings.task_tokens, tasks, settings.wording),
     )
     pool = FeaturePool(workshop, mae, tasks, "base", settings.each, settings.batches)
     texts = frame(settings.wording, lm)
@@ -186,7 +193,7 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     adapter = None if peft is None else Adapter(name, folder / LORA)
     linear = _linear(workshop, settings, mae, tasks)
     save(folder, Trained(adapters.eval(), linear, adapter))
-    measured = figures(workshop, backbones, load(folder), settings.wording, settings.restored)
+    measured = figures(workshop, backbones, load(folder), settings.restored)
     return Report(
         steps=progress.step,
         seconds=progress.seconds,

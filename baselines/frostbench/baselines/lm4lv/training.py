@@ -22,13 +22,14 @@ class Objective:
 
     Attributes:
         loss_on_input_image: Whether the features of the degraded picture are to be said too, and
-            count as much as those of the clean one: as the published code does, and as its paper's
-            figure does not.
-        text_weight: Weight of the cross-entropy of the answer's texts; 1 in the code. They are
-            always the same, so that 0 loses little and saves the product with the vocabulary.
+            count as much as those of the clean one. The published code marks both pictures, and
+            then takes the mark from whatever stands in the human's turn, so that it says no.
+        text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
+            code. They are always the same, so that 0 loses little and saves the product with the
+            vocabulary.
     """
 
-    loss_on_input_image: bool = True
+    loss_on_input_image: bool = False
     text_weight: float = 1.0
 
 
@@ -46,14 +47,14 @@ class Losses:
 class Said:
     """What the language model says at the places of two pictures, under teacher forcing.
 
-    `hidden` are the last hidden states of the whole sequence, and `answer` and `closing` the places
-    before the texts that it is to say.
+    `hidden` are the last hidden states of the whole sequence, and `begin` and `closing` the places
+    before the texts that it is to say, those of the assistant's turn.
     """
 
     degraded: Float[Tensor, "b n d"]
     clean: Float[Tensor, "b n d"]
     hidden: Float[Tensor, "b t w"]
-    answer: slice
+    begin: slice
     closing: slice
 
 
@@ -79,9 +80,10 @@ def say(
     parts = [
         wide(frame.opening),
         adapters.adapter(degraded).to(dtype),
-        wide(frame.middle),
+        wide(frame.end),
         adapters.learnable_task_token[tasks].to(dtype),
-        wide(frame.answer),
+        wide(frame.assistant),
+        wide(frame.begin),
         adapters.adapter(clean).to(dtype),
         wide(frame.closing),
     ]
@@ -98,10 +100,10 @@ def say(
 
     return Said(
         features(starts[1]),
-        features(starts[5]),
+        features(starts[6]),
         hidden,
-        slice(starts[4] - 1, starts[5] - 1),
-        slice(starts[6] - 1, starts[7] - 1),
+        slice(starts[5] - 1, starts[6] - 1),
+        slice(starts[7] - 1, starts[8] - 1),
     )
 
 
@@ -116,7 +118,7 @@ def losses(
     """The published objective, or parts of it; see `Objective`."""
     on_clean = functional.mse_loss(said.clean, clean)
     on_degraded = functional.mse_loss(said.degraded, degraded)
-    # The code takes the mean over all pictures of a batch, degraded and clean alike.
+    # A mean over all pictures that count, degraded and clean alike.
     total = (on_clean + on_degraded) / 2 if objective.loss_on_input_image else on_clean
     text = on_clean.new_zeros(())
     if objective.text_weight:
@@ -126,8 +128,8 @@ def losses(
 
 
 def _text_loss(lm: CausalLM, said: Said, frame: Frame) -> Float[Tensor, ""]:
-    states = torch.cat((said.hidden[:, said.answer], said.hidden[:, said.closing]), 1)
+    states = torch.cat((said.hidden[:, said.begin], said.hidden[:, said.closing]), 1)
     head = lm.model.get_output_embeddings()
     logits = head(states.to(head.weight.dtype)).float()
-    wanted = torch.tensor((*frame.answer_ids, *frame.closing_ids), device=logits.device)
+    wanted = torch.tensor((*frame.begin_ids, *frame.closing_ids), device=logits.device)
     return functional.cross_entropy(logits.flatten(0, 1), wanted.repeat(len(logits)))

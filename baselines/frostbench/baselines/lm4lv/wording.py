@@ -1,7 +1,10 @@
 """The prompt: the degraded picture, the task tokens, and the beginning of the answer.
 
 Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734; texts and order are those of the published
-code (template `default`), whose turns are tokenised one by one, without special tokens but BOS.
+code (template `default`), which tokenises them one by one, without special tokens but BOS. With
+LLaMA-2's tokenizer some pieces differ: the published code puts place-holders for pictures and task
+tokens into the text, and the slow tokenizer reads what follows one without the blank that it puts
+before a text by itself. No adapters were published that could depend on it.
 """
 
 from dataclasses import dataclass
@@ -16,20 +19,22 @@ from frostbench.plugins.prompts import Segment, Text, Vectors
 
 @dataclass(frozen=True)
 class Wording:
-    r"""The texts around pictures and task tokens.
+    r"""The texts around pictures and task tokens; the defaults are the published ones.
 
     The language model's own chat template is not used, as published.
 
     Attributes:
-        opening: Before the degraded picture.
-        middle: Between it and the task tokens.
-        answer: Between them and the restored picture.
-        closing: Behind it; read in training alone.
+        human: Before the degraded picture.
+        begin: Directly before a picture; before the restored one the language model is to say it.
+        end: Between the degraded picture and the task tokens.
+        assistant: Behind them.
+        closing: Behind the restored picture; read in training alone.
     """
 
-    opening: str = "### Human: <Img>"
-    middle: str = "</Img> "
-    answer: str = "\n### Assistant: <Img>"
+    human: str = "### Human: "
+    begin: str = "<Img>"
+    end: str = "</Img> "
+    assistant: str = "\n### Assistant: "
     closing: str = "</Img>\n###"
 
 
@@ -38,11 +43,13 @@ def segments(
 ) -> tuple[Segment, ...]:
     """The prompt's segments, from the embeddings of the degraded picture and of the task."""
     return (
-        Text(wording.opening),
+        Text(wording.human),
+        Text(wording.begin),
         Vectors(picture),
-        Text(wording.middle),
+        Text(wording.end),
         Vectors(task),
-        Text(wording.answer),
+        Text(wording.assistant),
+        Text(wording.begin),
     )
 
 
@@ -50,27 +57,29 @@ def segments(
 class Frame:
     """The texts as embeddings, for training; `opening` begins with BOS where the model has one.
 
-    `answer_ids` and `closing_ids` are what the language model is to say itself.
+    `begin_ids` and `closing_ids` are what the language model is to say itself: its turn's texts.
     """
 
     opening: Float[Tensor, "_opening d"]
-    middle: Float[Tensor, "_middle d"]
-    answer: Float[Tensor, "_answer d"]
+    end: Float[Tensor, "_end d"]
+    assistant: Float[Tensor, "_assistant d"]
+    begin: Float[Tensor, "_begin d"]
     closing: Float[Tensor, "_closing d"]
-    answer_ids: tuple[int, ...]
+    begin_ids: tuple[int, ...]
     closing_ids: tuple[int, ...]
 
 
 def frame(wording: Wording, lm: CausalLM) -> Frame:
     """The texts as a language model embeds them."""
     bos = [] if lm.bos_id is None else [lm.bos_id]
-    answer, closing = lm.encode(wording.answer), lm.encode(wording.closing)
+    begin, closing = lm.encode(wording.begin), lm.encode(wording.closing)
     with torch.no_grad():
         return Frame(
-            lm.embed([*bos, *lm.encode(wording.opening)]),
-            lm.embed(lm.encode(wording.middle)),
-            lm.embed(answer),
+            lm.embed([*bos, *lm.encode(wording.human), *begin]),
+            lm.embed(lm.encode(wording.end)),
+            lm.embed(lm.encode(wording.assistant)),
+            lm.embed(begin),
             lm.embed(closing),
-            tuple(answer),
+            tuple(begin),
             tuple(closing),
         )
