@@ -51,6 +51,16 @@ class Failing(Bringing):
         return self.made
 
 
+class Trained(Blocks):
+    """Knows its task from a training, and shows no examples."""
+
+    card = replace(Blocks.card, name="trained", in_context=False)
+
+    @property
+    def fingerprint(self):
+        return "t" * 64
+
+
 class Declining(Blocks):
     """Does not mend."""
 
@@ -94,6 +104,13 @@ def test_a_control_that_a_method_brings_stands_in_the_tasks_that_name_it(tmp_pat
         "in place of the language model"
         in stored.manifest["tasks"]["mending"]["controls"]["no_llm"]
     )
+
+
+def test_a_method_that_shows_no_examples_has_no_row_that_is_answered_from_them(tmp_path):
+    mending = rows(run(made(tmp_path, Blocks, Trained)))
+    assert ("blocks", "majority_vote") in mending
+    assert ("trained", None) in mending
+    assert ("trained", "majority_vote") not in mending
 
 
 def test_it_answers_from_the_tokens_of_its_method_and_asks_no_model(tmp_path):

@@ -39,7 +39,8 @@ class Card:
     `adapters` are names of tasks in which a LoRA adapter of the method is active beside the frozen
     weights; the leaderboard marks them, and the control `no_adapter` stands beside them. `controls`
     are those that the method itself makes, with something of it exchanged (`Method.control`); tasks
-    that name them show them.
+    that name them show them. `in_context` says whether prompts show a request's examples; controls
+    that answer from these alone are left out where they do not.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Card:
     reasons: Mapping[str, str] = field(default_factory=dict)
     adapters: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
+    in_context: bool = True
 
     def __post_init__(self) -> None:
         unknown = set(self.capabilities) - set(REQUEST_TYPES)

@@ -30,6 +30,7 @@ CARD = Card(
         **HEADLESS,
     },
     controls=("no_llm",),
+    in_context=False,
 )
 
 LORA_CARD = replace(
@@ -75,10 +76,13 @@ def frostbench_recipes() -> Iterable[Recipe]:
 def _recipe(method: str, suffix: str, training: str, name: str) -> Recipe:
     folder = f"{method}/{training}"
     first = ("data", "llm", "mae")
+    files = ["config.json", "model.safetensors"]
+    if method == LORA_CARD.name:
+        files += ["lora/adapter_config.json", "lora/adapter_model.safetensors"]
     return Recipe(
         name,
         first if name == method else (*first, method),
         f"frostbench.baselines.lm4lv.recipe:train{suffix}",
         f"{method} for {training}: linear adapters and task tokens around the language model",
-        makes=(f"{folder}/config.json", f"{folder}/model.safetensors"),
+        makes=tuple(f"{folder}/{file}" for file in files),
     )

@@ -77,9 +77,11 @@ def rows_of(
 
 
 def _has(card: Card, task: TaskCard, control: str, controls: Controls | None) -> bool:
-    """Whether the method has what the control takes away, or brings the control itself."""
+    """Whether the method has what the control needs or takes away, or brings the control itself."""
     if control == NO_ADAPTER:
         return task.name in card.adapters
+    if controls is not None and control in controls.engines:
+        return card.in_context
     return controls is None or control not in controls.brought or control in card.controls
 
 
