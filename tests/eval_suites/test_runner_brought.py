@@ -58,7 +58,7 @@ class Trained(Blocks):
 
     @property
     def fingerprint(self):
-        return "t" * 64
+        return "d" * 64
 
 
 class Declining(Blocks):
