@@ -118,13 +118,14 @@ def test_published_weights_that_are_not_on_this_machine_are_not_downloaded(monke
 
 @pytest.mark.parametrize("kept", ["half", "byte"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_weights_of_fewer_bits_run_in_the_dtype_of_the_entry(tmp_path, kept, dtype):
+def test_weights_of_fewer_bits_run_in_the_dtype_of_the_entry(tmp_path, caplog, kept, dtype):
     file = save(tmp_path / "clip") / "open_clip_model.safetensors"
     made = open_clip.CLIP(**TOWERS)
     precision.write(file, made.state_dict(), kept)
     assert precision.in_bytes(file) == (kept == "byte")
     precision.rounded(made, kept)
     clip = Clip.load(BackboneEntry("clip", "open_clip", str(file.parent), dtype=dtype))
+    assert "random" not in caplog.text
     for name, tensor in clip.model.state_dict().items():
         assert not tensor.is_floating_point() or tensor.dtype == dtype_of(dtype)
         expected = made.state_dict()[name].to(tensor.dtype)

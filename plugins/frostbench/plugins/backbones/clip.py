@@ -1,6 +1,8 @@
 """A frozen CLIP of any class that open_clip knows."""
 
-from collections.abc import Sequence
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,7 @@ class Clip:
         file = Path(name.removeprefix(LOCAL)) / "open_clip_model.safetensors"
         expanded = expanded_file(file)
         try:
-            with offline():
+            with offline(), _unwarned(expanded is not None):
                 model = open_clip.create_model(
                     name,
                     pretrained=pretrained,
@@ -121,6 +123,18 @@ class Clip:
         mean = torch.tensor(self._config["mean"], device=images.device)[:, None, None]
         std = torch.tensor(self._config["std"], device=images.device)[:, None, None]
         return (fitted - mean) / std
+
+
+@contextlib.contextmanager
+def _unwarned(filled: bool) -> Iterator[None]:
+    """No warning of random weights, where they are filled in next."""
+    before = logging.root.manager.disable
+    if filled:
+        logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _fit(
