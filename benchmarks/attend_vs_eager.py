@@ -11,7 +11,8 @@ keeps nothing stands beside both, so that what the maps cost can be told from wh
 
 Memory is the most that is held while each runs, beyond what was held before: CUDA's own figure, or
 the kernel's for the process. Nothing but kept tensors grows with layers, so that the figures for
-`--of` layers add what is kept a layer. All take turns, since other processes slow all down.
+`--of` layers add what is kept a layer. All take turns. Seconds on a CPU are those of the process
+itself, which others on the machine do not lengthen by making it wait.
 """
 
 import argparse
@@ -149,11 +150,12 @@ def spent(run: Callable[[], tuple[Any, int]], device: torch.device) -> tuple[Spe
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before = _status("VmRSS")
-    begun = time.perf_counter()
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    begun = clock()
     out, kept = run()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    seconds = time.perf_counter() - begun
+    seconds = clock() - begun
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _status("VmHWM")
     return Spent(seconds, max(0, peak - before), kept), out
 

@@ -11,6 +11,7 @@ from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
 from frostbench.eval_suites.controls.meanings import MEANINGS
 from frostbench.eval_suites.controls.shuffle import exchange, shuffled_tokens
 from frostbench.eval_suites.restoration.settings import (
+    DenoisingSettings,
     MaskedRestorationSettings,
     ReconstructionSettings,
     RestorationSettings,
@@ -306,6 +307,7 @@ def test_every_control_of_a_task_has_a_meaning():
         interpretation_card(InterpretationSettings()),
         reconstruction_card(ReconstructionSettings()),
         restoration_card("shift", RestorationSettings()),
+        restoration_card("denoising", DenoisingSettings()),
         masked_card(MaskedRestorationSettings()),
     ]
     assert {control for card in cards for control in card.controls} == set(MEANINGS)

@@ -40,7 +40,7 @@ def test_the_written_tests_pass_and_try_the_whole_contract(package):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "17 passed" in done.stdout
+    assert "19 passed" in done.stdout
 
 
 def test_the_written_code_is_formatted_and_clean(package):
