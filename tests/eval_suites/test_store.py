@@ -11,11 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 
 from frostbench.eval_suites.store import lines
 from frostbench.eval_suites.store.atomic import StoreError, StoreFullError, write_whole, writing
 from frostbench.eval_suites.store.blobs import Blobs, rounded
 from frostbench.eval_suites.store.lock import RunLock
+from frostbench.eval_suites.store.masks import masks_of, run_lengths
 from frostbench.eval_suites.store.query import query
 from frostbench.eval_suites.store.reader import open_run, read_records
 from frostbench.eval_suites.store.records import Record, Stored, StoredCost
@@ -23,13 +25,12 @@ from frostbench.eval_suites.store.sealed import read_sealed, write_sealed
 from frostbench.eval_suites.store.values import (
     load_prediction,
     load_target,
-    mask_of,
-    run_lengths,
     store_prediction,
     store_target,
 )
 from frostbench.eval_suites.store.writer import RunWriter
-from frostbench.plugins import Boxes, Image, ImagePrediction, Masks, TextPrediction
+from frostbench.plugins import Boxes, Image, ImagePrediction, Masks, Reasoned, TextPrediction
+from frostbench.plugins.task import TrueAnswer, TrueMasks
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 RECORDS = st.builds(
@@ -205,17 +206,35 @@ def test_a_blob_that_is_not_there_is_said(tmp_path):
 @settings(deadline=None, max_examples=25)
 @given(rows=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_masks_come_back_from_their_run_lengths(rows):
-    mask = torch.tensor(rows)
-    encoded = run_lengths(mask)
-    assert sum(encoded["counts"]) == mask.numel()
-    assert torch.equal(mask_of(**encoded), mask)
+    masks = torch.tensor([rows, rows[::-1]])
+    encoded = run_lengths(masks)
+    assert torch.equal(masks_of(encoded), masks)
+    assert coco.area(list(encoded)).tolist() == masks.sum((1, 2)).tolist()
+    assert json.loads(json.dumps(encoded)) == encoded
+
+
+def test_no_masks_are_no_run_lengths():
+    assert run_lengths(torch.zeros(0, 4, 5, dtype=torch.bool)) == []
+    assert masks_of([]).shape == (0, 1, 1)
+
+
+def test_masks_of_several_sizes_are_not_those_of_one_picture():
+    one, two = (run_lengths(torch.ones(1, 2, side, dtype=torch.bool)) for side in (2, 3))
+    with pytest.raises(ValueError, match="have sizes"):
+        masks_of(one + two)
 
 
 def test_every_kind_of_prediction_comes_back(tmp_path):
     blobs = Blobs(tmp_path)
     masks = torch.tensor([[[True, False]], [[False, False]]])
     boxes = Boxes(torch.tensor([[0.0, 0.5, 2, 3]]), ("lion",), torch.tensor([0.25]))
-    for prediction in (TextPrediction("a\nb"), ImagePrediction(torch.ones(3, 2, 2)), Masks(masks)):
+    for prediction in (
+        TextPrediction("a\nb"),
+        ImagePrediction(torch.ones(3, 2, 2)),
+        Masks(masks),
+        Reasoned("a cat", (0.0, 1.0, 2.5, 3.0)),
+        Reasoned(""),
+    ):
         back = load_prediction(store_prediction(prediction, blobs), blobs)
         for name, value in vars(prediction).items():
             same = getattr(back, name)
@@ -227,7 +246,24 @@ def test_every_kind_of_prediction_comes_back(tmp_path):
     assert load_prediction(Stored("none"), blobs) is None
 
 
-@pytest.mark.parametrize("target", ["a lion", ("a lion", "lion"), ""])
+def test_true_masks_come_back_with_the_kinds_of_their_phrases(tmp_path):
+    blobs = Blobs(tmp_path)
+    target = TrueMasks(torch.eye(3, dtype=torch.bool)[None], (("thing", "plural"),))
+    back = load_target(store_target(target, blobs), blobs)
+    assert isinstance(back, TrueMasks)
+    assert torch.equal(back.masks, target.masks)
+    assert back.kinds == target.kinds
+
+
+def test_masks_have_kinds_all_or_none():
+    with pytest.raises(ValueError, match="1 masks have the kinds of 2"):
+        TrueMasks(torch.ones(1, 2, 2, dtype=torch.bool), (("thing",), ("stuff",)))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["a lion", ("a lion", "lion"), "", TrueAnswer(("cat", "a cat"), (0.0, 0.0, 4.0, 2.5))],
+)
 def test_targets_of_text_come_back(tmp_path, target):
     blobs = Blobs(tmp_path)
     assert load_target(store_target(target, blobs), blobs) == target

@@ -12,9 +12,15 @@ from frostbench.plugins.kit.conformance import CHECKS, Trial, check
 from frostbench.plugins.kit.flaws import flaw
 from frostbench.plugins.kit.new_plugin import write
 from frostbench.plugins.kit.requests import requests
-from frostbench.plugins.predictions import Boxes, ImagePrediction, Masks, TextPrediction
+from frostbench.plugins.predictions import (
+    Boxes,
+    ImagePrediction,
+    Masks,
+    Reasoned,
+    TextPrediction,
+)
 from frostbench.plugins.prompts import Ids
-from frostbench.plugins.requests import images_of
+from frostbench.plugins.requests import images_of, masks_asked
 from frostbench.plugins.tokens import Grid, VisualTokens
 
 
@@ -292,6 +298,21 @@ def test_masks_and_boxes_are_held_to_the_request():
     masks = torch.zeros(2, height, width, dtype=torch.bool)
     assert flaw(ground, Masks(masks)) is None
     assert "masks are" in str(flaw(ground, Masks(masks[:1])))
+    for kind in ("Segment", "Refine"):
+        for request in known[kind]:
+            asked = torch.zeros(masks_asked(request), *request.image.size, dtype=torch.bool)
+            assert flaw(request, Masks(asked)) is None
+            assert "masks are" in str(flaw(request, Masks(torch.cat([asked, asked]))))
+
+    reason, _, _, _, _ = known["Reason"]
+    height, width = reason.image.size
+    assert flaw(reason, Reasoned("red")) is None
+    assert flaw(reason, Reasoned("red", (0.0, 0.0, float(width), float(height)))) is None
+    assert "is no box within" in str(
+        flaw(reason, Reasoned("red", (0.0, 0.0, width + 1.0, float(height))))
+    )
+    assert "is no box within" in str(flaw(reason, Reasoned("red", (3.0, 3.0, 3.0, 5.0))))
+    assert "answered by Reasoned" in str(flaw(reason, TextPrediction("red")))
 
     def boxes(box, classes=("ball",), score=0.5):
         return Boxes(torch.tensor([box]), classes, torch.tensor([score]))

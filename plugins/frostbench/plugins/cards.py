@@ -14,6 +14,8 @@ REQUEST_TYPES = (
     "Restore",
     "Segment",
     "Ground",
+    "Reason",
+    "Refine",
     "Detect",
 )
 
@@ -23,6 +25,8 @@ DISCRETE = frozenset({"Classify", "Caption", "Answer", "Interpret", "Reconstruct
 HEADLESS: Mapping[str, str] = {
     "Segment": "it has no mask head",
     "Ground": "it has no mask head",
+    "Reason": "it has no mask head, and finds no region to look at again",
+    "Refine": "it has no mask head",
     "Detect": "it has no box head",
 }
 """Why it answers no others, for `Card.reasons`."""

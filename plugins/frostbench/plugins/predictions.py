@@ -37,4 +37,16 @@ class Boxes:
     scores: Float[Tensor, " n"]
 
 
-Prediction: TypeAlias = TextPrediction | ImagePrediction | Masks | Boxes
+@dataclass(frozen=True)
+class Reasoned:
+    """The answer of a visual chain of thought, and the box that was looked at before it.
+
+    The box is left, top, right and bottom edge in pixels of the request's image; None where the
+    answer came at once.
+    """
+
+    text: str
+    box: tuple[float, float, float, float] | None = None
+
+
+Prediction: TypeAlias = TextPrediction | ImagePrediction | Masks | Boxes | Reasoned

@@ -6,13 +6,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from frostbench.plugins.cards import TaskCard
 from frostbench.plugins.images import Image
 from frostbench.plugins.predictions import Prediction
-from frostbench.plugins.requests import Request
+from frostbench.plugins.requests import Box, Request
 
-Target: TypeAlias = str | tuple[str, ...] | Image
-"""What is right: a label or text, several accepted texts, or the clean image."""
+
+@dataclass(frozen=True, eq=False)
+class TrueMasks:
+    """One mask a phrase, at the size of the request's image.
+
+    `kinds` says, for each phrase, which groups of phrases it belongs to ("thing", "plural"), for
+    metrics that score a group alone; empty where there are no groups.
+
+    Raises:
+        ValueError: there are kinds, and not one entry a mask.
+    """
+
+    masks: Bool[Tensor, "n h w"]
+    kinds: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kinds and len(self.kinds) != len(self.masks):
+            raise ValueError(f"{len(self.masks)} masks have the kinds of {len(self.kinds)}.")
+
+
+@dataclass(frozen=True)
+class TrueAnswer:
+    """The accepted answers of a question, and the box in which the answer is seen."""
+
+    texts: tuple[str, ...]
+    box: Box
+
+
+Target: TypeAlias = str | tuple[str, ...] | Image | TrueMasks | TrueAnswer
+"""What is right: a text, several accepted ones, the clean image, masks, or an answer in a box."""
 
 
 @dataclass(frozen=True)

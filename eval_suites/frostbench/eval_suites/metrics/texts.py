@@ -1,8 +1,8 @@
 """A predicted text and the texts that are right, checked before they are compared."""
 
 from frostbench.plugins.images import Image
-from frostbench.plugins.predictions import Prediction, TextPrediction
-from frostbench.plugins.task import Target
+from frostbench.plugins.predictions import Prediction, Reasoned, TextPrediction
+from frostbench.plugins.task import Target, TrueAnswer, TrueMasks
 
 
 def text_pair(metric: str, prediction: Prediction, target: Target) -> tuple[str, tuple[str, ...]]:
@@ -12,7 +12,7 @@ def text_pair(metric: str, prediction: Prediction, target: Target) -> tuple[str,
         ValueError: the prediction or the target is no text, or the target accepts none. The
             sample is unscored.
     """
-    if not isinstance(prediction, TextPrediction):
+    if not isinstance(prediction, TextPrediction | Reasoned):
         raise ValueError(f"{metric} scores texts; the prediction is a {type(prediction).__name__}.")
     return prediction.text, texts_of(metric, target)
 
@@ -23,9 +23,15 @@ def texts_of(metric: str, target: Target) -> tuple[str, ...]:
     Raises:
         ValueError: the target is no text, or accepts none.
     """
-    if isinstance(target, Image):
-        raise ValueError(f"{metric} scores texts; the target is a {type(target).__name__}.")
-    accepted = (target,) if isinstance(target, str) else target
+    match target:
+        case str():
+            accepted: tuple[str, ...] = (target,)
+        case TrueAnswer():
+            accepted = target.texts
+        case Image() | TrueMasks():
+            raise ValueError(f"{metric} scores texts; the target is a {type(target).__name__}.")
+        case _:
+            accepted = target
     if not accepted:
         raise ValueError(f"{metric}: the target accepts no text at all; it needs one or more.")
     return accepted

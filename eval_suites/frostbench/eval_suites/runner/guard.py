@@ -13,6 +13,7 @@ from frostbench.plugins.predictions import (
     ImagePrediction,
     Masks,
     Prediction,
+    Reasoned,
     TextPrediction,
 )
 from frostbench.plugins.prompts import Prompt
@@ -23,10 +24,14 @@ from frostbench.plugins.requests import (
     Detect,
     Ground,
     Interpret,
+    Reason,
     Reconstruct,
+    Refine,
     Request,
     Restore,
     Segment,
+    masks_asked,
+    within,
 )
 from frostbench.plugins.tokens import VisualTokens, tensors_of
 
@@ -112,11 +117,19 @@ def check_prediction(prediction: Any, request: Request) -> None:
         case Reconstruct() | Restore():
             _expect(prediction, ImagePrediction)
             _check_pixels(prediction.pixels, request.image.size)
-        case Segment() | Ground():
+        case Segment() | Ground() | Refine():
             _expect(prediction, Masks)
-            masks = prediction.masks
-            if masks.ndim != 3 or tuple(masks.shape[1:]) != request.image.size:
-                raise ValueError(_other_size("masks", masks, request.image.size))
+            _check_masks(prediction.masks, masks_asked(request), request.image.size)
+        case Reason():
+            _expect(prediction, Reasoned)
+            if not isinstance(prediction.text, str):
+                raise TypeError(f"the predicted text is {_kind(prediction.text)}")
+            if prediction.box is not None and not within(prediction.box, request.image.size):
+                height, width = request.image.size
+                raise ValueError(
+                    f"the box {prediction.box} is no box (left, top, right, bottom) within "
+                    f"{width} x {height} pixels"
+                )
         case Detect():
             _expect(prediction, Boxes)
             _finite("boxes", prediction.boxes)
@@ -125,11 +138,24 @@ def check_prediction(prediction: Any, request: Request) -> None:
             assert_never(request)
 
 
+def _check_masks(masks: Any, count: int, size: tuple[int, int]) -> None:
+    if not isinstance(masks, Tensor) or masks.dtype != torch.bool:
+        kind = masks.dtype if isinstance(masks, Tensor) else _kind(masks)
+        raise TypeError(f"the predicted masks are {kind}, not a tensor of booleans")
+    if tuple(masks.shape) != (count, *size):
+        raise ValueError(
+            f"the predicted masks have shape {list(masks.shape)}, and {[count, *size]} was asked "
+            "for: one mask a phrase at the size of the request's image"
+        )
+
+
 def _check_pixels(pixels: Any, size: tuple[int, int]) -> None:
     if not isinstance(pixels, Tensor) or not pixels.is_floating_point():
         raise TypeError(f"the predicted pixels are {_kind(pixels)}, not a tensor of floats")
     if tuple(pixels.shape) != (3, *size):
-        raise ValueError(_other_size("image", pixels, size))
+        raise ValueError(
+            f"the predicted image has shape {list(pixels.shape)}, and {[3, *size]} was asked for"
+        )
     _finite("image", pixels)
     low, high = float(pixels.min()), float(pixels.max())
     # Half a level of 8 bits is rounding; beyond it, clamping would hide what the method said.
@@ -141,12 +167,6 @@ def _finite(what: str, tensor: Tensor) -> None:
     broken = int((~torch.isfinite(tensor)).sum())
     if broken:
         raise ValueError(f"the predicted {what} has NaN or infinity in {broken} values")
-
-
-def _other_size(what: str, tensor: Tensor, size: tuple[int, int]) -> str:
-    axis = "3" if what == "image" else "n"
-    asked = f"[{axis}, {size[0]}, {size[1]}]"
-    return f"the predicted {what} has shape {list(tensor.shape)}, and {asked} was asked for"
 
 
 def _expect(prediction: Any, kind: type) -> None:

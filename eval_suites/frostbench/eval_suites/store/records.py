@@ -25,10 +25,11 @@ class StoredCost:
 class Stored:
     """A prediction or a target: text in place, anything else as the hash of its blob.
 
-    `accepted` are all texts of a target that accepts several; `text` is then the first.
+    `accepted` are all texts of a target that accepts several; `text` is then the first. "reasoned"
+    is a text in place and the box of its thought as a blob.
     """
 
-    kind: Literal["text", "image", "masks", "boxes", "none"]
+    kind: Literal["text", "image", "masks", "boxes", "reasoned", "none"]
     text: str | None = None
     blob: str | None = None
     accepted: tuple[str, ...] = ()

@@ -11,9 +11,10 @@ from frostbench.plugins.predictions import (
     ImagePrediction,
     Masks,
     Prediction,
+    Reasoned,
     TextPrediction,
 )
-from frostbench.plugins.requests import Detect, Ground, Request
+from frostbench.plugins.requests import Detect, Request, masks_asked, within
 
 KINDS: Mapping[str, type[Prediction]] = {
     "Classify": TextPrediction,
@@ -24,6 +25,8 @@ KINDS: Mapping[str, type[Prediction]] = {
     "Restore": ImagePrediction,
     "Segment": Masks,
     "Ground": Masks,
+    "Reason": Reasoned,
+    "Refine": Masks,
     "Detect": Boxes,
 }
 
@@ -40,10 +43,14 @@ def flaw(request: Request, prediction: object) -> str | None:
         case ImagePrediction(pixels=pixels):
             return _flaw_of_pixels(pixels, request.image.size)
         case Masks(masks=masks):
-            count = len(request.phrases) if isinstance(request, Ground) else 1
-            shape = (count, *request.image.size)
+            shape = (masks_asked(request), *request.image.size)
             if tuple(masks.shape) != shape or masks.dtype != torch.bool:
                 return f"the masks are {masks.dtype} {tuple(masks.shape)}, not bool {shape}"
+        case Reasoned(text=text, box=box):
+            if not isinstance(text, str):
+                return f"the text is {text!r}"
+            if box is not None and not within(box, request.image.size):
+                return f"the box {box} is no box within {request.image.size[::-1]} pixels"
         case Boxes():
             assert isinstance(request, Detect)
             return _flaw_of_boxes(prediction, request)

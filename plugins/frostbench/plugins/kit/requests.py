@@ -12,12 +12,19 @@ from frostbench.plugins.requests import (
     HeldOutContext,
     Interpret,
     LabelledImage,
+    NamedThought,
+    NoThought,
     OracleContext,
+    OracleThought,
+    QuestionThought,
+    Reason,
     Reconstruct,
+    Refine,
     Request,
     Restore,
     RestoredPair,
     Segment,
+    spans_in,
 )
 
 SIZES = ((24, 24), (20, 32), (33, 17), (24, 24), (16, 16), (40, 24))
@@ -56,8 +63,26 @@ def requests() -> dict[str, list[Request]]:
         "Interpret": [Interpret("interpret", c, seed=16)],
         "Reconstruct": [Reconstruct(f"reconstruct {i.name}", i, seed=8) for i in (a, b, c)],
         "Restore": _restorations(a, b, c, d, e, f),
-        "Segment": [Segment("segment", c, "the red ball", seed=13), Segment("other", d, "a dog")],
-        "Ground": [Ground("ground", c, NARRATIVE, ((0, 10), (23, 28)), seed=14)],
+        "Segment": [
+            Segment("segment", c, ("the red ball",), seed=13),
+            Segment("segment two", d, ("a dog", "the red ball"), seed=17),
+        ],
+        "Ground": [
+            Ground("ground", c, NARRATIVE, spans_in(NARRATIVE, ("A red ball", "a dog")), seed=14)
+        ],
+        "Reason": [
+            Reason("reason", c, "Which colour?", seed=19),
+            Reason("reason by name", d, "Which colour?", NamedThought(), seed=20),
+            Reason("reason by question", d, "Which colour?", QuestionThought(), seed=20),
+            Reason("reason at once", d, "Which colour?", NoThought(), seed=20),
+            Reason(
+                "reason in a box", d, "How many?", OracleThought((2.0, 3.0, 12.0, 9.0)), seed=21
+            ),
+        ],
+        "Refine": [
+            Refine("refine", c, ((2.0, 3.0, 12.0, 9.0),), seed=22),
+            Refine("refine two", d, ((0.0, 0.0, 24.0, 24.0), (5.0, 5.0, 6.0, 6.0)), seed=23),
+        ],
         "Detect": [Detect("detect", c, ("ball", "dog"), seed=15)],
     }
 

@@ -1,0 +1,47 @@
+"""Masks in COCO's run-length encoding, as its tools write and read them."""
+
+from typing import TypeAlias, TypedDict
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from pycocotools import mask as coco
+from torch import Tensor
+
+
+class RunLengths(TypedDict):
+    """A mask column by column: its height and width, and the lengths of its runs, compressed."""
+
+    size: list[int]
+    counts: str
+
+
+Encoded: TypeAlias = list[RunLengths]
+
+
+def run_lengths(masks: Bool[Tensor, "n h w"]) -> Encoded:
+    """Masks as COCO's compressed strings, which its tools read.
+
+    >>> run_lengths(torch.tensor([[[False, True], [True, True]]]))
+    [{'size': [2, 2], 'counts': '13'}]
+    """
+    # The tools want one array [h, w, n], columns first.
+    columns = np.asfortranarray(masks.cpu().permute(1, 2, 0).numpy().astype(np.uint8))
+    return [
+        {"size": [int(side) for side in one["size"]], "counts": one["counts"].decode("ascii")}
+        for one in coco.encode(columns)
+    ]
+
+
+def masks_of(encoded: Encoded) -> Bool[Tensor, "n h w"]:
+    """The masks that `run_lengths` described; of none, an empty tensor of one pixel.
+
+    Raises:
+        ValueError: two are of different sizes.
+    """
+    sizes = {tuple(one["size"]) for one in encoded}
+    if len(sizes) > 1:
+        raise ValueError(f"masks of one picture have sizes {sorted(sizes)}.")
+    if not encoded:
+        return torch.zeros(0, 1, 1, dtype=torch.bool)
+    return torch.from_numpy(coco.decode(list(encoded))).permute(2, 0, 1).bool().contiguous()
