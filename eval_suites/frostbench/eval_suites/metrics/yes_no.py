@@ -1,0 +1,94 @@
+"""Metrics of answers by yes and no: POPE's reading of an answer, and what it counts.
+
+Li et al., "Evaluating Object Hallucination in Large Vision-Language Models", EMNLP 2023,
+https://arxiv.org/abs/2305.10355; read in RUCAIBox/POPE at 3df3ba1. "yes" is the positive class.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from frostbench.eval_suites.metrics.texts import text_pair
+from frostbench.plugins.predictions import Prediction
+from frostbench.plugins.task import MetricContext, Target
+
+_NO = frozenset({"No", "not", "no"})
+
+
+def says_yes(answer: str) -> bool:
+    """Whether POPE takes an answer for yes: no word up to the first full stop says no.
+
+    The words are "No", "not" and "no" and no others, so that an empty answer, "NO" and "none" are
+    yes, and a yes with a "no" in it is none.
+
+    >>> says_yes("Yes. There is no doubt."), says_yes("Yes, there is no doubt"), says_yes("")
+    (True, False, True)
+    """
+    first = answer.partition(".")[0].replace(",", "")
+    return not _NO & set(first.split(" "))
+
+
+@dataclass(frozen=True)
+class YesNo:
+    """Whether an answer is yes, and whether the true one is."""
+
+    said: bool
+    true: bool
+
+
+@dataclass
+class YesNoMetric:
+    """A ratio of two sums over a set's answers, in [0, 1]; `share` gives one answer's part."""
+
+    id: str
+    share: Callable[[YesNo], tuple[float, float]]
+    higher_is_better: bool = True
+    unit: str = ""
+    lower: float | None = 0.0
+    upper: float | None = 1.0
+    pooling: Literal["ratio", "bleu"] = "ratio"
+
+    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
+        """What one answer adds to the two sums.
+
+        Raises:
+            ValueError: the prediction is no text, or the target is neither "yes" nor "no".
+        """
+        text, accepted = text_pair(self.id, prediction, target)
+        if accepted not in (("yes",), ("no",)):
+            raise ValueError(f'{self.id} knows "yes" and "no"; the target is {accepted}.')
+        return self.share(YesNo(says_yes(text), accepted == ("yes",)))
+
+
+def accuracy(_: MetricContext) -> YesNoMetric:
+    """`accuracy[pope]`: the share of right answers."""
+    return YesNoMetric("accuracy[pope]", lambda one: (float(one.said == one.true), 1.0))
+
+
+def precision(_: MetricContext) -> YesNoMetric:
+    """`precision[pope]`: of the answers that say yes, the right ones; none if none says it."""
+    return YesNoMetric(
+        "precision[pope]", lambda one: (float(one.said and one.true), float(one.said))
+    )
+
+
+def recall(_: MetricContext) -> YesNoMetric:
+    """`recall[pope]`: of the questions to be answered by yes, those that are."""
+    return YesNoMetric("recall[pope]", lambda one: (float(one.said and one.true), float(one.true)))
+
+
+def f1(_: MetricContext) -> YesNoMetric:
+    """`f1[pope]`: the harmonic mean of precision and recall.
+
+    It is 2 TP by (said + true), so that the pooled ratio of the two sums is exact, and 0 where yes
+    is never said and should have been.
+    """
+    return YesNoMetric(
+        "f1[pope]",
+        lambda one: (2.0 * (one.said and one.true), float(one.said) + float(one.true)),
+    )
+
+
+def share_of_yes(_: MetricContext) -> YesNoMetric:
+    """`yes[pope]`: the share of answers that say yes. Half is unbiased; neither end is better."""
+    return YesNoMetric("yes[pope]", lambda one: (float(one.said), 1.0))
