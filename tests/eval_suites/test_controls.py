@@ -10,6 +10,16 @@ from frostbench.eval_suites.controls.ceiling import ceiling
 from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
 from frostbench.eval_suites.controls.meanings import MEANINGS
 from frostbench.eval_suites.controls.shuffle import exchange, shuffled_tokens
+from frostbench.eval_suites.grounding.settings import (
+    HallucinationSettings,
+    NarrativeSettings,
+    ReferringSettings,
+    ThoughtSettings,
+    hallucination_card,
+    narrative_card,
+    referring_card,
+    thought_card,
+)
 from frostbench.eval_suites.restoration.settings import (
     DenoisingSettings,
     MaskedRestorationSettings,
@@ -309,5 +319,9 @@ def test_every_control_of_a_task_has_a_meaning():
         restoration_card("shift", RestorationSettings()),
         restoration_card("denoising", DenoisingSettings()),
         masked_card(MaskedRestorationSettings()),
+        referring_card(ReferringSettings()),
+        narrative_card(NarrativeSettings()),
+        hallucination_card(HallucinationSettings()),
+        thought_card(ThoughtSettings()),
     ]
     assert {control for card in cards for control in card.controls} == set(MEANINGS)

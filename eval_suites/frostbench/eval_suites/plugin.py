@@ -5,6 +5,16 @@ Nothing behind the names is imported here, and no torch.
 
 from collections.abc import Iterable
 
+from frostbench.eval_suites.grounding.settings import (
+    HallucinationSettings,
+    NarrativeSettings,
+    ReferringSettings,
+    ThoughtSettings,
+    hallucination_card,
+    narrative_card,
+    referring_card,
+    thought_card,
+)
 from frostbench.eval_suites.restoration.settings import (
     DeblurringSettings,
     DenoisingSettings,
@@ -44,13 +54,27 @@ _METRICS = {
     "accuracy[vqa-always]": "vqa:vqa_always",
     "accuracy[vqa-exact]": "vqa:vqa_exact",
     "accuracy[vqa-legacy]": "vqa:vqa_legacy",
+    "accuracy[pope]": "yes_no:accuracy",
+    "anls[0.5]": "anls:anls",
+    "average_recall[all]": "masks:average_recall_all",
+    "average_recall[plurals]": "masks:average_recall_plurals",
+    "average_recall[singulars]": "masks:average_recall_singulars",
+    "average_recall[stuff]": "masks:average_recall_stuff",
+    "average_recall[things]": "masks:average_recall_things",
     "bleu-4[corpus]": "bleu:bleu_4",
     "cider-d[corpus]": "cider:cider_d_corpus",
+    "ciou[pixels]": "masks:ciou",
     "clip_score[mini]": "clip_score:ClipScoreMini",
     "clip_score_relative[mini]": "clip_score:ClipScoreRelativeMini",
+    "f1[pope]": "yes_no:f1",
+    "miou[phrases]": "masks:miou",
+    "p@0.5[box]": "boxes:box_precision",
+    "p@0.5[phrases]": "masks:precision_at_half",
+    "precision[pope]": "yes_no:precision",
     "psnr[rgb]": "psnr:psnr_rgb",
     "psnr[y]": "psnr:psnr_y",
     "psnr[rgb-crop4]": "psnr:psnr_rgb_crop4",
+    "recall[pope]": "yes_no:recall",
     "ssim[rgb]": "ssim:ssim_rgb",
     "ssim[rgb-crop4]": "ssim:ssim_rgb_crop4",
     "ssim[y]": "ssim:ssim_y",
@@ -59,6 +83,7 @@ _METRICS = {
     "lpips[vgg]": "lpips_published:lpips_vgg",
     "fid[mini]": "mini:FidMini",
     "fid[inception-v3-pt]": "inception:FidInception",
+    "yes[pope]": "yes_no:share_of_yes",
 }
 
 _DATA_SETS = {
@@ -68,6 +93,25 @@ _DATA_SETS = {
     "restoration_pictures": "data.datasets:RestorationPictures",
     "v2l_episodes": "understanding.episode_files:V2LEpisodes",
     "open_ended_episodes": "understanding.episode_files:OpenEndedEpisodes",
+    **{
+        name: f"grounding.files.refcoco:{name}"
+        for name in (
+            "refcoco_unc_val",
+            "refcoco_unc_testA",
+            "refcoco_unc_testB",
+            "refcoco_google_val",
+            "refcoco_google_test",
+            "refcoco_plus_val",
+            "refcoco_plus_testA",
+            "refcoco_plus_testB",
+            "refcocog_umd_val",
+            "refcocog_umd_test",
+            "refcocog_google_val",
+        )
+    },
+    "png_val2017": "grounding.files.png:PanopticNarratives",
+    "pope_coco": "grounding.files.pope:PopeQuestions",
+    "viscot": "grounding.files.viscot:VisualCotQuestions",
 }
 
 
@@ -111,6 +155,22 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
         Offer(
             masked_card(MaskedRestorationSettings()),
             f"{_HERE}.restoration.masked:MaskedRestoration",
+        ),
+        Offer(
+            referring_card(ReferringSettings()),
+            f"{_HERE}.grounding.segmentation:ReferringSegmentation",
+        ),
+        Offer(
+            narrative_card(NarrativeSettings()),
+            f"{_HERE}.grounding.segmentation:NarrativeGrounding",
+        ),
+        Offer(
+            hallucination_card(HallucinationSettings()),
+            f"{_HERE}.grounding.hallucination:ObjectHallucination",
+        ),
+        Offer(
+            thought_card(ThoughtSettings()),
+            f"{_HERE}.grounding.thought:VisualChainOfThought",
         ),
     ]
 

@@ -42,7 +42,12 @@ class RunConfig:
     tasks: list[str] = field(default_factory=list)
     limit: int | None = None
     limits: dict[str, int] = field(
-        default_factory=lambda: {"understanding": 40, "captioning": 50, "restoration": 7}
+        default_factory=lambda: {
+            "understanding": 40,
+            "captioning": 50,
+            "restoration": 7,
+            "grounding": 24,
+        }
     )
     out: str = "runs/latest"
     seed: int = 0

@@ -21,5 +21,6 @@ def show_command(words: list[str]) -> int:
     board = build([open_run(Path(folder)) for folder in plain])
     text = markdown(board, " ".join(plain))
     console = Console()
-    console.print(Markdown(text) if console.is_terminal else text)
+    # Brackets of metrics' ids are no markup.
+    console.print(Markdown(text) if console.is_terminal else text, markup=False)
     return 0

@@ -28,4 +28,10 @@ MEANINGS: Mapping[str, str] = {
     "no_llm": "the method with a map of its own in place of the language model",
     "floor": "the method's own reconstruction of the corrupted picture",
     "ceiling": "the method's own reconstruction of the clean picture",
+    "whole_image": "every pixel of the picture, whatever the phrase",
+    "centre_box": "a box of half the picture's sides in its middle, whatever the phrase",
+    "shuffled_words": "the method asked for each phrase in the words of another picture's",
+    "oracle_box": "the method told the true box, which it refines to a mask or looks at again",
+    "always_yes": "yes, whatever the question",
+    "bare_lmm": "the same requests put to the frozen multimodal model, as if there were no method",
 }

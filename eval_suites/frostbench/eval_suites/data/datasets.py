@@ -75,6 +75,13 @@ class GlyphScenes(DataSet):
         """Scene `index` of a seed, of given classes at given places; see `Scenes.scene_of`."""
         return _picture(self.scenes.scene_of(names, places, seed, index))
 
+    def resized(self, side: int, sizes: tuple[float, float]) -> "GlyphScenes":
+        """Scenes of another side in pixels, whose glyphs take other parts of it, however many."""
+        settings = replace(
+            self.scenes.settings, side=side, sizes=(sizes,) * self.scenes.settings.most
+        )
+        return GlyphScenes(self.folder, self.split, settings)
+
 
 def _picture(scene: Scene) -> ScenePicture:
     return ScenePicture(scene, Image(to_tensor(scene.pixels), scene.id))

@@ -2,13 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
+from frostbench.eval_suites.controls.words import asked_of, shuffled_words
 from frostbench.eval_suites.runner.guard import check_prediction
 from frostbench.eval_suites.runner.instances import Chunk
 from frostbench.eval_suites.runner.items import Item, answer, decode
 from frostbench.eval_suites.runner.plan import Controls, PlannedTask
-from frostbench.eval_suites.runner.rows import EXCHANGED, Row, free_controls
+from frostbench.eval_suites.runner.rows import (
+    EXCHANGED,
+    OTHER_IMAGE,
+    SHUFFLED_WORDS,
+    Row,
+    free_controls,
+)
 from frostbench.eval_suites.runner.scoring import Scored, Scoring
 from frostbench.eval_suites.runner.tokenizing import Tokenizing
 from frostbench.eval_suites.seeds import seed_of
@@ -85,7 +92,7 @@ class Bench:
         shown = _Shown(self, chunk)
         records = self._free(chunk, shown)
         items = {
-            row: [self._item(row, instance) for instance in chunk.instances]
+            row: [self._item(row, instance, chunk) for instance in chunk.instances]
             for row in self.rows
             if row.method in self.built
         }
@@ -100,13 +107,16 @@ class Bench:
         self.scoring.forget()
         return records
 
-    def _item(self, row: Row, instance: Instance) -> Item:
+    def _item(self, row: Row, instance: Instance, chunk: Chunk) -> Item:
         rewrites = {} if self.controls is None else self.controls.rewrites
         rewrite = rewrites.get(row.control or "")
         built = self.built[row.method]
         item = Item(row, instance, instance.request, built.method, rewrite)
         try:
             item.request = row.request(instance)
+            if row.control == SHUFFLED_WORDS:
+                seed = seed_of(self.seed, self.task, chunk.protocol or "", item.request.id)
+                item.request = shuffled_words(item.request, chunk.phrases, seed)
         except ValueError as error:
             item.fail("request", self.task, str(error))
         try:
@@ -119,7 +129,13 @@ class Bench:
         """Give each item its tokens, and its share of the seconds that they took."""
         for row, made in items.items():
             donors = self._donors(made, chunk, built.tokenizing) if row.control in EXCHANGED else {}
-            sources = [_sources(row, item, donors) for item in made]
+            if row.control == OTHER_IMAGE:
+                # Another picture altogether: a method may show it to a backbone as it is.
+                for item in made:
+                    other = donors.get(item.request.image, item.request.image)
+                    item.request = replace(item.request, image=other)
+                donors = {}
+            sources = [_sources(item, donors) for item in made]
             kept = built.tokenizing([source for one in sources for source in one.values()])
             uses = Counter(source for one in sources for source in one.values())
             for item, own in zip(made, sources, strict=True):
@@ -255,15 +271,16 @@ class Bench:
                     cost=StoredCost(**asdict(costs[index])),
                     pictures=shown.pictures[index],
                     words=words[index] if words is not None else {},
+                    asked=shown.asked[index][0],
+                    phrases=shown.asked[index][1],
                 )
             )
         return records
 
 
-def _sources(row: Row, item: Item, donors: Mapping[Image, Image]) -> dict[Image, Image]:
+def _sources(item: Item, donors: Mapping[Image, Image]) -> dict[Image, Image]:
     """For each picture of an item the one whose tokens it gets: its own, or those of a donor."""
-    sources = {image: image for image in images_of(item.request)}
-    return sources | {one: donors.get(one, one) for one in row.exchanged(item.request)}
+    return {image: donors.get(image, image) for image in images_of(item.request)}
 
 
 class _Shown:
@@ -277,6 +294,10 @@ class _Shown:
         self._shown = max(0, bench.gallery - chunk.start)
         self.pictures = [
             _pictures(instance, bench.blobs) if index < self._shown else {}
+            for index, instance in enumerate(chunk.instances)
+        ]
+        self.asked = [
+            asked_of(instance.request) if index < self._shown else ("", ())
             for index, instance in enumerate(chunk.instances)
         ]
 

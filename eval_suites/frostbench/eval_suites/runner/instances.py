@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from frostbench.eval_suites.controls.words import phrases_of
 from frostbench.eval_suites.runner.plan import PlannedTask
 from frostbench.plugins.images import Image
 from frostbench.plugins.requests import images_of
@@ -20,7 +21,8 @@ class Chunk:
 
     Instance `i` of the chunk is number `start + i` of its task and protocol. `pool` are the
     pictures that tokens are exchanged among: the chunk's own and those of the first chunk, so
-    that even a last chunk of one instance has some.
+    that even a last chunk of one instance has some. `phrases` are those that words are exchanged
+    among, likewise.
     """
 
     protocol: str | None
@@ -28,6 +30,7 @@ class Chunk:
     start: int
     instances: tuple[Instance, ...]
     pool: tuple[Image, ...]
+    phrases: tuple[str, ...] = ()
 
 
 def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
@@ -42,6 +45,7 @@ def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
     waiting: dict[str | None, list[Instance]] = {}
     done: dict[str | None, int] = {}
     first: dict[str | None, tuple[Image, ...]] = {}
+    first_said: dict[str | None, tuple[str, ...]] = {}
 
     def chunk(protocol: str | None) -> Chunk:
         instances = tuple(waiting.pop(protocol))
@@ -49,7 +53,9 @@ def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
         done[protocol] = start + len(instances)
         own = _pictures(instances)
         pool = tuple(dict.fromkeys((*first.setdefault(protocol, own), *own)))
-        return Chunk(protocol, start // size, start, instances, pool)
+        said = tuple(phrase for one in instances for phrase in phrases_of(one.request))
+        phrases = tuple(dict.fromkeys((*first_said.setdefault(protocol, said), *said)))
+        return Chunk(protocol, start // size, start, instances, pool, phrases)
 
     broken: DataError | None = None
     source = _checked(planned, seed)

@@ -113,7 +113,7 @@ class Controls:
     exchange: Exchange | None = None
     meanings: Mapping[str, str] = field(default_factory=dict)
     rewrites: Mapping[str, Rewrite] = field(default_factory=dict)
-    brought: frozenset[str] = frozenset({"no_llm"})
+    brought: frozenset[str] = frozenset({"no_llm", "bare_lmm"})
 
 
 def built_in_controls(cards: Iterable[Card] = ()) -> Controls:

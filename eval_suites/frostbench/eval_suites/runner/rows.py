@@ -5,21 +5,25 @@ from dataclasses import dataclass
 
 from frostbench.eval_suites.controls.ceiling import ceiling
 from frostbench.eval_suites.controls.floor import floor
+from frostbench.eval_suites.controls.oracle import oracle_box
 from frostbench.eval_suites.runner.plan import Controls, PlannedMethod, PlannedTask
 from frostbench.plugins.cards import Card, TaskCard
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import Request, images_of
+from frostbench.plugins.requests import Request
 from frostbench.plugins.task import Instance
 
-RECONSTRUCTED: Mapping[str, Callable[[Instance], Instance]] = {"ceiling": ceiling, "floor": floor}
-"""By control, what is reconstructed in place of a restoration."""
-
 NO_ADAPTER = "no_adapter"
-EXCHANGED: Mapping[str, Callable[[Request], Sequence[Image]]] = {
-    "shuffled_tokens": images_of,
-    "other_image": lambda request: (request.image,),
+OTHER_IMAGE = "other_image"
+SHUFFLED_WORDS = "shuffled_words"
+SPECIAL: Mapping[str, tuple[Callable[[Instance], Instance], Mapping[str, str]]] = {
+    "ceiling": (ceiling, {"Restore": "Reconstruct"}),
+    "floor": (floor, {"Restore": "Reconstruct"}),
+    "oracle_box": (oracle_box, {"Segment": "Refine", "Ground": "Refine", "Reason": "Reason"}),
 }
-"""By control, which of a request's pictures get the visual tokens of others."""
+"""Controls that ask for something else: how, and, by the task's type, what a method must answer."""
+
+SHUFFLED_TOKENS = "shuffled_tokens"
+EXCHANGED = (SHUFFLED_TOKENS, OTHER_IMAGE)
+"""Controls in which pictures give way to others."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,8 @@ class Row:
 
     def request(self, instance: Instance) -> Request:
         """What the method is asked in this row."""
-        made = RECONSTRUCTED.get(self.control or "")
-        return instance.request if made is None else made(instance).request
-
-    def exchanged(self, request: Request) -> Sequence[Image]:
-        """The pictures of a request that get the visual tokens of others in this row."""
-        pictures = EXCHANGED.get(self.control or "")
-        return () if pictures is None else pictures(request)
+        make, _ = SPECIAL.get(self.control or "", (None, None))
+        return instance.request if make is None else make(instance).request
 
     @property
     def title(self) -> str:
@@ -69,8 +68,9 @@ def rows_of(
             continue
         rows.append(Row(card.name))
         for control in bound_controls(task, controls):
-            if control in RECONSTRUCTED and "Reconstruct" not in card.capabilities:
-                left_out.append(_left_out(card, task, control))
+            needed = _needed(task, control)
+            if needed is not None and needed not in card.capabilities:
+                left_out.append(_left_out(card, task, control, needed))
             elif _has(card, task, control, controls):
                 rows.append(Row(card.name, control))
     return Rows(tuple(rows), tuple(dashes), tuple(left_out))
@@ -89,7 +89,7 @@ def bound_controls(task: TaskCard, controls: Controls | None) -> list[str]:
     """Those of the task's controls that are made of a method."""
     if controls is None:
         return []
-    made = {*controls.engines, *controls.rewrites, *RECONSTRUCTED, *controls.brought}
+    made = {*controls.engines, *controls.rewrites, *SPECIAL, SHUFFLED_WORDS, *controls.brought}
     if controls.exchange is not None:
         made |= set(EXCHANGED)
     return [control for control in task.controls if control in made]
@@ -103,6 +103,12 @@ def free_controls(task: TaskCard, controls: Controls | None) -> list[str]:
     return [control for control in task.controls if control not in bound]
 
 
-def _left_out(card: Card, task: TaskCard, control: str) -> Mapping[str, str]:
-    reason = card.reason("Reconstruct")
+def _needed(task: TaskCard, control: str) -> str | None:
+    """The type of the requests of a control's row, if it is not the task's own."""
+    _, types = SPECIAL.get(control, (None, {}))
+    return types.get(task.request_type)
+
+
+def _left_out(card: Card, task: TaskCard, control: str, needed: str) -> Mapping[str, str]:
+    reason = card.reason(needed)
     return {"method": card.name, "task": task.name, "control": control, "reason": reason}

@@ -12,7 +12,7 @@ from frostbench.eval_suites.statistics.bootstrap import Bootstrap, Bounds, Estim
 from frostbench.eval_suites.statistics.frechet import Frechet, frechet_distance
 from frostbench.eval_suites.statistics.means import Means
 from frostbench.eval_suites.statistics.pooled import Pooled
-from frostbench.eval_suites.statistics.pooling import checked_counts
+from frostbench.eval_suites.statistics.pooling import checked_counts, pooled_value
 from frostbench.eval_suites.statistics.ranks import Column, Rank, difference, rank_ranges
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "checked_counts",
     "difference",
     "frechet_distance",
+    "pooled_value",
     "rank_ranges",
 ]

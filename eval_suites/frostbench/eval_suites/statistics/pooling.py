@@ -83,3 +83,13 @@ def checked_counts(pooling: str, counts: Sequence[float]) -> tuple[float, ...]:
     if len(plain) != width or not np.isfinite(plain).all():
         raise ValueError(f"pooling {pooling!r} sums {width} finite counts; these are {plain}.")
     return plain
+
+
+def pooled_value(pooling: str, counts: Sequence[float]) -> float | None:
+    """The value of one row of counts; None where it has none (0 / 0).
+
+    >>> pooled_value("ratio", (1.0, 2.0)), pooled_value("ratio", (0.0, 0.0))
+    (0.5, None)
+    """
+    value = float(pooling_named(pooling).formula(np.array(counts)))
+    return None if np.isnan(value) else value

@@ -49,8 +49,9 @@ class Record:
     `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
     `features` name, for set metrics, the blobs of prediction and target; `counts` hold, for pooled
     metrics, what the sample adds to the sums. `pictures` are blobs to look at, by role ("input",
-    "corrupted"); `words` is what the input image became, by part. `extra` are columns that plugins
-    added.
+    "corrupted"); `words` is what the input image became, by part; `asked` is what the request says
+    of the picture, and `phrases` where in it the phrases stand that masks answer. `extra` are
+    columns that plugins added.
     """
 
     suite: str
@@ -71,6 +72,8 @@ class Record:
     words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     extra: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    asked: str = ""
+    phrases: tuple[tuple[int, int], ...] = ()
 
     @property
     def row(self) -> tuple[str | None, str | None]:
@@ -101,4 +104,7 @@ class Record:
         values["features"] = {key: tuple(pair) for key, pair in values["features"].items()}
         # Runs of before there were pooled metrics have no counts.
         values["counts"] = {key: tuple(sums) for key, sums in values.get("counts", {}).items()}
+        # Nor do those of before there were masks say what was asked.
+        values["asked"] = values.get("asked") or ""
+        values["phrases"] = tuple((start, end) for start, end in values.get("phrases") or ())
         return Record(**values)

@@ -38,6 +38,8 @@ SCHEMA = pa.schema(
         ("words", pa.map_(_TEXT, pa.list_(pa.list_(_TEXT)))),
         ("extra", pa.map_(_TEXT, pa.float64())),
         ("counts", pa.map_(_TEXT, pa.list_(pa.float64()))),
+        ("asked", _TEXT),
+        ("phrases", pa.list_(pa.list_(pa.int64()))),
     ]
 )
 _MAPS = ("scores", "features", "pictures", "words", "extra", "counts")

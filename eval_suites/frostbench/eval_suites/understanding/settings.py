@@ -118,7 +118,7 @@ def captioning_card(settings: CaptioningSettings) -> TaskCard:
         metrics=("cider-d[corpus]", "bleu-4[corpus]", "accuracy[exact]"),
         ranks_by="cider-d[corpus]",
         protocols=settings.protocols,
-        controls=CONTROLS,
+        controls=(*CONTROLS, "bare_lmm"),
         summary="say in a sentence what is where, given described scenes",
     )
 
@@ -133,7 +133,7 @@ def question_card(settings: QuestionSettings) -> TaskCard:
         metrics=("accuracy[vqa]", "accuracy[vqa-exact]"),
         ranks_by="accuracy[vqa]",
         protocols=settings.protocols,
-        controls=CONTROLS,
+        controls=(*CONTROLS, "bare_lmm"),
         summary="answer a question about a scene (what, where, whether, how many), given others",
     )
 

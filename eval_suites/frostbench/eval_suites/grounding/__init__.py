@@ -1,0 +1,1 @@
+"""The suite `grounding`: where in a picture is what the words speak of?"""

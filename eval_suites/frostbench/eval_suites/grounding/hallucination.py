@@ -1,0 +1,60 @@
+"""The task `object_hallucination`."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from frostbench.eval_suites.grounding.pictures import YesNoSource
+from frostbench.eval_suites.grounding.scenes import PolledScenes
+from frostbench.eval_suites.grounding.settings import HallucinationSettings, hallucination_card
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.plugins.predictions import Prediction, TextPrediction
+from frostbench.plugins.requests import Answer
+from frostbench.plugins.task import Instance, Task
+
+
+class ObjectHallucination(Task):
+    """Is it there? POPE: Li et al., EMNLP 2023, https://arxiv.org/abs/2305.10355.
+
+    As many questions are to be answered by yes as by no. What "yes" is right for is the same in
+    all protocols; they differ in which absent classes are asked for.
+    """
+
+    card = hallucination_card(HallucinationSettings())
+    data = HallucinationSettings().data
+    settings = HallucinationSettings
+
+    def __init__(self, settings: HallucinationSettings) -> None:
+        self._settings = settings
+        self.card = hallucination_card(settings)
+        self.data = settings.data
+
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` questions for each protocol, one protocol after the other.
+
+        `data` gives questions itself (`YesNoSource`), or scenes to ask about. Questions about one
+        picture are one cluster.
+        """
+        source = data if isinstance(data, YesNoSource) else PolledScenes(data, self._settings)
+        for protocol in self._settings.protocols:
+            for question in islice(source.questions(protocol, seed), limit):
+                name = f"{self.card.name}-{question.id}"
+                request = Answer(
+                    id=name,
+                    image=question.image,
+                    question=question.text,
+                    seed=seed_of(seed, name, protocol),
+                )
+                target = "yes" if question.yes else "no"
+                yield Instance(request, target, protocol, cluster=question.picture)
+
+    def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
+        """`chance`: yes or no, from each request's seed; `always_yes`."""
+        return {
+            "chance": [
+                TextPrediction(random.Random(one.request.seed).choice(("yes", "no")))
+                for one in instances
+            ],
+            "always_yes": [TextPrediction("yes") for _ in instances],
+        }

@@ -1,0 +1,197 @@
+"""How masks, yes and no, and chains of thought are asked for: settings and cards. No torch."""
+
+from dataclasses import dataclass
+
+from frostbench.eval_suites.chosen import check_chosen
+from frostbench.plugins.cards import TaskCard
+
+REFERRING = ("standard", "official")
+POPE = ("random", "popular", "adversarial")
+THOUGHTS = ("thought", "question_as_phrase", "direct")
+GROUPS = ("all", "things", "stuff", "singulars", "plurals")
+KINDS = ("what", "where")
+MASK_CONTROLS = ("whole_image", "centre_box", "shuffled_words", "oracle_box")
+
+
+@dataclass(frozen=True)
+class ReferringSettings:
+    """How expressions are put to a method.
+
+    Attributes:
+        protocols: "standard": every sentence of every referent, a request each, as RefCOCO is
+            scored elsewhere. "official": as F-LMM's published figures are made, the first sentence
+            of each referent, in lower case, all those of a picture read in one sequence, so that
+            later ones see earlier ones. The two are never ranked together.
+        glyphs: A scene shows 2 to so many glyphs, each number in turn.
+        data: The data set of the pack.
+    """
+
+    protocols: tuple[str, ...] = REFERRING
+    glyphs: int = 4
+    data: str = "glyph_scenes"
+
+    def __post_init__(self) -> None:
+        check_chosen("protocols", self.protocols, REFERRING)
+        if not 2 <= self.glyphs <= 4:
+            raise ValueError(
+                f"a scene has 2 to 4 glyphs, so that there is one to be told from another; "
+                f"`glyphs` is {self.glyphs}."
+            )
+
+
+@dataclass(frozen=True)
+class NarrativeSettings:
+    """How narratives are put to a method.
+
+    Attributes:
+        groups: Groups of phrases that average recall is given for; the first ranks. Every phrase of
+            a glyph scene is one thing, so that groups beyond "all" say something of other data.
+        data: The data set of the pack.
+    """
+
+    groups: tuple[str, ...] = ("all",)
+    data: str = "glyph_scenes"
+
+    def __post_init__(self) -> None:
+        check_chosen("groups", self.groups, GROUPS)
+
+
+@dataclass(frozen=True)
+class HallucinationSettings:
+    """How yes and no are asked for, and how scenes are made that have frequent classes.
+
+    Attributes:
+        protocols: How the absent classes are chosen that "no" is right for: "random": uniformly;
+            "popular": those that most pictures show; "adversarial": those that are most often seen
+            together with what the picture shows.
+        glyphs: Every scene shows so many, each of a class of its own, and gives as many questions
+            to be answered by yes, and as many by no (POPE: 3 and 3).
+        pool: Scenes that say which classes are frequent, and which are seen together (POPE: 500).
+            The pictures in question are the first of them.
+        companions: Every class has so many others that it is often seen with.
+        together: How often a further glyph is one of the companions; otherwise it is any class,
+            the class of rank r being r times as rare as the first.
+        data: The data set of the pack.
+    """
+
+    protocols: tuple[str, ...] = POPE
+    glyphs: int = 3
+    pool: int = 500
+    companions: int = 4
+    together: float = 0.5
+    data: str = "glyph_scenes"
+
+    def __post_init__(self) -> None:
+        check_chosen("protocols", self.protocols, POPE)
+        if not 1 <= self.glyphs <= 4:
+            raise ValueError(f"a scene has 1 to 4 glyphs; `glyphs` is {self.glyphs}.")
+        if self.pool < 1 or self.companions < 1:
+            raise ValueError(
+                f"`pool` and `companions` are 1 or more, not {self.pool} and {self.companions}."
+            )
+        if not 0 <= self.together <= 1:
+            raise ValueError(f"`together` is a chance in [0, 1], not {self.together}.")
+
+
+@dataclass(frozen=True)
+class ThoughtSettings:
+    """How chains of thought are asked for.
+
+    Attributes:
+        protocols: F-LMM's three ways. "thought" (its v1): the method names the object that matters
+            and looks at it; "question_as_phrase" (v2): the question itself is grounded; "direct"
+            (v3): no second look, the baseline.
+        kinds: Kinds of questions, in turn: "what" lies at a place, "where" a class lies.
+        side: Pixels of a scene's side, twice that of the pack's other scenes.
+        sizes: The least and the greatest part of the side that a glyph takes; the defaults make
+            them half as large as in the pack's other scenes, where a method sees 64 pixels.
+        glyphs: Every scene shows so many.
+        data: The data set of the pack.
+    """
+
+    protocols: tuple[str, ...] = THOUGHTS
+    kinds: tuple[str, ...] = KINDS
+    side: int = 128
+    sizes: tuple[float, float] = (0.14, 0.2)
+    glyphs: int = 4
+    data: str = "glyph_scenes"
+
+    def __post_init__(self) -> None:
+        check_chosen("protocols", self.protocols, THOUGHTS)
+        check_chosen("kinds", self.kinds, KINDS)
+        if self.side < 16:
+            raise ValueError(f"a scene's side has 16 pixels or more; `side` is {self.side}.")
+        least, most = self.sizes
+        if not 0 < least <= most <= 0.45:
+            raise ValueError(
+                f"a glyph takes more than 0 and at most 0.45 of a scene's side; `sizes` are "
+                f"{self.sizes}."
+            )
+        if not 1 <= self.glyphs <= 4:
+            raise ValueError(f"a scene has 1 to 4 glyphs; `glyphs` is {self.glyphs}.")
+
+
+def referring_card(settings: ReferringSettings) -> TaskCard:
+    """The card of referring segmentation under some settings."""
+    return TaskCard(
+        name="referring_segmentation",
+        suite="grounding",
+        request_type="Segment",
+        reads="masks",
+        metrics=("ciou[pixels]", "miou[phrases]", "p@0.5[phrases]"),
+        ranks_by="ciou[pixels]",
+        protocols=settings.protocols,
+        controls=MASK_CONTROLS,
+        summary="the mask of what an expression refers to (RefCOCO's scores)",
+    )
+
+
+def narrative_card(settings: NarrativeSettings) -> TaskCard:
+    """The card of narrative grounding under some settings."""
+    metrics = tuple(f"average_recall[{group}]" for group in settings.groups)
+    return TaskCard(
+        name="narrative_grounding",
+        suite="grounding",
+        request_type="Ground",
+        reads="masks",
+        metrics=(*metrics, "p@0.5[phrases]"),
+        ranks_by=metrics[0],
+        controls=MASK_CONTROLS,
+        summary="a mask for each phrase of a narrative (PNG's average recall)",
+    )
+
+
+def hallucination_card(settings: HallucinationSettings) -> TaskCard:
+    """The card of object hallucination under some settings."""
+    return TaskCard(
+        name="object_hallucination",
+        suite="grounding",
+        request_type="Answer",
+        reads="text",
+        metrics=(
+            "accuracy[pope]",
+            "f1[pope]",
+            "precision[pope]",
+            "recall[pope]",
+            "yes[pope]",
+        ),
+        ranks_by="accuracy[pope]",
+        protocols=settings.protocols,
+        controls=("chance", "always_yes", "no_image", "other_image", "bare_lmm"),
+        summary="is it there? yes or no, as often the one as the other (POPE's protocol)",
+    )
+
+
+def thought_card(settings: ThoughtSettings) -> TaskCard:
+    """The card of visual chains of thought under some settings."""
+    return TaskCard(
+        name="visual_chain_of_thought",
+        suite="grounding",
+        request_type="Reason",
+        reads="text",
+        metrics=("accuracy[vqa]", "accuracy[vqa-exact]", "anls[0.5]", "p@0.5[box]"),
+        ranks_by="accuracy[vqa]",
+        protocols=settings.protocols,
+        controls=("other_image", "oracle_box"),
+        summary="a question about something small, answered after a second look at a crop",
+    )

@@ -1,0 +1,57 @@
+"""The task `visual_chain_of_thought`."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from frostbench.eval_suites.grounding.pictures import DetailSource
+from frostbench.eval_suites.grounding.scenes import DetailedScenes
+from frostbench.eval_suites.grounding.settings import ThoughtSettings, thought_card
+from frostbench.eval_suites.seeds import seed_of
+from frostbench.plugins.requests import (
+    NamedThought,
+    NoThought,
+    QuestionThought,
+    Reason,
+    Thought,
+)
+from frostbench.plugins.task import Instance, Task, TrueAnswer
+
+_THOUGHTS: Mapping[str, Thought] = {
+    "thought": NamedThought(),
+    "question_as_phrase": QuestionThought(),
+    "direct": NoThought(),
+}
+
+
+class VisualChainOfThought(Task):
+    """A question about something small, with and without a second look (Visual CoT).
+
+    Shao et al., "Visual CoT", NeurIPS 2024, https://arxiv.org/abs/2403.16999. The published score
+    is a language model's judgement, which is paid for, drifts and was retired; in its place stand
+    accuracy over accepted answers and ANLS, so that figures are not those of the papers. All
+    protocols ask the same questions.
+    """
+
+    card = thought_card(ThoughtSettings())
+    data = ThoughtSettings().data
+    settings = ThoughtSettings
+
+    def __init__(self, settings: ThoughtSettings) -> None:
+        self._settings = settings
+        self.card = thought_card(settings)
+        self.data = settings.data
+
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` questions for each protocol, one protocol after the other.
+
+        `data` gives questions itself (`DetailSource`), or scenes to ask about.
+        """
+        source = data if isinstance(data, DetailSource) else DetailedScenes(data, self._settings)
+        for protocol in self._settings.protocols:
+            for question in islice(source.details(seed), limit):
+                name = f"{self.card.name}-{question.id}"
+                own = seed_of(seed, name, protocol)
+                request = Reason(name, question.image, question.text, _THOUGHTS[protocol], own)
+                target = TrueAnswer(question.answers, question.box)
+                yield Instance(request, target, protocol, cluster=question.picture)
