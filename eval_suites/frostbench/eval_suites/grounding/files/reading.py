@@ -1,0 +1,92 @@
+"""Annotation files, read so that whatever is wrong with them is said with file, place and key."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def require(folder: Path, names: Sequence[str], what: str) -> None:
+    """See that files and folders are there.
+
+    Raises:
+        ValueError: some are missing; the message names them all, and `what` they belong to.
+    """
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing:
+        raise ValueError(
+            f"{folder} lacks {', '.join(missing)}; {what} is read from {', '.join(names)}."
+        )
+
+
+def either(folder: Path, names: Sequence[str], what: str) -> Path:
+    """The first of several places that exists.
+
+    Raises:
+        ValueError: none does.
+    """
+    for name in names:
+        if (folder / name).exists():
+            return folder / name
+    raise ValueError(f"{folder} lacks {' or '.join(names)}, which {what} needs.")
+
+
+def read_json(path: Path) -> Any:
+    """Plain values of a JSON file.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no JSON file: {error}.") from error
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    """Plain values of a file of JSON lines, each with where it stands; blank lines are skipped.
+
+    Raises:
+        ValueError: a line is no JSON.
+    """
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                yield where, json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{where} is no JSON: {error}.") from error
+
+
+def entries(where: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The entries of a list, each with where it stands.
+
+    Raises:
+        ValueError: it is no list.
+    """
+    if not isinstance(value, list):
+        raise ValueError(f"{where} is no list but {_kind(value)}; is it the right file?")
+    for index, entry in enumerate(value):
+        yield f"{where}, entry {index}", entry
+
+
+def taken(where: str, entry: Any, key: str, kind: type | tuple[type, ...]) -> Any:
+    """What an entry holds under a key.
+
+    Raises:
+        ValueError: the entry is no mapping, lacks the key, or holds another kind under it.
+    """
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"{where} is no mapping but {_kind(entry)}; is it the right file?")
+    if key not in entry:
+        raise ValueError(f"{where} has no {key!r}; it has {', '.join(map(repr, entry)) or 'none'}.")
+    value = entry[key]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{where} holds {_kind(value)} under {key!r}, which is not as published.")
+    return value
+
+
+def _kind(value: Any) -> str:
+    return f"a {type(value).__name__}"

@@ -1,0 +1,365 @@
+import json
+import os
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frostbench.eval_suites.grounding.files.plain_pickle import read_plain_pickle
+from frostbench.eval_suites.grounding.files.png import PanopticNarratives
+from frostbench.eval_suites.grounding.files.pope import PopeQuestions
+from frostbench.eval_suites.grounding.files.refcoco import Expressions, mask_of
+from frostbench.eval_suites.grounding.files.viscot import VisualCotQuestions
+from frostbench.eval_suites.grounding.hallucination import ObjectHallucination
+from frostbench.eval_suites.grounding.segmentation import (
+    NarrativeGrounding,
+    ReferringSegmentation,
+)
+from frostbench.eval_suites.grounding.settings import (
+    HallucinationSettings,
+    NarrativeSettings,
+    ReferringSettings,
+    ThoughtSettings,
+)
+from frostbench.eval_suites.grounding.thought import VisualChainOfThought
+
+WIDTH, HEIGHT = 8, 6
+
+
+def picture(path: Path, size=(WIDTH, HEIGHT)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (10, 20, 30)).save(path)
+
+
+def write(path: Path, value) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+REF = {
+    "ref_id": 7,
+    "ann_id": 1,
+    "category_id": 18,
+    "image_id": 9,
+    "file_name": "COCO_train2014_000000000009_1.jpg",
+    "split": "testA",
+    "sent_ids": [21, 22],
+    "sentences": [
+        {"sent_id": 21, "sent": "Left dog", "raw": "Left dog!", "tokens": ["left", "dog"]},
+        {"sent_id": 22, "sent": "dog by the door", "raw": "", "tokens": []},
+    ],
+}
+
+
+@pytest.fixture
+def refcoco(tmp_path):
+    other = {**REF, "ref_id": 8, "ann_id": 2, "sentences": REF["sentences"][1:]}
+    again = {**REF, "ref_id": 9}
+    elsewhere = {**REF, "ref_id": 10, "split": "test", "image_id": 10}
+    refs = tmp_path / "refcoco" / "refs(unc).p"
+    refs.parent.mkdir()
+    refs.write_bytes(pickle.dumps([REF, other, again, elsewhere], protocol=2))
+    annotations = [
+        # Two overlapping parts: a union, and never 2.
+        {"id": 1, "segmentation": [[0, 0, 4, 0, 4, 3, 0, 3], [2, 0, 6, 0, 6, 3, 2, 3]]},
+        {"id": 2, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 6, 42]}},
+    ]
+    write(tmp_path / "refcoco" / "instances.json", {"annotations": annotations})
+    picture(tmp_path / "train2014" / "COCO_train2014_000000000009.jpg")
+    return tmp_path
+
+
+def test_expressions_are_read_by_split_and_picture(refcoco):
+    (found,) = Expressions(refcoco, "refcoco", "unc", "testA").referred(0)
+    assert found.id == "9"
+    assert [one.id for one in found.referents] == ["1", "2"]  # each annotation once
+    assert found.referents[0].sentences == ("Left dog", "dog by the door")
+    one, two = (referent.mask for referent in found.referents)
+    assert one.shape == (HEIGHT, WIDTH)
+    assert one[:3, :6].all()
+    assert int(one.sum()) == 18
+    assert two[:, 0].all()
+    assert int(two.sum()) == HEIGHT
+
+
+def test_both_protocols_ask_what_the_file_says(refcoco):
+    data = Expressions(refcoco, "refcoco", "unc", "testA")
+    asked = list(ReferringSegmentation(ReferringSettings()).instances(data, 10, 0))
+    standard = [one.request.phrases for one in asked if one.protocol == "standard"]
+    assert standard == [("Left dog",), ("dog by the door",), ("dog by the door",)]
+    (official,) = (one for one in asked if one.protocol == "official")
+    assert official.request.phrases == ("left dog", "dog by the door")
+    assert official.target.masks.shape == (2, HEIGHT, WIDTH)
+
+
+def test_a_split_is_named_whole(refcoco):
+    with pytest.raises(ValueError, match="no split 'val'; it has test, testA"):
+        Expressions(refcoco, "refcoco", "unc", "val")
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(ValueError, match=re.escape("lacks refcoco/refs(unc).p, refcoco/inst")):
+        Expressions(tmp_path, "refcoco", "unc", "val")
+    with pytest.raises(ValueError, match=r"lacks coco_pope_random\.json, coco_pope_popular\.json"):
+        PopeQuestions(tmp_path)
+    with pytest.raises(ValueError, match=r"lacks annotations/png_coco_val2017\.json"):
+        PanopticNarratives(tmp_path)
+    with pytest.raises(ValueError, match="lacks benchmark or viscot_benchmark/benchmark"):
+        VisualCotQuestions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"ann_id": 5}, "instances.json has no annotation 5"),
+        ({"sentences": []}, "entry 0 has no sentence"),
+        ({"sentences": [{"raw": "x"}]}, "entry 0, sentences, entry 0 has no 'sent'"),
+        ({"image_id": "9"}, "holds a str under 'image_id'"),
+    ],
+)
+def test_a_wrong_reference_ends_in_a_sentence(refcoco, change, said):
+    broken = pickle.dumps([{**REF, **change}], protocol=2)
+    (refcoco / "refcoco" / "refs(unc).p").write_bytes(broken)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        list(Expressions(refcoco, "refcoco", "unc", "testA").referred(0))
+
+
+def test_another_file_in_its_place_ends_in_a_sentence(refcoco):
+    (refcoco / "refcoco" / "instances.json").write_text("[]")
+    with pytest.raises(ValueError, match="is no mapping but a list; is it the right file"):
+        Expressions(refcoco, "refcoco", "unc", "testA")
+    (refcoco / "refcoco" / "instances.json").write_text("{")
+    with pytest.raises(ValueError, match="is no JSON file"):
+        Expressions(refcoco, "refcoco", "unc", "testA")
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "said"),
+    [
+        ("polygon", "neither polygons nor run lengths"),
+        ({"size": [2, 2], "counts": [4]}, "its mask is (2, 2), and the picture (6, 8)"),
+    ],
+)
+def test_a_segmentation_that_is_none_is_said(segmentation, said):
+    with pytest.raises(ValueError, match=re.escape(f"here: {said}" if "mask" in said else said)):
+        mask_of(segmentation, (HEIGHT, WIDTH), "here")
+
+
+def test_an_empty_mask_is_said(refcoco):
+    annotations = [{"id": 1, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [48]}}]
+    write(refcoco / "refcoco" / "instances.json", {"annotations": annotations})
+    with pytest.raises(ValueError, match="the mask of annotation 1 is empty"):
+        list(Expressions(refcoco, "refcoco", "unc", "testA").referred(0))
+
+
+class _Code:
+    def __reduce__(self):
+        return os.mkdir, ("harm",)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(_Code()), pickle.dumps(np.zeros(2)), b"", b"no"])
+def test_a_pickle_of_more_than_plain_values_is_refused_and_runs_nothing(
+    content, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read as a pickle of plain values"):
+        read_plain_pickle(path)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_plain_pickles_of_old_and_new_are_read(tmp_path):
+    value = [{"a": (1, 2.5, "ä", None, True), "b": {"c": []}}]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        (tmp_path / "p").write_bytes(pickle.dumps(value, protocol=protocol))
+        assert read_plain_pickle(tmp_path / "p") == value
+
+
+# Panoptic Narrative Grounding
+
+BIG = 70_000  # needs all three bytes of a colour
+
+
+@pytest.fixture
+def png(tmp_path):
+    narratives = [
+        {"image_id": "9", "caption": "", "segments": [_said("nothing", [])]},
+        {
+            "image_id": "9",
+            "caption": "Two dogs run on the grass.",
+            "segments": [
+                _said("Two dogs", [3, BIG], plural=True),
+                _said("run on", []),
+                _said("the grass", [300]),
+                _said("near one dog", [3]),
+            ],
+        },
+    ]
+    write(tmp_path / "annotations/png_coco_val2017.json", narratives)
+    panoptic = {
+        "categories": [{"id": 18, "isthing": 1}, {"id": 193, "isthing": 0}],
+        "annotations": [
+            {
+                "image_id": 9,
+                "segments_info": [
+                    {"id": 3, "category_id": 18},
+                    {"id": BIG, "category_id": 18},
+                    {"id": 300, "category_id": 193},
+                ],
+            }
+        ],
+    }
+    write(tmp_path / "annotations/panoptic_val2017.json", panoptic)
+    ids = np.zeros((HEIGHT, WIDTH), dtype=np.int64)
+    ids[:2], ids[2:3], ids[4:] = 3, BIG, 300
+    colours = np.stack([ids % 256, ids // 256 % 256, ids // 65536], -1).astype(np.uint8)
+    path = tmp_path / "annotations/panoptic_segmentation/val2017/000000000009.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(colours).save(path)
+    picture(tmp_path / "images/val2017/000000000009.jpg")
+    return tmp_path
+
+
+def _said(utterance, ids, plural=False):
+    return {
+        "utterance": utterance,
+        "segment_ids": [str(one) for one in ids],
+        "plural": plural,
+        "noun": bool(ids),
+    }
+
+
+def test_narratives_have_a_mask_for_each_grounded_phrase(png):
+    (found,) = PanopticNarratives(png).narratives(0)  # the one without a phrase is left out
+    assert found.text == "Two dogs run on the grass near one dog"
+    said = [found.text[start:end] for start, end in found.phrases]
+    assert said == ["Two dogs", "the grass", "near one dog"]
+    assert found.masks.sum((1, 2)).tolist() == [3 * WIDTH, 2 * WIDTH, 2 * WIDTH]
+    assert found.kinds == (("thing", "plural"), ("stuff", "singular"), ("thing", "singular"))
+
+
+def test_narrative_grounding_takes_a_file_and_its_groups(png):
+    task = NarrativeGrounding(NarrativeSettings(groups=("all", "stuff"), data="png_val2017"))
+    assert task.card.metrics[:2] == ("average_recall[all]", "average_recall[stuff]")
+    (instance,) = task.instances(PanopticNarratives(png), 5, 0)
+    assert instance.request.texts == ("Two dogs", "the grass", "near one dog")
+
+
+def test_segments_that_are_nowhere_are_said(png):
+    path = png / "annotations/png_coco_val2017.json"
+    write(path, [{"image_id": "9", "segments": [_said("a cat", [4])]}])
+    with pytest.raises(ValueError, match="picture 9 has no panoptic segment 4"):
+        list(PanopticNarratives(png).narratives(0))
+    write(path, [{"image_id": "9", "segments": [_said("cats", [4], plural=True)]}])
+    with pytest.raises(ValueError, match=r"no pixel is of its segments \[4\]; its mask is empty"):
+        list(PanopticNarratives(png).narratives(0))
+    write(path, {"images": []})
+    with pytest.raises(ValueError, match="is no list but a dict; is it the right file"):
+        PanopticNarratives(png)
+
+
+# POPE
+
+
+@pytest.fixture
+def pope(tmp_path):
+    name = "COCO_val2014_000000000009.jpg"
+    for protocol in ("random", "popular", "adversarial"):
+        lines = [
+            {"question_id": n, "image": name, "text": f"Is there a {protocol}?", "label": label}
+            for n, label in enumerate(("yes", "no"), start=1)
+        ]
+        text = "\n".join(map(json.dumps, lines)) + "\n"
+        (tmp_path / f"coco_pope_{protocol}.json").write_text(text)
+    picture(tmp_path / "val2014" / name)
+    return tmp_path
+
+
+def test_popes_questions_keep_their_order_and_protocol(pope):
+    task = ObjectHallucination(HallucinationSettings(data="pope_coco"))
+    asked = list(task.instances(PopeQuestions(pope), 10, 0))
+    assert [one.protocol for one in asked] == [p for p in task.card.protocols for _ in range(2)]
+    assert [one.target for one in asked] == ["yes", "no"] * 3
+    assert all(one.request.question == f"Is there a {one.protocol}?" for one in asked)
+    assert {one.cluster for one in asked} == {"COCO_val2014_000000000009.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"question_id": 1, "image": "x", "text": "?", "label": "maybe"}', "label is 'maybe'"),
+        ('{"question_id": 1}', "line 1 has no 'label'"),
+        ("[]", "line 1 is no mapping but a list"),
+        ("yes", "line 1 is no JSON"),
+    ],
+)
+def test_a_wrong_line_of_pope_ends_in_a_sentence(pope, line, said):
+    (pope / "coco_pope_random.json").write_text(line)
+    with pytest.raises(ValueError, match=said):
+        list(PopeQuestions(pope).questions("random", 0))
+
+
+# Visual CoT
+
+
+def _thought(name, box, question="What is on the table?", answer="a cup"):
+    asks = "Please provide the bounding box coordinate of the region that helps."
+    turns = (f"<image>\n{question} {asks}", "[0.1, 0.313, 0.3, 0.5]", "<image>", answer)
+    return {
+        "image": [name, f"{name}###{box}"],
+        "conversations": [{"from": "human", "value": value} for value in turns],
+    }
+
+
+@pytest.fixture
+def viscot(tmp_path):
+    picture(tmp_path / "cot/gqa/9.jpg", (640, 480))
+    sound, flat = "[64, 120, 192, 240]", "[64, 120, 64, 240]"
+    gqa = [_thought("cot/gqa/9.jpg", box) for box in (sound, flat)]
+    write(tmp_path / "benchmark/gqa.json", gqa)
+    lines = [_thought("cot/gqa/9.jpg", sound, "Who?", "a man")] * 2
+    (tmp_path / "benchmark/vsr.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+def test_questions_of_visual_cot_take_turns_and_keep_their_boxes(viscot):
+    found = list(VisualCotQuestions(viscot).details(0))
+    assert [one.id for one in found] == ["gqa-00000", "vsr-00000", "vsr-00001"]
+    assert found[0].text == "What is on the table?"
+    assert found[0].answers == ("a cup",)
+    assert found[0].box == (64.0, 120.0, 192.0, 240.0)
+    # The four floats are parts of the picture padded to a square in its middle.
+    _, top, _, _ = found[0].box
+    assert (top + (640 - 480) / 2) / 640 == pytest.approx(0.313, abs=1e-3)
+
+
+def test_all_ways_ask_the_same_questions_of_visual_cot(viscot):
+    task = VisualChainOfThought(ThoughtSettings(data="viscot"))
+    asked = list(task.instances(VisualCotQuestions(viscot), 2, 0))
+    by_way = [[i.request.question for i in asked if i.protocol == p] for p in task.card.protocols]
+    assert by_way == [["What is on the table?", "Who?"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"image": ["a"], "conversations": []}, "is no question of Visual CoT"),
+        (_thought("cot/gqa/9.jpg", "[1, 2]"), "is no box of four numbers"),
+        (_thought("cot/gqa/9.jpg", "[1, 2, 3, 4]", question=""), "asks nothing"),
+        (_thought("cot/gqa/10.jpg", "[1, 2, 3, 4]"), "no picture at"),
+    ],
+)
+def test_a_wrong_entry_of_visual_cot_ends_in_a_sentence(viscot, entry, said):
+    write(viscot / "benchmark/gqa.json", [entry])
+    with pytest.raises(ValueError, match=said):
+        list(VisualCotQuestions(viscot).details(0))
+
+
+def test_a_picture_of_one_pixel_has_a_mask_of_one_pixel():
+    mask = mask_of({"size": [1, 1], "counts": [0, 1]}, (1, 1), "here")
+    assert torch.equal(mask, torch.ones(1, 1, dtype=torch.bool))
