@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from frostbench.eval_suites.leaderboard.preservation import preserved
 from frostbench.eval_suites.leaderboard.reported import reported
 from frostbench.eval_suites.leaderboard.rows import Cost, Leaderboard, Row, Verdict
 from frostbench.eval_suites.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
@@ -21,8 +22,8 @@ from frostbench.eval_suites.statistics import (
 )
 from frostbench.eval_suites.store.records import Record
 
-CEILING = "ceiling"
-"""The one control that a method is not meant to beat."""
+CEILINGS = ("ceiling", "oracle_box", "bare_lmm")
+"""Controls that a method is not meant to beat: what it could reach, and what it stands on."""
 
 Who: TypeAlias = tuple[str | None, str | None]
 Arena: TypeAlias = tuple[str, str, str | None, str, str, str | None]
@@ -72,6 +73,7 @@ def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Lead
         verdicts=tuple(_verdicts(entries, settings)),
         manifests=tuple(run.manifest for run in runs),
         bootstrap=settings,
+        preserved=preserved(runs),
     )
 
 
@@ -219,7 +221,8 @@ def _ranked(entries: Sequence[Entry], bootstrap: Bootstrap) -> list[Row]:
         ranks = rank_ranges(columns, higher_is_better=better, bootstrap=bootstrap)
         for index in members:
             rank, entry = ranks.get(index), entries[index]
-            best = rank is not None and rank.high == 1 and len(ranks) > 1
+            leads = rank is not None and rank.high == 1 and len(ranks) > 1
+            best = leads and not entry.metric.neutral
             rows.append(replace(entry.row, rank=rank if entry.ranks else None, best=best))
     return rows
 
@@ -229,7 +232,7 @@ def _verdicts(entries: Sequence[Entry], bootstrap: Bootstrap) -> Iterable[Verdic
     ranking = [entry for entry in entries if entry.ranks and entry.column is not None]
     controls: Mapping[tuple[int | None, Arena], list[Entry]] = defaultdict(list)
     for entry in ranking:
-        if entry.row.control and entry.row.control != CEILING:
+        if entry.row.control and entry.row.control not in CEILINGS:
             controls[entry.row.run, entry.arena].append(entry)
     for entry in ranking:
         if entry.row.kind != "measured":

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from frostbench.eval_suites.leaderboard.facts import facts
 from frostbench.eval_suites.leaderboard.numbers import NONE, Format, count, seconds
+from frostbench.eval_suites.leaderboard.preservation import TITLE as PRESERVED_TITLE
+from frostbench.eval_suites.leaderboard.preservation import kept_frozen
 from frostbench.eval_suites.leaderboard.rows import Leaderboard, Row
 from frostbench.eval_suites.leaderboard.swap import TITLE, Swaps, swaps
 from frostbench.eval_suites.leaderboard.tables import Line, Remark, Table, sections
@@ -70,13 +72,15 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
                 yield from [""] * bool(table.plain)
                 yield from _series(table.series)
     yield from _swaps(swaps(leaderboard))
+    yield from _preserved(leaderboard)
     yield from _reported([row for row in leaderboard.rows if row.kind == "reported"])
 
 
 def _table(table: Table) -> Iterable[str]:
     forms = list(table.forms)
     heads = [
-        f"{metric.id}{' (' + form.unit + ')' if form.unit else ''} {arrow(metric.higher_is_better)}"
+        f"{metric.id}{' (' + form.unit + ')' if form.unit else ''}"
+        f"{'' if metric.neutral else ' ' + arrow(metric.higher_is_better)}"
         for metric, form in zip(table.metrics, forms, strict=True)
     ]
     with_protocol = any(group.protocol for group in table.groups)
@@ -165,6 +169,24 @@ def _swaps(found: Swaps) -> Iterable[str]:
             # Bold is best among methods under one model, which these columns are not.
             cells = (cell and replace(cell, best=False) for cell in line.cells)
             yield _row([*start, line.method, *(_value(cell, form) for cell in cells)])
+
+
+def _preserved(leaderboard: Leaderboard) -> Iterable[str]:
+    """Answers that are the same with and without a method, and whether its backbones are."""
+    rows = leaderboard.preserved
+    if not rows:
+        return
+    yield ""
+    yield f"## {PRESERVED_TITLE}"
+    yield ""
+    yield _row(["method", "task", "protocol", "same answers (%)", "of"])
+    yield _row([*["---"] * 3, *["---:"] * 2])
+    for row in rows:
+        cells = [row.method, row.task, row.protocol or ""]
+        yield _row([*cells, f"{100 * row.share:.1f}", count(row.of)])
+    for kept in dict.fromkeys(kept_frozen(rows, leaderboard.manifests).values()):
+        yield ""
+        yield kept.sentence
 
 
 def _reported(rows: list[Row]) -> Iterable[str]:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from frostbench.eval_suites.leaderboard.stored import MetricInfo
 
 NONE = "–"
+_SHARES = (
+    *("accuracy", "bleu", "ciou", "miou", "p@", "average_recall", "anls"),
+    *("f1", "precision", "recall", "yes"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,15 @@ class Format:
 
 
 def format_of(metric: MetricInfo, values: Iterable[float | None] = ()) -> Format:
-    """Accuracies and BLEU in percent, decibels with two decimals, bounded values with three.
+    """Accuracies, BLEU, overlaps of masks and shares of answers in percent.
+
+    Decibels have two decimals, other bounded values three.
 
     CIDEr-D stays on pycocoevalcap's scale, up to 10; papers print it times 100. Where neither unit
     nor bounds say more, the largest of `values` has three figures.
     """
     bounds = (metric.bounds.lower, metric.bounds.upper)
-    if metric.id.startswith(("accuracy", "bleu")) and bounds == (0, 1):
+    if metric.id.startswith(_SHARES) and bounds == (0, 1):
         return Format(100.0, 1, "%")
     if metric.id.startswith("cider") and bounds == (0, 10):
         return Format(unit="of 10")

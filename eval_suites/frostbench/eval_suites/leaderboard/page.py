@@ -10,6 +10,8 @@ from frostbench.eval_suites.leaderboard import facts as said
 from frostbench.eval_suites.leaderboard.curves import curves
 from frostbench.eval_suites.leaderboard.gallery import Shelf
 from frostbench.eval_suites.leaderboard.plot import for_page, plot
+from frostbench.eval_suites.leaderboard.preservation import TITLE as PRESERVED_TITLE
+from frostbench.eval_suites.leaderboard.preservation import kept_frozen
 from frostbench.eval_suites.leaderboard.rows import Leaderboard, Row
 from frostbench.eval_suites.leaderboard.swap import TITLE as SWAP_TITLE
 from frostbench.eval_suites.leaderboard.swap import swaps
@@ -43,6 +45,9 @@ def page(
             curves={part.suite: _drawn(curves(part)) for part in parts},
             swaps=swapped,
             swap_title=SWAP_TITLE,
+            preserved=leaderboard.preserved,
+            preserved_title=PRESERVED_TITLE,
+            frozen=kept_frozen(leaderboard.preserved, leaderboard.manifests),
             reported=[row for row in leaderboard.rows if row.kind == "reported"],
             shelves=shelves,
             files=files,

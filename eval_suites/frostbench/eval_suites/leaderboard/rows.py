@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from frostbench.eval_suites.leaderboard.preservation import Preserved
 from frostbench.eval_suites.statistics import Bootstrap, Rank
 
 Kind = Literal["measured", "control", "reported"]
@@ -96,6 +97,7 @@ class Leaderboard:
     verdicts: tuple[Verdict, ...]
     manifests: tuple[Mapping[str, Any], ...]
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    preserved: tuple[Preserved, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `leaderboard.json` holds them."""
@@ -103,6 +105,7 @@ class Leaderboard:
         return {
             "rows": [asdict(row) for row in self.rows],
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "preserved": [asdict(one) for one in self.preserved],
             "statistics": {"intervals": "paired cluster bootstrap", **asdict(self.bootstrap)},
             "manifest": manifests[0] if len(manifests) == 1 else list(manifests),
         }

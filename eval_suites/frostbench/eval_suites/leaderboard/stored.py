@@ -64,6 +64,11 @@ class MetricInfo:
     of_corpus: bool = False
 
     @property
+    def neutral(self) -> bool:
+        """Whether neither end is better: a share that only says which way answers lean."""
+        return self.id.startswith("yes[")
+
+    @property
     def network(self) -> str | None:
         """What the brackets of the id hold: the network or the protocol of the metric."""
         return self.id.partition("[")[2].rstrip("]") or None

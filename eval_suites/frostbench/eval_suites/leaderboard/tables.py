@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from frostbench.eval_suites.leaderboard.build import CEILING
+from frostbench.eval_suites.leaderboard.build import CEILINGS
 from frostbench.eval_suites.leaderboard.numbers import Format, format_of
 from frostbench.eval_suites.leaderboard.rows import Leaderboard, Row, Verdict
 from frostbench.eval_suites.leaderboard.stored import Manifest, MetricInfo, TaskInfo
@@ -282,7 +282,7 @@ def _place_of_control(line: Line) -> tuple[bool, bool, str, str, int]:
     row = line.row
     return (
         row.of is not None,
-        row.control == CEILING,
+        row.control in CEILINGS,
         row.control or "",
         row.of or "",
         row.run or 0,

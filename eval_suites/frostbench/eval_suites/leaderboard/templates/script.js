@@ -77,8 +77,15 @@
       if (!dialog.showModal || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       const image = dialog.querySelector("img");
-      image.src = link.getAttribute("href");
-      image.alt = link.querySelector("img").alt;
+      const drawn = link.querySelector("svg");
+      dialog.querySelector("svg")?.remove();
+      image.hidden = drawn !== null;
+      if (drawn) {
+        image.before(drawn.cloneNode(true));
+      } else {
+        image.src = link.getAttribute("href");
+        image.alt = link.querySelector("img").alt;
+      }
       dialog.querySelector("figcaption").textContent = link.dataset.caption;
       dialog.showModal();
     });
