@@ -10,13 +10,14 @@ _LOADERS = "frostbench.plugins.backbones.shared"
 
 @hookimpl
 def frostbench_backbones() -> Iterable[Offer[str]]:
-    """Offer language models, CLIPs and the pack's perceptual network."""
+    """Offer language models, CLIPs, the pack's perceptual network and SAMs."""
     return [
         Offer("causal_lm", f"{_LOADERS}:load_causal_lm"),
         Offer("mae", f"{_LOADERS}:load_mae"),
         Offer("masked_lm", f"{_LOADERS}:load_masked_lm"),
         Offer("open_clip", f"{_LOADERS}:load_open_clip"),
         Offer("perceptual", f"{_LOADERS}:load_perceptual"),
+        Offer("sam", f"{_LOADERS}:load_sam"),
     ]
 
 

@@ -137,6 +137,14 @@ def load_perceptual(entry: BackboneEntry, device: str) -> Any:
     return network.eval().requires_grad_(False).to(device_of(device))
 
 
+def load_sam(entry: BackboneEntry, device: str) -> Any:
+    """A frozen SAM."""
+    from frostbench.plugins.backbones.sam import Sam
+
+    _check_no_settings(entry)
+    return Sam.load(entry, device)
+
+
 def _check_no_settings(entry: BackboneEntry) -> None:
     if entry.settings:
         raise ValueError(
@@ -152,4 +160,5 @@ KINDS: Mapping[str, Loader] = {
     "masked_lm": load_masked_lm,
     "open_clip": load_open_clip,
     "perceptual": load_perceptual,
+    "sam": load_sam,
 }

@@ -15,9 +15,11 @@ from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.lmm import LMM
 from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.backbones.masked_lm import MaskedLM
+from frostbench.plugins.backbones.sam import Sam
+from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam
 from frostbench.plugins.waves import Engine
 
-ROLES = ("llm", "clip", "mlm", "mae", "lmm")
+ROLES = ("llm", "clip", "mlm", "mae", "lmm", "sam")
 SEED = 20_240_617
 CONTEXT = 2048  # positions of the toy language model
 TEXT_CONTEXT = 32  # positions of the toy CLIP and of the toy masked language model
@@ -40,7 +42,7 @@ def seeded(seed: int = SEED) -> Iterator[None]:
 @lru_cache(maxsize=1)
 def backbones() -> SharedBackbones:
     """Toys for all of `ROLES`; the same object every time."""
-    makers = {"llm": llm, "clip": clip, "mlm": mlm, "mae": mae, "lmm": lmm}
+    makers = {"llm": llm, "clip": clip, "mlm": mlm, "mae": mae, "lmm": lmm, "sam": sam}
     return SharedBackbones(
         [BackboneEntry(role, f"toy_{role}", "toy") for role in ROLES],
         kinds={f"toy_{role}": lambda entry, device: makers[entry.role]() for role in ROLES},
@@ -184,6 +186,28 @@ def clip() -> Clip:
         model = CLIP(embed_dim=16, vision_cfg=vision, text_cfg=text)
     set_model_preprocess_cfg(model, {"size": 16, "mean": (0.5,) * 3, "std": (0.5,) * 3})
     return Clip(model, _bytes, "toy")
+
+
+def sam() -> Sam:
+    """A SAM with one block on either side and random weights; 16x16 pixels are 4x4 cells."""
+    sizes = SamSettings(
+        image_size=16,
+        patch=4,
+        width=16,
+        depth=1,
+        heads=2,
+        global_blocks=(),
+        window=0,
+        prompt_width=16,
+        mask_channels=16,
+        decoder_depth=1,
+        decoder_heads=2,
+        decoder_inner=16,
+        quality_depth=2,
+        quality_width=8,
+    )
+    with seeded():
+        return Sam(build_sam(sizes), sizes, "toy")
 
 
 def _bytes(texts: Sequence[str]) -> Int[Tensor, "b context"]:

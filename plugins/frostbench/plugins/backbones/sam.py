@@ -1,0 +1,185 @@
+"""A frozen SAM: pictures become embeddings once, prompts become masks many times.
+
+Kirillov et al., "Segment Anything", ICCV 2023, https://arxiv.org/abs/2304.02643; the network is the
+package `segment-anything`'s own.
+"""
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from frostbench.plugins import precision, weights
+from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam, published_sizes
+from frostbench.plugins.devices import device_of, dtype_of
+from frostbench.plugins.images import Image
+from frostbench.plugins.published import read_torch
+from frostbench.plugins.settings import read_settings
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+KEPT = 64  # embeddings; 4 MiB each at the published sizes
+
+
+class Sam:
+    """Image encoder, prompt encoder and mask decoder.
+
+    Attributes:
+        model: The network, frozen, in evaluation mode.
+        settings: Its sizes.
+        identity: Where its weights came from.
+    """
+
+    def __init__(self, model: Any, settings: SamSettings, identity: str) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.settings = settings
+        self.identity = identity
+        self._kept: OrderedDict[str, Tensor] = OrderedDict()
+        self._lock = threading.RLock()
+
+    @classmethod
+    def load(cls, entry: BackboneEntry, device: str = "cpu") -> "Sam":
+        """Load a folder with `config.json` and `model.safetensors`, or one of Meta's `.pth` files.
+
+        A folder's weights may be kept with a byte a number (see `precision`). Nothing that is
+        pickled in a `.pth` file is run. Nothing is downloaded.
+
+        Raises:
+            ValueError: the folder or a file is missing, damaged, or no SAM; the message names it.
+        """
+        place, dtype = device_of(device), dtype_of(entry.dtype)
+        path = Path(entry.source).expanduser()
+        if path.suffix == ".pth":
+            state = read_torch(path)
+            if not isinstance(state, dict):
+                raise ValueError(f"{path} holds no state dict but {type(state).__name__}.")
+            settings = published_sizes(state, str(path))
+        else:
+            settings = _read_config(path)
+            state = precision.read(path / WEIGHTS)
+        model = build_sam(settings)
+        weights.fill(model, state, str(path))
+        return cls(model.to(place, dtype), settings, entry.source)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        device: torch.device = self.model.pixel_mean.device
+        return device
+
+    def embed(self, image: Image) -> Float[Tensor, "d side side"]:
+        """The embedding of a picture, in float32 on the model's device.
+
+        The image encoder reads a picture once: embeddings of the last `KEPT` pictures are kept, by
+        the digest of their pixels, and treated as constants by whoever gets them.
+        """
+        with self._lock:
+            if image.digest in self._kept:
+                self._kept.move_to_end(image.digest)
+                return self._kept[image.digest]
+            made = self._encode(image.pixels)
+            self._kept[image.digest] = made
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return made
+
+    @torch.no_grad()
+    def _encode(self, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "d side side"]:
+        dtype = self.model.pixel_mean.dtype
+        ready = prepare(self.model, pixels.to(self.device, torch.float32)).to(dtype)
+        return self.model.image_encoder(ready[None])[0].float()  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def masks_from_boxes(self, image: Image, boxes: Float[Tensor, "n 4"]) -> Bool[Tensor, "n h w"]:
+        """SAM's own mask of what each box holds, at the picture's size.
+
+        Boxes are left, top, right and bottom in pixels of the picture, the last two exclusive.
+        """
+        dtype = self.model.pixel_mean.dtype
+        scaled = scale_boxes(boxes.to(self.device), image.size, self.settings.image_size)
+        sparse, dense = self.model.prompt_encoder(points=None, boxes=scaled, masks=None)
+        low, _ = self.model.mask_decoder(
+            image_embeddings=self.embed(image)[None].to(dtype),
+            image_pe=self.model.prompt_encoder.get_dense_pe().to(dtype),
+            sparse_prompt_embeddings=sparse.to(dtype),
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+        )
+        logits = to_picture(low[:, 0].float(), image.size, self.settings.image_size)
+        return (logits > 0).cpu()
+
+
+def input_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Height and width of a picture whose longest side is made `side`; at least a pixel each.
+
+    >>> input_size((480, 640), 1024), input_size((1, 4000), 1024)
+    ((768, 1024), (1, 1024))
+    """
+    scale = side / max(size)
+    height, width = (max(1, int(length * scale + 0.5)) for length in size)
+    return height, width
+
+
+def prepare(model: Any, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 side side"]:
+    """What the image encoder reads of a picture in [0, 1].
+
+    The longest side becomes the encoder's, values are normalised, and the rest, at the bottom and
+    at the right, is 0. The same steps as SAM's own, without their rounding to 8 bits.
+    """
+    height, width = pixels.shape[-2:]
+    size = input_size((height, width), model.image_encoder.img_size)
+    resized = functional.interpolate(
+        pixels[None], size, mode="bilinear", align_corners=False, antialias=True
+    )
+    return model.preprocess(255 * resized.to(pixels.dtype))[0]  # type: ignore[no-any-return]
+
+
+def scale_boxes(
+    boxes: Float[Tensor, "*n 4"], size: tuple[int, int], side: int
+) -> Float[Tensor, "*n 4"]:
+    """Boxes in pixels of a picture of `size` as pixels of what the image encoder reads."""
+    height, width = input_size(size, side)
+    across, down = width / size[1], height / size[0]
+    return boxes * torch.tensor([across, down, across, down], device=boxes.device)
+
+
+def to_picture(
+    low: Float[Tensor, "n _rows _columns"], size: tuple[int, int], side: int
+) -> Float[Tensor, "n h w"]:
+    """The mask decoder's logits at the size of the picture, without the padding."""
+    height, width = input_size(size, side)
+    whole = functional.interpolate(low[:, None], (side, side), mode="bilinear", align_corners=False)
+    seen = whole[..., :height, :width]
+    return functional.interpolate(seen, size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def save_sam(
+    folder: Path, model: nn.Module, settings: SamSettings, kept: precision.Precision = "half"
+) -> None:
+    """Write both files that `Sam.load` reads, in half precision or with a byte a number."""
+    precision.write(folder / WEIGHTS, model.state_dict(), kept)
+    text = json.dumps(asdict(settings), indent=2) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def _read_config(folder: Path) -> SamSettings:
+    path = folder / CONFIG
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(
+            f"no SAM at {folder}: a folder with {CONFIG} and {WEIGHTS} is wanted, or one of the "
+            "published .pth files."
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no settings but {type(values).__name__}.")
+    return read_settings(SamSettings, values, str(path))
