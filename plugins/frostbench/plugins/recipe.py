@@ -49,6 +49,31 @@ class Pairs(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class GroundedScene:
+    """A picture of which it is known where every phrase about it is seen.
+
+    `pixels` are `[3, height, width]`, floats in [0, 1]. `phrases` are spans of `narrative`, as
+    (start, end) in its characters; `expressions` mean the same things, each by itself. Row i of
+    `masks`, `[n, height, width]`, is what the i-th of both refers to.
+    """
+
+    pixels: Any
+    narrative: str
+    phrases: tuple[tuple[int, int], ...]
+    expressions: tuple[str, ...]
+    masks: Any
+
+
+@runtime_checkable
+class GroundedScenes(Protocol):
+    """Training pictures with phrases and their exact masks."""
+
+    def batch(self, split: str, count: int, seed: int) -> Sequence[GroundedScene]:
+        """`count` scenes of a split ("base", "validation"); the same arguments give the same."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where and how one recipe runs.
@@ -66,6 +91,7 @@ class Workshop:
     settings: Mapping[str, str] = field(default_factory=dict)
     pictures: Pictures | None = None
     pairs: Pairs | None = None
+    grounded: GroundedScenes | None = None
 
     def log(self, line: str) -> None:
         """Print one line at once, for whoever watches a log file."""

@@ -13,7 +13,14 @@ from frostbench.eval_suites.cli.config import (
     split_words,
 )
 from frostbench.plugins.host import Host, Registered, missing
-from frostbench.plugins.recipe import Pairs, Pictures, Recipe, Report, Workshop
+from frostbench.plugins.recipe import (
+    GroundedScenes,
+    Pairs,
+    Pictures,
+    Recipe,
+    Report,
+    Workshop,
+)
 
 
 def train_command(words: list[str]) -> int:
@@ -98,6 +105,7 @@ def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
         settings=settings,
         pictures=pictures,
         pairs=None if pictures is None else _pairs(pictures),
+        grounded=None if pictures is None else _grounded(pack),
     )
     print(f"{name}: {recipe.card.summary}", file=sys.stderr)
     report = recipe.load()(workshop)
@@ -121,3 +129,9 @@ def _pairs(pictures: Pictures) -> Pairs:
     from frostbench.eval_suites.restoration.training_pairs import TrainingPairs
 
     return TrainingPairs(pictures)
+
+
+def _grounded(pack: Path) -> GroundedScenes:
+    from frostbench.eval_suites.grounding.training_scenes import TrainingScenes
+
+    return TrainingScenes(pack / "data")
