@@ -101,7 +101,7 @@ def test_masks_from_boxes_are_those_of_the_packages_predictor(size):
     boxes = torch.tensor([[0.0, 0.0, size[1], size[0]], [1.0, 1.0, 4.0, 4.0]])
     scaled = predictor.transform.apply_boxes_torch(boxes, size)
     masks, _, low = predictor.predict_torch(None, None, scaled, multimask_output=False)
-    assert torch.equal(sam.masks_from_boxes(sam.embed(image), boxes, size), masks[:, 0])
+    assert torch.equal(sam.masks_from_boxes(image, boxes), masks[:, 0])
     assert torch.allclose(scale_boxes(boxes, size, 16), scaled, atol=1e-5)
     whole = sam.model.postprocess_masks(low, predictor.input_size, size)
     assert torch.allclose(to_picture(low[:, 0], size, 16), whole[:, 0], atol=1e-6)
@@ -120,8 +120,8 @@ def test_what_the_encoder_reads_is_the_packages_but_for_its_rounding():
 
 
 def test_a_picture_of_one_pixel_has_an_embedding_and_masks():
-    sam, box = toys.sam(), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
-    masks = sam.masks_from_boxes(sam.embed(picture(1, 1)), box, (1, 1))
+    image = picture(1, 1)
+    masks = toys.sam().masks_from_boxes(image, torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
     assert masks.shape == (1, 1, 1)
     assert input_size((1, 9_999), 1024) == (1, 1024)
 

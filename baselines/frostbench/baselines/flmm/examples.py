@@ -1,0 +1,158 @@
+"""What heads learn from, made once: the frozen models read each training scene a single time.
+
+Attention rows, hidden states and SAM's embeddings do not change while heads are trained, so that
+they are kept in half precision, and in files, from where a training that was killed goes on.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from frostbench.baselines.flmm.attention import Merge, merged
+from frostbench.baselines.flmm.reading import (
+    BACKBONE,
+    Looking,
+    Wording,
+    expressions,
+    looking,
+    narrative,
+)
+from frostbench.plugins import weights
+from frostbench.plugins.backbones.checksum import checksum
+from frostbench.plugins.backbones.lmm import LMM
+from frostbench.plugins.backbones.sam import Sam
+from frostbench.plugins.backbones.shared import SharedBackbones
+from frostbench.plugins.backbones.views import View
+from frostbench.plugins.completions import Attended, Failed
+from frostbench.plugins.discrete.fingerprint import fingerprint
+from frostbench.plugins.engine import FrozenEngine
+from frostbench.plugins.images import Image
+from frostbench.plugins.recipe import GroundedScene, GroundedScenes
+
+AT_ONCE = 100  # scenes read together, and kept in one file
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One picture with its phrases: what the heads are given, and the masks that are true.
+
+    `rows` and `hidden` are those of `Heads.forward`, tokens of all phrases one after another, as
+    many for each as `tokens` says.
+    """
+
+    rows: Float[Tensor, "n channels keys"]
+    hidden: Float[Tensor, "layers k d"]
+    tokens: tuple[int, ...]
+    embedding: Float[Tensor, "d2 side side"]
+    masks: Bool[Tensor, "n h w"]
+    views: tuple[View, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        return int(self.masks.shape[1]), int(self.masks.shape[2])
+
+    def by_phrase(self) -> tuple[Tensor, ...]:
+        """`hidden`, phrase by phrase."""
+        return torch.split(self.hidden, list(self.tokens), 1)
+
+
+class Examples:
+    """Reads scenes with the frozen models, or finds what was read before.
+
+    Of each model there are files of its own, so that one can be exchanged for another.
+    """
+
+    def __init__(
+        self,
+        scenes: GroundedScenes,
+        backbones: SharedBackbones,
+        wording: Wording,
+        merge: Merge,
+        folder: Path,
+    ) -> None:
+        self._scenes, self._wording, self._merge = scenes, wording, merge
+        self._engine = FrozenEngine(backbones)
+        self._lmm: LMM = backbones.get(BACKBONE)
+        self._sam: Sam = backbones.get("sam")
+        reading = fingerprint(lmm=checksum(self._lmm.model), how=repr((wording, merge)))
+        self._attended = folder / f"attended-{reading[:12]}"
+        self._embedded = folder / f"embedded-{checksum(self._sam.model)[:12]}"
+
+    def of(self, split: str, count: int, first: int) -> Iterator[Example]:
+        """`count` scenes of a split, drawn with the seeds from `first` on.
+
+        Every other scene is read as a narrative, the rest as expressions.
+
+        Raises:
+            RuntimeError: the multimodal model could not read one.
+        """
+        for number in range(-(-count // AT_ONCE)):
+            seed, most = first + number, min(AT_ONCE, count - number * AT_ONCE)
+            drawn = cache(partial(self._scenes.batch, split, most, seed))
+            name = f"{split}-{seed}-{most}.safetensors"
+            seen = _kept(self._attended / name, drawn, self._attend)
+            made = _kept(self._embedded / name, drawn, self._embed)
+            yield from self._examples(seen, made["embeddings"])
+
+    def _attend(self, scenes: Sequence[GroundedScene]) -> dict[str, Tensor]:
+        asked = [self._asked(scene, number) for number, scene in enumerate(scenes)]
+        answers = self._engine.run([looked.prompt for looked in asked])
+        kept: dict[str, Tensor] = {}
+        for number, (scene, looked, seen) in enumerate(zip(scenes, asked, answers, strict=True)):
+            if isinstance(seen, Failed):
+                raise RuntimeError(f"the multimodal model cannot read a scene: {seen.reason}")
+            assert isinstance(seen, Attended)
+            own = [place for phrase in looked.phrases for place in phrase]
+            kept[f"{number}.rows"] = merged(seen.attention, looked.phrases, self._merge).half()
+            kept[f"{number}.hidden"] = seen.hidden[:, own].half()
+            kept[f"{number}.tokens"] = torch.tensor([len(phrase) for phrase in looked.phrases])
+            kept[f"{number}.masks"] = torch.as_tensor(scene.masks)
+        return kept
+
+    def _embed(self, scenes: Sequence[GroundedScene]) -> dict[str, Tensor]:
+        several = [self._sam.embed(image_of(scene)) for scene in scenes]
+        return {"embeddings": torch.stack(several).half()}
+
+    def _asked(self, scene: GroundedScene, number: int) -> Looking:
+        image = image_of(scene)
+        if number % 2:
+            return looking(expressions(self._wording, image, scene.expressions), self._lmm)
+        read = narrative(self._wording, image, scene.narrative, scene.phrases)
+        return looking(read, self._lmm)
+
+    def _examples(
+        self, seen: Mapping[str, Tensor], embeddings: Float[Tensor, "b d side side"]
+    ) -> Iterator[Example]:
+        for number, embedding in enumerate(embeddings):
+            masks = seen[f"{number}.masks"]
+            blank = Image(torch.zeros(3, *masks.shape[1:]))  # views depend on the size alone
+            yield Example(
+                seen[f"{number}.rows"],
+                seen[f"{number}.hidden"],
+                tuple(seen[f"{number}.tokens"].tolist()),
+                embedding,
+                masks,
+                self._lmm.views(blank),
+            )
+
+
+def image_of(scene: GroundedScene) -> Image:
+    """The picture of a training scene."""
+    return Image(torch.as_tensor(scene.pixels))
+
+
+def _kept(
+    file: Path,
+    drawn: Callable[[], Sequence[GroundedScene]],
+    read: Callable[[Sequence[GroundedScene]], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """What is in a file; where there is none, it is read of the scenes that are drawn then."""
+    if not file.is_file():
+        weights.write(file, read(drawn()))
+    return weights.read(file)

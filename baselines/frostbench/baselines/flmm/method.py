@@ -1,0 +1,370 @@
+"""F-LMM as a method: phrases become masks, and nothing of the multimodal model changes.
+
+Wu et al., CVPR 2025, https://arxiv.org/abs/2406.05821. Where the paper and the published code
+differ, the code is followed; what is not published is a setting.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import isqrt
+from typing import Any, TypeAlias, assert_never
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from frostbench.baselines.flmm.attention import merged
+from frostbench.baselines.flmm.heads import Found, Heads, HeadSettings
+from frostbench.baselines.flmm.phrases import phrases_of
+from frostbench.baselines.flmm.plugin import CARD
+from frostbench.baselines.flmm.reading import (
+    BACKBONE,
+    Reading,
+    Wording,
+    expressions,
+    looking,
+    narrative,
+    questioned,
+    spoken,
+    tokens_of,
+)
+from frostbench.baselines.flmm.stored import load
+from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of
+from frostbench.baselines.flmm.unet import UNetSettings
+from frostbench.plugins.backbones.checksum import checksum
+from frostbench.plugins.backbones.lmm import LMM
+from frostbench.plugins.backbones.sam import Sam
+from frostbench.plugins.cards import HEADLESS
+from frostbench.plugins.completions import Attended, Completion, Generated
+from frostbench.plugins.discrete.fingerprint import fingerprint
+from frostbench.plugins.images import Image
+from frostbench.plugins.method import Method, Setup, Tokens, Waves
+from frostbench.plugins.predictions import Masks, Prediction, Reasoned, TextPrediction
+from frostbench.plugins.prompts import Generate, Prompt, Wave
+from frostbench.plugins.prompts import Segment as Part
+from frostbench.plugins.requests import (
+    Answer,
+    Box,
+    Caption,
+    Ground,
+    NamedThought,
+    NoThought,
+    OracleThought,
+    QuestionThought,
+    Reason,
+    Refine,
+    Request,
+    Segment,
+    Thought,
+)
+from frostbench.plugins.settings import read_settings
+from frostbench.plugins.tokens import Continuous, VisualTokens
+
+PART = "sam"
+
+Text: TypeAlias = Generator[Wave, list[Completion], Generated]
+Look: TypeAlias = Generator[Wave, list[Completion], "Seen"]
+
+
+@dataclass(frozen=True)
+class FLMMSettings:
+    """What the multimodal model is told, and how long it may speak.
+
+    Attributes:
+        wording: What stands around pictures and texts.
+        caption_tokens: Tokens of a caption at most.
+        answer_tokens: Tokens of an answer at most.
+        conversation_tokens: Tokens of an answer at most of which phrases are then grounded.
+        thought_tokens: Tokens at most that name the object which matters most.
+        reasoned_tokens: Tokens of the answer after a thought at most.
+        thought_stop: What ends a thought.
+        region: How large a region is looked at again.
+        names: Names whose mentions in an answer are its phrases; for none, see `phrases_of`.
+    """
+
+    wording: Wording = field(default_factory=Wording)
+    caption_tokens: int = 64
+    answer_tokens: int = 32
+    conversation_tokens: int = 512
+    thought_tokens: int = 16
+    reasoned_tokens: int = 32
+    thought_stop: str = "."
+    region: RegionSettings = field(default_factory=RegionSettings)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the tokens of phrases see of a picture, merged, and their hidden states; on the CPU."""
+
+    rows: Float[Tensor, "n channels keys"]
+    hidden: tuple[Float[Tensor, "layers _k d"], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """The outcome of a request for masks: what is seen, and the picture's embedding."""
+
+    seen: Seen
+    embedding: Float[Tensor, "d side side"]
+
+
+@dataclass(frozen=True, eq=False)
+class Conversation:
+    """An answer, where its phrases stand in it, and a mask for each, at the picture's size."""
+
+    text: str
+    phrases: tuple[tuple[int, int], ...]
+    masks: Bool[Tensor, "n h w"]
+
+
+class FLMM(Method):
+    """Mask head and refiner around a frozen multimodal model and a frozen SAM.
+
+    Its visual tokens are SAM's embedding of the picture, so that the image encoder runs once,
+    however many requests there are; the multimodal model gets the picture itself.
+    """
+
+    card = CARD
+
+    def __init__(
+        self, heads: Heads, lmm: LMM, sam: Sam, settings: FLMMSettings, device: str = "cpu"
+    ) -> None:
+        """Put trained heads beside the two models that they were trained with.
+
+        Raises:
+            ValueError: their sizes do not fit.
+        """
+        if heads.sam.width != sam.settings.prompt_width:
+            raise ValueError(
+                f"the refiner's prompts have width {heads.sam.width}, and the SAM's embeddings "
+                f"{sam.settings.prompt_width}; use the SAM that it was trained with."
+            )
+        if heads.settings.width != lmm.width:
+            raise ValueError(
+                f"these heads read states of width {heads.settings.width}, and the multimodal "
+                f"model's are {lmm.width} wide; use the one that they were trained with."
+            )
+        self._heads = heads.to(device).eval().requires_grad_(False)
+        self._device = device
+        self._lmm, self._sam, self._settings = lmm, sam, settings
+        self._wording = settings.wording
+
+    @classmethod
+    def build(cls, setup: Setup) -> "FLMM":
+        """Load the pack's weights."""
+        folder = setup.folder(cls.card.name)
+        settings = read_settings(FLMMSettings, setup.settings, "method.flmm")
+        lmm, sam = setup.backbones.get(BACKBONE), setup.backbones.get("sam")
+        return cls(load(folder, sam.model), lmm, sam, settings, setup.device)
+
+    @classmethod
+    def toy(cls) -> "FLMM":
+        """Random weights around the toy LLaVA, of two layers and four heads, and the toy SAM."""
+        from frostbench.plugins.kit import toys
+
+        backbones = toys.backbones()
+        lmm, sam = backbones.get(BACKBONE), backbones.get("sam")
+        sizes = HeadSettings(UNetSettings(channels=8, widths=(4, 8), side=8), 2, lmm.width)
+        with toys.seeded():
+            heads = Heads(sizes, sam.model)
+        wording = Wording(behind=" ", describe="Describe.", blanks="word", lead=" ")
+        settings = FLMMSettings(wording, 6, 6, 12, 6, 6, region=RegionSettings(least=3.0))
+        return cls(heads, lmm, sam, settings)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the SAM, on which alone the visual tokens depend."""
+        return fingerprint(
+            method=self.card.name, version=self.card.version, sam=checksum(self._sam.model)
+        )
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """How questions are put."""
+        return (
+            "flmm answers and describes without in-context examples: its multimodal model is asked "
+            "as it was tuned, one picture at a time.",
+        )
+
+    def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
+        """SAM's embeddings, one vector a cell, row by row."""
+        pairs = zip(images, sizes.tolist(), strict=True)
+        several = [self._sam.embed(Image(pixels[:, :h, :w].clone())) for pixels, (h, w) in pairs]
+        return VisualTokens({PART: Continuous(torch.stack(several).flatten(2).mT.cpu())})
+
+    def prompt(self, request: Request, tokens: Tokens) -> Waves:
+        """Look for phrases in one wave; answer in one; a chain of thought takes up to three."""
+        kind = type(request).__name__
+        if kind not in self.card.capabilities:
+            reason = self.card.reason(kind)
+            raise TypeError(f"method {self.card.name!r} answers no {kind} requests: {reason}.")
+        match request:
+            case Caption(image=image):
+                said = yield from self._say(
+                    image, self._wording.describe, self._settings.caption_tokens
+                )
+                return said.text.strip()
+            case Answer(image=image, question=question):
+                said = yield from self._say(image, question, self._settings.answer_tokens)
+                return said.text.strip()
+            case Segment(image=image, phrases=phrases):
+                seen = yield from self._look(expressions(self._wording, image, phrases))
+                return Looked(seen, embedding_of(tokens[image]))
+            case Ground(image=image, narrative=text, phrases=spans):
+                seen = yield from self._look(narrative(self._wording, image, text, spans))
+                return Looked(seen, embedding_of(tokens[image]))
+            case Refine(boxes=boxes):
+                return boxes  # no words are looked for
+            case Reason(image=image, question=question, thought=thought):
+                box = yield from self._region(image, question, thought, tokens)
+                said = yield from self._answer_again(image, question, box)
+                return Reasoned(said.text.strip(), box)
+            case _:
+                raise AssertionError(f"the card names {kind}, and nothing here answers it")
+
+    def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
+        """Masks from what was seen, through mask head and refiner; texts as they are."""
+        return [self._decode(*pair) for pair in zip(requests, outcomes, strict=True)]
+
+    def control(self, name: str) -> Method:
+        """`bare_lmm`: the multimodal model alone, which answers and finds no masks."""
+        if name == "bare_lmm":
+            return BareLMM(self._heads, self._lmm, self._sam, self._settings, self._device)
+        return super().control(name)
+
+    def converse(
+        self, image: Image, question: str, tokens: Tokens
+    ) -> Generator[Wave, list[Completion], Conversation]:
+        """Grounded conversation: an answer in one wave, and in a second masks of its phrases.
+
+        The model's own tokens are read again, so that nothing is tokenised otherwise than it was
+        said. An answer without a phrase has no masks.
+        """
+        asked = self._wording.asking(image, question)
+        said = yield from self._generate(asked, self._settings.conversation_tokens)
+        spans = phrases_of(said.text, self._settings.names)
+        if not spans:
+            return Conversation(said.text, (), torch.zeros(0, *image.size, dtype=torch.bool))
+        reading = spoken(asked, said.ids, tokens_of(self._lmm, said.ids, spans))
+        seen = yield from self._look(reading)
+        found = self._find(seen, embedding_of(tokens[image]), image)
+        return Conversation(said.text, spans, (found.fine > 0).cpu())
+
+    def _say(self, image: Image, question: str, most: int) -> Text:
+        return (yield from self._generate(self._wording.asking(image, question), most))
+
+    def _generate(self, asked: tuple[Part, ...], most: int, stop: tuple[str, ...] = ()) -> Text:
+        (said,) = yield [Prompt(asked, Generate(most, stop=stop), backbone=BACKBONE)]
+        assert isinstance(said, Generated)
+        return said
+
+    def _look(self, reading: Reading) -> Look:
+        asked = looking(reading, self._lmm)
+        (attended,) = yield [asked.prompt]
+        assert isinstance(attended, Attended)
+        rows = merged(attended.attention, asked.phrases, self._heads.settings.merge)
+        hidden = [attended.hidden[:, list(own)] for own in asked.phrases]
+        return Seen(rows.cpu(), tuple(states.cpu() for states in hidden))
+
+    def _region(
+        self, image: Image, question: str, thought: Thought, tokens: Tokens
+    ) -> Generator[Wave, list[Completion], Box | None]:
+        """What is looked at again before a question is answered; None for nothing."""
+        match thought:
+            case NoThought():
+                return None
+            case OracleThought(box=box):
+                return box
+            case QuestionThought():
+                reading = questioned(self._wording, image, question)
+            case NamedThought():
+                wording, settings = self._wording, self._settings
+                asked = wording.asking(image, question + wording.think, wording.thought)
+                stop = (settings.thought_stop,) if settings.thought_stop else ()
+                said = yield from self._generate(asked, settings.thought_tokens, stop)
+                if not said.ids:  # it names nothing: everything is looked at again
+                    return whole(image)
+                reading = spoken(asked, said.ids, [(0, len(said.ids))])
+            case _:
+                assert_never(thought)
+        seen = yield from self._look(reading)
+        found = self._find(seen, embedding_of(tokens[image]), image)
+        mask = found.fine if self._settings.region.refined else enlarged(found.coarse, image.size)
+        return region_of((mask[0] > 0).cpu(), self._settings.region)
+
+    def _answer_again(self, image: Image, question: str, box: Box | None) -> Text:
+        """The answer of a chain of thought, short, from the picture and the region in a box."""
+        wording, most = self._wording, self._settings.reasoned_tokens
+        if box is None:
+            return (yield from self._say(image, question + wording.briefly, most))
+        asked = wording.asking_again(image, cut_out(image, box), question)
+        return (yield from self._generate(asked, most))
+
+    @torch.no_grad()
+    def _find(self, seen: Seen, embedding: Float[Tensor, "d side side"], image: Image) -> Found:
+        """Mask head and refiner, over the phrases of one picture."""
+        found: Found = self._heads(
+            seen.rows.to(self._device),
+            [states.to(self._device) for states in seen.hidden],
+            embedding.to(self._device).expand(len(seen.rows), -1, -1, -1),
+            self._lmm.views(image),
+            image.size,
+        )
+        return found
+
+    def _decode(self, request: Request, outcome: Any) -> Prediction:
+        match request, outcome:
+            case _, str():
+                return TextPrediction(outcome)
+            case Reason(), Reasoned():
+                return outcome
+            case Refine(image=image), tuple():
+                return Masks(self._sam.masks_from_boxes(image, torch.tensor(outcome)))
+            case _, Looked(seen=seen, embedding=embedding):
+                found = self._find(seen, embedding, request.image)
+                return Masks((found.fine > 0).cpu())
+            case _:
+                raise TypeError(f"{type(outcome).__name__} is no outcome of {self.card.name!r}.")
+
+
+class BareLMM(FLMM):
+    """The multimodal model without a method: it answers at once, and has no masks to give."""
+
+    card = replace(
+        CARD,
+        capabilities=frozenset({"Caption", "Answer", "Reason"}),
+        trained=(),
+        reasons={**CARD.reasons, **HEADLESS},
+        controls=(),
+    )
+
+    def prompt(self, request: Request, tokens: Tokens) -> Waves:
+        """One wave: a chain of thought is answered at once."""
+        if isinstance(request, Reason):
+            request = replace(request, thought=NoThought())
+        return super().prompt(request, tokens)
+
+
+def embedding_of(tokens: VisualTokens) -> Float[Tensor, "d side side"]:
+    """SAM's embedding of one picture, out of its visual tokens."""
+    part = tokens.parts[PART]
+    assert isinstance(part, Continuous)
+    rows = part.features[0]
+    side = isqrt(len(rows))
+    return rows.mT.reshape(-1, side, side)
+
+
+def enlarged(
+    logits: Float[Tensor, "n rows columns"], size: tuple[int, int]
+) -> Float[Tensor, "n h w"]:
+    """The mask head's logits in pixels of the picture."""
+    return functional.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def whole(image: Image) -> Box:
+    """The box around a picture."""
+    height, width = image.size
+    return 0.0, 0.0, float(width), float(height)

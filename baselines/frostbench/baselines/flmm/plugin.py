@@ -1,0 +1,46 @@
+"""F-LMM's entry: its card and its recipe, without loading any of its code."""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.cards import Card, Offer
+from frostbench.plugins.hooks import hookimpl
+from frostbench.plugins.recipe import Recipe
+
+PICTURELESS = "it gives no pictures"
+
+CARD = Card(
+    name="flmm",
+    paper="https://arxiv.org/abs/2406.05821",
+    summary="masks of phrases, read from the attention of a frozen multimodal model",
+    capabilities=frozenset({"Caption", "Answer", "Segment", "Ground", "Reason", "Refine"}),
+    backbones=("lmm", "sam"),
+    trained=("mask_head", "text_layer_weights", "text_proj", "refiner"),
+    trained_on="the pack's base scenes with their exact masks; published: PNG and RefCOCO/+/g",
+    reasons={
+        "Classify": "its multimodal model is shown one picture at a time, and no labelled examples",
+        "Interpret": "its visual tokens are continuous: they are no words",
+        "Reconstruct": PICTURELESS,
+        "Restore": PICTURELESS,
+        "Detect": "it gives a mask for a phrase, and no scored boxes",
+    },
+    controls=("bare_lmm",),
+)
+
+
+@hookimpl
+def frostbench_methods() -> Iterable[Offer[Card]]:
+    """Offer the method."""
+    return [Offer(CARD, "frostbench.baselines.flmm.method:FLMM")]
+
+
+@hookimpl
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer the training."""
+    return [
+        Recipe(
+            "flmm",
+            ("data", "lmm", "sam"),
+            "frostbench.baselines.flmm.recipe:train",
+            "F-LMM: mask head and refiner over the multimodal model's attention",
+        )
+    ]

@@ -1,0 +1,182 @@
+"""What the multimodal model reads while a phrase is looked for: a picture, then text, forced.
+
+The model writes nothing here. Each piece of the text is tokenised alone, as the published code does
+with the pieces of a narrative and with expressions, so that a phrase's tokens are known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from frostbench.plugins.backbones.lmm import LMM
+from frostbench.plugins.images import Image
+from frostbench.plugins.prompts import Attend, Ids, Picture, Prompt, Segment, Text
+from frostbench.plugins.requests import Span
+
+BACKBONE = "lmm"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What stands around pictures and texts; the defaults are those of LLaVA-1.5 (Vicuna).
+
+    Attributes:
+        before: In front of the picture.
+        behind: Between the picture and what is asked.
+        after: Between what is asked and the answer.
+        describe: How a description is asked for; narratives and expressions are read as answers.
+        briefly: Behind a question of a visual chain of thought.
+        think: Behind a question, to have the object named that matters most.
+        thought: How the answer to that begins.
+        whole: Between the picture and the region that was found in it.
+        region: Between the region and the question.
+        stop: What ends an expression.
+        blanks: What becomes of blanks between pieces. "apart" leaves them out, as published: the
+            tokenisers of these models write one in front of each piece. "word" gives them to the
+            word that follows, as tokenisers over bytes want it.
+        lead: What the first piece begins with, where `blanks` is "word".
+    """
+
+    before: str = "USER: "
+    behind: str = "\n"
+    after: str = " ASSISTANT:"
+    describe: str = "Please give me a description of the image."
+    briefly: str = "\nAnswer the question using a single word or phrase."
+    think: str = " First think which object in this image is most relevant to the question."
+    thought: str = " The object most relevant to the question is"
+    whole: str = "the whole image, "
+    region: str = "the image region that might help you answer the question: "
+    stop: str = "."
+    blanks: Literal["apart", "word"] = "apart"
+    lead: str = ""
+
+    def asking(self, image: Image, question: str, begun: str = "") -> tuple[Segment, ...]:
+        """A picture, a question, and how its answer begins."""
+        behind = Text(f"{self.behind}{question}{self.after}{begun}")
+        return (*_said(self.before), Picture(image), behind)
+
+    def asking_again(self, image: Image, region: Image, question: str) -> tuple[Segment, ...]:
+        """A picture, a region of it, and a question about both."""
+        behind = Text(f"{self.region}{question}{self.briefly}{self.after}")
+        pictures = (Picture(image), *_said(self.whole), Picture(region))
+        return (*_said(self.before), *pictures, behind)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Segments of a prompt, and for each phrase the numbers of those that are its own."""
+
+    segments: tuple[Segment, ...]
+    phrases: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """A prompt that asks for attention, and for each phrase the numbers of its queries."""
+
+    prompt: Prompt
+    phrases: tuple[tuple[int, ...], ...]
+
+
+def expressions(wording: Wording, image: Image, texts: Sequence[str]) -> Reading:
+    """Expressions one after another, each with a stop behind it; later ones see earlier ones."""
+    segments = list(wording.asking(image, wording.describe))
+    phrases = []
+    for number, text in enumerate(texts):
+        phrases.append((len(segments),))
+        between = " " if number else wording.lead
+        bare = text.strip()
+        segments.append(Text(between + bare if wording.blanks == "word" else bare))
+        segments.append(Text(wording.stop))
+    return Reading(tuple(segments), tuple(phrases))
+
+
+def narrative(wording: Wording, image: Image, text: str, phrases: Sequence[Span]) -> Reading:
+    """A narrative, cut where phrases begin and end; phrases are spans of its characters."""
+    segments = list(wording.asking(image, wording.describe))
+    parts: dict[Span, int] = {}
+    carried = wording.lead
+    for start, end in _cut(len(text), phrases):
+        piece = text[start:end]
+        if wording.blanks == "apart":
+            said = piece.strip()
+        else:
+            whole = carried + piece
+            said = whole.rstrip() if end < len(text) else whole
+            carried = whole[len(said) :]
+        if said:
+            parts[start, end] = len(segments)
+            segments.append(Text(said))
+    return Reading(tuple(segments), tuple(_within(parts, phrase) for phrase in phrases))
+
+
+def questioned(wording: Wording, image: Image, question: str) -> Reading:
+    """A question, itself the phrase; the model is not asked to answer it."""
+    asked = (*_said(wording.before), Picture(image), *_said(wording.behind))
+    return Reading((*asked, Text(question)), ((len(asked),),))
+
+
+def spoken(asked: Sequence[Segment], ids: Sequence[int], phrases: Sequence[Span]) -> Reading:
+    """What the model itself wrote behind a prompt; phrases are spans of its own tokens."""
+    segments, parts = list(asked), {}
+    for start, end in _cut(len(ids), phrases):
+        parts[start, end] = len(segments)
+        segments.append(Ids(tuple(ids[start:end])))
+    return Reading(tuple(segments), tuple(_within(parts, phrase) for phrase in phrases))
+
+
+def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Span]:
+    """For spans of characters in a written text, the spans of its tokens that they touch.
+
+    As published, from the token with the first character on, and one token at least.
+    """
+    ends = [len(lmm.decode(ids[: count + 1])) for count in range(len(ids))]
+    starts = [0, *ends[:-1]]
+    spans = []
+    for first, last in phrases:
+        start = next(i for i, end in enumerate(ends) if end > first)
+        stop = next((i for i, begun in enumerate(starts) if begun >= last), len(ids))
+        spans.append((start, max(start + 1, stop)))
+    return spans
+
+
+def looking(reading: Reading, lmm: LMM) -> Looking:
+    """Ask what the tokens of each phrase see of the picture, the first one of the prompt.
+
+    Raises:
+        ValueError: a phrase has no token of its own.
+    """
+    bare = Prompt(reading.segments, Attend((0,), (0,)), backbone=BACKBONE)
+    spans = lmm.spans(bare)
+    number, picture = next(
+        (i, part.image) for i, part in enumerate(reading.segments) if isinstance(part, Picture)
+    )
+    keys = [at for view in lmm.views(picture) for at in view.positions(spans[number].start)]
+    tokens = [[at for part in phrase for at in spans[part]] for phrase in reading.phrases]
+    for place, own in enumerate(tokens, 1):
+        if not own:
+            raise ValueError(
+                f"phrase {place} of {len(tokens)} has no token of its own to look with; give a "
+                "phrase of words."
+            )
+    queries = sorted({at for own in tokens for at in own})
+    row = {at: number for number, at in enumerate(queries)}
+    ask = Attend(tuple(queries), tuple(keys))
+    asked = Prompt(reading.segments, ask, backbone=BACKBONE)
+    return Looking(asked, tuple(tuple(row[at] for at in own) for own in tokens))
+
+
+def _cut(length: int, phrases: Sequence[Span]) -> list[Span]:
+    """0 to `length` in pieces that no phrase begins or ends within."""
+    return list(pairwise(sorted({0, length, *(at for phrase in phrases for at in phrase)})))
+
+
+def _within(parts: Mapping[Span, int], phrase: Span) -> tuple[int, ...]:
+    """The numbers of the pieces that lie in a phrase."""
+    return tuple(at for (a, b), at in parts.items() if phrase[0] <= a and b <= phrase[1])
+
+
+def _said(text: str) -> tuple[Segment, ...]:
+    """A text as segments: none where there is nothing to say."""
+    return (Text(text),) if text else ()

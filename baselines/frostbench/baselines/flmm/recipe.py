@@ -1,0 +1,106 @@
+"""The recipe that trains F-LMM's heads on a pack's scenes, and the trained heads it leaves."""
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+
+from frostbench.baselines.autoencoder.stored import override
+from frostbench.baselines.flmm import stored
+from frostbench.baselines.flmm.attention import Merge
+from frostbench.baselines.flmm.examples import Example, Examples
+from frostbench.baselines.flmm.heads import Heads, HeadSettings
+from frostbench.baselines.flmm.reading import BACKBONE, Wording
+from frostbench.baselines.flmm.training import Training, TrainingSettings, figures
+from frostbench.baselines.flmm.unet import UNetSettings
+from frostbench.plugins import recipe
+from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.shared import SharedBackbones
+from frostbench.plugins.precision import rounded
+from frostbench.plugins.recipe import Report, Workshop
+
+SEEDS = 1_000_003  # between the scenes of two trainings with neighbouring seeds
+
+
+@dataclass(frozen=True)
+class FLMMRecipe:
+    """What is trained and how, for the `mini` pack.
+
+    Attributes:
+        widths: Of the mask head's stages; published are 64, 128, 256, 512.
+        side: Of its masks; published are 64 cells.
+        merge: See `HeadSettings`.
+        wording: What the multimodal model is told, as in the method's own settings.
+        training: How the heads are trained.
+        scenes: Training scenes, gone through again and again.
+        validation_scenes: Scenes behind each figure.
+    """
+
+    widths: tuple[int, ...] = (24, 48, 64, 96)
+    side: int = 32
+    merge: Merge = "mean"
+    wording: Wording = field(default_factory=lambda: Wording(blanks="word", lead=" "))
+    training: TrainingSettings = field(
+        default_factory=lambda: TrainingSettings(steps=900, pictures=12, rate=1.5e-3)
+    )
+    scenes: int = 2_000
+    validation_scenes: int = 200
+
+
+def train(workshop: Workshop) -> Report:
+    """Train, store the heads in `pack/flmm`, and measure what is stored.
+
+    Raises:
+        ValueError: a backbone or the scenes are missing, or a setting is unknown.
+    """
+    settings = override(FLMMRecipe(), workshop.settings, "flmm")
+    entries = [
+        BackboneEntry(BACKBONE, BACKBONE, str(workshop.pack / BACKBONE)),
+        BackboneEntry("sam", "sam", str(workshop.pack / "sam")),
+    ]
+    return train_on(workshop, settings, SharedBackbones(entries, workshop.device))
+
+
+def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbones) -> Report:
+    """Train with settings that are read, around models that are loaded."""
+    if workshop.grounded is None:
+        raise ValueError("this recipe is trained on scenes with masks, and the workshop has none.")
+    examples = Examples(
+        workshop.grounded, backbones, settings.wording, settings.merge, workshop.scratch / "flmm"
+    )
+    first = workshop.seed * SEEDS
+    known = list(examples.of("base", settings.scenes, first))
+    workshop.log(f"flmm: {len(known)} scenes read, {sum(len(e.masks) for e in known)} phrases")
+    torch.manual_seed(workshop.seed)
+    heads = Heads(sizes(settings, known[0]), backbones.get("sam").model).to(workshop.device)
+    pictures = settings.training.pictures
+
+    def drawn(step: int) -> list[Example]:
+        draw = np.random.default_rng([workshop.seed, step])
+        return [known[i] for i in draw.integers(len(known), size=pictures)]
+
+    training = Training(heads, drawn, settings.training)
+    progress = recipe.train(
+        workshop, "flmm", training.parts(), training.step, settings.training.steps
+    )
+    rounded(heads, "byte")
+    stored.save(workshop.pack / "flmm", heads)
+    measured: dict[str, float] = {}
+    for split in ("base", "validation", "novel"):
+        unseen = list(examples.of(split, settings.validation_scenes, first + SEEDS // 2))
+        measured |= {f"{key} [{split}]": value for key, value in figures(heads, unseen).items()}
+    return Report(
+        steps=progress.step,
+        seconds=progress.seconds,
+        figures=measured,
+        history=tuple(progress.history),
+        settings=asdict(settings),
+    )
+
+
+def sizes(settings: FLMMRecipe, example: Example) -> HeadSettings:
+    """The sizes of heads over a multimodal model that reads as in an example."""
+    layers, _, width = example.hidden.shape
+    channels = example.rows.shape[1] * len(example.views)
+    unet = UNetSettings(channels, settings.widths, settings.side)
+    return HeadSettings(unet, layers, width, settings.merge)

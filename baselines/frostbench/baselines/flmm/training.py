@@ -1,0 +1,186 @@
+"""The training of the heads, on what the frozen models have read once and for all."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from frostbench.baselines.flmm.examples import Example
+from frostbench.baselines.flmm.heads import Found, Heads
+from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
+from frostbench.plugins.recipe import Stateful
+
+EPOCH = 23_770  # steps: about 190,160 pictures, of PNG and RefCOCO/+/g, 8 in a step
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How heads are trained; the defaults are the published run's.
+
+    Attributes:
+        steps: 8 epochs.
+        pictures: In a step, one on each of 8 devices.
+        rate: AdamW's highest, reached after `warm_up` of the steps from `begin` of it; then it
+            falls along half a cosine to 0.
+        betas: AdamW's.
+        decay: AdamW's weight decay, of every tensor.
+        warm_up: Share of the steps.
+        begin: Share of the rate.
+        clip: Gradients longer than this, all together, are shortened to it.
+        bfloat16: Compute in that type where it is safe. The published run casts all weights to it.
+    """
+
+    steps: int = 8 * EPOCH
+    pictures: int = 8
+    rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    decay: float = 0.01
+    warm_up: float = 0.03
+    begin: float = 1e-5
+    clip: float = 1.0
+    bfloat16: bool = False
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        warm = max(1, round(self.warm_up * self.steps))
+        if step < warm:
+            return self.rate * (self.begin + (1 - self.begin) * step / warm)
+        done = (step - warm) / max(1, self.steps - warm)
+        return self.rate * (1 + math.cos(math.pi * done)) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Lost:
+    """The losses of some phrases, added up, and how well their masks fit."""
+
+    terms: Mapping[str, Float[Tensor, ""]]
+    unions: Mapping[str, Float[Tensor, "2"]]
+    phrases: int
+
+
+class Training:
+    """The optimiser, and what happens in a step.
+
+    `examples(step)` gives a step's pictures, the same for the same step.
+    """
+
+    def __init__(
+        self,
+        heads: Heads,
+        examples: Callable[[int], Sequence[Example]],
+        settings: TrainingSettings,
+    ) -> None:
+        self.heads, self.examples, self.settings = heads, examples, settings
+        self.optimiser = torch.optim.AdamW(
+            heads.parameters(), settings.rate, betas=settings.betas, weight_decay=settings.decay
+        )
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Everything that a resumed training needs."""
+        return {"heads": self.heads, "optimiser": self.optimiser}
+
+    def step(self, index: int) -> Mapping[str, float]:
+        """Train on the phrases of some pictures."""
+        settings = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.rate_at(index)
+        self.heads.train()
+        groups = [
+            lost(self.heads, some, bfloat16=settings.bfloat16)
+            for some in alike(self.examples(index))
+        ]
+        phrases = sum(group.phrases for group in groups)
+        means = {
+            name: torch.stack([group.terms[name] for group in groups]).sum() / phrases
+            for name in groups[0].terms
+        }
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.stack(list(means.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.heads.parameters(), settings.clip)
+        self.optimiser.step()
+        return {**{name: float(mean.detach()) for name, mean in means.items()}, **ious(groups)}
+
+
+def lost(heads: Heads, examples: Sequence[Example], *, bfloat16: bool = False) -> Lost:
+    """The four losses of the phrases of pictures of one size.
+
+    The refiner's masks are held against the true ones at full size. (The published code shrinks
+    those to what the multimodal model reads, and enlarges them again.)
+    """
+    device = heads.text_layer_weights.device
+    masks = torch.cat([example.masks for example in examples]).to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        found = found_in(heads, examples)
+    terms: dict[str, Tensor] = {}
+    unions: dict[str, Tensor] = {}
+    for name, logits in (("head", found.coarse.float()), ("refined", found.fine.float())):
+        target: Bool[Tensor, "n h w"] = resized(masks, (logits.shape[1], logits.shape[2]))
+        terms[f"{name}_entropy"] = cross_entropy(logits, target).sum()
+        terms[f"{name}_dice"] = dice(logits, target).sum()
+        unions[name] = union(logits.detach(), target)
+    return Lost(terms, unions, len(masks))
+
+
+def found_in(heads: Heads, examples: Sequence[Example]) -> Found:
+    """What the heads find of the phrases of pictures of one size, one after another."""
+    device = heads.text_layer_weights.device
+    counts = torch.tensor([len(example.masks) for example in examples])
+    embeddings = torch.stack([example.embedding for example in examples])
+    hidden = [states.to(device).float() for example in examples for states in example.by_phrase()]
+    found: Found = heads(
+        torch.cat([example.rows for example in examples]).to(device).float(),
+        hidden,
+        embeddings.repeat_interleave(counts, 0).to(device).float(),
+        examples[0].views,
+        examples[0].size,
+    )
+    return found
+
+
+def alike(examples: Iterable[Example]) -> list[list[Example]]:
+    """Pictures of one size and one layout together, in the order in which sizes come up."""
+    groups: dict[object, list[Example]] = {}
+    for example in examples:
+        groups.setdefault((example.size, example.views), []).append(example)
+    return list(groups.values())
+
+
+def ious(groups: Sequence[Lost]) -> dict[str, float]:
+    """The cumulative IoU, in [0, 1], of each kind of mask over all phrases."""
+    values = {}
+    for name in groups[0].unions:
+        both, either = torch.stack([group.unions[name] for group in groups]).sum(0).tolist()
+        values[f"{name}_ciou"] = both / either if either else 1.0
+    return values
+
+
+@torch.no_grad()
+def figures(heads: Heads, examples: Sequence[Example], at_once: int = 32) -> dict[str, float]:
+    """Cumulative IoU of the mask head's and the refiner's masks, and of two guesses.
+
+    "whole" is every pixel, and "centre" a box of half the picture's sides in its middle.
+    """
+    heads.eval()
+    groups = []
+    for some in alike(examples):
+        for start in range(0, len(some), at_once):
+            part = some[start : start + at_once]
+            group = lost(heads, part)
+            groups.append(Lost(group.terms, {**group.unions, **_guessed(part)}, group.phrases))
+    return ious(groups)
+
+
+def _guessed(examples: Sequence[Example]) -> dict[str, Float[Tensor, "2"]]:
+    masks = torch.cat([example.masks for example in examples])
+    everything = torch.ones_like(masks)
+    centre = torch.zeros_like(masks)
+    height, width = masks.shape[1:]
+    centre[:, height // 4 : height - height // 4, width // 4 : width - width // 4] = True
+    return {
+        "whole": union(everything.float(), masks),
+        "centre": union(centre.float(), masks),
+    }
