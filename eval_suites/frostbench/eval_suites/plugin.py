@@ -228,6 +228,12 @@ def frostbench_recipes() -> Iterable[Recipe]:
             makes=("mlm/model.safetensors",),
         ),
         Recipe("clip", ("data", "llm"), f"{recipes}.clip:train", "pictures and captions matched"),
+        Recipe(
+            "lmm",
+            ("data", "llama"),
+            f"{recipes}.lmm:train",
+            "a multimodal model that describes scenes and answers questions",
+        ),
         Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
         Recipe(
             "mae",
