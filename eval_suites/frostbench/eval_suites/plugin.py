@@ -235,6 +235,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "a multimodal model that describes scenes and answers questions",
         ),
         Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
+        Recipe("sam", ("data",), f"{recipes}.sam:train", "a small SAM of glyphs"),
         Recipe(
             "mae",
             ("data", "perceptual"),
