@@ -196,7 +196,7 @@ def test_a_control_under_a_name_that_is_taken_is_refused():
     with pytest.raises(ValueError, match="'thief' brings a control 'copy', which frostbench makes"):
         built_in_controls([replace(Blocks.card, name="thief", controls=("copy",))])
     cards = [Bringing.card, replace(Blocks.card, name="own", controls=("half",)), Failing.card]
-    assert built_in_controls(cards).brought == {"no_llm", "half"}
+    assert built_in_controls(cards).brought == {"no_llm", "bare_lmm", "half"}
 
 
 def test_the_manifest_stays_plain(tmp_path):

@@ -46,7 +46,7 @@ class RunConfig:
             "understanding": 40,
             "captioning": 50,
             "restoration": 7,
-            "grounding": 24,
+            "grounding": 12,
         }
     )
     out: str = "runs/latest"
