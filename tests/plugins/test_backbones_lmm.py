@@ -216,6 +216,12 @@ def test_a_processor_that_puts_pictures_elsewhere_is_found_out():
         lm.views(picture(30, 60))
 
 
+def test_a_picture_of_one_pixel_is_refused_for_its_size():
+    wanted = "a picture of 1 x 1 pixels is too small to tell where .* give it at least 4 x 4"
+    with pytest.raises(ValueError, match=wanted):
+        with_images("llava").views(picture(1, 1))
+
+
 def paligemma():
     """Attends in both directions to the picture and the text before the answer."""
     import transformers as hf

@@ -28,6 +28,7 @@ from frostbench.plugins.waves import describe
 
 CACHED_BYTES = 1 << 28  # features of pictures that are kept
 CACHED_SIZES = 1 << 12
+TELLING = 4  # pixels a side: on fewer, no slope is left of `ramps` to read places from
 
 # Relative to the logits' spread: how far features put in place may be from the model's own forward.
 # Both do the same products; with a token less, half precision may round another way.
@@ -161,7 +162,8 @@ class LMM(CausalLM):
         The network is not run. Offsets count from where the picture begins in a prompt.
 
         Raises:
-            ValueError: the processor lays pictures out in a way that is not known here.
+            ValueError: the processor lays pictures out in a way that is not known here, or the
+                picture is too small to tell.
         """
         size = image.size
         if size not in self._views:
@@ -171,6 +173,11 @@ class LMM(CausalLM):
                 ramped = Ramped(size, self._of(size)[1], tiles, self.settings.pad)
                 views = lay(ramped, self.model.config, images)
             except LayoutError as error:
+                if min(size) < TELLING:
+                    raise ValueError(
+                        f"a picture of {size[0]} x {size[1]} pixels is too small to tell where "
+                        f"{self._name} sees its parts; give it at least {TELLING} x {TELLING}."
+                    ) from error
                 raise ValueError(
                     f"the processor of {self._name} {error}; positions are known on pictures of "
                     "LLaVA-1.5, of LLaVA-Next, and of models that read one square."
