@@ -25,6 +25,8 @@ from torch.nn import functional
 from frostbench.eval_suites.data.scenes import Scenes
 from frostbench.eval_suites.recipes.lmm_figures import measure
 from frostbench.eval_suites.recipes.lmm_lessons import IMAGE, MEAN, ROLES, STD, Lessons, Reading
+from frostbench.eval_suites.recipes.lmm_tower import settle
+from frostbench.eval_suites.recipes.muon import Muon
 from frostbench.plugins import recipe
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.pretrained import load_pretrained
@@ -53,13 +55,14 @@ class MultimodalTraining:
     inner: int = 512
     patch: int = 8  # pixels
     stock: int = 12_000  # different scenes
-    naming: int = 600  # steps of the first stage, in which cells are named and nothing is said
-    steps: int = 1500  # of both stages
-    minutes: float = 60.0
+    naming: int = 5000  # steps of the first stage, in which cells are named and nothing is said
+    steps: int = 8500  # of both stages
+    minutes: float = 180.0
     pictures: int = 24  # in a step of the first stage
     conversations: int = 16  # in a step of the second stage
-    rate: float = 1.5e-3  # AdamW's, at its highest, of the tower and the projector
-    language_rate: float = 8e-4  # that of the language model
+    matrix_rate: float = 5e-3  # Muon's, at its highest, of the matrices inside layers
+    rate: float = 1.5e-3  # AdamW's, of what else is in the tower and the projector
+    language_rate: float = 8e-4  # that of what else is in the language model
     decay: float = 0.02
     warm_up: int = 60  # steps, of each stage
     cool_down: float = 0.35  # share of the steps over which the rates fall to a twentieth
@@ -79,11 +82,15 @@ def train(workshop: Workshop) -> Report:
     names = Names(tokenizer, scenes.glyphs.names("base"), model.config.text_config.hidden_size)
     names.to(workshop.device)
     lessons = Lessons(scenes, tokenizer, settings.patch, settings.stock, workshop.seed)
-    optimiser = torch.optim.AdamW(groups(model, names, settings), settings.rate, betas=(0.9, 0.98))
+    matrices, others = groups(model, names, settings)
+    optimisers = (
+        Muon(matrices, settings.matrix_rate),
+        torch.optim.AdamW(others, settings.rate, betas=(0.9, 0.98)),
+    )
 
     def step(index: int) -> dict[str, float]:
         speaking = index >= settings.naming
-        for group in optimiser.param_groups:
+        for group in chain(*(optimiser.param_groups for optimiser in optimisers)):
             silent = group["speaks"] and not speaking
             group["lr"] = 0.0 if silent else group["initial"] * pace(index, settings)
         count = settings.conversations if speaking else settings.pictures
@@ -95,16 +102,19 @@ def train(workshop: Workshop) -> Report:
         if speaking:
             losses["answers"] = answer_loss(model, features, lesson.reading)
             total = losses["answers"] + settings.named * named
-        optimiser.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         return {name: loss.item() for name, loss in losses.items()}
 
     def stop(progress: Progress) -> bool:
         return progress.seconds > 60 * settings.minutes
 
-    parts: dict[str, Stateful] = {"model": model, "names": names, "optimiser": optimiser}
+    parts: dict[str, Stateful] = {"model": model, "names": names}
+    parts |= {"matrices": optimisers[0], "others": optimisers[1]}
     often = {"log_every": settings.log_every, "save_every": 4 * settings.log_every}
     progress = recipe.train(workshop, "lmm", parts, step, settings.steps, stop=stop, **often)
     rounded(model.cpu().eval(), settings.precision)
@@ -186,24 +196,33 @@ def read(
     return states
 
 
-def groups(model: Any, names: Names, settings: MultimodalTraining) -> list[dict[str, Any]]:
-    """Parameters by rate and by whether they decay; those that speak rest in the first stage."""
-    language = [*model.model.language_model.parameters(), *model.lm_head.parameters()]
-    sight = [
-        *model.model.vision_tower.parameters(),
-        *model.model.multi_modal_projector.parameters(),
-        *names.parameters(),
-    ]
-    made = []
-    for speaks, parameters in ((True, language), (False, sight)):
+def groups(
+    model: Any, names: Names, settings: MultimodalTraining
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Parameters for Muon, the matrices inside layers, and for AdamW, all others.
+
+    By rate and by whether they decay; those that speak rest in the first stage.
+    """
+    language = [model.model.language_model, model.lm_head]
+    sight = [model.model.vision_tower, model.model.multi_modal_projector, names]
+    matrices: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for speaks, modules in ((True, language), (False, sight)):
+        inside, table, rest = [], [], []
+        for module in chain(*(module.modules() for module in modules)):
+            for parameter in module.parameters(recurse=False):
+                if parameter.ndim < 2:
+                    rest.append(parameter)
+                elif isinstance(module, nn.Linear) and module is not model.lm_head:
+                    inside.append(parameter)
+                else:
+                    table.append(parameter)
         rate = settings.language_rate if speaks else settings.rate
-        for decays in (True, False):
-            chosen = [p for p in parameters if (p.ndim >= 2) == decays]
-            decay = settings.decay if decays else 0.0
-            made.append(
-                {"params": chosen, "weight_decay": decay, "initial": rate, "speaks": speaks}
-            )
-    return made
+        often = {"speaks": speaks, "weight_decay": settings.decay}
+        matrices.append({"params": inside, "initial": settings.matrix_rate, **often})
+        others.append({"params": table, "initial": rate, **often})
+        others.append({"params": rest, "initial": rate, **often, "weight_decay": 0.0})
+    return matrices, others
 
 
 def pace(index: int, settings: MultimodalTraining) -> float:
@@ -268,6 +287,7 @@ def build(
             tie_word_embeddings=False,
         )
     )
+    settle(model.model.vision_tower)
     model.model.language_model.load_state_dict(language.model.state_dict())
     model.lm_head.load_state_dict(language.lm_head.state_dict())
     return model
