@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from alone import NoTokenizer, One
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -40,23 +41,6 @@ TOLERANCE, HALF_TOLERANCE = 1e-5, 2e-2
 
 # What a run gives: attention rows and hidden states, and the bytes of all tensors that it kept.
 Rows = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class One:
-    """Backbones with one language model in them."""
-
-    lm: CausalLM
-
-    def get(self, role: str) -> CausalLM:
-        """The language model, whatever its role."""
-        return self.lm
-
-
-class NoTokenizer:
-    """Stands where a tokenizer would; the prompt holds embeddings alone."""
-
-    bos_token_id = eos_token_id = None
 
 
 @dataclass(frozen=True)

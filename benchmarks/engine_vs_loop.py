@@ -13,11 +13,11 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from alone import One
 
 from frostbench.plugins.backbones import BackboneEntry
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -31,17 +31,6 @@ from frostbench.plugins.prompts import Ids, Prompt, Text
 from frostbench.plugins.requests import OracleContext, Restore
 
 SIDE = 8  # codes along a picture's side
-
-
-@dataclass(frozen=True)
-class One:
-    """Backbones with one language model in them."""
-
-    lm: CausalLM
-
-    def get(self, role: str) -> CausalLM:
-        """The language model, whatever its role."""
-        return self.lm
 
 
 def prompts_of(images: int, vocabulary: int) -> list[Prompt]:

@@ -14,10 +14,10 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from alone import NoTokenizer, One
 from torch import Tensor, nn
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -29,23 +29,6 @@ from frostbench.plugins.prompts import Prompt, Regress, Vectors
 # Share of the features' spread by which two loops may differ in float32, and in half precision,
 # where the rounding of a step is fed to all that follow.
 TOLERANCE, HALF_TOLERANCE = 1e-3, 0.2
-
-
-@dataclass(frozen=True)
-class One:
-    """Backbones with one language model in them."""
-
-    lm: CausalLM
-
-    def get(self, role: str) -> CausalLM:
-        """The language model, whatever its role."""
-        return self.lm
-
-
-class NoTokenizer:
-    """Stands where a tokenizer would; the prompts hold embeddings alone."""
-
-    bos_token_id = eos_token_id = None
 
 
 def model_of(options: argparse.Namespace) -> Any:

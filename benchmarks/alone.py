@@ -1,0 +1,22 @@
+"""A language model by itself, as the engine of a benchmark asks for it."""
+
+from dataclasses import dataclass
+
+from frostbench.plugins.backbones.causal_lm import CausalLM
+
+
+@dataclass(frozen=True)
+class One:
+    """Backbones with one language model in them."""
+
+    lm: CausalLM
+
+    def get(self, role: str) -> CausalLM:
+        """The language model, whatever its role."""
+        return self.lm
+
+
+class NoTokenizer:
+    """Stands where a tokenizer would; the prompts hold embeddings alone."""
+
+    bos_token_id = eos_token_id = None
