@@ -10,9 +10,10 @@ _LOADERS = "frostbench.plugins.backbones.shared"
 
 @hookimpl
 def frostbench_backbones() -> Iterable[Offer[str]]:
-    """Offer language models, CLIPs, the pack's perceptual network and SAMs."""
+    """Offer frozen models of every kind that the shared backbones load."""
     return [
         Offer("causal_lm", f"{_LOADERS}:load_causal_lm"),
+        Offer("lmm", f"{_LOADERS}:load_lmm"),
         Offer("mae", f"{_LOADERS}:load_mae"),
         Offer("masked_lm", f"{_LOADERS}:load_masked_lm"),
         Offer("open_clip", f"{_LOADERS}:load_open_clip"),
