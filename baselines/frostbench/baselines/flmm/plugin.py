@@ -24,6 +24,7 @@ CARD = Card(
         "Detect": "it gives a mask for a phrase, and no scored boxes",
     },
     controls=("bare_lmm",),
+    in_context=False,
 )
 
 
