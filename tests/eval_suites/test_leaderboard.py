@@ -2,14 +2,17 @@ import copy
 import dataclasses
 import doctest
 import functools
+import re
+from importlib.resources import files
 from types import SimpleNamespace
 
 import pytest
 
 from frostbench.eval_suites.leaderboard import build, numbers
 from frostbench.eval_suites.leaderboard.facts import facts, frozen
-from frostbench.eval_suites.leaderboard.markdown import markdown
-from frostbench.eval_suites.leaderboard.tables import sections
+from frostbench.eval_suites.leaderboard.markdown import markdown, remark_sentence
+from frostbench.eval_suites.leaderboard.rows import Verdict
+from frostbench.eval_suites.leaderboard.tables import COLOURS, remarks, sections
 from frostbench.eval_suites.statistics import Bootstrap, Rank
 
 FAST = Bootstrap(replicates=100)
@@ -160,9 +163,33 @@ def test_a_method_is_told_where_it_loses_to_a_control(built):
     }
     assert outcomes == {"copy": "beats", "majority_vote": "loses", "shuffled_tokens": "beats"}
     (restoration,) = (s for s in sections(leaderboard) if s.suite == "restoration")
-    assert ("v2l", "majority_vote") in [(r.method, r.control) for r in restoration.remarks]
+    assert ("v2l", ("majority_vote",)) in [(r.method, r.controls) for r in restoration.remarks]
     sentence = "v2l loses to majority vote on inpainting (every protocol) and deblurring"
     assert sentence in markdown(leaderboard, "title")
+
+
+def test_controls_that_are_not_beaten_in_the_same_places_share_a_sentence():
+    at = {"method": "v2l", "run": 1, "suite": "restoration", "task": "inpainting"}
+    at |= {"metric": "psnr[rgb]", "difference": 0.0, "low": -1.0, "high": 1.0, "samples": 9}
+    verdicts = [
+        Verdict(**at, control=control, protocol=protocol, outcome="ties")
+        for control in ("copy", "majority_vote", "no_image")
+        for protocol in ("oracle_context", "held_out_context")[: 1 if control == "copy" else 2]
+    ]
+    sentences = [remark_sentence(remark) for remark in remarks(verdicts, lambda *_: "")]
+    assert sentences == [
+        "v2l cannot be told from copy on inpainting (oracle_context).",
+        "v2l cannot be told from majority vote and no image on inpainting (every protocol).",
+    ]
+
+
+def test_ten_methods_have_a_colour_each_on_page_and_in_plots():
+    from frostbench.eval_suites.leaderboard.plot import METHODS
+
+    style = files("frostbench.eval_suites.leaderboard").joinpath("templates/house.css").read_text()
+    light, dark = (re.findall(r"--m\d+: (#\w+);", part) for part in style.split("@media", 1))
+    assert light == list(METHODS)
+    assert len(set(light)) == len(set(dark)) == COLOURS == 10
 
 
 def test_verdicts_turn_with_a_metric_of_which_less_is_better(synthetic):

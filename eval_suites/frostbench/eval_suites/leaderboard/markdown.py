@@ -23,12 +23,13 @@ def markdown(leaderboard: Leaderboard, title: str) -> str:
 
 
 def remark_sentence(remark: Remark) -> str:
-    """Where a method does not beat one of its controls, in a sentence."""
-    control = remark.control.replace("_", " ")
+    """Where a method does not beat some of its controls, in a sentence."""
+    controls = _listed(control.replace("_", " ") for control in remark.controls)
+    them = "it" if len(remark.controls) == 1 else "them"
     if remark.loses:
-        tied = f"; it cannot be told from it on {_listed(remark.ties)}" if remark.ties else ""
-        return f"{remark.method} loses to {control} on {_listed(remark.loses)}{tied}."
-    return f"{remark.method} cannot be told from {control} on {_listed(remark.ties)}."
+        tied = f"; it cannot be told from {them} on {_listed(remark.ties)}" if remark.ties else ""
+        return f"{remark.method} loses to {controls} on {_listed(remark.loses)}{tied}."
+    return f"{remark.method} cannot be told from {controls} on {_listed(remark.ties)}."
 
 
 def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:

@@ -13,7 +13,10 @@ from frostbench.eval_suites.leaderboard.tables import Group, Line, Section, Tabl
 INK, MUTED, GRID = "#0f0f01", "#0f0f02", "#0f0f03"
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line"}
 PAPER = {INK: "#1d2024", MUTED: "#6a7079", GRID: "#e3e4e2"}
-METHODS = ("#0069b4", "#c8500a", "#00845f", "#a8468a", "#8a6d00", "#4a55c0")
+METHODS = (
+    *("#0069b4", "#c8500a", "#00845f", "#a8468a", "#8a6d00"),
+    *("#4a55c0", "#b3263a", "#1f7a8c", "#6f5f4e", "#5c7a00"),
+)
 MARKERS = {
     "chance": "|",
     "copy": "|",
@@ -102,7 +105,7 @@ def colour_of(line: Line) -> str:
     """The colour of a method, and of what is made of it; grey for what needs none."""
     if line.colour is None:
         return MUTED
-    return METHODS[line.colour % len(METHODS)]
+    return METHODS[line.colour]
 
 
 def _draw(section: Section, panels: Mapping[str, Sequence[tuple[Table, Group]]]) -> str:

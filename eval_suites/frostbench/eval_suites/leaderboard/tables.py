@@ -1,7 +1,7 @@
 """Tables as readers see them: a section a suite, a table a task, a group a protocol."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -13,6 +13,9 @@ from frostbench.eval_suites.leaderboard.stored import Manifest, MetricInfo, Task
 SUITES = ("understanding", "restoration", "grounding")
 
 LineKey: TypeAlias = tuple[int | None, str | None, str | None]
+
+
+COLOURS = 10  # of methods; more take them in turn
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,12 @@ class Across:
 
 @dataclass(frozen=True)
 class Remark:
-    """A method and a control that it does not beat, and where."""
+    """A method and the controls that it does not beat in the same places."""
 
     method: str
-    control: str
+    controls: tuple[str, ...]
     loses: tuple[str, ...]
     ties: tuple[str, ...]
-    of: int
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,9 @@ class _Names:
 
     def colour(self, method: str | None, run: int | None) -> int | None:
         """The number of the colour of a method in a run."""
-        return None if method is None or run is None else self._colours.get((method, run))
+        if method is None or run is None or (method, run) not in self._colours:
+            return None
+        return self._colours[method, run] % COLOURS
 
 
 def _section(
@@ -215,7 +219,7 @@ def _section(
         )
         for task in tasks
     )
-    return Section(suite, tables, tuple(_remarks(verdicts, names)), len(verdicts))
+    return Section(suite, tables, tuple(remarks(verdicts, names.suffix)), len(verdicts))
 
 
 def _groups(
@@ -299,17 +303,23 @@ def _once(lines: Iterable[Line]) -> Iterable[Line]:
             yield line
 
 
-def _remarks(verdicts: Sequence[Verdict], names: _Names) -> Iterable[Remark]:
-    """One remark for each method and control that it does not beat everywhere."""
+def remarks(verdicts: Sequence[Verdict], suffix: Callable[[str, int], str]) -> Iterable[Remark]:
+    """One remark for each method and all controls that it does not beat in the same places.
+
+    `suffix` tells a method of a run from the same method of another.
+    """
     pairs: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
-        label = f"{verdict.method} {names.suffix(verdict.method, verdict.run)}".strip()
+        label = f"{verdict.method} {suffix(verdict.method, verdict.run)}".strip()
         pairs[label, verdict.control].append(verdict)
+    alike: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
     for (method, control), found in sorted(pairs.items()):
         loses = _places([v for v in found if v.outcome == "loses"], found)
         ties = _places([v for v in found if v.outcome == "ties"], found)
         if loses or ties:
-            yield Remark(method, control, loses, ties, len(found))
+            alike[method, loses, ties].append(control)
+    for (method, loses, ties), controls in alike.items():
+        yield Remark(method, tuple(controls), loses, ties)
 
 
 def _places(verdicts: Sequence[Verdict], compared: Sequence[Verdict]) -> tuple[str, ...]:
