@@ -35,7 +35,7 @@ leaderboard: .venv/.installed
 lint: .venv/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy plugins v2l baselines eval_suites
+	$(BIN)/mypy plugins v2l baselines eval_suites bench packs
 	$(BIN)/lint-imports
 
 test: lint

@@ -30,10 +30,10 @@ from alone import NoTokenizer, One
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Attended
-from frostbench.plugins.devices import device_of, dtype_of
+from frostbench.plugins.backbones.devices import device_of, dtype_of
+from frostbench.plugins.contract.completions import Attended
+from frostbench.plugins.contract.prompts import Attend, Prompt, Vectors
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.prompts import Attend, Prompt, Vectors
 
 MB = 1e6
 # By how much two rows may differ in float32, and in half precision.

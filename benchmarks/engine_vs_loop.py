@@ -21,14 +21,14 @@ from alone import One
 
 from frostbench.plugins.backbones import BackboneEntry
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Generated
-from frostbench.plugins.discrete.lending import lend
-from frostbench.plugins.discrete.restoration import RestorationSettings, restoration
+from frostbench.plugins.contract.completions import Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Ids, Prompt, Text
+from frostbench.plugins.contract.requests import OracleContext, Restore
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
-from frostbench.plugins.images import Image
-from frostbench.plugins.packs import embedded_pack
-from frostbench.plugins.prompts import Ids, Prompt, Text
-from frostbench.plugins.requests import OracleContext, Restore
+from frostbench.plugins.host.packs import embedded_pack
+from frostbench.plugins.parts.prompting.restoration import RestorationSettings, restoration
+from frostbench.plugins.parts.prompting.token_map import lend
 
 SIDE = 8  # codes along a picture's side
 

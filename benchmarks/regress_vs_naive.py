@@ -21,10 +21,10 @@ from alone import NoTokenizer, One
 from torch import Tensor, nn
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Regressed
-from frostbench.plugins.devices import device_of, dtype_of
+from frostbench.plugins.backbones.devices import device_of, dtype_of
+from frostbench.plugins.contract.completions import Regressed
+from frostbench.plugins.contract.prompts import Prompt, Regress, Vectors
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.prompts import Prompt, Regress, Vectors
 
 # Share of the features' spread by which two loops may differ in float32, and in half precision,
 # where the rounding of a step is fed to all that follow.

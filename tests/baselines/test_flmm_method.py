@@ -3,15 +3,14 @@ import torch
 
 from frostbench.baselines.flmm.heads import Heads, HeadSettings
 from frostbench.baselines.flmm.method import FLMM, FLMMSettings, embedding_of
-from frostbench.baselines.flmm.stored import save
 from frostbench.baselines.flmm.unet import UNetSettings
+from frostbench.baselines.flmm.weights import save
 from frostbench.plugins.backbones.checksum import checksum
-from frostbench.plugins.completions import Generated
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit import toys
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Attend, Generate, Picture, Prompt
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.completions import Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Attend, Generate, Picture, Prompt
+from frostbench.plugins.contract.requests import (
     Answer,
     Caption,
     Classify,
@@ -24,7 +23,8 @@ from frostbench.plugins.requests import (
     Refine,
     Segment,
 )
-from frostbench.plugins.waves import drive
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.kit import toys
 
 
 def picture(seed=0, height=16, width=16):

@@ -15,9 +15,9 @@ from frostbench.baselines.flmm.reading import (
     tokens_of,
 )
 from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of
-from frostbench.plugins.images import Image
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Ids, Picture, Text
 from frostbench.plugins.kit import toys
-from frostbench.plugins.prompts import Ids, Picture, Text
 
 IMAGE = Image(torch.rand(3, 20, 32, generator=torch.Generator().manual_seed(0)), "a picture")
 WORDS = Wording(blanks="word", lead=" ")

@@ -8,13 +8,13 @@ from frostbench.baselines.flmm.examples import Examples
 from frostbench.baselines.flmm.heads import Heads
 from frostbench.baselines.flmm.method import FLMM
 from frostbench.baselines.flmm.recipe import FLMMRecipe, sizes, train_on
-from frostbench.baselines.flmm.stored import load
 from frostbench.baselines.flmm.training import Training, TrainingSettings, alike, lost
-from frostbench.plugins.images import Image
+from frostbench.baselines.flmm.weights import load
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.recipe import Workshop
+from frostbench.plugins.contract.requests import Ground
+from frostbench.plugins.engine.waves import drive
 from frostbench.plugins.kit import toys
-from frostbench.plugins.recipe import Workshop
-from frostbench.plugins.requests import Ground
-from frostbench.plugins.waves import drive
 
 
 def workshop(at, **more):

@@ -8,10 +8,10 @@ from frostbench.baselines.lm4lv.method import LM4LV, LM4LVLoRA, to_bicubic_squar
 from frostbench.baselines.lm4lv.training import say
 from frostbench.baselines.lm4lv.weights import Trained
 from frostbench.baselines.lm4lv.wording import Wording, frame
-from frostbench.plugins.images import Image
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import NoContext, Reconstruct, Restore
+from frostbench.plugins.engine.waves import drive
 from frostbench.plugins.kit import toys
-from frostbench.plugins.requests import NoContext, Reconstruct, Restore
-from frostbench.plugins.waves import drive
 
 TOLERANCE = 1e-5  # between a picture alone and among eight, in float32
 

@@ -12,8 +12,8 @@ from frostbench.baselines.lm4lv.recipe import RECIPES, train_on
 from frostbench.baselines.lm4lv.training import Objective, losses, say
 from frostbench.baselines.lm4lv.weights import load
 from frostbench.baselines.lm4lv.wording import Wording, frame
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.kit import toys
-from frostbench.plugins.recipe import Workshop
 
 LM = toys.backbones().get("llm")
 MAE = toys.backbones().get("mae")

@@ -7,16 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lqae_world import SIZES
 
-from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.lqae.channel import codes
 from frostbench.baselines.lqae.method import LQAEMethod, LQAEMethodSettings, evenly
 from frostbench.baselines.lqae.model import LQAE
-from frostbench.plugins.host import Host
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit import toys
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Text
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Text
+from frostbench.plugins.contract.requests import (
     Classify,
     Interpret,
     LabelledImage,
@@ -24,7 +21,10 @@ from frostbench.plugins.requests import (
     Reconstruct,
     Restore,
 )
-from frostbench.plugins.waves import drive
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.host.registry import Host
+from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.training import folder as stored
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ import torch
 from lqae_world import RECIPE, SIZES
 from training_world import Stripes
 
-from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.lqae.lesson import cells, in_halves, prepare
 from frostbench.baselines.lqae.model import LQAE
 from frostbench.baselines.lqae.recipe import load, train, train_on, whole
 from frostbench.baselines.lqae.training import Training, TrainingSettings
 from frostbench.plugins.backbones.checksum import checksum
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.kit import toys
-from frostbench.plugins.recipe import Workshop
+from frostbench.plugins.parts.training import folder as stored
 
 
 @pytest.fixture(scope="module")

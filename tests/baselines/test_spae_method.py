@@ -5,15 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.spae.codebook import Words
 from frostbench.baselines.spae.method import SPAEMethod, SPAEMethodSettings
-from frostbench.plugins.host import Host
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit import toys
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Ids
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Ids
+from frostbench.plugins.contract.requests import (
     Classify,
     Interpret,
     LabelledImage,
@@ -21,8 +18,11 @@ from frostbench.plugins.requests import (
     Reconstruct,
     Restore,
 )
-from frostbench.plugins.tokens import Pyramid, VisualTokens
-from frostbench.plugins.waves import drive
+from frostbench.plugins.contract.tokens import Pyramid, VisualTokens
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.host.registry import Host
+from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.training import folder as stored
 
 
 @pytest.fixture(scope="module")

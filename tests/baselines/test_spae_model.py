@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.semantic import SemanticSettings
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 TINY = SPAESettings(
     network=NetworkSettings(

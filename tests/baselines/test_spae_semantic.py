@@ -5,12 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostbench.baselines.spae.semantic import (
-    SemanticSettings,
-    pool,
-    scores,
-    semantic_loss,
-)
+from frostbench.baselines.spae.semantic import SemanticSettings, pool, scores, semantic_loss
 
 
 @given(seed=st.integers(0, 1000), threshold=st.floats(0, 1))

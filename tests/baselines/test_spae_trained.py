@@ -5,14 +5,14 @@ import pytest
 import torch
 from readme import REPOSITORY
 
-from frostbench.baselines.autoencoder.reconstruction import psnr
 from frostbench.baselines.spae.codebook import Words
 from frostbench.baselines.spae.training import Guide, load
-from frostbench.eval_suites.data.datasets import GlyphPortraits, RestorationPictures
-from frostbench.eval_suites.statistics.bootstrap import Bootstrap
+from frostbench.bench.statistics.bootstrap import Bootstrap
+from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationPictures
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.templates import embed_words
+from frostbench.plugins.parts.autoencoder.reconstruction import psnr
 
 PACK = REPOSITORY / "packs" / "mini"
 UPPER = 2  # layers that are guided, and shown

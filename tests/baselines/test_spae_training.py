@@ -4,8 +4,6 @@ import pytest
 import torch
 from training_world import NETWORK, TRAINING, Stripes
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.reconstruction import psnr
 from frostbench.baselines.spae import training
 from frostbench.baselines.spae.codebook import CodebookSettings, Words
 from frostbench.baselines.spae.model import SPAE, SPAESettings
@@ -19,10 +17,12 @@ from frostbench.baselines.spae.training import (
     load,
     train_on,
 )
-from frostbench.plugins import recipe
+from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.kit import toys
-from frostbench.plugins.pool import Pool
-from frostbench.plugins.recipe import Report, Workshop
+from frostbench.plugins.parts.autoencoder.reconstruction import psnr
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.pool import Pool
 
 LOSS = replace(
     TRAINING.loss,

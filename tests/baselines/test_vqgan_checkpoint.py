@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.vqgan.checkpoint import load_published
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.plugins.published import read_torch
+from frostbench.plugins.backbones.published import read_torch
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 SMALL = VQGANSettings(
     network=NetworkSettings(

@@ -5,16 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.vqgan.method import VQGANMethod, VQGANMethodSettings
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.plugins.host import Host
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit import toys
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Ids, TokenSets
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Ids, TokenSets
+from frostbench.plugins.contract.requests import (
     Classify,
     Detect,
     LabelledImage,
@@ -22,7 +18,11 @@ from frostbench.plugins.requests import (
     Reconstruct,
     Restore,
 )
-from frostbench.plugins.waves import drive
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.host.registry import Host
+from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.training import folder as stored
 
 SIZES = VQGANSettings(
     NetworkSettings(

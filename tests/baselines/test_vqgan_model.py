@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from frostbench.baselines.autoencoder.discriminator import Discriminator
-from frostbench.baselines.autoencoder.settings import DiscriminatorSettings
 from frostbench.baselines.vqgan.model import F16_1024, F16_16384, VQGAN
+from frostbench.plugins.parts.autoencoder.discriminator import Discriminator
+from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
 
 
 def parameters(module: nn.Module) -> int:

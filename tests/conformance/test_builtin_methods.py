@@ -2,7 +2,7 @@ from functools import cache
 
 import pytest
 
-from frostbench.plugins.host import Host
+from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit.conformance import CHECKS, Trial
 
 HOST = Host()

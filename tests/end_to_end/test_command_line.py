@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from readme import REPOSITORY, method
 
-from frostbench.eval_suites.cli import main
-from frostbench.eval_suites.store.reader import open_run
+from frostbench.bench.cli import main
+from frostbench.bench.store.reader import open_run
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_weight_file_cut_short_fails_its_method_and_nothing_else(tmp_path, cap
 
 
 def test_a_picture_cut_short_is_one_sentence(tmp_path):
-    from frostbench.plugins.images import read_image
+    from frostbench.plugins.contract.images import read_image
 
     whole = tmp_path / "whole.png"
     Image.new("RGB", (32, 32), "red").save(whole)
@@ -150,7 +150,7 @@ def test_a_picture_cut_short_is_one_sentence(tmp_path):
 def test_help_is_there_in_half_a_second():
     # Measured as work, not as time on the wall: what help imports is what makes it slow.
     code = (
-        "import sys; from frostbench.eval_suites.cli import main; main(['--help']); "
+        "import sys; from frostbench.bench.cli import main; main(['--help']); "
         "main(['run', '--help']); print(len(sys.modules)); "
         "assert not {'torch', 'numpy', 'omegaconf', 'rich'} & set(sys.modules)"
     )

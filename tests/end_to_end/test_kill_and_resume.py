@@ -7,8 +7,8 @@ from pathlib import Path
 
 from runner_world import plain, plan_of
 
-from frostbench.eval_suites.runner.run import run
-from frostbench.eval_suites.store.reader import read_records
+from frostbench.bench.runner.run import run
+from frostbench.bench.store.reader import read_records
 
 WORLDS = Path(__file__).parents[1] / "worlds"
 
@@ -37,7 +37,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from runner_world import Hashing, plan_of
-from frostbench.eval_suites.runner.run import run
+from frostbench.bench.runner.run import run
 
 def wait():
     calls.append(None)

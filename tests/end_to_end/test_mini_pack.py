@@ -7,13 +7,13 @@ import pytest
 import torch
 from readme import REPOSITORY
 
-from frostbench.eval_suites.data.datasets import RestorationPictures
+from frostbench.packs.mini.scenes.datasets import RestorationPictures
 from frostbench.plugins.backbones import SharedBackbones
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Generate, Ids, Prompt
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.host import Host
-from frostbench.plugins.method import Setup
-from frostbench.plugins.packs import read_pack
-from frostbench.plugins.prompts import Generate, Ids, Prompt
+from frostbench.plugins.host.packs import read_pack
+from frostbench.plugins.host.registry import Host
 
 PACK = REPOSITORY / "packs" / "mini"
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from frostbench.eval_suites.cli import main
-from frostbench.eval_suites.store.reader import open_run
+from frostbench.bench.cli import main
+from frostbench.bench.store.reader import open_run
 
 TASKS = (
     "captioning",

@@ -38,9 +38,9 @@ from frostbench.eval_suites.understanding.settings import (
     interpretation_card,
     question_card,
 )
-from frostbench.plugins.completions import Chosen, Failed, Generated
-from frostbench.plugins.images import Image
-from frostbench.plugins.prompts import (
+from frostbench.plugins.contract.completions import Chosen, Failed, Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import (
     Attend,
     Choose,
     Generate,
@@ -53,10 +53,10 @@ from frostbench.plugins.prompts import (
     Trie,
     Vectors,
 )
-from frostbench.plugins.requests import OracleContext, Reconstruct, Restore
-from frostbench.plugins.task import Instance
-from frostbench.plugins.tokens import Grid, VisualTokens
-from frostbench.plugins.waves import drive
+from frostbench.plugins.contract.requests import OracleContext, Reconstruct, Restore
+from frostbench.plugins.contract.task import Instance
+from frostbench.plugins.contract.tokens import Grid, VisualTokens
+from frostbench.plugins.engine.waves import drive
 
 ENGINES = (MajorityVote(), TokenOverlap())
 INPUT, OUTPUT = Text("###\nInput: < "), Text(" >\nOutput: ")

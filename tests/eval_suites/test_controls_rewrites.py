@@ -5,15 +5,15 @@ import pytest
 import torch
 from runner_world import Blocks, Hashing, Naming, Ways, method, picture, plan_of
 
+from frostbench.bench.runner.plan import PlannedTask
+from frostbench.bench.runner.run import run
 from frostbench.eval_suites.controls.rewrites import (
     stands_for_picture,
     without_adapter,
     without_images,
 )
-from frostbench.eval_suites.runner.plan import PlannedTask
-from frostbench.eval_suites.runner.run import run
-from frostbench.plugins.images import Image
-from frostbench.plugins.prompts import (
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import (
     Adapter,
     Generate,
     Ids,

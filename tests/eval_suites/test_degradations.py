@@ -9,7 +9,7 @@ from frostbench.eval_suites.metrics.psnr import psnr
 from frostbench.eval_suites.restoration.degradations import degraded, varied
 from frostbench.eval_suites.restoration.strengths import LOW_LEVEL, STRENGTHS, VARIANTS
 from frostbench.eval_suites.restoration.training_pairs import TrainingPairs
-from frostbench.plugins.recipe import Pairs
+from frostbench.plugins.contract.recipe import Pairs
 
 DRAWN = [name for name in STRENGTHS if name != "deblurring"]
 TURNS = [(name, variant) for name in VARIANTS for variant in VARIANTS[name].values()]

@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from placed_boxes import PlacedBoxes
 
-from frostbench.eval_suites.cli import main
+from frostbench.bench.cli import main
+from frostbench.bench.leaderboard.outlines import outline
+from frostbench.bench.runner.plan import PlannedMethod, PlannedTask, built_in_controls
+from frostbench.bench.runner.rows import rows_of
+from frostbench.bench.store.masks import masks_of
+from frostbench.bench.store.reader import open_run
 from frostbench.eval_suites.controls.oracle import box_of, oracle_box
 from frostbench.eval_suites.controls.words import phrases_of, shuffled_words
-from frostbench.eval_suites.data.datasets import GlyphScenes
 from frostbench.eval_suites.grounding.hallucination import ObjectHallucination
 from frostbench.eval_suites.grounding.scenes import PolledScenes, ReferringScenes
 from frostbench.eval_suites.grounding.segmentation import (
@@ -30,15 +34,9 @@ from frostbench.eval_suites.grounding.settings import (
     ThoughtSettings,
 )
 from frostbench.eval_suites.grounding.thought import VisualChainOfThought
-from frostbench.eval_suites.leaderboard.outlines import outline
-from frostbench.eval_suites.runner.plan import PlannedMethod, PlannedTask, built_in_controls
-from frostbench.eval_suites.runner.rows import rows_of
-from frostbench.eval_suites.store.masks import masks_of
-from frostbench.eval_suites.store.reader import open_run
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit.pytest import conformance_tests
-from frostbench.plugins.packs import embedded_pack
-from frostbench.plugins.requests import (
+from frostbench.packs.mini.scenes.datasets import GlyphScenes
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import (
     Ground,
     NoThought,
     OracleThought,
@@ -47,7 +45,9 @@ from frostbench.plugins.requests import (
     Segment,
     spans_in,
 )
-from frostbench.plugins.task import Instance, TrueMasks
+from frostbench.plugins.contract.task import Instance, TrueMasks
+from frostbench.plugins.host.packs import embedded_pack
+from frostbench.plugins.kit.pytest import conformance_tests
 
 TASKS = {
     "referring_segmentation": (ReferringSegmentation, ReferringSettings()),

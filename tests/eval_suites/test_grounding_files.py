@@ -9,16 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from frostbench.eval_suites.grounding.files.plain_pickle import read_plain_pickle
-from frostbench.eval_suites.grounding.files.png import PanopticNarratives
-from frostbench.eval_suites.grounding.files.pope import PopeQuestions
-from frostbench.eval_suites.grounding.files.refcoco import Expressions, mask_of
-from frostbench.eval_suites.grounding.files.viscot import VisualCotQuestions
+from frostbench.eval_suites.data.plain_pickle import read_plain_pickle
+from frostbench.eval_suites.data.png import PanopticNarratives
+from frostbench.eval_suites.data.pope import PopeQuestions
+from frostbench.eval_suites.data.refcoco import Expressions, mask_of
+from frostbench.eval_suites.data.viscot import VisualCotQuestions
 from frostbench.eval_suites.grounding.hallucination import ObjectHallucination
-from frostbench.eval_suites.grounding.segmentation import (
-    NarrativeGrounding,
-    ReferringSegmentation,
-)
+from frostbench.eval_suites.grounding.segmentation import NarrativeGrounding, ReferringSegmentation
 from frostbench.eval_suites.grounding.settings import (
     HallucinationSettings,
     NarrativeSettings,

@@ -1,12 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from frostbench.eval_suites.cli.config import RunConfig
+from frostbench.bench.cli.config import RunConfig
 from frostbench.eval_suites.controls.floor import floor
-from frostbench.eval_suites.data.datasets import ClusteredImage, RestorationPictures
 from frostbench.eval_suites.metrics.psnr import psnr
 from frostbench.eval_suites.restoration.degradations import degraded, varied
 from frostbench.eval_suites.restoration.low_level import (
@@ -29,13 +26,15 @@ from frostbench.eval_suites.restoration.strengths import (
     VERSION,
 )
 from frostbench.eval_suites.restoration.tasks import Deblurring, Rotation
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import HeldOutContext, Reconstruct
+from frostbench.packs.mini.scenes.datasets import ClusteredImage, RestorationPictures
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import HeldOutContext, Reconstruct
+from frostbench.plugins.host.packs import embedded_pack
 
 DEGRADED = (Denoising, Deblurring, PepperNoise, Deraining, MaskRemoval)
 VARIED = (Rotation, Flipping)
 ALL = (*DEGRADED, *VARIED)
-DATA = Path(__file__).parents[2] / "packs" / "mini" / "data"
+DATA = embedded_pack("mini") / "data"
 
 
 class Slopes:

@@ -10,9 +10,9 @@ from frostbench.eval_suites.metrics.accuracy import accuracy_exact, accuracy_pre
 from frostbench.eval_suites.metrics.luma import studio_luma
 from frostbench.eval_suites.metrics.psnr import psnr, psnr_rgb, psnr_rgb_crop4, psnr_y
 from frostbench.eval_suites.metrics.ssim import ssim_rgb, ssim_rgb_crop4, ssim_y
-from frostbench.plugins.images import Image
-from frostbench.plugins.predictions import ImagePrediction, TextPrediction
-from frostbench.plugins.task import Metric, MetricContext
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import Metric, MetricContext
+from frostbench.plugins.contract.predictions import ImagePrediction, TextPrediction
 
 CONTEXT = MetricContext(backbones=None)
 PICTURE_METRICS = [

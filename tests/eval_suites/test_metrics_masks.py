@@ -5,13 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
+from frostbench.bench.statistics import Pooled
+from frostbench.bench.statistics.bootstrap import Bootstrap
+from frostbench.bench.store.masks import run_lengths
 from frostbench.eval_suites.metrics import masks as metrics
 from frostbench.eval_suites.metrics.masks import Overlap, overlaps, recall_area
-from frostbench.eval_suites.statistics import Pooled
-from frostbench.eval_suites.statistics.bootstrap import Bootstrap
-from frostbench.eval_suites.store.masks import run_lengths
-from frostbench.plugins.predictions import Masks, TextPrediction
-from frostbench.plugins.task import MetricContext, TrueMasks
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Masks, TextPrediction
+from frostbench.plugins.contract.task import TrueMasks
 
 CONTEXT = MetricContext(None)
 GROUPED = {

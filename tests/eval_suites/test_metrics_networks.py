@@ -12,12 +12,12 @@ from torchvision.models import alexnet
 
 from frostbench.eval_suites.metrics.frechet import frechet_distance
 from frostbench.eval_suites.metrics.inception import FidInception
-from frostbench.eval_suites.metrics.lpips_published import LpipsPublished, lpips_alex
-from frostbench.eval_suites.metrics.mini import FidMini, LpipsMini
-from frostbench.plugins.images import Image
-from frostbench.plugins.perceptual import Perceptual, PerceptualSettings
-from frostbench.plugins.predictions import ImagePrediction
-from frostbench.plugins.task import Metric, MetricContext, SetMetric
+from frostbench.eval_suites.metrics.lpips import LpipsPublished, lpips_alex
+from frostbench.eval_suites.metrics.perceptual import FidMini, LpipsMini
+from frostbench.plugins.backbones.perceptual import Perceptual, PerceptualSettings
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import Metric, MetricContext, SetMetric
+from frostbench.plugins.contract.predictions import ImagePrediction
 
 
 class Shelf:

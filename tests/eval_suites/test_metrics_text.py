@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 
+from frostbench.bench.statistics.pooling import bleu
 from frostbench.eval_suites.metrics.bleu import bleu_4, bleu_counts
 from frostbench.eval_suites.metrics.caption_words import caption_words
 from frostbench.eval_suites.metrics.cider import cider_d_corpus
@@ -20,10 +21,9 @@ from frostbench.eval_suites.metrics.vqa import (
     vqa_exact,
     vqa_legacy,
 )
-from frostbench.eval_suites.statistics.pooling import bleu
-from frostbench.plugins.images import Image
-from frostbench.plugins.predictions import ImagePrediction, TextPrediction
-from frostbench.plugins.task import CorpusMetric, Metric, MetricContext, PooledMetric
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import CorpusMetric, Metric, MetricContext, PooledMetric
+from frostbench.plugins.contract.predictions import ImagePrediction, TextPrediction
 
 CONTEXT = MetricContext(backbones=None)
 WORDS = ("a", "red", "kite", "over", "the", "blue", "sea", "dog", "sits", "on", "sand")

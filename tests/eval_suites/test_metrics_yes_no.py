@@ -3,14 +3,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
+from frostbench.bench.statistics import Pooled
+from frostbench.bench.statistics.bootstrap import Bootstrap
 from frostbench.eval_suites.metrics import yes_no
 from frostbench.eval_suites.metrics.anls import anls, edits
 from frostbench.eval_suites.metrics.boxes import box_iou, box_precision
 from frostbench.eval_suites.metrics.yes_no import says_yes
-from frostbench.eval_suites.statistics import Pooled
-from frostbench.eval_suites.statistics.bootstrap import Bootstrap
-from frostbench.plugins.predictions import Reasoned, TextPrediction
-from frostbench.plugins.task import MetricContext, TrueAnswer
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Reasoned, TextPrediction
+from frostbench.plugins.contract.task import TrueAnswer
 
 CONTEXT = MetricContext(None)
 MAKERS = {

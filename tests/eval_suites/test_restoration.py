@@ -5,7 +5,6 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from frostbench.eval_suites.data.datasets import ClusteredImage
 from frostbench.eval_suites.restoration.corruptions import (
     Blur,
     blurred,
@@ -30,9 +29,10 @@ from frostbench.eval_suites.restoration.tasks import (
     Rotation,
     Shift,
 )
-from frostbench.plugins.hiding import hide
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import HeldOutContext, OracleContext
+from frostbench.packs.mini.scenes.datasets import ClusteredImage
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import HeldOutContext, OracleContext
+from frostbench.plugins.parts.hiding import hide
 
 ALL = (Inpainting, Outpainting, Deblurring, Shift, Rotation)
 SIDE = 32

@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from frostbench.eval_suites.controls.meanings import MEANINGS
-from frostbench.eval_suites.data.datasets import ClusteredImage
 from frostbench.eval_suites.restoration.masked import MaskedRestoration
 from frostbench.eval_suites.restoration.settings import MaskedRestorationSettings
-from frostbench.plugins.hiding import random_cells
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import NoContext, images_of
+from frostbench.packs.mini.scenes.datasets import ClusteredImage
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import NoContext, images_of
+from frostbench.plugins.parts.hiding import random_cells
 
 
 class Noise:

@@ -3,10 +3,11 @@ import sys
 
 from frostbench.eval_suites import plugin
 from frostbench.eval_suites.metrics.psnr import psnr_rgb
-from frostbench.plugins.cards import REQUEST_TYPES
-from frostbench.plugins.host import Host
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.task import MetricContext, Task
+from frostbench.plugins.contract.cards import REQUEST_TYPES
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.task import Task
+from frostbench.plugins.host.registry import Host
+from frostbench.plugins.host.settings import read_settings
 
 
 def offered(hook):

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from frostbench.eval_suites.cli.train import train_command
+from frostbench.bench.cli.train import train_command
 
 ROOT = Path(__file__).parents[2]
 

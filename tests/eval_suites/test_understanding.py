@@ -9,10 +9,10 @@ from frostbench.eval_suites.metrics.accuracy import accuracy_exact
 from frostbench.eval_suites.understanding.classification import FewShotClassification
 from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
 from frostbench.eval_suites.understanding.protocols import FewShotSettings, Protocol
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import Classify, images_of
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.task import MetricContext
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.requests import Classify, images_of
+from frostbench.plugins.host.settings import read_settings
 
 
 class Coloured:

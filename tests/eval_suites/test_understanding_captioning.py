@@ -3,13 +3,13 @@ from itertools import pairwise
 import pytest
 from scene_world import SCENES, classes_in, shown_in
 
-from frostbench.eval_suites.data.wording import PLACES, caption_of
 from frostbench.eval_suites.metrics.cider import cider_d_corpus
 from frostbench.eval_suites.understanding.captioning import Captioning
 from frostbench.eval_suites.understanding.settings import CaptioningSettings
-from frostbench.plugins.predictions import TextPrediction
-from frostbench.plugins.requests import images_of
-from frostbench.plugins.task import MetricContext
+from frostbench.packs.mini.scenes.wording import PLACES, caption_of
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import TextPrediction
+from frostbench.plugins.contract.requests import images_of
 
 
 def instances(limit=12, seed=0, **settings):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from frostbench.eval_suites.data.episodes import OpenEndedEpisodes, V2LEpisodes
 from frostbench.eval_suites.understanding.classification import FewShotClassification
-from frostbench.eval_suites.understanding.episode_files import OpenEndedEpisodes, V2LEpisodes
 from frostbench.eval_suites.understanding.episodes import EpisodeSource
 from frostbench.eval_suites.understanding.protocols import FewShotSettings
 

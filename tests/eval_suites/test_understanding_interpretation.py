@@ -13,11 +13,11 @@ from frostbench.eval_suites.metrics.clip_score import (
 )
 from frostbench.eval_suites.understanding.semantic_interpretation import SemanticInterpretation
 from frostbench.eval_suites.understanding.settings import InterpretationSettings
-from frostbench.plugins.images import Image
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import ImagePrediction, TextPrediction
+from frostbench.plugins.contract.requests import Interpret
 from frostbench.plugins.kit import toys
-from frostbench.plugins.predictions import ImagePrediction, TextPrediction
-from frostbench.plugins.requests import Interpret
-from frostbench.plugins.task import MetricContext
 
 CONTEXT = MetricContext(toys.backbones())
 SCORE, RELATIVE = ClipScoreMini(CONTEXT), ClipScoreRelativeMini(CONTEXT)

@@ -3,15 +3,13 @@ from collections import Counter
 import pytest
 from scene_world import SCENES, classes_in, shown_in
 
-from frostbench.eval_suites.data.wording import NUMBERS, PLACES, with_article
 from frostbench.eval_suites.metrics.vqa import vqa
 from frostbench.eval_suites.understanding.settings import KINDS, QuestionSettings
-from frostbench.eval_suites.understanding.visual_question_answering import (
-    VisualQuestionAnswering,
-)
-from frostbench.plugins.predictions import TextPrediction
-from frostbench.plugins.requests import images_of
-from frostbench.plugins.task import MetricContext
+from frostbench.eval_suites.understanding.visual_question_answering import VisualQuestionAnswering
+from frostbench.packs.mini.scenes.wording import NUMBERS, PLACES, with_article
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import TextPrediction
+from frostbench.plugins.contract.requests import images_of
 
 BOTH = {"protocols": ("episodic", "random")}
 

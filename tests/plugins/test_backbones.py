@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from language_models import language_model, model, tokenizer
 from torch import nn
 
-from frostbench.plugins import precision, weights
-from frostbench.plugins.backbones import KINDS, BackboneEntry, SharedBackbones
+from frostbench.plugins.backbones import KINDS, BackboneEntry, SharedBackbones, precision, weights
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum, fingerprints
+from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.linears import FEWEST_ROWS, OneDnnLinear, speed_up_linears
-from frostbench.plugins.devices import device_of, dtype_of
-from frostbench.plugins.method import Backbones
+from frostbench.plugins.contract.method import Backbones
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from frostbench.plugins import precision, weights
-from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
+from frostbench.plugins.backbones import BackboneEntry, SharedBackbones, precision, weights
 from frostbench.plugins.backbones.clip import Clip
-from frostbench.plugins.devices import dtype_of
+from frostbench.plugins.backbones.devices import dtype_of
 
 TOWERS = {
     "embed_dim": 16,

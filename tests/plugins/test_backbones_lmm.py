@@ -27,12 +27,12 @@ from frostbench.plugins.backbones import lmm as lmm_module
 from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
 from frostbench.plugins.backbones.lmm import LMM, LmmSettings
 from frostbench.plugins.backbones.shared import module_of
-from frostbench.plugins.completions import Failed, Generated
+from frostbench.plugins.contract.completions import Failed, Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Adapter, Choose, Generate, Prompt
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
 from frostbench.plugins.engine.resolve import resolve
-from frostbench.plugins.images import Image
-from frostbench.plugins.packs import read_pack
-from frostbench.plugins.prompts import Adapter, Choose, Generate, Prompt
+from frostbench.plugins.host.packs import read_pack
 
 SIZES = [(24, 24), (30, 50), (50, 30), (20, 90), (100, 17)]
 sizes = st.tuples(st.integers(12, 120), st.integers(12, 120))

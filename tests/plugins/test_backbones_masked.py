@@ -4,8 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from frostbench.plugins import precision
-from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
+from frostbench.plugins.backbones import BackboneEntry, SharedBackbones, precision
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.kit import toys
 

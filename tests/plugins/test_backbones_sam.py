@@ -19,7 +19,7 @@ from frostbench.plugins.backbones.sam_sizes import (
     build_sam,
     published_sizes,
 )
-from frostbench.plugins.images import Image
+from frostbench.plugins.contract.images import Image
 from frostbench.plugins.kit import toys
 
 

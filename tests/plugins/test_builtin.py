@@ -1,7 +1,7 @@
 """What this repository offers through its own hooks."""
 
 from frostbench.plugins.backbones.shared import KINDS
-from frostbench.plugins.builtin import frostbench_backbones
+from frostbench.plugins.plugin import frostbench_backbones
 
 
 def test_every_kind_of_backbone_that_loads_is_offered():

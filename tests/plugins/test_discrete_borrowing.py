@@ -1,7 +1,7 @@
 import pytest
 
-from frostbench.plugins.discrete.borrowing import borrow
 from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
 
 LLM = toys.backbones().get("llm")
 WORDS = [LLM.decode([i]) for i in range(LLM.vocabulary_size)]

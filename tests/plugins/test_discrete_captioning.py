@@ -1,16 +1,16 @@
 import pytest
 import torch
 
-from frostbench.plugins.completions import Chosen, Generated
-from frostbench.plugins.discrete.captioning import (
+from frostbench.plugins.contract.completions import Chosen, Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Generate, Ids, Prompt, Shot, Text
+from frostbench.plugins.contract.requests import Answer, Caption, LabelledImage
+from frostbench.plugins.parts.prompting.captioning import (
     AnswerSettings,
     CaptionSettings,
     answer,
     caption,
 )
-from frostbench.plugins.images import Image
-from frostbench.plugins.prompts import Generate, Ids, Prompt, Shot, Text
-from frostbench.plugins.requests import Answer, Caption, LabelledImage
 
 A, B = (Image(torch.full((3, 4, 4), i / 10)) for i in range(2))
 WORDS = {A: (Ids((1, 2)),), B: (Ids((3, 4)),)}

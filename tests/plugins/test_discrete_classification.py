@@ -1,16 +1,16 @@
 import pytest
 import torch
 
-from frostbench.plugins.completions import Chosen, Generated
-from frostbench.plugins.discrete.classification import (
+from frostbench.plugins.contract.completions import Chosen, Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Choose, Generate, Prompt, Text, TokenSets, Trie
+from frostbench.plugins.contract.requests import Classify, LabelledImage
+from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.prompting.classification import (
     ClassificationSettings,
     classification,
     union,
 )
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit import toys
-from frostbench.plugins.prompts import Choose, Generate, Prompt, Text, TokenSets, Trie
-from frostbench.plugins.requests import Classify, LabelledImage
 
 LION, FISH, QUERY = (Image(torch.full((3, 2, 2), value)) for value in (0.1, 0.2, 0.3))
 WORDS = {LION: "maneyellow", FISH: "finsea", QUERY: "finblue"}

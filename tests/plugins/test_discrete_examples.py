@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostbench.plugins.discrete.examples import disturbed, disturbed_counts, held_out
-from frostbench.plugins.discrete.restoration import RATES
+from frostbench.plugins.parts.prompting.examples import disturbed, disturbed_counts, held_out
+from frostbench.plugins.parts.prompting.restoration import RATES
 
 
 def test_the_published_counts_come_out():

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostbench.plugins.discrete.lending import Lending, lend
+from frostbench.plugins.parts.prompting.token_map import Lending, lend
 
 
 @given(

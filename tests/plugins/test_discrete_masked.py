@@ -6,20 +6,20 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frostbench.plugins.completions import Generated
-from frostbench.plugins.discrete.lending import lend
-from frostbench.plugins.discrete.masked import (
+from frostbench.plugins.contract.completions import Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Adapter, Ids, Text, TokenSets
+from frostbench.plugins.contract.requests import NoContext, Restore
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.prompting.masked import (
     MaskedSettings,
     covered_cells,
     mask_id,
     masked_prompt,
     masked_restoration,
 )
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit import toys
-from frostbench.plugins.prompts import Adapter, Ids, Text, TokenSets
-from frostbench.plugins.requests import NoContext, Restore
-from frostbench.plugins.waves import drive
+from frostbench.plugins.parts.prompting.token_map import lend
 
 SETTINGS = MaskedSettings()
 LENDING = lend(30, 50, "offset", first=7)

@@ -2,8 +2,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostbench.plugins.discrete.resizing import resized, to_square
-from frostbench.plugins.discrete.rows import by_row
+from frostbench.plugins.parts.tokenizing.one_by_one import by_row
+from frostbench.plugins.parts.tokenizing.resizing import resized, to_square
 
 
 def test_a_picture_of_the_right_size_is_left_alone():

@@ -3,12 +3,17 @@ from collections import Counter
 import pytest
 import torch
 
-from frostbench.plugins.completions import Chosen, Generated
-from frostbench.plugins.discrete.lending import lend
-from frostbench.plugins.discrete.restoration import RestorationSettings, restoration
-from frostbench.plugins.images import Image
-from frostbench.plugins.prompts import Generate, Ids, Prompt, Text, TokenSets
-from frostbench.plugins.requests import HeldOutContext, OracleContext, Restore, RestoredPair
+from frostbench.plugins.contract.completions import Chosen, Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Generate, Ids, Prompt, Text, TokenSets
+from frostbench.plugins.contract.requests import (
+    HeldOutContext,
+    OracleContext,
+    Restore,
+    RestoredPair,
+)
+from frostbench.plugins.parts.prompting.restoration import RestorationSettings, restoration
+from frostbench.plugins.parts.prompting.token_map import lend
 
 CODES, FIRST = 500, 40
 LENDING = lend(CODES, 600, "offset", FIRST)

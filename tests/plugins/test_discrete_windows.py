@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostbench.plugins.discrete.windows import hidden_cells, windows
+from frostbench.plugins.parts.prompting.windows import hidden_cells, windows
 
 
 @given(wanted=st.lists(st.booleans(), max_size=80), step=st.integers(1, 9))

@@ -15,9 +15,9 @@ from frostbench.plugins.backbones.adapters import (
     shared_copy,
 )
 from frostbench.plugins.backbones.checksum import checksum
-from frostbench.plugins.completions import Chosen, Failed
+from frostbench.plugins.contract.completions import Chosen, Failed
+from frostbench.plugins.contract.prompts import Adapter, Choose, Generate, Ids, Prompt, Text, Trie
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.prompts import Adapter, Choose, Generate, Ids, Prompt, Text, Trie
 
 FAMILIES = ("llama", "lfm2", "gpt2")
 TARGETS = {"gpt2": ("c_attn",)}

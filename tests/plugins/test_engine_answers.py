@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from language_models import One, language_model
 
+from frostbench.plugins.contract.prompts import Choose, Generate, Ids, Prompt, Text, TokenSets, Trie
 from frostbench.plugins.engine import FrozenEngine
 from frostbench.plugins.engine.plan import plan
 from frostbench.plugins.engine.resolve import resolve
-from frostbench.plugins.prompts import Choose, Generate, Ids, Prompt, Text, TokenSets, Trie
 
 few = settings(max_examples=15, deadline=None)
 rows = st.lists(st.integers(3, 299), min_size=1, max_size=12)

@@ -9,9 +9,9 @@ from multimodal_models import FAMILIES as MULTIMODAL
 from multimodal_models import lmm, picture, prompt, written
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from frostbench.plugins.completions import Attended, Failed
+from frostbench.plugins.contract.completions import Attended, Failed
+from frostbench.plugins.contract.prompts import Attend, Generate, Ids, Prompt
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
-from frostbench.plugins.prompts import Attend, Generate, Ids, Prompt
 
 ROUNDING = 1e-6
 ATTENDING = tuple(family for family in FAMILIES if family != "mamba")

@@ -6,10 +6,9 @@ from language_models import One, language_model, tokenizer
 from transformers import LlamaForCausalLM
 
 from frostbench.plugins.backbones import SharedBackbones
-from frostbench.plugins.completions import Failed, Generated
-from frostbench.plugins.engine import EngineSettings, FrozenEngine
-from frostbench.plugins.images import Image
-from frostbench.plugins.prompts import (
+from frostbench.plugins.contract.completions import Failed, Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import (
     Adapter,
     Attend,
     Choose,
@@ -22,6 +21,7 @@ from frostbench.plugins.prompts import (
     Trie,
     Vectors,
 )
+from frostbench.plugins.engine import EngineSettings, FrozenEngine
 
 POISON = 7
 PROMPTS = [Prompt((Ids((i, i + 1, i + 2)),), Generate(3)) for i in range(20, 40)]

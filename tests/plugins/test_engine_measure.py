@@ -1,8 +1,8 @@
 import pytest
 from language_models import One, language_model
 
-from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.prompts import (
+from frostbench.plugins.contract.engine import Measures
+from frostbench.plugins.contract.prompts import (
     Attend,
     Choose,
     Generate,
@@ -13,7 +13,7 @@ from frostbench.plugins.prompts import (
     Text,
     Trie,
 )
-from frostbench.plugins.waves import Measures
+from frostbench.plugins.engine import FrozenEngine
 
 SHOTS = (Shot((Text("a cat "),), (Text("sat"),)),)
 

@@ -6,15 +6,18 @@ import torch
 from language_models import FAMILIES, One, language_model
 from transformers import LlamaForCausalLM
 
-from frostbench.plugins.backbones.adapters import (
-    LoraSettings,
-    adapted,
-    new_adapter,
-    save_adapter,
+from frostbench.plugins.backbones.adapters import LoraSettings, adapted, new_adapter, save_adapter
+from frostbench.plugins.contract.completions import Failed, Generated, Regressed
+from frostbench.plugins.contract.prompts import (
+    Adapter,
+    Generate,
+    Ids,
+    Prompt,
+    Regress,
+    Text,
+    Vectors,
 )
-from frostbench.plugins.completions import Failed, Generated, Regressed
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
-from frostbench.plugins.prompts import Adapter, Generate, Ids, Prompt, Regress, Text, Vectors
 
 # Of features with a spread of about 1. Each feature is fed, and its rounding with it.
 TOLERANCE = 3e-5

@@ -7,9 +7,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from language_models import FAMILIES, One, language_model
 
-from frostbench.plugins.completions import Chosen, Generated
+from frostbench.plugins.contract.completions import Chosen, Generated
+from frostbench.plugins.contract.prompts import (
+    Choose,
+    Generate,
+    Ids,
+    Prompt,
+    Text,
+    TokenSets,
+    Trie,
+    Vectors,
+)
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
-from frostbench.plugins.prompts import Choose, Generate, Ids, Prompt, Text, TokenSets, Trie, Vectors
 
 # Half-precision logits of these models differ between batches by this much at most.
 HALF_TOLERANCE = 0.35

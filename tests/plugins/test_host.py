@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from frostbench.plugins.cards import Card, Offer
-from frostbench.plugins.hooks import hookimpl
-from frostbench.plugins.host import Host, PluginError
+from frostbench.plugins.contract.cards import Card, Offer
+from frostbench.plugins.contract.hooks import hookimpl
+from frostbench.plugins.host.errors import PluginError
+from frostbench.plugins.host.registry import Host
 
 PLUGIN = """
-from frostbench.plugins.cards import Card, Offer
-from frostbench.plugins.hooks import hookimpl
+from frostbench.plugins.contract.cards import Card, Offer
+from frostbench.plugins.contract.hooks import hookimpl
 
 @hookimpl
 def frostbench_methods():
@@ -46,17 +47,17 @@ def test_a_taken_name_is_refused_and_both_files_are_named(tmp_path):
         ("raise RuntimeError('broken at import')", "broken at import"),
         ("def (", "SyntaxError"),
         (
-            "from frostbench.plugins.hooks import hookimpl\n"
+            "from frostbench.plugins.contract.hooks import hookimpl\n"
             "@hookimpl\ndef frostbench_methods():\n    raise RuntimeError('inside')\n",
             "hook frostbench_methods",
         ),
         (
-            "from frostbench.plugins.hooks import hookimpl\n"
+            "from frostbench.plugins.contract.hooks import hookimpl\n"
             "@hookimpl\ndef frostbench_methods():\n    return [3]\n",
             "is no offer of a Card",
         ),
         (
-            "from frostbench.plugins.hooks import hookimpl\n"
+            "from frostbench.plugins.contract.hooks import hookimpl\n"
             "@hookimpl\ndef frostbench_methds():\n    return []\n",
             "frostbench_methds",
         ),
@@ -123,9 +124,9 @@ def test_an_offer_loads_what_it_names():
 
 def test_listing_and_reading_cards_imports_no_torch():
     code = (
-        "import sys; from frostbench.plugins.host import Host; h = Host(); "
+        "import sys; from frostbench.plugins.host.registry import Host; h = Host(); "
         "assert h.methods and h.tasks, h.problems; "
-        "import frostbench.eval_suites.cli; "
+        "import frostbench.bench.cli; "
         "heavy = {'torch', 'transformers', 'numpy'} & set(sys.modules); "
         "assert not heavy, heavy"
     )

@@ -5,23 +5,23 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.plugins.cards import Card
-from frostbench.plugins.host import Host
-from frostbench.plugins.kit import toys
-from frostbench.plugins.kit.conformance import CHECKS, Trial, check
-from frostbench.plugins.kit.flaws import flaw
-from frostbench.plugins.kit.new_plugin import write
-from frostbench.plugins.kit.requests import requests
-from frostbench.plugins.predictions import (
+from frostbench.plugins.contract.cards import Card
+from frostbench.plugins.contract.predictions import (
     Boxes,
     ImagePrediction,
     Masks,
     Reasoned,
     TextPrediction,
 )
-from frostbench.plugins.prompts import Ids
-from frostbench.plugins.requests import images_of, masks_asked
-from frostbench.plugins.tokens import Grid, VisualTokens
+from frostbench.plugins.contract.prompts import Ids
+from frostbench.plugins.contract.requests import images_of, masks_asked
+from frostbench.plugins.contract.tokens import Grid, VisualTokens
+from frostbench.plugins.host.registry import Host
+from frostbench.plugins.kit import toys
+from frostbench.plugins.kit.conformance import CHECKS, Trial, check
+from frostbench.plugins.kit.flaws import flaw
+from frostbench.plugins.kit.new_plugin import write
+from frostbench.plugins.kit.requests import requests
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from frostbench.plugins.host import Host
+from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit.new_plugin import write
 
 

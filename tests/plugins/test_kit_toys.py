@@ -1,7 +1,7 @@
 import torch
 
+from frostbench.plugins.contract.prompts import Choose, Generate, Ids, Prompt, Text, Trie
 from frostbench.plugins.kit import toys
-from frostbench.plugins.prompts import Choose, Generate, Ids, Prompt, Text, Trie
 
 
 def test_toys_are_the_same_objects_with_the_same_weights():

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from frostbench.plugins.packs import embedded_pack, read_pack
+from frostbench.plugins.host.packs import embedded_pack, read_pack
 
 PACK = {
     "name": "tiny",

@@ -1,15 +1,14 @@
-from pathlib import Path
-
 import lpips
 import pytest
 import torch
 import torchvision
 
-from frostbench.eval_suites.data.pictures import MiniPictures
-from frostbench.eval_suites.recipes.perceptual import BLURS, NOISES, sanity
-from frostbench.plugins.perceptual import MINI, VGG16, Perceptual, PerceptualSettings
+from frostbench.packs.mini.recipes.perceptual import BLURS, NOISES, sanity
+from frostbench.packs.mini.scenes.training_images import MiniPictures
+from frostbench.plugins.backbones.perceptual import MINI, VGG16, Perceptual, PerceptualSettings
+from frostbench.plugins.host.packs import embedded_pack
 
-PACK = Path(__file__).parents[2] / "packs" / "mini"
+PACK = embedded_pack("mini")
 SMALL = PerceptualSettings(((4,), (6, 6)))
 
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from frostbench.plugins import precision, weights
-from frostbench.plugins.precision import compact, expanded
+from frostbench.plugins.backbones import precision, weights
+from frostbench.plugins.backbones.precision import compact, expanded
 
 
 @given(rows=st.integers(1, 40), seed=st.integers(0, 99), size=st.sampled_from([1e-3, 1.0, 1e3]))

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import (
     Ground,
     Refine,
     Segment,

@@ -3,7 +3,7 @@ from typing import Literal
 
 import pytest
 
-from frostbench.plugins.settings import read_settings
+from frostbench.plugins.host.settings import read_settings
 
 
 @dataclass(frozen=True)

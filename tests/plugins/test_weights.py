@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from frostbench.plugins import weights
+from frostbench.plugins.backbones import weights
 
 
 def test_what_is_written_is_read_again(tmp_path):

@@ -4,14 +4,14 @@ import pytest
 import torch
 from training_world import Stripes
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.plugins import recipe
 from frostbench.plugins.backbones.adapters import LoraSettings, adapted
 from frostbench.plugins.backbones.checksum import checksum
-from frostbench.plugins.discrete.masked import MaskedSettings
+from frostbench.plugins.contract.prompts import Adapter
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.kit import toys
-from frostbench.plugins.prompts import Adapter
-from frostbench.plugins.recipe import Workshop
+from frostbench.plugins.parts.prompting.masked import MaskedSettings
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
 from frostbench.v2l import codebook
 from frostbench.v2l.adapter import AdapterRecipe, exercises_of, train_on
 from frostbench.v2l.masked_exercises import Looks, Masking, answered

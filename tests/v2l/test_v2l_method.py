@@ -5,14 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.settings import NetworkSettings
-from frostbench.plugins.host import Host
-from frostbench.plugins.images import Image
-from frostbench.plugins.kit import toys
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Adapter, Generate, Text, TokenSets
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Adapter, Generate, Text, TokenSets
+from frostbench.plugins.contract.requests import (
     Classify,
     Detect,
     HeldOutContext,
@@ -24,7 +20,11 @@ from frostbench.plugins.requests import (
     Restore,
     RestoredPair,
 )
-from frostbench.plugins.waves import drive
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.host.registry import Host
+from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.training import folder as stored
 from frostbench.v2l import codebook
 from frostbench.v2l.method import V2L, V2LMethodSettings
 from frostbench.v2l.model import V2LSettings, V2LTokenizer

@@ -4,10 +4,10 @@ import pytest
 import torch
 from training_world import NETWORK, TRAINING, Stripes
 
+from frostbench.plugins.backbones.precision import compact, expanded
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.kit import toys
-from frostbench.plugins.pool import Pool
-from frostbench.plugins.precision import compact, expanded
-from frostbench.plugins.recipe import Workshop
+from frostbench.plugins.parts.training.pool import Pool
 from frostbench.v2l import training
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.model import V2LSettings, V2LTokenizer

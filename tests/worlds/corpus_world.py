@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from runner_world import NAMES, Accuracy, Blocks, Naming, Ways, method, picture, plan_of
 
-from frostbench.eval_suites.runner.plan import Plan, PlannedTask
+from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.plugins import Image
-from frostbench.plugins.task import Target
+from frostbench.plugins.contract.task import Target
 
 REFUSED = "grey"
 """A prediction that `Letters` cannot count."""

@@ -5,7 +5,7 @@ import torch
 from frostbench.baselines.flmm.reading import Wording
 from frostbench.baselines.flmm.recipe import FLMMRecipe
 from frostbench.baselines.flmm.training import TrainingSettings
-from frostbench.plugins.recipe import GroundedScene
+from frostbench.plugins.contract.recipe import GroundedScene
 
 WORDING = Wording(behind=" ", describe="Describe.", blanks="word", lead=" ")
 RECIPE = FLMMRecipe(

@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from runner_world import plain, plan_of
 
-from frostbench.eval_suites.runner.progress import Quiet
-from frostbench.eval_suites.runner.run import run
-from frostbench.eval_suites.store.lines import append_lines
-from frostbench.eval_suites.store.reader import read_records
+from frostbench.bench.runner.progress import Quiet
+from frostbench.bench.runner.run import run
+from frostbench.bench.store.lines import append_lines
+from frostbench.bench.store.reader import read_records
 
 LIMIT = 4
 
@@ -33,7 +33,7 @@ class Countdown:
     def install(self) -> None:
         for name in ("fsync", "sync", "replace", "truncate", "ftruncate", "open", "mkdir"):
             setattr(os, name, self._dying(getattr(os, name)))
-        import frostbench.eval_suites.store.writer as writer
+        import frostbench.bench.store.writer as writer
 
         writer.append_lines = self._torn
 
@@ -75,7 +75,7 @@ def content(folder: Path) -> str:
 
 
 def plain_of(folder: Path):
-    from frostbench.eval_suites.store.reader import open_run
+    from frostbench.bench.store.reader import open_run
 
     return plain(open_run(folder / "run"))
 

@@ -8,8 +8,8 @@ import torch
 from language_models import tokenizer
 
 from frostbench.plugins.backbones.lmm import LMM, LmmSettings
-from frostbench.plugins.images import Image, to_pillow
-from frostbench.plugins.prompts import Ids, Picture, Prompt, Text
+from frostbench.plugins.contract.images import Image, to_pillow
+from frostbench.plugins.contract.prompts import Ids, Picture, Prompt, Text
 
 SIDE, PATCH = 24, 4
 RESOLUTIONS = [[24, 48], [48, 24], [48, 48], [72, 24], [24, 72]]

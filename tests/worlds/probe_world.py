@@ -2,8 +2,8 @@
 
 import json
 
-from frostbench.plugins.hooks import hookimpl
-from frostbench.plugins.recipe import Recipe, Report
+from frostbench.plugins.contract.hooks import hookimpl
+from frostbench.plugins.contract.recipe import Recipe, Report
 
 
 @hookimpl

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from frostbench.eval_suites.runner.plan import Facts, Plan, PlannedMethod, PlannedTask
+from frostbench.bench.runner.plan import Facts, Plan, PlannedMethod, PlannedTask
 from frostbench.plugins import (
     Card,
     Classify,
@@ -41,8 +41,8 @@ from frostbench.plugins import (
     Trie,
     VisualTokens,
 )
-from frostbench.plugins.completions import Cost
-from frostbench.plugins.task import Instance, Task
+from frostbench.plugins.contract.completions import Cost
+from frostbench.plugins.contract.task import Instance, Task
 
 SIZE = 8
 NAMES = ("red", "green", "blue", "grey")

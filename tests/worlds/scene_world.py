@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
-from frostbench.eval_suites.data.datasets import ScenePicture
-from frostbench.eval_suites.data.scenes import Placed, Scene
-from frostbench.eval_suites.data.wording import caption_of
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.images import Image
+from frostbench.packs.mini.scenes.datasets import ScenePicture
+from frostbench.packs.mini.scenes.scenes import Placed, Scene
+from frostbench.packs.mini.scenes.wording import caption_of
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.seeds import seed_of
 
 
 class PlainScenes:

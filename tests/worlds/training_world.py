@@ -2,9 +2,9 @@
 
 import torch
 
-from frostbench.baselines.autoencoder.losses import LossSettings
-from frostbench.baselines.autoencoder.settings import DiscriminatorSettings, NetworkSettings
-from frostbench.baselines.autoencoder.training import TrainingSettings
+from frostbench.plugins.parts.autoencoder.losses import LossSettings
+from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings, NetworkSettings
+from frostbench.plugins.parts.autoencoder.training import TrainingSettings
 
 NETWORK = NetworkSettings(
     channels=4,

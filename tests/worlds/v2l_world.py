@@ -1,6 +1,6 @@
 """A V2L tokenizer that runs in milliseconds."""
 
-from frostbench.baselines.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 from frostbench.v2l.model import V2LSettings
 
 SMALL = V2LSettings(

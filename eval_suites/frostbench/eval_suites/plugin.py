@@ -1,4 +1,4 @@
-"""The built-in suites' entry: tasks, metrics, data sets and the pack `mini`, by name.
+"""The built-in suites' entry: tasks, metrics and data sets, by name.
 
 Nothing behind the names is imported here, and no torch.
 """
@@ -40,10 +40,8 @@ from frostbench.eval_suites.understanding.settings import (
     interpretation_card,
     question_card,
 )
-from frostbench.plugins.cards import Offer, PackCard, TaskCard
-from frostbench.plugins.hooks import hookimpl
-from frostbench.plugins.packs import embedded_pack
-from frostbench.plugins.recipe import Recipe
+from frostbench.plugins.contract.cards import Offer, TaskCard
+from frostbench.plugins.contract.hooks import hookimpl
 
 _HERE = "frostbench.eval_suites"
 
@@ -78,23 +76,19 @@ _METRICS = {
     "ssim[rgb]": "ssim:ssim_rgb",
     "ssim[rgb-crop4]": "ssim:ssim_rgb_crop4",
     "ssim[y]": "ssim:ssim_y",
-    "lpips[mini]": "mini:LpipsMini",
-    "lpips[alex]": "lpips_published:lpips_alex",
-    "lpips[vgg]": "lpips_published:lpips_vgg",
-    "fid[mini]": "mini:FidMini",
+    "lpips[mini]": "perceptual:LpipsMini",
+    "lpips[alex]": "lpips:lpips_alex",
+    "lpips[vgg]": "lpips:lpips_vgg",
+    "fid[mini]": "perceptual:FidMini",
     "fid[inception-v3-pt]": "inception:FidInception",
     "yes[pope]": "yes_no:share_of_yes",
 }
 
 _DATA_SETS = {
-    "glyph_portraits": "data.datasets:GlyphPortraits",
-    "glyph_scenes": "data.datasets:GlyphScenes",
-    "photo_crops": "data.datasets:PhotoCrops",
-    "restoration_pictures": "data.datasets:RestorationPictures",
-    "v2l_episodes": "understanding.episode_files:V2LEpisodes",
-    "open_ended_episodes": "understanding.episode_files:OpenEndedEpisodes",
+    "v2l_episodes": "data.episodes:V2LEpisodes",
+    "open_ended_episodes": "data.episodes:OpenEndedEpisodes",
     **{
-        name: f"grounding.files.refcoco:{name}"
+        name: f"data.refcoco:{name}"
         for name in (
             "refcoco_unc_val",
             "refcoco_unc_testA",
@@ -109,9 +103,9 @@ _DATA_SETS = {
             "refcocog_google_val",
         )
     },
-    "png_val2017": "grounding.files.png:PanopticNarratives",
-    "pope_coco": "grounding.files.pope:PopeQuestions",
-    "viscot": "grounding.files.viscot:VisualCotQuestions",
+    "png_val2017": "data.png:PanopticNarratives",
+    "pope_coco": "data.pope:PopeQuestions",
+    "viscot": "data.viscot:VisualCotQuestions",
 }
 
 
@@ -185,61 +179,3 @@ def frostbench_metrics() -> Iterable[Offer[str]]:
 def frostbench_datasets() -> Iterable[Offer[str]]:
     """Offer the data sets; each target opens a folder."""
     return [Offer(name, f"{_HERE}.{target}") for name, target in _DATA_SETS.items()]
-
-
-@hookimpl
-def frostbench_packs() -> Iterable[PackCard]:
-    """Offer the embedded pack."""
-    return [
-        PackCard(
-            "mini",
-            str(embedded_pack("mini")),
-            "small models and pictures, all made by this repository; no download, no GPU",
-        )
-    ]
-
-
-@hookimpl
-def frostbench_recipes() -> Iterable[Recipe]:
-    """Offer the trainings of the pack's data and frozen models."""
-    recipes = f"{_HERE}.recipes"
-    return [
-        Recipe("data", (), f"{recipes}.artwork:train", "glyphs and photographs, cut and packed"),
-        # The folder holds the tokenizer before there is a model.
-        Recipe(
-            "llm",
-            (),
-            f"{recipes}.llm:train_llm",
-            "the language model, on text alone",
-            makes=("llm/model.safetensors",),
-        ),
-        Recipe(
-            "llama",
-            (),
-            f"{recipes}.llm:train_llama",
-            "a second, smaller language model with a tokenizer of its own",
-            makes=("llama/model.safetensors",),
-        ),
-        Recipe(
-            "mlm",
-            (),
-            f"{recipes}.mlm:train",
-            "a masked language model, on text alone",
-            makes=("mlm/model.safetensors",),
-        ),
-        Recipe("clip", ("data", "llm"), f"{recipes}.clip:train", "pictures and captions matched"),
-        Recipe(
-            "lmm",
-            ("data", "llama"),
-            f"{recipes}.lmm:train",
-            "a multimodal model that describes scenes and answers questions",
-        ),
-        Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
-        Recipe("sam", ("data",), f"{recipes}.sam:train", "a small SAM of glyphs"),
-        Recipe(
-            "mae",
-            ("data", "perceptual"),
-            f"{recipes}.mae:train",
-            "a masked autoencoder, its decoder tuned to give whole pictures back",
-        ),
-    ]

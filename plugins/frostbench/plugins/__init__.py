@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from frostbench.plugins.cards import Card, Offer, PackCard, TaskCard
-    from frostbench.plugins.completions import (
+    from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+    from frostbench.plugins.contract.completions import (
         Attended,
         Chosen,
         Completion,
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
         Generated,
         Regressed,
     )
-    from frostbench.plugins.hooks import hookimpl
-    from frostbench.plugins.images import Image
-    from frostbench.plugins.method import Method, Setup
-    from frostbench.plugins.predictions import (
+    from frostbench.plugins.contract.hooks import hookimpl
+    from frostbench.plugins.contract.images import Image
+    from frostbench.plugins.contract.method import Method, Setup
+    from frostbench.plugins.contract.predictions import (
         Boxes,
         ImagePrediction,
         Masks,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         Reasoned,
         TextPrediction,
     )
-    from frostbench.plugins.prompts import (
+    from frostbench.plugins.contract.prompts import (
         Adapter,
         Attend,
         Choose,
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
         Vectors,
         Wave,
     )
-    from frostbench.plugins.recipe import Recipe, Report, Workshop
-    from frostbench.plugins.requests import (
+    from frostbench.plugins.contract.recipe import Recipe, Report, Workshop
+    from frostbench.plugins.contract.requests import (
         Answer,
         Caption,
         Classify,
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
         Segment,
         spans_in,
     )
-    from frostbench.plugins.tokens import Continuous, Grid, Pyramid, Ranked, VisualTokens
+    from frostbench.plugins.contract.tokens import Continuous, Grid, Pyramid, Ranked, VisualTokens
 
 _HOMES = {
     "cards": ("Card", "Offer", "PackCard", "TaskCard"),

@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import nn
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.plugins import recipe
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.discrete.borrowing import borrow
-from frostbench.plugins.method import Backbones
-from frostbench.plugins.pool import SEEDS, Pool
-from frostbench.plugins.recipe import Report, Workshop
+from frostbench.plugins.contract.method import Backbones
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.pool import SEEDS, Pool
 from frostbench.v2l.adapter_figures import figures
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.masked_exercises import Exercises, Looks, Masking, answered, make_exercises

@@ -8,18 +8,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from frostbench.baselines.autoencoder.reconstruction import psnr
 from frostbench.plugins.backbones.adapters import adapted
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Backbones, Setup
+from frostbench.plugins.contract.predictions import ImagePrediction
+from frostbench.plugins.contract.prompts import Adapter
+from frostbench.plugins.contract.recipe import Workshop
+from frostbench.plugins.contract.requests import NoContext, Restore
+from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.hiding import hide
-from frostbench.plugins.images import Image
-from frostbench.plugins.method import Backbones, Setup
-from frostbench.plugins.predictions import ImagePrediction
-from frostbench.plugins.prompts import Adapter
-from frostbench.plugins.recipe import Workshop
-from frostbench.plugins.requests import NoContext, Restore
-from frostbench.plugins.tokens import VisualTokens
-from frostbench.plugins.waves import drive
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.parts.autoencoder.reconstruction import psnr
+from frostbench.plugins.parts.hiding import hide
 from frostbench.v2l.masked_exercises import Exercises, Masking, answered
 from frostbench.v2l.method import V2L
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from frostbench.plugins import weights
-from frostbench.plugins.published import read_torch, state_of, without
+from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.published import read_torch, state_of, without
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
 
 TOWER = "global_encoder."

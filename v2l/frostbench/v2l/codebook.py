@@ -13,8 +13,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frostbench.plugins import weights
-from frostbench.plugins.published import read_torch
+from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.published import read_torch
 
 TABLES = "codebooks.safetensors"
 WORDS = "vocabulary.json"

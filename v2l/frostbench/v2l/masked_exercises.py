@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.discrete.borrowing import Borrowed
-from frostbench.plugins.discrete.masked import MaskedSettings, covered_cells, masked_prompt
 from frostbench.plugins.engine.resolve import resolve
-from frostbench.plugins.hiding import hide, random_cells
+from frostbench.plugins.parts.hiding import hide, random_cells
+from frostbench.plugins.parts.prompting.masked import MaskedSettings, covered_cells, masked_prompt
+from frostbench.plugins.parts.prompting.shared_vocabulary import Borrowed
 from frostbench.v2l.model import V2LTokenizer
 
 

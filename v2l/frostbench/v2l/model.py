@@ -8,16 +8,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frostbench.baselines.autoencoder.decoder import Decoder
-from frostbench.baselines.autoencoder.encoder import Encoder
-from frostbench.baselines.autoencoder.quantizer import (
+from frostbench.plugins.parts.autoencoder.decoder import Decoder
+from frostbench.plugins.parts.autoencoder.encoder import Encoder
+from frostbench.plugins.parts.autoencoder.quantizer import (
     check_ids,
     codebook_loss,
     nearest,
     straight_through,
 )
-from frostbench.baselines.autoencoder.reconstruction import Reconstruction
-from frostbench.baselines.autoencoder.settings import ContextSettings, NetworkSettings
+from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.settings import ContextSettings, NetworkSettings
 
 
 def published_network() -> NetworkSettings:

@@ -8,23 +8,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
-from frostbench.baselines.autoencoder.projection import fit_spread
-from frostbench.baselines.autoencoder.reconstruction import Reconstruction
-from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
-from frostbench.baselines.autoencoder.training import (
+from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.clip import Clip
+from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.perceptual import Perceptual
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
+from frostbench.plugins.parts.autoencoder.projection import fit_spread
+from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.settings import SMALL, DiscriminatorSettings
+from frostbench.plugins.parts.autoencoder.training import (
     AdversarialTraining,
     TrainingSettings,
     figures,
 )
-from frostbench.plugins import recipe
-from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.backbones.clip import Clip
-from frostbench.plugins.backbones.entry import BackboneEntry
-from frostbench.plugins.perceptual import Perceptual
-from frostbench.plugins.pool import Pool
-from frostbench.plugins.recipe import Report, Workshop
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.pool import Pool
 from frostbench.v2l import codebook, vocabulary
 from frostbench.v2l.codebook import Codebooks
 from frostbench.v2l.model import V2LSettings, V2LTokenizer

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from frostbench.baselines.flmm.heads import Heads, HeadSettings
-from frostbench.plugins import weights
-from frostbench.plugins.published import read_torch, state_of
+from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.published import read_torch, state_of
 
 PLACES = "sam.model.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 BUFFERS = (

@@ -22,17 +22,17 @@ from frostbench.baselines.flmm.reading import (
     looking,
     narrative,
 )
-from frostbench.plugins import weights
+from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.lmm import LMM
 from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.backbones.shared import SharedBackbones
 from frostbench.plugins.backbones.views import View
-from frostbench.plugins.completions import Attended, Failed
-from frostbench.plugins.discrete.fingerprint import fingerprint
+from frostbench.plugins.contract.completions import Attended, Failed
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.recipe import GroundedScene, GroundedScenes
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.images import Image
-from frostbench.plugins.recipe import GroundedScene, GroundedScenes
+from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
 AT_ONCE = 100  # scenes read together, and kept in one file
 

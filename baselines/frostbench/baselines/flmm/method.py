@@ -30,21 +30,20 @@ from frostbench.baselines.flmm.reading import (
     spoken,
     tokens_of,
 )
-from frostbench.baselines.flmm.stored import load
 from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of
 from frostbench.baselines.flmm.unet import UNetSettings
+from frostbench.baselines.flmm.weights import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.lmm import LMM
 from frostbench.plugins.backbones.sam import Sam
-from frostbench.plugins.cards import HEADLESS
-from frostbench.plugins.completions import Attended, Completion, Generated
-from frostbench.plugins.discrete.fingerprint import fingerprint
-from frostbench.plugins.images import Image
-from frostbench.plugins.method import Method, Setup, Tokens, Waves
-from frostbench.plugins.predictions import Masks, Prediction, Reasoned, TextPrediction
-from frostbench.plugins.prompts import Generate, Prompt, Wave
-from frostbench.plugins.prompts import Segment as Part
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.cards import HEADLESS
+from frostbench.plugins.contract.completions import Attended, Completion, Generated
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves
+from frostbench.plugins.contract.predictions import Masks, Prediction, Reasoned, TextPrediction
+from frostbench.plugins.contract.prompts import Generate, Prompt, Wave
+from frostbench.plugins.contract.prompts import Segment as Part
+from frostbench.plugins.contract.requests import (
     Answer,
     Box,
     Caption,
@@ -59,8 +58,9 @@ from frostbench.plugins.requests import (
     Segment,
     Thought,
 )
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.tokens import Continuous, VisualTokens
+from frostbench.plugins.contract.tokens import Continuous, VisualTokens
+from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
 PART = "sam"
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from frostbench.plugins.cards import Card, Offer
-from frostbench.plugins.hooks import hookimpl
-from frostbench.plugins.recipe import Recipe
+from frostbench.plugins.contract.cards import Card, Offer
+from frostbench.plugins.contract.hooks import hookimpl
+from frostbench.plugins.contract.recipe import Recipe
 
 PICTURELESS = "it gives no pictures"
 

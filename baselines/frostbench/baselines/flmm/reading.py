@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Literal
 
 from frostbench.plugins.backbones.lmm import LMM
-from frostbench.plugins.images import Image
-from frostbench.plugins.prompts import Attend, Ids, Picture, Prompt, Segment, Text
-from frostbench.plugins.requests import Span
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.prompts import Attend, Ids, Picture, Prompt, Segment, Text
+from frostbench.plugins.contract.requests import Span
 
 BACKBONE = "lmm"
 

@@ -5,19 +5,19 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import torch
 
-from frostbench.baselines.autoencoder.stored import override
-from frostbench.baselines.flmm import stored
+from frostbench.baselines.flmm import weights as stored
 from frostbench.baselines.flmm.attention import Merge
 from frostbench.baselines.flmm.examples import Example, Examples
 from frostbench.baselines.flmm.heads import Heads, HeadSettings
 from frostbench.baselines.flmm.reading import BACKBONE, Wording
 from frostbench.baselines.flmm.training import Training, TrainingSettings, figures
 from frostbench.baselines.flmm.unet import UNetSettings
-from frostbench.plugins import recipe
 from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.precision import rounded
 from frostbench.plugins.backbones.shared import SharedBackbones
-from frostbench.plugins.precision import rounded
-from frostbench.plugins.recipe import Report, Workshop
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.folder import override
 
 SEEDS = 1_000_003  # between the scenes of two trainings with neighbouring seeds
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Bool
 from torch import Tensor
 
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import Box
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import Box
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from frostbench.baselines.flmm.examples import Example
 from frostbench.baselines.flmm.heads import Found, Heads
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
-from frostbench.plugins.recipe import Stateful
+from frostbench.plugins.parts.training.loop import Stateful
 
 EPOCH = 23_770  # steps: about 190,160 pictures, of PNG and RefCOCO/+/g, 8 in a step
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from torch import Tensor
 
 from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
-from frostbench.plugins import weights
-from frostbench.plugins.published import read_torch
+from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.published import read_torch
 
 _LORA = re.compile(r"llama_model\.(base_model\.model\..*\.lora_[AB])\.default\.weight")
 

@@ -6,16 +6,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.baselines.autoencoder.reconstruction import psnr
 from frostbench.baselines.lm4lv.method import LM4LV
 from frostbench.baselines.lm4lv.weights import Trained
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Backbones, Method
+from frostbench.plugins.contract.predictions import ImagePrediction
+from frostbench.plugins.contract.recipe import Workshop
+from frostbench.plugins.contract.requests import NoContext, Reconstruct, Request, Restore
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.images import Image
-from frostbench.plugins.method import Backbones, Method
-from frostbench.plugins.predictions import ImagePrediction
-from frostbench.plugins.recipe import Workshop
-from frostbench.plugins.requests import NoContext, Reconstruct, Request, Restore
-from frostbench.plugins.waves import drive
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.parts.autoencoder.reconstruction import psnr
 
 
 def figures(

@@ -22,17 +22,17 @@ from frostbench.baselines.lm4lv.wording import segments
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.mae import MAE
-from frostbench.plugins.completions import Regressed
-from frostbench.plugins.discrete.fingerprint import fingerprint
-from frostbench.plugins.discrete.method import refusal
-from frostbench.plugins.discrete.resizing import resized
-from frostbench.plugins.discrete.rows import by_row
-from frostbench.plugins.method import Method, Setup, Tokens, Waves
-from frostbench.plugins.predictions import ImagePrediction, Prediction
-from frostbench.plugins.prompts import Prompt, Regress
-from frostbench.plugins.requests import Reconstruct, Request, Restore
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.tokens import Continuous, VisualTokens
+from frostbench.plugins.contract.completions import Regressed
+from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves
+from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
+from frostbench.plugins.contract.prompts import Prompt, Regress
+from frostbench.plugins.contract.requests import Reconstruct, Request, Restore
+from frostbench.plugins.contract.tokens import Continuous, VisualTokens
+from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.parts.prompting.method import refusal
+from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
+from frostbench.plugins.parts.tokenizing.one_by_one import by_row
+from frostbench.plugins.parts.tokenizing.resizing import resized
 
 FEATURES = "features"
 

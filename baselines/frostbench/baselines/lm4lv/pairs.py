@@ -9,8 +9,8 @@ from torch import Tensor
 
 from frostbench.baselines.lm4lv.adapters import task_of
 from frostbench.plugins.backbones.mae import MAE
-from frostbench.plugins.pool import SEEDS
-from frostbench.plugins.recipe import Workshop
+from frostbench.plugins.contract.recipe import Workshop
+from frostbench.plugins.parts.training.pool import SEEDS
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from frostbench.plugins.cards import HEADLESS, Card, Offer
-from frostbench.plugins.hooks import hookimpl
-from frostbench.plugins.recipe import Recipe
+from frostbench.plugins.contract.cards import HEADLESS, Card, Offer
+from frostbench.plugins.contract.hooks import hookimpl
+from frostbench.plugins.contract.recipe import Recipe
 
 _PIXELS = "its adapters speak features of pixels: nothing ties them to words"
 _UNTRAINED = "LM4LV is trained restoration by restoration, and was not for this one"

@@ -7,7 +7,6 @@ from functools import partial
 import torch
 from torch import nn
 
-from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.figures import figures
 from frostbench.baselines.lm4lv.linear import LinearMaps, fit
@@ -15,14 +14,16 @@ from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
 from frostbench.baselines.lm4lv.training import Objective, losses, say
 from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save
 from frostbench.baselines.lm4lv.wording import Wording, frame
-from frostbench.plugins import recipe
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.mae import MAE
-from frostbench.plugins.method import Backbones
-from frostbench.plugins.prompts import Adapter
-from frostbench.plugins.recipe import Report, Stateful, Workshop
+from frostbench.plugins.contract.method import Backbones
+from frostbench.plugins.contract.prompts import Adapter
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.loop import Stateful
 
 DEGRADATIONS = ("denoising", "deblurring", "pepper_noise", "deraining", "mask_removal")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from torch import nn
 
-from frostbench.baselines.autoencoder import stored
 from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.linear import LinearMaps
-from frostbench.plugins.prompts import Adapter
+from frostbench.plugins.contract.prompts import Adapter
+from frostbench.plugins.parts.training import folder as stored
 
 LORA = "lora"  # folder of a training's LoRA adapter, as peft saves it
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.prompts import Segment, Text, Vectors
+from frostbench.plugins.contract.prompts import Segment, Text, Vectors
 
 
 @dataclass(frozen=True)

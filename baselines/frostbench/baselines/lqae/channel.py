@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.autoencoder.quantizer import nearest, nearest_several
 from frostbench.plugins.backbones.masked_lm import MaskedLM
+from frostbench.plugins.parts.autoencoder.quantizer import nearest, nearest_several
 
 LMOutput: TypeAlias = Literal["hidden", "argmax_ste"]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from frostbench.baselines.lqae.model import LQAE, LQAESettings
-from frostbench.plugins import weights
+from frostbench.plugins.backbones import weights
 
 SKIPPED = "lang_model/"  # the masked language model's own weights, which are as they came
 

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.autoencoder.clusters import cluster
-from frostbench.baselines.autoencoder.quantizer import nearest
+from frostbench.plugins.parts.autoencoder.clusters import cluster
+from frostbench.plugins.parts.autoencoder.quantizer import nearest
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,16 +20,16 @@ from frostbench.baselines.lqae.recipe import load
 from frostbench.baselines.lqae.vit import ViTSettings
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.masked_lm import MaskedLM
-from frostbench.plugins.discrete.borrowing import borrow
-from frostbench.plugins.discrete.fingerprint import fingerprint
-from frostbench.plugins.discrete.language import Language
-from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting
-from frostbench.plugins.discrete.resizing import to_square
-from frostbench.plugins.discrete.rows import by_row
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Segment, Text
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.tokens import Grid, VisualTokens
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Segment, Text
+from frostbench.plugins.contract.tokens import Grid, VisualTokens
+from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.parts.prompting.language import Language
+from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting
+from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
+from frostbench.plugins.parts.tokenizing.one_by_one import by_row
+from frostbench.plugins.parts.tokenizing.resizing import to_square
 
 
 @dataclass(frozen=True)

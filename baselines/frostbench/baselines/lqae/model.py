@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from frostbench.baselines.autoencoder.quantizer import check_ids, straight_through
 from frostbench.baselines.lqae.channel import Channel, LMOutput, drawn
 from frostbench.baselines.lqae.vit import Decoder, Encoder, ViTSettings
 from frostbench.plugins.backbones.masked_lm import MaskedLM
+from frostbench.plugins.parts.autoencoder.quantizer import check_ids, straight_through
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.reconstruction import Reconstruction
-from frostbench.baselines.autoencoder.training import figures
 from frostbench.baselines.lqae.channel import Channel, codes
 from frostbench.baselines.lqae.model import LQAE, LQAESettings, check_sizes
 from frostbench.baselines.lqae.training import Training, TrainingSettings, guessing
 from frostbench.baselines.lqae.vit import ViTSettings
-from frostbench.plugins import recipe
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.masked_lm import MaskedLM
-from frostbench.plugins.pool import Pool
-from frostbench.plugins.recipe import Report, Workshop
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.training import figures
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.pool import Pool
 
 
 @dataclass(frozen=True)

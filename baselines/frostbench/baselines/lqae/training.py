@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.autoencoder.reconstruction import psnr
-from frostbench.baselines.autoencoder.training import perplexity
 from frostbench.baselines.lqae.channel import Channel
 from frostbench.baselines.lqae.lesson import Lesson, prepare
 from frostbench.baselines.lqae.model import LQAE
-from frostbench.plugins.recipe import Stateful
+from frostbench.plugins.parts.autoencoder.reconstruction import psnr
+from frostbench.plugins.parts.autoencoder.training import perplexity
+from frostbench.plugins.parts.training.loop import Stateful
 
 EPOCH = 2502  # steps: ImageNet in batches of 512
 ROUNDS = 5  # of k-means

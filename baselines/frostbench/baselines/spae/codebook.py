@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.discrete.language import Language
+from frostbench.plugins.parts.prompting.language import Language
 
 WORDS = "words.json"
 

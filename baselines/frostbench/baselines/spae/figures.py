@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.baselines.autoencoder.reconstruction import psnr
-from frostbench.baselines.autoencoder.training import perplexity
 from frostbench.baselines.spae.model import SPAE
+from frostbench.plugins.parts.autoencoder.reconstruction import psnr
+from frostbench.plugins.parts.autoencoder.training import perplexity
 
 
 @torch.no_grad()

@@ -12,8 +12,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frostbench.baselines.autoencoder.quantizer import nearest_several
-from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.spae.codebook import (
     CodebookSettings,
     Words,
@@ -26,16 +24,18 @@ from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.plugin import CARD
 from frostbench.baselines.spae.training import load
 from frostbench.plugins.backbones.checksum import checksum
-from frostbench.plugins.discrete.borrowing import borrow
-from frostbench.plugins.discrete.fingerprint import fingerprint
-from frostbench.plugins.discrete.language import Language
-from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting, as_unit
-from frostbench.plugins.discrete.resizing import to_square
-from frostbench.plugins.discrete.rows import by_row
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Ids, Segment
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.tokens import Pyramid, VisualTokens, tensors_of
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Ids, Segment
+from frostbench.plugins.contract.tokens import Pyramid, VisualTokens, tensors_of
+from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.prompting.language import Language
+from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
+from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
+from frostbench.plugins.parts.tokenizing.one_by_one import by_row
+from frostbench.plugins.parts.tokenizing.resizing import to_square
 
 
 @dataclass(frozen=True)

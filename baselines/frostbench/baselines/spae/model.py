@@ -10,14 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frostbench.baselines.autoencoder.decoder import Decoder
-from frostbench.baselines.autoencoder.encoder import Encoder
-from frostbench.baselines.autoencoder.quantizer import check_ids
-from frostbench.baselines.autoencoder.reconstruction import Reconstruction
-from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.spae.quantizer import Streamed, average, commitment, stream
 from frostbench.baselines.spae.semantic import SemanticSettings, semantic_loss
 from frostbench.baselines.spae.subsampler import places, sources
+from frostbench.plugins.parts.autoencoder.decoder import Decoder
+from frostbench.plugins.parts.autoencoder.encoder import Encoder
+from frostbench.plugins.parts.autoencoder.quantizer import check_ids
+from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 WIDER = 4  # than the encoder's last features: the heads of upper layers
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frostbench.baselines.autoencoder.projection import principal
+from frostbench.plugins.parts.autoencoder.projection import principal
 
 
 @dataclass(frozen=True)

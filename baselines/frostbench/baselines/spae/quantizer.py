@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.autoencoder.quantizer import nearest
+from frostbench.plugins.parts.autoencoder.quantizer import nearest
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
-from frostbench.baselines.autoencoder.reconstruction import Reconstruction
-from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
-from frostbench.baselines.autoencoder.training import AdversarialTraining, TrainingSettings
 from frostbench.baselines.spae.codebook import (
     CodebookSettings,
     choose,
@@ -24,14 +19,19 @@ from frostbench.baselines.spae.figures import measured
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.projection import ProjectionSettings, fit_projection
 from frostbench.baselines.spae.semantic import SemanticSettings, scores
-from frostbench.plugins import recipe
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.backbones.templates import embed_words, or_imagenet
-from frostbench.plugins.perceptual import Perceptual
-from frostbench.plugins.pool import Pool
-from frostbench.plugins.recipe import Report, Workshop
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
+from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.settings import SMALL, DiscriminatorSettings
+from frostbench.plugins.parts.autoencoder.training import AdversarialTraining, TrainingSettings
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.pool import Pool
 
 PUBLISHED = TrainingSettings(
     steps=450_000,  # unverified, as is everything below but what stands in MAGVIT's code

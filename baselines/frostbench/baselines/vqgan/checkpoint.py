@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from frostbench.baselines.vqgan.model import F16_1024, VQGAN, VQGANSettings
-from frostbench.plugins import weights
-from frostbench.plugins.published import read_torch, state_of, without
+from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.published import read_torch, state_of, without
 
 NESTED = "first_stage_model."
 SKIPPED = ("loss.",)  # the discriminator and the perceptual network of the training

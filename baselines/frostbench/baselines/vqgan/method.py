@@ -13,22 +13,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frostbench.baselines.autoencoder.quantizer import nearest_several
-from frostbench.baselines.autoencoder.settings import NetworkSettings
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
 from frostbench.baselines.vqgan.plugin import CARD
 from frostbench.baselines.vqgan.training import load
 from frostbench.plugins.backbones.checksum import checksum
-from frostbench.plugins.discrete.fingerprint import fingerprint
-from frostbench.plugins.discrete.language import Language
-from frostbench.plugins.discrete.lending import CodeToId, lend
-from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting, as_unit
-from frostbench.plugins.discrete.resizing import to_square
-from frostbench.plugins.discrete.rows import by_row
-from frostbench.plugins.method import Setup
-from frostbench.plugins.prompts import Ids, Segment
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.tokens import Grid, VisualTokens
+from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.prompts import Ids, Segment
+from frostbench.plugins.contract.tokens import Grid, VisualTokens
+from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.prompting.language import Language
+from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
+from frostbench.plugins.parts.prompting.token_map import CodeToId, lend
+from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
+from frostbench.plugins.parts.tokenizing.one_by_one import by_row
+from frostbench.plugins.parts.tokenizing.resizing import to_square
 
 
 @dataclass(frozen=True)

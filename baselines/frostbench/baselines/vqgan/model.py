@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from frostbench.baselines.autoencoder.decoder import Decoder
-from frostbench.baselines.autoencoder.encoder import Encoder
-from frostbench.baselines.autoencoder.quantizer import (
+from frostbench.plugins.parts.autoencoder.decoder import Decoder
+from frostbench.plugins.parts.autoencoder.encoder import Encoder
+from frostbench.plugins.parts.autoencoder.quantizer import (
     Quantizer,
     codebook_loss,
     straight_through,
 )
-from frostbench.baselines.autoencoder.reconstruction import Reconstruction
-from frostbench.baselines.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 
 @dataclass(frozen=True)

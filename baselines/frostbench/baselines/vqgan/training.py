@@ -6,20 +6,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frostbench.baselines.autoencoder import stored
-from frostbench.baselines.autoencoder.clusters import cluster
-from frostbench.baselines.autoencoder.losses import LossSettings, PerceptualDistance
-from frostbench.baselines.autoencoder.settings import SMALL, DiscriminatorSettings
-from frostbench.baselines.autoencoder.training import (
+from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
+from frostbench.plugins.backbones.perceptual import Perceptual
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.autoencoder.clusters import cluster
+from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
+from frostbench.plugins.parts.autoencoder.settings import SMALL, DiscriminatorSettings
+from frostbench.plugins.parts.autoencoder.training import (
     AdversarialTraining,
     TrainingSettings,
     figures,
 )
-from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.plugins import recipe
-from frostbench.plugins.perceptual import Perceptual
-from frostbench.plugins.pool import Pool
-from frostbench.plugins.recipe import Report, Workshop
+from frostbench.plugins.parts.training import folder as stored
+from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.pool import Pool
 
 ROUNDS = 10  # of k-means
 

@@ -1,8 +1,8 @@
 """The control `ceiling`: what a method's own visual tokens can say of the clean picture."""
 
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import Reconstruct, Restore
-from frostbench.plugins.task import Instance
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import Reconstruct, Restore
+from frostbench.plugins.contract.task import Instance
 
 
 def ceiling(instance: Instance) -> Instance:

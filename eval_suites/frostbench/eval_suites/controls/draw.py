@@ -6,7 +6,7 @@ from typing import TypeVar, assert_never
 
 import torch
 
-from frostbench.plugins.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
+from frostbench.plugins.contract.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from frostbench.eval_suites.controls.draw import draw
 from frostbench.eval_suites.controls.vote import vote
-from frostbench.plugins.completions import Completion, Failed
-from frostbench.plugins.prompts import Ids, Prompt, Segment, Shot, Text
+from frostbench.plugins.contract.completions import Completion, Failed
+from frostbench.plugins.contract.prompts import Ids, Prompt, Segment, Shot, Text
 
 
 class MajorityVote:

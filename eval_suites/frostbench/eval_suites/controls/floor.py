@@ -1,7 +1,7 @@
 """The control `floor`: what a method makes of a corrupted picture by tokenizing it alone."""
 
-from frostbench.plugins.requests import Reconstruct, Restore
-from frostbench.plugins.task import Instance
+from frostbench.plugins.contract.requests import Reconstruct, Restore
+from frostbench.plugins.contract.task import Instance
 
 
 def floor(instance: Instance) -> Instance:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from jaxtyping import Bool
 from torch import Tensor
 
-from frostbench.plugins.requests import Box, Ground, OracleThought, Reason, Refine, Segment
-from frostbench.plugins.task import Instance, TrueAnswer, TrueMasks
+from frostbench.plugins.contract.requests import Box, Ground, OracleThought, Reason, Refine, Segment
+from frostbench.plugins.contract.task import Instance, TrueAnswer, TrueMasks
 
 
 def oracle_box(instance: Instance) -> Instance:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TypeAlias
 
-from frostbench.plugins.prompts import Prompt, Segment, Shot, Text
+from frostbench.plugins.contract.prompts import Prompt, Segment, Shot, Text
 
 Segments: TypeAlias = tuple[Segment, ...]
 

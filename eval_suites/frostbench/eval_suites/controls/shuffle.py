@@ -3,8 +3,8 @@
 import random
 from collections.abc import Mapping, Sequence
 
-from frostbench.plugins.images import Image
-from frostbench.plugins.tokens import VisualTokens
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.tokens import VisualTokens
 
 
 def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from frostbench.eval_suites.controls.draw import draw
-from frostbench.plugins.completions import Chosen, Completion, Failed, Generated
-from frostbench.plugins.prompts import (
+from frostbench.plugins.contract.completions import Chosen, Completion, Failed, Generated
+from frostbench.plugins.contract.prompts import (
     Choose,
     Generate,
     Ids,

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.requests import (
     Answer,
     Ground,
     Reason,
@@ -31,7 +31,7 @@ def phrases_of(request: Request) -> tuple[str, ...]:
 def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
     """What a request says of its picture, for people, and where in it its phrases stand.
 
-    >>> from frostbench.plugins.images import Image
+    >>> from frostbench.plugins.contract.images import Image
     >>> asked_of(Segment("s", Image(torch.zeros(3, 1, 1)), ("a cat", "a dog")))
     ('a cat · a dog', ((0, 5), (8, 13)))
     """

@@ -1,1 +1,1 @@
-"""Pictures of the `mini` pack: glyph scenes, glyph portraits and photo crops, made on demand."""
+"""Published data sets of the suite, in the layouts that users have on disk; none is downloaded."""

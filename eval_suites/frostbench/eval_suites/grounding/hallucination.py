@@ -8,10 +8,10 @@ from typing import Any
 from frostbench.eval_suites.grounding.pictures import YesNoSource
 from frostbench.eval_suites.grounding.scenes import PolledScenes
 from frostbench.eval_suites.grounding.settings import HallucinationSettings, hallucination_card
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.predictions import Prediction, TextPrediction
-from frostbench.plugins.requests import Answer
-from frostbench.plugins.task import Instance, Task
+from frostbench.plugins.contract.predictions import Prediction, TextPrediction
+from frostbench.plugins.contract.requests import Answer
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task
 
 
 class ObjectHallucination(Task):

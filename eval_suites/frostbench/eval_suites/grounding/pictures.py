@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool
 from torch import Tensor
 
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import Box, Span
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import Box, Span
 
 
 @dataclass(frozen=True, eq=False)

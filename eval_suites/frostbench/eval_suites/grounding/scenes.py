@@ -11,9 +11,6 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from frostbench.eval_suites.data.datasets import GlyphScenes, ScenePicture
-from frostbench.eval_suites.data.scenes import Placed
-from frostbench.eval_suites.data.wording import PLACES, is_there, what_is, where_is
 from frostbench.eval_suites.grounding.pictures import (
     DetailQuestion,
     Narrative,
@@ -22,7 +19,10 @@ from frostbench.eval_suites.grounding.pictures import (
     YesNoQuestion,
 )
 from frostbench.eval_suites.grounding.settings import HallucinationSettings, ThoughtSettings
-from frostbench.eval_suites.seeds import seed_of
+from frostbench.packs.mini.scenes.datasets import GlyphScenes, ScenePicture
+from frostbench.packs.mini.scenes.scenes import Placed
+from frostbench.packs.mini.scenes.wording import PLACES, is_there, what_is, where_is
+from frostbench.plugins.contract.seeds import seed_of
 
 Names: TypeAlias = tuple[str, ...]
 

@@ -20,10 +20,10 @@ from frostbench.eval_suites.grounding.settings import (
     narrative_card,
     referring_card,
 )
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.predictions import Masks, Prediction
-from frostbench.plugins.requests import Ground, Segment, masks_asked
-from frostbench.plugins.task import Instance, Task, TrueMasks
+from frostbench.plugins.contract.predictions import Masks, Prediction
+from frostbench.plugins.contract.requests import Ground, Segment, masks_asked
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task, TrueMasks
 
 
 class ReferringSegmentation(Task):

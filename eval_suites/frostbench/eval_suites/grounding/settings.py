@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from frostbench.eval_suites.chosen import check_chosen
-from frostbench.plugins.cards import TaskCard
+from frostbench.plugins.contract.cards import TaskCard
+from frostbench.plugins.host.settings import check_chosen
 
 REFERRING = ("standard", "official")
 POPE = ("random", "popular", "adversarial")

@@ -7,15 +7,15 @@ from typing import Any
 from frostbench.eval_suites.grounding.pictures import DetailSource
 from frostbench.eval_suites.grounding.scenes import DetailedScenes
 from frostbench.eval_suites.grounding.settings import ThoughtSettings, thought_card
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.requests import (
     NamedThought,
     NoThought,
     QuestionThought,
     Reason,
     Thought,
 )
-from frostbench.plugins.task import Instance, Task, TrueAnswer
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task, TrueAnswer
 
 _THOUGHTS: Mapping[str, Thought] = {
     "thought": NamedThought(),

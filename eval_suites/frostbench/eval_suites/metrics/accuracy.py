@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.predictions import Prediction
-from frostbench.plugins.task import MetricContext, Target
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 
 def exact(text: str, label: str) -> bool:

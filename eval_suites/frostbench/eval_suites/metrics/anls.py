@@ -6,8 +6,9 @@ Biten et al., "Scene Text Visual Question Answering", ICCV 2019, section 4.
 from dataclasses import dataclass
 
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.predictions import Prediction
-from frostbench.plugins.task import MetricContext, Target
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 THRESHOLD = 0.5  # normalised distances from here on score 0
 

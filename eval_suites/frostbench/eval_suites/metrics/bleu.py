@@ -11,8 +11,9 @@ from typing import Literal
 
 from frostbench.eval_suites.metrics.caption_words import caption_words, ngrams
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.predictions import Prediction
-from frostbench.plugins.task import MetricContext, Target
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 ORDERS = 4
 

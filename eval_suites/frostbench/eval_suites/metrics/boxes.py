@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from frostbench.plugins.predictions import Prediction, Reasoned
-from frostbench.plugins.requests import Box
-from frostbench.plugins.task import MetricContext, Target, TrueAnswer
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction, Reasoned
+from frostbench.plugins.contract.requests import Box
+from frostbench.plugins.contract.task import Target, TrueAnswer
 
 ENOUGH = 0.5
 

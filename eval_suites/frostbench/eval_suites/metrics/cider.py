@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from frostbench.eval_suites.metrics.caption_words import caption_words, ngrams
 from frostbench.eval_suites.metrics.texts import text_pair, texts_of
-from frostbench.plugins.predictions import Prediction
-from frostbench.plugins.task import Metric, MetricContext, Target
+from frostbench.plugins.contract.metric import Metric, MetricContext
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 ORDERS = 4  # n-grams of 1 to 4 words
 SIGMA = 6.0  # of the penalty on a difference in length, in words

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
-from frostbench.plugins.images import Image
-from frostbench.plugins.predictions import Prediction, TextPrediction
-from frostbench.plugins.task import MetricContext, Target
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction, TextPrediction
+from frostbench.plugins.contract.task import Target
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from frostbench.eval_suites.metrics.frechet import frechet_distance
-from frostbench.eval_suites.metrics.pair import check_pixels
+from frostbench.eval_suites.metrics.image_pair import check_pixels
 from frostbench.eval_suites.metrics.weights import read_weights, weight_file
-from frostbench.plugins import weights
-from frostbench.plugins.images import Image
-from frostbench.plugins.task import MetricContext
+from frostbench.plugins.backbones import weights
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import MetricContext
 
 KEY = "inception-v3-pt"
 WANTED = "pytorch-fid's Inception (weights-inception-2015-12-05-6726825d.pth of torch-fidelity)"

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from frostbench.plugins.predictions import Masks, Prediction
-from frostbench.plugins.task import MetricContext, Target, TrueMasks
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Masks, Prediction
+from frostbench.plugins.contract.task import Target, TrueMasks
 
 STEPS = 100_000
 """Thresholds of the published average recall: 0, 1e-5, 2e-5, ... below 1."""

@@ -5,9 +5,9 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
+from frostbench.eval_suites.metrics.image_metric import PictureMetric, inside
 from frostbench.eval_suites.metrics.luma import studio_luma
-from frostbench.eval_suites.metrics.picture import PictureMetric, inside
-from frostbench.plugins.task import MetricContext
+from frostbench.plugins.contract.metric import MetricContext
 
 CAP = 100.0
 """dB of two identical pictures, and the most that any two can have (as BasicSR and pyiqa do)."""

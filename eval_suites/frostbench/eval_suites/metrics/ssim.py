@@ -5,9 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from frostbench.eval_suites.metrics.image_metric import PictureMetric, inside
 from frostbench.eval_suites.metrics.luma import studio_luma
-from frostbench.eval_suites.metrics.picture import PictureMetric, inside
-from frostbench.plugins.task import MetricContext
+from frostbench.plugins.contract.metric import MetricContext
 
 SIGMA = 1.5
 RADIUS = 5  # the window is cut at 3.5 sigma, as scikit-image does: 11 x 11 pixels

@@ -1,8 +1,8 @@
 """A predicted text and the texts that are right, checked before they are compared."""
 
-from frostbench.plugins.images import Image
-from frostbench.plugins.predictions import Prediction, Reasoned, TextPrediction
-from frostbench.plugins.task import Target, TrueAnswer, TrueMasks
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.predictions import Prediction, Reasoned, TextPrediction
+from frostbench.plugins.contract.task import Target, TrueAnswer, TrueMasks
 
 
 def text_pair(metric: str, prediction: Prediction, target: Target) -> tuple[str, tuple[str, ...]]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.predictions import Prediction
-from frostbench.plugins.task import MetricContext, Target
+from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 ANSWERS = 10
 ENOUGH = 3  # other people's matching answers that make an answer fully right

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frostbench.plugins.task import MetricContext
+from frostbench.plugins.contract.metric import MetricContext
 
 
 def weight_file(context: MetricContext, metric: str, key: str, what: str) -> Path:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from frostbench.eval_suites.restoration.degradations import degraded, varied
 from frostbench.eval_suites.restoration.pictures import Pictures
-from frostbench.plugins.hiding import hide
-from frostbench.plugins.images import Image
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.parts.hiding import hide
 
 
 @dataclass(frozen=True)

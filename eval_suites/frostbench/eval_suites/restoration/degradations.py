@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frostbench.eval_suites.restoration.corruptions import PUBLISHED_SIDE, Blur, blurred
 from frostbench.eval_suites.restoration.strengths import VARIANTS, check_corruption
-from frostbench.plugins.hiding import hide, random_cells
+from frostbench.plugins.parts.hiding import hide, random_cells
 
 CELLS = 16  # of mask removal, on the shorter side
 STEEPEST = radians(30)  # of rain, from the vertical

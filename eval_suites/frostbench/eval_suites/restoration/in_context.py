@@ -7,10 +7,15 @@ from typing import ClassVar
 from frostbench.eval_suites.restoration.cases import Case, MakeCase
 from frostbench.eval_suites.restoration.pictures import Examples, Pictures
 from frostbench.eval_suites.restoration.settings import InContextSettings, restoration_card
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.predictions import ImagePrediction, Prediction
-from frostbench.plugins.requests import HeldOutContext, OracleContext, Restore, RestoredPair
-from frostbench.plugins.task import Instance, Task
+from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
+from frostbench.plugins.contract.requests import (
+    HeldOutContext,
+    OracleContext,
+    Restore,
+    RestoredPair,
+)
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task
 
 
 class InContext(Task):

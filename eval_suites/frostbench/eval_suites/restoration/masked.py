@@ -7,12 +7,12 @@ import torch
 
 from frostbench.eval_suites.restoration.pictures import Pictures
 from frostbench.eval_suites.restoration.settings import MaskedRestorationSettings, masked_card
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.hiding import hide, random_cells
-from frostbench.plugins.images import Image
-from frostbench.plugins.predictions import ImagePrediction, Prediction
-from frostbench.plugins.requests import NoContext, Restore
-from frostbench.plugins.task import Instance, Task
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
+from frostbench.plugins.contract.requests import NoContext, Restore
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.parts.hiding import hide, random_cells
 
 
 class MaskedRestoration(Task):

@@ -4,8 +4,8 @@ import random
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-from frostbench.eval_suites.data.datasets import ClusteredImage
-from frostbench.eval_suites.seeds import seed_of
+from frostbench.packs.mini.scenes.datasets import ClusteredImage
+from frostbench.plugins.contract.seeds import seed_of
 
 
 @runtime_checkable

@@ -3,14 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from frostbench.eval_suites.chosen import check_chosen
-from frostbench.eval_suites.restoration.strengths import (
-    SEVERITIES,
-    STRENGTHS,
-    VARIANTS,
-    VERSION,
-)
-from frostbench.plugins.cards import TaskCard
+from frostbench.eval_suites.restoration.strengths import SEVERITIES, STRENGTHS, VARIANTS, VERSION
+from frostbench.plugins.contract.cards import TaskCard
+from frostbench.plugins.host.settings import check_chosen
 
 # PSNR ranks: of these it alone has no setting, no network and no window, and it is a mean over
 # samples, with an interval of its own. LPIPS and FID, which the papers report, stand beside it.

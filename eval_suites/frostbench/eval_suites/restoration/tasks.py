@@ -30,11 +30,11 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.images import Image
-from frostbench.plugins.predictions import ImagePrediction, Prediction
-from frostbench.plugins.requests import Reconstruct
-from frostbench.plugins.task import Instance, Task
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
+from frostbench.plugins.contract.requests import Reconstruct
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task
 
 
 class Restoration(InContext):

@@ -1,4 +1,4 @@
-"""Training pairs of the low-level corruptions: `frostbench.plugins.recipe.Pairs`."""
+"""Training pairs of the low-level corruptions: `frostbench.plugins.contract.recipe.Pairs`."""
 
 import random
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from frostbench.eval_suites.restoration.degradations import degraded, varied
 from frostbench.eval_suites.restoration.strengths import STRENGTHS, VARIANTS, check_corruption
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.recipe import Pictures
+from frostbench.plugins.contract.recipe import Pictures
+from frostbench.plugins.contract.seeds import seed_of
 
 
 class TrainingPairs:

@@ -4,12 +4,12 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from frostbench.eval_suites.data.wording import captions_of
-from frostbench.eval_suites.seeds import seed_of
 from frostbench.eval_suites.understanding.layouts import Layout, Layouts, SceneSource, deal
 from frostbench.eval_suites.understanding.settings import CaptioningSettings, captioning_card
-from frostbench.plugins.requests import Caption, LabelledImage
-from frostbench.plugins.task import Instance, Target, Task
+from frostbench.packs.mini.scenes.wording import captions_of
+from frostbench.plugins.contract.requests import Caption, LabelledImage
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Target, Task
 
 
 class Captioning(Task):

@@ -5,16 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from frostbench.eval_suites.seeds import seed_of
 from frostbench.eval_suites.understanding.episodes import DrawnEpisodes, Episode, EpisodeSource
-from frostbench.eval_suites.understanding.protocols import (
-    FewShotSettings,
-    Protocol,
-    few_shot_card,
-)
-from frostbench.plugins.predictions import Prediction, TextPrediction
-from frostbench.plugins.requests import Classify
-from frostbench.plugins.task import Instance, Task
+from frostbench.eval_suites.understanding.protocols import FewShotSettings, Protocol, few_shot_card
+from frostbench.plugins.contract.predictions import Prediction, TextPrediction
+from frostbench.plugins.contract.requests import Classify
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task
 
 
 class FewShotClassification(Task):

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from frostbench.eval_suites.seeds import seed_of
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import LabelledImage
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import LabelledImage
+from frostbench.plugins.contract.seeds import seed_of
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from frostbench.eval_suites.data.datasets import ScenePicture
-from frostbench.eval_suites.data.wording import PLACES
+from frostbench.packs.mini.scenes.datasets import ScenePicture
+from frostbench.packs.mini.scenes.wording import PLACES
 
 
 @runtime_checkable

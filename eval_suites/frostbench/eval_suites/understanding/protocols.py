@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from frostbench.plugins.cards import TaskCard
+from frostbench.plugins.contract.cards import TaskCard
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from frostbench.eval_suites.seeds import seed_of
 from frostbench.eval_suites.understanding.settings import (
     InterpretationSettings,
     interpretation_card,
 )
-from frostbench.plugins.predictions import Prediction, TextPrediction
-from frostbench.plugins.requests import Interpret
-from frostbench.plugins.task import Instance, Task
+from frostbench.plugins.contract.predictions import Prediction, TextPrediction
+from frostbench.plugins.contract.requests import Interpret
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task
 
 
 class SemanticInterpretation(Task):

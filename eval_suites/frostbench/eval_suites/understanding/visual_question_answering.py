@@ -5,18 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frostbench.eval_suites.data.wording import (
-    Question,
-    how_many,
-    is_there,
-    what_is,
-    where_is,
-)
-from frostbench.eval_suites.seeds import seed_of
 from frostbench.eval_suites.understanding.layouts import Layout, Layouts, SceneSource, deal
 from frostbench.eval_suites.understanding.settings import QuestionSettings, question_card
-from frostbench.plugins.requests import Answer, LabelledImage
-from frostbench.plugins.task import Instance, Task
+from frostbench.packs.mini.scenes.wording import Question, how_many, is_there, what_is, where_is
+from frostbench.plugins.contract.requests import Answer, LabelledImage
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Task
 
 
 class VisualQuestionAnswering(Task):

@@ -15,10 +15,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from frostbench.plugins import weights
+from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.entry import check_weight_file, offline
-from frostbench.plugins.prompts import Adapter
+from frostbench.plugins.contract.prompts import Adapter
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 

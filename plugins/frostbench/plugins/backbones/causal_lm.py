@@ -10,7 +10,7 @@ from torch import Tensor
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.linears import speed_up_linears
 from frostbench.plugins.backbones.pretrained import load_pretrained
-from frostbench.plugins.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
+from frostbench.plugins.contract.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
 
 CACHED_TEXTS = 1 << 16
 

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.plugins import weights
+from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.entry import (
     BackboneEntry,
     check_weight_file,
@@ -20,7 +21,6 @@ from frostbench.plugins.backbones.entry import (
     is_folder_name,
     offline,
 )
-from frostbench.plugins.devices import device_of, dtype_of
 
 LOCAL = "local-dir:"
 _PRECISION = {"float32": "fp32", "bfloat16": "pure_bf16", "float16": "pure_fp16"}

@@ -7,8 +7,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from frostbench.plugins import precision
-from frostbench.plugins.packs import PackBackbone as BackboneEntry
+from frostbench.plugins.backbones import precision
+from frostbench.plugins.host.packs import BackboneEntry
 
 __all__ = [
     "BackboneEntry",

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from frostbench.plugins.backbones.views import Box
-from frostbench.plugins.images import Image, to_pillow
+from frostbench.plugins.contract.images import Image, to_pillow
 
 EDGE = 0.05  # share of a picture at each border where padding may bleed in
 LANDED = 0.9  # share of the other pixels that must show what they are said to show

@@ -21,10 +21,10 @@ from frostbench.plugins.backbones.fitting import ramps, square
 from frostbench.plugins.backbones.layouts import LayoutError, Ramped, denormalised, lay
 from frostbench.plugins.backbones.pretrained import load_pretrained
 from frostbench.plugins.backbones.views import View
-from frostbench.plugins.images import Image, to_pillow
-from frostbench.plugins.prompts import Picture, Segment
-from frostbench.plugins.settings import read_settings
-from frostbench.plugins.waves import describe
+from frostbench.plugins.contract.images import Image, to_pillow
+from frostbench.plugins.contract.prompts import Picture, Segment
+from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.settings import read_settings
 
 CACHED_BYTES = 1 << 28  # features of pictures that are kept
 CACHED_SIZES = 1 << 12

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.entry import (
     BackboneEntry,
     check_weight_files,
@@ -15,7 +16,6 @@ from frostbench.plugins.backbones.entry import (
     is_folder_name,
     offline,
 )
-from frostbench.plugins.devices import device_of, dtype_of
 
 
 def load_pretrained(

@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frostbench.plugins import precision, weights
+from frostbench.plugins.backbones import precision, weights
+from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.entry import BackboneEntry
+from frostbench.plugins.backbones.published import read_torch
 from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam, published_sizes
-from frostbench.plugins.devices import device_of, dtype_of
-from frostbench.plugins.images import Image
-from frostbench.plugins.published import read_torch
-from frostbench.plugins.settings import read_settings
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.host.settings import read_settings
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KEPT = 64  # embeddings; 4 MiB each at the published sizes

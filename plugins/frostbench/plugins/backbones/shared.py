@@ -9,7 +9,7 @@ import torch
 
 from frostbench.plugins.backbones.checksum import changed, checksum, fingerprints
 from frostbench.plugins.backbones.entry import BackboneEntry
-from frostbench.plugins.host import missing
+from frostbench.plugins.host.errors import missing
 
 Loader: TypeAlias = Callable[[BackboneEntry, str], Any]
 """Loads a backbone, frozen, onto a device ("cpu", "cuda", "cuda:N")."""
@@ -130,8 +130,8 @@ def load_mae(entry: BackboneEntry, device: str) -> Any:
 def load_perceptual(entry: BackboneEntry, device: str) -> Any:
     """The pack's perceptual network, frozen."""
     _check_no_settings(entry)
-    from frostbench.plugins.devices import device_of
-    from frostbench.plugins.perceptual import Perceptual
+    from frostbench.plugins.backbones.devices import device_of
+    from frostbench.plugins.backbones.perceptual import Perceptual
 
     network = Perceptual.load(Path(entry.source))
     return network.eval().requires_grad_(False).to(device_of(device))

@@ -18,11 +18,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Attended, Failed
+from frostbench.plugins.contract.completions import Attended, Failed
+from frostbench.plugins.contract.prompts import Attend
 from frostbench.plugins.engine.forward import States
 from frostbench.plugins.engine.reader import padded
 from frostbench.plugins.engine.resolve import Item
-from frostbench.plugins.prompts import Attend
 
 NAME = "frostbench_rows"
 FAST = "sdpa"

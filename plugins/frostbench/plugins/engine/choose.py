@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Chosen, Failed
+from frostbench.plugins.contract.completions import Chosen, Failed
+from frostbench.plugins.contract.prompts import Choose
 from frostbench.plugins.engine.reader import Reader, Reading
 from frostbench.plugins.engine.resolve import Item
-from frostbench.plugins.prompts import Choose
 
 
 def choose(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Failed, Generated
+from frostbench.plugins.contract.completions import Failed, Generated
 from frostbench.plugins.engine.reader import Reader, Reading
 from frostbench.plugins.engine.resolve import Item
 from frostbench.plugins.engine.writer import Writer

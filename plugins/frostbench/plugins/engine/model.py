@@ -9,7 +9,8 @@ from dataclasses import replace
 import torch
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import (
+from frostbench.plugins.backbones.devices import Meter, is_out_of_memory, release_memory
+from frostbench.plugins.contract.completions import (
     Attended,
     Chosen,
     Completion,
@@ -18,7 +19,7 @@ from frostbench.plugins.completions import (
     Generated,
     Regressed,
 )
-from frostbench.plugins.devices import Meter, is_out_of_memory, release_memory
+from frostbench.plugins.contract.prompts import Attend, Choose, Generate, Prompt, Regress
 from frostbench.plugins.engine.attend import attend
 from frostbench.plugins.engine.choose import choose
 from frostbench.plugins.engine.forward import Forward, Logits, States
@@ -29,8 +30,7 @@ from frostbench.plugins.engine.regress import regress
 from frostbench.plugins.engine.resolve import Item, UnanswerableError, resolve
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import probe
-from frostbench.plugins.prompts import Attend, Choose, Generate, Prompt, Regress
-from frostbench.plugins.waves import describe
+from frostbench.plugins.host.errors import describe
 
 
 class ModelEngine:

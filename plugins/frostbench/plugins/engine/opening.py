@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from frostbench.plugins.contract.method import Backbones
 from frostbench.plugins.engine.frozen import FrozenEngine
 from frostbench.plugins.engine.settings import EngineSettings
-from frostbench.plugins.method import Backbones
-from frostbench.plugins.settings import read_settings
+from frostbench.plugins.host.settings import read_settings
 
 
 def open_engine(backbones: Backbones, settings: Mapping[str, object]) -> FrozenEngine:

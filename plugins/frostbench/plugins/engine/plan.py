@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from frostbench.plugins.contract.prompts import Regress
 from frostbench.plugins.engine.resolve import Item
-from frostbench.plugins.prompts import Regress
 
 
 def plan(items: Sequence[Item], most: Callable[[int], int], padding: float) -> list[list[int]]:

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Failed, Regressed
-from frostbench.plugins.devices import is_out_of_memory
+from frostbench.plugins.backbones.devices import is_out_of_memory
+from frostbench.plugins.contract.completions import Failed, Regressed
+from frostbench.plugins.contract.prompts import Regress
 from frostbench.plugins.engine.reader import Reader
 from frostbench.plugins.engine.resolve import Feed, Item, feed_identity
-from frostbench.plugins.prompts import Regress
-from frostbench.plugins.waves import describe
+from frostbench.plugins.host.errors import describe
 
 
 class FeedError(Exception):

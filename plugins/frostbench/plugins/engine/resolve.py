@@ -10,7 +10,8 @@ from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.lmm import LMM, Shown
-from frostbench.plugins.prompts import (
+from frostbench.plugins.contract.engine import Length
+from frostbench.plugins.contract.prompts import (
     Ask,
     Attend,
     Choose,
@@ -25,7 +26,7 @@ from frostbench.plugins.prompts import (
     Trie,
     Vectors,
 )
-from frostbench.plugins.waves import Length, describe
+from frostbench.plugins.host.errors import describe
 
 Part: TypeAlias = tuple[int, ...] | Tensor | Shown
 """What a segment becomes: token ids, embeddings `[n d]`, or a picture, seen when it is read."""

@@ -1,10 +1,10 @@
 """One prompt's answer while it is written, token by token."""
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.completions import Generated
+from frostbench.plugins.contract.completions import Generated
+from frostbench.plugins.contract.prompts import Generate, TokenSets, Trie
 from frostbench.plugins.engine.resolve import Item
 from frostbench.plugins.engine.trie import grow
-from frostbench.plugins.prompts import Generate, TokenSets, Trie
 
 
 class Writer:

@@ -13,18 +13,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frostbench.plugins.cards import REQUEST_TYPES, Card
-from frostbench.plugins.completions import Completion
-from frostbench.plugins.images import Image
+from frostbench.plugins.contract.cards import REQUEST_TYPES, Card
+from frostbench.plugins.contract.completions import Completion
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method, Tokens
+from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.contract.requests import Request, Restore, images_of
+from frostbench.plugins.contract.tokens import VisualTokens, join
+from frostbench.plugins.engine.waves import Outcome, drive
+from frostbench.plugins.host.errors import describe
 from frostbench.plugins.kit import toys
 from frostbench.plugins.kit.flaws import flaw
 from frostbench.plugins.kit.requests import pictures, requests
 from frostbench.plugins.kit.sameness import same
-from frostbench.plugins.method import Method, Tokens
-from frostbench.plugins.prompts import Prompt
-from frostbench.plugins.requests import Request, Restore, images_of
-from frostbench.plugins.tokens import VisualTokens, join
-from frostbench.plugins.waves import Engine, Outcome, describe, drive
 
 NEIGHBOURS = 3  # nearest words of each token that are asked for
 

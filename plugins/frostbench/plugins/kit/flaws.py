@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from frostbench.plugins.predictions import (
+from frostbench.plugins.contract.predictions import (
     Boxes,
     ImagePrediction,
     Masks,
@@ -14,7 +14,7 @@ from frostbench.plugins.predictions import (
     Reasoned,
     TextPrediction,
 )
-from frostbench.plugins.requests import Detect, Request, masks_asked, within
+from frostbench.plugins.contract.requests import Detect, Request, masks_asked, within
 
 KINDS: Mapping[str, type[Prediction]] = {
     "Classify": TextPrediction,

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
+from frostbench.plugins.contract.method import Method
 from frostbench.plugins.kit.conformance import CHECKS, Trial
-from frostbench.plugins.method import Method
 
 
 def conformance_tests(*methods: type[Method]) -> Callable[..., None]:

@@ -2,8 +2,8 @@
 
 import torch
 
-from frostbench.plugins.images import Image
-from frostbench.plugins.requests import (
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import (
     Answer,
     Caption,
     Classify,

@@ -55,11 +55,11 @@ METHOD = '''"""@NAME@: the mean colour of each cell, named."""
 
 import torch
 from frostbench.plugins import Card, Grid, Method, Setup, Text, VisualTokens, hookimpl
-from frostbench.plugins.discrete import DiscreteMethod, DiscretePrompting
-from frostbench.plugins.discrete.fingerprint import fingerprint
-from frostbench.plugins.discrete.language import Language
-from frostbench.plugins.discrete.lending import lend
-from frostbench.plugins.settings import read_settings
+from frostbench.plugins.parts.prompting import DiscreteMethod, DiscretePrompting
+from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
+from frostbench.plugins.parts.prompting.language import Language
+from frostbench.plugins.parts.prompting.token_map import lend
+from frostbench.plugins.host.settings import read_settings
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d

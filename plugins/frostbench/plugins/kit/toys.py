@@ -17,7 +17,7 @@ from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam
-from frostbench.plugins.waves import Engine
+from frostbench.plugins.contract.engine import Engine
 
 ROLES = ("llm", "clip", "mlm", "mae", "lmm", "sam")
 SEED = 20_240_617

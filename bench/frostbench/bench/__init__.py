@@ -1,0 +1,1 @@
+"""The machine between a command and a leaderboard."""

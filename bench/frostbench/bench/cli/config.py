@@ -1,0 +1,204 @@
+"""The configuration of a run: structured, overridable by key, read once."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+Settings = TypeVar("Settings")
+
+
+class UsageError(Exception):
+    """What a user asked for cannot be done; the message is one sentence that says what can."""
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How prompts are batched; see `frostbench.plugins.engine.EngineSettings`."""
+
+    name: str = "frozen"
+    token_budget: int | None = None
+    max_batch: int = 256
+    padding: float = 0.2
+    shared_prefix: int = 16
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Every key of `frostbench run`. Lists may be written `a,b` or `[a,b]`.
+
+    `limit` bounds the samples of each task and protocol; without it the suites' own `limits`
+    hold. `llm` puts another frozen language model in the place of the pack's: one that the pack
+    names beside it, a folder inside the pack, a local folder, or a hub id in the local cache.
+    `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings.
+    """
+
+    pack: str = "mini"
+    llm: str | None = None
+    suites: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    limit: int | None = None
+    limits: dict[str, int] = field(
+        default_factory=lambda: {
+            "understanding": 40,
+            "captioning": 50,
+            "restoration": 7,
+            "grounding": 12,
+        }
+    )
+    out: str = "runs/latest"
+    seed: int = 0
+    device: str = "cpu"
+    dtype: str | None = None  # of the language model; the pack's own without it
+    controls: bool = True
+    plugins: list[str] = field(default_factory=list)
+    cache: str = ""  # folder of kept visual tokens; the user's cache folder without it
+    chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
+    gallery: int = 8  # samples of each task whose pictures and words are kept
+    retry_failed: bool = False  # try samples again that failed before
+    quiet: bool = False
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    method: dict[str, Any] = field(default_factory=dict)
+    task: dict[str, Any] = field(default_factory=dict)
+    metric_weights: dict[str, str] = field(default_factory=dict)  # alex, vgg, inception-v3-pt
+
+
+@dataclass(frozen=True)
+class LeaderboardConfig:
+    """Keys of `frostbench leaderboard RUN...`."""
+
+    out: str = "leaderboard"
+    title: str = "frostbench leaderboard"
+
+
+@dataclass(frozen=True)
+class LookConfig:
+    """Keys of `frostbench look IMAGE`; `method=NAME` is short for `methods=[NAME]`."""
+
+    methods: list[str] = field(default_factory=lambda: ["v2l"])
+    pack: str = "mini"
+    llm: str | None = None  # another language model, as for a run
+    out: str | None = "look.html"  # out= writes no page
+    words: int = 5  # nearest to each token, on the page
+    device: str = "cpu"
+    plugins: list[str] = field(default_factory=list)
+    method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY=VALUE
+
+
+@dataclass(frozen=True)
+class VerifyConfig:
+    """Keys of `frostbench verify RUN`."""
+
+    samples: int = 20  # samples computed again
+    seed: int = 0
+    plugins: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Keys of `frostbench train [PART...]`."""
+
+    pack: str = "mini"  # a pack by name, or the folder of one in the making
+    scratch: str = "scratch"
+    device: str = "cpu"
+    seed: int = 0
+    threads: int = 0  # of this process; 0 leaves torch's default
+    again: bool = False  # train parts that are already there
+    plugins: list[str] = field(default_factory=list)
+    recipe: dict[str, Any] = field(default_factory=dict)  # recipe.NAME.KEY=VALUE
+
+
+@dataclass(frozen=True)
+class PluginConfig:
+    """Keys of commands that only look plugins up."""
+
+    plugins: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NewPluginConfig:
+    """Keys of `frostbench new-plugin NAME`."""
+
+    out: str = "."
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate plain words from `key=value` words."""
+    plain = [word for word in words if "=" not in word]
+    return plain, [word for word in words if "=" in word]
+
+
+def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
+    """The settings object after a `config=FILE` and `key=value` words, checked.
+
+    Raises:
+        UsageError: a key, value or file is wrong; the message says what there is.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+    files = [word.partition("=")[2] for word in overrides if word.startswith("config=")]
+    words = [_as_list(schema, word) for word in overrides if not word.startswith("config=")]
+    try:
+        config = OmegaConf.structured(schema)
+        for file in files:
+            if not Path(file).is_file():
+                raise UsageError(f"config={file}: there is no such file.")
+            config = OmegaConf.merge(config, OmegaConf.load(file))
+        config = OmegaConf.merge(config, OmegaConf.from_dotlist(words))
+        return typing.cast(Settings, OmegaConf.to_object(config))
+    except ConfigKeyError as error:
+        raise UsageError(_unknown_key(schema, error)) from error
+    except OmegaConfBaseException as error:
+        first = str(error).splitlines()[0]
+        raise UsageError(f"{error.full_key or 'configuration'}: {first}.") from error
+    except Exception as error:  # YAML's own errors have no common base here
+        if isinstance(error, UsageError):
+            raise
+        lines = " ".join(str(error).split())
+        raise UsageError(f"cannot read the configuration: {lines}.") from error
+
+
+def keys_of(schema: type) -> list[str]:
+    """All keys with dots, as they are written on the command line."""
+    keys = []
+    for item in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(item.type) and isinstance(item.type, type):
+            keys += [f"{item.name}.{key}" for key in keys_of(item.type)]
+        else:
+            keys.append(item.name)
+    return keys
+
+
+def own_settings(tree: Mapping[str, Any], name: str, kind: str) -> Mapping[str, Any]:
+    """The settings under `method.NAME` or `task.NAME`.
+
+    Raises:
+        UsageError: a plain value stands where settings should.
+    """
+    value = tree.get(name, {})
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{kind}.{name}={value!r}: write {kind}.{name}.KEY=VALUE.")
+    return value
+
+
+def _as_list(schema: type, word: str) -> str:
+    """Write `methods=v2l,vqgan` as `methods=[v2l,vqgan]` where the key is a list."""
+    key, _, value = word.partition("=")
+    lists = {item.name for item in dataclasses.fields(schema) if str(item.type).startswith("list[")}
+    if key in lists and not value.startswith("["):
+        return f"{key}=[{value}]"
+    return word
+
+
+def _unknown_key(schema: type, error: Exception) -> str:
+    import difflib
+
+    key = str(getattr(error, "full_key", "") or error)
+    keys = keys_of(schema)
+    near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"no key named {key!r}; there are {', '.join([*keys, 'config'])}.{guess}"

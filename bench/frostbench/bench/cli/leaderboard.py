@@ -1,0 +1,20 @@
+"""`frostbench leaderboard`: what users publish from runs."""
+
+from pathlib import Path
+
+from frostbench.bench.cli.config import LeaderboardConfig, UsageError, read_config, split_words
+
+
+def leaderboard_command(words: list[str]) -> int:
+    """Write leaderboard.json, leaderboard.md, leaderboard.csv and index.html."""
+    plain, overrides = split_words(words)
+    config = read_config(LeaderboardConfig, overrides)
+    if not plain:
+        raise UsageError("of which run? frostbench leaderboard RUN... out=DIR.")
+    from frostbench.bench.leaderboard import build, write
+    from frostbench.bench.store.reader import open_run
+
+    runs = [open_run(Path(folder)) for folder in plain]
+    write(build(runs), runs, Path(config.out), title=config.title)
+    print(f"{config.out}/index.html, leaderboard.json, leaderboard.md, leaderboard.csv")
+    return 0

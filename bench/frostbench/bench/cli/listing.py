@@ -1,0 +1,141 @@
+"""`frostbench list`: what is installed. Reads cards; loads no weights and no torch."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from frostbench.bench.cli.config import PluginConfig, read_config, split_words
+from frostbench.plugins.host.errors import missing
+from frostbench.plugins.host.packs import read_pack
+from frostbench.plugins.host.registry import Host, Registered
+
+
+def list_command(words: list[str]) -> int:
+    """Print what is installed, of one kind or of all."""
+    as_json = "--json" in words
+    plain, overrides = split_words([word for word in words if word != "--json"])
+    host = Host(read_config(PluginConfig, overrides).plugins)
+    for problem in host.problems:
+        print(f"frostbench: {problem}", file=sys.stderr)
+    for kind in plain:
+        if kind not in KINDS:
+            raise LookupError(missing("kind", kind, KINDS))
+    kinds = plain or list(KINDS)
+    found = {kind: KINDS[kind](host) for kind in kinds}
+    if as_json:
+        print(json.dumps(found, indent=2, default=sorted))
+        return 0
+    for kind, entries in found.items():
+        print(f"{kind} ({len(entries)})")
+        width = max((len(entry["name"]) for entry in entries), default=0)
+        for entry in entries:
+            detail = entry.get("summary") or entry.get("plugin", "")
+            print(f"  {entry['name']:<{width}}  {detail}".rstrip())
+            for role, names in entry.get("alternatives", {}).items():
+                print(f"  {'':<{width}}  {role}={'|'.join(names)} in place of its own")
+    return 0
+
+
+def _methods(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "version": item.card.version,
+            "paper": item.card.paper,
+            "capabilities": sorted(item.card.capabilities),
+            "reasons": dict(item.card.reasons),
+            "controls": list(item.card.controls),
+            "backbones": list(item.card.backbones),
+            "trained": list(item.card.trained),
+            "trained_on": item.card.trained_on,
+            "plugin": item.plugin,
+            "file": item.file,
+        }
+        for name, item in host.methods.items()
+    ]
+
+
+def _tasks(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "suite": item.card.suite,
+            "request_type": item.card.request_type,
+            "protocols": list(item.card.protocols),
+            "levels": list(item.card.levels),
+            "variants": list(item.card.variants),
+            "metrics": list(item.card.metrics),
+            "ranks_by": item.card.ranks_by,
+            "controls": list(item.card.controls),
+            "plugin": item.plugin,
+        }
+        for name, item in host.tasks.items()
+    ]
+
+
+def _suites(host: Host) -> list[dict[str, Any]]:
+    suites: dict[str, list[str]] = {}
+    for name, item in host.tasks.items():
+        suites.setdefault(item.card.suite, []).append(name)
+    return [
+        {"name": suite, "summary": ", ".join(tasks), "tasks": tasks}
+        for suite, tasks in sorted(suites.items())
+    ]
+
+
+def _packs(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "folder": item.card.folder,
+            "alternatives": _alternatives(Path(item.card.folder)),
+            "plugin": item.plugin,
+        }
+        for name, item in host.packs.items()
+    ]
+
+
+def _alternatives(folder: Path) -> dict[str, list[str]]:
+    """Names that can take a backbone's place, by role; none where there is no pack yet."""
+    try:
+        pack = read_pack(folder)
+    except ValueError:
+        return {}
+    return {role: sorted(others) for role, others in pack.alternatives.items()}
+
+
+def _recipes(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "needs": list(item.card.needs),
+            "plugin": item.plugin,
+        }
+        for name, item in host.recipes.items()
+    ]
+
+
+def _named(items: Callable[[Host], Mapping[str, Registered[str]]]) -> Callable[[Host], Any]:
+    def entries(host: Host) -> list[dict[str, Any]]:
+        return [{"name": name, "plugin": item.plugin} for name, item in items(host).items()]
+
+    return entries
+
+
+KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
+    "methods": _methods,
+    "suites": _suites,
+    "tasks": _tasks,
+    "metrics": _named(lambda host: host.metrics),
+    "packs": _packs,
+    "datasets": _named(lambda host: host.datasets),
+    "backbones": _named(lambda host: host.backbones),
+    "engines": _named(lambda host: host.engines),
+    "recipes": _recipes,
+}

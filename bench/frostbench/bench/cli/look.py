@@ -1,0 +1,101 @@
+"""`frostbench look`: a picture in a method's words."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frostbench.bench.cli.config import LookConfig, RunConfig, UsageError, read_config, split_words
+from frostbench.plugins.host.errors import PluginError
+from frostbench.plugins.host.registry import Host
+
+if TYPE_CHECKING:
+    from frostbench.bench.runner.plan import PlannedMethod
+    from frostbench.plugins.contract.method import Method
+
+
+def look_command(words: list[str]) -> int:
+    """Print the words of one picture, and write the page that shows them on it."""
+    plain, overrides = split_words(words)
+    config = read_config(LookConfig, [_as_methods(word) for word in overrides])
+    out = _checked(plain, config)
+    host = Host(config.plugins)
+    for problem in host.problems:
+        print(f"frostbench: {problem}", file=sys.stderr)
+
+    from rich.console import Console
+
+    from frostbench.bench.cli.assemble import (
+        choose_methods,
+        find_pack,
+        open_backbones,
+        open_engine,
+        plan_method,
+    )
+    from frostbench.bench.look.image import find_picture
+    from frostbench.bench.look.page import page
+    from frostbench.bench.look.reading import read
+    from frostbench.bench.look.terminal import show
+
+    run = RunConfig(
+        pack=config.pack,
+        llm=config.llm,
+        methods=list(dict.fromkeys(config.methods)),
+        device=config.device,
+        plugins=config.plugins,
+        method=config.method,
+    )
+    pack = find_pack(run.pack, host)
+    chosen = choose_methods(run, host, pack)
+    seen = find_picture(plain[0], pack)
+    backbones = open_backbones(run, host, pack)
+    engine = open_engine(run, host, backbones)
+    methods = [_built(plan_method(run, pack, backbones, item)) for item in chosen]
+    readings = [read(method, seen.image, config.words, engine) for method in methods]
+    if out is not None:  # written before anything is printed, to a reader that may leave
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page(seen, readings), encoding="utf-8")
+    show(Console(highlight=False), seen, readings)
+    if out is not None:
+        print(f"\n{out}: the words on the picture, the nearest to each, and reconstructions")
+    return 0
+
+
+def _checked(plain: list[str], config: LookConfig) -> Path | None:
+    """The file of the page.
+
+    Raises:
+        UsageError: no picture or several are named, or the page is no page.
+    """
+    if len(plain) != 1:
+        raise UsageError(
+            "look at one picture: frostbench look IMAGE, where IMAGE is a file, or one of the "
+            "pack's pictures: portrait:NAME, scene:NUMBER, photo:NUMBER."
+        )
+    if config.words < 1:
+        raise UsageError(f"words={config.words}: at least one word is nearest to each token.")
+    if not config.out:
+        return None
+    out = Path(config.out)
+    if out.suffix.lower() not in {".html", ".htm"}:
+        raise UsageError(f"out={config.out}: the page is a file; give it a name like look.html.")
+    return out
+
+
+def _built(planned: "PlannedMethod") -> "Method":
+    """The method; what an author's code raised is said with its name."""
+    from frostbench.plugins.host.errors import describe
+
+    try:
+        return planned.build()
+    except (ValueError, OSError, PluginError):
+        raise
+    except Exception as error:
+        if isinstance(error, LookupError) and not isinstance(error, KeyError):
+            raise
+        raise PluginError(f"method {planned.card.name!r}, build: {describe(error)}") from error
+
+
+def _as_methods(word: str) -> str:
+    """`method=v2l`, as one says for one method, is `methods=v2l`."""
+    key, _, value = word.partition("=")
+    return f"methods={value}" if key == "method" else word

@@ -1,0 +1,155 @@
+"""The entry point: commands, their help, and how errors end."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: where it is implemented, how it is written, and what it does."""
+
+    target: str
+    usage: str
+    summary: str
+    details: str = ""
+
+
+COMMANDS = {
+    "list": Command(
+        "listing:list_command",
+        "list [KIND] [--json]",
+        "Show methods, tasks, metrics, packs, data sets, backbones, engines, recipes.",
+        "KIND is one of methods, suites, tasks, metrics, packs, datasets, backbones, engines,\n"
+        "recipes. plugins=[FILE.py] adds single-file plugins.",
+    ),
+    "run": Command(
+        "run:run_command",
+        "run [KEY=VALUE ...]",
+        "Run methods on suites; resumes where it was stopped.",
+        "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
+        "chunk gallery quiet retry_failed config=FILE, limits.SUITE=N, engine.token_budget,\n"
+        "method.NAME.KEY, task.NAME.KEY, metric_weights.NETWORK=FILE. Lists: a,b or [a,b].\n\n"
+        "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
+        "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
+        "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
+    ),
+    "show": Command(
+        "show:show_command",
+        "show RUN",
+        "Print a run's tables: values, intervals, ranks, controls, failures.",
+    ),
+    "leaderboard": Command(
+        "leaderboard:leaderboard_command",
+        "leaderboard RUN... [out=DIR]",
+        "Write leaderboard.json, .md, .csv and index.html from one run or several.",
+    ),
+    "look": Command(
+        "look:look_command",
+        "look IMAGE [method=NAME] [KEY=VALUE ...]",
+        "Show a picture in a method's words, here and on a page.",
+        "IMAGE is a picture file, or one that the pack makes: portrait:NAME (portrait:NAME/3 is\n"
+        "the fourth), scene:NUMBER, photo:NUMBER. Keys: methods pack llm out words device\n"
+        "plugins, method.NAME.KEY. words=N nearest words are shown for each token; out= writes\n"
+        "no page.\n\n"
+        "  frostbench look cat.jpg\n"
+        '  frostbench look "portrait:red apple" methods=v2l,vqgan out=apple.html',
+    ),
+    "score": Command(
+        "score:score_command",
+        "score RUN",
+        "Score a finished run again from what it stored; needs no method and no LLM.",
+    ),
+    "verify": Command(
+        "verify:verify_command",
+        "verify RUN [samples=N] [seed=S]",
+        "Recompute a sample of a run and say whether it holds.",
+    ),
+    "check": Command(
+        "check:check_command",
+        "check METHOD [plugins=[FILE.py]]",
+        "Run the conformance kit over a method.",
+    ),
+    "train": Command(
+        "train:train_command",
+        "train [PART...] [KEY=VALUE ...]",
+        "Train the parts of a pack that are missing, in order; resumes.",
+        "Keys: pack scratch device seed threads again plugins, recipe.PART.KEY=VALUE.",
+    ),
+    "new-plugin": Command(
+        "new_plugin:new_plugin_command",
+        "new-plugin NAME [out=DIR]",
+        "Write a small working plugin package to start from.",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it ended well, 1 when something failed, 2 on wrong usage."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(_help())
+        return 0 if words else 2
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"frostbench {version('frostbench')}")
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        from frostbench.plugins.host.errors import missing
+
+        return _complain(missing("command", name, COMMANDS), 2)
+    command = COMMANDS[name]
+    if any(word in {"-h", "--help"} for word in rest):
+        print(f"usage: frostbench {command.usage}\n\n{command.summary}")
+        if command.details:
+            print(f"\n{command.details}")
+        return 0
+    return _call(command, rest)
+
+
+def _call(command: Command, words: list[str]) -> int:
+    from frostbench.bench.cli.config import UsageError
+    from frostbench.bench.store.atomic import StoreError
+    from frostbench.plugins.host.errors import PluginError
+
+    # Advice on faster kernels is not for the reader of a progress bar.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    module, _, function = command.target.partition(":")
+    try:
+        run = getattr(importlib.import_module(f"frostbench.bench.cli.{module}"), function)
+        return int(run(words))
+    except (UsageError, LookupError) as error:
+        return _complain(str(error.args[0]) if error.args else repr(error), 2)
+    except (PluginError, StoreError, ValueError, OSError) as error:
+        if os.environ.get("FROSTBENCH_TRACEBACK"):
+            raise
+        return _complain(str(error), 1)
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return _complain("interrupted; the same command goes on from here.", 130)
+
+
+def _complain(sentence: str, status: int) -> int:
+    print(f"frostbench: {sentence}", file=sys.stderr)
+    return status
+
+
+def _help() -> str:
+    width = max(len(command.usage) for command in COMMANDS.values())
+    lines = [f"  {command.usage:<{width}}  {command.summary}" for command in COMMANDS.values()]
+    return "\n".join(
+        [
+            "frostbench: frozen-model vision methods on equal terms.",
+            "",
+            "usage: frostbench COMMAND ...",
+            "",
+            *lines,
+            "",
+            "frostbench COMMAND --help says more. FROSTBENCH_TRACEBACK=1 shows where errors arise.",
+        ]
+    )

@@ -1,0 +1,18 @@
+"""`frostbench new-plugin`: a small working plugin to start from."""
+
+from pathlib import Path
+
+from frostbench.bench.cli.config import NewPluginConfig, UsageError, read_config, split_words
+
+
+def new_plugin_command(words: list[str]) -> int:
+    """Write a package with a working method, its tests and its entry point."""
+    plain, overrides = split_words(words)
+    config = read_config(NewPluginConfig, overrides)
+    if len(plain) != 1:
+        raise UsageError("frostbench new-plugin takes one NAME.")
+    from frostbench.plugins.kit.new_plugin import write
+
+    folder = write(plain[0], Path(config.out))
+    print(f"{folder}: install it with pip install -e {folder}, then frostbench check {plain[0]}")
+    return 0

@@ -1,0 +1,45 @@
+"""`frostbench run`: methods on suites, into a folder that can be resumed."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from frostbench.bench.cli.config import RunConfig, UsageError, read_config, split_words
+from frostbench.plugins.host.registry import Host
+
+if TYPE_CHECKING:
+    from frostbench.bench.store.reader import StoredRun
+
+
+def run_command(words: list[str]) -> int:
+    """Run or resume; 0 when all samples were scored, 1 when some failed."""
+    plain, overrides = split_words(words)
+    if plain:
+        raise UsageError(f"run takes KEY=VALUE words, not {plain[0]!r}; see frostbench run --help.")
+    config = read_config(RunConfig, overrides)
+    host = Host(config.plugins)
+    for problem in host.problems:
+        print(f"frostbench: {problem}", file=sys.stderr)
+
+    from frostbench.bench.cli.assemble import assemble
+    from frostbench.bench.runner.progress import progress_for
+    from frostbench.bench.runner.run import run
+
+    stored = run(assemble(config, host), progress_for(sys.stderr, quiet=config.quiet))
+    for failure in stored.manifest["failures"]:
+        print(f"frostbench: {failure['error']}", file=sys.stderr)
+    if not config.quiet:
+        print(_summary(stored))
+    return 1 if stored.failed else 0
+
+
+def _summary(stored: "StoredRun") -> str:
+    """One line on what the run did, and what to look at next."""
+    tokenizer = stored.manifest["last_session"]["tokenizer"]
+    counts = ", ".join(
+        f"{name}: {entry['images']} pictures through the tokenizer, {entry['cached']} kept"
+        for name, entry in sorted(tokenizer.items())
+    )
+    folder = stored.folder
+    return (
+        f"{folder}: {stored.manifest['status']}. {counts or 'no tokens'}. frostbench show {folder}"
+    )

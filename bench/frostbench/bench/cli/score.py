@@ -1,0 +1,38 @@
+"""`frostbench score`: score a finished run again from what it stored."""
+
+import sys
+from pathlib import Path
+
+from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.plugins.host.registry import Host
+
+
+def score_command(words: list[str]) -> int:
+    """Compute every score again; only metric networks are loaded."""
+    plain, overrides = split_words(words)
+    files = read_config(PluginConfig, overrides).plugins
+    if len(plain) != 1:
+        raise UsageError("score one run: frostbench score RUN.")
+    from frostbench.bench.cli.stored import config_of
+    from frostbench.bench.runner.rescore import score
+    from frostbench.bench.store.reader import open_run
+
+    folder = Path(plain[0])
+    stored = open_run(folder)
+    config = config_of(stored)
+    host = Host([*config.plugins, *files])
+
+    from frostbench.bench.cli.assemble import find_pack, open_backbones, open_metrics
+
+    pack = find_pack(config.pack, host)
+    backbones = open_backbones(config, host, pack)
+    names = [name for task in stored.manifest["tasks"].values() for name in task["metrics"]]
+    result = score(folder, open_metrics(config, host, backbones, names))
+    print(f"{folder}: {result.samples} samples scored again")
+    for metric, (count, most) in result.changed.items():
+        print(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
+    for metric in result.missing:
+        print(f"  {metric}: left as it was, for want of the metric")
+    for sentence in result.failed:
+        print(f"frostbench: {sentence}", file=sys.stderr)
+    return 1 if result.failed else 0

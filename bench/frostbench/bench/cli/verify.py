@@ -1,0 +1,38 @@
+"""`frostbench verify`: does a run hold?"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from frostbench.bench.cli.config import UsageError, VerifyConfig, read_config, split_words
+from frostbench.plugins.host.registry import Host
+
+
+def verify_command(words: list[str]) -> int:
+    """Recompute a sample of a run and compare; 1 when something does not hold."""
+    plain, overrides = split_words(words)
+    config = read_config(VerifyConfig, overrides)
+    if len(plain) != 1:
+        raise UsageError("verify one run: frostbench verify RUN.")
+    from frostbench.bench.cli.stored import config_of
+    from frostbench.bench.runner.progress import progress_for
+    from frostbench.bench.runner.verify import verify
+    from frostbench.bench.store.reader import open_run
+
+    folder = Path(plain[0])
+    stored = dataclasses.replace(config_of(open_run(folder)), out=str(folder))
+    host = Host([*stored.plugins, *config.plugins])
+
+    from frostbench.bench.cli.assemble import assemble
+
+    report = verify(
+        assemble(stored, host),
+        config.samples,
+        config.seed,
+        progress=progress_for(sys.stderr, quiet=stored.quiet),
+    )
+    for check in report.checks:
+        print(f"{'holds' if check.holds else 'DOES NOT HOLD'}  {check.name}: {check.detail}")
+    outcome = "holds" if report.holds else "does not hold"
+    print(f"{folder} {outcome}; {report.samples} samples were computed again.")
+    return 0 if report.holds else 1

@@ -1,0 +1,12 @@
+"""The leaderboard: what users publish from runs.
+
+`build` turns stored runs into rows with intervals and rank ranges, `write` lays them out as
+`leaderboard.json`, Markdown, CSV and a static page that opens from disk.
+"""
+
+from frostbench.bench.leaderboard.build import build
+from frostbench.bench.leaderboard.rows import Cost, Leaderboard, Row, Verdict
+from frostbench.bench.leaderboard.stored import StoredRun
+from frostbench.bench.leaderboard.write import write
+
+__all__ = ["Cost", "Leaderboard", "Row", "StoredRun", "Verdict", "build", "write"]

@@ -1,0 +1,281 @@
+"""From stored records to rows: values, intervals, rank ranges, and verdicts against controls."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from frostbench.bench.leaderboard.preservation import preserved
+from frostbench.bench.leaderboard.reported import reported
+from frostbench.bench.leaderboard.rows import Cost, Leaderboard, Row, Verdict
+from frostbench.bench.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
+from frostbench.bench.leaderboard.swap import language_models
+from frostbench.bench.statistics import (
+    Bootstrap,
+    Column,
+    Frechet,
+    Means,
+    Pooled,
+    difference,
+    rank_ranges,
+)
+from frostbench.bench.store.records import Record
+
+CEILINGS = ("ceiling", "oracle_box", "bare_lmm")
+"""Controls that a method is not meant to beat: what it could reach, and what it stands on."""
+
+Who: TypeAlias = tuple[str | None, str | None]
+Arena: TypeAlias = tuple[str, str, str | None, str, str, str | None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row with the column behind it, None where it has no value."""
+
+    row: Row
+    column: Column | None
+    metric: MetricInfo
+    ranks: bool
+
+    @property
+    def arena(self) -> Arena:
+        """Entries of one arena are ranked together."""
+        row = self.row
+        return row.suite, row.task, row.protocol, row.metric, row.identity or "", row.llm
+
+
+def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Leaderboard:
+    """The leaderboard of one or more runs; the same records give the same numbers.
+
+    Rows are ranked together across runs where task, settings, data, seed, language model and the
+    metric's identity agree, on the samples that both scored. A method that stands in several runs
+    has a row for each.
+
+    Raises:
+        ValueError: there is no run, or a manifest lacks what the leaderboard needs.
+    """
+    if not runs:
+        raise ValueError("a leaderboard needs at least one run; there is none.")
+    settings = bootstrap or Bootstrap()
+    manifests = [Manifest.of(run.manifest) for run in runs]
+    models = language_models([run.manifest for run in runs])
+    entries: list[Entry] = []
+    for number, (run, manifest) in enumerate(zip(runs, manifests, strict=True), start=1):
+        entries += (
+            replace(entry, row=replace(entry.row, llm=models[number - 1]))
+            for entry in _entries(number, run, manifest, settings)
+        )
+    ranked = _ranked(entries, settings)
+    methods = {method for manifest in manifests for method in manifest.methods}
+    return Leaderboard(
+        rows=(*ranked, *(row for row in reported() if row.method in methods)),
+        verdicts=tuple(_verdicts(entries, settings)),
+        manifests=tuple(run.manifest for run in runs),
+        bootstrap=settings,
+        preserved=preserved(runs),
+    )
+
+
+def _entries(
+    number: int, run: StoredRun, manifest: Manifest, bootstrap: Bootstrap
+) -> Iterable[Entry]:
+    found: dict[tuple[str, str | None], dict[Who, list[Record]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for record in run.records():
+        found[record.task, record.protocol][record.row].append(record)
+    for task in manifest.tasks.values():
+        for protocol in task.protocols:
+            rows = found.get((task.name, protocol), {})
+            missing = [(method, None) for method in manifest.methods if (method, None) not in rows]
+            for who in sorted([*rows, *missing], key=_order):
+                records = sorted(rows.get(who, []), key=lambda record: record.sample)
+                for name in task.metrics if records else (task.ranks_by,):
+                    metric = manifest.metrics[name]
+                    place = _Place(number, run, manifest, task, protocol, metric)
+                    yield _entry(place, who, records, bootstrap)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an entry belongs."""
+
+    number: int
+    run: StoredRun
+    manifest: Manifest
+    task: TaskInfo
+    protocol: str | None
+    metric: MetricInfo
+
+
+def _entry(place: _Place, who: Who, records: Sequence[Record], bootstrap: Bootstrap) -> Entry:
+    method, control = who
+    task, metric = place.task, place.metric
+    scored = [record for record in records if _is_scored(record, metric)]
+    column = _column(place.run, scored, metric) if scored else None
+    estimate = column.estimate(bootstrap) if column is not None else None
+    row = Row(
+        kind="control" if control else "measured",
+        method=_label(method, control),
+        suite=task.suite,
+        task=task.name,
+        protocol=place.protocol,
+        metric=metric.id,
+        value=estimate.value if estimate else None,
+        low=estimate.low if estimate else None,
+        high=estimate.high if estimate else None,
+        samples=len(scored),
+        failed=len(records) - len(scored),
+        cost=_cost(scored),
+        reason=None if estimate else _reason(place, method, records, scored),
+        control=control,
+        of=method if control else None,
+        run=place.number,
+        identity=place.manifest.identity(task, metric),
+        adapter=control is None and place.manifest.has_adapter(method, task.name),
+    )
+    return Entry(row, column if estimate else None, metric, metric.id == task.ranks_by)
+
+
+def _is_scored(record: Record, metric: MetricInfo) -> bool:
+    """Whether the metric has something of this sample; what is infinite or NaN is no score."""
+    if record.status != "scored":
+        return False
+    if metric.of_sets:
+        return metric.id in record.features
+    if metric.pooling is not None:
+        return metric.id in record.counts
+    return math.isfinite(record.scores.get(metric.id, math.nan))
+
+
+def _column(run: StoredRun, records: Sequence[Record], metric: MetricInfo) -> Column:
+    if metric.pooling is not None:
+        return Pooled.of(
+            [(record.sample, record.cluster, record.counts[metric.id]) for record in records],
+            metric.pooling,
+            metric.bounds,
+        )
+    if not metric.of_sets:
+        return Means.of(
+            [(record.sample, record.cluster, record.scores[metric.id]) for record in records],
+            metric.bounds,
+        )
+    entries = []
+    for record in records:
+        prediction, target = (run.array(hash) for hash in record.features[metric.id])
+        entries.append((record.sample, record.cluster, prediction.ravel(), target.ravel()))
+    return Frechet.of(entries)
+
+
+def _cost(records: Sequence[Record]) -> Cost | None:
+    if not records:
+        return None
+    costs = [record.cost for record in records]
+    peaks = [cost.peak_bytes for cost in costs if cost.peak_bytes is not None]
+    joules = [cost.joules for cost in costs if cost.joules is not None]
+    return Cost(
+        seconds=math.fsum(cost.seconds for cost in costs) / len(costs),
+        prompt_tokens=sum(cost.prompt_tokens for cost in costs) / len(costs),
+        generated_tokens=sum(cost.generated_tokens for cost in costs) / len(costs),
+        peak_bytes=max(peaks, default=None),
+        joules=math.fsum(joules) / len(joules) if joules else None,
+    )
+
+
+def _reason(
+    place: _Place, method: str | None, records: Sequence[Record], scored: Sequence[Record]
+) -> str:
+    """Why there is no value."""
+    raw = place.manifest.raw
+    if scored and place.metric.pooling is not None:
+        return f"the counts of {len(scored)} scored samples sum to no value of {place.metric.id}."
+    if scored:
+        return f"{len(scored)} scored sample is too few for {place.metric.id}."
+    if records:
+        errors = sorted({record.error for record in records if record.error})
+        first = f": {errors[0]}" if errors else f": none has a score under {place.metric.id}."
+        return f"all {len(records)} samples failed{first}"
+    dash = place.manifest.dashes().get((method or "", place.task.name))
+    if dash:
+        return dash
+    about = raw["methods"].get(method, {})
+    if about.get("status") == "failed":
+        return f"the method failed: {about.get('error') or 'it does not say why.'}"
+    return f"no sample is stored; the run is {raw.get('status', 'unfinished')}."
+
+
+def _ranked(entries: Sequence[Entry], bootstrap: Bootstrap) -> list[Row]:
+    """The rows with their ranks, arena by arena in the order in which the runs name them."""
+    arenas: dict[Arena, list[int]] = defaultdict(list)
+    for index, entry in enumerate(entries):
+        arenas[entry.arena].append(index)
+    rows: list[Row] = []
+    for members in arenas.values():
+        columns: dict[int, Column] = {}
+        for index in members:
+            column = entries[index].column
+            if column is not None and entries[index].row.kind == "measured":
+                columns[index] = column
+        better = entries[members[0]].metric.higher_is_better
+        ranks = rank_ranges(columns, higher_is_better=better, bootstrap=bootstrap)
+        for index in members:
+            rank, entry = ranks.get(index), entries[index]
+            leads = rank is not None and rank.high == 1 and len(ranks) > 1
+            best = leads and not entry.metric.neutral
+            rows.append(replace(entry.row, rank=rank if entry.ranks else None, best=best))
+    return rows
+
+
+def _verdicts(entries: Sequence[Entry], bootstrap: Bootstrap) -> Iterable[Verdict]:
+    """Each method against each of its controls but the ceiling, within its own run."""
+    ranking = [entry for entry in entries if entry.ranks and entry.column is not None]
+    controls: Mapping[tuple[int | None, Arena], list[Entry]] = defaultdict(list)
+    for entry in ranking:
+        if entry.row.control and entry.row.control not in CEILINGS:
+            controls[entry.row.run, entry.arena].append(entry)
+    for entry in ranking:
+        if entry.row.kind != "measured":
+            continue
+        for control in controls[entry.row.run, entry.arena]:
+            if control.row.of in (None, entry.row.method):
+                verdict = _verdict(entry, control, bootstrap)
+                if verdict:
+                    yield verdict
+
+
+def _verdict(entry: Entry, control: Entry, bootstrap: Bootstrap) -> Verdict | None:
+    if entry.column is None or control.column is None:
+        return None
+    found = difference(entry.column, control.column, bootstrap)
+    if found is None:
+        return None
+    turn = 1 if entry.metric.higher_is_better else -1
+    low, high = (found.low, found.high) if turn == 1 else (found.high, found.low)
+    row = entry.row
+    return Verdict(
+        method=row.method,
+        control=control.row.control or "",
+        suite=row.suite,
+        task=row.task,
+        protocol=row.protocol,
+        metric=row.metric,
+        run=row.run or 1,
+        difference=turn * found.value,
+        low=None if low is None else turn * low,
+        high=None if high is None else turn * high,
+        samples=found.samples,
+        outcome=("loses", "ties", "beats")[1 + turn * found.sign],
+    )
+
+
+def _label(method: str | None, control: str | None) -> str:
+    if control is None:
+        return method or ""
+    return control if method is None else f"{control}[{method}]"
+
+
+def _order(who: Who) -> tuple[bool, str, str]:
+    """Methods first by name, then controls by name, those without a method before the others."""
+    method, control = who
+    return control is not None, control or "", method or ""

@@ -1,0 +1,306 @@
+"""The gallery: what went in, what came out, what was right, side by side."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frostbench.bench.leaderboard.build import CEILINGS
+from frostbench.bench.leaderboard.numbers import format_of, readable
+from frostbench.bench.leaderboard.outlines import box_outline, outline
+from frostbench.bench.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
+from frostbench.bench.leaderboard.words import Words, words_of
+from frostbench.bench.statistics import pooled_value
+from frostbench.bench.store.masks import masks_of
+from frostbench.bench.store.records import Record, Stored
+
+SAMPLES = 6  # of each task and protocol, the first by id
+SIDE_BY_SIDE = 2  # of protocols that show the same pictures, harder or in another way
+COLOURS = 6  # that phrases take in turn
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An outline over a picture: the path, the colour's number, and whether it fills what it holds.
+
+    `true` is one that is right where nothing else says so: it is drawn dashed.
+    """
+
+    path: str
+    colour: int
+    filled: bool = True
+    true: bool = False
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of what was asked; a phrase has the colour of its mask."""
+
+    text: str
+    colour: int | None = None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a strip, or the reason why there is none.
+
+    `drawn` lies over the picture, whose height and width are `size`.
+    """
+
+    label: str
+    role: str  # "given", "method", "control", "target"
+    picture: str | None
+    note: str = ""
+    drawn: tuple[Drawn, ...] = ()
+    size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one method or control answered in words."""
+
+    label: str
+    is_control: bool
+    text: str
+    right: bool | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The words that the image became for one method, and the picture that they lie on."""
+
+    method: str
+    words: tuple[Words, ...]
+    picture: str | None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One sample: its pictures, or its picture with answers, and its words.
+
+    `asked` is what the request says of the picture, phrases apart.
+    """
+
+    sample: str
+    tiles: tuple[Tile, ...]
+    target: str | None
+    answers: tuple[Said, ...]
+    readings: tuple[Reading, ...]
+    asked: tuple[Piece, ...] = ()
+
+    @property
+    def outlined(self) -> bool:
+        """Whether masks lie over its pictures."""
+        return any(tile.drawn for tile in self.tiles)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The strips of one task and protocol."""
+
+    suite: str
+    task: str
+    protocol: str | None
+    run: str
+    strips: tuple[Strip, ...]
+
+
+def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
+    """The first samples of each task and protocol that have a picture to show.
+
+    Pictures are named by their blobs' hashes; `pictures` lists them all.
+    """
+    shelves = []
+    for number, run in enumerate(runs, start=1):
+        manifest = Manifest.of(run.manifest)
+        found: dict[tuple[str, str | None], dict[str, list[Record]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for record in run.records():
+            found[record.task, record.protocol][record.sample].append(record)
+        for task in manifest.tasks.values():
+            for protocol in task.protocols:
+                samples = found.get((task.name, protocol), {})
+                count = SIDE_BY_SIDE if protocol in task.series else SAMPLES
+                strips = [
+                    _strip(sample, samples[sample], task, manifest, run)
+                    for sample in _shown(samples)[:count]
+                ]
+                label = f"run {number}" if len(runs) > 1 else ""
+                if strips:
+                    shelves.append(Shelf(task.suite, task.name, protocol, label, tuple(strips)))
+    return tuple(shelves)
+
+
+def pictures(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
+    """Hashes of every picture that the shelves of one run show."""
+    label = f"run {number}" if several else ""
+    return {
+        picture
+        for shelf in shelves
+        if shelf.run == label
+        for strip in shelf.strips
+        for picture in (
+            *(tile.picture for tile in strip.tiles),
+            *(reading.picture for reading in strip.readings),
+        )
+        if picture
+    }
+
+
+def _shown(samples: Mapping[str, Sequence[Record]]) -> list[str]:
+    """The samples by id whose inputs are kept, or, where none are, whose outputs are."""
+    with_input = [name for name, found in samples.items() if any(r.pictures for r in found)]
+    with_output = [
+        name for name, found in samples.items() if any(r.prediction.kind == "image" for r in found)
+    ]
+    return sorted(with_input or with_output)
+
+
+def _strip(
+    sample: str,
+    records: Sequence[Record],
+    task: TaskInfo,
+    manifest: Manifest,
+    run: StoredRun,
+) -> Strip:
+    metric = manifest.metrics[task.ranks_by]
+    ordered = sorted(
+        records,
+        key=lambda r: (
+            r.control is not None,
+            r.control in CEILINGS,
+            r.control or "",
+            r.method or "",
+        ),
+    )
+    given = _given(ordered)
+    target = next((r.target for r in ordered if r.target.kind != "none"), None)
+    picture = next(iter(given.values()), None)
+    readings = tuple(
+        Reading(record.method or "", words_of(record.words), picture)
+        for record in ordered
+        if record.control is None and record.words
+    )
+    tiles = [
+        Tile(role, "given", blob)
+        for role, blob in given.items()
+        if target is None or blob != target.blob or target.kind != "image" or role == "corrupted"
+    ]
+    if target is not None and target.kind == "image":
+        methods = [r for r in ordered if r.control is None]
+        controls = [r for r in ordered if r.control and r.prediction.blob not in given.values()]
+        tiles += [_output(record, metric) for record in methods]
+        tiles.append(Tile("target", "target", target.blob))
+        tiles += [_output(record, metric) for record in controls]
+        return Strip(sample, tuple(tiles), None, (), readings)
+    asked = next((_pieces(r) for r in ordered if r.asked), ())
+    if target is not None and target.kind == "masks" and picture is not None:
+        tiles = [_masked("target", "target", target, picture, run)]
+        for record in ordered:
+            role = "control" if record.control else "method"
+            note = _score(record, metric)
+            if record.prediction.kind != "masks":
+                tiles.append(Tile(_label(record), role, None, record.error or note))
+            else:
+                tiles.append(_masked(_label(record), role, record.prediction, picture, run, note))
+        return Strip(sample, tuple(tiles), None, (), readings, asked)
+    if target is not None and target.kind == "reasoned" and picture is not None:
+        said = [r.prediction for r in ordered if r.control is None]
+        tiles = [_boxed("given", target, said, picture, run)]
+    answers = tuple(_said(record, metric) for record in ordered)
+    return Strip(sample, tuple(tiles), target.text if target else None, answers, readings, asked)
+
+
+def _masked(
+    label: str, role: str, stored: Stored, picture: str, run: StoredRun, note: str = ""
+) -> Tile:
+    """A picture with masks over it, each in the colour of its phrase."""
+    masks = masks_of(_values(stored, run, "masks")).numpy()
+    drawn = [Drawn(outline(mask), number % COLOURS) for number, mask in enumerate(masks)]
+    height, width = masks.shape[1:]
+    return Tile(label, role, picture, note, tuple(d for d in drawn if d.path), (height, width))
+
+
+def _boxed(role: str, target: Stored, said: Sequence[Stored], picture: str, run: StoredRun) -> Tile:
+    """A picture with the true box, dashed, and those that methods looked at."""
+    boxes = [_values(one, run) for one in said if one.kind == "reasoned"]
+    looked = [
+        Drawn(box_outline(box), number % COLOURS, filled=False)
+        for number, box in enumerate(boxes)
+        if box is not None
+    ]
+    true = Drawn(box_outline(_values(target, run)), 0, filled=False, true=True)
+    width, height = run.image(picture).size
+    return Tile("input", role, picture, "", (true, *looked), (height, width))
+
+
+def _values(stored: Stored, run: StoredRun, part: str = "") -> Any:
+    """What a blob of plain values holds, or a part of it where it has parts."""
+    assert stored.blob is not None
+    values = json.loads(run.blob(stored.blob).read_bytes())
+    return values[part] if part and isinstance(values, dict) else values
+
+
+def _pieces(record: Record) -> tuple[Piece, ...]:
+    """What was asked, cut where phrases begin and end; overlapping phrases stay uncut."""
+    order = sorted(range(len(record.phrases)), key=lambda index: record.phrases[index])
+    pieces, behind = [], 0
+    for index in order:
+        start, end = record.phrases[index]
+        if start >= behind:
+            pieces += [
+                Piece(record.asked[behind:start]),
+                Piece(record.asked[start:end], index % COLOURS),
+            ]
+            behind = end
+    pieces.append(Piece(record.asked[behind:]))
+    return tuple(piece for piece in pieces if piece.text)
+
+
+def _given(records: Sequence[Record]) -> Mapping[str, str]:
+    """The pictures that went in, by role, none twice, "corrupted" before "input"."""
+    found: dict[str, str] = {}
+    roles = {role: blob for record in records for role, blob in record.pictures.items()}
+    for role in sorted(roles, key=lambda role: (role != "corrupted", role != "input", role)):
+        if roles[role] not in found.values():
+            found[role] = roles[role]
+    return found
+
+
+def _output(record: Record, metric: MetricInfo) -> Tile:
+    label = _label(record)
+    role = "control" if record.control else "method"
+    if record.status == "failed" or record.prediction.blob is None:
+        return Tile(label, role, None, record.error or "no picture is stored")
+    return Tile(label, role, record.prediction.blob, _score(record, metric))
+
+
+def _score(record: Record, metric: MetricInfo) -> str:
+    """The sample's own score; of a metric of sums, the formula over its counts alone."""
+    score = record.scores.get(metric.id)
+    if metric.pooling is not None and metric.id in record.counts:
+        score = pooled_value(metric.pooling, record.counts[metric.id])
+    return format_of(metric).with_unit(score)
+
+
+def _said(record: Record, metric: MetricInfo) -> Said:
+    control = record.control is not None
+    if record.status == "failed":
+        return Said(_label(record), control, "failed", None, record.error or "")
+    score = record.scores.get(metric.id)
+    if metric.pooling == "ratio" and metric.id in record.counts:
+        score = pooled_value(metric.pooling, record.counts[metric.id])
+    binary = (metric.bounds.lower, metric.bounds.upper) == (0, 1) and score in (0, 1)
+    right = bool(score) if binary else None
+    note = "" if binary else format_of(metric).with_unit(score)
+    return Said(_label(record), control, record.prediction.text or "", right, note)
+
+
+def _label(record: Record) -> str:
+    if record.control is None:
+        return record.method or ""
+    of = f" [{record.method}]" if record.method else ""
+    return readable(record.control) + of

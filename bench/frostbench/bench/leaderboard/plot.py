@@ -1,0 +1,224 @@
+"""A plot a suite: every method's value and interval, and its controls, on one axis a metric."""
+
+import io
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from frostbench.bench.leaderboard.numbers import Format, format_of, readable
+from frostbench.bench.leaderboard.tables import Group, Line, Section, Table
+
+# Colours that the page's style sheet answers for, as matplotlib can write them.
+INK, MUTED, GRID = "#0f0f01", "#0f0f02", "#0f0f03"
+VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line"}
+PAPER = {INK: "#1d2024", MUTED: "#6a7079", GRID: "#e3e4e2"}
+METHODS = (
+    *("#0069b4", "#c8500a", "#00845f", "#a8468a", "#8a6d00"),
+    *("#4a55c0", "#b3263a", "#1f7a8c", "#6f5f4e", "#5c7a00"),
+)
+MARKERS = {
+    "chance": "|",
+    "copy": "|",
+    "ceiling": ">",
+    "shuffled_tokens": "x",
+    "majority_vote": "*",
+    "token_overlap": "v",
+    "no_image": "s",
+    "other_image": "D",
+    "no_adapter": "<",
+    "no_llm": "P",
+    "floor": "4",
+    "class_name": "^",
+}
+OTHER_MARKERS = "ds^v*p"
+ROW, LANE = 0.5, 0.19  # inches between categories, and between methods within one
+
+
+def plot(section: Section) -> str | None:
+    """The section's plot as SVG, with colours to be replaced by `for_page` or `for_paper`.
+
+    The same rows give the same bytes. None where nothing was measured.
+    """
+    import matplotlib as mpl
+
+    panels: dict[str, list[tuple[Table, Group]]] = defaultdict(list)
+    for table in section.tables:
+        for group in table.plain.groups if table.plain else ():
+            if any(line.row.value is not None for line in (*group.methods, *group.controls)):
+                panels[table.metrics[0].id].append((table, group))
+    if not panels:
+        return None
+    with mpl.rc_context(style(section.suite)):
+        return _draw(section, panels)
+
+
+def style(salt: str) -> dict[str, Any]:
+    """How all plots look; plots on one page have different salts, and then different ids."""
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": salt,
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "text.color": INK,
+        "axes.labelcolor": MUTED,
+        "xtick.color": MUTED,
+        "ytick.color": INK,
+    }
+
+
+def as_svg(figure: Any) -> str:
+    """The figure, the same bytes for the same lines."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def for_page(svg: str) -> str:
+    """The plot for the page: colours follow its style sheet, size follows its box."""
+    for colour, variable in VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    for index, colour in enumerate(METHODS):
+        svg = svg.replace(colour, f"var(--m{index})")
+    svg = svg[svg.index("<svg") :]
+    # matplotlib's own rule is for every element; on the page it would reach beyond the plot.
+    svg = svg.replace("*{stroke-linejoin", ".plot *{stroke-linejoin")
+    svg = re.sub(
+        r"font: ([^;\"]*?)('?sans-serif'?|[\"']DejaVu Sans[\"'])[^;\"]*", r"font: \1inherit", svg
+    )
+    return re.sub(
+        r'(<svg[^>]*?) width="[\d.]+pt"',
+        r"\1",
+        re.sub(r' height="[\d.]+pt"', "", svg, count=1),
+        count=1,
+    )
+
+
+def for_paper(svg: str) -> str:
+    """The plot as a file of its own, on white."""
+    for colour, shown in PAPER.items():
+        svg = svg.replace(colour, shown)
+    return svg
+
+
+def colour_of(line: Line) -> str:
+    """The colour of a method, and of what is made of it; grey for what needs none."""
+    if line.colour is None:
+        return MUTED
+    return METHODS[line.colour]
+
+
+def _draw(section: Section, panels: Mapping[str, Sequence[tuple[Table, Group]]]) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    heights = [_height(places) for places in panels.values()]
+    figure = Figure(figsize=(8.2, sum(heights) + 0.75 * len(heights) + 0.35), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    handles: dict[str, Any] = {}
+    for axis, places in zip(axes, panels.values(), strict=True):
+        _panel(axis, places, handles)
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        loc="outside upper left",
+        ncols=6,
+        frameon=False,
+        handletextpad=0.3,
+        columnspacing=1.4,
+        fontsize=9,
+    )
+    return as_svg(figure)
+
+
+def _height(places: Sequence[tuple[Table, Group]]) -> float:
+    return sum(max(ROW, LANE * (1 + len(group.methods))) for _, group in places)
+
+
+def _panel(axis: Any, places: Sequence[tuple[Table, Group]], handles: dict[str, Any]) -> None:
+    form = format_of(places[0][0].metrics[0])
+    ticks, labels, y = [], [], 0.0
+    task = ""
+    for table, group in places:
+        height = max(ROW, LANE * (1 + len(group.methods)))
+        centre = y + height / 2
+        if task and task != table.task.name:
+            axis.axhline(y, color=GRID, linewidth=0.8, zorder=0)
+        task = table.task.name
+        ticks.append(centre)
+        labels.append(_place(table, group, places))
+        _lanes(axis, centre, group, form, handles)
+        y += height
+    axis.set_ylim(y, 0)
+    if len({table.task.name for table, _ in places}) == 1 and places[0][1].protocol:
+        axis.set_title(readable(task), loc="left", fontsize=9, color=MUTED)
+    axis.set_yticks(ticks, labels)
+    metric = places[0][0].metrics[0]
+    arrow = "higher is better" if metric.higher_is_better else "lower is better"
+    axis.set_xlabel(f"{metric.id}{', ' + form.unit if form.unit else ''} ({arrow})")
+    if (metric.bounds.lower, metric.bounds.upper) == (0, 1):
+        axis.set_xlim(-0.01 * form.scale, 1.01 * form.scale)
+    axis.grid(axis="x", color=GRID, linewidth=0.7)
+    axis.set_axisbelow(True)
+    axis.tick_params(length=0)
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
+def _place(table: Table, group: Group, places: Sequence[tuple[Table, Group]]) -> str:
+    tasks = {other.task.name for other, _ in places}
+    parts = [] if len(tasks) == 1 and group.protocol else [readable(table.task.name)]
+    if group.protocol:
+        parts.append(readable(group.protocol))
+    if group.note:
+        parts.append(group.note.partition(":")[0])
+    return ", ".join(parts)
+
+
+def _lanes(axis: Any, centre: float, group: Group, form: Format, handles: dict[str, Any]) -> None:
+    lines = sorted(
+        (line for line in group.methods if line.row.value is not None), key=lambda line: line.name
+    )
+    lanes = {
+        (line.row.method, line.row.run): centre + LANE * (index - (len(lines) - 1) / 2)
+        for index, line in enumerate(lines)
+    }
+    for line in lines:
+        y, row = lanes[line.row.method, line.row.run], line.row
+        colour = colour_of(line)
+        value = (row.value or 0.0) * form.scale
+        if row.low is not None and row.high is not None:
+            axis.plot([row.low * form.scale, row.high * form.scale], [y, y], color=colour, lw=1.6)
+        (dot,) = axis.plot([value], [y], "o", color=colour, markersize=5.5)
+        handles.setdefault(line.name, dot)
+    for control in group.controls:
+        if control.row.value is not None:
+            _control(
+                axis,
+                control,
+                lanes.get((control.row.of or "", control.row.run), centre),
+                form,
+                handles,
+            )
+
+
+def _control(axis: Any, line: Line, y: float, form: Format, handles: dict[str, Any]) -> None:
+    name = line.row.control or ""
+    spare = OTHER_MARKERS[sum(map(ord, name)) % len(OTHER_MARKERS)]
+    free = line.row.of is None
+    colour = MUTED if free else colour_of(line)
+    axis.plot(
+        [(line.row.value or 0.0) * form.scale],
+        [y],
+        MARKERS.get(name, spare),
+        color=colour,
+        markerfacecolor="none",
+        markersize=15 if free else 5.5,
+        markeredgewidth=1.4 if free else 1.1,
+        zorder=1.5,
+    )
+    if readable(name) not in handles:
+        sample = axis.plot([], [], MARKERS.get(name, spare), color=MUTED, markerfacecolor="none")
+        sample[0].set_markersize(8 if free else 5.5)
+        handles[readable(name)] = sample[0]

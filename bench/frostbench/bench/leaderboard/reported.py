@@ -1,0 +1,29 @@
+"""What the papers report, as rows of their own."""
+
+import json
+from importlib.resources import files
+
+from frostbench.bench.leaderboard.rows import Row
+
+
+def reported() -> tuple[Row, ...]:
+    """Every value of `reported.json` as a row of kind "reported".
+
+    They were measured on other data with other models: never ranked, never beside an interval.
+    """
+    text = files(__package__).joinpath("reported.json").read_text(encoding="utf-8")
+    return tuple(
+        Row(
+            kind="reported",
+            method=entry["method"],
+            suite=entry["suite"],
+            task=entry["task"],
+            protocol=None,
+            metric=entry["metric"],
+            value=float(entry["value"]),
+            setting=entry["setting"],
+            source=entry["source"],
+            verified=bool(entry["verified"]),
+        )
+        for entry in json.loads(text)["rows"]
+    )

@@ -1,0 +1,111 @@
+"""Rows of the leaderboard: one value, what it is of, and how sure it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from frostbench.bench.leaderboard.preservation import Preserved
+from frostbench.bench.statistics import Bootstrap, Rank
+
+Kind = Literal["measured", "control", "reported"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a sample cost: means over the scored samples, of the peak memory the largest."""
+
+    seconds: float
+    prompt_tokens: float
+    generated_tokens: float
+    peak_bytes: int | None = None
+    joules: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A value of one row under one metric.
+
+    `method` is what a reader sees ("v2l", "copy", "majority_vote[v2l]"); `control` and `of` take
+    a control's apart. `value` is None where there is none, and `reason` says why. `low` and `high`
+    are None where the samples say nothing about the spread. Only measured rows on the task's
+    ranking metric have a `rank`; `best` rows are significantly better than every other method.
+    Rows with the same task, protocol, metric and `identity` were ranked together. `run` counts
+    the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
+    in it; rows under different ones are not ranked together. `adapter` marks a method that lays a
+    LoRA adapter of its own over the frozen backbone in this task. Of reported rows, `setting` is
+    what the source says of the conditions, and `verified` whether the value was seen in the
+    publication itself.
+    """
+
+    kind: Kind
+    method: str
+    suite: str
+    task: str
+    protocol: str | None
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    rank: Rank | None = None
+    best: bool = False
+    samples: int | None = None
+    failed: int | None = None
+    cost: Cost | None = None
+    reason: str | None = None
+    control: str | None = None
+    of: str | None = None
+    run: int | None = None
+    identity: str | None = None
+    setting: str | None = None
+    source: str | None = None
+    verified: bool | None = None
+    llm: str | None = None
+    adapter: bool = False
+
+    @property
+    def line(self) -> tuple[int | None, str | None, str | None]:
+        """What the rows of one line of a table share: run, control, and the method it is of."""
+        return self.run, self.control, self.of if self.control else self.method
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A method against one of its controls, on the task's ranking metric and common samples.
+
+    `difference` is oriented so that above 0 the method is better.
+    """
+
+    method: str
+    control: str
+    suite: str
+    task: str
+    protocol: str | None
+    metric: str
+    run: int
+    difference: float
+    low: float | None
+    high: float | None
+    samples: int
+    outcome: Literal["beats", "ties", "loses"]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Everything that was built from one or more runs."""
+
+    rows: tuple[Row, ...]
+    verdicts: tuple[Verdict, ...]
+    manifests: tuple[Mapping[str, Any], ...]
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    preserved: tuple[Preserved, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as `leaderboard.json` holds them."""
+        manifests: Sequence[Mapping[str, Any]] = self.manifests
+        return {
+            "rows": [asdict(row) for row in self.rows],
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "preserved": [asdict(one) for one in self.preserved],
+            "statistics": {"intervals": "paired cluster bootstrap", **asdict(self.bootstrap)},
+            "manifest": manifests[0] if len(manifests) == 1 else list(manifests),
+        }

@@ -1,0 +1,34 @@
+"""The environment of our pages: what is put into them is escaped, style and script are inside."""
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from frostbench.bench.leaderboard import numbers
+from frostbench.bench.leaderboard.words import is_led, legible
+
+
+def environment(*loaders: BaseLoader) -> Environment:
+    """Templates of the given loaders, and behind them those of the leaderboard."""
+    made = Environment(
+        loader=ChoiceLoader([*loaders, PackageLoader(__package__, "templates")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "seconds": numbers.seconds,
+        "count": numbers.count,
+        "megabytes": numbers.megabytes,
+        "readable": numbers.readable,
+        "legible": legible,
+    }
+    made.tests["led"] = is_led
+    made.globals["source"] = lambda name: _source(made, name)
+    return made
+
+
+def _source(made: Environment, name: str) -> Markup:
+    """Style or script, to be put into a page as it stands."""
+    assert made.loader is not None
+    return Markup(made.loader.get_source(made, name)[0])  # our own files

@@ -1,0 +1,118 @@
+"""What one method makes of one picture: its words, those nearest to them, the picture again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.bench.leaderboard.words import Words, words_of
+from frostbench.eval_suites.metrics.psnr import psnr
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method
+from frostbench.plugins.contract.predictions import ImagePrediction
+from frostbench.plugins.contract.requests import Reconstruct
+from frostbench.plugins.contract.tokens import VisualTokens, discrete_ids
+from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.host.errors import PluginError, describe
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """The picture given back through its visual tokens, and its PSNR (`psnr[rgb]`) in dB."""
+
+    pixels: Float[Tensor, "3 h w"]
+    decibels: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One picture in one method's words.
+
+    `tokens` counts the discrete tokens; `reconstruction` is None where the method gives no
+    pictures back, and `reason` says why.
+    """
+
+    method: str
+    summary: str
+    paper: str
+    notes: tuple[str, ...]
+    words: tuple[Words, ...]
+    tokens: int
+    reconstruction: Reconstruction | None
+    reason: str
+
+
+def read(method: Method, image: Image, nearest: int, engine: Engine) -> Reading:
+    """Tokenize a picture, and ask for its words, the `nearest` to each, and the picture back.
+
+    Raises:
+        PluginError: the method raised.
+        ValueError: it has no words, or cells smaller than a pixel.
+    """
+    card, sizes = method.card, torch.tensor([image.size])
+    batch = image.pixels[None]
+    tokens = _of(method, "tokenize", lambda: method.tokenize(batch, sizes))
+    words = _of(method, "words", lambda: method.words(tokens))
+    if not any(row for rows in words.values() for row in rows):
+        kinds = ", ".join(f"{name} ({type(part).__name__})" for name, part in tokens.parts.items())
+        raise ValueError(
+            f"method {card.name!r} has no words to look at: its visual tokens are {kinds}."
+        )
+    near = _of(method, "neighbours", lambda: method.neighbours(batch, sizes, nearest))[0]
+    parts = words_of(words, near)
+    _check_size(card.name, image, parts)
+    return Reading(
+        method=card.name,
+        summary=card.summary,
+        paper=card.paper,
+        notes=tuple(method.notes),
+        words=parts,
+        tokens=len(discrete_ids(tokens)[0]),
+        reconstruction=_reconstruction(method, image, tokens, engine),
+        reason="" if "Reconstruct" in card.capabilities else card.reason("Reconstruct"),
+    )
+
+
+def _check_size(name: str, image: Image, parts: tuple[Words, ...]) -> None:
+    layers = [layer for part in parts if part.form != "ranked" for layer in part.layers]
+    rows = max((len(layer.rows) for layer in layers), default=1)
+    columns = max((layer.columns for layer in layers), default=1)
+    height, width = image.size
+    if height < rows or width < columns:
+        raise ValueError(
+            f"{image.name or 'the picture'} has {height} × {width} pixels, and {name} reads "
+            f"{rows} × {columns} cells: a cell would be less than a pixel. Give a picture of at "
+            f"least {rows} × {columns} pixels."
+        )
+
+
+def _reconstruction(
+    method: Method, image: Image, tokens: VisualTokens, engine: Engine
+) -> Reconstruction | None:
+    if "Reconstruct" not in method.card.capabilities:
+        return None
+    request = Reconstruct("look", image)
+    (outcome,) = drive([method.prompt(request, {image: tokens})], engine)
+    if outcome.error is not None:
+        raise PluginError(f"method {method.card.name!r}, reconstruction: {outcome.error}")
+    (made,) = _of(method, "decode", lambda: method.decode([request], [outcome.value]))
+    if not isinstance(made, ImagePrediction):
+        raise PluginError(
+            f"method {method.card.name!r}, decode: a reconstruction is an ImagePrediction, not "
+            f"{type(made).__name__}."
+        )
+    return Reconstruction(made.pixels, psnr(made.pixels, image.pixels))
+
+
+def _of(method: Method, verb: str, call: Callable[[], T]) -> T:
+    """What an author's code answers; that it raised is said with its name."""
+    try:
+        return call()
+    except Exception as error:
+        raise PluginError(f"method {method.card.name!r}, {verb}: {describe(error)}") from error

@@ -1,0 +1,77 @@
+"""Methods, built when their first sample is due."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from frostbench.bench.runner.chunk import Built
+from frostbench.bench.runner.frozen import Watch
+from frostbench.bench.runner.plan import Plan, PlannedMethod
+from frostbench.bench.runner.tokenizing import Tokenizing
+from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.tokens import TokenStore
+from frostbench.plugins.contract.method import Method
+from frostbench.plugins.host.errors import describe
+
+
+class Methods:
+    """The plan's methods.
+
+    Attributes:
+        ready: those that are built, by name.
+        failed: why the others cannot be built, by name, in one sentence.
+    """
+
+    def __init__(self, plan: Plan, tokens: Path, watch: Watch, note: Callable[[str], None]) -> None:
+        self._planned = {method.card.name: method for method in plan.methods}
+        self._plan = plan
+        self._tokens = tokens
+        self._watch = watch
+        self._note = note
+        self.ready: dict[str, Built] = {}
+        self._notes: dict[str, tuple[str, ...]] = {}
+        self.failed: dict[str, str] = {}
+
+    def get(self, names: Iterable[str]) -> dict[str, Built]:
+        """Those of the named methods that can be built, ordered by name."""
+        wanted = sorted(set(names))
+        for name in wanted:
+            if name not in self.ready and name not in self.failed:
+                self._build(name, self._planned[name])
+        return {name: self.ready[name] for name in wanted if name in self.ready}
+
+    def fingerprint(self, name: str) -> str:
+        """The fingerprint of a method that is ready."""
+        return self.ready[name].method.fingerprint
+
+    def notes(self, name: str) -> list[str]:
+        """What a reader of the numbers of a method that is ready must know."""
+        return list(self._notes[name])
+
+    def _build(self, name: str, planned: PlannedMethod) -> None:
+        self._watch.load(planned.card.backbones)
+        try:
+            method = planned.build()
+            if not isinstance(method, Method):
+                raise TypeError(f"build returned a {type(method).__name__}, not a Method")
+            self._notes[name] = tuple(str(sentence) for sentence in method.notes)
+            kept = TokenStore(self._tokens, method.fingerprint, self._note)
+            controls = {one: _control(method, one) for one in planned.card.controls}
+        except StoreError:
+            raise
+        except Exception as error:  # an author's code: its failure is a result
+            self.failed[name] = f"method {name!r} cannot be built: {describe(error)}."
+            return
+        tokenizing = Tokenizing(method, kept, self._plan.device, self._plan.tokenize_batch)
+        self.ready[name] = Built(method, tokenizing, controls)
+        self._watch.look()
+
+
+def _control(method: Method, name: str) -> Method | str:
+    """A control that the method makes itself, or why it does not; its own row stands anyway."""
+    try:
+        made = method.control(name)
+        if not isinstance(made, Method):
+            raise TypeError(f"control returned a {type(made).__name__}, not a Method")
+    except Exception as error:  # an author's code: its failure is a result
+        return f"the method cannot make it: {describe(error)}"
+    return made

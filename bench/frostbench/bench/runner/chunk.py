@@ -1,0 +1,327 @@
+"""One chunk of a task, every row of it: from instances to records."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from frostbench.bench.runner.guard import check_prediction
+from frostbench.bench.runner.instances import Chunk
+from frostbench.bench.runner.items import Item, answer, decode
+from frostbench.bench.runner.plan import Controls, PlannedTask
+from frostbench.bench.runner.rows import EXCHANGED, OTHER_IMAGE, SHUFFLED_WORDS, Row, free_controls
+from frostbench.bench.runner.scoring import Scored, Scoring
+from frostbench.bench.runner.tokenizing import Tokenizing
+from frostbench.bench.store.blobs import Blobs
+from frostbench.bench.store.records import Record, Stored, StoredCost
+from frostbench.bench.store.tokens import Kept
+from frostbench.bench.store.values import (
+    as_stored,
+    store_prediction,
+    store_target,
+    target_as_stored,
+)
+from frostbench.eval_suites.controls.words import asked_of, shuffled_words
+from frostbench.plugins.contract.completions import Cost
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.requests import Restore, images_of
+from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Instance, Target
+from frostbench.plugins.host.errors import describe
+
+
+@dataclass(frozen=True)
+class Built:
+    """A method that is ready to run.
+
+    `controls` are those of its card, or, in place of one that cannot be made, why not.
+    """
+
+    method: Method
+    tokenizing: Tokenizing
+    controls: Mapping[str, Method | str] = field(default_factory=dict)
+
+    def answering(self, control: str | None) -> Method:
+        """Who answers in the row of a control.
+
+        Raises:
+            ValueError: the method makes the control itself, and failed to.
+        """
+        made = self.controls.get(control or "", self.method)
+        if isinstance(made, str):
+            raise ValueError(made)
+        return made
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that turns chunks of one task into records; nothing here knows what is done.
+
+    `note` is told of failures that cost no sample (words that cannot be shown).
+    """
+
+    planned: PlannedTask
+    rows: tuple[Row, ...]
+    built: Mapping[str, Built]
+    engine: Engine
+    controls: Controls | None
+    scoring: Scoring
+    blobs: Blobs
+    seed: int
+    gallery: int
+    note: Callable[[str], None]
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.planned.task.card.name
+
+    def run(self, chunk: Chunk) -> list[Record]:
+        """All records of a chunk: controls without a method first, then the rows in order.
+
+        Raises:
+            StoreFullError: blobs or tokens cannot be kept for want of room.
+        """
+        shown = _Shown(self, chunk)
+        records = self._free(chunk, shown)
+        items = {
+            row: [self._item(row, instance, chunk) for instance in chunk.instances]
+            for row in self.rows
+            if row.method in self.built
+        }
+        for name, built in self.built.items():
+            mine = {row: made for row, made in items.items() if row.method == name}
+            self._tokenize(built, mine, chunk)
+        self._answer(items)
+        for made in items.values():
+            decode(made, self.task)
+        for row, made in items.items():
+            records += self._records(row, made, shown)
+        self.scoring.forget()
+        return records
+
+    def _item(self, row: Row, instance: Instance, chunk: Chunk) -> Item:
+        rewrites = {} if self.controls is None else self.controls.rewrites
+        rewrite = rewrites.get(row.control or "")
+        built = self.built[row.method]
+        item = Item(row, instance, instance.request, built.method, rewrite)
+        try:
+            item.request = row.request(instance)
+            if row.control == SHUFFLED_WORDS:
+                seed = seed_of(self.seed, self.task, chunk.protocol or "", item.request.id)
+                item.request = shuffled_words(item.request, chunk.phrases, seed)
+        except ValueError as error:
+            item.fail("request", self.task, str(error))
+        try:
+            item.method = built.answering(row.control)
+        except ValueError as error:
+            item.fail("control", self.task, str(error))
+        return item
+
+    def _tokenize(self, built: Built, items: Mapping[Row, list[Item]], chunk: Chunk) -> None:
+        """Give each item its tokens, and its share of the seconds that they took."""
+        for row, made in items.items():
+            donors = self._donors(made, chunk, built.tokenizing) if row.control in EXCHANGED else {}
+            if row.control == OTHER_IMAGE:
+                # Another picture altogether: a method may show it to a backbone as it is.
+                for item in made:
+                    other = donors.get(item.request.image, item.request.image)
+                    item.request = replace(item.request, image=other)
+                donors = {}
+            sources = [_sources(item, donors) for item in made]
+            kept = built.tokenizing([source for one in sources for source in one.values()])
+            uses = Counter(source for one in sources for source in one.values())
+            for item, own in zip(made, sources, strict=True):
+                tokens = {}
+                for image, source in own.items():
+                    got = kept[source]
+                    if isinstance(got, Kept):
+                        tokens[image] = got.tokens
+                        item.spend(got.seconds / uses[source])
+                    else:
+                        name = source.name or source.digest[:12]
+                        item.fail("tokenize", self.task, f"picture {name!r}: {got}")
+                item.tokens = tokens
+
+    def _donors(
+        self, items: Sequence[Item], chunk: Chunk, tokenizing: Tokenizing
+    ) -> Mapping[Image, Image]:
+        """Whose tokens each picture gets; pictures that have no tokens give none."""
+        assert self.controls is not None
+        assert self.controls.exchange is not None
+        seed = seed_of(self.seed, self.task, chunk.protocol or "", chunk.index)
+        kept = tokenizing(chunk.pool)
+        try:
+            pool = [image for image in chunk.pool if isinstance(kept[image], Kept)]
+            return self.controls.exchange(pool, seed)
+        except ValueError as error:
+            for item in items:
+                item.fail("exchange of tokens", self.task, str(error))
+            return {}
+
+    def _answer(self, items: Mapping[Row, list[Item]]) -> None:
+        """Methods and what they are compared with share the engine; each control has its own."""
+        engines = {} if self.controls is None else self.controls.engines
+        shared = [
+            item for row, made in items.items() if row.control not in engines for item in made
+        ]
+        answer(shared, self.engine, self.task)
+        for control, engine in engines.items():
+            own = [item for row, made in items.items() if row.control == control for item in made]
+            answer(own, engine, self.task)
+
+    def _free(self, chunk: Chunk, shown: "_Shown") -> list[Record]:
+        """Records of the controls that need no method."""
+        records: list[Record] = []
+        names = free_controls(self.planned.task.card, self.controls)
+        if not names:
+            return records
+        made: Mapping[str, Sequence[Prediction]] = {}
+        failure = "the task makes no such control"
+        try:
+            made = self.planned.task.controls(chunk.instances)
+        except Exception as error:  # a plugin's code: its failure is a result
+            failure = describe(error)
+        for name in names:
+            predictions: list[Prediction | None] = [None] * len(chunk.instances)
+            errors = [failure] * len(chunk.instances)
+            if len(made.get(name, ())) == len(chunk.instances):
+                for index, prediction in enumerate(made[name]):
+                    try:
+                        check_prediction(prediction, chunk.instances[index].request)
+                        predictions[index] = prediction
+                    except (TypeError, ValueError) as error:
+                        errors[index] = str(error)
+            elif name in made:
+                count = f"{len(made[name])} predictions of {len(chunk.instances)} instances"
+                errors = [f"the task made {count}"] * len(chunk.instances)
+            sentences = [
+                f"control {name!r}, task {self.task!r}, sample {instance.request.id!r}: {reason}."
+                for instance, reason in zip(chunk.instances, errors, strict=True)
+            ]
+            costs = [Cost()] * len(chunk.instances)
+            records += self._scored(None, name, predictions, sentences, costs, shown)
+        return records
+
+    def _records(self, row: Row, items: Sequence[Item], shown: "_Shown") -> list[Record]:
+        return self._scored(
+            row.method,
+            row.control,
+            [item.prediction for item in items],
+            [item.error or "" for item in items],
+            [item.cost for item in items],
+            shown,
+            words=[shown.words(item) for item in items] if row.control is None else None,
+        )
+
+    def _scored(
+        self,
+        method: str | None,
+        control: str | None,
+        predictions: Sequence[Prediction | None],
+        errors: Sequence[str],
+        costs: Sequence[Cost],
+        shown: "_Shown",
+        words: Sequence[Mapping[str, Sequence[Sequence[str]]]] | None = None,
+    ) -> list[Record]:
+        """Score what there is, and keep it."""
+        finals = {i: as_stored(one) for i, one in enumerate(predictions) if one is not None}
+        scored = dict(
+            zip(
+                finals,
+                self.scoring(list(finals.values()), [shown.targets[i] for i in finals]),
+                strict=True,
+            )
+        )
+        card = self.planned.task.card
+        records = []
+        for index, instance in enumerate(shown.chunk.instances):
+            sample = instance.request.id
+            result = scored.get(index) or Scored(error=errors[index] or "no prediction was made.")
+            error = result.error
+            if index in scored and error is not None:
+                who = f"method {method!r}" if method else f"control {control!r}"
+                error = f"{who}, scoring, task {card.name!r}, sample {sample!r}: {error}."
+            final = finals.get(index)
+            records.append(
+                Record(
+                    suite=card.suite,
+                    task=card.name,
+                    protocol=instance.protocol,
+                    method=method,
+                    control=control,
+                    sample=sample,
+                    cluster=instance.cluster,
+                    status="scored" if error is None else "failed",
+                    error=error,
+                    prediction=(
+                        Stored("none") if final is None else store_prediction(final, self.blobs)
+                    ),
+                    target=shown.stored[index],
+                    scores=result.scores,
+                    features=result.features,
+                    counts=result.counts,
+                    cost=StoredCost(**asdict(costs[index])),
+                    pictures=shown.pictures[index],
+                    words=words[index] if words is not None else {},
+                    asked=shown.asked[index][0],
+                    phrases=shown.asked[index][1],
+                )
+            )
+        return records
+
+
+def _sources(item: Item, donors: Mapping[Image, Image]) -> dict[Image, Image]:
+    """For each picture of an item the one whose tokens it gets: its own, or those of a donor."""
+    return {image: donors.get(image, image) for image in images_of(item.request)}
+
+
+class _Shown:
+    """What all rows of a chunk share: targets as stored, and pictures and words to look at."""
+
+    def __init__(self, bench: Bench, chunk: Chunk) -> None:
+        self.chunk = chunk
+        self.targets: list[Target] = [target_as_stored(one.target) for one in chunk.instances]
+        self.stored = [store_target(target, bench.blobs) for target in self.targets]
+        self._bench = bench
+        self._shown = max(0, bench.gallery - chunk.start)
+        self.pictures = [
+            _pictures(instance, bench.blobs) if index < self._shown else {}
+            for index, instance in enumerate(chunk.instances)
+        ]
+        self.asked = [
+            asked_of(instance.request) if index < self._shown else ("", ())
+            for index, instance in enumerate(chunk.instances)
+        ]
+
+    def words(self, item: Item) -> Mapping[str, Sequence[Sequence[str]]]:
+        """What the request's picture became, if this sample is one to look at."""
+        image = item.request.image
+        shown = self.chunk.instances[: self._shown]
+        if image not in item.tokens or not any(item.instance is one for one in shown):
+            return {}
+        method = self._bench.built[item.row.method].method
+        try:
+            words = method.words(item.tokens[image])
+            return {
+                str(part): [[str(word) for word in row] for row in rows]
+                for part, rows in words.items()
+            }
+        except Exception as error:  # an author's code; the sample itself is sound
+            self._bench.note(
+                f"{item.row.title}, words, task {self._bench.task!r}, sample "
+                f"{item.request.id!r}: {describe(error)}."
+            )
+            return {}
+
+
+def _pictures(instance: Instance, blobs: Blobs) -> Mapping[str, str]:
+    request = instance.request
+    if not isinstance(request, Restore):
+        return {"input": blobs.put_image(request.image.pixels)}
+    pictures = {"corrupted": blobs.put_image(request.image.pixels)}
+    if isinstance(instance.target, Image):
+        pictures["input"] = blobs.put_image(instance.target.pixels)
+    return pictures

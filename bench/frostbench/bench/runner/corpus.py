@@ -1,0 +1,71 @@
+"""The corpus of a task: the references from which its metrics learn which words are rare."""
+
+from collections.abc import Mapping, Sequence
+
+from frostbench.bench.runner.instances import DataError
+from frostbench.bench.runner.plan import AnyMetric, Plan, PlannedTask
+from frostbench.bench.runner.scoring import Scoring
+from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.blobs import Blobs
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import CorpusMetric
+from frostbench.plugins.contract.task import Target
+from frostbench.plugins.host.errors import describe
+
+
+def scoring_of(
+    plan: Plan, planned: PlannedTask, blobs: Blobs, known: str | None = None
+) -> tuple[Scoring, str | None]:
+    """The metrics of a task, and the blob of the corpus that they were given, None without one.
+
+    The data set is opened only where a metric asks for a corpus. `known` is the blob of the
+    corpus with which the run began.
+
+    Raises:
+        DataError: the task cannot give its corpus, or a metric cannot learn from it.
+        StoreError: the corpus is another than that with which the run began.
+    """
+    metrics = plan.metrics_of(planned)
+    if not learners(metrics):
+        return Scoring(metrics, blobs), None
+    name = planned.task.card.name
+    try:
+        corpus = tuple(planned.task.corpus(planned.data(), plan.seed))
+        kept = keep_corpus(corpus, blobs)
+        scoring = Scoring(metrics, blobs, corpus)
+    except Exception as error:  # a plugin's code: its failure is a result
+        raise DataError(
+            f"task {name!r}: no metric can learn from its corpus: {describe(error)}."
+        ) from error
+    if known not in (None, kept):
+        raise StoreError(
+            f"task {name!r} gives another corpus than when the run in {plan.out} began (its data, "
+            "settings or code changed); choose another folder with out=, or remove this one."
+        )
+    return scoring, kept
+
+
+def learners(metrics: Mapping[str, AnyMetric]) -> list[str]:
+    """Those metrics that learn from a corpus."""
+    return [name for name, metric in metrics.items() if isinstance(metric, CorpusMetric)]
+
+
+def keep_corpus(corpus: Sequence[Target], blobs: Blobs) -> str:
+    """Keep a corpus, so that the run can be scored again without the data set; its hash.
+
+    Raises:
+        ValueError: a target is a picture.
+    """
+    if any(isinstance(target, Image) for target in corpus):
+        raise ValueError("a corpus holds texts, and this one holds a picture")
+    return blobs.put_json(list(corpus))
+
+
+def load_corpus(name: str, blobs: Blobs) -> tuple[Target, ...]:
+    """A corpus that was kept.
+
+    Raises:
+        LookupError: the run's folder does not hold it.
+    """
+    values = blobs.json(name)
+    return tuple(tuple(value) if isinstance(value, list) else value for value in values)

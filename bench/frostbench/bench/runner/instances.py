@@ -1,0 +1,101 @@
+"""The instances of a task in fixed chunks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from frostbench.bench.runner.plan import PlannedTask
+from frostbench.eval_suites.controls.words import phrases_of
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import images_of
+from frostbench.plugins.contract.task import Instance
+from frostbench.plugins.host.errors import describe
+
+
+class DataError(Exception):
+    """A task's data cannot be read any further; the message names the task and the cause."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Instances that are run together.
+
+    Instance `i` of the chunk is number `start + i` of its task and protocol. `pool` are the
+    pictures that tokens are exchanged among: the chunk's own and those of the first chunk, so
+    that even a last chunk of one instance has some. `phrases` are those that words are exchanged
+    among, likewise.
+    """
+
+    protocol: str | None
+    index: int
+    start: int
+    instances: tuple[Instance, ...]
+    pool: tuple[Image, ...]
+    phrases: tuple[str, ...] = ()
+
+
+def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
+    """All instances of a task, in chunks of `size` for each protocol.
+
+    What a chunk holds depends on nothing but the arguments. Only one chunk for each protocol is
+    in memory at a time, and the first chunk's pictures.
+
+    Raises:
+        DataError: the data set cannot be opened or read; instances before that are still given.
+    """
+    waiting: dict[str | None, list[Instance]] = {}
+    done: dict[str | None, int] = {}
+    first: dict[str | None, tuple[Image, ...]] = {}
+    first_said: dict[str | None, tuple[str, ...]] = {}
+
+    def chunk(protocol: str | None) -> Chunk:
+        instances = tuple(waiting.pop(protocol))
+        start = done.get(protocol, 0)
+        done[protocol] = start + len(instances)
+        own = _pictures(instances)
+        pool = tuple(dict.fromkeys((*first.setdefault(protocol, own), *own)))
+        said = tuple(phrase for one in instances for phrase in phrases_of(one.request))
+        phrases = tuple(dict.fromkeys((*first_said.setdefault(protocol, said), *said)))
+        return Chunk(protocol, start // size, start, instances, pool, phrases)
+
+    broken: DataError | None = None
+    source = _checked(planned, seed)
+    while True:
+        try:
+            instance = next(source)
+        except StopIteration:
+            break
+        except DataError as error:
+            broken = error
+            break
+        waiting.setdefault(instance.protocol, []).append(instance)
+        if len(waiting[instance.protocol]) == size:
+            yield chunk(instance.protocol)
+    for protocol in list(waiting):
+        yield chunk(protocol)
+    if broken is not None:
+        raise broken
+
+
+def _pictures(instances: tuple[Instance, ...]) -> tuple[Image, ...]:
+    images = [image for instance in instances for image in images_of(instance.request)]
+    return tuple(dict.fromkeys(images))
+
+
+def _checked(planned: PlannedTask, seed: int) -> Iterator[Instance]:
+    """The task's instances, refused where they break the task's promises."""
+    card = planned.task.card
+    seen: set[tuple[str | None, str]] = set()
+    try:
+        for instance in planned.task.instances(planned.data(), planned.limit, seed):
+            key = instance.protocol, instance.request.id
+            if key in seen:
+                raise ValueError(f"two instances have the id {instance.request.id!r}")
+            if (instance.protocol or "") not in (card.protocols or ("",)):
+                raise ValueError(f"the card names no protocol {instance.protocol!r}")
+            seen.add(key)
+            yield instance
+    except Exception as error:
+        raise DataError(
+            f"task {card.name!r}: the data gave {len(seen)} samples and then failed, and the rest "
+            f"is left out: {describe(error)}."
+        ) from error

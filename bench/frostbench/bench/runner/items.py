@@ -1,0 +1,125 @@
+"""The samples of one chunk in the making: from requests to predictions."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from frostbench.bench.runner.guard import check_predictions, guarded
+from frostbench.bench.runner.rows import Row
+from frostbench.plugins.contract.completions import Cost
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method, Waves
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.contract.requests import Request
+from frostbench.plugins.contract.task import Instance
+from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.engine.waves import Outcome, drive
+from frostbench.plugins.host.errors import describe
+
+
+@dataclass
+class Item:
+    """One row of one instance; filled in step by step until it has a prediction or an error.
+
+    `method` answers: the row's own, or one that it puts in its place. `rewrite` makes of its
+    prompts what the engine is asked in this row.
+    """
+
+    row: Row
+    instance: Instance
+    request: Request
+    method: Method
+    rewrite: Callable[[Prompt], Prompt] | None = None
+    tokens: Mapping[Image, VisualTokens] = field(default_factory=dict)
+    outcome: Any = None
+    prediction: Prediction | None = None
+    cost: Cost = field(default_factory=Cost)
+    error: str | None = None
+
+    def fail(self, verb: str, task: str, reason: str) -> None:
+        """Say in one sentence who failed where, and why; the first failure stays."""
+        if self.error is None:
+            sample = f"task {task!r}, sample {self.request.id!r}"
+            self.error = f"{self.row.title}, {verb}, {sample}: {reason.rstrip('.')}."
+
+    def spend(self, seconds: float) -> None:
+        """Add seconds to the cost."""
+        self.cost = replace(self.cost, seconds=self.cost.seconds + seconds)
+
+
+def answer(items: Sequence[Item], engine: Engine, task: str) -> None:
+    """Run the prompts of all items together and give each its outcome or its error.
+
+    Should the engine itself fail, the items are run method by method and then one by one, so
+    that only those fail whose prompts make it fail.
+    """
+    sound = [item for item in items if item.error is None]
+    if not sound:
+        return
+    try:
+        with torch.no_grad():
+            outcomes = drive([_waves(item) for item in sound], engine)
+        assert len(outcomes) == len(sound)
+    except Exception as error:  # an engine is a plugin too
+        groups = _apart(sound)
+        if len(groups) == 1:
+            sound[0].fail("engine", task, describe(error))
+        else:
+            for group in groups:
+                answer(group, engine, task)
+        return
+    for item, outcome in zip(sound, outcomes, strict=True):
+        _take(item, outcome, task)
+
+
+def decode(items: Sequence[Item], task: str) -> None:
+    """Give each item of one row its prediction or its error.
+
+    If they cannot be decoded together they are decoded one at a time.
+    """
+    sound = [item for item in items if item.error is None]
+    if not sound:
+        return
+    begun = time.perf_counter()
+    requests, method = [item.request for item in sound], sound[0].method
+    try:
+        with torch.no_grad():
+            predictions = check_predictions(
+                method.decode(requests, [item.outcome for item in sound]), requests
+            )
+    except Exception as error:  # an author's code: its failure is a result
+        if len(sound) == 1:
+            sound[0].fail("decode", task, describe(error))
+        else:
+            for item in sound:
+                decode([item], task)
+        return
+    seconds = (time.perf_counter() - begun) / len(sound)
+    for item, prediction in zip(sound, predictions, strict=True):
+        item.prediction = prediction
+        item.spend(seconds)
+
+
+def _waves(item: Item) -> Waves:
+    """The item's generator; `prompt` is called when it is first advanced, inside `drive`."""
+    return (yield from guarded(item.method.prompt(item.request, item.tokens), item.rewrite))
+
+
+def _take(item: Item, outcome: Outcome, task: str) -> None:
+    item.cost = item.cost + outcome.cost
+    item.outcome = outcome.value
+    if outcome.error is not None:
+        item.fail("prompt", task, outcome.error)
+
+
+def _apart(items: Sequence[Item]) -> list[list[Item]]:
+    """Items by method, or each alone where they are of one method."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.row.method, []).append(item)
+    return list(groups.values()) if len(groups) > 1 else [[item] for item in items]

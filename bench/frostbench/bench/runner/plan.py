@@ -1,0 +1,229 @@
+"""The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from frostbench.bench.store.records import Record
+from frostbench.plugins.contract.cards import Card
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method
+from frostbench.plugins.contract.metric import CorpusMetric, Metric, PooledMetric, SetMetric
+from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.contract.task import Task
+
+AnyMetric: TypeAlias = Metric | CorpusMetric | PooledMetric | SetMetric
+
+
+@runtime_checkable
+class FrozenBackbones(Protocol):
+    """The shared backbones, as far as the runner watches them."""
+
+    def get(self, role: str) -> Any:
+        """The backbone of a role, loaded on first use."""
+        ...
+
+    @property
+    def entries(self) -> Mapping[str, Any]:
+        """By role what the pack says of it: `kind`, `source`, `dtype`."""
+        ...
+
+    def loaded(self) -> Mapping[str, Any]:
+        """The backbones that are loaded by now, by role."""
+        ...
+
+    def fingerprints(self, role: str) -> Mapping[str, str]:
+        """A digest of every parameter and buffer as it is now, by the tensor's name."""
+        ...
+
+    def changed(self, role: str, before: Mapping[str, str]) -> list[str]:
+        """The names of tensors that are not what they were when `before` was taken."""
+        ...
+
+    def parameters(self, role: str) -> int:
+        """How many numbers the backbone's parameters hold."""
+        ...
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Somebody who watches a run: a tracker, a plugin that adds columns."""
+
+    def started(self, manifest: Mapping[str, Any]) -> None:
+        """Called once, before the first sample."""
+        ...
+
+    def scored(self, record: Record) -> Mapping[str, float] | None:
+        """Called for each new sample before it is stored; the answer becomes extra columns."""
+        ...
+
+    def finished(self, manifest: Mapping[str, Any]) -> None:
+        """Called once, after the last sample."""
+        ...
+
+
+Exchange: TypeAlias = Callable[[Sequence[Image], int], Mapping[Image, Image]]
+"""A derangement: for each of at least two distinct images another one, drawn from the seed."""
+
+Rewrite: TypeAlias = Callable[[Prompt], Prompt]
+"""A prompt with something taken away."""
+
+
+@dataclass(frozen=True)
+class PlannedMethod:
+    """A method to be built when its first sample is due.
+
+    `weights` are SHA-256 by file name, for the manifest.
+    """
+
+    card: Card
+    build: Callable[[], Method]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """A task with its own limit of samples for each protocol.
+
+    `data` opens the data set (or hands over the open one) when the task's turn comes; `settings`
+    are plain values for the manifest, already inside `task`.
+    """
+
+    task: Task
+    data: Callable[[], Any]
+    limit: int
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The controls that are made of a method.
+
+    `engines` answer the method's own prompts without a language model ("majority_vote",
+    "token_overlap"); `rewrites` take something from them before the run's own engine answers
+    ("no_image", "no_adapter"), and raise ValueError where there is nothing to take; `exchange` says
+    whose tokens each image gets in "shuffled_tokens" and "other_image". `brought` are names of
+    those that methods make themselves ("no_llm"), as their cards say. `meanings` are one sentence
+    for each control, method-free ones included, for the manifest.
+    """
+
+    engines: Mapping[str, Engine] = field(default_factory=dict)
+    exchange: Exchange | None = None
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    rewrites: Mapping[str, Rewrite] = field(default_factory=dict)
+    brought: frozenset[str] = frozenset({"no_llm", "bare_lmm"})
+
+
+def built_in_controls(cards: Iterable[Card] = ()) -> Controls:
+    """The controls that frostbench brings, and those that methods with these cards bring.
+
+    Raises:
+        ValueError: a method brings one under a name that is taken.
+    """
+    from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
+    from frostbench.eval_suites.controls.meanings import MEANINGS
+    from frostbench.eval_suites.controls.rewrites import without_adapter, without_images
+    from frostbench.eval_suites.controls.shuffle import exchange
+
+    engines: Mapping[str, Engine] = {
+        "majority_vote": MajorityVote(),
+        "token_overlap": TokenOverlap(),
+    }
+    rewrites: Mapping[str, Rewrite] = {
+        "no_image": without_images,
+        "no_adapter": without_adapter,
+    }
+    brought = set(Controls().brought)
+    for card in cards:
+        taken = sorted(set(card.controls) & set(MEANINGS) - brought)
+        if taken:
+            raise ValueError(
+                f"method {card.name!r} brings a control {taken[0]!r}, which frostbench makes of "
+                "every method; give it another name."
+            )
+        brought.update(card.controls)
+    return Controls(engines, exchange, MEANINGS, rewrites, frozenset(brought))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the numbers depend on besides the plan itself, as the manifest tells it.
+
+    `pack` is {name, summary, sha256}, `data` SHA-256 by data set. Versions and hardware are found
+    by the runner.
+    """
+
+    frostbench: str
+    pack: Mapping[str, Any]
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run.
+
+    Attributes:
+        out: the run's folder, made if missing, resumed if it holds a run of the same plan.
+        methods: each under its card's name; their order changes no number.
+        metrics: by id. A task's metrics that are not here are left out, which the run says.
+        engine: answers the prompts of methods; loads nothing before its first prompt.
+        config: the resolved configuration as plain values, stored as config.yaml.
+        tokens: folder of kept visual tokens, shared between runs.
+        controls: None leaves controls out.
+        chunk: requests that are driven together. Chunks depend on the plan alone, so that a
+            resumed run repeats whole chunks and gives the numbers of an uninterrupted one.
+        tokenize_batch: pictures of one call of `tokenize`.
+        gallery: samples of each task and protocol whose pictures and words are kept.
+        worker: name of this process's samples file.
+        retry_failed: try the failed samples of an interrupted or finished run again.
+        replaced: roles whose backbone the user named, each with a sentence on what else there is.
+            What does not work with them ends the run before it begins.
+    """
+
+    out: Path
+    methods: tuple[PlannedMethod, ...]
+    tasks: tuple[PlannedTask, ...]
+    metrics: Mapping[str, AnyMetric]
+    engine: Engine
+    backbones: FrozenBackbones
+    facts: Facts
+    tokens: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+    controls: Controls | None = field(default_factory=built_in_controls)
+    observers: tuple[Observer, ...] = ()
+    seed: int = 0
+    device: str = "cpu"
+    limit: int | None = None
+    chunk: int = 32
+    tokenize_batch: int = 32
+    gallery: int = 8
+    worker: str = "0"
+    retry_failed: bool = False
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind, names in (
+            ("method", [method.card.name for method in self.methods]),
+            ("task", [task.task.card.name for task in self.tasks]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} {', '.join(twice)} is planned twice; name it once.")
+        if self.chunk < 1 or self.tokenize_batch < 1:
+            raise ValueError("chunk and tokenize_batch are at least 1.")
+        for planned in self.tasks:
+            card = planned.task.card
+            if card.ranks_by not in self.metrics:
+                raise ValueError(
+                    f"task {card.name!r} ranks by {card.ranks_by!r}, which is not among the "
+                    f"metrics of this run: {', '.join(sorted(self.metrics)) or 'none'}."
+                )
+
+    def metrics_of(self, planned: PlannedTask) -> dict[str, AnyMetric]:
+        """The task's metrics that this run has, in the card's order."""
+        return {
+            name: self.metrics[name] for name in planned.task.card.metrics if name in self.metrics
+        }

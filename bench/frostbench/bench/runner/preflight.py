@@ -1,0 +1,190 @@
+"""What can be seen to be impossible before a run begins.
+
+For each method, task and protocol the first request is prompted as far as its first wave, and the
+engine says how long those prompts are. Pictures go through the tokenizer as they would in the run,
+and their tokens are kept for it, so that little is done twice. Longer requests may come later;
+those fail one by one.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from frostbench.bench.runner.chunk import Built
+from frostbench.bench.runner.guard import guarded
+from frostbench.bench.runner.plan import Plan, PlannedTask
+from frostbench.bench.runner.rows import rows_of
+from frostbench.bench.store.records import Key
+from frostbench.bench.store.tokens import Kept
+from frostbench.plugins.contract.engine import Length, Measures
+from frostbench.plugins.contract.method import Method
+from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.contract.requests import images_of
+from frostbench.plugins.contract.task import Instance
+
+
+class PreflightError(ValueError):
+    """A part of the run cannot work; the message has one line for each, and says what to do."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A task and one of its protocols, with the methods that have no sample of it yet."""
+
+    planned: PlannedTask
+    protocol: str | None
+    methods: tuple[str, ...]
+
+
+def trials(plan: Plan, complete: Collection[str], done: Collection[Key]) -> list[Trial]:
+    """What a run has still to begin; `complete` are names of tasks, `done` keys of samples."""
+    begun = {(task, protocol, method) for task, protocol, method, control, _ in done if not control}
+    found: list[Trial] = []
+    for planned in plan.tasks:
+        card = planned.task.card
+        if card.name in complete:
+            continue
+        rows = rows_of(planned, plan.methods, plan.controls).rows
+        methods = tuple(row.method for row in rows if row.control is None)
+        for protocol in card.protocols or (None,):
+            new = tuple(name for name in methods if (card.name, protocol, name) not in begun)
+            if new:
+                found.append(Trial(planned, protocol, new))
+    return found
+
+
+def load_replaced(plan: Plan, found: Sequence[Trial]) -> None:
+    """Load the backbones that the user named, where a method will ask for them.
+
+    Raises:
+        PreflightError: one cannot be loaded.
+    """
+    names = {name for trial in found for name in trial.methods}
+    wanted = {role for one in plan.methods if one.card.name in names for role in one.card.backbones}
+    for role in sorted(wanted & set(plan.replaced)):
+        try:
+            plan.backbones.get(role)
+        except (LookupError, ValueError, TypeError) as error:
+            reason = str(error.args[0] if error.args else error)
+            raise PreflightError(f"{reason.rstrip('.')}. {plan.replaced[role]}".rstrip()) from error
+
+
+def check_built(plan: Plan, failed: Mapping[str, str]) -> None:
+    """Refuse methods that cannot be built with a backbone that the user named.
+
+    With the pack's own backbones a method that cannot be built is a result, and the others run.
+
+    Raises:
+        PreflightError: there is such a method.
+    """
+    lines = [
+        failed[one.card.name]
+        for one in plan.methods
+        if one.card.name in failed and set(one.card.backbones) & set(plan.replaced)
+    ]
+    if lines:
+        others = [one.card.name for one in plan.methods if one.card.name not in failed]
+        way = f" methods={','.join(others)} leaves them out." if others else ""
+        raise PreflightError(_listed(f"{len(lines)} methods cannot run", lines) + way)
+
+
+def check_lengths(
+    plan: Plan,
+    engine: Measures,
+    found: Sequence[Trial],
+    build: Callable[[Iterable[str]], Mapping[str, Built]],
+) -> None:
+    """Refuse prompts that are longer than their backbone takes.
+
+    Raises:
+        PreflightError: there are some.
+    """
+    lines = []
+    for planned in plan.tasks:
+        mine = {trial.protocol: trial.methods for trial in found if trial.planned is planned}
+        for instance in _first(planned, plan.seed) if mine else ():
+            for name, built in build(mine.get(instance.protocol, ())).items():
+                prompts = [
+                    one for method in _answering(built) for one in _prompts(built, method, instance)
+                ]
+                longest = _longest(engine, prompts)
+                if longest is not None and not longest[1].fits:
+                    lines.append(_too_long(planned, instance.protocol, name, built, *longest))
+    if lines:
+        raise PreflightError(_listed(f"{len(lines)} kinds of prompts are too long", lines))
+
+
+def _first(planned: PlannedTask, seed: int) -> Iterator[Instance]:
+    """The first instance of each protocol; none where the data cannot be read."""
+    try:
+        yield from planned.task.instances(planned.data(), 1, seed)
+    except Exception:  # the run itself meets it again, and counts what it costs
+        return
+
+
+def _answering(built: Built) -> Iterator[Method]:
+    """The method, and those that it puts in its place."""
+    yield built.method
+    yield from (made for made in built.controls.values() if isinstance(made, Method))
+
+
+def _prompts(built: Built, method: Method, instance: Instance) -> Sequence[Prompt]:
+    """The first wave of a request; empty where there is none, for whatever reason."""
+    tokens = {}
+    for image, kept in built.tokenizing(images_of(instance.request)).items():
+        if not isinstance(kept, Kept):
+            return ()
+        tokens[image] = kept.tokens
+    try:
+        with torch.no_grad():
+            waves = guarded(method.prompt(instance.request, tokens))
+            wave = next(waves)
+            waves.close()
+    except Exception:  # StopIteration too: a request without prompts
+        return ()
+    return wave
+
+
+def _longest(engine: Measures, prompts: Sequence[Prompt]) -> tuple[Prompt, Length] | None:
+    """The prompt that takes the most room, of those that the engine can measure."""
+    measured: list[tuple[Prompt, Length]] = []
+    for prompt in prompts:
+        try:
+            measured.append((prompt, engine.measure(prompt)))
+        except Exception:  # it cannot be answered at all, which its sample will say
+            continue
+    return max(measured, key=lambda one: one[1].tokens + one[1].new, default=None)
+
+
+def _too_long(
+    planned: PlannedTask,
+    protocol: str | None,
+    name: str,
+    built: Built,
+    prompt: Prompt,
+    length: Length,
+) -> str:
+    task = planned.task.card.name
+    where = f"{task} ({protocol})" if protocol else task
+    ways = [
+        *(f"method.{name}.{key}" for key in built.method.shortened_by),
+        *(f"task.{task}.{key}" for key in planned.task.shortened_by),
+    ]
+    how = f"shorten it with {_either(ways)}" if ways else "neither of them has a setting for it"
+    return (
+        f"{where} with method {name}: {length.tokens:,} tokens + {length.new:,} new, and backbone "
+        f"{prompt.backbone!r} reads {length.limit:,}; {how}"
+    )
+
+
+def _listed(head: str, lines: Sequence[str]) -> str:
+    """One sentence, or a line for each under a head."""
+    if len(lines) == 1:
+        return f"{lines[0].rstrip('.')}."
+    return "\n".join([f"{head}:", *(f"  {line.rstrip('.')}." for line in lines)])
+
+
+def _either(ways: Sequence[str]) -> str:
+    *most, last = ways
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,0 +1,324 @@
+"""Running a plan."""
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from frostbench.bench.runner.built import Methods
+from frostbench.bench.runner.chunk import Bench, Built
+from frostbench.bench.runner.corpus import scoring_of
+from frostbench.bench.runner.frozen import Watch
+from frostbench.bench.runner.instances import Chunk, DataError, chunks_of
+from frostbench.bench.runner.manifest import (
+    failure,
+    failures_of,
+    new_manifest,
+    now,
+    plain,
+    resumed_manifest,
+)
+from frostbench.bench.runner.plan import Plan, PlannedTask
+from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
+from frostbench.bench.runner.progress import Progress, Quiet
+from frostbench.bench.runner.rows import Rows, free_controls, rows_of
+from frostbench.bench.runner.scoring import Scoring
+from frostbench.bench.runner.watching import Counted, Watchers
+from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.lock import RunLock
+from frostbench.bench.store.reader import StoredRun, open_run, read_manifest
+from frostbench.bench.store.records import Key, Record
+from frostbench.bench.store.writer import RunWriter
+from frostbench.plugins.contract.engine import Measures
+
+
+def run(plan: Plan, progress: Progress | None = None) -> StoredRun:
+    """Execute a plan, or go on where an earlier process was killed.
+
+    What fails is a result: it is stored as failed and told in the manifest, and `failed` of the
+    returned run says whether there was any.
+
+    Raises:
+        StoreError: the folder is in use, holds something else or a run of another plan, or
+            cannot be written. On `StoreFullError`, what is stored can be resumed.
+    """
+    shown = progress or Quiet()
+    _refuse_strangers(plan.out)
+    with RunLock(plan.out), shown:
+        return _Session(plan, shown).go()
+
+
+class _Session:
+    """One process's part of a run."""
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        self._plan = plan
+        self._progress = progress
+        self._begun = time.perf_counter()
+        known = _known_manifest(plan.out)
+        self._manifest = new_manifest(plan) if known is None else resumed_manifest(plan, known)
+        self._writer = RunWriter(plan.out, plan.worker)
+        if plan.retry_failed and self._writer.drop(lambda record: record.status == "failed"):
+            for task in self._manifest["tasks"].values():
+                task["complete"] = False
+        self._before = plain(self._manifest)
+        records = self._writer.records()
+        self._done: set[Key] = {record.key for record in records}
+        self._failed = [record for record in records if record.status == "failed"]
+        self._failures: list[dict[str, Any]] = []
+        self._stored = 0
+        self._watch = Watch(plan.backbones)
+        self._methods = Methods(plan, plan.tokens, self._watch, self._note)
+        self._watchers = Watchers(plan.observers, self._note)
+
+    def go(self) -> StoredRun:
+        """All tasks, then the check that backbones stayed as they were."""
+        from omegaconf import OmegaConf
+
+        self._preflight()
+        self._save()
+        self._writer.write_config(OmegaConf.to_yaml(OmegaConf.create(plain(self._plan.config))))
+        self._watchers.started(self._manifest)
+        try:
+            for planned in self._plan.tasks:
+                self._task(planned)
+            self._finish()
+        finally:
+            # However it ends, the time was spent; a full disk keeps the manifest as it was.
+            try:
+                self._save()
+            except StoreError as error:
+                self._progress.note(str(error))
+        self._watchers.finished(self._manifest)
+        return open_run(self._plan.out)
+
+    def _preflight(self) -> None:
+        """See, before anything is stored, whether what is still to begin can work at all.
+
+        Raises:
+            PreflightError: a part of it cannot.
+        """
+        complete = {name for name, task in self._manifest["tasks"].items() if task["complete"]}
+        found = trials(self._plan, complete, self._done)
+        load_replaced(self._plan, found)
+        if self._plan.replaced:
+            self._build(name for trial in found for name in trial.methods)
+        if isinstance(self._plan.engine, Measures):
+            check_lengths(self._plan, self._plan.engine, found, self._build)
+
+    def _task(self, planned: PlannedTask) -> None:
+        card, entry = planned.task.card, self._manifest["tasks"][planned.task.card.name]
+        rows = rows_of(planned, self._plan.methods, self._plan.controls)
+        free = free_controls(card, self._plan.controls)
+        each = len(rows.rows) + len(free)
+        total = planned.limit * max(1, len(card.protocols)) * each
+        self._progress.task(card.name, total, sum(key[0] == card.name for key in self._done))
+        if entry["complete"] or not each:
+            self._progress.end()
+            return
+        samples: dict[str | None, list[str]] = {}
+        whole = True
+        try:
+            scoring, corpus = scoring_of(
+                self._plan, planned, self._writer.blobs, known=entry["corpus"]
+            )
+            entry["corpus"] = corpus
+            for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
+                names = [instance.request.id for instance in chunk.instances]
+                samples.setdefault(chunk.protocol, []).extend(names)
+                self._chunk(planned, rows, chunk, scoring)
+        except DataError as error:
+            whole = False
+            self._fail(failure(str(error), task=card.name))
+        for protocol, names in samples.items():
+            self._writer.seal(card.name, protocol, names)
+        entry["complete"] = whole and not any(
+            row.method in self._methods.failed for row in rows.rows
+        )
+        self._progress.end()
+        self._save()
+
+    def _chunk(self, planned: PlannedTask, rows: Rows, chunk: Chunk, scoring: Scoring) -> None:
+        """Run a chunk whole if any of its samples is missing, and store the missing ones."""
+        self._forget_grown(planned, chunk)
+        if not self._missing(planned, rows, chunk):
+            return
+        built = self._build(row.method for row in rows.rows)
+        missing = self._missing(planned, rows, chunk)
+        if not missing:
+            return
+        bench = Bench(
+            planned=planned,
+            rows=rows.rows,
+            built=built,
+            engine=Counted(self._plan.engine, self._progress),
+            controls=self._plan.controls,
+            scoring=scoring,
+            blobs=self._writer.blobs,
+            seed=self._plan.seed,
+            gallery=self._plan.gallery,
+            note=self._note,
+        )
+        made = [record for record in bench.run(chunk) if record.key in missing]
+        records = [self._watchers.scored(record) for record in made]
+        self._writer.append(records)
+        self._done.update(record.key for record in records)
+        self._stored += len(records)
+        self._tell_failed([record for record in records if record.status == "failed"])
+        self._watch.look()
+        self._save(sync=False)
+        self._progress.advance(len(records))
+
+    def _missing(self, planned: PlannedTask, rows: Rows, chunk: Chunk) -> set[Key]:
+        """What the chunk should have and has not, without methods that cannot be built."""
+        pairs: list[tuple[str | None, str | None]] = [
+            (row.method, row.control) for row in rows.rows if row.method not in self._methods.failed
+        ]
+        card = planned.task.card
+        pairs += [(None, control) for control in free_controls(card, self._plan.controls)]
+        keys = {
+            (card.name, chunk.protocol, method, control, instance.request.id)
+            for method, control in pairs
+            for instance in chunk.instances
+        }
+        return keys - self._done
+
+    def _forget_grown(self, planned: PlannedTask, chunk: Chunk) -> None:
+        """Drop a chunk that was shorter under a smaller limit: it is other company now."""
+        card = planned.task.card
+        limits = self._manifest["tasks"][card.name]["grown_from"]
+        end = chunk.start + len(chunk.instances)
+        if not any(chunk.start < limit < end for limit in limits):
+            return
+        samples = {instance.request.id for instance in chunk.instances}
+
+        def old(record: Record) -> bool:
+            same = (record.task, record.protocol) == (card.name, chunk.protocol)
+            return same and record.sample in samples
+
+        self._failed = [record for record in self._failed if not old(record)]
+        self._done -= {
+            key
+            for key in self._done
+            if key[:2] == (card.name, chunk.protocol) and key[-1] in samples
+        }
+        self._writer.drop(old)
+
+    def _build(self, names: Iterable[str]) -> dict[str, Built]:
+        """Methods, built; what is new about them goes into the manifest.
+
+        Raises:
+            StoreError: a method or backbone is another than when the run began.
+            PreflightError: a method cannot be built with a backbone that the user named.
+        """
+        tried = {*self._methods.ready, *self._methods.failed}
+        built = self._methods.get(names)
+        new = {*self._methods.ready, *self._methods.failed} - tried
+        check_built(self._plan, self._methods.failed)
+        if new:
+            self._manifest["backbones"] = self._watch.describe(self._manifest["backbones"])
+        for name in sorted(new & set(self._methods.ready)):
+            entry = self._manifest["methods"][name]
+            fingerprint = self._methods.fingerprint(name)
+            if entry["fingerprint"] not in (None, fingerprint):
+                raise StoreError(
+                    f"method {name!r} makes other visual tokens than when the run in "
+                    f"{self._plan.out} began (its weights, settings or code changed); choose "
+                    "another folder with out=, or remove this one."
+                )
+            notes = self._methods.notes(name)
+            entry.update(fingerprint=fingerprint, status="ok", error=None, notes=notes)
+            for sentence in notes:
+                self._progress.note(f"{name}: {sentence}")
+        for name in sorted(new & set(self._methods.failed)):
+            error = self._methods.failed[name]
+            self._manifest["methods"][name].update(status="failed", error=error)
+            self._fail(failure(error, method=name))
+        return built
+
+    def _finish(self) -> None:
+        violations = self._watch.violations(sorted(self._methods.ready))
+        for sentence in violations:
+            self._progress.note(sentence)
+        self._manifest["violations"] += violations
+        self._manifest["backbones"] = self._watch.describe(self._manifest["backbones"])
+        self._manifest["status"] = "failed" if self._manifest["violations"] else "finished"
+        self._manifest["finished"] = now()
+
+    def _save(self, *, sync: bool = True) -> None:
+        """Bring the manifest up to date and put it in place of the last.
+
+        Between two tasks only counts change, which need not survive a loss of power.
+        """
+        counts = {
+            name: vars(built.tokenizing.counts) for name, built in self._methods.ready.items()
+        }
+        seconds = time.perf_counter() - self._begun
+        self._manifest["tokenizer"] = _sums(self._before["tokenizer"], counts)
+        self._manifest["seconds"] = self._before["seconds"] + seconds
+        self._manifest["failures"] = [
+            *self._failures,
+            *failures_of(self._failed),
+            *(failure(sentence) for sentence in self._manifest["violations"]),
+        ]
+        self._manifest["last_session"] = {
+            "seconds": seconds,
+            "samples": self._stored,
+            "tokenizer": plain(counts),
+        }
+        self._writer.write_manifest(self._manifest, sync=sync)
+
+    def _fail(self, entry: dict[str, Any]) -> None:
+        self._failures.append(entry)
+        self._progress.note(entry["error"])
+
+    def _tell_failed(self, records: Sequence[Record]) -> None:
+        self._failed += records
+        for entry in failures_of(records):
+            count = entry["samples"]
+            others = f" ({count - 1} more samples failed beside it)" if count > 1 else ""
+            self._progress.note(f"{entry['error']}{others}")
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self._manifest["notes"]:
+            self._manifest["notes"].append(sentence)
+            self._progress.note(sentence)
+
+
+def _sums(
+    before: dict[str, dict[str, int]], counts: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, int]]:
+    """Counts of earlier processes and of this one together."""
+    zero = {"forwards": 0, "images": 0, "cached": 0}
+    return {
+        name: {key: before.get(name, zero)[key] + counts.get(name, zero)[key] for key in zero}
+        for name in sorted({*before, *counts})
+    }
+
+
+def _known_manifest(folder: Path) -> dict[str, Any] | None:
+    return read_manifest(folder) if (folder / "manifest.json").exists() else None
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """A folder that holds something else than a run is none to write a run into.
+
+    Raises:
+        StoreError: there are other files, or the path is no folder.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is a file; a run needs a folder, choose another with out=.")
+    if (folder / "manifest.json").exists():
+        return
+    ours = {"run.lock", "samples", "sealed", "blobs", "config.yaml"}
+    strange = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.name not in ours and not path.name.startswith(".manifest.json.")
+    )
+    if strange:
+        raise StoreError(
+            f"{folder} holds {strange[0]!r} and no run; choose an empty or new folder with out=."
+        )

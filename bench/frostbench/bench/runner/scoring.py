@@ -1,0 +1,159 @@
+"""Scores and features of predictions, as they come back from the store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from frostbench.bench.runner.plan import AnyMetric
+from frostbench.bench.statistics import checked_counts
+from frostbench.bench.store.blobs import Blobs
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.metric import CorpusMetric, Metric, PooledMetric, SetMetric
+from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
+from frostbench.plugins.contract.task import Target
+from frostbench.plugins.host.errors import describe
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one sample has by metric: scores, features for set metrics, counts for pooled ones.
+
+    `error` says why there is nothing.
+    """
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    error: str | None = None
+
+
+class Scoring:
+    """The metrics of a task. Features of a target are computed once and kept for its other rows.
+
+    Metrics that learn what is rare are bound to `corpus` once, here.
+
+    Attributes:
+        blobs: where features are kept.
+
+    Raises:
+        ValueError: a metric needs a corpus, and this is none.
+    """
+
+    def __init__(
+        self, metrics: Mapping[str, AnyMetric], blobs: Blobs, corpus: Sequence[Target] = ()
+    ) -> None:
+        self._singles: dict[str, Metric] = {}
+        self._pooled: dict[str, PooledMetric] = {}
+        self._sets: dict[str, SetMetric] = {}
+        for name, metric in metrics.items():
+            if isinstance(metric, CorpusMetric):
+                self._singles[name] = metric.on(corpus)
+            elif isinstance(metric, PooledMetric):
+                self._pooled[name] = metric
+            elif isinstance(metric, SetMetric):
+                self._sets[name] = metric
+            else:
+                self._singles[name] = metric
+        self.blobs = blobs
+        self._known: dict[tuple[str, str], str | ValueError] = {}
+
+    def __call__(
+        self, predictions: Sequence[Prediction], targets: Sequence[Target]
+    ) -> list[Scored]:
+        """One result a pair. What cannot be scored by one metric is scored by none.
+
+        Raises:
+            StoreFullError: features cannot be kept for want of room.
+        """
+        results = [
+            self._score(prediction, target)
+            for prediction, target in zip(predictions, targets, strict=True)
+        ]
+        for name in self._sets:
+            results = self._with_features(name, results, predictions, targets)
+        return results
+
+    def forget(self) -> None:
+        """Let go of targets' features, at the end of a chunk."""
+        self._known.clear()
+
+    def _score(self, prediction: Prediction, target: Target) -> Scored:
+        scores: dict[str, float] = {}
+        for name, metric in self._singles.items():
+            try:
+                with torch.no_grad():
+                    value = float(metric(prediction, target))
+            except Exception as error:
+                return Scored(error=f"metric {name!r}: {describe(error)}")
+            if value != value:
+                return Scored(error=f"metric {name!r} gave NaN")
+            scores[name] = value
+        counts: dict[str, tuple[float, ...]] = {}
+        for name, pooled in self._pooled.items():
+            try:
+                counts[name] = checked_counts(pooled.pooling, pooled.counts(prediction, target))
+            except Exception as error:
+                return Scored(error=f"metric {name!r}: {describe(error)}")
+        return Scored(scores, counts=counts)
+
+    def _with_features(
+        self,
+        name: str,
+        results: Sequence[Scored],
+        predictions: Sequence[Prediction],
+        targets: Sequence[Target],
+    ) -> list[Scored]:
+        pairs: list[tuple[int, Image, Image]] = []
+        updated = list(results)
+        for index, (result, prediction, target) in enumerate(
+            zip(results, predictions, targets, strict=True)
+        ):
+            if result.error is not None:
+                continue
+            if isinstance(prediction, ImagePrediction) and isinstance(target, Image):
+                pairs.append((index, Image(prediction.pixels), target))
+            else:
+                updated[index] = Scored(error=f"metric {name!r} compares pictures only")
+        unknown = [t for _, _, t in pairs if (name, t.digest) not in self._known]
+        for image, kept in zip(unknown, self._features(name, unknown), strict=True):
+            self._known[name, image.digest] = kept
+        mine = self._features(name, [image for _, image, _ in pairs])
+        for (index, _, target), feature in zip(pairs, mine, strict=True):
+            theirs = self._known[name, target.digest]
+            broken = next((x for x in (feature, theirs) if isinstance(x, ValueError)), None)
+            if broken is not None:
+                updated[index] = Scored(error=f"metric {name!r}: {broken}")
+            else:
+                assert isinstance(feature, str)
+                assert isinstance(theirs, str)
+                done = updated[index]
+                features = {**done.features, name: (feature, theirs)}
+                updated[index] = replace(done, features=features)
+        return updated
+
+    def _features(self, name: str, images: Sequence[Image]) -> list[str | ValueError]:
+        """Blobs of the features of pictures; of those that have none, the reason."""
+        if not images:
+            return []
+        try:
+            with torch.no_grad():
+                rows = _as_rows(self._sets[name].features(images), len(images))
+        except Exception as error:
+            if len(images) > 1:
+                return [kept for image in images for kept in self._features(name, [image])]
+            return [ValueError(describe(error))]
+        return [self.blobs.put_array(row) for row in rows]
+
+
+def _as_rows(features: Any, count: int) -> npt.NDArray[np.float32]:
+    array = np.asarray(
+        features.detach().cpu() if isinstance(features, torch.Tensor) else features,
+        dtype=np.float32,
+    )
+    if array.ndim != 2 or len(array) != count or not np.isfinite(array).all():
+        raise ValueError(f"features of {count} pictures came as an array {array.shape}")
+    return array

@@ -1,0 +1,115 @@
+"""Every picture through each method's tokenizer once."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from frostbench.bench.runner.guard import check_tokens
+from frostbench.bench.store.tokens import Kept, TokenStore
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method
+from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.host.errors import describe
+
+# Pictures whose tokens stay in memory: the rows of a chunk look at the same ones.
+_RECENT = 1024
+
+
+@dataclass
+class Counts:
+    """Calls of `tokenize`, pictures that went through one, pictures served from the cache."""
+
+    forwards: int = 0
+    images: int = 0
+    cached: int = 0
+
+
+class Tokenizing:
+    """One method's `tokenize`, behind the kept tokens.
+
+    Attributes:
+        counts: what this process has done; a picture counts once, however often it is needed.
+    """
+
+    def __init__(self, method: Method, folder: TokenStore, device: str, batch: int) -> None:
+        self._method = method
+        self._kept = folder
+        self._device = device
+        self._batch = batch
+        self._seen: set[str] = set()
+        self._failed: dict[str, str] = {}
+        self._recent: OrderedDict[str, Kept] = OrderedDict()
+        self.counts = Counts()
+
+    def __call__(self, images: Sequence[Image]) -> dict[Image, Kept | str]:
+        """The tokens of each picture, or one clause that says why there are none.
+
+        Raises:
+            StoreFullError: computed tokens cannot be kept for want of room.
+        """
+        found: dict[Image, Kept | str] = {}
+        missing: list[Image] = []
+        for image in dict.fromkeys(images):
+            kept = self._failed.get(image.digest) or self._known(image.digest)
+            if kept is None:
+                missing.append(image)
+                continue
+            found[image] = kept
+            if isinstance(kept, Kept) and image.digest not in self._seen:
+                self._seen.add(image.digest)
+                self.counts.cached += 1
+        for batch in _batches(missing, self._batch):
+            found.update(zip(batch, self._fresh(batch), strict=True))
+        return found
+
+    def _known(self, digest: str) -> Kept | None:
+        """Tokens in memory or on the disk."""
+        kept = self._recent.get(digest) or self._kept.get(digest)
+        return None if kept is None else self._remember(digest, kept)
+
+    def _remember(self, digest: str, kept: Kept) -> Kept:
+        self._recent[digest] = kept
+        self._recent.move_to_end(digest)
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        return kept
+
+    def _fresh(self, images: Sequence[Image]) -> list[Kept | str]:
+        """Tokens of pictures of one size; if they cannot be had together, one at a time."""
+        begun = time.perf_counter()
+        try:
+            tokens = self._forward(images)
+        except Exception as error:  # an author's code: its failure is a result
+            if len(images) > 1:
+                return [result for image in images for result in self._fresh([image])]
+            self._failed[images[0].digest] = reason = describe(error)
+            return [reason]
+        seconds = (time.perf_counter() - begun) / len(images)
+        batch = [Kept(one, seconds) for one in tokens.split()]
+        digests = [image.digest for image in images]
+        self._kept.put(digests, batch)
+        self._seen.update(digests)
+        self.counts.images += len(images)
+        return [self._remember(digest, kept) for digest, kept in zip(digests, batch, strict=True)]
+
+    def _forward(self, images: Sequence[Image]) -> VisualTokens:
+        self.counts.forwards += 1
+        pixels = torch.stack([image.pixels for image in images]).to(self._device)
+        sizes = torch.tensor([image.size for image in images])
+        with torch.no_grad():
+            tokens = self._method.tokenize(pixels, sizes)
+        check_tokens(tokens, len(images))
+        return VisualTokens.from_tensors(tokens.tensors())
+
+
+def _batches(images: Sequence[Image], size: int) -> Iterator[list[Image]]:
+    """Pictures of one size together, in the order in which they come."""
+    groups: dict[tuple[int, int], list[Image]] = {}
+    for image in images:
+        groups.setdefault(image.size, []).append(image)
+    for group in groups.values():
+        for start in range(0, len(group), size):
+            yield group[start : start + size]

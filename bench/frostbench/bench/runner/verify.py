@@ -1,0 +1,280 @@
+"""Whether a run holds: a part of it computed again, and its sources compared."""
+
+import math
+import random
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from frostbench.bench.runner.built import Methods
+from frostbench.bench.runner.chunk import Bench
+from frostbench.bench.runner.corpus import scoring_of
+from frostbench.bench.runner.frozen import Watch, digest
+from frostbench.bench.runner.instances import DataError, chunks_of
+from frostbench.bench.runner.machine import versions
+from frostbench.bench.runner.manifest import different, identity
+from frostbench.bench.runner.plan import Plan, PlannedTask
+from frostbench.bench.runner.progress import Progress, Quiet
+from frostbench.bench.runner.rows import rows_of
+from frostbench.bench.runner.scoring import Scoring
+from frostbench.bench.runner.watching import Counted
+from frostbench.bench.store.blobs import Blobs
+from frostbench.bench.store.reader import StoredRun, open_run
+from frostbench.bench.store.records import Key, Record
+
+Place = tuple[str, str | None, int]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `detail` is a sentence for people."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and how many samples were computed again."""
+
+    checks: tuple[Check, ...]
+    samples: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything holds."""
+        return all(check.holds for check in self.checks)
+
+
+def verify(
+    plan: Plan,
+    sample: int = 20,
+    seed: int = 0,
+    tolerance: float = 1e-4,
+    progress: Progress | None = None,
+) -> Verified:
+    """Compute whole chunks of the run in `plan.out` again, at least `sample` requests of them.
+
+    Chunks are drawn from `seed`. Visual tokens are computed anew, not taken from the cache. A
+    score holds if it is within `tolerance`, relative to the larger of 1 and its size; texts hold
+    if they are equal. Nothing in the run's folder is changed.
+
+    Raises:
+        StoreError: there is no run, or it cannot be read.
+    """
+    run = open_run(plan.out)
+    stored = {record.key: record for record in run.records()}
+    shown = progress or Quiet()
+    checks = [_sources(plan, run), _software(run)]
+    watch = Watch(plan.backbones)
+    again: list[Record] = []
+    blobs = run.blobs
+    with tempfile.TemporaryDirectory() as scratch, shown:
+        methods = Methods(plan, Path(scratch) / "tokens", watch, shown.note)
+        blobs = Blobs(Path(scratch) / "blobs")
+        places = _draw(stored, plan.chunk, sample, seed)
+        for planned in plan.tasks:
+            name = planned.task.card.name
+            mine = {place for place in places if place[0] == name}
+            if not mine:
+                continue
+            try:
+                scoring, corpus = scoring_of(plan, planned, blobs)
+            except DataError as error:
+                checks.append(Check(f"corpus of {name}", False, str(error)))
+                continue
+            checks += _corpus(name, corpus, run)
+            again += _compute(plan, planned, mine, methods, scoring, shown)
+        checks += [*_methods(methods, run), _backbones(watch, run)]
+        checks += _compare(again, stored, run.blobs, blobs, tolerance)
+    changed = watch.violations(sorted(methods.ready))
+    checks.append(Check("frozen", not changed, " ".join(changed) or "no backbone was written to."))
+    return Verified(tuple(checks), len(again))
+
+
+def _draw(stored: Mapping[Key, Record], size: int, sample: int, seed: int) -> set[Place]:
+    """Chunks that hold at least `sample` requests, drawn from all that the run has."""
+    counts: dict[tuple[str, str | None], set[str]] = {}
+    for record in stored.values():
+        counts.setdefault((record.task, record.protocol), set()).add(record.sample)
+    places = [
+        (task, protocol, index, min(size, len(samples) - index * size))
+        for (task, protocol), samples in sorted(counts.items(), key=lambda pair: str(pair[0]))
+        for index in range((len(samples) + size - 1) // size)
+    ]
+    random.Random(seed).shuffle(places)
+    drawn: set[Place] = set()
+    requests = 0
+    for task, protocol, index, count in places:
+        if requests >= sample:
+            break
+        drawn.add((task, protocol, index))
+        requests += count
+    return drawn
+
+
+def _compute(
+    plan: Plan,
+    planned: PlannedTask,
+    places: set[Place],
+    methods: Methods,
+    scoring: Scoring,
+    progress: Progress,
+) -> list[Record]:
+    """The drawn chunks of a task, computed again."""
+    name = planned.task.card.name
+    rows = rows_of(planned, plan.methods, plan.controls).rows
+    bench = Bench(
+        planned=planned,
+        rows=rows,
+        built=methods.get(row.method for row in rows),
+        engine=Counted(plan.engine, progress),
+        controls=plan.controls,
+        scoring=scoring,
+        blobs=scoring.blobs,
+        seed=plan.seed,
+        gallery=0,
+        note=progress.note,
+    )
+    records: list[Record] = []
+    progress.task(name, len(places), 0)
+    left = set(places)
+    try:
+        for chunk in chunks_of(planned, plan.seed, plan.chunk):
+            place = name, chunk.protocol, chunk.index
+            if place in left:
+                records += bench.run(chunk)
+                left.remove(place)
+                progress.advance(1)
+            if not left:
+                break
+    except DataError as error:
+        progress.note(str(error))
+    progress.end()
+    return records
+
+
+def _sources(plan: Plan, run: StoredRun) -> Check:
+    differences = different(run.manifest.get("identity", {}), identity(plan))
+    detail = "; ".join(differences) or "pack, data, weights and settings are those of the run"
+    return Check("sources", not differences, f"{detail}.")
+
+
+def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:
+    """Whether metrics learn from what they learned from in the run."""
+    before = run.manifest["tasks"].get(name, {}).get("corpus")
+    if corpus is None and before is None:
+        return []
+    same = corpus == before
+    detail = "the corpus is that of the run." if same else "the corpus is not that of the run."
+    return [Check(f"corpus of {name}", same, detail)]
+
+
+def _software(run: StoredRun) -> Check:
+    """Other versions are told, but do not by themselves refute a run."""
+    differences = different(run.manifest["versions"], versions())
+    detail = "; ".join(differences) or "the same versions of everything"
+    return Check("versions", True, f"{detail}.")
+
+
+def _methods(methods: Methods, run: StoredRun) -> list[Check]:
+    checks = []
+    for name in sorted(methods.ready):
+        same = run.manifest["methods"][name]["fingerprint"] == methods.fingerprint(name)
+        detail = "the fingerprint is that of the run." if same else "the fingerprint has changed."
+        checks.append(Check(f"method {name}", same, detail))
+    for name, error in sorted(methods.failed.items()):
+        same = run.manifest["methods"][name]["status"] == "failed"
+        checks.append(Check(f"method {name}", same, error))
+    return checks
+
+
+def _backbones(watch: Watch, run: StoredRun) -> Check:
+    other = [
+        role
+        for role, tensors in watch.before.items()
+        if run.manifest["backbones"].get(role, {}).get("sha256_before") != digest(tensors)
+    ]
+    detail = f"not those of the run: {', '.join(other)}." if other else "those of the run."
+    return Check("backbones", not other, detail)
+
+
+def _compare(
+    again: Sequence[Record],
+    stored: Mapping[Key, Record],
+    old: Blobs,
+    new: Blobs,
+    tolerance: float,
+) -> list[Check]:
+    """Predictions and scores of the two, and whether the stored files are intact."""
+    missing = [record for record in again if record.key not in stored]
+    pairs = [(record, stored[record.key]) for record in again if record.key in stored]
+    broken = [before for _, before in pairs if not _intact(before, old)]
+    sound = [(now, before) for now, before in pairs if _intact(before, old)]
+    predictions = [
+        _name(now) for now, before in sound if not _same_prediction(now, before, old, new)
+    ]
+    worst, where = 0.0, ""
+    scores = [_name(now) for now, before in sound if set(now.values) != set(before.values)]
+    for now, before in sound:
+        for metric in set(now.values) & set(before.values):
+            gap = _gap(now.values[metric], before.values[metric])
+            if not gap <= worst:
+                worst, where = gap, f"{metric} of {_name(now)}"
+    failed = [_name(now) for now, before in pairs if now.status != before.status]
+    return [
+        Check("files", not broken, _list("stored predictions are damaged", map(_name, broken))),
+        Check("samples", not missing, _list("samples are not in the run", map(_name, missing))),
+        Check("failures", not failed, _list("samples fail in one and not in the other", failed)),
+        Check("predictions", not predictions, _list("predictions differ", predictions)),
+        Check(
+            "scores",
+            worst <= tolerance and not scores,
+            _list("samples have scores of other metrics", scores)
+            if scores
+            else f"the largest difference is {worst:.2g}{f' ({where})' if where else ''}.",
+        ),
+    ]
+
+
+def _gap(now: Sequence[float], before: Sequence[float]) -> float:
+    """The largest difference of two values or rows of counts, relative where they are large."""
+    # Infinities that are equal differ by nothing.
+    gaps = [
+        0.0 if a == b else abs(a - b) / max(1.0, abs(b)) for a, b in zip(now, before, strict=True)
+    ]
+    return math.nan if any(gap != gap for gap in gaps) else max(gaps, default=0.0)
+
+
+def _intact(record: Record, blobs: Blobs) -> bool:
+    names = [record.prediction.blob, record.target.blob]
+    return all(blobs.intact(name) for name in names if name is not None)
+
+
+def _same_prediction(now: Record, before: Record, old: Blobs, new: Blobs) -> bool:
+    """Texts are equal; pictures differ by one level of 8 bits at most."""
+    a, b = now.prediction, before.prediction
+    if a.kind != "image" or b.kind != "image":
+        return (a.kind, a.text, a.blob) == (b.kind, b.text, b.blob)
+    assert a.blob is not None
+    assert b.blob is not None
+    if a.blob == b.blob:
+        return True
+    first, second = new.pixels(a.blob), old.pixels(b.blob)
+    return first.shape == second.shape and bool(torch.allclose(first, second, atol=1.5 / 255))
+
+
+def _name(record: Record) -> str:
+    row = "/".join(part for part in record.row if part)
+    place = record.task if record.protocol is None else f"{record.task}@{record.protocol}"
+    return f"{row} {place} {record.sample}"
+
+
+def _list(what: str, names: Any) -> str:
+    found = list(names)
+    return f"{len(found)} {what}{': ' + ', '.join(found[:3]) if found else ''}."

@@ -1,0 +1,61 @@
+"""Those who watch a run: observers of its samples, and the count of its prompts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from frostbench.bench.runner.plan import Observer
+from frostbench.bench.runner.progress import Progress
+from frostbench.bench.store.records import Record
+from frostbench.plugins.contract.completions import Completion
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.host.errors import describe
+
+
+class Counted:
+    """An engine that tells how many prompts it is given."""
+
+    def __init__(self, engine: Engine, progress: Progress) -> None:
+        self._engine = engine
+        self._progress = progress
+
+    def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        """What the engine answers."""
+        self._progress.prompts(len(prompts))
+        return self._engine.run(prompts)
+
+
+class Watchers:
+    """The observers of a run. One that raises is said and not called again: the run goes on."""
+
+    def __init__(self, observers: Sequence[Observer], note: Callable[[str], None]) -> None:
+        self._observers = list(observers)
+        self._note = note
+
+    def started(self, manifest: Mapping[str, Any]) -> None:
+        """Tell all that the run has begun."""
+        for observer in list(self._observers):
+            self._call(observer, "started", lambda observer: observer.started(manifest))
+
+    def scored(self, record: Record) -> Record:
+        """The record with the columns that observers add."""
+        extra = dict(record.extra)
+        for observer in list(self._observers):
+            columns = self._call(observer, "scored", lambda observer: observer.scored(record))
+            extra.update({str(key): float(value) for key, value in (columns or {}).items()})
+        return replace(record, extra=extra) if extra else record
+
+    def finished(self, manifest: Mapping[str, Any]) -> None:
+        """Tell all that the run has ended."""
+        for observer in list(self._observers):
+            self._call(observer, "finished", lambda observer: observer.finished(manifest))
+
+    def _call(self, observer: Observer, what: str, call: Callable[[Observer], Any]) -> Any:
+        try:
+            return call(observer)
+        except Exception as error:  # a plugin's code: it may not end the run
+            self._observers.remove(observer)
+            name = type(observer).__name__
+            self._note(f"observer {name}, {what}: {describe(error)}; it is not called again.")
+            return None

@@ -1,0 +1,104 @@
+"""Blobs: pictures, features and masks, kept once each under the hash of their content."""
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from PIL import Image as Pillow
+from torch import Tensor
+
+from frostbench.bench.store.atomic import write_whole
+from frostbench.plugins.contract.images import to_pillow
+
+
+class Blobs:
+    """A folder of files named by the SHA-256 of their bytes: `ab/abcdef....webp`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._unsynced = False
+
+    def put_image(self, pixels: Float[Tensor, "3 h w"]) -> str:
+        """Keep a picture in lossless WebP, after rounding to 8 bits a channel; its hash."""
+        buffer = io.BytesIO()
+        # Here quality is effort: what comes back is exact at any.
+        to_pillow(pixels).save(buffer, "WEBP", lossless=True, exact=True, quality=40)
+        return self._put(buffer.getvalue(), ".webp")
+
+    def put_array(self, array: npt.ArrayLike) -> str:
+        """Keep an array as float32; its hash."""
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(array, dtype=np.float32), allow_pickle=False)
+        return self._put(buffer.getvalue(), ".npy")
+
+    def put_json(self, value: Any) -> str:
+        """Keep plain values as JSON; their hash."""
+        return self._put(json.dumps(value, separators=(",", ":")).encode(), ".json")
+
+    def sync(self) -> None:
+        """Return when everything put until now survives a loss of power."""
+        if self._unsynced:
+            # One call for all new files: syncing each would take milliseconds a picture.
+            os.sync()
+            self._unsynced = False
+
+    def path(self, name: str) -> Path:
+        """The file of a hash.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = next((self._folder / name[:2]).glob(f"{name}.*"), None)
+        if found is None:
+            raise LookupError(f"no blob {name} in {self._folder}; the run's folder is incomplete.")
+        return found
+
+    def image(self, name: str) -> Pillow.Image:
+        """A picture, loaded."""
+        with Pillow.open(self.path(name)) as file:
+            return file.convert("RGB")
+
+    def pixels(self, name: str) -> Float[Tensor, "3 h w"]:
+        """A picture as RGB floats in [0, 1]."""
+        array = np.asarray(self.image(name), dtype=np.float32) / 255
+        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+    def array(self, name: str) -> npt.NDArray[np.float32]:
+        """An array."""
+        loaded: npt.NDArray[np.float32] = np.load(self.path(name), allow_pickle=False)
+        return loaded
+
+    def json(self, name: str) -> Any:
+        """Plain values."""
+        return json.loads(self.path(name).read_bytes())
+
+    def intact(self, name: str) -> bool:
+        """Whether the file is there and its bytes are those that were stored."""
+        try:
+            return hashlib.sha256(self.path(name).read_bytes()).hexdigest() == name
+        except (LookupError, OSError):
+            return False
+
+    def _put(self, content: bytes, suffix: str) -> str:
+        name = hashlib.sha256(content).hexdigest()
+        path = self._folder / name[:2] / f"{name}{suffix}"
+        # After a loss of power a file that nothing refers to may be cut short.
+        if not path.exists() or path.stat().st_size != len(content):
+            write_whole(path, content, sync=False)
+            self._unsynced = True
+        return name
+
+
+def rounded(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    """A picture as it comes back from its blob: 8 bits a channel, float32, on the CPU.
+
+    Scores are of this picture, so that the stored one scores the same.
+    """
+    return (pixels.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).to(torch.float32) / 255

@@ -1,0 +1,70 @@
+"""Samples files: one record a line, appended and synced; a torn last line is dropped."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from frostbench.bench.store.atomic import StoreError, sync_folder, write_whole, writing
+from frostbench.bench.store.records import Record
+
+
+def append_lines(path: Path, records: Iterable[Record]) -> None:
+    """Append records and return when they are on the disk.
+
+    Raises:
+        StoreFullError: there is no room; a line that was begun is dropped on reading.
+        StoreError: the file cannot be written.
+    """
+    content = _lines(records)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
+        with path.open("ab") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            sync_folder(path.parent)
+
+
+def read_lines(path: Path) -> list[Record]:
+    """The records of a samples file, without a torn last line.
+
+    Raises:
+        StoreError: a line that was finished cannot be read; the message names it.
+    """
+    *whole, _torn = path.read_bytes().split(b"\n")
+    records = []
+    for number, line in enumerate(whole, 1):
+        try:
+            records.append(Record.from_json(json.loads(line)))
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(
+                f"{path} line {number} is damaged; delete that line, and the same command "
+                "computes the sample again."
+            ) from error
+    return records
+
+
+def mend(path: Path) -> None:
+    """Cut off a torn last line, so that the next line does not become part of it."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with writing(path):
+            os.truncate(path, whole)
+
+
+def replace_lines(path: Path, records: Iterable[Record]) -> None:
+    """Put other records in place of all that a samples file holds, atomically."""
+    write_whole(path, _lines(records))
+
+
+def _lines(records: Iterable[Record]) -> bytes:
+    return "".join(
+        json.dumps(record.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
+        for record in records
+    ).encode("utf-8", "surrogatepass")

@@ -1,0 +1,114 @@
+"""Reading a run's folder, finished or not."""
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.blobs import Blobs
+from frostbench.bench.store.lines import read_lines
+from frostbench.bench.store.records import Key, Record
+from frostbench.bench.store.sealed import read_sealed
+
+
+class StoredRun:
+    """A run as its folder holds it; nothing here writes.
+
+    Attributes:
+        folder: where it lies.
+        blobs: its pictures, features and masks.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.blobs = Blobs(folder / "blobs")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the numbers depend on, as of when it was first asked for."""
+        return read_manifest(self.folder)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything failed: a sample, a method, a task, or the whole run."""
+        return self.manifest["status"] == "failed" or bool(self.manifest["failures"])
+
+    def records(self) -> list[Record]:
+        """All samples, sealed ones first, each key once.
+
+        Raises:
+            StoreError: a file of samples is damaged.
+        """
+        return read_records(self.folder)
+
+    def blob(self, name: str) -> Path:
+        """The file of a hash; LookupError where there is none."""
+        return self.blobs.path(name)
+
+    def image(self, name: str) -> Pillow.Image:
+        """A stored picture."""
+        return self.blobs.image(name)
+
+    def array(self, name: str) -> npt.NDArray[np.float32]:
+        """A stored array."""
+        return self.blobs.array(name)
+
+
+def open_run(folder: Path) -> StoredRun:
+    """Open a run's folder for reading.
+
+    Raises:
+        StoreError: there is no run in it, or its manifest cannot be read.
+    """
+    run = StoredRun(folder)
+    _ = run.manifest
+    return run
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"no run at {folder}: a run is a folder with a manifest.json.") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(manifest, dict) or "status" not in manifest:
+        raise StoreError(f"{path} is no manifest of a run.")
+    return manifest
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All samples of a run, sealed ones first, each key once.
+
+    Raises:
+        StoreError: a file of samples is damaged.
+    """
+    found: dict[Key, Record] = {}
+    readers: list[tuple[str, Callable[[Path], list[Record]]]] = [
+        ("sealed/*.parquet", read_sealed),
+        ("samples/*.jsonl", read_lines),
+    ]
+    for pattern, read in readers:
+        for path in sorted(folder.glob(pattern)):
+            try:
+                records = read(path)
+            except (OSError, ValueError) as error:
+                raise StoreError(
+                    f"{path} cannot be read ({error}); delete it, and the same command computes "
+                    "its samples again."
+                ) from error
+            for record in records:
+                found.setdefault(record.key, record)
+    return list(found.values())

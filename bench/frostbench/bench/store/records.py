@@ -1,0 +1,110 @@
+"""Records: one sample as stored. Statistics and the leaderboard read these and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Status = Literal["scored", "failed"]
+
+Key: TypeAlias = tuple[str, str | None, str | None, str | None, str]
+"""Task, protocol, method, control, sample."""
+
+
+@dataclass(frozen=True)
+class StoredCost:
+    """What a sample cost; see `frostbench.plugins.contract.completions.Cost`."""
+
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    peak_bytes: int | None = None
+    joules: float | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prediction or a target: text in place, anything else as the hash of its blob.
+
+    `accepted` are all texts of a target that accepts several; `text` is then the first. "reasoned"
+    is a text in place and the box of its thought as a blob.
+    """
+
+    kind: Literal["text", "image", "masks", "boxes", "reasoned", "none"]
+    text: str | None = None
+    blob: str | None = None
+    accepted: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "Stored":
+        """What `asdict` described."""
+        return Stored(**{**values, "accepted": tuple(values.get("accepted") or ())})
+
+
+@dataclass(frozen=True)
+class Record:
+    """One request with its prediction, scores and cost.
+
+    A row of the leaderboard is (`method`, `control`): a method alone, a control that needs no
+    method (`method` None), or a control that is made of a method (its ceiling, majority vote).
+    `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
+    `features` name, for set metrics, the blobs of prediction and target; `counts` hold, for pooled
+    metrics, what the sample adds to the sums. `pictures` are blobs to look at, by role ("input",
+    "corrupted"); `words` is what the input image became, by part; `asked` is what the request says
+    of the picture, and `phrases` where in it the phrases stand that masks answer. `extra` are
+    columns that plugins added.
+    """
+
+    suite: str
+    task: str
+    protocol: str | None
+    method: str | None
+    control: str | None
+    sample: str
+    cluster: str
+    status: Status
+    error: str | None = None
+    prediction: Stored = Stored("none")
+    target: Stored = Stored("none")
+    scores: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    cost: StoredCost = StoredCost()
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    extra: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    asked: str = ""
+    phrases: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def row(self) -> tuple[str | None, str | None]:
+        """Which row of the leaderboard this sample belongs to."""
+        return self.method, self.control
+
+    @property
+    def values(self) -> Mapping[str, tuple[float, ...]]:
+        """The numbers of each metric: one score, or the counts of a pooled one."""
+        return {name: (score,) for name, score in self.scores.items()} | dict(self.counts)
+
+    @property
+    def key(self) -> Key:
+        """What makes a sample one and the same within a run."""
+        return self.task, self.protocol, self.method, self.control, self.sample
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as one line of the samples file."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(line: Mapping[str, Any]) -> "Record":
+        """The record that `to_json` described."""
+        values = dict(line)
+        values["prediction"] = Stored.from_json(values["prediction"])
+        values["target"] = Stored.from_json(values["target"])
+        values["cost"] = StoredCost(**values["cost"])
+        values["features"] = {key: tuple(pair) for key, pair in values["features"].items()}
+        # Runs of before there were pooled metrics have no counts.
+        values["counts"] = {key: tuple(sums) for key, sums in values.get("counts", {}).items()}
+        # Nor do those of before there were masks say what was asked.
+        values["asked"] = values.get("asked") or ""
+        values["phrases"] = tuple((start, end) for start, end in values.get("phrases") or ())
+        return Record(**values)

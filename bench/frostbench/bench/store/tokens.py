@@ -1,0 +1,118 @@
+"""Kept visual tokens: each picture goes through a method's tokenizer once, over all runs.
+
+    tokens/<first two>/<fingerprint>/<hash of the batch>.safetensors
+
+A file holds one batch as it came from one call of `tokenize`, so that a batch is kept whole or
+not at all: a killed run goes on with the very batches of an uninterrupted one. Its header lists
+the pictures' digests, the digest of each picture's tokens, and the seconds each took.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from frostbench.bench.store.atomic import write_whole
+from frostbench.plugins.contract.tokens import VisualTokens, join
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The tokens of one picture, a batch of one, and the seconds they took when computed."""
+
+    tokens: VisualTokens
+    seconds: float
+
+
+class TokenStore:
+    """The kept tokens of one fingerprint.
+
+    `note` is told, in one sentence, of each file that turned out to be damaged; its pictures are
+    then as if they had never been kept.
+
+    Raises:
+        ValueError: the fingerprint is no hex digest.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, note: Callable[[str], None]) -> None:
+        if not re.fullmatch(r"[0-9a-f]{8,128}", fingerprint):
+            raise ValueError(
+                f"the fingerprint {fingerprint!r} is no hex digest of 8 to 128 digits."
+            )
+        self._folder = folder / fingerprint[:2] / fingerprint
+        self._note = note
+        self._places: dict[str, tuple[Path, int]] = {}
+        for path in sorted(self._folder.glob("*.safetensors")):
+            try:
+                with safe_open(path, framework="pt") as file:
+                    images = json.loads(file.metadata()["images"])
+            except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+                self._discard(path, error)
+                continue
+            self._places.update({image: (path, row) for row, image in enumerate(images)})
+
+    def __contains__(self, image: str) -> bool:
+        return image in self._places
+
+    def get(self, image: str) -> Kept | None:
+        """The tokens of a picture by its digest; None where they are not kept or damaged."""
+        if image not in self._places:
+            return None
+        path, row = self._places[image]
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = file.metadata()
+                keys = json.loads(header["keys"])
+                named = {key: file.get_slice(key)[row : row + 1] for key in keys}
+                if _digest(named) != json.loads(header["sha256"])[row]:
+                    raise ValueError("the tokens do not have the digest they were kept with")
+                seconds = float(json.loads(header["seconds"])[row])
+            return Kept(VisualTokens.from_tensors(named), seconds)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            self._discard(path, error)
+            return None
+
+    def put(self, images: Sequence[str], batch: Sequence[Kept]) -> None:
+        """Keep the tokens of one batch of pictures.
+
+        Raises:
+            StoreFullError: there is no room.
+        """
+        named = join([kept.tokens for kept in batch]).tensors()
+        rows = [
+            {key: tensor[row : row + 1] for key, tensor in named.items()}
+            for row in range(len(images))
+        ]
+        header = {
+            "images": json.dumps(list(images)),
+            "keys": json.dumps(list(named)),
+            "sha256": json.dumps([_digest(row) for row in rows]),
+            "seconds": json.dumps([kept.seconds for kept in batch]),
+        }
+        name = hashlib.sha256("".join(images).encode()).hexdigest()[:32]
+        path = self._folder / f"{name}.safetensors"
+        # Not synced: after a loss of power a damaged file is noticed and made anew.
+        write_whole(path, save(named, header), sync=False)
+        self._places.update({image: (path, row) for row, image in enumerate(images)})
+
+    def _discard(self, path: Path, error: Any) -> None:
+        self._places = {image: place for image, place in self._places.items() if place[0] != path}
+        self._note(f"kept tokens in {path} are damaged ({error}); they are computed again.")
+        path.unlink(missing_ok=True)
+
+
+def _digest(named: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, kinds, shapes and bytes."""
+    digest = hashlib.sha256()
+    for key, tensor in named.items():
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

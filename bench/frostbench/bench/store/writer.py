@@ -1,0 +1,110 @@
+"""Writing a run's folder: killed at any moment, nothing stored is lost and nothing is half."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from frostbench.bench.store.atomic import sweep, write_json, write_whole, writing
+from frostbench.bench.store.blobs import Blobs
+from frostbench.bench.store.lines import append_lines, mend, read_lines, replace_lines
+from frostbench.bench.store.reader import read_records
+from frostbench.bench.store.records import Record
+from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
+
+
+class RunWriter:
+    """The only writer of a run's folder, while it holds the folder's lock.
+
+    On opening, what a killed process left is put in order: temporaries are removed, a torn last
+    line is cut off.
+
+    Raises:
+        StoreError: the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path, worker: str = "0") -> None:
+        self.folder = folder
+        self.blobs = Blobs(folder / "blobs")
+        self._lines = folder / "samples" / f"{worker}.jsonl"
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder)
+        for path in self._samples():
+            mend(path)
+
+    def records(self) -> list[Record]:
+        """All samples stored until now."""
+        return read_records(self.folder)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Store finished samples; when this returns they are on the disk.
+
+        Raises:
+            StoreFullError: there is no room.
+        """
+        if records:
+            self.blobs.sync()
+            append_lines(self._lines, records)
+
+    def seal(self, task: str, protocol: str | None, samples: Sequence[str]) -> None:
+        """Move a finished task and protocol to Parquet, ordered by row and then like `samples`."""
+        order = {sample: index for index, sample in enumerate(samples)}
+
+        def place(record: Record) -> tuple[str, str, int, str]:
+            index = order.get(record.sample, len(order))
+            return record.method or "", record.control or "", index, record.sample
+
+        def belongs(record: Record) -> bool:
+            return (record.task, record.protocol) == (task, protocol)
+
+        path = self._sealed(task, protocol)
+        found = {record.key: record for record in (read_sealed(path) if path.exists() else ())}
+        fresh = [record for lines in self._samples() for record in read_lines(lines)]
+        for record in filter(belongs, fresh):
+            found.setdefault(record.key, record)
+        if found:
+            write_sealed(path, sorted(found.values(), key=place))
+        # Killed before this, a sample stands in both places and is read once.
+        self._keep_lines(lambda record: not belongs(record))
+
+    def drop(self, unwanted: Callable[[Record], bool]) -> int:
+        """Forget samples, so that they are computed again; how many they were."""
+        dropped = len([record for record in self.records() if unwanted(record)])
+        if dropped:
+            for path in sorted((self.folder / "sealed").glob("*.parquet")):
+                records = read_sealed(path)
+                kept = [record for record in records if not unwanted(record)]
+                if len(kept) < len(records):
+                    write_sealed(path, kept)
+            self._keep_lines(lambda record: not unwanted(record))
+        return dropped
+
+    def replace(self, records: Sequence[Record]) -> None:
+        """Put these samples in the place of stored ones with the same keys, file by file."""
+        self.blobs.sync()
+        new = {record.key: record for record in records}
+        for path in sorted((self.folder / "sealed").glob("*.parquet")):
+            write_sealed(path, [new.get(record.key, record) for record in read_sealed(path)])
+        for path in self._samples():
+            replace_lines(path, [new.get(record.key, record) for record in read_lines(path)])
+
+    def write_manifest(self, manifest: Mapping[str, Any], *, sync: bool = True) -> None:
+        """Put a manifest in place of the last, atomically."""
+        write_json(self.folder / "manifest.json", manifest, sync=sync)
+
+    def write_config(self, text: str) -> None:
+        """Keep the resolved configuration."""
+        write_whole(self.folder / "config.yaml", text.encode())
+
+    def _sealed(self, task: str, protocol: str | None) -> Path:
+        return self.folder / "sealed" / sealed_name(task, protocol)
+
+    def _samples(self) -> list[Path]:
+        return sorted((self.folder / "samples").glob("*.jsonl"))
+
+    def _keep_lines(self, wanted: Callable[[Record], bool]) -> None:
+        for path in self._samples():
+            records = read_lines(path)
+            kept = [record for record in records if wanted(record)]
+            if len(kept) < len(records):
+                replace_lines(path, kept)

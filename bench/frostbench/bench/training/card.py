@@ -1,0 +1,118 @@
+"""The pack's card: what was trained, how, at what cost, and what came out, good or bad.
+
+`card.json` in the pack holds an entry a part; `CARD.md` is written from it.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from frostbench.plugins.contract.recipe import Recipe, Report
+
+
+def record(pack: Path, recipe: Recipe, report: Report, *, command: str, seed: int) -> None:
+    """Write or replace a part's entry in `card.json`, and `CARD.md` after it."""
+    path = pack / "card.json"
+    card: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    card[recipe.name] = {
+        "summary": recipe.summary,
+        "command": command,
+        "seed": seed,
+        "date": datetime.now(UTC).date().isoformat(),
+        "steps": report.steps,
+        "seconds": round(report.seconds, 1),
+        "hardware": hardware(),
+        "figures": dict(report.figures),
+        "settings": dict(report.settings),
+        "notes": list(report.notes),
+        "history": [[step, dict(values)] for step, values in _thin(report.history)],
+        "files": {
+            str(file.relative_to(pack)): {
+                "bytes": file.stat().st_size,
+                "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            }
+            for file in recipe.files(pack)
+        },
+    }
+    path.write_text(json.dumps(card, indent=1, sort_keys=True, default=str) + "\n")
+    (pack / "CARD.md").write_text(render(pack, card))
+
+
+def render(pack: Path, card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    name = pack.name
+    total = sum(entry["seconds"] for entry in card.values())
+    size = sum(file["bytes"] for entry in card.values() for file in entry["files"].values())
+    lines = [
+        f"# The `{name}` pack",
+        "",
+        f"{len(card)} parts, {size / 1e6:.1f} MB, {total / 60:.0f} minutes of training in all. "
+        "Every part was made by this repository's recipes; the command, settings, losses and "
+        "checksums of each stand below and, in full, in `card.json`. The figures say what these "
+        "small models do on this pack's own pictures; they say nothing about the published models.",
+        "",
+        "| part | made by | steps | minutes | MB |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for part, entry in sorted(card.items()):
+        megabytes = sum(file["bytes"] for file in entry["files"].values()) / 1e6
+        lines.append(
+            f"| {part} | `{entry['command']}` | {entry['steps']:,} | {entry['seconds'] / 60:.1f} "
+            f"| {megabytes:.2f} |"
+        )
+    for part, entry in sorted(card.items()):
+        lines += ["", f"## {part}", "", entry["summary"], ""]
+        lines.append(f"Made on {entry['date']}, seed {entry['seed']}, on {entry['hardware']}.")
+        lines += [f"\n{note}" for note in entry.get("notes", [])]
+        if entry["figures"]:
+            lines += ["", "| figure | value |", "|---|---:|"]
+            lines += [f"| {key} | {_number(value)} |" for key, value in entry["figures"].items()]
+        if entry["history"]:
+            names = sorted({key for _, values in entry["history"] for key in values})
+            lines += ["", "| step | " + " | ".join(names) + " |", "|---:" * (len(names) + 1) + "|"]
+            for step, values in entry["history"]:
+                cells = [_number(values[key]) if key in values else "" for key in names]
+                lines.append(f"| {step} | " + " | ".join(cells) + " |")
+        lines += ["", "| file | bytes | sha256 |", "|---|---:|---|"]
+        lines += [
+            f"| `{file}` | {facts['bytes']:,} | `{facts['sha256'][:16]}` |"
+            for file, facts in entry["files"].items()
+        ]
+    sources = pack / "data" / "README.md"
+    if sources.exists():
+        lines += ["", sources.read_text().strip().replace("# ", "## ", 1)]
+    return "\n".join(lines) + "\n"
+
+
+def hardware() -> str:
+    """The processor and the number of threads that torch uses."""
+    import torch
+
+    model = platform.processor() or platform.machine()
+    for line in _lines(Path("/proc/cpuinfo")):
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else model
+    return f"{device}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _thin(history: Any, most: int = 12) -> list[tuple[int, Mapping[str, float]]]:
+    """At most `most` points of a curve, evenly spread, the last one always."""
+    points = list(history)
+    if len(points) <= most:
+        return points
+    last = len(points) - 1
+    return [points[round(i * last / (most - 1))] for i in range(most)]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

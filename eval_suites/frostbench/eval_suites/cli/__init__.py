@@ -1,8 +1,0 @@
-"""The command line: `frostbench COMMAND ...`.
-
-Asking for help loads no torch: each command imports what it needs when it runs.
-"""
-
-from frostbench.eval_suites.cli.main import main
-
-__all__ = ["main"]

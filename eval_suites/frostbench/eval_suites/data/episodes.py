@@ -1,0 +1,168 @@
+"""Fixed episodes of mini-ImageNet, in the files of V2L-Tokenizer and of Frozen.
+
+Nothing is downloaded: each class takes the folder that a user has.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from frostbench.eval_suites.understanding.episodes import Episode
+from frostbench.plugins.contract.images import read_image
+from frostbench.plugins.contract.requests import LabelledImage
+
+
+class V2LEpisodes:
+    """Episodes of V2L-Tokenizer (Zhu et al., CVPR 2024), one a line of a CSV file.
+
+    The folder holds `fewshot_split/<N>_way_<K>_shot.csv`, the pictures as
+    `images/<wnid>/<file>`, and `class_names.json`, an object from wnid to the name that prompts
+    use. A line is N x K supports in the order of the prompt, then the query, each `wnid/file`, each
+    followed by a comma: the line ends with one.
+
+    Raises:
+        ValueError: the folder lacks one of these, or the names are no names.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        missing = [
+            name
+            for name in ("fewshot_split", "images", "class_names.json")
+            if not (folder / name).exists()
+        ]
+        if missing:
+            raise ValueError(
+                f"{folder} lacks {', '.join(missing)}; V2L's episodes are fewshot_split/*.csv, "
+                "images/<wnid>/<file> and class_names.json (wnid to name)."
+            )
+        names = _read_json(folder / "class_names.json")
+        if not isinstance(names, dict) or not all(
+            isinstance(name, str) and name.strip() for name in names.values()
+        ):
+            raise ValueError(
+                f"{folder / 'class_names.json'} is no object from wnid to a name that is not empty."
+            )
+        self._names: Mapping[str, str] = names
+
+    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
+        """The file's episodes in its order, whatever the seed; see `EpisodeSource`."""
+        path = self._folder / "fewshot_split" / f"{ways}_way_{shots}_shot.csv"
+        if not path.is_file():
+            found = sorted(file.name for file in path.parent.glob("*.csv"))
+            raise ValueError(
+                f"no {path.name} in {path.parent}; there are {', '.join(found) or 'no files'}."
+            )
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield self._episode(f"{path}, line {number}", line.strip(), ways, shots)
+
+    def _episode(self, where: str, line: str, ways: int, shots: int) -> Episode:
+        if not line.endswith(","):
+            raise ValueError(
+                f"{where} does not end with a comma: V2L's reader drops the last field, and would "
+                "take the last example for the query."
+            )
+        cells = line[:-1].split(",")
+        if len(cells) != ways * shots + 1:
+            raise ValueError(
+                f"{where} has {len(cells)} pictures; {ways}-way {shots}-shot needs "
+                f"{ways * shots + 1}."
+            )
+        strange = [cell for cell in cells if not re.fullmatch(r"[^/\s]+/[^/\s]+", cell)]
+        if strange:
+            raise ValueError(f"{where}: {strange[0]!r} is not wnid/file.")
+        classes = [cell.partition("/")[0] for cell in cells]
+        nameless = sorted(set(classes) - set(self._names))
+        if nameless:
+            raise ValueError(f"{where}: class_names.json has no name for {', '.join(nameless)}.")
+        labels = [self._names[wnid] for wnid in classes]
+        _check(where, labels[:-1], labels[-1], ways, shots)
+        pictures = [read_image(self._folder / "images" / cell) for cell in cells]
+        examples = map(LabelledImage, pictures[:-1], labels[:-1])
+        stem, _, number = where.rpartition(", line ")
+        name = f"{Path(stem).stem}-{int(number):05d}"
+        return Episode(name, tuple(examples), pictures[-1], labels[-1])
+
+
+class OpenEndedEpisodes:
+    """Open-Ended and Real-Name mini-ImageNet (Tsimpoukelli et al., NeurIPS 2021).
+
+    The folder holds `<task>_shots_<n>_ways_<m>_all_questions.json` and the pictures beside it. A
+    label is the whole caption ("This is a dax."), as there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        if not self._files("*", "*"):
+            raise ValueError(
+                f"no <task>_shots_<n>_ways_<m>_all_questions.json in {folder}; the archives of "
+                "Open-Ended mini-ImageNet hold them beside the pictures."
+            )
+
+    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
+        """The file's episodes in its order, whatever the seed; see `EpisodeSource`."""
+        files = self._files(str(shots), str(ways))
+        if len(files) != 1:
+            names = ", ".join(file.name for file in files or self._files("*", "*"))
+            raise ValueError(
+                f"{self._folder} has {len(files)} files of {ways} ways and {shots} shots, and one "
+                f"is wanted; there are {names}."
+            )
+        entries = _read_json(files[0])
+        if not isinstance(entries, list):
+            raise ValueError(f"{files[0]} is no list of questions.")
+        for index, entry in enumerate(entries):
+            yield self._episode(files[0], index, entry, ways, shots)
+
+    def _episode(self, path: Path, index: int, entry: Any, ways: int, shots: int) -> Episode:
+        where = f"{path}, question {index}"
+
+        def text(key: str) -> str:
+            value = entry.get(key) if isinstance(entry, dict) else None
+            if not isinstance(value, str) or not value.strip():
+                raise ValueError(f"{where} has no text under {key!r}.")
+            return value
+
+        numbers = range(1, ways * shots + 1)
+        labels = [text(f"caption_{number}") for number in numbers]
+        if f"image_{len(labels) + 1}" in entry:
+            given = next(n - 1 for n in count(1) if f"image_{n}" not in entry)
+            raise ValueError(f"{where} has {given} examples; {ways * shots} are wanted.")
+        answer = text("answer")
+        _check(where, labels, answer, ways, shots)
+        pictures = [read_image(self._folder / text(f"image_{number}")) for number in numbers]
+        query = read_image(self._folder / text("question_image"))
+        examples = map(LabelledImage, pictures, labels)
+        return Episode(f"{shots}-shots-{ways}-ways-{index:05d}", tuple(examples), query, answer)
+
+    def _files(self, shots: str, ways: str) -> list[Path]:
+        return sorted(self._folder.glob(f"*_shots_{shots}_ways_{ways}_all_questions.json"))
+
+
+def _check(where: str, labels: list[str], answer: str, ways: int, shots: int) -> None:
+    """Refuse an episode that is not N-way K-shot; two classes of one name are one class."""
+    counts = Counter(labels)
+    if len(counts) != ways or set(counts.values()) != {shots}:
+        told = ", ".join(f"{name!r} x {times}" for name, times in sorted(counts.items()))
+        raise ValueError(
+            f"{where} is not {ways}-way {shots}-shot: its examples are {told}. Two classes of one "
+            "name count as one."
+        )
+    if answer not in counts:
+        raise ValueError(
+            f"{where}: the query is {answer!r}, and no example is; there are "
+            f"{', '.join(map(repr, sorted(counts)))}."
+        )
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON: {error}.") from error

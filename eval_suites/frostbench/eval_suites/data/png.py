@@ -1,0 +1,131 @@
+"""Panoptic Narrative Grounding: a mask for each noun phrase of a narrative.
+
+Gonzalez et al., ICCV 2021, https://github.com/BCV-Uniandes/PNG.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+from torch import Tensor
+
+from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
+from frostbench.eval_suites.grounding.pictures import Narrative
+from frostbench.plugins.contract.images import read_image
+from frostbench.plugins.contract.requests import Span
+
+NARRATIVES = "annotations/png_coco_val2017.json"
+PANOPTIC = "annotations/panoptic_val2017.json"
+SEGMENTS = ("annotations/panoptic_segmentation/val2017", "annotations/panoptic_val2017")
+IMAGES = ("images/val2017", "val2017")
+
+
+class PanopticNarratives:
+    """The narratives of val2017, in the order of the file, each with its grounded phrases.
+
+    A phrase's mask is the union of its panoptic segments. As in F-LMM a plural counts as things
+    whatever it is of, and a singular as what its first segment's category is. The text is that of
+    the utterances, one behind the other, parted by a blank. A narrative without any grounded phrase
+    is left out.
+
+    Raises:
+        ValueError: the folder lacks one of the files, or one is not as published.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        require(folder, (NARRATIVES, PANOPTIC), "PNG")
+        self._segments = either(folder, SEGMENTS, "PNG")
+        self._images = either(folder, IMAGES, "PNG")
+        self._narratives = list(entries(str(folder / NARRATIVES), read_json(folder / NARRATIVES)))
+        self._things = _things(folder / PANOPTIC)
+
+    def narratives(self, seed: int) -> Iterator[Narrative]:
+        """The narratives, whatever the seed; see `NarrativeSource`."""
+        for number, (where, entry) in enumerate(self._narratives):
+            narrative = self._narrative(number, where, entry)
+            if narrative is not None:
+                yield narrative
+
+    def _narrative(self, number: int, where: str, entry: Any) -> Narrative | None:
+        identity = _number(where, taken(where, entry, "image_id", (str, int)))
+        text, spans, kinds, wanted = "", [], [], []
+        for place, segment in entries(f"{where}, segments", taken(where, entry, "segments", list)):
+            said = taken(place, segment, "utterance", str).strip()
+            ids = [_number(place, one) for one in taken(place, segment, "segment_ids", list)]
+            start = len(text) + bool(text and said)
+            text = f"{text} {said}".strip()
+            if ids and said:
+                spans.append((start, start + len(said)))
+                plural = bool(segment.get("plural", False))
+                kinds.append(self._kinds(place, identity, ids, plural))
+                wanted.append((place, ids))
+        if not spans:
+            return None
+        image = read_image(self._images / f"{identity:012d}.jpg")
+        painted = _painted(self._segments / f"{identity:012d}.png")
+        if tuple(painted.shape) != image.size:
+            raise ValueError(
+                f"{where}: the segments are {tuple(painted.shape)}, and the picture {image.size}."
+            )
+        masks = [_union(place, ids, painted) for place, ids in wanted]
+        phrases: tuple[Span, ...] = tuple(spans)
+        return Narrative(f"{number:05d}", image, text, phrases, torch.stack(masks), tuple(kinds))
+
+    def _kinds(self, where: str, image: int, ids: list[int], plural: bool) -> tuple[str, ...]:
+        if plural:
+            return "thing", "plural"
+        known = self._things.get(image, {})
+        if ids[0] not in known:
+            raise ValueError(f"{where}: picture {image} has no panoptic segment {ids[0]}.")
+        return "thing" if known[ids[0]] else "stuff", "singular"
+
+
+def _things(path: Path) -> Mapping[int, Mapping[int, bool]]:
+    """By picture and segment, whether it is a thing (and no stuff)."""
+    whole = read_json(path)
+    where = f"{path}, categories"
+    is_thing = {
+        taken(place, one, "id", int): bool(taken(place, one, "isthing", int))
+        for place, one in entries(where, taken(str(path), whole, "categories", list))
+    }
+    found: dict[int, dict[int, bool]] = {}
+    where = f"{path}, annotations"
+    for place, one in entries(where, taken(str(path), whole, "annotations", list)):
+        segments = found.setdefault(taken(place, one, "image_id", int), {})
+        for spot, segment in entries(place, taken(place, one, "segments_info", list)):
+            category = taken(spot, segment, "category_id", int)
+            if category not in is_thing:
+                raise ValueError(f"{spot}: there is no category {category}.")
+            segments[taken(spot, segment, "id", int)] = is_thing[category]
+    return found
+
+
+def _painted(path: Path) -> Int[Tensor, "h w"]:
+    """The segment of each pixel: R + 256 G + 65536 B."""
+    try:
+        with Pillow.open(path) as file:
+            # Bytes would overflow.
+            colours = np.asarray(file.convert("RGB"), dtype=np.int64)
+    except (FileNotFoundError, UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"cannot read the panoptic segments {path}: {error}.") from error
+    return torch.from_numpy(colours @ np.array([1, 256, 65536]))
+
+
+def _union(where: str, ids: list[int], painted: Int[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+    mask = torch.isin(painted, torch.tensor(ids))
+    if not bool(mask.any()):
+        raise ValueError(f"{where}: no pixel is of its segments {ids}; its mask is empty.")
+    return mask
+
+
+def _number(where: str, value: Any) -> int:
+    """An id, which these files write as a text."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}: {value!r} is no id.") from None

@@ -1,0 +1,139 @@
+"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that mean one object of a COCO picture.
+
+Yu et al., ECCV 2016, and Mao et al., CVPR 2016, in the layout of lichengunc/refer.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool
+from pycocotools import mask as coco
+from torch import Tensor
+
+from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
+from frostbench.eval_suites.data.plain_pickle import read_plain_pickle
+from frostbench.eval_suites.grounding.pictures import Referent, ReferredPicture
+from frostbench.plugins.contract.images import read_image
+
+IMAGES = ("train2014", "images/train2014", "images/mscoco/images/train2014")
+
+
+class Expressions:
+    """One split: pictures in the order of the file, each with its referents, none twice.
+
+    The folder holds `<which>/refs(<who>).p`, `<which>/instances.json`, and COCO's train2014.
+
+    Raises:
+        ValueError: the folder lacks one of these, or a file is not as published.
+    """
+
+    def __init__(self, folder: Path, which: str, who: str, split: str) -> None:
+        refs, instances = f"{which}/refs({who}).p", f"{which}/instances.json"
+        require(folder, (refs, instances), f"{which} ({who})")
+        self._images = either(folder, IMAGES, which)
+        self._masks = _annotations(folder / instances)
+        self._pictures = _referents(folder / refs, split)
+
+    def referred(self, seed: int) -> Iterator[ReferredPicture]:
+        """The pictures of the split, whatever the seed; see `ReferringSource`."""
+        for number, refs in self._pictures.items():
+            # `file_name` of a referent has the annotation's id appended.
+            image = read_image(self._images / f"COCO_train2014_{number:012d}.jpg")
+            yield ReferredPicture(
+                str(number),
+                image,
+                tuple(
+                    Referent(str(annotation), sentences, self._mask(annotation, where, image.size))
+                    for where, annotation, sentences in refs
+                ),
+            )
+
+    def _mask(self, annotation: int, where: str, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
+        if annotation not in self._masks:
+            raise ValueError(f"{where}: instances.json has no annotation {annotation}.")
+        mask = mask_of(self._masks[annotation], size, where)
+        if not bool(mask.any()):
+            raise ValueError(f"{where}: the mask of annotation {annotation} is empty.")
+        return mask
+
+
+def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> Bool[Tensor, "h w"]:
+    """A mask of polygons, or of run lengths, as COCO's own tools draw it.
+
+    Raises:
+        ValueError: it is neither, or of another size than its picture.
+    """
+    height, width = size
+    try:
+        if isinstance(segmentation, list):
+            encoded = coco.merge(coco.frPyObjects(segmentation, height, width))
+        elif isinstance(segmentation["counts"], list):
+            encoded = coco.frPyObjects(segmentation, height, width)
+        else:
+            encoded = segmentation
+        mask = torch.from_numpy(coco.decode(encoded)).bool()
+    except Exception as error:  # whatever COCO's tools make of what is none
+        raise ValueError(
+            f"{where}: its segmentation is neither polygons nor run lengths."
+        ) from error
+    if tuple(mask.shape) != size:
+        raise ValueError(
+            f"{where}: its mask is {tuple(mask.shape)}, and the picture {size} (height, width)."
+        )
+    return mask
+
+
+def _annotations(path: Path) -> Mapping[int, Any]:
+    """Segmentations by the annotation's id."""
+    listed = taken(str(path), read_json(path), "annotations", list)
+    return {
+        taken(where, entry, "id", int): taken(where, entry, "segmentation", (list, dict))
+        for where, entry in entries(f"{path}, annotations", listed)
+    }
+
+
+def _referents(path: Path, split: str) -> dict[int, list[tuple[str, int, tuple[str, ...]]]]:
+    """By picture: where a referent stands, its annotation, and its sentences.
+
+    An annotation that the file names twice counts once, with the sentences of its first entry.
+    """
+    pictures: dict[int, list[tuple[str, int, tuple[str, ...]]]] = {}
+    splits = set()
+    for where, ref in entries(str(path), read_plain_pickle(path)):
+        found = taken(where, ref, "split", str)
+        splits.add(found)
+        # The name is compared whole: "test" is not "testA".
+        if found != split:
+            continue
+        annotation = taken(where, ref, "ann_id", int)
+        listed = taken(where, ref, "sentences", list)
+        sentences = tuple(
+            taken(place, sentence, "sent", str)
+            for place, sentence in entries(f"{where}, sentences", listed)
+        )
+        if not sentences or not all(map(str.strip, sentences)):
+            raise ValueError(f"{where} has no sentence, or a blank one.")
+        known = pictures.setdefault(taken(where, ref, "image_id", int), [])
+        if annotation not in {other for _, other, _ in known}:
+            known.append((where, annotation, sentences))
+    if not pictures:
+        raise ValueError(
+            f"{path} has no split {split!r}; it has {', '.join(sorted(splits)) or 'none'}."
+        )
+    return pictures
+
+
+refcoco_unc_val = partial(Expressions, which="refcoco", who="unc", split="val")
+refcoco_unc_testA = partial(Expressions, which="refcoco", who="unc", split="testA")  # noqa: N816
+refcoco_unc_testB = partial(Expressions, which="refcoco", who="unc", split="testB")  # noqa: N816
+refcoco_google_val = partial(Expressions, which="refcoco", who="google", split="val")
+refcoco_google_test = partial(Expressions, which="refcoco", who="google", split="test")
+refcoco_plus_val = partial(Expressions, which="refcoco+", who="unc", split="val")
+refcoco_plus_testA = partial(Expressions, which="refcoco+", who="unc", split="testA")  # noqa: N816
+refcoco_plus_testB = partial(Expressions, which="refcoco+", who="unc", split="testB")  # noqa: N816
+refcocog_umd_val = partial(Expressions, which="refcocog", who="umd", split="val")
+refcocog_umd_test = partial(Expressions, which="refcocog", who="umd", split="test")
+refcocog_google_val = partial(Expressions, which="refcocog", who="google", split="val")

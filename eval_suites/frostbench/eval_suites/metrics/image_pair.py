@@ -1,0 +1,67 @@
+"""A predicted and a true picture, checked before they are compared."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
+from frostbench.plugins.contract.task import Target
+
+TOLERANCE = 1e-4
+"""How far a value may lie outside [0, 1]: what rounding does to a picture that was clamped."""
+
+
+def picture_pair(
+    metric: str, prediction: Prediction, target: Target
+) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]:
+    """Prediction and target as double-precision pixels on the CPU.
+
+    Raises:
+        ValueError: the prediction or the target is no picture, their sizes differ, or the
+            prediction holds NaN, infinities or values outside [0, 1]. The sample is unscored.
+    """
+    if not isinstance(prediction, ImagePrediction):
+        raise ValueError(f"{metric} scores pictures; the prediction is {_kind(prediction)}.")
+    if not isinstance(target, Image):
+        raise ValueError(f"{metric} scores pictures; the target is {_kind(target)}.")
+    pixels, truth = prediction.pixels, target.pixels
+    if pixels.shape != truth.shape:
+        raise ValueError(
+            f"{metric}: the predicted picture is {_size(pixels)} and the target {_size(truth)}; "
+            "predictions come back at the size of the request's image."
+        )
+    check_pixels(metric, pixels)
+    return _plain(pixels), _plain(truth)
+
+
+def _plain(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    # A sum's last bit depends on the order of its terms in memory: one order for all.
+    return pixels.detach().to("cpu", torch.float64).contiguous()
+
+
+def check_pixels(metric: str, pixels: Float[Tensor, "3 h w"]) -> None:
+    """Refuse what is no picture.
+
+    Raises:
+        ValueError: values are NaN, infinite or outside [0, 1].
+    """
+    wrong = int((~torch.isfinite(pixels)).sum())
+    if wrong:
+        raise ValueError(
+            f"{metric}: {wrong} of {pixels.numel()} predicted values are NaN or infinite."
+        )
+    lowest, highest = float(pixels.min()), float(pixels.max())
+    if lowest < -TOLERANCE or highest > 1 + TOLERANCE:
+        raise ValueError(
+            f"{metric}: predicted values lie in [{lowest:.4g}, {highest:.4g}]; a picture's lie in "
+            "[0, 1]: clamp them in `decode`."
+        )
+
+
+def _size(pixels: Tensor) -> str:
+    return " x ".join(str(side) for side in pixels.shape[1:])
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}"

@@ -1,0 +1,87 @@
+"""The entry of the embedded pack `mini`: the pack, its data sets and its recipes, by name.
+
+Nothing behind the names is imported here, and no torch.
+"""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.contract.cards import Offer, PackCard
+from frostbench.plugins.contract.hooks import hookimpl
+from frostbench.plugins.contract.recipe import Recipe
+from frostbench.plugins.host.packs import embedded_pack
+
+_DATA_SETS = {
+    "glyph_portraits": "GlyphPortraits",
+    "glyph_scenes": "GlyphScenes",
+    "photo_crops": "PhotoCrops",
+    "restoration_pictures": "RestorationPictures",
+}
+
+
+@hookimpl
+def frostbench_datasets() -> Iterable[Offer[str]]:
+    """Offer the data sets; each target opens a folder."""
+    scenes = "frostbench.packs.mini.scenes.datasets"
+    return [Offer(name, f"{scenes}:{target}") for name, target in _DATA_SETS.items()]
+
+
+@hookimpl
+def frostbench_packs() -> Iterable[PackCard]:
+    """Offer the embedded pack."""
+    return [
+        PackCard(
+            "mini",
+            str(embedded_pack("mini")),
+            "small models and pictures, all made by this repository; no download, no GPU",
+        )
+    ]
+
+
+@hookimpl
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer the trainings of the pack's data and frozen models."""
+    recipes = "frostbench.packs.mini.recipes"
+    return [
+        Recipe(
+            "data", (), f"{recipes}.data.artwork:train", "glyphs and photographs, cut and packed"
+        ),
+        # The folder holds the tokenizer before there is a model.
+        Recipe(
+            "llm",
+            (),
+            f"{recipes}.llm.recipe:train_llm",
+            "the language model, on text alone",
+            makes=("llm/model.safetensors",),
+        ),
+        Recipe(
+            "llama",
+            (),
+            f"{recipes}.llm.recipe:train_llama",
+            "a second, smaller language model with a tokenizer of its own",
+            makes=("llama/model.safetensors",),
+        ),
+        Recipe(
+            "mlm",
+            (),
+            f"{recipes}.mlm:train",
+            "a masked language model, on text alone",
+            makes=("mlm/model.safetensors",),
+        ),
+        Recipe(
+            "clip", ("data", "llm"), f"{recipes}.clip.recipe:train", "pictures and captions matched"
+        ),
+        Recipe(
+            "lmm",
+            ("data", "llama"),
+            f"{recipes}.lmm.recipe:train",
+            "a multimodal model that describes scenes and answers questions",
+        ),
+        Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
+        Recipe("sam", ("data",), f"{recipes}.sam.recipe:train", "a small SAM of glyphs"),
+        Recipe(
+            "mae",
+            ("data", "perceptual"),
+            f"{recipes}.mae:train",
+            "a masked autoencoder, its decoder tuned to give whole pictures back",
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""The pack's CLIP, trained on scenes and their captions."""

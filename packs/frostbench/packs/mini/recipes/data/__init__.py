@@ -1,0 +1,1 @@
+"""The pack's glyphs and photographs, cut and packed."""

@@ -1,0 +1,1 @@
+"""The pack's language models, trained on text alone."""

@@ -1,0 +1,93 @@
+"""Photographs: random crops at several scales, split by photograph."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from frostbench.packs.mini.scenes.glyphs import Pixels
+
+PhotoSplit: TypeAlias = Literal["train", "validation", "test"]
+
+_STEP = 2**0.5  # between the scales at which a photograph is cropped
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photograph with its smaller copies, the smallest with a shorter side of one crop."""
+
+    name: str
+    split: PhotoSplit
+    levels: tuple[Pixels, ...]
+
+
+class Photos:
+    """The photographs of a data folder, ready for square crops of `side` pixels."""
+
+    def __init__(self, folder: Path, side: int) -> None:
+        path = folder / "sources.json"
+        if not path.exists():
+            raise FileNotFoundError(
+                f"no photographs in {folder}; the recipe 'data' of `frostbench train` writes them."
+            )
+        described = json.loads(path.read_text(encoding="utf-8"))["photographs"]
+        self.side = side
+        self.all = tuple(
+            Photo(
+                entry["name"],
+                entry["split"],
+                _levels(folder / "photos" / f"{entry['name']}.webp", side),
+            )
+            for entry in described
+        )
+        self._split: dict[PhotoSplit, tuple[Photo, ...]] = {
+            split: tuple(photo for photo in self.all if photo.split == split)
+            for split in ("train", "validation", "test")
+        }
+
+    def of(self, split: PhotoSplit) -> tuple[Photo, ...]:
+        """The photographs of a split."""
+        return self._split[split]
+
+    def choose(self, split: PhotoSplit, draw: np.random.Generator) -> Photo:
+        """A random photograph of a split."""
+        photos = self.of(split)
+        return photos[draw.integers(len(photos))]
+
+    def crop(self, photo: Photo, draw: np.random.Generator) -> Pixels:
+        """A crop `[side, side, 3]` at a random scale and place.
+
+        It is mirrored every other time. Training crops also get other colours every other time,
+        because the photographs are few: channels change places and gain.
+        """
+        level = photo.levels[draw.integers(len(photo.levels))]
+        top = draw.integers(level.shape[0] - self.side + 1)
+        left = draw.integers(level.shape[1] - self.side + 1)
+        crop = level[top : top + self.side, left : left + self.side]
+        mirror, colour = draw.random(2) < 0.5
+        if mirror:
+            crop = crop[:, ::-1]
+        if colour and photo.split == "train":
+            gains = draw.uniform(0.6, 1.3, size=3)
+            crop = (crop[..., draw.permutation(3)] * gains).clip(0, 255).astype(np.uint8)
+        return crop
+
+
+def _levels(path: Path, side: int) -> tuple[Pixels, ...]:
+    picture = Image.open(path).convert("RGB")
+    shorter = min(picture.size)
+    if shorter < side:
+        raise ValueError(f"crops of {side} pixels are asked of {path}, which is {picture.size}.")
+    count = int(np.log(shorter / side) / np.log(_STEP)) + 1
+    sides = [max(side, shorter / _STEP**level) for level in range(count)]
+    if sides[-1] > side * 1.1:
+        sides.append(side)
+    levels = []
+    for each in sides:
+        scale = each / shorter
+        size = (max(side, round(picture.width * scale)), max(side, round(picture.height * scale)))
+        levels.append(np.asarray(picture.resize(size, Image.Resampling.LANCZOS)))
+    return tuple(levels)

@@ -1,0 +1,1 @@
+"""What crosses the interface between methods, tasks, metrics, packs and the bench."""

@@ -1,0 +1,91 @@
+"""Hook specs: where a plugin joins the bench. Each hook is called once, when the host starts.
+
+A plugin is a module (or object) with functions of these names, marked with `hookimpl`. It is found
+through the entry-point group `frostbench`, or as a single file (`plugins=[my_method.py]`).
+No hook may load weights; the built-in ones do not import torch either.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.recipe import Recipe
+
+if TYPE_CHECKING:
+    from frostbench.plugins.contract.method import Method
+
+hookspec = pluggy.HookspecMarker("frostbench")
+hookimpl = pluggy.HookimplMarker("frostbench")
+
+
+@hookspec
+def frostbench_methods() -> "Iterable[type[Method] | Offer[Card]]":
+    """Offer methods.
+
+    Return classes, which carry their card, or an `Offer` of a card and "module:Class", which is
+    imported only when the method runs. The host refuses a name that is taken.
+    """
+    return ()
+
+
+@hookspec
+def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
+    """Offer tasks: cards with the class behind them (see `contract.task.Task`)."""
+    return ()
+
+
+@hookspec
+def frostbench_metrics() -> Iterable[Offer[str]]:
+    """Offer metrics by id (see `frostbench.plugins.contract.metric.Metric`)."""
+    return ()
+
+
+@hookspec
+def frostbench_datasets() -> Iterable[Offer[str]]:
+    """Offer data sets by name: a callable `(folder: Path) -> object` that tasks ask for."""
+    return ()
+
+
+@hookspec
+def frostbench_packs() -> Iterable[PackCard]:
+    """Offer packs: folders with a `pack.json`."""
+    return ()
+
+
+@hookspec
+def frostbench_backbones() -> Iterable[Offer[str]]:
+    """Offer kinds of backbones: a callable `(entry, device) -> object` that loads one, frozen.
+
+    The object is a torch module or has one as its attribute `model`, whose checksum is taken
+    before and after a run.
+    """
+    return ()
+
+
+@hookspec
+def frostbench_engines() -> Iterable[Offer[str]]:
+    """Offer engines by name: a callable `(backbones, settings) -> Engine`."""
+    return ()
+
+
+@hookspec
+def frostbench_recipes() -> Iterable[Recipe]:
+    """Offer recipes, which train parts of a pack."""
+    return ()
+
+
+@hookspec
+def frostbench_run_started(manifest: Mapping[str, Any]) -> None:
+    """A run begins or resumes; `manifest` is what its numbers depend on. Must not change it."""
+
+
+@hookspec
+def frostbench_sample_scored(sample: Mapping[str, Any]) -> Mapping[str, float] | None:
+    """A sample was scored and is about to be stored; may return extra columns for it."""
+
+
+@hookspec
+def frostbench_run_finished(folder: str) -> None:
+    """A run is complete in its folder."""

@@ -1,0 +1,164 @@
+"""The method: a card and three verbs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frostbench.plugins.contract.cards import Card
+from frostbench.plugins.contract.completions import Completion
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.prompts import Wave
+from frostbench.plugins.contract.requests import Request
+from frostbench.plugins.contract.tokens import VisualTokens
+
+
+@runtime_checkable
+class Backbones(Protocol):
+    """The pack's frozen models by role, loaded on first use and shared by all methods."""
+
+    def get(self, role: str) -> Any:
+        """The loaded backbone of a role ("llm", "clip", "perceptual").
+
+        Raises:
+            LookupError: the pack has no such role; the message lists those it has.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a method is built from.
+
+    `weights` is the method's own folder in the pack, None where the pack has none; `settings`
+    are plain values of the user's configuration under the method's name; `device` is where the
+    method's own parts run. `adapters` are the folders of its LoRA adapters in the pack, by the
+    corruption that each undoes.
+    """
+
+    backbones: Backbones
+    weights: Path | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    device: str = "cpu"
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+
+    def folder(self, method: str) -> Path:
+        """The folder of the weights that a method cannot do without.
+
+        Raises:
+            ValueError: the pack has none for the method called `method`.
+        """
+        if self.weights is None:
+            raise ValueError(
+                f"the pack has no weights for method {method!r}; name their folder in its "
+                f"pack.json, or make them with `frostbench train {method}`."
+            )
+        return self.weights
+
+
+Tokens: TypeAlias = Mapping[Image, VisualTokens]
+"""The visual tokens of a request's images, each a batch of one, looked up by the image."""
+
+Waves: TypeAlias = Generator[Wave, list[Completion], Any]
+"""Yields waves of prompts, is sent their completions in the same order, returns an outcome."""
+
+
+class Method(ABC):
+    """Small trained parts around frozen backbones, behind three verbs.
+
+    A method never calls a backbone inside `prompt`: it yields prompts, and the engine answers
+    those of many requests and many methods together. All three verbs are pure: the same input
+    gives the same output, in whatever batch and order it comes.
+    """
+
+    card: ClassVar[Card]
+
+    @classmethod
+    @abstractmethod
+    def build(cls, setup: Setup) -> "Method":
+        """Make the method from a pack.
+
+        Raises:
+            ValueError: weights or settings do not fit; the message says which and what to do.
+        """
+
+    @classmethod
+    @abstractmethod
+    def toy(cls) -> "Method":
+        """A tiny instance with random weights that works in milliseconds, for the kit's tests.
+
+        It works with the toy backbones of `frostbench.plugins.kit.toys`.
+        """
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What the visual tokens depend on: weights, preprocessing, settings. A hex digest.
+
+        Tokens are kept under (image, fingerprint): two instances that could give different
+        tokens have different fingerprints.
+        """
+
+    @abstractmethod
+    def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
+        """Turn images in [0, 1] into visual tokens.
+
+        `sizes` are the heights and widths of the pictures; where they are smaller than the
+        batch, the rest at the bottom and at the right is padding.
+        """
+
+    @abstractmethod
+    def prompt(self, request: Request, tokens: Tokens) -> Waves:
+        """Yield waves of prompts for one request; return the outcome that `decode` reads.
+
+        A generator: what it raises is raised when it is advanced, and fails this request alone.
+        """
+
+    @abstractmethod
+    def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
+        """Turn outcomes into predictions, one a request, images at the request's size."""
+
+    def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
+        """What the tokens of one image read as, by part, in rows; empty where they are no words.
+
+        For people: the gallery and `frostbench look` show it.
+        """
+        return {}
+
+    def neighbours(
+        self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
+    ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
+        """For each image the `count` nearest words of each token, the nearest first.
+
+        By part, in the rows of `words`. For people: `frostbench look` shows it. Empty where tokens
+        are no words, or are not chosen by nearness.
+        """
+        return [{} for _ in images]
+
+    def control(self, name: str) -> "Method":
+        """The method that answers in the row of one of `card.controls`.
+
+        It reads the visual tokens of this one.
+
+        Raises:
+            LookupError: the method makes no such control.
+        """
+        raise LookupError(f"method {self.card.name!r} makes no control named {name!r}.")
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences that a reader of this instance's numbers must know; the run keeps them."""
+        return ()
+
+    @property
+    def shortened_by(self) -> Sequence[str]:
+        """Names of its own settings that shorten its prompts, for the error where one is too long.
+
+        Without "method.NAME.".
+        """
+        return ()

@@ -1,0 +1,171 @@
+"""Prompts: interleaved segments and one ask of a backbone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.plugins.contract.images import Image
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text, which the engine tokenises by itself, without special tokens.
+
+    Each text segment is tokenised alone, as the published code does, and the ids are joined.
+    `visual` says that the text stands for a picture; the control `no_image` leaves such segments
+    out, as it does with ids, vectors and pictures.
+    """
+
+    text: str
+    visual: bool = False
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Tokens of the LLM's own vocabulary, put into the prompt as they are."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Embeddings of the LLM's width, put in place of token embeddings."""
+
+    vectors: Float[Tensor, "n d"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image for a backbone that takes images itself (an LMM)."""
+
+    image: Image
+
+
+Segment: TypeAlias = Text | Ids | Vectors | Picture
+
+
+@dataclass(frozen=True)
+class TokenSets:
+    """For each generated position, the ids that are allowed there.
+
+    Generation ends after the last set, or at the end-of-sequence token where a set allows it.
+    Share one set between positions where they are equal.
+    """
+
+    sets: tuple[frozenset[int], ...]
+
+
+@dataclass(frozen=True)
+class Trie:
+    """One of these strings, whole: no mixture of two is possible.
+
+    Each string is tokenised alone, like a `Text` segment.
+    """
+
+    strings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Greedy generation of at most `max_new_tokens` tokens.
+
+    It ends at the model's end-of-sequence token, before the first occurrence of a `stop` string
+    (which is cut off), or where `allowed` leaves nothing to say.
+    """
+
+    max_new_tokens: int
+    allowed: TokenSets | Trie | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Which of `options` continues the prompt best, by log-probability of all its tokens.
+
+    With `mean` the log-probability is divided by the number of tokens. Of two equally likely
+    options the first wins.
+    """
+
+    options: tuple[str, ...]
+    mean: bool = False
+
+
+@dataclass(frozen=True)
+class Regress:
+    """Autoregression on continuous features, `steps` times (LM4LV).
+
+    The last hidden state, after the model's final norm, goes through `feed` (`[b, d] -> [b, d]`)
+    and is the next input embedding. The first state is the one behind the prompt, and the last is
+    not fed. `feed` gets float32 on the model's device, one row for each prompt that names this
+    very function or bound method (a function made anew for each prompt is fed row by row), and
+    treats its rows apart.
+    """
+
+    steps: int
+    feed: Callable[[Float[Tensor, "b d"]], Float[Tensor, "b d"]]
+
+
+@dataclass(frozen=True)
+class Attend:
+    """Rows of attention: from the positions `queries` to the positions `keys`, per layer and head.
+
+    Hidden states at `queries` come along (F-LMM). Positions count the prompt's tokens from 0, the
+    beginning of sequence included (`CausalLM.spans` tells them); none of `keys` stands behind any
+    of `queries`.
+    """
+
+    queries: tuple[int, ...]
+    keys: tuple[int, ...]
+
+
+Ask: TypeAlias = Generate | Choose | Regress | Attend
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter of a method: a folder as peft saves it, and its name for people.
+
+    The engine lays it over a copy of the backbone that shares all frozen weights.
+    """
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One in-context example: what is shown, and the answer to it."""
+
+    shown: tuple[Segment, ...]
+    answer: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a frozen backbone reads, left to right: `opening`, then `shots`, then `query`.
+
+    The engine joins them; that the shots are kept apart lets controls answer the same prompt
+    without a language model (majority vote). `bos` puts the model's beginning-of-sequence token
+    first, where it has one. `adapter` is a LoRA adapter of the method, if one is to be active.
+    """
+
+    query: tuple[Segment, ...]
+    ask: Ask
+    shots: tuple[Shot, ...] = ()
+    opening: tuple[Segment, ...] = ()
+    backbone: str = "llm"
+    adapter: Adapter | None = None
+    bos: bool = True
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments in reading order."""
+        shown = tuple(segment for shot in self.shots for segment in (*shot.shown, *shot.answer))
+        return (*self.opening, *shown, *self.query)
+
+
+Wave: TypeAlias = list[Prompt]

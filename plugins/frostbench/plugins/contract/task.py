@@ -1,0 +1,117 @@
+"""Tasks and metrics, as plugins give them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from frostbench.plugins.contract.cards import TaskCard
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.requests import Box, Request
+
+
+@dataclass(frozen=True, eq=False)
+class TrueMasks:
+    """One mask a phrase, at the size of the request's image.
+
+    `kinds` says, for each phrase, which groups of phrases it belongs to ("thing", "plural"), for
+    metrics that score a group alone; empty where there are no groups.
+
+    Raises:
+        ValueError: there are kinds, and not one entry a mask.
+    """
+
+    masks: Bool[Tensor, "n h w"]
+    kinds: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kinds and len(self.kinds) != len(self.masks):
+            raise ValueError(f"{len(self.masks)} masks have the kinds of {len(self.kinds)}.")
+
+
+@dataclass(frozen=True)
+class TrueAnswer:
+    """The accepted answers of a question, and the box in which the answer is seen."""
+
+    texts: tuple[str, ...]
+    box: Box
+
+
+Target: TypeAlias = str | tuple[str, ...] | Image | TrueMasks | TrueAnswer
+"""What is right: a text, several accepted ones, the clean image, masks, or an answer in a box."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One request with what the method must not see.
+
+    `protocol` is one of the task's, or None. Samples of one `cluster` share images or an
+    episode, and are drawn together when intervals are computed.
+    """
+
+    request: Request
+    target: Target
+    protocol: str | None
+    cluster: str
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """The pack's data sets by name, opened on first use."""
+
+    def get(self, name: str) -> Any:
+        """The data set.
+
+        Raises:
+            LookupError: the pack has no such data set; the message lists those it has.
+        """
+        ...
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of the data set's files."""
+        ...
+
+
+class Task(ABC):
+    """One question asked of many images.
+
+    `settings` is a frozen dataclass with defaults that suit the `mini` pack; the user's
+    configuration overrides them by key, and the task is made from it. `data` names the data set
+    that `instances` is given. Card and data set are the class's, for the settings' defaults; a
+    task whose settings name other protocols or another data set carries its own.
+    """
+
+    card: TaskCard
+    data: str
+    settings: ClassVar[type[Any]]
+    shortened_by: ClassVar[tuple[str, ...]] = ()
+    """Names of settings that shorten its prompts, for the error where one is too long."""
+
+    @abstractmethod
+    def __init__(self, settings: Any) -> None:
+        """Take an object of the class `settings`."""
+
+    @abstractmethod
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+        """At most `limit` instances for each protocol, the same for the same seed.
+
+        The first n instances do not depend on `limit`, so that a longer run contains a shorter.
+        """
+
+    def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
+        """Predictions of controls that need no method (copy, chance), one an instance.
+
+        A control that guesses draws from each request's seed.
+        """
+        return {}
+
+    def corpus(self, data: Any, seed: int) -> Sequence[Target]:
+        """References for metrics that weigh words by their rarity (CIDEr-D).
+
+        They do not depend on how many samples are run. Empty where no metric of the task asks.
+        """
+        return ()

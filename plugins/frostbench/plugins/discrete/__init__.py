@@ -1,9 +1,0 @@
-"""What all methods with discrete visual tokens share: the published prompts, and the way back.
-
-`DiscreteMethod` is the class to start from: its subclass says how a picture becomes a grid of
-codes and how a grid becomes a picture, and answers Classify, Reconstruct and Restore requests.
-"""
-
-from frostbench.plugins.discrete.method import DiscreteMethod, DiscretePrompting
-
-__all__ = ["DiscreteMethod", "DiscretePrompting"]

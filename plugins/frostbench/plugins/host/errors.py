@@ -1,0 +1,29 @@
+"""Errors as sentences."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class PluginError(Exception):
+    """A plugin broke a promise; the message names the plugin, the hook and the file."""
+
+
+def missing(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that is not there: what was asked, the nearest, what there is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"no {kind} named {name!r}; there are {', '.join(names) or 'none'}.{guess}"
+
+
+def describe(error: BaseException) -> str:
+    """An exception as one line: its type and first line, and where it was raised."""
+    lines = str(error).strip().splitlines()
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None:
+        name = trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1]
+        where = f" ({name}:{trace.tb_lineno})"
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}{where}"

@@ -1,0 +1,172 @@
+"""Packs: named sets of backbones, method weights and data that fit together.
+
+A pack is a folder with a `pack.json`:
+
+    {"name": "mini", "summary": "...",
+     "backbones": {"llm": {"kind": "causal_lm", "source": "llm", "dtype": "float32"}},
+     "methods": {"v2l": {"weights": "v2l", "settings": {}, "adapters": {"masked": "v2l_lora"}}},
+     "data": {"glyph_portraits": "data"},
+     "alternatives": {"llm": {"llama": {"kind": "causal_lm", "source": "llama"}}}}
+
+`alternatives`, which may be left out, names what can take a backbone's place: `llm=llama` runs the
+same methods on that language model. A `source` that exists inside the folder is a path; anything
+else is taken as it stands (an absolute path, a hub id, a model name of the library).
+"""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class BackboneEntry:
+    """A backbone as `pack.json` names it; `kind` says which loader reads `source`.
+
+    `settings` are the loader's own, for kinds that have some.
+    """
+
+    role: str
+    kind: str
+    source: str
+    dtype: str = "float32"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PackMethod:
+    """A method's weights folder in the pack (None: it has none) and the settings it goes with.
+
+    `adapters` are folders of LoRA adapters, as peft saves them, by the corruption that each undoes.
+    """
+
+    weights: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder whose files the method's numbers depend on."""
+        own = () if self.weights is None else (self.weights,)
+        return (*own, *self.adapters.values())
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack, read and checked; `alternatives` are other backbones for a role, by name."""
+
+    name: str
+    folder: Path
+    summary: str
+    backbones: Mapping[str, BackboneEntry]
+    methods: Mapping[str, PackMethod]
+    data: Mapping[str, Path]
+    alternatives: Mapping[str, Mapping[str, BackboneEntry]] = field(default_factory=dict)
+
+    def method(self, name: str) -> PackMethod:
+        """What the pack holds for a method; nothing, for one that it does not know."""
+        return self.methods.get(name, PackMethod())
+
+    def language_model(self, name: str) -> BackboneEntry:
+        """The language model that a user names, in the role "llm".
+
+        One of the pack's alternatives, a folder inside the pack, or, as in `pack.json`, whatever
+        else a source can be. Numbers are of the type that the pack gives its own.
+        """
+        known = self.alternatives.get("llm", {})
+        if name in known:
+            return known[name]
+        own = self.backbones.get("llm", BackboneEntry("llm", "causal_lm", ""))
+        return replace(own, source=_resolve(self.folder, name))
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """SHA-256 of every file that a number can depend on, by path within the folder."""
+        return {
+            str(path.relative_to(self.folder)): _sha256(path)
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file() and path.suffix != ".md" and path.name != "card.json"
+        }
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 over all of `digests`."""
+        return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
+
+    def digest_of(self, folder: Path) -> str:
+        """One SHA-256 over the files of a part of the pack."""
+        base = str(folder.relative_to(self.folder))
+        part = {path: sha for path, sha in self.digests.items() if path.startswith(base)}
+        return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+
+
+def read_pack(folder: Path) -> Pack:
+    """Read `pack.json`.
+
+    Raises:
+        ValueError: the file is missing or says something else than it should.
+    """
+    path = folder / "pack.json"
+    try:
+        text = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ValueError(f"no pack at {folder}: a pack is a folder with a pack.json.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON: {error}.") from error
+    try:
+        backbones = {
+            role: _backbone(folder, role, entry) for role, entry in text["backbones"].items()
+        }
+        alternatives = {
+            role: {name: _backbone(folder, role, entry) for name, entry in others.items()}
+            for role, others in text.get("alternatives", {}).items()
+        }
+        methods = {
+            name: PackMethod(
+                folder / entry["weights"] if entry.get("weights") else None,
+                entry.get("settings", {}),
+                {what: folder / place for what, place in entry.get("adapters", {}).items()},
+            )
+            for name, entry in text["methods"].items()
+        }
+        data = {name: folder / place for name, place in text["data"].items()}
+        summary = text.get("summary", "")
+        return Pack(text["name"], folder, summary, backbones, methods, data, alternatives)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: {error!r} is missing or of the wrong kind; a pack has name, backbones "
+            "(role: kind, source), methods (name: weights, settings) and data (name: folder), and "
+            "may have alternatives (role: name: kind, source)."
+        ) from error
+
+
+def embedded_pack(name: str) -> Path:
+    """The folder of a pack that comes with frostbench, inside the package `frostbench.packs`.
+
+    Raises:
+        LookupError: the packs are not installed.
+    """
+    spec = importlib.util.find_spec("frostbench.packs")
+    if spec is None or spec.submodule_search_locations is None:
+        raise LookupError("the package frostbench.packs, which holds the packs, is not installed.")
+    return Path(spec.submodule_search_locations[0]) / name / "files"
+
+
+def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> BackboneEntry:
+    source = _resolve(folder, entry["source"])
+    dtype, settings = entry.get("dtype", "float32"), dict(entry.get("settings", {}))
+    return BackboneEntry(role, entry["kind"], source, dtype, settings)
+
+
+def _resolve(folder: Path, source: str) -> str:
+    inside = folder / source
+    return str(inside) if inside.exists() else source
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

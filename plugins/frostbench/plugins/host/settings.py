@@ -1,0 +1,166 @@
+"""Settings: plain values of a user's configuration become a frozen dataclass, checked once.
+
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Prompting:
+...     step: int = 2
+>>> read_settings(Prompting, {"step": "4"}, "methods.mine")
+Prompting(step=4)
+"""
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+S = TypeVar("S")
+
+_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
+    """Make the settings dataclass `cls` from plain values; what is not named keeps its default.
+
+    A nested dataclass is given as a mapping, or by dotted keys (`{"restoration.step": 4}`). Text is
+    read as the number or truth value that the field wants, since a command line knows only text.
+
+    Args:
+        cls: A dataclass whose fields are bool, int, float, str, None, `Literal`, unions of these,
+            `tuple[X, ...]`, `tuple[X, Y]` or dataclasses of such.
+        values: Values by field.
+        where: How the user wrote the way to them, as "method.v2l"; errors begin with it.
+
+    Raises:
+        ValueError: a key is unknown (the nearest is suggested), a value has the wrong type, a field
+            without a default is missing, or the dataclass itself refuses the values.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    hints = get_type_hints(cls)
+    given: dict[str, Any] = {}
+    for key, value in _nested(values, where).items():
+        if key not in fields:
+            raise ValueError(_unknown(key, fields, where))
+        given[key] = _read(hints[key], value, f"{where}.{key}")
+    absent = [
+        name
+        for name, field in fields.items()
+        if name not in given
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if absent:
+        raise ValueError(f"{where}: {', '.join(map(repr, absent))} must be given.")
+    try:
+        return cls(**given)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def check_chosen(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
+    """See that some of `known` are asked for, and nothing else; `what` names them in the error.
+
+    >>> check_chosen("kinds", ("what",), ("what", "where"))
+
+    Raises:
+        ValueError: none is asked for, or one that is not known.
+    """
+    if not asked or not set(asked) <= set(known):
+        raise ValueError(
+            f"{what} are among {', '.join(known)}; asked were {', '.join(asked) or 'none'}."
+        )
+
+
+def _nested(values: Mapping[str, object], where: str) -> dict[str, object]:
+    """Dotted keys folded into mappings."""
+    folded: dict[str, object] = {}
+    for key, value in values.items():
+        head, dot, rest = str(key).partition(".")
+        if not dot:
+            inner = folded.get(head)
+            both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+            folded[head] = {**value, **inner} if both else value  # type: ignore[dict-item]
+            continue
+        inner = folded.setdefault(head, {})
+        if not isinstance(inner, Mapping):
+            raise ValueError(f"{where}: {head!r} is given both a value and a part, {key!r}.")
+        folded[head] = {**inner, rest: value}
+    return folded
+
+
+def _unknown(key: str, known: Mapping[str, object], where: str) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{where}: no setting named {key!r}; there are {', '.join(known) or 'none'}.{guess}"
+
+
+def _read(hint: Any, value: object, where: str) -> Any:
+    """The value as the field wants it."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _read_union(get_args(hint), value, where)
+    if origin is Literal:
+        return _read_choice(get_args(hint), value, where)
+    if origin is tuple:
+        return _read_tuple(get_args(hint), value, where)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, hint):
+            return value
+        if isinstance(value, Mapping):
+            return read_settings(hint, value, where)
+        raise ValueError(f"{where} is a group of settings, and was given {value!r}.")
+    return _read_plain(hint, value, where)
+
+
+def _read_union(hints: Sequence[Any], value: object, where: str) -> Any:
+    if type(None) in hints and (value is None or value in ("none", "null", "None")):
+        return None
+    problems = []
+    for hint in hints:
+        if hint is not type(None):
+            try:
+                return _read(hint, value, where)
+            except ValueError as error:
+                problems.append(error)
+    raise problems[0]
+
+
+def _read_choice(choices: Sequence[object], value: object, where: str) -> object:
+    for choice in choices:
+        if value == choice or (isinstance(value, str) and value == str(choice)):
+            return choice
+    raise ValueError(f"{where} is one of {', '.join(map(repr, choices))}, not {value!r}.")
+
+
+def _read_tuple(hints: Sequence[Any], value: object, where: str) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.strip("[]() ").split(",") if part.strip()]
+    if not isinstance(value, Sequence):
+        raise ValueError(f"{where} is a list, and was given {value!r}.")
+    if len(hints) == 2 and hints[1] is Ellipsis:
+        hints = [hints[0]] * len(value)
+    if len(hints) != len(value):
+        raise ValueError(f"{where} has {len(hints)} values, and was given {len(value)}.")
+    pairs = zip(hints, value, strict=True)
+    return tuple(_read(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(pairs))
+
+
+def _read_plain(hint: Any, value: object, where: str) -> Any:
+    if hint is Any or hint is object or (isinstance(hint, type) and type(value) is hint):
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    if isinstance(value, str) and hint is bool and value.lower() in _TRUTH:
+        return _TRUTH[value.lower()]
+    if isinstance(value, str) and hint in (int, float):
+        try:
+            return hint(value)
+        except ValueError:
+            pass
+    name = getattr(hint, "__name__", str(hint))
+    raise ValueError(f"{where} is {_article(name)}, and was given {value!r}.")
+
+
+def _article(name: str) -> str:
+    plain = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+    return plain.get(name, name)

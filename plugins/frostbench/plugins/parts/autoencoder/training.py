@@ -1,0 +1,241 @@
+"""Adversarial training of an autoencoder with a codebook, step by step."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from frostbench.plugins.parts.autoencoder.average import Average
+from frostbench.plugins.parts.autoencoder.discriminator import Discriminator
+from frostbench.plugins.parts.autoencoder.initial import pass_through
+from frostbench.plugins.parts.autoencoder.losses import (
+    LeCam,
+    LossSettings,
+    PerceptualDistance,
+    discriminator_loss,
+    generator_loss,
+)
+from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction, psnr
+from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
+from frostbench.plugins.parts.training.loop import Stateful
+
+Forward: TypeAlias = Callable[[Tensor, float | None], Reconstruction]
+"""One pass over pictures in [-1, 1], quantized, or with noise of some deviation instead."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How an autoencoder is trained.
+
+    `rate` is reached after `warmup_steps` and then falls along half a cosine to 0, or stays where
+    `cosine` is off. `average` is the decay of a running mean of the weights, which is what is kept
+    at the end; 0 keeps the last weights.
+
+    The rest is no part of the published trainings, and for short ones: `pass_through` begins from
+    other weights than torch's own (see there); for `noisy_steps` the features get noise of
+    deviation `noise` instead of being quantized, and `power_weight` holds their squares down;
+    before each of `fit_steps` the codebook is fitted to the features of the next `fit_batches`
+    batches, so that no code lies where no feature is.
+    `bfloat16` computes in that type where it is safe.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    warmup_steps: int = 0
+    cosine: bool = False
+    betas: tuple[float, float] = (0.5, 0.9)
+    epsilon: float = 1e-8
+    average: float = 0.0
+    loss: LossSettings = field(default_factory=LossSettings)
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    pass_through: bool = False
+    noisy_steps: int = 0
+    noise: float = 1.0
+    power_weight: float = 0.0
+    fit_steps: tuple[int, ...] = ()
+    fit_batches: int = 24
+    bfloat16: bool = False
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if step < self.warmup_steps:
+            return self.rate * (step + 1) / self.warmup_steps
+        if not self.cosine:
+            return self.rate
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.rate * (1 + math.cos(math.pi * done)) / 2
+
+
+class AdversarialTraining:
+    """The two optimisers, and what happens in a step.
+
+    `model` is trained, all of it that asks for gradients; `last_layer` is where the adversary is
+    balanced. `pictures(step)` gives a step's batch in [-1, 1], the same for the same step;
+    `fit(features)` sets the codebook to features, where the settings ask for it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        forward: Forward,
+        pictures: Callable[[int], Tensor],
+        settings: TrainingSettings,
+        *,
+        last_layer: Tensor,
+        features: Callable[[Tensor], Tensor],
+        fit: Callable[[Tensor], None],
+        perceptual: PerceptualDistance | None = None,
+    ) -> None:
+        self.model, self.forward, self.pictures = model, forward, pictures
+        self.settings, self.perceptual = settings, perceptual
+        self.noisy_loss = replace(settings.loss, codebook_weight=settings.power_weight)
+        self.last_layer, self.features, self.fit = last_layer, features, fit
+        device = last_layer.device
+        self.discriminator = Discriminator(settings.discriminator).to(device).train()
+        if settings.pass_through:
+            pass_through(model, last_layer)
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.generator_steps = self._optimiser(trained)
+        self.discriminator_steps = self._optimiser(self.discriminator.parameters())
+        self.lecam = LeCam().to(device) if settings.loss.lecam_weight > 0 else None
+        self.average = Average(model, settings.average) if settings.average > 0 else None
+
+    def _optimiser(self, parameters: Iterable[Tensor]) -> torch.optim.Adam:
+        settings = self.settings
+        return torch.optim.Adam(
+            parameters, settings.rate, betas=settings.betas, eps=settings.epsilon
+        )
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Everything that a resumed training needs."""
+        parts: dict[str, Stateful] = {
+            "model": self.model,
+            "discriminator": self.discriminator,
+            "generator_steps": self.generator_steps,
+            "discriminator_steps": self.discriminator_steps,
+        }
+        if self.lecam is not None:
+            parts["lecam"] = self.lecam
+        if self.average is not None:
+            parts["average"] = self.average
+        return parts
+
+    def finish(self) -> None:
+        """Give the model the running mean of its weights, where the settings ask for one."""
+        if self.average is not None:
+            self.average.into(self.model)
+
+    def step(self, index: int) -> Mapping[str, float]:
+        """Train on one batch: the generator, then the discriminator once it takes part."""
+        settings = self.settings
+        torch.manual_seed(index)  # of the noise, so that a resumed training draws the same
+        noise = settings.noise if index < settings.noisy_steps else None
+        if index in settings.fit_steps:
+            self._fit_codebook(index)
+        for optimiser in (self.generator_steps, self.discriminator_steps):
+            for group in optimiser.param_groups:
+                group["lr"] = settings.rate_at(index)
+        self.model.train()
+        images = self.pictures(index)
+        with self._precision(images):
+            result = self.forward(images, noise)
+            loss = generator_loss(
+                images,
+                result.images,
+                result.codebook_loss,
+                settings.loss if noise is None else self.noisy_loss,
+                index,
+                last_layer=self.last_layer,
+                perceptual=self.perceptual,
+                discriminator=self.discriminator,
+                guidance=result.guidance,
+            )
+        self.generator_steps.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        self.generator_steps.step()
+        if self.average is not None:
+            self.average.update(self.model)
+        values = {
+            "loss": float(loss.total.detach()),
+            "psnr": float(psnr(images, result.images.detach()).mean()),
+            "pixel": float(loss.pixel.detach()),
+            "rate": settings.rate_at(index),
+        }
+        if settings.loss.perceptual(index):
+            values["perceptual"] = float(loss.perceptual.detach())
+        values["codebook" if noise is None else "power"] = float(loss.codebook.detach())
+        if result.guidance is not None:
+            values["guidance"] = float(loss.guidance.detach())
+        if result.ids is not None:
+            values["perplexity"] = perplexity(result.ids)
+        if settings.loss.adversarial(index):
+            values["adversarial"] = float(loss.adversarial.detach())
+            values["adaptive"] = float(loss.weight)
+            values["discriminator"] = self._train_discriminator(images, result.images.detach())
+        return values
+
+    def _train_discriminator(self, images: Tensor, reconstruction: Tensor) -> float:
+        with self._precision(images):
+            real = self.discriminator(images)
+            fake = self.discriminator(reconstruction.float())
+            loss = discriminator_loss(real, fake, self.settings.loss.adversary)
+            if self.lecam is not None:
+                loss = loss + self.settings.loss.lecam_weight * self.lecam(real, fake)
+        self.discriminator_steps.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.discriminator_steps.step()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _fit_codebook(self, index: int) -> None:
+        features = []
+        for offset in range(self.settings.fit_batches):
+            images = self.pictures(index + offset)
+            with self._precision(images):
+                found = self.features(images).float()
+            features.append(found.movedim(1, -1).flatten(0, -2))
+        self.fit(torch.cat(features))
+
+    def _precision(self, images: Tensor) -> torch.autocast:
+        return torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
+
+
+@torch.no_grad()
+def figures(
+    model: nn.Module, forward: Forward, batches: Iterable[Float[Tensor, "b 3 h w"]], codes: int
+) -> dict[str, float]:
+    """Measured on pictures that nothing was trained on.
+
+    The mean PSNR in dB and L1 error over pictures (values in [-1, 1]), and how many of the codes
+    were used at all, their share, and the perplexity of their use.
+    """
+    model.eval()
+    decibels, errors, ids = [], [], []
+    for images in batches:
+        result = forward(images, None)
+        assert result.ids is not None
+        decibels.append(psnr(images, result.images))
+        errors.append((images - result.images.float()).abs().flatten(1).mean(1))
+        ids.append(result.ids.flatten())
+    drawn = torch.cat(ids)
+    used = int(torch.unique(drawn).numel())
+    return {
+        "psnr": float(torch.cat(decibels).mean()),
+        "l1": float(torch.cat(errors).mean()),
+        "codes_used": float(used),
+        "codes_used_share": used / codes,
+        "perplexity": perplexity(drawn),
+        "pictures": float(sum(len(part) for part in decibels)),
+    }
+
+
+def perplexity(ids: Int[Tensor, "*shape"]) -> float:
+    """How many codes, equally used, would be as varied as these ids."""
+    counts = ids.flatten().bincount().double()
+    shares = counts[counts > 0] / counts.sum()
+    return float((-(shares * shares.log()).sum()).exp())

@@ -1,0 +1,216 @@
+"""The class that methods with discrete codes, in a grid or a pyramid of grids, start from."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frostbench.plugins.contract.cards import Card
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method, Tokens, Waves
+from frostbench.plugins.contract.predictions import ImagePrediction, Prediction, TextPrediction
+from frostbench.plugins.contract.prompts import Adapter, Segment, Text
+from frostbench.plugins.contract.requests import (
+    Answer,
+    Caption,
+    Classify,
+    Interpret,
+    NoContext,
+    OracleContext,
+    Reconstruct,
+    Request,
+    Restore,
+)
+from frostbench.plugins.contract.tokens import (
+    Continuous,
+    Grid,
+    Pyramid,
+    VisualTokens,
+    join,
+    tensors_of,
+)
+from frostbench.plugins.parts.prompting.captioning import (
+    AnswerSettings,
+    CaptionSettings,
+    answer,
+    caption,
+)
+from frostbench.plugins.parts.prompting.classification import ClassificationSettings, classification
+from frostbench.plugins.parts.prompting.language import Language
+from frostbench.plugins.parts.prompting.masked import MaskedSettings, masked_restoration
+from frostbench.plugins.parts.prompting.restoration import Layers, RestorationSettings, restoration
+from frostbench.plugins.parts.prompting.token_map import Lending
+from frostbench.plugins.parts.tokenizing.resizing import resized
+
+
+@dataclass(frozen=True)
+class DiscretePrompting:
+    """Settings of the prompts; a method's own settings are a subclass with what it adds.
+
+    Attributes:
+        classification: Settings of the classification prompt.
+        caption: Settings of the captioning prompt.
+        answer: Settings of the prompt that puts a question.
+        restoration: Settings of the restoration prompts.
+        masked: Settings of the prompt that restores hidden codes without examples.
+    """
+
+    classification: ClassificationSettings = field(default_factory=ClassificationSettings)
+    caption: CaptionSettings = field(default_factory=CaptionSettings)
+    answer: AnswerSettings = field(default_factory=AnswerSettings)
+    restoration: RestorationSettings = field(default_factory=RestorationSettings)
+    masked: MaskedSettings = field(default_factory=MaskedSettings)
+
+
+class DiscreteMethod(Method):
+    """A picture is a grid of codes, or a pyramid of grids, and codes are lent a model's ids.
+
+    A subclass gives `tokenize`, `shown` and `render`, and gets Classify, Caption, Answer,
+    Reconstruct and Restore; with `words` it gets Interpret.
+
+    Attributes:
+        grid_part: The name of the grid or pyramid among the visual tokens.
+        language: The language model's tokens.
+        lending: Which of its ids stand for the codes.
+        prompting: Settings of the prompts.
+        adapters: LoRA adapters by the corruption that they were trained to undo without examples;
+            the frozen model itself answers where there is none.
+    """
+
+    grid_part: ClassVar[str] = "local"
+    language: Language
+    lending: Lending
+    prompting: DiscretePrompting
+    adapters: Mapping[str, Adapter] = MappingProxyType({})
+
+    @abstractmethod
+    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+        """The segments that stand for one picture where it is to be understood."""
+
+    @abstractmethod
+    def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
+        """Pictures in [0, 1], at the method's own size; what lies outside is clamped afterwards."""
+
+    def spoken(self, tokens: VisualTokens) -> Sequence[str]:
+        """The words that one picture is said in, the most fitting first (Interpret).
+
+        All words of the grid or pyramid, unless a subclass knows better ones.
+        """
+        return [
+            word
+            for part, rows in self.words(tokens).items()
+            if part.partition("/")[0] == self.grid_part
+            for row in rows
+            for word in row
+        ]
+
+    def prompt(self, request: Request, tokens: Tokens) -> Waves:
+        """The prompts of `classification`, `captioning` and `restoration`."""
+
+        def shown(image: Image) -> tuple[Segment, ...]:
+            return tuple(map(_visual, self.shown(tokens[image])))
+
+        if type(request).__name__ not in self.card.capabilities:
+            raise refusal(self.card, request)
+        match request:
+            case Classify():
+                settings = self.prompting.classification
+                return (yield from classification(request, shown, settings, self.language))
+            case Caption():
+                return (yield from caption(request, shown, self.prompting.caption))
+            case Answer():
+                return (yield from answer(request, shown, self.prompting.answer))
+            case Interpret():
+                # A line holds one word, so a word holds no line.
+                words = self.spoken(tokens[request.image])
+                return "\n".join(" ".join(word.split()) for word in words)
+            case Reconstruct():
+                return tokens[request.image]
+            case Restore():
+                return (yield from self._restore(request, tokens))
+            case _:
+                raise refusal(self.card, request)
+
+    def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
+        """Texts as they are; codes as pictures, all in one pass of the decoder."""
+        drawn = [outcome for outcome in outcomes if isinstance(outcome, VisualTokens)]
+        pictures = iter(self.render(join(drawn)).clamp(0, 1).cpu() if drawn else ())
+        predictions: list[Prediction] = []
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if isinstance(outcome, VisualTokens):
+                predictions.append(ImagePrediction(resized(next(pictures), *request.image.size)))
+            else:
+                predictions.append(TextPrediction(outcome))
+        return predictions
+
+    def _restore(self, request: Restore, tokens: Tokens) -> Waves:
+        own = tokens[request.image]
+        if isinstance(request.context, NoContext) and request.hidden is not None:
+            filled = yield from masked_restoration(
+                request,
+                self._layers(own),
+                self.lending,
+                self.prompting.masked,
+                adapter=self.adapters.get(request.corruption),
+                eos_id=self.language.eos_id,
+            )
+            return self._with_layers(own, filled)
+        layers = yield from restoration(
+            request,
+            lambda image: self._layers(tokens[image]),
+            self.lending,
+            self.prompting.restoration,
+            beside=_beside(own, self.grid_part),
+            eos_id=self.language.eos_id,
+        )
+        # The published protocol decodes beside the clean picture's other tokens (V2L's global
+        # words); the held-out one has only those of the corrupted picture.
+        context = request.context
+        source = context.clean if isinstance(context, OracleContext) else request.image
+        return self._with_layers(tokens[source], layers)
+
+    def _layers(self, tokens: VisualTokens) -> Layers:
+        """The grids of one picture."""
+        return tuple(grids[0] for grids in tensors_of(tokens.parts[self.grid_part]))
+
+    def _with_layers(self, tokens: VisualTokens, layers: Layers) -> VisualTokens:
+        """One picture's tokens with other grids."""
+        grids = tuple(grid[None] for grid in layers)
+        pyramid = isinstance(tokens.parts[self.grid_part], Pyramid)
+        part = Pyramid(grids) if pyramid else Grid(grids[0])
+        return VisualTokens({**tokens.parts, self.grid_part: part})
+
+
+def _visual(segment: Segment) -> Segment:
+    return replace(segment, visual=True) if isinstance(segment, Text) else segment
+
+
+def refusal(card: Card, request: Request) -> TypeError:
+    """What to raise for a request of a type that the card does not name."""
+    name = type(request).__name__
+    answered = ", ".join(sorted(card.capabilities)) or "nothing"
+    return TypeError(
+        f"method {card.name!r} answers {answered}, and got {_article(name)} {name} request: "
+        f"{card.reason(name)}."
+    )
+
+
+def _article(name: str) -> str:
+    return "an" if name[0] in "AEIOU" else "a"
+
+
+def _beside(tokens: VisualTokens, grid: str) -> int:
+    """How many discrete tokens a picture has beside its grid."""
+    others = [part for name, part in tokens.parts.items() if name != grid]
+    discrete = [part for part in others if not isinstance(part, Continuous)]
+    return sum(tensor[0].numel() for part in discrete for tensor in tensors_of(part))
+
+
+def as_unit(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Pictures from [-1, 1], as networks give them, to [0, 1]."""
+    return torch.add(images * 0.5, 0.5)

@@ -1,0 +1,84 @@
+"""Borrowing: which words of a codebook a language model can say, as tokens of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from frostbench.plugins.parts.prompting.language import Language
+from frostbench.plugins.parts.prompting.token_map import Lending
+
+LEAST = 0.05  # share of a codebook's words below which a language model is no use for it
+UNREADABLE = "\ufffd"  # what bytes that are no text by themselves decode to
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """The part of a codebook that a language model has words for.
+
+    Visual tokens are codes of this part: code i is row `rows[i]` of the codebook, and is lent the
+    token `lending.ids[i]`. A codebook made of the language model's own vocabulary is borrowed
+    whole.
+
+    Attributes:
+        rows: Rows of the codebook, in rising order.
+        lending: A token for each of them.
+        total: Rows of the codebook.
+    """
+
+    rows: tuple[int, ...]
+    lending: Lending
+    total: int
+
+    @property
+    def share(self) -> float:
+        """The share of the codebook that has a token."""
+        return len(self.rows) / self.total
+
+    def notes(self, method: str) -> tuple[str, ...]:
+        """What a reader must know where a part of the codebook has no token."""
+        if len(self.rows) == self.total:
+            return ()
+        lost = self.total - len(self.rows)
+        return (
+            f"{lost:,} of the {self.total:,} words of {method}'s codebook "
+            f"({1 - self.share:.1%}) are no single token of this language model and are not used.",
+        )
+
+
+def borrow(words: Sequence[str], language: Language) -> Borrowed:
+    """Find a token for each word of a codebook.
+
+    Where word i reads as token i throughout (blanks around it aside, and special tokens, which have
+    no text), the vocabulary is the codebook's own, and is taken as it is. Otherwise words are
+    mapped by string: a word is lent the token that reads the same, or else the one that reads the
+    same behind a blank. Of two equal words the first gets it, of two equal tokens the lowest is
+    taken; bytes that are no text by themselves map to nothing.
+
+    Raises:
+        ValueError: hardly any word is a token of the language model.
+    """
+    total = len(words)
+    texts = [language.decode([i]) for i in range(language.vocabulary_size)]
+    if total <= len(texts) and all(map(_alike, words, texts)):
+        return Borrowed(tuple(range(total)), Lending(tuple(range(total)), len(texts)), total)
+    tokens: dict[str, int] = {}
+    for i, text in enumerate(texts):
+        if text.strip() and UNREADABLE not in text:
+            tokens.setdefault(text, i)
+    first = {word: row for row, word in reversed(list(enumerate(words)))}
+    found: dict[int, int] = {}
+    for blank in ("", " "):
+        for word, row in first.items():
+            if row not in found and blank + word in tokens:
+                found[row] = tokens.pop(blank + word)
+    if len(found) < max(2, LEAST * total):
+        raise ValueError(
+            f"the language model's {len(texts):,} tokens have only {len(found)} of the codebook's "
+            f"{total:,} words ({len(found) / total:.1%}); choose one whose vocabulary has more of "
+            "them, or a tokenizer that was made for it."
+        )
+    rows = tuple(sorted(found))
+    return Borrowed(rows, Lending(tuple(found[row] for row in rows), len(texts)), total)
+
+
+def _alike(word: str, text: str) -> bool:
+    return not word.strip() or word.strip() == text.strip()

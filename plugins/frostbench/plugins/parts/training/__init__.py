@@ -1,0 +1,1 @@
+"""Training in steps that survive being killed, and the folders that keep its results."""

@@ -1,0 +1,81 @@
+"""A trained model as a folder of a pack: `config.json`, its settings, and `model.safetensors`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import Field, asdict
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+
+from frostbench.plugins.backbones import precision, weights
+from frostbench.plugins.backbones.precision import Precision, write
+from frostbench.plugins.backbones.precision import rounded as rounded
+from frostbench.plugins.host.settings import read_settings as read
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+
+
+@runtime_checkable
+class Settings(Protocol):
+    """An instance of any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def override(settings: S, values: Mapping[str, str], where: str) -> S:
+    """Settings with some values replaced, by dotted name (`{"loss.pixel_weight": "0.5"}`).
+
+    `where` is how the user wrote the way to them; errors begin with it.
+
+    Raises:
+        ValueError: a name or value that the settings do not know.
+    """
+    return read(type(settings), {**asdict(settings), **values}, where)
+
+
+def save(
+    folder: Path,
+    settings: Settings,
+    tensors: Mapping[str, Tensor],
+    precision: Precision = "byte",
+) -> None:
+    """Write both files, floating-point tensors in the given precision; see `compact`.
+
+    Raises:
+        ValueError: a value cannot be stored in that precision.
+    """
+    write(folder / WEIGHTS, tensors, precision)
+    (folder / CONFIG).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
+
+
+def read_settings(folder: Path, default: S) -> S:
+    """The settings of a stored model; what the file leaves out is as in `default`.
+
+    Raises:
+        ValueError: the file is missing, no JSON, or names what the settings do not have.
+    """
+    path = folder / CONFIG
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"no {CONFIG} in {folder}: there is no trained model.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no settings but {type(values).__name__}.")
+    return read(type(default), {**asdict(default), **values}, str(path))
+
+
+def load_into(module: nn.Module, folder: Path) -> None:
+    """Fill a module, strictly, with the weights of a stored model.
+
+    Raises:
+        ValueError: the file is missing, damaged, or fits another module.
+    """
+    path = folder / WEIGHTS
+    weights.fill(module, precision.read(path), str(path))

@@ -1,0 +1,28 @@
+"""The built-in backbones and the engine, offered like an outsider's."""
+
+from collections.abc import Iterable
+
+from frostbench.plugins.contract.cards import Offer
+from frostbench.plugins.contract.hooks import hookimpl
+
+_LOADERS = "frostbench.plugins.backbones.shared"
+
+
+@hookimpl
+def frostbench_backbones() -> Iterable[Offer[str]]:
+    """Offer frozen models of every kind that the shared backbones load."""
+    return [
+        Offer("causal_lm", f"{_LOADERS}:load_causal_lm"),
+        Offer("lmm", f"{_LOADERS}:load_lmm"),
+        Offer("mae", f"{_LOADERS}:load_mae"),
+        Offer("masked_lm", f"{_LOADERS}:load_masked_lm"),
+        Offer("open_clip", f"{_LOADERS}:load_open_clip"),
+        Offer("perceptual", f"{_LOADERS}:load_perceptual"),
+        Offer("sam", f"{_LOADERS}:load_sam"),
+    ]
+
+
+@hookimpl
+def frostbench_engines() -> Iterable[Offer[str]]:
+    """Offer the engine that runs prompts on frozen models."""
+    return [Offer("frozen", "frostbench.plugins.engine.opening:open_engine")]

@@ -1,0 +1,380 @@
+"""Synthetic runs: folders as the runner leaves them, with records and small pictures."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from frostbench.bench.store.reader import StoredRun, open_run
+from frostbench.bench.store.records import Record, Stored, StoredCost
+from frostbench.bench.store.writer import RunWriter
+
+WORDS = ("red", "sky", "leaf", "cat", "stone", "wheel", "star", "moon", "ear", "fur", "sea", "sun")
+LABELS = ("lion", "rocket", "teapot", "cactus", "violin")
+CONTROLS = {
+    "chance": "a seeded, uniform guess among the options",
+    "copy": "the corrupted picture, handed back as it came",
+    "majority_vote": "the method's own prompts answered by their most frequent answers",
+    "token_overlap": "the answer of the example that shares most visual tokens with the query",
+    "shuffled_tokens": "the method with each picture's visual tokens exchanged for another's",
+    "ceiling": "the method's own reconstruction of the clean picture",
+}
+METRICS = {
+    "accuracy[exact]": (True, "", 0.0, 1.0, False),
+    "accuracy[prefix]": (True, "", 0.0, 1.0, False),
+    "psnr[rgb]": (True, "dB", 0.0, 100.0, False),
+    "ssim": (True, "", -1.0, 1.0, False),
+    "lpips[mini]": (False, "", 0.0, None, False),
+    "fid[mini]": (False, "", 0.0, None, True),
+}
+PICTURE_METRICS = ["psnr[rgb]", "ssim", "lpips[mini]", "fid[mini]"]
+SHOTS = ["2-way 1-shot induction", "2-way 1-shot", "5-way 1-shot induction", "5-way 1-shot"]
+CONTEXTS = ["held_out_context", "oracle_context"]
+METHODS = ("v2l", "vqgan")
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """What the generator is asked for."""
+
+    seed: int = 0
+    samples: int = 12
+    skill: float = 1.0  # of v2l
+    order: int = 0  # in which records are written
+    failed: tuple[str, ...] = ()  # ids of restorations that fail for vqgan
+    outsider: bool = False  # a third method with dashes
+    status: str = "finished"
+    side: int = 16  # pixels
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StoredRun]:
+    """Open a run of these settings, `synthetic(samples=8)`; it is written once and never changed.
+
+    Runs that differ in their name alone are written apart.
+    """
+
+    @functools.cache
+    def write(name: str = "run", **settings: Any) -> StoredRun:
+        return write_run(tmp_path_factory.mktemp(name), Synthetic(**settings))
+
+    return write
+
+
+def write_run(folder: Path, asked: Synthetic) -> StoredRun:
+    writer = RunWriter(folder)
+    records = list(_records(writer, asked))
+    order = np.random.default_rng(asked.order).permutation(len(records))
+    writer.append([records[i] for i in order] if asked.order else records)
+    writer.write_manifest(manifest(asked))
+    return open_run(folder)
+
+
+def manifest(asked: Synthetic) -> dict[str, Any]:
+    methods = [*METHODS, *(["outsider"] if asked.outsider else [])]
+    about = {
+        "v2l": ("a picture as words that a frozen LLM already knows", "2403.07874", ["decoder"]),
+        "vqgan": ("a learned codebook, its ids read by the LLM", "2012.09841", ["encoder"]),
+        "outsider": ("a plugin of one file", "0000.00000", []),
+    }
+    return {
+        "frostbench": "0.1.0",
+        "created": "2026-11-20T09:12:03+00:00",
+        "finished": "2026-11-20T09:15:40+00:00" if asked.status == "finished" else None,
+        "status": asked.status,
+        "config": {"pack": "mini"},
+        "seed": asked.seed,
+        "limit": asked.samples,
+        "device": "cpu",
+        "pack": {"name": "mini", "summary": "small models, really trained", "sha256": "5e" * 32},
+        "methods": {
+            name: {
+                "title": name,
+                "summary": about[name][0],
+                "paper": f"https://arxiv.org/abs/{about[name][1]}",
+                "version": "1",
+                "capabilities": ["Classify", "Restore"],
+                "backbones": ["clip", "llm"],
+                "trained": about[name][2],
+                "trained_on": "base glyph scenes",
+                "fingerprint": f"{len(name)}" * 64,
+                "weights": {"model.safetensors": "ab" * 32},
+                "settings": {},
+                "status": "ok",
+                "error": None,
+            }
+            for name in methods
+        },
+        "backbones": {
+            role: {
+                "kind": kind,
+                "source": f"packs/mini/{role}",
+                "dtype": "float32",
+                "parameters": parameters,
+                "sha256_before": digest * 32,
+                "sha256_after": digest * 32 if asked.status == "finished" else None,
+            }
+            for role, kind, parameters, digest in (
+                ("clip", "open_clip", 4_210_000, "c1"),
+                ("llm", "causal_lm", 5_120_000, "11"),
+                ("perceptual", "perceptual", 310_000, "9e"),
+            )
+        },
+        "data": {"glyph_portraits": "da" * 32, "photo_crops": "db" * 32},
+        "tasks": {
+            "few_shot_classification": _task(
+                "understanding",
+                "Name the class of a picture from a few labelled ones.",
+                SHOTS,
+                ["accuracy[exact]", "accuracy[prefix]"],
+                ["chance", "shuffled_tokens", "token_overlap"],
+            ),
+            "reconstruction": _task(
+                "restoration",
+                "Give the picture back through the method's own visual tokens.",
+                [],
+                PICTURE_METRICS,
+                [],
+            ),
+            "inpainting": _task(
+                "restoration",
+                "Fill in the centre of the picture.",
+                CONTEXTS,
+                PICTURE_METRICS,
+                ["ceiling", "copy", "majority_vote", "shuffled_tokens"],
+            ),
+            "deblurring": _task(
+                "restoration",
+                "Undo a Gaussian blur.",
+                CONTEXTS,
+                PICTURE_METRICS,
+                ["ceiling", "copy", "majority_vote"],
+            ),
+        },
+        "metrics": {
+            name: {
+                "higher_is_better": better,
+                "unit": unit,
+                "lower": lower,
+                "upper": upper,
+                "set": of_sets,
+            }
+            for name, (better, unit, lower, upper, of_sets) in METRICS.items()
+        },
+        "dashes": [
+            {
+                "method": "outsider",
+                "task": task,
+                "reason": "outsider has no decoder: it gives no picture back",
+            }
+            for task in ("reconstruction", "inpainting", "deblurring")
+            if asked.outsider
+        ],
+        "versions": {"python": "3.11.2", "torch": "2.15.0", "transformers": "5.23.0"},
+        "hardware": {
+            "cpu": "Some CPU at 2.9 GHz",
+            "cores": 2,
+            "memory_bytes": 8_200_000_000,
+            "accelerator": None,
+        },
+        "tokenizer": {
+            "v2l": {"forwards": 9, "images": 262, "cached": 1480},
+            "vqgan": {"forwards": 9, "images": 262, "cached": 1480},
+        },
+        "seconds": 217.4,
+        "failures": [
+            {
+                "method": "vqgan",
+                "task": "inpainting",
+                "protocol": "held_out_context",
+                "samples": len(asked.failed),
+                "error": "decode returned NaN.",
+            }
+        ]
+        if asked.failed
+        else [],
+    }
+
+
+def _task(
+    suite: str, summary: str, protocols: list[str], metrics: list[str], controls: list[str]
+) -> dict[str, Any]:
+    return {
+        "suite": suite,
+        "request_type": "Classify" if suite == "understanding" else "Restore",
+        "reads": "label" if suite == "understanding" else "image",
+        "protocols": protocols,
+        "metrics": metrics,
+        "ranks_by": metrics[0],
+        "controls": {name: CONTROLS[name] for name in controls},
+        "settings": {"side": 64},
+        "summary": summary,
+    }
+
+
+def _records(writer: RunWriter, asked: Synthetic) -> Iterator[Record]:
+    generator = np.random.default_rng([asked.seed, 7])
+    clean = [_picture(generator, asked.side) for _ in range(asked.samples)]
+    for ways in SHOTS:
+        yield from _episodes(writer, asked, ways, generator)
+    yield from _restorations(writer, asked, "reconstruction", None, clean, generator)
+    for task in ("inpainting", "deblurring"):
+        for context in CONTEXTS:
+            yield from _restorations(writer, asked, task, context, clean, generator)
+
+
+def _episodes(
+    writer: RunWriter, asked: Synthetic, protocol: str, generator: np.random.Generator
+) -> Iterator[Record]:
+    options = LABELS[: int(protocol[0])]
+    chance = 1 / len(options)
+    rates = {
+        ("v2l", None): chance + (0.92 - chance) * 0.8 * asked.skill,
+        ("vqgan", None): chance + (0.92 - chance) * 0.25,
+        ("outsider", None): chance,
+        (None, "chance"): chance,
+        ("v2l", "token_overlap"): chance + (0.92 - chance) * 0.6,
+        ("v2l", "shuffled_tokens"): chance,
+        ("vqgan", "token_overlap"): chance + (0.92 - chance) * 0.35,
+        ("vqgan", "shuffled_tokens"): chance,
+    }
+    for index in range(2 * asked.samples):
+        picture = _picture(generator, asked.side)
+        query = _keep(writer, picture)
+        label = options[index % len(options)]
+        wrong = options[(index + 1) % len(options)]
+        hardness = generator.uniform()
+        for (method, control), rate in rates.items():
+            if method == "outsider" and not asked.outsider:
+                continue
+            right = 0.7 * hardness + 0.3 * generator.uniform() < rate
+            shown = method in METHODS and control is None
+            yield Record(
+                suite="understanding",
+                task="few_shot_classification",
+                protocol=protocol,
+                method=method,
+                control=control,
+                sample=f"episode-{index:04}",
+                cluster=f"episode-{index:04}",
+                status="scored",
+                prediction=Stored("text", text=label if right else wrong),
+                target=Stored("text", text=label),
+                scores={"accuracy[exact]": float(right), "accuracy[prefix]": float(right)},
+                cost=_cost(generator, method, 60 * len(options), 5),
+                pictures={"input": query},
+                words=_words(generator, method) if shown else {},
+            )
+
+
+def _restorations(
+    writer: RunWriter,
+    asked: Synthetic,
+    task: str,
+    protocol: str | None,
+    clean: list[np.ndarray],
+    generator: np.random.Generator,
+) -> Iterator[Record]:
+    noise = {("v2l", None): 0.10 / max(asked.skill, 0.1), ("vqgan", None): 0.11}
+    if task != "reconstruction":
+        noise |= {(None, "copy"): 0.16, ("v2l", "ceiling"): 0.07, ("vqgan", "ceiling"): 0.06}
+        noise |= {("v2l", "majority_vote"): 0.09, ("vqgan", "majority_vote"): 0.14}
+        if task == "inpainting":
+            noise |= {("v2l", "shuffled_tokens"): 0.3, ("vqgan", "shuffled_tokens"): 0.3}
+    for index, picture in enumerate(clean):
+        target, corrupted = _keep(writer, picture), _corrupt(picture, task)
+        given = {} if task == "reconstruction" else {"corrupted": _keep(writer, corrupted)}
+        known = _features(picture)
+        for (method, control), strength in noise.items():
+            sample = f"{task}-{index:03}"
+            failed = method == "vqgan" and not control and sample in asked.failed
+            smooth = 4 * _blur(generator.normal(size=picture.shape), 5)
+            output = (picture + strength * smooth).clip(0, 1)
+            if control == "copy":
+                output = corrupted
+            error = float(np.square(output - picture).mean())
+            yield Record(
+                suite="restoration",
+                task=task,
+                protocol=protocol,
+                method=method,
+                control=control,
+                sample=sample,
+                cluster=f"photo-{index // 2:02}",
+                status="failed" if failed else "scored",
+                error="decode returned NaN." if failed else None,
+                prediction=Stored("none")
+                if failed
+                else Stored("image", blob=_keep(writer, output)),
+                target=Stored("image", blob=target),
+                scores={}
+                if failed
+                else {
+                    "psnr[rgb]": -10 * float(np.log10(error)),
+                    "ssim": max(0.0, 1 - 12 * error),
+                    "lpips[mini]": 3 * error,
+                },
+                features={}
+                if failed
+                else {
+                    "fid[mini]": (
+                        writer.blobs.put_array(_features(output)),
+                        writer.blobs.put_array(known),
+                    )
+                },
+                cost=_cost(generator, method, 344, 64),
+                pictures={"input": target, **given},
+                words=_words(generator, method) if method and not control else {},
+            )
+
+
+def _cost(
+    generator: np.random.Generator, method: str | None, prompt: int, generated: int
+) -> StoredCost:
+    if method is None:
+        return StoredCost()
+    return StoredCost(float(generator.uniform(0.02, 0.2)), prompt, generated, 212_000_000)
+
+
+def _words(generator: np.random.Generator, method: str | None) -> dict[str, list[list[str]]]:
+    grid = [[str(word) for word in row] for row in generator.choice(WORDS, size=(8, 8))]
+    ranked = [str(word) for word in generator.choice(WORDS, size=6, replace=False)]
+    return {"local": grid} if method == "vqgan" else {"global": [ranked], "local": grid}
+
+
+def _keep(writer: RunWriter, picture: np.ndarray) -> str:
+    return writer.blobs.put_image(torch.from_numpy(picture.astype(np.float32)))
+
+
+def _features(picture: np.ndarray) -> np.ndarray:
+    step = picture.shape[-1] // 4
+    return picture.reshape(3, 4, step, 4, step).mean(axis=(2, 4)).ravel()
+
+
+def _picture(generator: np.random.Generator, side: int) -> np.ndarray:
+    """A disc on a gradient."""
+    rows, columns = np.mgrid[0:side, 0:side] / side
+    first, second, third = generator.uniform(0.1, 0.95, size=(3, 3, 1, 1))
+    picture = first * rows + second * (1 - rows)
+    x, y = generator.uniform(0.3, 0.7, size=2)
+    disc = np.hypot(rows - y, columns - x) < generator.uniform(0.15, 0.3)
+    return np.where(disc, third + 0.15 * np.sin(20 * columns), picture).clip(0, 1)
+
+
+def _corrupt(picture: np.ndarray, task: str) -> np.ndarray:
+    if task != "inpainting":
+        return _blur(picture, 7)
+    hidden, quarter = picture.copy(), picture.shape[-1] // 4
+    hidden[:, quarter:-quarter, quarter:-quarter] = 0.5
+    return hidden
+
+
+def _blur(picture: np.ndarray, width: int) -> np.ndarray:
+    around = range(-(width // 2), width // 2 + 1)
+    rows = np.mean([np.roll(picture, shift, 1) for shift in around], axis=0)
+    return np.mean([np.roll(rows, shift, 2) for shift in around], axis=0)

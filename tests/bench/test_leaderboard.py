@@ -1,0 +1,345 @@
+import copy
+import dataclasses
+import doctest
+import functools
+import re
+from importlib.resources import files
+from types import SimpleNamespace
+
+import pytest
+
+from frostbench.bench.leaderboard import build, numbers
+from frostbench.bench.leaderboard.facts import facts, frozen
+from frostbench.bench.leaderboard.markdown import markdown, remark_sentence
+from frostbench.bench.leaderboard.rows import Verdict
+from frostbench.bench.leaderboard.tables import COLOURS, remarks, sections
+from frostbench.bench.statistics import Bootstrap, Rank
+
+FAST = Bootstrap(replicates=100)
+
+
+def changed(run, records=None, **manifest):
+    """The same run with other records, or with parts of its manifest replaced."""
+    return SimpleNamespace(
+        manifest={**copy.deepcopy(run.manifest), **manifest},
+        records=lambda: run.records() if records is None else records,
+        blob=run.blob,
+        image=run.image,
+        array=run.array,
+    )
+
+
+@pytest.fixture(scope="session")
+def built(synthetic):
+    """The leaderboard of one run of these settings, built once."""
+    return functools.cache(lambda **settings: build([synthetic(**settings)], FAST))
+
+
+def rows_of(leaderboard, **wanted):
+    return [
+        row
+        for row in leaderboard.rows
+        if all(getattr(row, key) == value for key, value in wanted.items())
+    ]
+
+
+def one(leaderboard, **wanted):
+    (row,) = rows_of(leaderboard, **wanted)
+    return row
+
+
+INPAINTING = {"task": "inpainting", "protocol": "held_out_context"}
+
+
+def test_the_order_of_the_records_changes_no_number(synthetic):
+    first = build([synthetic(samples=6)], FAST)
+    second = build([synthetic("b", samples=6, order=3)], FAST)
+    assert first.rows == second.rows
+    assert first.verdicts == second.verdicts
+
+
+def test_a_row_holds_value_interval_rank_samples_and_cost(built):
+    row = one(built(), **INPAINTING, method="v2l", metric="psnr[rgb]")
+    assert row.kind == "measured"
+    assert row.low < row.value < row.high
+    assert row.rank == Rank(1, 1)
+    assert row.best
+    assert (row.samples, row.failed) == (12, 0)
+    assert (row.cost.prompt_tokens, row.cost.peak_bytes) == (344, 212_000_000)
+    assert row.cost.seconds > 0
+
+
+def test_every_metric_of_every_row_stands_once(built):
+    leaderboard = built(samples=6)
+    keys = [(row.task, row.protocol, row.metric, row.line) for row in rows_of(leaderboard, run=1)]
+    assert len(keys) == len(set(keys))
+    assert {row.metric for row in rows_of(leaderboard, **INPAINTING)} == {
+        "psnr[rgb]",
+        "ssim",
+        "lpips[mini]",
+        "fid[mini]",
+    }
+
+
+def test_only_measured_rows_on_the_ranking_metric_have_a_rank(built):
+    for row in built(samples=6).rows:
+        ranking = row.metric in ("accuracy[exact]", "psnr[rgb]")
+        assert (row.rank is not None) == (row.kind == "measured" and ranking)
+
+
+def test_controls_are_rows_that_say_of_which_method_they_are_made(built):
+    leaderboard = built(samples=6)
+    copied = one(leaderboard, **INPAINTING, method="copy", metric="psnr[rgb]")
+    voted = one(leaderboard, **INPAINTING, method="majority_vote[v2l]", metric="psnr[rgb]")
+    assert (copied.kind, copied.control, copied.of) == ("control", "copy", None)
+    assert (voted.kind, voted.control, voted.of) == ("control", "majority_vote", "v2l")
+
+
+def test_a_failed_sample_is_counted_and_never_scored(synthetic, built):
+    whole = built()
+    broken = build([synthetic("b", failed=("inpainting-003",))], FAST)
+    wanted = {**INPAINTING, "method": "vqgan", "metric": "psnr[rgb]"}
+    assert (one(broken, **wanted).samples, one(broken, **wanted).failed) == (11, 1)
+    assert abs(one(broken, **wanted).value - one(whole, **wanted).value) < 0.5
+
+
+def test_where_all_samples_failed_the_row_says_so(synthetic):
+    failed = tuple(f"inpainting-{index:03}" for index in range(6))
+    row = one(
+        build([synthetic(samples=6, failed=failed)], FAST),
+        **INPAINTING,
+        method="vqgan",
+        metric="psnr[rgb]",
+    )
+    assert row.value is None
+    assert row.reason == "all 6 samples failed: decode returned NaN."
+
+
+def test_a_score_that_is_no_number_is_no_score(synthetic):
+    run = synthetic(samples=6)
+    records = run.records()
+    index = next(i for i, record in enumerate(records) if record.row == ("v2l", None))
+    broken = dataclasses.replace(records[index], scores={"accuracy[exact]": float("inf")})
+    records[index] = broken
+    row = one(
+        build([changed(run, records)], FAST),
+        task=broken.task,
+        protocol=broken.protocol,
+        method="v2l",
+        metric="accuracy[exact]",
+    )
+    assert (row.samples, row.failed) == (11, 1)
+
+
+def test_a_missing_capability_is_a_dash_with_its_reason(built):
+    row = one(built(samples=6, outsider=True), **INPAINTING, method="outsider")
+    assert (row.value, row.rank, row.samples) == (None, None, 0)
+    assert row.reason == "outsider has no decoder: it gives no picture back"
+
+
+def test_a_method_that_failed_as_a_whole_says_why(synthetic):
+    run = synthetic(samples=6)
+    methods = copy.deepcopy(run.manifest["methods"])
+    methods["vqgan"] |= {"status": "failed", "error": "its weights are cut short."}
+    kept = [record for record in run.records() if record.method != "vqgan"]
+    row = one(build([changed(run, kept, methods=methods)], FAST), **INPAINTING, method="vqgan")
+    assert row.reason == "the method failed: its weights are cut short."
+
+
+def test_a_task_not_reached_yet_says_so(synthetic):
+    run = synthetic(samples=6, status="running")
+    kept = [record for record in run.records() if record.task == "few_shot_classification"]
+    row = one(build([changed(run, kept)], FAST), **INPAINTING, method="v2l")
+    assert row.reason == "no sample is stored; the run is running."
+
+
+def test_a_method_is_told_where_it_loses_to_a_control(built):
+    leaderboard = built()
+    outcomes = {
+        verdict.control: verdict.outcome
+        for verdict in leaderboard.verdicts
+        if (verdict.task, verdict.protocol) == ("inpainting", "held_out_context")
+        and verdict.method == "v2l"
+    }
+    assert outcomes == {"copy": "beats", "majority_vote": "loses", "shuffled_tokens": "beats"}
+    (restoration,) = (s for s in sections(leaderboard) if s.suite == "restoration")
+    assert ("v2l", ("majority_vote",)) in [(r.method, r.controls) for r in restoration.remarks]
+    sentence = "v2l loses to majority vote on inpainting (every protocol) and deblurring"
+    assert sentence in markdown(leaderboard, "title")
+
+
+def test_controls_that_are_not_beaten_in_the_same_places_share_a_sentence():
+    at = {"method": "v2l", "run": 1, "suite": "restoration", "task": "inpainting"}
+    at |= {"metric": "psnr[rgb]", "difference": 0.0, "low": -1.0, "high": 1.0, "samples": 9}
+    verdicts = [
+        Verdict(**at, control=control, protocol=protocol, outcome="ties")
+        for control in ("copy", "majority_vote", "no_image")
+        for protocol in ("oracle_context", "held_out_context")[: 1 if control == "copy" else 2]
+    ]
+    sentences = [remark_sentence(remark) for remark in remarks(verdicts, lambda *_: "")]
+    assert sentences == [
+        "v2l cannot be told from copy on inpainting (oracle_context).",
+        "v2l cannot be told from majority vote and no image on inpainting (every protocol).",
+    ]
+
+
+def test_ten_methods_have_a_colour_each_on_page_and_in_plots():
+    from frostbench.bench.leaderboard.plot import METHODS
+
+    style = files("frostbench.bench.leaderboard").joinpath("templates/house.css").read_text()
+    light, dark = (re.findall(r"--m\d+: (#\w+);", part) for part in style.split("@media", 1))
+    assert light == list(METHODS)
+    assert len(set(light)) == len(set(dark)) == COLOURS == 10
+
+
+def test_verdicts_turn_with_a_metric_of_which_less_is_better(synthetic):
+    run = synthetic()
+    tasks = copy.deepcopy(run.manifest["tasks"])
+    tasks["inpainting"]["ranks_by"] = "lpips[mini]"
+    verdicts = build([changed(run, tasks=tasks)], FAST).verdicts
+    copied = next(v for v in verdicts if v.metric == "lpips[mini]" and v.control == "copy")
+    assert copied.outcome == "beats"
+    assert 0 < copied.low < copied.difference < copied.high
+
+
+def test_one_run_has_one_manifest_and_several_have_a_list(synthetic):
+    first, second = synthetic(samples=6), synthetic("b", samples=6, skill=0.4)
+    assert build([first], FAST).to_json()["manifest"]["seed"] == 0
+    assert len(build([first, second], FAST).to_json()["manifest"]) == 2
+
+
+def test_the_same_method_in_two_runs_has_two_rows_ranked_together(synthetic):
+    runs = [synthetic(), synthetic("b", skill=0.5)]
+    leaderboard = build(runs, FAST)
+    good, bad = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
+    assert (good.run, bad.run) == (1, 2)
+    assert good.identity == bad.identity
+    assert good.rank == Rank(1, 1)
+    assert bad.rank == Rank(4, 4)
+    labels = {
+        line.name
+        for section in sections(leaderboard)
+        for table in section.tables
+        for line in table.lines
+    }
+    assert {"v2l run 1", "v2l run 2"} <= labels
+
+
+@pytest.mark.parametrize("part", ["seed", "data", "tasks"])
+def test_other_seeds_data_or_settings_are_never_ranked_together(synthetic, part):
+    run = synthetic(samples=6)
+    other = {
+        "seed": 5,
+        "data": {"photo_crops": "00"},
+        "tasks": copy.deepcopy(run.manifest["tasks"]),
+    }
+    other["tasks"]["inpainting"]["settings"]["side"] = 32
+    leaderboard = build([run, changed(run, **{part: other[part]})], FAST)
+    first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
+    assert first.identity != second.identity
+    assert first.rank == second.rank
+    assert first.rank.high <= 2
+
+
+def test_metrics_of_other_networks_are_never_ranked_together(synthetic):
+    run = synthetic(samples=6)
+    backbones = copy.deepcopy(run.manifest["backbones"])
+    backbones["perceptual"]["sha256_before"] = "00" * 32
+    leaderboard = build([run, changed(run, backbones=backbones)], FAST)
+
+    def identities(metric):
+        found = rows_of(leaderboard, **INPAINTING, method="v2l", metric=metric)
+        return {row.identity for row in found}
+
+    assert len(identities("psnr[rgb]")) == 1
+    assert len(identities("lpips[mini]")) == 2
+    assert len(identities("fid[mini]")) == 2
+
+
+def test_what_papers_report_stands_apart_with_its_source(built):
+    leaderboard = built(samples=6)
+    reported = rows_of(leaderboard, kind="reported")
+    assert {row.method for row in reported} == {"v2l", "vqgan"}
+    assert all(row.source and row.rank is None and row.low is None for row in reported)
+    official = one(leaderboard, kind="reported", value=4.98)
+    assert (official.method, official.metric, official.verified) == ("vqgan", "rFID vs val", True)
+    assert one(leaderboard, kind="reported", value=91.2).verified is False
+
+
+def test_no_run_is_refused():
+    with pytest.raises(ValueError, match="needs at least one run"):
+        build([])
+
+
+def test_a_manifest_that_lacks_a_part_is_refused(synthetic):
+    run = synthetic(samples=6)
+    manifest = {key: value for key, value in run.manifest.items() if key != "metrics"}
+    broken = changed(run)
+    broken.manifest = manifest
+    with pytest.raises(ValueError, match="the manifest lacks 'metrics'"):
+        build([broken])
+
+
+def test_a_single_sample_has_values_and_no_ranks_apart(synthetic):
+    leaderboard = build([synthetic(samples=1)], FAST)
+    row = one(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
+    assert (row.low, row.high, row.rank) == (None, None, Rank(1, 2))
+    distance = one(leaderboard, **INPAINTING, method="v2l", metric="fid[mini]")
+    assert distance.reason == "1 scored sample is too few for fid[mini]."
+
+
+def test_a_backbone_that_changed_is_named():
+    found = frozen({"llm": {"sha256_before": "a" * 64, "sha256_after": "b" * 64}})
+    assert found.holds is False
+    assert found.sentence == "Not frozen: llm changed during the run."
+
+
+def test_the_head_tells_forwards_from_the_cache(synthetic):
+    told = facts(1, synthetic(samples=6).manifest)
+    assert told.frozen.holds
+    assert told.cache[0].startswith("v2l: 262 images tokenized in 9 forwards, 1\u202f480 served")
+    assert dict(told.pairs)["wall time"] == "3 min 37 s"
+
+
+def test_numbers_read_as_their_examples_say():
+    results = doctest.testmod(numbers)
+    assert (results.failed, results.attempted >= 5) == (0, True)
+
+
+def test_a_run_that_touched_a_backbone_is_said_not_to_count(synthetic):
+    manifest = {
+        **synthetic(samples=6).manifest,
+        "status": "failed",
+        "violations": ["method 'vqgan' wrote to the frozen backbone 'llm'."],
+    }
+    assert facts(1, manifest).warning == (
+        "This run failed, and its numbers do not count. "
+        "method 'vqgan' wrote to the frozen backbone 'llm'."
+    )
+
+
+def test_runs_of_other_tasks_beside_it_do_not_keep_a_task_from_being_ranked(synthetic):
+    run = synthetic(samples=6)
+    tasks = copy.deepcopy(run.manifest["tasks"])
+    tasks["inpainting"]["settings"]["data"] = "photo_crops"
+    alone = {"photo_crops": run.manifest["data"]["photo_crops"]}
+    leaderboard = build([changed(run, tasks=tasks), changed(run, tasks=tasks, data=alone)], FAST)
+    first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
+    assert first.identity == second.identity
+
+
+def test_what_was_left_out_is_noted_and_what_failed_is_named(synthetic):
+    left = {"method": "a", "task": "shift", "control": "ceiling", "reason": "has no decoder"}
+    error = {"method": None, "control": None, "task": "shift", "protocol": None, "samples": 0}
+    manifest = {
+        **synthetic(samples=6).manifest,
+        "controls_left_out": [left],
+        "notes": ["lpips has no weights and is left out."],
+        "failures": [{**error, "error": "no data."}, {**error, "task": None, "error": "no room."}],
+    }
+    told = facts(1, manifest)
+    assert told.notes == (
+        "lpips has no weights and is left out.",
+        "shift: no ceiling of a, which has no decoder.",
+    )
+    assert told.failures == ("shift: no data.", "no room.")

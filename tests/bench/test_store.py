@@ -1,0 +1,337 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as coco
+
+from frostbench.bench.store import lines
+from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole, writing
+from frostbench.bench.store.blobs import Blobs, rounded
+from frostbench.bench.store.lock import RunLock
+from frostbench.bench.store.masks import masks_of, run_lengths
+from frostbench.bench.store.query import query
+from frostbench.bench.store.reader import open_run, read_records
+from frostbench.bench.store.records import Record, Stored, StoredCost
+from frostbench.bench.store.sealed import read_sealed, write_sealed
+from frostbench.bench.store.values import (
+    load_prediction,
+    load_target,
+    store_prediction,
+    store_target,
+)
+from frostbench.bench.store.writer import RunWriter
+from frostbench.plugins import Boxes, Image, ImagePrediction, Masks, Reasoned, TextPrediction
+from frostbench.plugins.contract.task import TrueAnswer, TrueMasks
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+RECORDS = st.builds(
+    Record,
+    suite=st.just("restoration"),
+    task=st.sampled_from(["inpainting", "naming"]),
+    protocol=st.sampled_from([None, "oracle_context"]),
+    method=st.none() | TEXTS,
+    control=st.sampled_from([None, "copy"]),
+    sample=TEXTS,
+    cluster=TEXTS,
+    status=st.sampled_from(["scored", "failed"]),
+    error=st.none() | TEXTS,
+    prediction=st.builds(Stored, st.just("text"), text=TEXTS),
+    target=st.builds(
+        Stored, st.just("text"), text=TEXTS, accepted=st.lists(TEXTS, max_size=2).map(tuple)
+    ),
+    scores=st.dictionaries(TEXTS, st.floats(allow_nan=False), max_size=3),
+    features=st.dictionaries(TEXTS, st.tuples(TEXTS, TEXTS), max_size=2),
+    cost=st.builds(
+        StoredCost,
+        st.floats(0, 1e6),
+        st.integers(0, 10**9),
+        st.integers(0, 10**9),
+        st.none() | st.integers(0, 2**40),
+        st.none() | st.floats(0, 1e6),
+    ),
+    pictures=st.dictionaries(TEXTS, TEXTS, max_size=2),
+    words=st.dictionaries(
+        TEXTS, st.lists(st.lists(TEXTS, max_size=2), min_size=1, max_size=2), max_size=1
+    ),
+    extra=st.dictionaries(TEXTS, st.floats(allow_nan=False), max_size=2),
+    counts=st.dictionaries(
+        TEXTS, st.lists(st.floats(allow_nan=False), max_size=3).map(tuple), max_size=2
+    ),
+)
+
+
+def record(sample: str = "0", **changes) -> Record:
+    plain = Record("s", "naming", None, "v2l", None, sample, sample, "scored", scores={"a": 1.0})
+    return replace(plain, **changes)
+
+
+@settings(deadline=None, max_examples=25)
+@given(records=st.lists(RECORDS, max_size=4))
+def test_records_come_back_from_lines_and_from_parquet_as_they_were(tmp_path_factory, records):
+    folder = tmp_path_factory.mktemp("records")
+    lines.append_lines(folder / "0.jsonl", records)
+    write_sealed(folder / "x.parquet", records)
+    assert lines.read_lines(folder / "0.jsonl") == records
+    assert read_sealed(folder / "x.parquet") == records
+
+
+def test_runs_of_before_there_were_counts_are_read(tmp_path):
+    lines.append_lines(tmp_path / "0.jsonl", [record()])
+    (line,) = (tmp_path / "0.jsonl").read_text().splitlines()
+    older = {key: value for key, value in json.loads(line).items() if key != "counts"}
+    (tmp_path / "0.jsonl").write_text(json.dumps(older) + "\n")
+    assert lines.read_lines(tmp_path / "0.jsonl") == [record()]
+    write_sealed(tmp_path / "x.parquet", [record()])
+    table = pq.read_table(tmp_path / "x.parquet").drop_columns(["counts"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert read_sealed(tmp_path / "x.parquet") == [record()]
+
+
+@pytest.mark.parametrize("kept", [1, 10, 40])
+def test_a_torn_last_line_is_dropped_and_the_next_line_is_whole(tmp_path, kept):
+    writer = RunWriter(tmp_path)
+    writer.append([record("0"), record("1")])
+    path = tmp_path / "samples" / "0.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:kept])
+    assert [one.sample for one in read_records(tmp_path)] == ["0", "1"]
+    RunWriter(tmp_path).append([record("2")])
+    assert [one.sample for one in read_records(tmp_path)] == ["0", "1", "2"]
+
+
+def test_a_damaged_line_that_was_finished_is_named(tmp_path):
+    writer = RunWriter(tmp_path)
+    writer.append([record("0"), record("1")])
+    path = tmp_path / "samples" / "0.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"suite"', b'"sui', 1))
+    with pytest.raises(StoreError, match=r"0.jsonl line 1 is damaged; delete that line"):
+        writer.records()
+
+
+def test_a_sample_that_is_sealed_and_still_in_the_lines_is_read_once(tmp_path):
+    writer = RunWriter(tmp_path)
+    writer.append([record("1"), record("0")])
+    content = (tmp_path / "samples" / "0.jsonl").read_bytes()
+    writer.seal("naming", None, ["0", "1"])
+    assert (tmp_path / "samples" / "0.jsonl").read_bytes() == b""
+    (tmp_path / "samples" / "0.jsonl").write_bytes(content)  # as if killed before they were dropped
+    assert [one.sample for one in writer.records()] == ["0", "1"]
+
+
+def test_sealing_again_adds_what_came_later(tmp_path):
+    writer = RunWriter(tmp_path)
+    writer.append([record("1")])
+    writer.seal("naming", None, ["1"])
+    writer.append([record("0"), record("0", task="other")])
+    writer.seal("naming", None, ["0", "1"])
+    sealed = read_sealed(tmp_path / "sealed" / "naming.parquet")
+    assert [one.sample for one in sealed] == ["0", "1"]
+    assert [one.task for one in lines.read_lines(tmp_path / "samples" / "0.jsonl")] == ["other"]
+
+
+def test_leftovers_of_a_killed_process_are_swept_and_strangers_files_are_not(tmp_path):
+    left = [".manifest.json.1.tmp", "samples/.0.jsonl.1.tmp", "blobs/ab/.ab.webp.1.tmp"]
+    for name in [*left, "mine/.other.1.tmp"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"half")
+    RunWriter(tmp_path)
+    assert not any((tmp_path / name).exists() for name in left)
+    assert (tmp_path / "mine/.other.1.tmp").exists()
+
+
+def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+    write_whole(tmp_path / "a", b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreFullError, match=r"no room to write .*a \(No space left on device\)"):
+        write_whole(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_the_operating_system_says_becomes_one_sentence(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"cannot write .*below: .*(Not a directory|File exists)"):
+        write_whole(tmp_path / "file" / "below", b"x")
+    with pytest.raises(StoreError, match="cannot write"), writing(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+@settings(deadline=None, max_examples=25)
+@given(levels=st.lists(st.integers(0, 255), min_size=12, max_size=12))
+def test_a_picture_of_8_bits_comes_back_exactly(tmp_path_factory, levels):
+    blobs = Blobs(tmp_path_factory.mktemp("blobs"))
+    pixels = torch.tensor(levels).reshape(3, 2, 2).float() / 255
+    name = blobs.put_image(pixels)
+    assert torch.equal(blobs.pixels(name), pixels)
+    assert blobs.put_image(pixels) == name
+    assert blobs.intact(name)
+
+
+@settings(deadline=None, max_examples=25)
+@given(values=st.lists(st.floats(-0.5, 1.5), min_size=12, max_size=12))
+def test_what_is_scored_is_what_comes_back(tmp_path_factory, values):
+    blobs = Blobs(tmp_path_factory.mktemp("blobs"))
+    pixels = torch.tensor(values).reshape(3, 2, 2)
+    assert torch.equal(blobs.pixels(blobs.put_image(pixels)), rounded(pixels))
+
+
+def test_a_blob_cut_short_is_not_intact_and_is_written_again(tmp_path):
+    blobs = Blobs(tmp_path)
+    name = blobs.put_array(np.arange(5))
+    content = blobs.path(name).read_bytes()
+    blobs.path(name).write_bytes(content[:-3])
+    assert not blobs.intact(name)
+    assert blobs.put_array(np.arange(5)) == name
+    assert blobs.array(name).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_blob_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(LookupError, match="no blob abc"):
+        Blobs(tmp_path).path("abc")
+
+
+@settings(deadline=None, max_examples=25)
+@given(rows=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_masks_come_back_from_their_run_lengths(rows):
+    masks = torch.tensor([rows, rows[::-1]])
+    encoded = run_lengths(masks)
+    assert torch.equal(masks_of(encoded), masks)
+    assert coco.area(list(encoded)).tolist() == masks.sum((1, 2)).tolist()
+    assert json.loads(json.dumps(encoded)) == encoded
+
+
+def test_no_masks_are_no_run_lengths():
+    assert run_lengths(torch.zeros(0, 4, 5, dtype=torch.bool)) == []
+    assert masks_of([]).shape == (0, 1, 1)
+
+
+def test_masks_of_several_sizes_are_not_those_of_one_picture():
+    one, two = (run_lengths(torch.ones(1, 2, side, dtype=torch.bool)) for side in (2, 3))
+    with pytest.raises(ValueError, match="have sizes"):
+        masks_of(one + two)
+
+
+def test_every_kind_of_prediction_comes_back(tmp_path):
+    blobs = Blobs(tmp_path)
+    masks = torch.tensor([[[True, False]], [[False, False]]])
+    boxes = Boxes(torch.tensor([[0.0, 0.5, 2, 3]]), ("lion",), torch.tensor([0.25]))
+    for prediction in (
+        TextPrediction("a\nb"),
+        ImagePrediction(torch.ones(3, 2, 2)),
+        Masks(masks),
+        Reasoned("a cat", (0.0, 1.0, 2.5, 3.0)),
+        Reasoned(""),
+    ):
+        back = load_prediction(store_prediction(prediction, blobs), blobs)
+        for name, value in vars(prediction).items():
+            same = getattr(back, name)
+            assert torch.equal(same, value) if isinstance(value, torch.Tensor) else same == value
+    back = load_prediction(store_prediction(boxes, blobs), blobs)
+    assert isinstance(back, Boxes)
+    assert torch.equal(back.boxes, boxes.boxes)
+    assert (back.classes, back.scores.tolist()) == (("lion",), [0.25])
+    assert load_prediction(Stored("none"), blobs) is None
+
+
+def test_true_masks_come_back_with_the_kinds_of_their_phrases(tmp_path):
+    blobs = Blobs(tmp_path)
+    target = TrueMasks(torch.eye(3, dtype=torch.bool)[None], (("thing", "plural"),))
+    back = load_target(store_target(target, blobs), blobs)
+    assert isinstance(back, TrueMasks)
+    assert torch.equal(back.masks, target.masks)
+    assert back.kinds == target.kinds
+
+
+def test_masks_have_kinds_all_or_none():
+    with pytest.raises(ValueError, match="1 masks have the kinds of 2"):
+        TrueMasks(torch.ones(1, 2, 2, dtype=torch.bool), (("thing",), ("stuff",)))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["a lion", ("a lion", "lion"), "", TrueAnswer(("cat", "a cat"), (0.0, 0.0, 4.0, 2.5))],
+)
+def test_targets_of_text_come_back(tmp_path, target):
+    blobs = Blobs(tmp_path)
+    assert load_target(store_target(target, blobs), blobs) == target
+
+
+def test_a_target_picture_comes_back(tmp_path):
+    blobs = Blobs(tmp_path)
+    image = Image(torch.full((3, 2, 2), 0.2))
+    assert load_target(store_target(image, blobs), blobs) == image
+
+
+def test_a_folder_in_use_names_the_process_and_a_dead_one_is_taken_over(tmp_path):
+    code = (
+        "import os, sys, signal; from pathlib import Path;"
+        "from frostbench.bench.store.lock import RunLock;"
+        "RunLock(Path(sys.argv[1])).__enter__();"
+        "print(os.getpid(), flush=True); sys.stdin.read(1); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+    )
+    with child:
+        assert child.stdout is not None
+        pid = child.stdout.readline().strip()
+        with pytest.raises(StoreError, match=f"in use by process {pid}"), RunLock(tmp_path):
+            pass
+        child.communicate("x")
+    with RunLock(tmp_path):
+        assert (tmp_path / "run.lock").read_text() == f"{os.getpid()}\n"
+    with RunLock(tmp_path):
+        pass
+
+
+def test_reading_where_there_is_no_run_says_so(tmp_path):
+    with pytest.raises(StoreError, match=r"no run at .*: a run is a folder with a manifest.json"):
+        open_run(tmp_path / "nowhere")
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(StoreError, match="cannot be read"):
+        open_run(tmp_path)
+
+
+def test_a_sealed_file_that_is_cut_short_is_named(tmp_path):
+    writer = RunWriter(tmp_path)
+    writer.append([record()])
+    writer.seal("naming", None, ["0"])
+    path = tmp_path / "sealed" / "naming.parquet"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(StoreError, match=r"naming.parquet cannot be read .*delete it"):
+        writer.records()
+
+
+def test_samples_and_scores_can_be_asked_in_sql(tmp_path):
+    writer = RunWriter(tmp_path)
+    writer.write_manifest({"status": "finished", "failures": []})
+    writer.append([record(str(i), scores={"a": float(i), "b": 1.0}) for i in range(4)])
+    run = open_run(tmp_path)
+    mean = query(run, "SELECT metric, avg(value) AS mean FROM scores GROUP BY 1 ORDER BY 1")
+    assert mean == [{"metric": "a", "mean": 1.5}, {"metric": "b", "mean": 1.0}]
+    assert query(run, "SELECT count(*) AS n FROM samples WHERE scores['a'] > 1") == [{"n": 2}]
+    with pytest.raises(ValueError, match="the query cannot be answered"):
+        query(run, "SELECT nothing FROM nowhere")
+
+
+def test_a_line_is_plain_json(tmp_path):
+    RunWriter(tmp_path).append([record("é")])
+    line = json.loads((tmp_path / "samples" / "0.jsonl").read_text())
+    assert (line["sample"], line["method"], line["scores"]) == ("é", "v2l", {"a": 1.0})

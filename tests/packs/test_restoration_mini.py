@@ -1,0 +1,57 @@
+import pytest
+
+from frostbench.eval_suites.restoration.pictures import Pictures
+from frostbench.eval_suites.restoration.settings import PROTOCOLS
+from frostbench.eval_suites.restoration.tasks import Inpainting, Rotation, Shift
+from frostbench.eval_suites.understanding.classification import FewShotClassification
+from frostbench.eval_suites.understanding.episodes import EpisodeSource, Portraits
+from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationPictures
+from frostbench.plugins.contract.requests import images_of
+from frostbench.plugins.host.packs import embedded_pack
+
+DATA = embedded_pack("mini") / "data"
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return RestorationPictures(DATA)
+
+
+def test_the_pack_s_data_sets_are_what_the_tasks_ask_for(pictures):
+    portraits = GlyphPortraits(DATA)
+    assert isinstance(pictures, Pictures)
+    assert isinstance(portraits, Portraits)
+    assert not isinstance(portraits, EpisodeSource)
+
+
+@pytest.mark.parametrize("task", [Inpainting, Shift, Rotation])
+def test_restorations_run_on_the_pack(task, pictures):
+    published = task.settings(protocols=PROTOCOLS)
+    drawn = list(task(published).instances(pictures, 2, 0))
+    assert [i.protocol for i in drawn] == ["oracle_context"] * 2 + ["held_out_context"] * 2
+    for instance in drawn:
+        assert instance.target.size == instance.request.image.size == (64, 64)
+        assert all(image.size == (64, 64) for image in images_of(instance.request))
+
+
+def test_held_out_examples_of_a_photo_crop_are_of_other_photographs(pictures):
+    seen = 0
+    task = Rotation(Rotation.settings(protocols=("held_out_context",)))
+    for instance in task.instances(pictures, 6, 0):
+        if instance.cluster.startswith("photo/"):
+            photo = instance.cluster.partition("/")[2]
+            pairs = instance.request.context.pairs
+            assert not any(f"/{photo}/" in pair.clean.name for pair in pairs)
+            seen += 1
+    assert seen == 3
+
+
+def test_episodes_of_the_pack_show_novel_classes_only():
+    portraits = GlyphPortraits(DATA)
+    task = FewShotClassification(FewShotClassification.settings())
+    drawn = list(task.instances(portraits, 3, 0))
+    assert len(drawn) == 3 * len(task.card.protocols)
+    novel = set(portraits.scenes.glyphs.names("novel"))
+    trained = {*portraits.scenes.glyphs.names("base"), *portraits.scenes.glyphs.names("validation")}
+    for instance in drawn:
+        assert set(instance.request.options) <= novel - trained

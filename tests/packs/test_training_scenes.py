@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from frostbench.packs.mini.scenes.training_scenes import TrainingScenes
+from frostbench.plugins.contract.recipe import GroundedScenes
+from frostbench.plugins.host.packs import embedded_pack
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return TrainingScenes(embedded_pack("mini") / "data")
+
+
+def test_phrases_and_expressions_mean_the_same_things_and_each_has_its_mask(scenes):
+    assert isinstance(scenes, GroundedScenes)
+    for scene in scenes.batch("base", 6, 3):
+        phrases = [scene.narrative[start:end] for start, end in scene.phrases]
+        assert len(phrases) == len(scene.expressions) == len(scene.masks)
+        for phrase, expression in zip(phrases, scene.expressions, strict=True):
+            named = expression.removeprefix("the ")
+            assert named in phrase
+        assert scene.masks.dtype == torch.bool
+        assert scene.masks.shape[1:] == scene.pixels.shape[1:]
+        assert scene.masks.flatten(1).any(1).all()
+        assert not (scene.masks.sum(0) > 1).any()
+
+
+def test_an_expression_without_a_place_names_what_is_there_once(scenes):
+    bare = 0
+    for scene in scenes.batch("base", 20, 0):
+        names = [text.removeprefix("the ") for text in scene.expressions]
+        for name in names:
+            alone = not any(f" {where} " in f"{name} " for where in ("on the", "at the", "in the"))
+            bare += alone
+            assert not alone or sum(other.startswith(name) for other in names) == 1
+    assert bare
+
+
+def test_the_same_arguments_give_the_same_scenes_and_other_splits_other_ones(scenes):
+    one, two = (scenes.batch("base", 2, 5) for _ in range(2))
+    assert [a.narrative for a in one] == [b.narrative for b in two]
+    assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(one, two, strict=True))
+    other = scenes.batch("validation", 2, 5)
+    assert not {a.narrative for a in one} & {b.narrative for b in other}
+    with pytest.raises(LookupError, match="no split named 'train'"):
+        scenes.batch("train", 1, 0)
