@@ -27,7 +27,7 @@ from frostbench.plugins.contract.prompts import Ids, Prompt, Text
 from frostbench.plugins.contract.requests import OracleContext, Restore
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
 from frostbench.plugins.host.packs import embedded_pack
-from frostbench.plugins.parts.prompting.restoration import RestorationSettings, restoration
+from frostbench.plugins.parts.prompting.restoration import WindowSettings, restoration
 from frostbench.plugins.parts.prompting.token_map import lend
 
 SIDE = 8  # codes along a picture's side
@@ -45,7 +45,7 @@ def prompts_of(images: int, vocabulary: int) -> list[Prompt]:
             for image in (blurred, clean)
         }
         request = Restore(str(seed), blurred, "deblurring", OracleContext(clean), seed=seed)
-        waves = restoration(request, codes.__getitem__, lending, RestorationSettings())
+        waves = restoration(request, codes.__getitem__, lending, WindowSettings())
         prompts += next(waves)
     return prompts
 
@@ -92,14 +92,14 @@ def plain(model: Any) -> Any:
 def ids_of(prompt: Prompt, lm: CausalLM) -> list[int]:
     """The ids of a prompt of texts and ids."""
     ids = [] if lm.bos_id is None else [lm.bos_id]
-    for segment in prompt.segments:
-        match segment:
+    for piece in prompt.pieces:
+        match piece:
             case Text(text):
                 ids += lm.encode(text)
             case Ids(given):
                 ids += given
             case _:
-                raise TypeError(f"no ids in {segment!r}.")
+                raise TypeError(f"no ids in {piece!r}.")
     return ids
 
 

@@ -9,7 +9,7 @@ from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.completions import Generated
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Setup
-from frostbench.plugins.contract.prompts import Attend, Generate, Picture, Prompt
+from frostbench.plugins.contract.prompts import Attend, Generate, ImagePiece, Prompt
 from frostbench.plugins.contract.requests import (
     Answer,
     Caption,
@@ -154,7 +154,7 @@ def test_a_chain_of_thought_names_looks_and_answers_from_picture_and_region(meth
     (looked,) = waves.send([Generated(tuple(ids), " a dog")])
     assert len(looked.ask.queries) == len(ids)
     (again,) = waves.send(engine.run([looked]))
-    whole, region = (part.image for part in again.query if isinstance(part, Picture))
+    whole, region = (part.image for part in again.query if isinstance(part, ImagePiece))
     assert whole == image
     with pytest.raises(StopIteration) as stopped:
         waves.send(engine.run([again]))
@@ -169,10 +169,10 @@ def test_thoughts_differ_in_what_is_looked_at(method, engine):
     assert isinstance(question.ask, Attend)
     box = (2.0, 3.0, 12.0, 9.0)
     (oracle,) = first_wave(method, Reason("o", image, "Which?", OracleThought(box)))
-    shown = [part.image for part in oracle.query if isinstance(part, Picture)]
+    shown = [part.image for part in oracle.query if isinstance(part, ImagePiece)]
     assert [one.size for one in shown] == [(24, 24), (6, 10)]
     (direct,) = first_wave(method, Reason("d", image, "Which?", NoThought()))
-    assert [part.image for part in direct.query if isinstance(part, Picture)] == [image]
+    assert [part.image for part in direct.query if isinstance(part, ImagePiece)] == [image]
     assert answered(method, engine, Reason("d", image, "Which?", NoThought())).box is None
     (bare,) = first_wave(method.control("bare_lmm"), Reason("b", image, "Which?"))
     assert bare == direct
@@ -183,7 +183,7 @@ def test_a_thought_that_names_nothing_looks_at_everything_again(method):
     waves = method.prompt(Reason("r", image, "Which?"), tokens_of(method, image))
     next(waves)
     (again,) = waves.send([Generated((), "")])
-    shown = [part.image for part in again.query if isinstance(part, Picture)]
+    shown = [part.image for part in again.query if isinstance(part, ImagePiece)]
     assert shown == [image, image]
 
 

@@ -13,7 +13,7 @@ from frostbench.baselines.flmm.text import mixed
 from frostbench.baselines.flmm.unet import UNet, UNetSettings, mask_size
 from frostbench.plugins.backbones.sam import scale_boxes
 from frostbench.plugins.backbones.sam_sizes import VIT_L, build_sam
-from frostbench.plugins.backbones.views import Box, View
+from frostbench.plugins.backbones.views import View
 from frostbench.plugins.kit import toys
 
 SMALL = HeadSettings(UNetSettings(channels=6, widths=(4, 8, 8), side=8), layers=3, width=10)
@@ -97,7 +97,7 @@ def test_channels_are_layer_by_layer_and_phrases_are_merged_over_their_own_token
 
 
 def view(rows, columns, box=(0, 0, 1, 1)):
-    return View(0, rows, columns, columns, Box(*map(float, box)))
+    return View(0, rows, columns, columns, tuple(map(float, box)))
 
 
 def test_the_coarse_views_channels_come_before_the_fine_ones():
@@ -118,11 +118,11 @@ def test_padding_is_cut_off_as_the_published_code_does(height, width):
     inner = [max(1, n * side // longest) for n in (height, width)]
     before = [(side - n) // 2 for n in inner]
     scale = [n / m for n, m in zip((height, width), inner, strict=True)]
-    box = Box(
-        -before[0] * scale[0],
+    box = (
         -before[1] * scale[1],
-        (side - before[0]) * scale[0],
+        -before[0] * scale[0],
         (side - before[1]) * scale[1],
+        (side - before[0]) * scale[0],
     )
     logits = torch.rand(1, cells, cells)
     top, left = (int(n * cells / side) for n in before)
@@ -135,10 +135,10 @@ def test_padding_is_cut_off_as_the_published_code_does(height, width):
 
 def test_edges_that_a_view_leaves_out_are_outside_of_every_mask():
     logits = torch.tensor([[[3.0, -4.0], [2.0, 1.0]]])
-    part = of_picture(logits, [view(2, 2, (0, 2, 4, 6))], (4, 8))
+    part = of_picture(logits, [view(2, 2, (2, 0, 6, 4))], (4, 8))
     assert part.tolist() == [[[-4, 3, -4, -4], [-4, 2, 1, -4]]]
-    assert of_picture(logits + 9, [view(2, 2, (0, 2, 4, 6))], (4, 8))[0, 0, 0] == -1
-    both = [view(1, 1), view(2, 2, (0, 2, 4, 6))]
+    assert of_picture(logits + 9, [view(2, 2, (2, 0, 6, 4))], (4, 8))[0, 0, 0] == -1
+    both = [view(1, 1), view(2, 2, (2, 0, 6, 4))]
     assert torch.equal(of_picture(logits, both, (4, 8)), logits)
 
 

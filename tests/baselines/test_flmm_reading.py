@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from frostbench.baselines.flmm.phrases import phrases_of
 from frostbench.baselines.flmm.reading import (
-    Reading,
-    Wording,
+    ChatWording,
+    PhrasedPrompt,
     expressions,
     looking,
     narrative,
@@ -16,11 +16,11 @@ from frostbench.baselines.flmm.reading import (
 )
 from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.prompts import Ids, Picture, Text
+from frostbench.plugins.contract.prompts import Ids, ImagePiece, Text
 from frostbench.plugins.kit import toys
 
 IMAGE = Image(torch.rand(3, 20, 32, generator=torch.Generator().manual_seed(0)), "a picture")
-WORDS = Wording(blanks="word", lead=" ")
+WORDS = ChatWording(blanks="word", lead=" ")
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +29,15 @@ def lmm():
 
 
 def texts(reading):
-    return [part.text for part in reading.segments if isinstance(part, Text)]
+    return [part.text for part in reading.pieces if isinstance(part, Text)]
 
 
 def phrase_texts(reading):
-    return ["".join(reading.segments[i].text for i in phrase) for phrase in reading.phrases]
+    return ["".join(reading.pieces[i].text for i in phrase) for phrase in reading.phrases]
 
 
 def test_expressions_are_read_one_after_another_with_a_stop_behind_each():
-    reading = expressions(Wording(), IMAGE, ("the owl", "a cat "))
+    reading = expressions(ChatWording(), IMAGE, ("the owl", "a cat "))
     asked = "\nPlease give me a description of the image. ASSISTANT:"
     assert texts(reading) == ["USER: ", asked, "the owl", ".", "a cat", "."]
     assert phrase_texts(reading) == ["the owl", "a cat"]
@@ -50,7 +50,7 @@ def test_expressions_are_read_one_after_another_with_a_stop_behind_each():
 
 
 def test_a_narrative_is_cut_at_its_phrases_and_blanks_are_left_out_or_go_with_words():
-    apart = narrative(Wording(), IMAGE, "an owl and a cat.", ((0, 6), (11, 16)))
+    apart = narrative(ChatWording(), IMAGE, "an owl and a cat.", ((0, 6), (11, 16)))
     assert texts(apart)[2:] == ["an owl", "and", "a cat", "."]
     assert phrase_texts(apart) == ["an owl", "a cat"]
     reading = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16)))
@@ -79,10 +79,10 @@ def test_queries_are_the_phrases_own_tokens_and_keys_the_pictures(lmm):
     reading = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16), (0, 16)))
     looked = looking(reading, lmm)
     ids = [lmm.bos_id]
-    for part in reading.segments:
+    for part in reading.pieces:
         ids += (
             [None] * len(lmm.shown(part.image))
-            if isinstance(part, Picture)
+            if isinstance(part, ImagePiece)
             else lmm.encode(part.text)
         )
     ask = looked.prompt.ask
@@ -95,7 +95,7 @@ def test_queries_are_the_phrases_own_tokens_and_keys_the_pictures(lmm):
 
 
 def test_a_phrase_without_a_token_is_refused_in_a_sentence(lmm):
-    reading = Reading((Picture(IMAGE), Text("a"), Text("")), ((1,), (2,)))
+    reading = PhrasedPrompt((ImagePiece(IMAGE), Text("a"), Text("")), ((1,), (2,)))
     with pytest.raises(ValueError, match=r"phrase 2 of 2 has no token of its own to look with; "):
         looking(reading, lmm)
 
@@ -109,13 +109,13 @@ def test_what_the_model_wrote_is_read_again_token_for_token(lmm):
         assert text[start:end] in lmm.decode(ids[first:last])
     asked = WORDS.asking(IMAGE, "What is there?")
     reading = spoken(asked, ids, tokens)
-    assert sum((part.ids for part in reading.segments if isinstance(part, Ids)), ()) == tuple(ids)
+    assert sum((part.ids for part in reading.pieces if isinstance(part, Ids)), ()) == tuple(ids)
     for phrase, (first, last) in zip(reading.phrases, tokens, strict=True):
-        assert sum((reading.segments[i].ids for i in phrase), ()) == tuple(ids[first:last])
+        assert sum((reading.pieces[i].ids for i in phrase), ()) == tuple(ids[first:last])
 
 
 def test_a_question_can_be_the_phrase_itself():
-    reading = questioned(Wording(), IMAGE, "Where is the owl?")
+    reading = questioned(ChatWording(), IMAGE, "Where is the owl?")
     assert texts(reading) == ["USER: ", "\n", "Where is the owl?"]
     assert phrase_texts(reading) == ["Where is the owl?"]
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from flmm_world import RECIPE, WORDING, Squares
 
-from frostbench.baselines.flmm.examples import Examples
+from frostbench.baselines.flmm.examples import PhraseExamples
 from frostbench.baselines.flmm.heads import Heads
 from frostbench.baselines.flmm.method import FLMM
 from frostbench.baselines.flmm.recipe import FLMMRecipe, sizes, train_on
-from frostbench.baselines.flmm.training import Training, TrainingSettings, alike, lost
+from frostbench.baselines.flmm.training import HeadTraining, HeadTrainingSettings, alike, lost
 from frostbench.baselines.flmm.weights import load
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.recipe import Workshop
@@ -22,7 +22,7 @@ def workshop(at, **more):
 
 
 def reader(folder, scenes=None):
-    return Examples(scenes or Squares(), toys.backbones(), WORDING, "mean", folder)
+    return PhraseExamples(scenes or Squares(), toys.backbones(), WORDING, "mean", folder)
 
 
 class NoScenes:
@@ -105,12 +105,12 @@ def test_a_batch_loses_what_its_pictures_lose_alone(known):
 def test_a_training_learns_every_part_and_resumed_equals_one_that_ran_through(known):
     results = []
     for cut in (0, 2):
-        training = Training(fresh(known), lambda step: known[step % 3 :][:2], RECIPE.training)
+        training = HeadTraining(fresh(known), lambda step: known[step % 3 :][:2], RECIPE.training)
         before = {name: p.clone() for name, p in training.heads.named_parameters()}
         for step in range(cut):
             training.step(step)
         parts = {name: part.state_dict() for name, part in training.parts().items()}
-        again = Training(fresh(known), lambda step: known[step % 3 :][:2], RECIPE.training)
+        again = HeadTraining(fresh(known), lambda step: known[step % 3 :][:2], RECIPE.training)
         for name, part in again.parts().items():
             part.load_state_dict(parts[name])
         for step in range(cut, 4):
@@ -123,7 +123,7 @@ def test_a_training_learns_every_part_and_resumed_equals_one_that_ran_through(kn
 
 
 def test_the_rate_rises_for_three_parts_in_a_hundred_and_falls_to_nothing():
-    plan = TrainingSettings(steps=1000)
+    plan = HeadTrainingSettings(steps=1000)
     rates = [plan.rate_at(step) for step in range(1000)]
     assert rates[0] == pytest.approx(1e-9)
     assert max(rates) == rates[30] == pytest.approx(1e-4)

@@ -7,7 +7,7 @@ from torch import nn
 
 from frostbench.baselines.lqae.channel import Channel, codes, drawn
 from frostbench.baselines.lqae.model import LQAE, LQAESettings, check_sizes
-from frostbench.baselines.lqae.vit import Block, Decoder, Encoder, ViTSettings
+from frostbench.baselines.lqae.vit import TransformerBlock, ViTDecoder, ViTEncoder, ViTSettings
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.kit import toys
 
@@ -41,8 +41,8 @@ def size(module):
 def test_the_published_networks_have_the_published_numbers_of_parameters():
     published = ViTSettings()
     with torch.device("meta"):
-        assert size(Block(published)) == 9_475_584
-        encoder, decoder = Encoder(published), Decoder(published)
+        assert size(TransformerBlock(published)) == 9_475_584
+        encoder, decoder = ViTEncoder(published), ViTDecoder(published)
     assert size(encoder) == 114_493_440
     assert size(decoder) == 114_493_443
     assert round((size(encoder) + size(decoder)) / 1e6, 2) == 228.99
@@ -51,9 +51,9 @@ def test_the_published_networks_have_the_published_numbers_of_parameters():
 def test_a_published_picture_is_256_tokens_of_width_768():
     published = ViTSettings(layers=0)
     images = torch.rand(1, 3, 256, 256)
-    features = Encoder(published)(images)
+    features = ViTEncoder(published)(images)
     assert features.shape == (1, 16, 16, 768)
-    assert Decoder(published)(features).shape == images.shape
+    assert ViTDecoder(published)(features).shape == images.shape
 
 
 def test_linear_layers_and_the_convolutions_of_blocks_have_no_bias(model):

@@ -8,7 +8,7 @@ from training_world import Stripes
 from frostbench.baselines.lqae.lesson import cells, in_halves, prepare
 from frostbench.baselines.lqae.model import LQAE
 from frostbench.baselines.lqae.recipe import load, train, train_on, whole
-from frostbench.baselines.lqae.training import Training, TrainingSettings
+from frostbench.baselines.lqae.training import LQAETraining, LQAETrainingSettings
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.kit import toys
@@ -55,11 +55,11 @@ def test_a_finished_training_that_is_resumed_leaves_the_same_file(trained, mlm):
 def cut_in_two(model, channel, pictures, settings, cut):
     """Weights after a training that is stopped at a step and goes on in a new object."""
     torch.manual_seed(0)
-    training = Training(model, channel, pictures, settings, seed=0)
+    training = LQAETraining(model, channel, pictures, settings, seed=0)
     for step in range(cut):
         training.step(step)
     parts = {name: part.state_dict() for name, part in training.parts().items()}
-    again = Training(LQAE(SIZES), channel, pictures, settings, seed=0)
+    again = LQAETraining(LQAE(SIZES), channel, pictures, settings, seed=0)
     for name, part in again.parts().items():
         part.load_state_dict(parts[name])
     for step in range(cut, settings.steps):
@@ -93,7 +93,7 @@ def test_the_language_model_is_not_touched_by_a_training(tmp_path):
 def test_every_trained_tensor_is_decayed_and_none_of_the_language_models_is_trained(mlm):
     channel = whole(mlm, SIZES)
     model = LQAE(SIZES)
-    training = Training(model, channel, lambda _: None, TrainingSettings(), seed=0)
+    training = LQAETraining(model, channel, lambda _: None, LQAETrainingSettings(), seed=0)
     (group,) = training.optimiser.param_groups
     assert group["weight_decay"] == 5e-4
     assert group["betas"] == (0.9, 0.95)
@@ -101,7 +101,7 @@ def test_every_trained_tensor_is_decayed_and_none_of_the_language_models_is_trai
 
 
 def test_the_published_schedule_rises_for_five_epochs_and_falls_along_a_cosine():
-    published = TrainingSettings()
+    published = LQAETrainingSettings()
     assert published.steps == 250_200
     assert published.rate_at(0) == 0
     assert published.rate_at(12_510) == 3e-4
@@ -112,7 +112,7 @@ def test_the_published_schedule_rises_for_five_epochs_and_falls_along_a_cosine()
 
 
 def test_the_mask_ratio_rises_where_it_is_asked_to():
-    plan = TrainingSettings(mask_steps=(4, 14), mask_ratio=(0.2, 0.5))
+    plan = LQAETrainingSettings(mask_steps=(4, 14), mask_ratio=(0.2, 0.5))
     assert plan.ratio_at(0) == plan.ratio_at(4) == (0, 0)
     assert plan.ratio_at(9) == (0.1, 0.25)
     assert plan.ratio_at(30) == (0.2, 0.5)

@@ -3,7 +3,7 @@ import torch
 
 from frostbench.baselines.spae.codebook import (
     CodebookSettings,
-    Words,
+    CodebookWords,
     choose,
     input_rows,
     special_ids,
@@ -58,20 +58,20 @@ def test_rows_are_the_language_models_own_centred_and_of_unit_size():
 
 
 def test_words_are_stored_with_their_ids(tmp_path):
-    words = Words((3, 5), (" cat", " Bär"), "some llm")
+    words = CodebookWords((3, 5), (" cat", " Bär"), "some llm")
     words.save(tmp_path / "a")
-    assert Words.load(tmp_path / "a") == words
+    assert CodebookWords.load(tmp_path / "a") == words
 
 
 def test_missing_and_damaged_words_are_one_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"no words\.json in .*what its codes say"):
-        Words.load(tmp_path)
+        CodebookWords.load(tmp_path)
     (tmp_path / "words.json").write_text('{"ids": [1')
     with pytest.raises(ValueError, match=r"words\.json holds no 'ids'"):
-        Words.load(tmp_path)
+        CodebookWords.load(tmp_path)
     (tmp_path / "words.json").write_text('{"ids": ["a"], "texts": ["b"], "llm": ""}')
     with pytest.raises(ValueError, match="'ids' are whole numbers"):
-        Words.load(tmp_path)
+        CodebookWords.load(tmp_path)
     (tmp_path / "words.json").write_text('{"ids": [1, 2], "texts": ["b"], "llm": ""}')
     with pytest.raises(ValueError, match="2 ids for 1 words"):
-        Words.load(tmp_path)
+        CodebookWords.load(tmp_path)

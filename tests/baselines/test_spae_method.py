@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.baselines.spae.codebook import Words
+from frostbench.baselines.spae.codebook import CodebookWords
 from frostbench.baselines.spae.method import SPAEMethod, SPAEMethodSettings
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Setup
@@ -34,7 +34,7 @@ def toy():
 def folder(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("spae")
     stored.save(folder, toy._model.settings, toy._model.state_dict())
-    Words(tuple(range(len(toy._words))), toy._words, "toy").save(folder)
+    CodebookWords(tuple(range(len(toy._words))), toy._words, "toy").save(folder)
     return folder
 
 
@@ -150,7 +150,7 @@ class Other:
 
 
 def test_another_language_model_says_the_words_that_it_has_and_the_rest_is_told(toy):
-    words = Words(tuple(range(len(toy._words))), toy._words)
+    words = CodebookWords(tuple(range(len(toy._words))), toy._words)
     method = SPAEMethod(toy._model, words, Other(), SPAEMethodSettings())
     lost = 1 - len(method.lending.ids) / len(toy._words)
     assert 0 < lost < 0.5
@@ -187,7 +187,7 @@ def test_settings_that_do_not_fit_are_one_sentence(folder, settings, sentence):
 
 
 def test_words_of_another_training_are_refused(toy):
-    fewer = Words((0, 1), (" a", " b"))
+    fewer = CodebookWords((0, 1), (" a", " b"))
     with pytest.raises(ValueError, match=r"2 words for \d+ rows .* not of one training"):
         SPAEMethod(toy._model, fewer, toys.backbones().get("llm"), SPAEMethodSettings())
 
@@ -202,6 +202,6 @@ def test_a_language_model_without_the_words_is_refused_with_the_share(toy):
         def decode(self, ids):
             return f"<{ids[0]}>"
 
-    words = Words(tuple(range(len(toy._words))), toy._words)
+    words = CodebookWords(tuple(range(len(toy._words))), toy._words)
     with pytest.raises(ValueError, match=r"only 0 of the codebook's .* \(0.0%\)"):
         SPAEMethod(toy._model, words, Foreign(), replace(SPAEMethodSettings()))

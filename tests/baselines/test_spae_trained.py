@@ -5,7 +5,7 @@ import pytest
 import torch
 from readme import REPOSITORY
 
-from frostbench.baselines.spae.codebook import Words
+from frostbench.baselines.spae.codebook import CodebookWords
 from frostbench.baselines.spae.training import Guide, load
 from frostbench.bench.statistics.bootstrap import Bootstrap
 from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationPictures
@@ -26,7 +26,7 @@ def model():
 @pytest.fixture(scope="module")
 def guide():
     clip = Clip.load(BackboneEntry("clip", "open_clip", str(PACK / "clip")))
-    words = Words.load(PACK / "spae").texts
+    words = CodebookWords.load(PACK / "spae").texts
     return Guide(clip, embed_words(clip, words, ("a photo of a {}.",)))
 
 

@@ -5,7 +5,7 @@ import torch
 from training_world import NETWORK, TRAINING, Stripes
 
 from frostbench.baselines.spae import training
-from frostbench.baselines.spae.codebook import CodebookSettings, Words
+from frostbench.baselines.spae.codebook import CodebookSettings, CodebookWords
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.projection import ProjectionSettings
 from frostbench.baselines.spae.semantic import SemanticSettings
@@ -50,7 +50,7 @@ def workshop(tmp_path):
 def test_training_stores_a_tokenizer_with_its_words_that_scores_as_reported(workshop):
     report = train_on(workshop, RECIPE, toys.llm(), toys.clip(), None)
     folder = workshop.pack / "spae"
-    model, words = load(folder), Words.load(folder)
+    model, words = load(folder), CodebookWords.load(folder)
     assert len(words.texts) == model.settings.words
     assert words.llm == "toy"
     assert report.history[-1][1]["guidance"] > 0
@@ -70,7 +70,7 @@ def test_the_stored_codebook_is_the_language_models_own_to_the_precision_of_a_by
     settings = replace(RECIPE, model=replace(RECIPE.model, code_projection=None))
     settings = replace(settings, training=replace(RECIPE.training, fit_steps=()))
     train_on(workshop, settings, toys.llm(), toys.clip(), None)
-    model, words = load(workshop.pack / "spae"), Words.load(workshop.pack / "spae")
+    model, words = load(workshop.pack / "spae"), CodebookWords.load(workshop.pack / "spae")
     rows = toys.llm().embed(words.ids).float()
     rows = (rows - rows.mean(0)) / (rows - rows.mean(0)).square().mean().sqrt()
     assert torch.allclose(model.codes(), rows, atol=float(rows.abs().max()) / 200)

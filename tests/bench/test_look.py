@@ -14,7 +14,7 @@ from frostbench.bench.leaderboard.gallery import gallery
 from frostbench.bench.leaderboard.words import legible, words_of
 from frostbench.bench.look.image import Seen
 from frostbench.bench.look.page import data_uri, page
-from frostbench.bench.look.reading import Reading, Reconstruction
+from frostbench.bench.look.reading import Look, Returned
 from frostbench.bench.look.terminal import lines, show
 from frostbench.plugins.contract.images import Image
 
@@ -38,7 +38,7 @@ def seen(height=8, width=8):
 
 
 def reading(words, near=None, again=None, notes=()):
-    return Reading(
+    return Look(
         method="toy",
         summary="a toy & more",
         paper="https://arxiv.org/abs/0000.00000",
@@ -159,7 +159,7 @@ def test_the_page_holds_every_word_and_every_neighbour_escaped():
 
 
 def test_the_page_is_one_file_that_asks_nothing_of_the_network():
-    again = Reconstruction(torch.zeros(3, 8, 8), 7.531)
+    again = Returned(torch.zeros(3, 8, 8), 7.531)
     text = page(seen(), [reading(GRID, NEAR, again)])
     for tag, attributes in Page(text).tags:
         assert tag not in ("iframe", "object")

@@ -13,7 +13,7 @@ from frostbench.plugins.contract.engine import Length, Measures
 
 
 class Ruler(Hashing):
-    """An engine whose backbone takes few segments, and which counts what it is asked to measure."""
+    """An engine whose backbone takes few pieces, and which counts what it is asked to measure."""
 
     def __init__(self, limit: int | None = None, before: Any = lambda: None) -> None:
         super().__init__(before)
@@ -22,7 +22,7 @@ class Ruler(Hashing):
 
     def measure(self, prompt):
         self.measured.append(prompt)
-        return Length(len(prompt.segments), 4, self.limit)
+        return Length(len(prompt.pieces), 4, self.limit)
 
 
 class Short(Blocks):

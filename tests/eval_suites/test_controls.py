@@ -45,7 +45,7 @@ from frostbench.plugins.contract.prompts import (
     Choose,
     Generate,
     Ids,
-    Picture,
+    ImagePiece,
     Prompt,
     Shot,
     Text,
@@ -230,7 +230,7 @@ def test_token_overlap_without_any_overlap_is_at_chance():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_cannot_be_answered_fails_with_a_sentence(engine):
     shot = Shot((Text("a"),), (Text("lion"),))
-    drawn = Shot((Text("a"),), (Picture(Image(torch.zeros(3, 2, 2))),))
+    drawn = Shot((Text("a"),), (ImagePiece(Image(torch.zeros(3, 2, 2))),))
     table = {
         "has no in-context examples": Prompt((Text("a"),), Generate(3)),
         "asks to Attend needs a language model": Prompt((Text("a"),), Attend((0,), (0,)), (shot,)),

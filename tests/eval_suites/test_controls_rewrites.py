@@ -17,7 +17,7 @@ from frostbench.plugins.contract.prompts import (
     Adapter,
     Generate,
     Ids,
-    Picture,
+    ImagePiece,
     Prompt,
     Shot,
     Text,
@@ -28,7 +28,7 @@ from frostbench.plugins.contract.prompts import (
 VISUAL = (
     Ids((1, 2)),
     Vectors(torch.ones(2, 3)),
-    Picture(Image(torch.zeros(3, 2, 2))),
+    ImagePiece(Image(torch.zeros(3, 2, 2))),
     Text("red round", visual=True),
 )
 INPUT, OUTPUT = Text("Input: "), Text(" Output: ")
@@ -45,9 +45,9 @@ def prompt_of(shown):
 def test_without_images_no_segment_of_a_picture_is_left_and_every_other_one_stays(shown):
     prompt = prompt_of(shown)
     bare = without_images(prompt)
-    assert not any(map(stands_for_picture, bare.segments))
-    said = [segment for segment in prompt.segments if segment is not shown]
-    assert list(bare.segments) == said
+    assert not any(map(stands_for_picture, bare.pieces))
+    said = [piece for piece in prompt.pieces if piece is not shown]
+    assert list(bare.pieces) == said
     assert (bare.ask, len(bare.shots)) == (prompt.ask, 2)
 
 
@@ -115,7 +115,7 @@ def test_rewritten_prompts_are_answered_by_the_runs_own_engine(heard):
     )
     assert len(prompts) == 4 + 3  # majority vote asks no engine
     assert all(record.status == "scored" for record in done.records())
-    assert sum(not any(map(stands_for_picture, one.segments)) for one in prompts) == 2
+    assert sum(not any(map(stands_for_picture, one.pieces)) for one in prompts) == 2
     assert sum(one.adapter is not None for one in prompts) == 3
 
 
@@ -128,7 +128,7 @@ def test_a_method_without_an_adapter_has_no_row_without_it(heard):
 
 def test_another_image_changes_what_is_asked_about_and_no_example(heard):
     _, prompts = heard
-    shown = [one for one in prompts if any(map(stands_for_picture, one.segments))]
+    shown = [one for one in prompts if any(map(stands_for_picture, one.pieces))]
     assert len({one.shots for one in shown}) == 1
     assert len({one.query for one in shown}) == 2
 

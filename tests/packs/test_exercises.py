@@ -10,9 +10,9 @@ from frostbench.packs.mini.recipes.text import corpus as text
 from frostbench.packs.mini.recipes.text.exercises import (
     INPUT,
     OUTPUT,
+    PieceRows,
     Repeats,
-    Restoration,
-    Segments,
+    RestorationExercise,
     WordLists,
 )
 from frostbench.packs.mini.recipes.text.tokenizer import load_tokenizer
@@ -20,7 +20,7 @@ from frostbench.plugins.host.packs import embedded_pack
 
 FOLDER = embedded_pack("mini") / "llm"
 TOKENIZER = load_tokenizer(FOLDER)
-SEGMENTS = Segments(TOKENIZER)
+SEGMENTS = PieceRows(TOKENIZER)
 
 
 def outputs(ids: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -70,7 +70,7 @@ def test_a_row_is_its_segments_tokenised_one_by_one():
 
 
 def test_a_span_wider_than_the_vocabulary_is_all_of_it():
-    wide, whole = Restoration(span=SEGMENTS.size + 1), Restoration(span=0)
+    wide, whole = RestorationExercise(span=SEGMENTS.size + 1), RestorationExercise(span=0)
     assert wide.row(Random(0), SEGMENTS) == whole.row(Random(0), SEGMENTS)
 
 
@@ -102,7 +102,7 @@ def test_lists_of_one_class_share_half_of_their_words_and_of_two_classes_few():
 def test_the_examples_of_a_noisy_repeat_agree_on_its_answer_by_majority(inputs):
     right = 0
     for seed in range(200):
-        row = Restoration(inputs, 2).row(Random(seed), SEGMENTS)
+        row = RestorationExercise(inputs, 2).row(Random(seed), SEGMENTS)
         *examples, answer = outputs(row.ids)
         assert answer == row.ids[-2:]
         assert len(examples) == 10
@@ -113,7 +113,7 @@ def test_the_examples_of_a_noisy_repeat_agree_on_its_answer_by_majority(inputs):
 
 def test_without_noise_a_held_out_answer_is_the_end_of_its_own_input():
     output = SEGMENTS.encode(OUTPUT)
-    row = Restoration(16, 2, noise=0.0, oracle=False).row(Random(0), SEGMENTS)
+    row = RestorationExercise(16, 2, noise=0.0, oracle=False).row(Random(0), SEGMENTS)
     end = len(row.ids) - 2 - len(output)
     assert row.ids[end - 2 : end] == row.ids[-2:]
 

@@ -8,14 +8,19 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from frostbench.packs.mini.recipes.llm.recipe import (
-    Settings,
+    LanguageModelSettings,
     build,
     losses,
     pace,
     train_llama,
     train_llm,
 )
-from frostbench.packs.mini.recipes.text.exercises import Repeats, Restoration, Row, Segments
+from frostbench.packs.mini.recipes.text.exercises import (
+    ExerciseRow,
+    PieceRows,
+    Repeats,
+    RestorationExercise,
+)
 from frostbench.packs.mini.recipes.text.tokenizer import load_tokenizer, train_tokenizer
 from frostbench.plugins.backbones import BackboneEntry
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -83,8 +88,8 @@ def test_a_mistyped_setting_is_answered_with_the_nearest(tmp_path):
 
 @pytest.mark.parametrize("family", ["lfm2", "llama"])
 def test_both_families_have_the_same_sizes_and_learn_from_rows(family):
-    model = build(Settings(family=family, width=32, layers=2, heads=2, inner=32), 64)
-    row = Row(ids=(1, 5, 6, 5, 6), weights=(0.0, 0.0, 0.0, 0.0, 1.0), answer=1)
+    model = build(LanguageModelSettings(family=family, width=32, layers=2, heads=2, inner=32), 64)
+    row = ExerciseRow(ids=(1, 5, 6, 5, 6), weights=(0.0, 0.0, 0.0, 0.0, 1.0), answer=1)
     loss, right = losses(model, [row, row])
     assert loss.shape == ()
     assert right.shape == (2,)
@@ -94,16 +99,18 @@ def test_both_families_have_the_same_sizes_and_learn_from_rows(family):
 
 
 @pytest.mark.parametrize(
-    "settings", [Settings(), Settings(family="llama", width=144, inner=256)], ids=["lfm2", "llama"]
+    "settings",
+    [LanguageModelSettings(), LanguageModelSettings(family="llama", width=144, inner=256)],
+    ids=["lfm2", "llama"],
 )
 def test_before_any_training_a_wired_model_leans_to_what_followed_last_time(settings):
     torch.manual_seed(0)
-    segments = Segments(load_tokenizer(PACK / "llm"))
-    model = build(settings, segments.size).eval()
+    pieces = PieceRows(load_tokenizer(PACK / "llm"))
+    model = build(settings, pieces.size).eval()
     random = Random(0)
     better = []
     for _ in range(20):
-        block = random.choices(segments.tokens, k=20)
+        block = random.choices(pieces.tokens, k=20)
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([[1, *block, *block]])).logits[0]
         foretold = logits[torch.arange(21, 40), torch.tensor(block[1:])]
@@ -113,7 +120,7 @@ def test_before_any_training_a_wired_model_leans_to_what_followed_last_time(sett
 
 def test_a_wired_llama_first_looks_at_the_token_before_at_any_distance_from_the_start():
     torch.manual_seed(0)
-    model = build(Settings(family="llama", width=144, inner=256), 64).eval()
+    model = build(LanguageModelSettings(family="llama", width=144, inner=256), 64).eval()
     model.set_attn_implementation("eager")
     ids = torch.randint(3, 64, (1, 600))
     with torch.no_grad():
@@ -132,7 +139,7 @@ def test_a_smaller_tokenizer_of_the_same_text_has_the_first_ones_commonest_entri
 
 
 def test_the_rate_rises_stays_and_falls():
-    settings = Settings(steps=1000, warm_up=100, cool_down=0.2)
+    settings = LanguageModelSettings(steps=1000, warm_up=100, cool_down=0.2)
     rates = [pace(i, settings) for i in range(1000)]
     assert rates[0] == 0.01
     assert rates[100:800] == [1.0] * 700
@@ -146,11 +153,11 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def segments():
-    return Segments(load_tokenizer(PACK / "llm"))
+def pieces():
+    return PieceRows(load_tokenizer(PACK / "llm"))
 
 
-def solved(model, rows: list[Row]) -> float:
+def solved(model, rows: list[ExerciseRow]) -> float:
     hits = []
     for row in rows:
         with torch.no_grad():
@@ -159,9 +166,9 @@ def solved(model, rows: list[Row]) -> float:
     return sum(hits) / len(hits)
 
 
-def test_the_packs_model_repeats_votes_and_copies(model, segments):
+def test_the_packs_model_repeats_votes_and_copies(model, pieces):
     random = Random("fresh")
-    assert solved(model, [Repeats().row(random, segments) for _ in range(20)]) > 0.9
-    assert solved(model, [Restoration(2, 2).row(random, segments) for _ in range(20)]) > 0.9
-    copy = Restoration(2, 2, noise=0.0, oracle=False)
-    assert solved(model, [copy.row(random, segments) for _ in range(20)]) > 0.9
+    assert solved(model, [Repeats().row(random, pieces) for _ in range(20)]) > 0.9
+    assert solved(model, [RestorationExercise(2, 2).row(random, pieces) for _ in range(20)]) > 0.9
+    copy = RestorationExercise(2, 2, noise=0.0, oracle=False)
+    assert solved(model, [copy.row(random, pieces) for _ in range(20)]) > 0.9

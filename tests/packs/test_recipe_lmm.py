@@ -9,14 +9,14 @@ from frostbench.packs.mini.recipes.lmm.figures import name_maps, pointed
 from frostbench.packs.mini.recipes.lmm.lessons import (
     DESCRIBE,
     IMAGE,
+    ConversationWriter,
     Lessons,
-    Reader,
     Turn,
     conversation,
 )
 from frostbench.packs.mini.recipes.lmm.recipe import (
+    CellNames,
     MultimodalTraining,
-    Names,
     build,
     pace,
     read,
@@ -132,7 +132,7 @@ def test_packed_turns_are_read_as_if_each_were_alone(model, tokenizer, scenes):
     made = [scenes.scene("base", 0, number) for number in range(3)]
     draw = np.random.default_rng(0)
     rows = [conversation(scene, draw) for scene in made]
-    reader = Reader(tokenizer, 64)
+    reader = ConversationWriter(tokenizer, 64)
     packed = reader.write(rows)
     with torch.no_grad():
         features = see(model, stack([scene.pixels for scene in made]))
@@ -153,7 +153,7 @@ def test_packed_turns_are_read_as_if_each_were_alone(model, tokenizer, scenes):
 
 def test_only_answers_and_their_ends_are_asked_for(tokenizer):
     turns = [Turn("what", "what is on the left?", "owl"), Turn("caption", DESCRIBE, "an owl.")]
-    reading = Reader(tokenizer, 4).write([turns, turns[:1]])
+    reading = ConversationWriter(tokenizer, 4).write([turns, turns[:1]])
     assert tokenizer.decode(reading.ids[0][reading.asked[0]]) == " owl<eos> an owl.<eos>"
     assert tokenizer.decode(reading.ids[1][reading.asked[1]]) == " owl<eos>"
 
@@ -189,7 +189,7 @@ def test_conversations_name_all_glyphs_and_say_no_as_often_as_yes(scenes):
 
 
 def test_cells_like_their_names_lose_little_and_no_word_is_moved(tokenizer, model):
-    names = Names(tokenizer, ("owl", "delivery truck"), 144)
+    names = CellNames(tokenizer, ("owl", "delivery truck"), 144)
     words = model.get_input_embeddings().weight
     truck = words[tokenizer(" delivery truck", add_special_tokens=False).input_ids].mean(0)
     cells = torch.stack([truck, names.nothing])[None].detach().requires_grad_()
@@ -220,7 +220,7 @@ def test_a_map_points_at_the_mask_under_its_highest_place():
 
 def test_a_names_map_is_the_attention_of_its_tokens_to_the_cells(model, tokenizer, scenes):
     scene = scenes.scene("base", 0, 0)
-    reader = Reader(tokenizer, 64)
+    reader = ConversationWriter(tokenizer, 64)
     maps = name_maps(model, reader, [scene])
     assert len(maps) == len(scene.placed)
     heads = (

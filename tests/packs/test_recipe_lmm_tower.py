@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from frostbench.packs.mini.recipes.lmm.recipe import (
+    CellNames,
     MultimodalTraining,
-    Names,
     build,
     groups,
     read_language_model,
@@ -69,7 +69,7 @@ def test_every_parameter_is_moved_by_one_optimiser():
     language, tokenizer = read_language_model(MINI / "llama")
     settings = MultimodalTraining(width=16, layers=1, heads=2, inner=16)
     model = build(settings, language, tokenizer, 64)
-    names = Names(tokenizer, ("a", "b"), model.config.text_config.hidden_size)
+    names = CellNames(tokenizer, ("a", "b"), model.config.text_config.hidden_size)
     matrices, others = groups(model, names, settings)
     given = [id(p) for group in chain(matrices, others) for p in group["params"]]
     assert sorted(given) == sorted(id(p) for p in chain(model.parameters(), names.parameters()))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frostbench.packs.mini.recipes.mlm import MaskedTraining, Rows, masked_tokenizer, train
+from frostbench.packs.mini.recipes.mlm import MaskedRows, MaskedTraining, masked_tokenizer, train
 from frostbench.packs.mini.recipes.text.tokenizer import load_tokenizer
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.masked_lm import MaskedLM
@@ -34,7 +34,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def rows(tokenizer):
-    return Rows(tokenizer, MaskedTraining(), seed=0)
+    return MaskedRows(tokenizer, MaskedTraining(), seed=0)
 
 
 def workshop(at, **settings):

@@ -12,7 +12,7 @@ from frostbench.baselines.vqgan.training import VQGANRecipe, fit_codebook, load,
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.encoder import Encoder
 from frostbench.plugins.parts.autoencoder.initial import pass_through
-from frostbench.plugins.parts.autoencoder.training import TrainingSettings, perplexity
+from frostbench.plugins.parts.autoencoder.training import AdversarialTrainingSettings, perplexity
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
@@ -113,7 +113,7 @@ def test_settings_of_the_recipe_are_overridden_by_dotted_names(workshop, monkeyp
 
 
 def test_the_rate_warms_up_and_falls_along_half_a_cosine():
-    plan = TrainingSettings(steps=110, batch=1, rate=2.0, warmup_steps=10, cosine=True)
+    plan = AdversarialTrainingSettings(steps=110, batch=1, rate=2.0, warmup_steps=10, cosine=True)
     assert [plan.rate_at(i) for i in (0, 4, 9, 10)] == pytest.approx([0.2, 1.0, 2.0, 2.0])
     assert plan.rate_at(60) == pytest.approx(1.0)
     assert plan.rate_at(85) == pytest.approx(1 + math.cos(0.75 * math.pi))

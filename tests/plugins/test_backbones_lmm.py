@@ -141,9 +141,9 @@ def test_what_changes_in_a_picture_changes_in_the_cell_that_the_view_names(
         )
         change = (after - before).abs().sum(1)
         for view in lm.views(dark):
-            box = view.box
-            y = (place[0] - box.top) / (box.bottom - box.top) * view.rows
-            x = (place[1] - box.left) / (box.right - box.left) * view.columns
+            left, top, right, bottom = view.box
+            y = (place[0] - top) / (bottom - top) * view.rows
+            x = (place[1] - left) / (right - left) * view.columns
             if not (0 <= y < view.rows and 0 <= x < view.columns):
                 continue  # cropped away
             mass = patches(change[1:] if view.stride > view.columns else change[:1], lm, size)
@@ -175,9 +175,10 @@ def test_padding_shows_the_whole_picture_as_f_lmm_does():
     image = picture(40, 75)
     (view,) = lm.views(image)
     # 24 pixels for the longer side, int(40 * 24 / 75) = 12 for the shorter, 6 above and below.
-    assert (view.box.left, view.box.right) == (0, 75)
-    assert view.box.top == pytest.approx(-20)
-    assert view.box.bottom == pytest.approx(60)
+    left, top, right, bottom = view.box
+    assert (left, right) == (0, 75)
+    assert top == pytest.approx(-20)
+    assert bottom == pytest.approx(60)
     small = Pillow.fromarray((image.pixels * 255).round().byte().permute(1, 2, 0).numpy())
     small = small.resize((24, 12), Pillow.Resampling.BICUBIC)
     images = lm.processor.image_processor
@@ -335,7 +336,7 @@ def test_a_folder_that_holds_none_says_so(tmp_path):
 def test_a_text_that_names_a_picture_which_is_not_there_is_refused():
     (failed,) = FrozenEngine(One(lmm("llava"))).run([prompt(["a <image> cat"], Generate(2))])
     assert isinstance(failed, Failed)
-    assert "put a Picture segment there" in failed.reason
+    assert "put a Picture piece there" in failed.reason
 
 
 def test_a_model_of_text_alone_takes_no_pictures():

@@ -42,7 +42,7 @@ def asked(request, language, settings=None, completion=None):
 
 
 def read(prompt: Prompt) -> str:
-    return "".join(segment.text for segment in prompt.segments)
+    return "".join(piece.text for piece in prompt.pieces)
 
 
 def test_the_prompt_is_the_published_one_with_its_repeated_bracket(language):

@@ -12,7 +12,7 @@ from frostbench.plugins.contract.requests import (
     Restore,
     RestoredPair,
 )
-from frostbench.plugins.parts.prompting.restoration import RestorationSettings, restoration
+from frostbench.plugins.parts.prompting.restoration import WindowSettings, restoration
 from frostbench.plugins.parts.prompting.token_map import lend
 
 CODES, FIRST = 500, 40
@@ -48,7 +48,7 @@ def run(request, answer, settings=None, known=GRIDS, eos_id=None, lending=LENDIN
         request,
         lambda image: (known[image],),
         lending,
-        settings or RestorationSettings(),
+        settings or WindowSettings(),
         beside=beside,
         eos_id=eos_id,
     )
@@ -63,12 +63,12 @@ def run(request, answer, settings=None, known=GRIDS, eos_id=None, lending=LENDIN
         return grid, asked
 
 
-def ids_of(segments):
-    return [i for segment in segments if isinstance(segment, Ids) for i in segment.ids]
+def ids_of(pieces):
+    return [i for piece in pieces if isinstance(piece, Ids) for i in piece.ids]
 
 
-def codes_of(segments):
-    return [i - FIRST for i in ids_of(segments)]
+def codes_of(pieces):
+    return [i - FIRST for i in ids_of(pieces)]
 
 
 def constant(prompt: Prompt) -> Generated:
@@ -96,7 +96,7 @@ def test_waves_prompts_and_windows_are_the_published_ones(task, waves, prompts, 
         assert all(len(ids_of(shot.shown)) == read for shot in prompt.shots)
         assert all(len(ids_of(shot.answer)) == 2 for shot in prompt.shots)
         assert len(ids_of(prompt.query)) == read
-        texts = [segment.text for segment in prompt.query if isinstance(segment, Text)]
+        texts = [piece.text for piece in prompt.query if isinstance(piece, Text)]
         assert texts == ["###\nInput: < ", " >\nOutput: "]
         assert prompt.ask == Generate(2, TokenSets((frozenset(LENDING.ids),) * 2))
 
@@ -134,16 +134,16 @@ def test_the_published_leak_lets_a_vote_without_a_model_solve_it():
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 100])
 @pytest.mark.parametrize("task", ["inpainting", "outpainting"])
 def test_hidden_cells_are_overwritten_and_no_others(task, step):
-    restored, _ = run(request(task), constant, RestorationSettings(step=step))
+    restored, _ = run(request(task), constant, WindowSettings(step=step))
     cells = torch.nn.functional.max_pool2d(hole(task)[None].float(), 2)[0] > 0
     assert bool((restored[cells] == 7).all())
     assert torch.equal(restored[~cells], GRIDS[CLEAN][~cells])
-    honest, _ = run(request(task, HeldOutContext(PAIRS)), constant, RestorationSettings(step))
+    honest, _ = run(request(task, HeldOutContext(PAIRS)), constant, WindowSettings(step))
     assert torch.equal(honest[~cells], GRIDS[CORRUPTED][~cells])
 
 
 def test_a_step_that_does_not_divide_a_run_asks_for_the_rest_and_says_so():
-    _, asked = run(request("inpainting"), constant, RestorationSettings(step=3))
+    _, asked = run(request("inpainting"), constant, WindowSettings(step=3))
     lengths = [wave[0].ask.max_new_tokens for wave in asked]
     assert lengths == [3, 3, 2] * 8
     assert "predict the 2 tokens" in asked[2][0].opening[0].text
@@ -169,9 +169,7 @@ def test_a_prompt_shows_one_row_of_the_grid_unless_told_otherwise():
     _, asked = run(request("outpainting"), constant, known=small)
     assert len(asked) == 16
     assert {len(ids_of(wave[0].query)) for wave in asked} == {8}
-    _, asked = run(
-        request("outpainting"), constant, RestorationSettings(prompt_length=3), known=small
-    )
+    _, asked = run(request("outpainting"), constant, WindowSettings(prompt_length=3), known=small)
     assert {len(ids_of(wave[0].query)) for wave in asked} == {3}
 
 
@@ -290,7 +288,7 @@ def test_grids_of_two_sizes_are_refused_with_both():
 )
 def test_settings_that_mean_nothing_are_refused(values):
     with pytest.raises(ValueError, match=r"at least 1|between 0 and 1"):
-        RestorationSettings(**values)
+        WindowSettings(**values)
 
 
 def pyramid(seed):
@@ -302,7 +300,7 @@ PYRAMIDS = {i: pyramid(n) for n, i in enumerate((CLEAN, CORRUPTED, *OTHERS))}
 
 
 def run_pyramid(request, answer, settings=None):
-    waves = restoration(request, PYRAMIDS.__getitem__, LENDING, settings or RestorationSettings())
+    waves = restoration(request, PYRAMIDS.__getitem__, LENDING, settings or WindowSettings())
     asked = []
     try:
         wave = next(waves)
@@ -347,7 +345,7 @@ def test_a_majority_vote_restores_a_pyramid_from_the_oracles_examples():
 
 
 def test_layers_of_a_pyramid_are_disturbed_at_other_places():
-    _, asked = run_pyramid(request("deblurring"), constant, RestorationSettings(parents=False))
+    _, asked = run_pyramid(request("deblurring"), constant, WindowSettings(parents=False))
     third, fourth = ([codes_of(p.shots[0].answer) for p in wave] for wave in asked[2:])
     clean = [PYRAMIDS[CLEAN][depth].view(-1, 2).tolist() for depth in (2, 3)]
     right = [

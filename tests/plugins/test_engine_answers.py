@@ -8,7 +8,7 @@ from language_models import One, language_model
 
 from frostbench.plugins.contract.prompts import Choose, Generate, Ids, Prompt, Text, TokenSets, Trie
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.engine.plan import plan
+from frostbench.plugins.engine.batches import plan
 from frostbench.plugins.engine.resolve import resolve
 
 few = settings(max_examples=15, deadline=None)

@@ -93,8 +93,8 @@ def prompts(count=6, feeds=(0,), steps=(STEPS,)):
 def naive(language, prompt):
     """The published loop: everything is read again at each step."""
     parts = [language.embed([language.bos_id])]
-    for segment in prompt.segments:
-        match segment:
+    for piece in prompt.pieces:
+        match piece:
             case Text(text):
                 parts.append(language.embed(language.encode(text)))
             case Ids(ids):

@@ -44,12 +44,12 @@ asks = st.one_of(
         st.booleans(),
     ),
 )
-segments = st.one_of(
+pieces = st.one_of(
     st.sampled_from([Text("Input: a cat "), Text("Output of the dog")]),
     st.lists(st.integers(0, 299), min_size=1, max_size=9).map(lambda ids: Ids(tuple(ids))),
 )
 prompts = st.builds(
-    Prompt, query=st.lists(segments, min_size=1, max_size=3).map(tuple), ask=asks, bos=st.booleans()
+    Prompt, query=st.lists(pieces, min_size=1, max_size=3).map(tuple), ask=asks, bos=st.booleans()
 )
 
 

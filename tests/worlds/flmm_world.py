@@ -2,17 +2,17 @@
 
 import torch
 
-from frostbench.baselines.flmm.reading import Wording
+from frostbench.baselines.flmm.reading import ChatWording
 from frostbench.baselines.flmm.recipe import FLMMRecipe
-from frostbench.baselines.flmm.training import TrainingSettings
+from frostbench.baselines.flmm.training import HeadTrainingSettings
 from frostbench.plugins.contract.recipe import GroundedScene
 
-WORDING = Wording(behind=" ", describe="Describe.", blanks="word", lead=" ")
+WORDING = ChatWording(behind=" ", describe="Describe.", blanks="word", lead=" ")
 RECIPE = FLMMRecipe(
     widths=(4, 8),
     side=8,
     wording=WORDING,
-    training=TrainingSettings(steps=6, pictures=2, rate=1e-2, warm_up=0.2),
+    training=HeadTrainingSettings(steps=6, pictures=2, rate=1e-2, warm_up=0.2),
     scenes=4,
     validation_scenes=2,
 )

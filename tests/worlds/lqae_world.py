@@ -2,14 +2,14 @@
 
 from frostbench.baselines.lqae.model import LQAESettings
 from frostbench.baselines.lqae.recipe import LQAERecipe
-from frostbench.baselines.lqae.training import TrainingSettings
+from frostbench.baselines.lqae.training import LQAETrainingSettings
 from frostbench.baselines.lqae.vit import ViTSettings
 
 NETWORK = ViTSettings(image_size=16, patch=4, width=32, layers=1, heads=2, inner=16, spread=0.2)
 SIZES = LQAESettings(NETWORK)
 RECIPE = LQAERecipe(
     SIZES,
-    TrainingSettings(
+    LQAETrainingSettings(
         steps=8,
         batch=2,
         rate=2e-3,

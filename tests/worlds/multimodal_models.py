@@ -9,7 +9,7 @@ from language_models import tokenizer
 
 from frostbench.plugins.backbones.lmm import LMM, LmmSettings
 from frostbench.plugins.contract.images import Image, to_pillow
-from frostbench.plugins.contract.prompts import Ids, Picture, Prompt, Text
+from frostbench.plugins.contract.prompts import Ids, ImagePiece, Prompt, Text
 
 SIDE, PATCH = 24, 4
 RESOLUTIONS = [[24, 48], [48, 24], [48, 48], [72, 24], [24, 72]]
@@ -114,7 +114,7 @@ def prompt(parts: Any, ask: Any) -> Prompt:
     made = []
     for part in parts:
         if isinstance(part, Image):
-            made.append(Picture(part))
+            made.append(ImagePiece(part))
         else:
             made.append(Text(part) if isinstance(part, str) else Ids(part))
     return Prompt(tuple(made), ask)
@@ -123,12 +123,12 @@ def prompt(parts: Any, ask: Any) -> Prompt:
 def written(lm: LMM, asked: Prompt) -> Any:
     """The processor's own inputs for a prompt of texts and pictures."""
     text, images = lm.tokenizer.bos_token, []
-    for segment in asked.segments:
-        if isinstance(segment, Picture):
+    for piece in asked.pieces:
+        if isinstance(piece, ImagePiece):
             text += "<image>"
-            images.append(to_pillow(segment.image.pixels))
+            images.append(to_pillow(piece.image.pixels))
         else:
-            assert isinstance(segment, Text)
-            text += segment.text
+            assert isinstance(piece, Text)
+            text += piece.text
     how = {"images": images} if images else {}
     return lm.processor(text=[text], add_special_tokens=False, return_tensors="pt", **how)

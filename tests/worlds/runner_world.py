@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from frostbench.bench.runner.plan import Facts, Plan, PlannedMethod, PlannedTask
+from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask, Provenance
 from frostbench.plugins import (
     Card,
     Classify,
@@ -229,9 +229,9 @@ class Hashing:
         return [self.answer(prompt, len(prompts)) for prompt in prompts]
 
     def answer(self, prompt: Prompt, company: int) -> Generated:
-        content = repr([prompt.segments, company]).encode()
+        content = repr([prompt.pieces, company]).encode()
         number = int(hashlib.sha256(content).hexdigest()[:8], 16)
-        cost = Cost(0.001, prompt_tokens=len(prompt.segments), generated_tokens=1)
+        cost = Cost(0.001, prompt_tokens=len(prompt.pieces), generated_tokens=1)
         match prompt.ask:
             case Generate(allowed=Trie(strings)):
                 return Generated((), strings[number % len(strings)], cost=cost)
@@ -349,7 +349,7 @@ def plan_of(out: Path, tokens: Path, *, limit: int = 4, **changes: Any) -> Plan:
         metrics=metrics,
         engine=Hashing(),
         backbones=OneBackbone(),
-        facts=Facts("0", {"name": "world", "summary": "", "sha256": "0" * 64}),
+        facts=Provenance("0", {"name": "world", "summary": "", "sha256": "0" * 64}),
         tokens=tokens,
         config={"seed": 0},
         chunk=3,

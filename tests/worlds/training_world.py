@@ -4,7 +4,7 @@ import torch
 
 from frostbench.plugins.parts.autoencoder.losses import LossSettings
 from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings, NetworkSettings
-from frostbench.plugins.parts.autoencoder.training import TrainingSettings
+from frostbench.plugins.parts.autoencoder.training import AdversarialTrainingSettings
 
 NETWORK = NetworkSettings(
     channels=4,
@@ -15,7 +15,7 @@ NETWORK = NetworkSettings(
     z_channels=4,
     norm_groups=2,
 )
-TRAINING = TrainingSettings(
+TRAINING = AdversarialTrainingSettings(
     steps=8,
     batch=2,
     rate=2e-3,

@@ -15,7 +15,7 @@ from torch import Tensor
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.contract.method import Setup
-from frostbench.plugins.contract.prompts import Adapter, Segment, Text
+from frostbench.plugins.contract.prompts import Adapter, Piece, Text
 from frostbench.plugins.contract.tokens import Grid, Ranked, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
@@ -202,7 +202,7 @@ class V2L(DiscreteMethod):
             {self.grid_part: Grid(local.cpu()), self.global_part: Ranked(ranked.cpu())}
         )
 
-    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+    def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """The nearest global words, glued into one text as published."""
         return (Text("".join(self.spoken(tokens))),)
 

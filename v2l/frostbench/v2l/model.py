@@ -16,7 +16,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import (
     nearest,
     straight_through,
 )
-from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import ContextSettings, NetworkSettings
 
 
@@ -176,7 +176,7 @@ class V2LTokenizer(nn.Module):
         images: Float[Tensor, "b 3 h w"],
         global_ids: Int[Tensor, "b k"],
         noise: float | None = None,
-    ) -> Reconstruction:
+    ) -> AutoencoderOutput:
         """Reconstruct pictures in [-1, 1] for training.
 
         Global words get no loss and no gradient. With `noise` the features are not quantized, but
@@ -187,10 +187,10 @@ class V2LTokenizer(nn.Module):
         if noise is not None:
             blurred = features + noise * torch.randn_like(features)
             picture = self.render(blurred, global_ids)
-            return Reconstruction(picture, features.square().mean(), None)
+            return AutoencoderOutput(picture, features.square().mean(), None)
         codebook = self.codebook()
         ids = nearest(features.movedim(1, -1), codebook)
         rows = functional.embedding(ids, codebook).movedim(-1, 1)
         loss = codebook_loss(features, rows, self.settings.beta, self.settings.legacy_beta)
         picture = self.render(straight_through(features, rows), global_ids)
-        return Reconstruction(picture, loss, ids)
+        return AutoencoderOutput(picture, loss, ids)

@@ -15,11 +15,11 @@ from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.plugins.parts.autoencoder.projection import fit_spread
-from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.plugins.parts.autoencoder.training import (
     AdversarialTraining,
-    TrainingSettings,
+    AdversarialTrainingSettings,
     figures,
 )
 from frostbench.plugins.parts.training import folder as stored
@@ -30,7 +30,7 @@ from frostbench.v2l.codebook import Codebooks
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
 from frostbench.v2l.vocabulary import VocabularySettings
 
-PUBLISHED = TrainingSettings(
+PUBLISHED = AdversarialTrainingSettings(
     steps=16_000_000,  # 100 epochs of ImageNet in batches of 8
     batch=8,
     rate=4.5e-4,  # the paper: 5e-4
@@ -70,8 +70,8 @@ class V2LRecipe:
             merge_equal=True,
         )
     )
-    training: TrainingSettings = field(
-        default_factory=lambda: TrainingSettings(
+    training: AdversarialTrainingSettings = field(
+        default_factory=lambda: AdversarialTrainingSettings(
             steps=4_500,
             batch=8,
             rate=1e-3,
@@ -136,9 +136,9 @@ def train_on(
     model = V2LTokenizer(sizes).to(workshop.device)
     model.set_tables(books.local, books.global_)
 
-    def forward(images: Tensor, noise: float | None) -> Reconstruction:
+    def forward(images: Tensor, noise: float | None) -> AutoencoderOutput:
         words = model.nearest_global(image_features(images, clip))
-        return cast(Reconstruction, model(images, words, noise))
+        return cast(AutoencoderOutput, model(images, words, noise))
 
     plan = settings.training
     training = AdversarialTraining(

@@ -67,9 +67,9 @@ def of_picture(
     """
     if len(views) > 1:
         return logits
-    box = views[0].box
-    down = _cells(box.top, box.bottom, size[0], logits.shape[1])
-    right = _cells(box.left, box.right, size[1], logits.shape[2])
+    left, top, right_end, bottom = views[0].box
+    down = _cells(top, bottom, size[0], logits.shape[1])
+    right = _cells(left, right_end, size[1], logits.shape[2])
     edges = [
         -right[0],
         right[0] + right[1] - logits.shape[2],

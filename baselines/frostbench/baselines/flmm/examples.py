@@ -16,8 +16,8 @@ from torch import Tensor
 from frostbench.baselines.flmm.attention import Merge, merged
 from frostbench.baselines.flmm.reading import (
     BACKBONE,
+    ChatWording,
     Looking,
-    Wording,
     expressions,
     looking,
     narrative,
@@ -38,7 +38,7 @@ AT_ONCE = 100  # scenes read together, and kept in one file
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class PhraseExample:
     """One picture with its phrases: what the heads are given, and the masks that are true.
 
     `rows` and `hidden` are those of `Heads.forward`, tokens of all phrases one after another, as
@@ -62,7 +62,7 @@ class Example:
         return torch.split(self.hidden, list(self.tokens), 1)
 
 
-class Examples:
+class PhraseExamples:
     """Reads scenes with the frozen models, or finds what was read before.
 
     Of each model there are files of its own, so that one can be exchanged for another.
@@ -72,7 +72,7 @@ class Examples:
         self,
         scenes: GroundedScenes,
         backbones: SharedBackbones,
-        wording: Wording,
+        wording: ChatWording,
         merge: Merge,
         folder: Path,
     ) -> None:
@@ -84,7 +84,7 @@ class Examples:
         self._attended = folder / f"attended-{reading[:12]}"
         self._embedded = folder / f"embedded-{checksum(self._sam.model)[:12]}"
 
-    def of(self, split: str, count: int, first: int) -> Iterator[Example]:
+    def of(self, split: str, count: int, first: int) -> Iterator[PhraseExample]:
         """`count` scenes of a split, drawn with the seeds from `first` on.
 
         Every other scene is read as a narrative, the rest as expressions.
@@ -128,11 +128,11 @@ class Examples:
 
     def _examples(
         self, seen: Mapping[str, Tensor], embeddings: Float[Tensor, "b d side side"]
-    ) -> Iterator[Example]:
+    ) -> Iterator[PhraseExample]:
         for number, embedding in enumerate(embeddings):
             masks = seen[f"{number}.masks"]
             blank = Image(torch.zeros(3, *masks.shape[1:]))  # views depend on the size alone
-            yield Example(
+            yield PhraseExample(
                 seen[f"{number}.rows"],
                 seen[f"{number}.hidden"],
                 tuple(seen[f"{number}.tokens"].tolist()),

@@ -21,8 +21,8 @@ from frostbench.baselines.flmm.phrases import phrases_of
 from frostbench.baselines.flmm.plugin import CARD
 from frostbench.baselines.flmm.reading import (
     BACKBONE,
-    Reading,
-    Wording,
+    ChatWording,
+    PhrasedPrompt,
     expressions,
     looking,
     narrative,
@@ -41,8 +41,7 @@ from frostbench.plugins.contract.completions import Attended, Completion, Genera
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves
 from frostbench.plugins.contract.predictions import Masks, Prediction, Reasoned, TextPrediction
-from frostbench.plugins.contract.prompts import Generate, Prompt, Wave
-from frostbench.plugins.contract.prompts import Segment as Part
+from frostbench.plugins.contract.prompts import Generate, Piece, Prompt, Wave
 from frostbench.plugins.contract.requests import (
     Answer,
     Box,
@@ -64,8 +63,8 @@ from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
 PART = "sam"
 
-Text: TypeAlias = Generator[Wave, list[Completion], Generated]
-Look: TypeAlias = Generator[Wave, list[Completion], "Seen"]
+TextWaves: TypeAlias = Generator[Wave, list[Completion], Generated]
+LookWaves: TypeAlias = Generator[Wave, list[Completion], "PhraseFeatures"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class FLMMSettings:
         names: Names whose mentions in an answer are its phrases; for none, see `phrases_of`.
     """
 
-    wording: Wording = field(default_factory=Wording)
+    wording: ChatWording = field(default_factory=ChatWording)
     caption_tokens: int = 64
     answer_tokens: int = 32
     conversation_tokens: int = 512
@@ -96,7 +95,7 @@ class FLMMSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class PhraseFeatures:
     """What the tokens of phrases see of a picture, merged, and their hidden states; on the CPU."""
 
     rows: Float[Tensor, "n channels keys"]
@@ -107,7 +106,7 @@ class Seen:
 class Looked:
     """The outcome of a request for masks: what is seen, and the picture's embedding."""
 
-    seen: Seen
+    seen: PhraseFeatures
     embedding: Float[Tensor, "d side side"]
 
 
@@ -170,7 +169,7 @@ class FLMM(Method):
         sizes = HeadSettings(UNetSettings(channels=8, widths=(4, 8), side=8), 2, lmm.width)
         with toys.seeded():
             heads = Heads(sizes, sam.model)
-        wording = Wording(behind=" ", describe="Describe.", blanks="word", lead=" ")
+        wording = ChatWording(behind=" ", describe="Describe.", blanks="word", lead=" ")
         settings = FLMMSettings(wording, 6, 6, 12, 6, 6, region=RegionSettings(least=3.0))
         return cls(heads, lmm, sam, settings)
 
@@ -253,21 +252,23 @@ class FLMM(Method):
         found = self._find(seen, embedding_of(tokens[image]), image)
         return Conversation(said.text, spans, (found.fine > 0).cpu())
 
-    def _say(self, image: Image, question: str, most: int) -> Text:
+    def _say(self, image: Image, question: str, most: int) -> TextWaves:
         return (yield from self._generate(self._wording.asking(image, question), most))
 
-    def _generate(self, asked: tuple[Part, ...], most: int, stop: tuple[str, ...] = ()) -> Text:
+    def _generate(
+        self, asked: tuple[Piece, ...], most: int, stop: tuple[str, ...] = ()
+    ) -> TextWaves:
         (said,) = yield [Prompt(asked, Generate(most, stop=stop), backbone=BACKBONE)]
         assert isinstance(said, Generated)
         return said
 
-    def _look(self, reading: Reading) -> Look:
+    def _look(self, reading: PhrasedPrompt) -> LookWaves:
         asked = looking(reading, self._lmm)
         (attended,) = yield [asked.prompt]
         assert isinstance(attended, Attended)
         rows = merged(attended.attention, asked.phrases, self._heads.settings.merge)
         hidden = [attended.hidden[:, list(own)] for own in asked.phrases]
-        return Seen(rows.cpu(), tuple(states.cpu() for states in hidden))
+        return PhraseFeatures(rows.cpu(), tuple(states.cpu() for states in hidden))
 
     def _region(
         self, image: Image, question: str, thought: Thought, tokens: Tokens
@@ -295,7 +296,7 @@ class FLMM(Method):
         mask = found.fine if self._settings.region.refined else enlarged(found.coarse, image.size)
         return region_of((mask[0] > 0).cpu(), self._settings.region)
 
-    def _answer_again(self, image: Image, question: str, box: Box | None) -> Text:
+    def _answer_again(self, image: Image, question: str, box: Box | None) -> TextWaves:
         """The answer of a chain of thought, short, from the picture and the region in a box."""
         wording, most = self._wording, self._settings.reasoned_tokens
         if box is None:
@@ -304,7 +305,9 @@ class FLMM(Method):
         return (yield from self._generate(asked, most))
 
     @torch.no_grad()
-    def _find(self, seen: Seen, embedding: Float[Tensor, "d side side"], image: Image) -> Found:
+    def _find(
+        self, seen: PhraseFeatures, embedding: Float[Tensor, "d side side"], image: Image
+    ) -> Found:
         """Mask head and refiner, over the phrases of one picture."""
         found: Found = self._heads(
             seen.rows.to(self._device),

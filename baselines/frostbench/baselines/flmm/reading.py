@@ -11,14 +11,14 @@ from typing import Literal
 
 from frostbench.plugins.backbones.lmm import LMM
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.prompts import Attend, Ids, Picture, Prompt, Segment, Text
+from frostbench.plugins.contract.prompts import Attend, Ids, ImagePiece, Piece, Prompt, Text
 from frostbench.plugins.contract.requests import Span
 
 BACKBONE = "lmm"
 
 
 @dataclass(frozen=True)
-class Wording:
+class ChatWording:
     """What stands around pictures and texts; the defaults are those of LLaVA-1.5 (Vicuna).
 
     Attributes:
@@ -51,23 +51,23 @@ class Wording:
     blanks: Literal["apart", "word"] = "apart"
     lead: str = ""
 
-    def asking(self, image: Image, question: str, begun: str = "") -> tuple[Segment, ...]:
+    def asking(self, image: Image, question: str, begun: str = "") -> tuple[Piece, ...]:
         """A picture, a question, and how its answer begins."""
         behind = Text(f"{self.behind}{question}{self.after}{begun}")
-        return (*_said(self.before), Picture(image), behind)
+        return (*_said(self.before), ImagePiece(image), behind)
 
-    def asking_again(self, image: Image, region: Image, question: str) -> tuple[Segment, ...]:
+    def asking_again(self, image: Image, region: Image, question: str) -> tuple[Piece, ...]:
         """A picture, a region of it, and a question about both."""
         behind = Text(f"{self.region}{question}{self.briefly}{self.after}")
-        pictures = (Picture(image), *_said(self.whole), Picture(region))
+        pictures = (ImagePiece(image), *_said(self.whole), ImagePiece(region))
         return (*_said(self.before), *pictures, behind)
 
 
 @dataclass(frozen=True)
-class Reading:
+class PhrasedPrompt:
     """Segments of a prompt, and for each phrase the numbers of those that are its own."""
 
-    segments: tuple[Segment, ...]
+    pieces: tuple[Piece, ...]
     phrases: tuple[tuple[int, ...], ...]
 
 
@@ -79,22 +79,24 @@ class Looking:
     phrases: tuple[tuple[int, ...], ...]
 
 
-def expressions(wording: Wording, image: Image, texts: Sequence[str]) -> Reading:
+def expressions(wording: ChatWording, image: Image, texts: Sequence[str]) -> PhrasedPrompt:
     """Expressions one after another, each with a stop behind it; later ones see earlier ones."""
-    segments = list(wording.asking(image, wording.describe))
+    pieces = list(wording.asking(image, wording.describe))
     phrases = []
     for number, text in enumerate(texts):
-        phrases.append((len(segments),))
+        phrases.append((len(pieces),))
         between = " " if number else wording.lead
         bare = text.strip()
-        segments.append(Text(between + bare if wording.blanks == "word" else bare))
-        segments.append(Text(wording.stop))
-    return Reading(tuple(segments), tuple(phrases))
+        pieces.append(Text(between + bare if wording.blanks == "word" else bare))
+        pieces.append(Text(wording.stop))
+    return PhrasedPrompt(tuple(pieces), tuple(phrases))
 
 
-def narrative(wording: Wording, image: Image, text: str, phrases: Sequence[Span]) -> Reading:
+def narrative(
+    wording: ChatWording, image: Image, text: str, phrases: Sequence[Span]
+) -> PhrasedPrompt:
     """A narrative, cut where phrases begin and end; phrases are spans of its characters."""
-    segments = list(wording.asking(image, wording.describe))
+    pieces = list(wording.asking(image, wording.describe))
     parts: dict[Span, int] = {}
     carried = wording.lead
     for start, end in _cut(len(text), phrases):
@@ -106,24 +108,24 @@ def narrative(wording: Wording, image: Image, text: str, phrases: Sequence[Span]
             said = whole.rstrip() if end < len(text) else whole
             carried = whole[len(said) :]
         if said:
-            parts[start, end] = len(segments)
-            segments.append(Text(said))
-    return Reading(tuple(segments), tuple(_within(parts, phrase) for phrase in phrases))
+            parts[start, end] = len(pieces)
+            pieces.append(Text(said))
+    return PhrasedPrompt(tuple(pieces), tuple(_within(parts, phrase) for phrase in phrases))
 
 
-def questioned(wording: Wording, image: Image, question: str) -> Reading:
+def questioned(wording: ChatWording, image: Image, question: str) -> PhrasedPrompt:
     """A question, itself the phrase; the model is not asked to answer it."""
-    asked = (*_said(wording.before), Picture(image), *_said(wording.behind))
-    return Reading((*asked, Text(question)), ((len(asked),),))
+    asked = (*_said(wording.before), ImagePiece(image), *_said(wording.behind))
+    return PhrasedPrompt((*asked, Text(question)), ((len(asked),),))
 
 
-def spoken(asked: Sequence[Segment], ids: Sequence[int], phrases: Sequence[Span]) -> Reading:
+def spoken(asked: Sequence[Piece], ids: Sequence[int], phrases: Sequence[Span]) -> PhrasedPrompt:
     """What the model itself wrote behind a prompt; phrases are spans of its own tokens."""
-    segments, parts = list(asked), {}
+    pieces, parts = list(asked), {}
     for start, end in _cut(len(ids), phrases):
-        parts[start, end] = len(segments)
-        segments.append(Ids(tuple(ids[start:end])))
-    return Reading(tuple(segments), tuple(_within(parts, phrase) for phrase in phrases))
+        parts[start, end] = len(pieces)
+        pieces.append(Ids(tuple(ids[start:end])))
+    return PhrasedPrompt(tuple(pieces), tuple(_within(parts, phrase) for phrase in phrases))
 
 
 def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Span]:
@@ -141,16 +143,16 @@ def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Spa
     return spans
 
 
-def looking(reading: Reading, lmm: LMM) -> Looking:
+def looking(reading: PhrasedPrompt, lmm: LMM) -> Looking:
     """Ask what the tokens of each phrase see of the picture, the first one of the prompt.
 
     Raises:
         ValueError: a phrase has no token of its own.
     """
-    bare = Prompt(reading.segments, Attend((0,), (0,)), backbone=BACKBONE)
+    bare = Prompt(reading.pieces, Attend((0,), (0,)), backbone=BACKBONE)
     spans = lmm.spans(bare)
     number, picture = next(
-        (i, part.image) for i, part in enumerate(reading.segments) if isinstance(part, Picture)
+        (i, part.image) for i, part in enumerate(reading.pieces) if isinstance(part, ImagePiece)
     )
     keys = [at for view in lmm.views(picture) for at in view.positions(spans[number].start)]
     tokens = [[at for part in phrase for at in spans[part]] for phrase in reading.phrases]
@@ -163,7 +165,7 @@ def looking(reading: Reading, lmm: LMM) -> Looking:
     queries = sorted({at for own in tokens for at in own})
     row = {at: number for number, at in enumerate(queries)}
     ask = Attend(tuple(queries), tuple(keys))
-    asked = Prompt(reading.segments, ask, backbone=BACKBONE)
+    asked = Prompt(reading.pieces, ask, backbone=BACKBONE)
     return Looking(asked, tuple(tuple(row[at] for at in own) for own in tokens))
 
 
@@ -177,6 +179,6 @@ def _within(parts: Mapping[Span, int], phrase: Span) -> tuple[int, ...]:
     return tuple(at for (a, b), at in parts.items() if phrase[0] <= a and b <= phrase[1])
 
 
-def _said(text: str) -> tuple[Segment, ...]:
-    """A text as segments: none where there is nothing to say."""
+def _said(text: str) -> tuple[Piece, ...]:
+    """A text as pieces: none where there is nothing to say."""
     return (Text(text),) if text else ()

@@ -7,10 +7,10 @@ import torch
 
 from frostbench.baselines.flmm import weights as stored
 from frostbench.baselines.flmm.attention import Merge
-from frostbench.baselines.flmm.examples import Example, Examples
+from frostbench.baselines.flmm.examples import PhraseExample, PhraseExamples
 from frostbench.baselines.flmm.heads import Heads, HeadSettings
-from frostbench.baselines.flmm.reading import BACKBONE, Wording
-from frostbench.baselines.flmm.training import Training, TrainingSettings, figures
+from frostbench.baselines.flmm.reading import BACKBONE, ChatWording
+from frostbench.baselines.flmm.training import HeadTraining, HeadTrainingSettings, figures
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.precision import rounded
@@ -39,9 +39,9 @@ class FLMMRecipe:
     widths: tuple[int, ...] = (24, 48, 64, 96)
     side: int = 32
     merge: Merge = "mean"
-    wording: Wording = field(default_factory=lambda: Wording(blanks="word", lead=" "))
-    training: TrainingSettings = field(
-        default_factory=lambda: TrainingSettings(steps=900, pictures=12, rate=1.5e-3)
+    wording: ChatWording = field(default_factory=lambda: ChatWording(blanks="word", lead=" "))
+    training: HeadTrainingSettings = field(
+        default_factory=lambda: HeadTrainingSettings(steps=900, pictures=12, rate=1.5e-3)
     )
     scenes: int = 2_000
     validation_scenes: int = 200
@@ -65,7 +65,7 @@ def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbone
     """Train with settings that are read, around models that are loaded."""
     if workshop.grounded is None:
         raise ValueError("this recipe is trained on scenes with masks, and the workshop has none.")
-    examples = Examples(
+    examples = PhraseExamples(
         workshop.grounded, backbones, settings.wording, settings.merge, workshop.scratch / "flmm"
     )
     first = workshop.seed * SEEDS
@@ -75,11 +75,11 @@ def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbone
     heads = Heads(sizes(settings, known[0]), backbones.get("sam").model).to(workshop.device)
     pictures = settings.training.pictures
 
-    def drawn(step: int) -> list[Example]:
+    def drawn(step: int) -> list[PhraseExample]:
         draw = np.random.default_rng([workshop.seed, step])
         return [known[i] for i in draw.integers(len(known), size=pictures)]
 
-    training = Training(heads, drawn, settings.training)
+    training = HeadTraining(heads, drawn, settings.training)
     progress = recipe.train(
         workshop, "flmm", training.parts(), training.step, settings.training.steps
     )
@@ -98,7 +98,7 @@ def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbone
     )
 
 
-def sizes(settings: FLMMRecipe, example: Example) -> HeadSettings:
+def sizes(settings: FLMMRecipe, example: PhraseExample) -> HeadSettings:
     """The sizes of heads over a multimodal model that reads as in an example."""
     layers, _, width = example.hidden.shape
     channels = example.rows.shape[1] * len(example.views)

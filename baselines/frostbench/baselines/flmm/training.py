@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from frostbench.baselines.flmm.examples import Example
+from frostbench.baselines.flmm.examples import PhraseExample
 from frostbench.baselines.flmm.heads import Found, Heads
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
 from frostbench.plugins.parts.training.loop import Stateful
@@ -17,7 +17,7 @@ EPOCH = 23_770  # steps: about 190,160 pictures, of PNG and RefCOCO/+/g, 8 in a 
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class HeadTrainingSettings:
     """How heads are trained; the defaults are the published run's.
 
     Attributes:
@@ -61,7 +61,7 @@ class Lost:
     phrases: int
 
 
-class Training:
+class HeadTraining:
     """The optimiser, and what happens in a step.
 
     `examples(step)` gives a step's pictures, the same for the same step.
@@ -70,8 +70,8 @@ class Training:
     def __init__(
         self,
         heads: Heads,
-        examples: Callable[[int], Sequence[Example]],
-        settings: TrainingSettings,
+        examples: Callable[[int], Sequence[PhraseExample]],
+        settings: HeadTrainingSettings,
     ) -> None:
         self.heads, self.examples, self.settings = heads, examples, settings
         self.optimiser = torch.optim.AdamW(
@@ -105,7 +105,7 @@ class Training:
         return {**{name: float(mean.detach()) for name, mean in means.items()}, **ious(groups)}
 
 
-def lost(heads: Heads, examples: Sequence[Example], *, bfloat16: bool = False) -> Lost:
+def lost(heads: Heads, examples: Sequence[PhraseExample], *, bfloat16: bool = False) -> Lost:
     """The four losses of the phrases of pictures of one size.
 
     The refiner's masks are held against the true ones at full size. (The published code shrinks
@@ -125,7 +125,7 @@ def lost(heads: Heads, examples: Sequence[Example], *, bfloat16: bool = False) -
     return Lost(terms, unions, len(masks))
 
 
-def found_in(heads: Heads, examples: Sequence[Example]) -> Found:
+def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
     """What the heads find of the phrases of pictures of one size, one after another."""
     device = heads.text_layer_weights.device
     counts = torch.tensor([len(example.masks) for example in examples])
@@ -141,9 +141,9 @@ def found_in(heads: Heads, examples: Sequence[Example]) -> Found:
     return found
 
 
-def alike(examples: Iterable[Example]) -> list[list[Example]]:
+def alike(examples: Iterable[PhraseExample]) -> list[list[PhraseExample]]:
     """Pictures of one size and one layout together, in the order in which sizes come up."""
-    groups: dict[object, list[Example]] = {}
+    groups: dict[object, list[PhraseExample]] = {}
     for example in examples:
         groups.setdefault((example.size, example.views), []).append(example)
     return list(groups.values())
@@ -159,7 +159,7 @@ def ious(groups: Sequence[Lost]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def figures(heads: Heads, examples: Sequence[Example], at_once: int = 32) -> dict[str, float]:
+def figures(heads: Heads, examples: Sequence[PhraseExample], at_once: int = 32) -> dict[str, float]:
     """Cumulative IoU of the mask head's and the refiner's masks, and of two guesses.
 
     "whole" is every pixel, and "centre" a box of half the picture's sides in its middle.
@@ -174,7 +174,7 @@ def figures(heads: Heads, examples: Sequence[Example], at_once: int = 32) -> dic
     return ious(groups)
 
 
-def _guessed(examples: Sequence[Example]) -> dict[str, Float[Tensor, "2"]]:
+def _guessed(examples: Sequence[PhraseExample]) -> dict[str, Float[Tensor, "2"]]:
     masks = torch.cat([example.masks for example in examples])
     everything = torch.ones_like(masks)
     centre = torch.zeros_like(masks)

@@ -55,7 +55,7 @@ class Convolution(nn.Module):
         return functional.relu(self.gn(self.conv(maps)))
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """Two convolutions of 3x3."""
 
     def __init__(self, channels: int, out: int) -> None:
@@ -87,7 +87,7 @@ class Joining(nn.Module):
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.conv_block = Block(2 * out, out)
+        self.conv_block = ConvBlock(2 * out, out)
         self.upsample = Upsampling(channels, out)
 
     def forward(
@@ -105,8 +105,8 @@ class UNet(nn.Module):
         super().__init__()
         self.settings = settings
         widths = settings.widths
-        stages = [nn.Sequential(Block(settings.channels, widths[0]))]
-        stages += [nn.Sequential(nn.MaxPool2d(2), Block(a, b)) for a, b in pairwise(widths)]
+        stages = [nn.Sequential(ConvBlock(settings.channels, widths[0]))]
+        stages += [nn.Sequential(nn.MaxPool2d(2), ConvBlock(a, b)) for a, b in pairwise(widths)]
         self.encoder = nn.ModuleList(stages)
         # The finest step has number 0, as in the published files, and is taken last.
         self.decoder = nn.ModuleList(Joining(b, a) for a, b in pairwise(widths))

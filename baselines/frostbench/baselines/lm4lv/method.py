@@ -18,7 +18,7 @@ from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings, task_
 from frostbench.baselines.lm4lv.linear import LinearMaps
 from frostbench.baselines.lm4lv.plugin import CARD, LORA_CARD
 from frostbench.baselines.lm4lv.weights import Trained, load_all
-from frostbench.baselines.lm4lv.wording import segments
+from frostbench.baselines.lm4lv.wording import pieces
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.mae import MAE
@@ -167,7 +167,7 @@ class LM4LV(Method):
             shown = adapters.adapter(picture.to(self._device))
             asked = adapters.task(task)
         prompt = Prompt(
-            query=segments(adapters.settings.wording, shown, asked),
+            query=pieces(adapters.settings.wording, shown, asked),
             ask=Regress(len(picture), adapters.feed),
             adapter=one.lora,
         )

@@ -44,7 +44,7 @@ class Losses:
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class TeacherForced:
     """What the language model says at the places of two pictures, under teacher forcing.
 
     `hidden` are the last hidden states of the whole sequence, and `begin` and `closing` the places
@@ -65,7 +65,7 @@ def say(
     degraded: Float[Tensor, "b n d"],
     clean: Float[Tensor, "b n d"],
     tasks: Int[Tensor, " b"],
-) -> Said:
+) -> TeacherForced:
     """Read degraded and clean pictures, and predict every feature from what stands before it.
 
     `tasks` are rows of the task tokens. Prediction k of a picture depends on its features before k
@@ -98,7 +98,7 @@ def say(
         said: Tensor = adapters.deadapter(hidden[:, start - 1 : start - 1 + count])
         return said
 
-    return Said(
+    return TeacherForced(
         features(starts[1]),
         features(starts[6]),
         hidden,
@@ -109,7 +109,7 @@ def say(
 
 def losses(
     lm: CausalLM,
-    said: Said,
+    said: TeacherForced,
     frame: Frame,
     degraded: Float[Tensor, "b n d"],
     clean: Float[Tensor, "b n d"],
@@ -127,7 +127,7 @@ def losses(
     return Losses(total, on_clean.detach(), on_degraded.detach(), text.detach())
 
 
-def _text_loss(lm: CausalLM, said: Said, frame: Frame) -> Float[Tensor, ""]:
+def _text_loss(lm: CausalLM, said: TeacherForced, frame: Frame) -> Float[Tensor, ""]:
     states = torch.cat((said.hidden[:, said.begin], said.hidden[:, said.closing]), 1)
     head = lm.model.get_output_embeddings()
     logits = head(states.to(head.weight.dtype)).float()

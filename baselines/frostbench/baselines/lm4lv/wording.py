@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.contract.prompts import Segment, Text, Vectors
+from frostbench.plugins.contract.prompts import Piece, Text, Vectors
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Wording:
     closing: str = "</Img>\n###"
 
 
-def segments(
+def pieces(
     wording: Wording, picture: Float[Tensor, "n d"], task: Float[Tensor, "t d"]
-) -> tuple[Segment, ...]:
-    """The prompt's segments, from the embeddings of the degraded picture and of the task."""
+) -> tuple[Piece, ...]:
+    """The prompt's pieces, from the embeddings of the degraded picture and of the task."""
     return (
         Text(wording.human),
         Text(wording.begin),

@@ -18,7 +18,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import nearest
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class ClusterLesson:
     """Centres of clusters of cells, as pixels, and a code for each."""
 
     patch: int
@@ -39,7 +39,7 @@ def prepare(
     *,
     rounds: int,
     seed: int,
-) -> Lesson:
+) -> ClusterLesson:
     """Cluster the cells of pictures, and deal out codes: similar ones to similar clusters.
 
     Raises:
@@ -55,7 +55,7 @@ def prepare(
     directions = functional.normalize(rows[chosen], dim=1)
     codes = torch.empty_like(chosen)
     codes[in_halves(centres)] = chosen[in_halves(directions)]
-    return Lesson(patch, centres, codes)
+    return ClusterLesson(patch, centres, codes)
 
 
 def cells(images: Float[Tensor, "b 3 h w"], patch: int) -> Float[Tensor, "b gh gw pixels"]:

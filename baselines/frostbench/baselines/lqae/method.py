@@ -21,7 +21,7 @@ from frostbench.baselines.lqae.vit import ViTSettings
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.contract.method import Setup
-from frostbench.plugins.contract.prompts import Segment, Text
+from frostbench.plugins.contract.prompts import Piece, Text
 from frostbench.plugins.contract.tokens import Grid, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.prompting.language import Language
@@ -153,7 +153,7 @@ class LQAEMethod(DiscreteMethod):
         )
         return VisualTokens({self.grid_part: Grid(ids.cpu())})
 
-    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+    def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """The picture's words, or some of them evenly taken from the grid."""
         grid = tokens.grid(self.grid_part)[0]
         places = evenly(self._budget, *grid.shape)

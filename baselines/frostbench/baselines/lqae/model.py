@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frostbench.baselines.lqae.channel import Channel, LMOutput, drawn
-from frostbench.baselines.lqae.vit import Decoder, Encoder, ViTSettings
+from frostbench.baselines.lqae.vit import ViTDecoder, ViTEncoder, ViTSettings
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.parts.autoencoder.quantizer import check_ids, straight_through
 
@@ -52,8 +52,8 @@ class LQAE(nn.Module):
     def __init__(self, settings: LQAESettings) -> None:
         super().__init__()
         self.settings = settings
-        self.encoder = Encoder(settings.network)
-        self.decoder = Decoder(settings.network)
+        self.encoder = ViTEncoder(settings.network)
+        self.decoder = ViTDecoder(settings.network)
 
     def encode(self, images: Float[Tensor, "b 3 h w"], channel: Channel) -> Int[Tensor, "b gh gw"]:
         """The code of each cell of pictures in [0, 1]."""

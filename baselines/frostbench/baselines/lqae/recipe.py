@@ -8,12 +8,12 @@ from torch import Tensor
 
 from frostbench.baselines.lqae.channel import Channel, codes
 from frostbench.baselines.lqae.model import LQAE, LQAESettings, check_sizes
-from frostbench.baselines.lqae.training import Training, TrainingSettings, guessing
+from frostbench.baselines.lqae.training import LQAETraining, LQAETrainingSettings, guessing
 from frostbench.baselines.lqae.vit import ViTSettings
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.contract.recipe import Report, Workshop
-from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.training import figures
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
@@ -42,8 +42,8 @@ class LQAERecipe:
             ban_unreadable=True,
         )
     )
-    training: TrainingSettings = field(
-        default_factory=lambda: TrainingSettings(
+    training: LQAETrainingSettings = field(
+        default_factory=lambda: LQAETrainingSettings(
             steps=3_000,
             batch=8,
             rate=2e-3,
@@ -77,16 +77,16 @@ def train_on(workshop: Workshop, settings: LQAERecipe, mlm: MaskedLM) -> Report:
     channel = whole(mlm, sizes)
     model = LQAE(sizes).to(workshop.device)
     pictures = Pool(workshop, "base", plan.batch, settings.pool_batches)
-    training = Training(model, channel, pictures, plan, workshop.seed)
+    training = LQAETraining(model, channel, pictures, plan, workshop.seed)
     progress = recipe.train(workshop, "lqae", training.parts(), training.step, plan.steps)
     stored.rounded(model, "byte")
     stored.save(workshop.pack / "lqae", sizes, model.state_dict(), "byte")
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
     batches = [held_out(i) for i in range(settings.validation_batches)]
 
-    def unmasked(images: Tensor, noise: float | None) -> Reconstruction:
+    def unmasked(images: Tensor, noise: float | None) -> AutoencoderOutput:
         result = model((images + 1) / 2, channel, (0.0, 0.0))
-        return Reconstruction(result.images * 2 - 1, result.commitment, result.ids)
+        return AutoencoderOutput(result.images * 2 - 1, result.commitment, result.ids)
 
     measured = figures(model, unmasked, batches, channel.size)
     measured |= guessing(model, channel, batches, plan.mask_ratio)

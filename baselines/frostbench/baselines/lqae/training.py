@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.baselines.lqae.channel import Channel
-from frostbench.baselines.lqae.lesson import Lesson, prepare
+from frostbench.baselines.lqae.lesson import ClusterLesson, prepare
 from frostbench.baselines.lqae.model import LQAE
 from frostbench.plugins.parts.autoencoder.reconstruction import psnr
 from frostbench.plugins.parts.autoencoder.training import perplexity
@@ -23,7 +23,7 @@ SHARPNESS = 20.0  # of cosines as logits
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class LQAETrainingSettings:
     """How encoder and decoder are trained; the defaults are the published run's.
 
     Attributes:
@@ -39,8 +39,8 @@ class TrainingSettings:
             published code adds a term of weight 0.005 twice.
         guess_weight: Weight of the language model's loss on masked codes.
         mask_steps: Steps between which the ratios rise from 0. Published: none, they begin in full.
-        lesson_steps: Steps for which cells take the codes of a `Lesson` instead of the nearest.
-            Published: 0.
+        lesson_steps: Steps for which cells take the codes of a `ClusterLesson` instead of
+            the nearest. Published: 0.
         lesson_weight: In these steps, of the cross-entropy that makes a cell's code the nearest.
         lesson_clusters: Codes that are dealt out.
         bfloat16: Compute in that type where it is safe. Published: single precision.
@@ -75,7 +75,7 @@ class TrainingSettings:
         return self.mask_ratio[0] * part, self.mask_ratio[1] * part
 
 
-class Training:
+class LQAETraining:
     """The optimiser, and what happens in a step.
 
     `pictures(step)` gives a step's batch in [-1, 1], the same for the same step.
@@ -86,12 +86,12 @@ class Training:
         model: LQAE,
         channel: Channel,
         pictures: Callable[[int], Tensor],
-        settings: TrainingSettings,
+        settings: LQAETrainingSettings,
         seed: int,
     ) -> None:
         self.model, self.channel, self.pictures = model, channel, pictures
         self.settings, self._seed = settings, seed
-        self._lesson: Lesson | None = None
+        self._lesson: ClusterLesson | None = None
         self.optimiser = torch.optim.AdamW(
             model.parameters(), settings.rate, betas=settings.betas, weight_decay=settings.decay
         )
@@ -137,7 +137,7 @@ class Training:
             **values,
         }
 
-    def lesson(self) -> Lesson:
+    def lesson(self) -> ClusterLesson:
         """The lesson, from the first pictures; the same after a resumption."""
         if self._lesson is None:
             settings = self.settings

@@ -108,7 +108,7 @@ class GatedFeedForward(nn.Module):
         return cast(Tensor, self.down(self.inner_norm(around)))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention between two layer norms, and the gated feed-forward layer, each added."""
 
     def __init__(self, settings: ViTSettings) -> None:
@@ -124,7 +124,7 @@ class Block(nn.Module):
         return x + cast(Tensor, self.feed_forward(x))
 
 
-class Encoder(nn.Module):
+class ViTEncoder(nn.Module):
     """From pictures to features."""
 
     def __init__(self, settings: ViTSettings) -> None:
@@ -132,7 +132,7 @@ class Encoder(nn.Module):
         width, patch = settings.width, settings.patch
         self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
         self.positions = nn.Parameter(torch.empty(settings.side, settings.side, width))
-        self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.layers)))
+        self.blocks = nn.Sequential(*(TransformerBlock(settings) for _ in range(settings.layers)))
         _start(self, settings)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b gh gw d"]:
@@ -141,14 +141,14 @@ class Encoder(nn.Module):
         return cast(Tensor, self.blocks(cells + self.positions))
 
 
-class Decoder(nn.Module):
+class ViTDecoder(nn.Module):
     """From what the language model made of features to pictures."""
 
     def __init__(self, settings: ViTSettings) -> None:
         super().__init__()
         width, patch = settings.width, settings.patch
         self.positions = nn.Parameter(torch.empty(settings.side, settings.side, width))
-        self.blocks = nn.Sequential(*(Block(settings) for _ in range(settings.layers)))
+        self.blocks = nn.Sequential(*(TransformerBlock(settings) for _ in range(settings.layers)))
         self.pixels = nn.ConvTranspose2d(width, 3, patch, patch)
         _start(self, settings)
 
@@ -167,6 +167,6 @@ def _start(network: nn.Module, settings: ViTSettings) -> None:
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
     for block in network.modules():
-        if isinstance(block, Block):
+        if isinstance(block, TransformerBlock):
             block.norm_after.weight.mul_(settings.branch_gain)
             block.feed_forward.down.weight.mul_(settings.branch_gain)

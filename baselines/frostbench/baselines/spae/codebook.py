@@ -38,7 +38,7 @@ class CodebookSettings:
 
 
 @dataclass(frozen=True)
-class Words:
+class CodebookWords:
     """The tokens behind the rows of a codebook, as the language model `llm` counts them."""
 
     ids: tuple[int, ...]
@@ -56,7 +56,7 @@ class Words:
         (folder / WORDS).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Words":
+    def load(cls, folder: Path) -> "CodebookWords":
         """What `save` wrote.
 
         Raises:
@@ -75,7 +75,9 @@ class Words:
         return cls(tuple(ids), tuple(texts), str(llm))
 
 
-def choose(language: Language, special: frozenset[int], settings: CodebookSettings) -> Words:
+def choose(
+    language: Language, special: frozenset[int], settings: CodebookSettings
+) -> CodebookWords:
     """The tokens that are codes: those whose text is one token again, and that one.
 
     Special tokens are left out, and so are pieces of a character, whose text is none.
@@ -100,7 +102,7 @@ def choose(language: Language, special: frozenset[int], settings: CodebookSettin
             f"of the language model's {language.vocabulary_size} tokens {len(ids)} are words that "
             "encode to themselves; allow more of them (letters, whole_words)."
         )
-    return Words(tuple(ids), tuple(texts))
+    return CodebookWords(tuple(ids), tuple(texts))
 
 
 def special_ids(llm: CausalLM) -> frozenset[int]:
@@ -117,6 +119,6 @@ def standardised(rows: Float[Tensor, "words c"], how: Standard) -> Float[Tensor,
     return centred / centred.square().mean().sqrt()
 
 
-def input_rows(llm: CausalLM, words: Words) -> Float[Tensor, "words c"]:
+def input_rows(llm: CausalLM, words: CodebookWords) -> Float[Tensor, "words c"]:
     """The language model's input embeddings of the words."""
     return torch.as_tensor(llm.embed(words.ids)).float().cpu()

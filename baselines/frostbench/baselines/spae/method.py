@@ -14,7 +14,7 @@ from torch import Tensor
 
 from frostbench.baselines.spae.codebook import (
     CodebookSettings,
-    Words,
+    CodebookWords,
     choose,
     input_rows,
     special_ids,
@@ -25,7 +25,7 @@ from frostbench.baselines.spae.plugin import CARD
 from frostbench.baselines.spae.training import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.method import Setup
-from frostbench.plugins.contract.prompts import Ids, Segment
+from frostbench.plugins.contract.prompts import Ids, Piece
 from frostbench.plugins.contract.tokens import Pyramid, VisualTokens, tensors_of
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
@@ -62,7 +62,7 @@ class SPAEMethod(DiscreteMethod):
     def __init__(
         self,
         model: SPAE,
-        words: Words,
+        words: CodebookWords,
         language: Language,
         settings: SPAEMethodSettings,
         device: str = "cpu",
@@ -105,7 +105,7 @@ class SPAEMethod(DiscreteMethod):
         folder = setup.folder(cls.card.name)
         settings = read_settings(SPAEMethodSettings, setup.settings, "method.spae")
         language = setup.backbones.get("llm")
-        return cls(load(folder), Words.load(folder), language, settings, setup.device)
+        return cls(load(folder), CodebookWords.load(folder), language, settings, setup.device)
 
     @classmethod
     def toy(cls) -> "SPAEMethod":
@@ -160,7 +160,7 @@ class SPAEMethod(DiscreteMethod):
         layers = tuple(ids.reshape(len(ids), side, side) for ids, side in pairs)
         return VisualTokens({self.grid_part: Pyramid(layers)})
 
-    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+    def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """The words of the upper layers as ids, layer by layer, row by row."""
         ids = [lent for layer in self._upper(tokens) for lent in self.lending.lend(layer)]
         return (Ids(tuple(ids)),)

@@ -16,7 +16,7 @@ from frostbench.baselines.spae.subsampler import places, sources
 from frostbench.plugins.parts.autoencoder.decoder import Decoder
 from frostbench.plugins.parts.autoencoder.encoder import Encoder
 from frostbench.plugins.parts.autoencoder.quantizer import check_ids
-from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 WIDER = 4  # than the encoder's last features: the heads of upper layers
@@ -213,7 +213,7 @@ class SPAE(nn.Module):
         noise: float | None = None,
         scored: Float[Tensor, "b words"] | None = None,
         semantic: SemanticSettings | None = None,
-    ) -> Reconstruction:
+    ) -> AutoencoderOutput:
         """Reconstruct pictures in [-1, 1] for training.
 
         With `scored`, CLIP's scores of the words, there is semantic guidance as `semantic` says.
@@ -224,7 +224,7 @@ class SPAE(nn.Module):
         features = _cells(grid)
         if noise is not None:
             blurred = features + noise * torch.randn_like(features)
-            return Reconstruction(self.render(blurred), features.square().mean(), None)
+            return AutoencoderOutput(self.render(blurred), features.square().mean(), None)
         codes = self.codes()
         streamed = stream(features, codes, self.layers)
         loss = commitment(features, streamed, self.settings.beta)
@@ -234,7 +234,7 @@ class SPAE(nn.Module):
             guidance = semantic_loss(streamed.queries, codes, scored, chosen)
         shown, wanted = self._shown(features, streamed)
         pictures = self.render(wanted + (shown - wanted).detach())
-        return Reconstruction(pictures, loss, torch.cat(streamed.ids, 1), guidance)
+        return AutoencoderOutput(pictures, loss, torch.cat(streamed.ids, 1), guidance)
 
     def _shown(
         self, features: Float[Tensor, "b cells d"], streamed: Streamed

@@ -26,14 +26,17 @@ from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.backbones.templates import embed_words, or_imagenet
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
-from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import SMALL, DiscriminatorSettings
-from frostbench.plugins.parts.autoencoder.training import AdversarialTraining, TrainingSettings
+from frostbench.plugins.parts.autoencoder.training import (
+    AdversarialTraining,
+    AdversarialTrainingSettings,
+)
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
 
-PUBLISHED = TrainingSettings(
+PUBLISHED = AdversarialTrainingSettings(
     steps=450_000,  # unverified, as is everything below but what stands in MAGVIT's code
     batch=256,
     rate=1e-4,
@@ -82,8 +85,8 @@ class SPAERecipe:
         )
     )
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
-    training: TrainingSettings = field(
-        default_factory=lambda: TrainingSettings(
+    training: AdversarialTrainingSettings = field(
+        default_factory=lambda: AdversarialTrainingSettings(
             steps=3_000,
             batch=8,
             rate=1e-3,
@@ -204,10 +207,10 @@ def train_on(
 
 def guided(
     model: SPAE, guide: Guide, semantic: SemanticSettings
-) -> Callable[[Tensor, float | None], Reconstruction]:
+) -> Callable[[Tensor, float | None], AutoencoderOutput]:
     """The model's pass with CLIP's scores of the pictures, while nothing is noisy."""
 
-    def forward(images: Tensor, noise: float | None) -> Reconstruction:
+    def forward(images: Tensor, noise: float | None) -> AutoencoderOutput:
         scored = guide.scores(images) if noise is None and semantic.thresholds else None
         return model(images, noise, scored, semantic)  # type: ignore[no-any-return]
 

@@ -18,7 +18,7 @@ from frostbench.baselines.vqgan.plugin import CARD
 from frostbench.baselines.vqgan.training import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.method import Setup
-from frostbench.plugins.contract.prompts import Ids, Segment
+from frostbench.plugins.contract.prompts import Ids, Piece
 from frostbench.plugins.contract.tokens import Grid, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
@@ -119,7 +119,7 @@ class VQGANMethod(DiscreteMethod):
         ids = by_row(self._model.encode, squares * 2 - 1)
         return VisualTokens({self.grid_part: Grid(ids.cpu())})
 
-    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
+    def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """All codes, row by row, as ids."""
         return (Ids(tuple(self.lending.lend(tokens.grid(self.grid_part)))),)
 

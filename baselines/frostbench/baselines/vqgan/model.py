@@ -14,7 +14,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import (
     codebook_loss,
     straight_through,
 )
-from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction
+from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 
@@ -71,7 +71,7 @@ class VQGAN(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "b 3 h w"], noise: float | None = None
-    ) -> Reconstruction:
+    ) -> AutoencoderOutput:
         """Reconstruct pictures in [-1, 1] for training.
 
         With `noise` there is no codebook: noise of that deviation is added to the features, and
@@ -83,8 +83,8 @@ class VQGAN(nn.Module):
         if noise is not None:
             power = features.float().square().mean()
             blurred = features + noise * torch.randn_like(features)
-            return Reconstruction(self.render(blurred), power, None)
+            return AutoencoderOutput(self.render(blurred), power, None)
         ids = self.quantize(features)
         rows = self.quantize.rows(ids)
         loss = codebook_loss(features.float(), rows, self.settings.beta, self.settings.legacy_beta)
-        return Reconstruction(self.render(straight_through(features, rows)), loss, ids)
+        return AutoencoderOutput(self.render(straight_through(features, rows)), loss, ids)

@@ -14,7 +14,7 @@ from frostbench.plugins.parts.autoencoder.losses import LossSettings, Perceptual
 from frostbench.plugins.parts.autoencoder.settings import SMALL, DiscriminatorSettings
 from frostbench.plugins.parts.autoencoder.training import (
     AdversarialTraining,
-    TrainingSettings,
+    AdversarialTrainingSettings,
     figures,
 )
 from frostbench.plugins.parts.training import folder as stored
@@ -39,8 +39,8 @@ class VQGANRecipe:
             legacy_beta=False,
         )
     )
-    training: TrainingSettings = field(
-        default_factory=lambda: TrainingSettings(
+    training: AdversarialTrainingSettings = field(
+        default_factory=lambda: AdversarialTrainingSettings(
             steps=6_000,
             batch=8,
             rate=1e-3,

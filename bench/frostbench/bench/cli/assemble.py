@@ -13,10 +13,10 @@ from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
 from frostbench.bench.runner.plan import (
     AnyMetric,
     Controls,
-    Facts,
     Plan,
     PlannedMethod,
     PlannedTask,
+    Provenance,
     built_in_controls,
 )
 from frostbench.bench.store.records import Record
@@ -239,8 +239,8 @@ def _open_data(host: Host, pack: Pack, name: str) -> Any:
     return host.pick("data set", name).load()(pack.data[name])
 
 
-def _facts(pack: Pack, names: set[str]) -> Facts:
-    return Facts(
+def _facts(pack: Pack, names: set[str]) -> Provenance:
+    return Provenance(
         version("frostbench"),
         {"name": pack.name, "summary": pack.summary, "sha256": pack.digest},
         {name: pack.digest_of(pack.data[name]) for name in sorted(names & set(pack.data))},

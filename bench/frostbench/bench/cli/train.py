@@ -15,9 +15,9 @@ from frostbench.bench.cli.config import (
 from frostbench.plugins.contract.recipe import (
     GroundedScenes,
     Pairs,
-    Pictures,
     Recipe,
     Report,
+    TrainingImages,
     Workshop,
 )
 from frostbench.plugins.host.errors import missing
@@ -123,7 +123,7 @@ def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
     record(pack, recipe.card, report, command=command, seed=config.seed)
 
 
-def _pictures(pack: Path) -> Pictures | None:
+def _pictures(pack: Path) -> TrainingImages | None:
     """The pack's training pictures, or None while its data is still to be made."""
     if not (pack / "data").is_dir():
         return None
@@ -132,7 +132,7 @@ def _pictures(pack: Path) -> Pictures | None:
     return MiniPictures(pack / "data")
 
 
-def _pairs(pictures: Pictures) -> Pairs:
+def _pairs(pictures: TrainingImages) -> Pairs:
     from frostbench.eval_suites.restoration.training_pairs import TrainingPairs
 
     return TrainingPairs(pictures)

@@ -5,8 +5,8 @@
 """
 
 from frostbench.bench.leaderboard.build import build
-from frostbench.bench.leaderboard.rows import Cost, Leaderboard, Row, Verdict
+from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Row, Verdict
 from frostbench.bench.leaderboard.stored import StoredRun
 from frostbench.bench.leaderboard.write import write
 
-__all__ = ["Cost", "Leaderboard", "Row", "StoredRun", "Verdict", "build", "write"]
+__all__ = ["Leaderboard", "MeanCost", "Row", "StoredRun", "Verdict", "build", "write"]

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from frostbench.bench.leaderboard.preservation import preserved
 from frostbench.bench.leaderboard.reported import reported
-from frostbench.bench.leaderboard.rows import Cost, Leaderboard, Row, Verdict
+from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Row, Verdict
 from frostbench.bench.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
 from frostbench.bench.leaderboard.swap import language_models
 from frostbench.bench.statistics import (
@@ -168,13 +168,13 @@ def _column(run: StoredRun, records: Sequence[Record], metric: MetricInfo) -> Co
     return Frechet.of(entries)
 
 
-def _cost(records: Sequence[Record]) -> Cost | None:
+def _cost(records: Sequence[Record]) -> MeanCost | None:
     if not records:
         return None
     costs = [record.cost for record in records]
     peaks = [cost.peak_bytes for cost in costs if cost.peak_bytes is not None]
     joules = [cost.joules for cost in costs if cost.joules is not None]
-    return Cost(
+    return MeanCost(
         seconds=math.fsum(cost.seconds for cost in costs) / len(costs),
         prompt_tokens=sum(cost.prompt_tokens for cost in costs) / len(costs),
         generated_tokens=sum(cost.generated_tokens for cost in costs) / len(costs),

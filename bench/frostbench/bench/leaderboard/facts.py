@@ -17,7 +17,7 @@ class Frozen:
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """One run in words; `methods` are what methods say of themselves."""
 
     number: int
@@ -31,7 +31,7 @@ class Facts:
     pack: str
 
 
-def facts(number: int, manifest: Mapping[str, Any]) -> Facts:
+def facts(number: int, manifest: Mapping[str, Any]) -> RunFacts:
     """Everything the page says of a run."""
     pack, hardware = manifest.get("pack", {}), manifest.get("hardware", {})
     versions = manifest.get("versions", {})
@@ -47,7 +47,7 @@ def facts(number: int, manifest: Mapping[str, Any]) -> Facts:
         ("date", _dates(manifest)),
         ("wall time", duration(manifest.get("seconds"))),
     )
-    return Facts(
+    return RunFacts(
         number,
         pairs,
         _warning(manifest),

@@ -10,7 +10,7 @@ from frostbench.bench.leaderboard.build import CEILINGS
 from frostbench.bench.leaderboard.numbers import format_of, readable
 from frostbench.bench.leaderboard.outlines import box_outline, outline
 from frostbench.bench.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
-from frostbench.bench.leaderboard.words import Words, words_of
+from frostbench.bench.leaderboard.words import PartWords, words_of
 from frostbench.bench.statistics import pooled_value
 from frostbench.bench.store.masks import masks_of
 from frostbench.bench.store.records import Record, Stored
@@ -57,7 +57,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Said:
+class Answered:
     """What one method or control answered in words."""
 
     label: str
@@ -68,11 +68,11 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Reading:
+class WordsOnImage:
     """The words that the image became for one method, and the picture that they lie on."""
 
     method: str
-    words: tuple[Words, ...]
+    words: tuple[PartWords, ...]
     picture: str | None
 
 
@@ -86,8 +86,8 @@ class Strip:
     sample: str
     tiles: tuple[Tile, ...]
     target: str | None
-    answers: tuple[Said, ...]
-    readings: tuple[Reading, ...]
+    answers: tuple[Answered, ...]
+    readings: tuple[WordsOnImage, ...]
     asked: tuple[Piece, ...] = ()
 
     @property
@@ -180,7 +180,7 @@ def _strip(
     target = next((r.target for r in ordered if r.target.kind != "none"), None)
     picture = next(iter(given.values()), None)
     readings = tuple(
-        Reading(record.method or "", words_of(record.words), picture)
+        WordsOnImage(record.method or "", words_of(record.words), picture)
         for record in ordered
         if record.control is None and record.words
     )
@@ -286,17 +286,17 @@ def _score(record: Record, metric: MetricInfo) -> str:
     return format_of(metric).with_unit(score)
 
 
-def _said(record: Record, metric: MetricInfo) -> Said:
+def _said(record: Record, metric: MetricInfo) -> Answered:
     control = record.control is not None
     if record.status == "failed":
-        return Said(_label(record), control, "failed", None, record.error or "")
+        return Answered(_label(record), control, "failed", None, record.error or "")
     score = record.scores.get(metric.id)
     if metric.pooling == "ratio" and metric.id in record.counts:
         score = pooled_value(metric.pooling, record.counts[metric.id])
     binary = (metric.bounds.lower, metric.bounds.upper) == (0, 1) and score in (0, 1)
     right = bool(score) if binary else None
     note = "" if binary else format_of(metric).with_unit(score)
-    return Said(_label(record), control, record.prediction.text or "", right, note)
+    return Answered(_label(record), control, record.prediction.text or "", right, note)
 
 
 def _label(record: Record) -> str:

@@ -11,7 +11,7 @@ Kind = Literal["measured", "control", "reported"]
 
 
 @dataclass(frozen=True)
-class Cost:
+class MeanCost:
     """What a sample cost: means over the scored samples, of the peak memory the largest."""
 
     seconds: float
@@ -50,7 +50,7 @@ class Row:
     best: bool = False
     samples: int | None = None
     failed: int | None = None
-    cost: Cost | None = None
+    cost: MeanCost | None = None
     reason: str | None = None
     control: str | None = None
     of: str | None = None

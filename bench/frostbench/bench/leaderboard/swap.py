@@ -13,7 +13,7 @@ TITLE = "Same tokenizer, other LLM"
 
 
 @dataclass(frozen=True)
-class Line:
+class SwapLine:
     """A method with one tokenizer: its row under each language model, None where there is none."""
 
     method: str
@@ -27,7 +27,7 @@ class Swap:
     task: str
     protocol: str | None
     metric: MetricInfo
-    lines: tuple[Line, ...]
+    lines: tuple[SwapLine, ...]
 
     @property
     def form(self) -> Format:
@@ -106,7 +106,7 @@ def _tables(
         for method, runs in groups:
             mine = {row.llm: row for row in rows if row.method == method and row.run in runs}
             if len(mine) > 1:
-                lines.append(Line(method, tuple(mine.get(model) for model in models)))
+                lines.append(SwapLine(method, tuple(mine.get(model) for model in models)))
         if lines:
             yield Swap(task, protocol, metrics[metric], tuple(lines))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Rows: TypeAlias = Sequence[Sequence[str]]
+WordRows: TypeAlias = Sequence[Sequence[str]]
 Form: TypeAlias = Literal["grid", "pyramid", "ranked"]
 
 EMPTY, BLANK, STRANGE = "∅", "␣", "\ufffd"
@@ -48,7 +48,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Words:
+class PartWords:
     """What one part of a picture's visual tokens reads as.
 
     A grid has one layer, and so has a ranked set, the most fitting word first; a pyramid has
@@ -69,8 +69,8 @@ class Words:
 
 
 def words_of(
-    words: Mapping[str, Rows], near: Mapping[str, Sequence[Rows]] | None = None
-) -> tuple[Words, ...]:
+    words: Mapping[str, WordRows], near: Mapping[str, Sequence[WordRows]] | None = None
+) -> tuple[PartWords, ...]:
     """Parts as a method's `words` names them, with its `neighbours`: "part", or "part/1" and on.
 
     Parts with numbers behind a stroke are the layers of one pyramid. Otherwise several rows of
@@ -84,7 +84,7 @@ def words_of(
     for name in sorted(words, key=_order):
         layers.setdefault(name.partition("/")[0], []).append(name)
     return tuple(
-        Words(part, _form(names, words), tuple(_layer(words[n], known.get(n)) for n in names))
+        PartWords(part, _form(names, words), tuple(_layer(words[n], known.get(n)) for n in names))
         for part, names in layers.items()
     )
 
@@ -109,14 +109,14 @@ def _order(name: str) -> tuple[str, int, str]:
     return part, int(layer) if layer.isdecimal() else 0, layer
 
 
-def _form(names: Sequence[str], words: Mapping[str, Rows]) -> Form:
+def _form(names: Sequence[str], words: Mapping[str, WordRows]) -> Form:
     if len(names) > 1 or "/" in names[0]:
         return "pyramid"
     rows = words[names[0]]
     return "grid" if len(rows) > 1 and all(len(row) > 1 for row in rows) else "ranked"
 
 
-def _layer(rows: Rows, near: Sequence[Rows] | None) -> Layer:
+def _layer(rows: WordRows, near: Sequence[WordRows] | None) -> Layer:
     if near is None:
         return Layer(tuple(tuple(map(Token, row)) for row in rows))
     return Layer(

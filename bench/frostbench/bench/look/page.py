@@ -11,7 +11,7 @@ from torch import Tensor
 
 from frostbench.bench.leaderboard.templating import environment
 from frostbench.bench.look.image import Seen
-from frostbench.bench.look.reading import Reading
+from frostbench.bench.look.reading import Look
 from frostbench.plugins.contract.images import to_pillow
 
 LARGEST = 1024  # pixels of the longer side, on the page
@@ -20,7 +20,7 @@ SMALL = 256  # up to this longer side, pixels are shown as squares
 TALLEST = 3.0  # height to width of what words are laid over
 
 
-def page(seen: Seen, readings: Sequence[Reading]) -> str:
+def page(seen: Seen, readings: Sequence[Look]) -> str:
     """The page as HTML."""
     height, width = seen.image.size
     return (

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.bench.leaderboard.words import Words, words_of
+from frostbench.bench.leaderboard.words import PartWords, words_of
 from frostbench.eval_suites.metrics.psnr import psnr
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Reconstruction:
+class Returned:
     """The picture given back through its visual tokens, and its PSNR (`psnr[rgb]`) in dB."""
 
     pixels: Float[Tensor, "3 h w"]
@@ -31,7 +31,7 @@ class Reconstruction:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Look:
     """One picture in one method's words.
 
     `tokens` counts the discrete tokens; `reconstruction` is None where the method gives no
@@ -42,13 +42,13 @@ class Reading:
     summary: str
     paper: str
     notes: tuple[str, ...]
-    words: tuple[Words, ...]
+    words: tuple[PartWords, ...]
     tokens: int
-    reconstruction: Reconstruction | None
+    reconstruction: Returned | None
     reason: str
 
 
-def read(method: Method, image: Image, nearest: int, engine: Engine) -> Reading:
+def read(method: Method, image: Image, nearest: int, engine: Engine) -> Look:
     """Tokenize a picture, and ask for its words, the `nearest` to each, and the picture back.
 
     Raises:
@@ -67,7 +67,7 @@ def read(method: Method, image: Image, nearest: int, engine: Engine) -> Reading:
     near = _of(method, "neighbours", lambda: method.neighbours(batch, sizes, nearest))[0]
     parts = words_of(words, near)
     _check_size(card.name, image, parts)
-    return Reading(
+    return Look(
         method=card.name,
         summary=card.summary,
         paper=card.paper,
@@ -79,7 +79,7 @@ def read(method: Method, image: Image, nearest: int, engine: Engine) -> Reading:
     )
 
 
-def _check_size(name: str, image: Image, parts: tuple[Words, ...]) -> None:
+def _check_size(name: str, image: Image, parts: tuple[PartWords, ...]) -> None:
     layers = [layer for part in parts if part.form != "ranked" for layer in part.layers]
     rows = max((len(layer.rows) for layer in layers), default=1)
     columns = max((layer.columns for layer in layers), default=1)
@@ -94,7 +94,7 @@ def _check_size(name: str, image: Image, parts: tuple[Words, ...]) -> None:
 
 def _reconstruction(
     method: Method, image: Image, tokens: VisualTokens, engine: Engine
-) -> Reconstruction | None:
+) -> Returned | None:
     if "Reconstruct" not in method.card.capabilities:
         return None
     request = Reconstruct("look", image)
@@ -107,7 +107,7 @@ def _reconstruction(
             f"method {method.card.name!r}, decode: a reconstruction is an ImagePrediction, not "
             f"{type(made).__name__}."
         )
-    return Reconstruction(made.pixels, psnr(made.pixels, image.pixels))
+    return Returned(made.pixels, psnr(made.pixels, image.pixels))
 
 
 def _of(method: Method, verb: str, call: Callable[[], T]) -> T:

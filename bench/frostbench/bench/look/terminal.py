@@ -11,15 +11,15 @@ from rich.text import Text
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.bench.leaderboard.words import Layer, Words, legible
+from frostbench.bench.leaderboard.words import Layer, PartWords, legible
 from frostbench.bench.look.image import Seen
-from frostbench.bench.look.reading import Reading
+from frostbench.bench.look.reading import Look
 
 ELLIPSIS = "…"
 BRIGHT = 0.45  # of white: the luma above which words on a colour are black
 
 
-def show(console: Console, seen: Seen, readings: Sequence[Reading]) -> None:
+def show(console: Console, seen: Seen, readings: Sequence[Look]) -> None:
     """Print the words of one picture.
 
     In a terminal words are cut to its width and lie on the picture's colours; elsewhere they are
@@ -33,7 +33,7 @@ def show(console: Console, seen: Seen, readings: Sequence[Reading]) -> None:
             console.print(line.plain.rstrip(), markup=False, soft_wrap=True)
 
 
-def lines(seen: Seen, readings: Sequence[Reading], width: int | None) -> Iterator[Text]:
+def lines(seen: Seen, readings: Sequence[Look], width: int | None) -> Iterator[Text]:
     """All lines; rows of words are no wider than `width` where there is one."""
     height, across = seen.image.size
     name = "" if seen.title == seen.image.name else f"{seen.image.name}, "
@@ -43,9 +43,7 @@ def lines(seen: Seen, readings: Sequence[Reading], width: int | None) -> Iterato
         yield from _of_method(reading, seen.image.pixels, width)
 
 
-def _of_method(
-    reading: Reading, pixels: Float[Tensor, "3 h w"], width: int | None
-) -> Iterator[Text]:
+def _of_method(reading: Look, pixels: Float[Tensor, "3 h w"], width: int | None) -> Iterator[Text]:
     yield Text(reading.method, "bold").append(f"  {reading.summary}", "dim not bold")
     made = reading.reconstruction
     again = f"PSNR of its reconstruction {made.decibels:.2f} dB" if made else reading.reason
@@ -57,7 +55,7 @@ def _of_method(
         yield from _of_part(words, pixels, width)
 
 
-def _of_part(words: Words, pixels: Float[Tensor, "3 h w"], width: int | None) -> Iterator[Text]:
+def _of_part(words: PartWords, pixels: Float[Tensor, "3 h w"], width: int | None) -> Iterator[Text]:
     match words.form:
         case "ranked":
             yield Text(f"{words.part}: {len(words)} words, the most fitting first", "italic")
@@ -89,7 +87,7 @@ def _grid(layer: Layer, pixels: Float[Tensor, "3 h w"], width: int | None) -> It
         yield line
 
 
-def _ranked(words: Words, width: int | None) -> Iterator[Text]:
+def _ranked(words: PartWords, width: int | None) -> Iterator[Text]:
     """Numbered words in columns, row by row."""
     digits = len(str(len(words)))
     room = max(1, (width or 80) - digits - 3)

@@ -6,9 +6,15 @@ from dataclasses import asdict, dataclass, field, replace
 
 from frostbench.bench.runner.guard import check_prediction
 from frostbench.bench.runner.instances import Chunk
-from frostbench.bench.runner.items import Item, answer, decode
+from frostbench.bench.runner.items import Attempt, answer, decode
 from frostbench.bench.runner.plan import Controls, PlannedTask
-from frostbench.bench.runner.rows import EXCHANGED, OTHER_IMAGE, SHUFFLED_WORDS, Row, free_controls
+from frostbench.bench.runner.rows import (
+    EXCHANGED,
+    OTHER_IMAGE,
+    SHUFFLED_WORDS,
+    Entrant,
+    free_controls,
+)
 from frostbench.bench.runner.scoring import Scored, Scoring
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.blobs import Blobs
@@ -63,7 +69,7 @@ class Bench:
     """
 
     planned: PlannedTask
-    rows: tuple[Row, ...]
+    rows: tuple[Entrant, ...]
     built: Mapping[str, Built]
     engine: Engine
     controls: Controls | None
@@ -102,11 +108,11 @@ class Bench:
         self.scoring.forget()
         return records
 
-    def _item(self, row: Row, instance: Instance, chunk: Chunk) -> Item:
+    def _item(self, row: Entrant, instance: Instance, chunk: Chunk) -> Attempt:
         rewrites = {} if self.controls is None else self.controls.rewrites
         rewrite = rewrites.get(row.control or "")
         built = self.built[row.method]
-        item = Item(row, instance, instance.request, built.method, rewrite)
+        item = Attempt(row, instance, instance.request, built.method, rewrite)
         try:
             item.request = row.request(instance)
             if row.control == SHUFFLED_WORDS:
@@ -120,7 +126,7 @@ class Bench:
             item.fail("control", self.task, str(error))
         return item
 
-    def _tokenize(self, built: Built, items: Mapping[Row, list[Item]], chunk: Chunk) -> None:
+    def _tokenize(self, built: Built, items: Mapping[Entrant, list[Attempt]], chunk: Chunk) -> None:
         """Give each item its tokens, and its share of the seconds that they took."""
         for row, made in items.items():
             donors = self._donors(made, chunk, built.tokenizing) if row.control in EXCHANGED else {}
@@ -146,7 +152,7 @@ class Bench:
                 item.tokens = tokens
 
     def _donors(
-        self, items: Sequence[Item], chunk: Chunk, tokenizing: Tokenizing
+        self, items: Sequence[Attempt], chunk: Chunk, tokenizing: Tokenizing
     ) -> Mapping[Image, Image]:
         """Whose tokens each picture gets; pictures that have no tokens give none."""
         assert self.controls is not None
@@ -161,7 +167,7 @@ class Bench:
                 item.fail("exchange of tokens", self.task, str(error))
             return {}
 
-    def _answer(self, items: Mapping[Row, list[Item]]) -> None:
+    def _answer(self, items: Mapping[Entrant, list[Attempt]]) -> None:
         """Methods and what they are compared with share the engine; each control has its own."""
         engines = {} if self.controls is None else self.controls.engines
         shared = [
@@ -205,7 +211,7 @@ class Bench:
             records += self._scored(None, name, predictions, sentences, costs, shown)
         return records
 
-    def _records(self, row: Row, items: Sequence[Item], shown: "_Shown") -> list[Record]:
+    def _records(self, row: Entrant, items: Sequence[Attempt], shown: "_Shown") -> list[Record]:
         return self._scored(
             row.method,
             row.control,
@@ -273,7 +279,7 @@ class Bench:
         return records
 
 
-def _sources(item: Item, donors: Mapping[Image, Image]) -> dict[Image, Image]:
+def _sources(item: Attempt, donors: Mapping[Image, Image]) -> dict[Image, Image]:
     """For each picture of an item the one whose tokens it gets: its own, or those of a donor."""
     return {image: donors.get(image, image) for image in images_of(item.request)}
 
@@ -296,7 +302,7 @@ class _Shown:
             for index, instance in enumerate(chunk.instances)
         ]
 
-    def words(self, item: Item) -> Mapping[str, Sequence[Sequence[str]]]:
+    def words(self, item: Attempt) -> Mapping[str, Sequence[Sequence[str]]]:
         """What the request's picture became, if this sample is one to look at."""
         image = item.request.image
         shown = self.chunk.instances[: self._shown]

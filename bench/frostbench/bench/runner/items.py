@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from frostbench.bench.runner.guard import check_predictions, guarded
-from frostbench.bench.runner.rows import Row
+from frostbench.bench.runner.rows import Entrant
 from frostbench.plugins.contract.completions import Cost
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
@@ -23,14 +23,14 @@ from frostbench.plugins.host.errors import describe
 
 
 @dataclass
-class Item:
+class Attempt:
     """One row of one instance; filled in step by step until it has a prediction or an error.
 
     `method` answers: the row's own, or one that it puts in its place. `rewrite` makes of its
     prompts what the engine is asked in this row.
     """
 
-    row: Row
+    row: Entrant
     instance: Instance
     request: Request
     method: Method
@@ -52,7 +52,7 @@ class Item:
         self.cost = replace(self.cost, seconds=self.cost.seconds + seconds)
 
 
-def answer(items: Sequence[Item], engine: Engine, task: str) -> None:
+def answer(items: Sequence[Attempt], engine: Engine, task: str) -> None:
     """Run the prompts of all items together and give each its outcome or its error.
 
     Should the engine itself fail, the items are run method by method and then one by one, so
@@ -77,7 +77,7 @@ def answer(items: Sequence[Item], engine: Engine, task: str) -> None:
         _take(item, outcome, task)
 
 
-def decode(items: Sequence[Item], task: str) -> None:
+def decode(items: Sequence[Attempt], task: str) -> None:
     """Give each item of one row its prediction or its error.
 
     If they cannot be decoded together they are decoded one at a time.
@@ -105,21 +105,21 @@ def decode(items: Sequence[Item], task: str) -> None:
         item.spend(seconds)
 
 
-def _waves(item: Item) -> Waves:
+def _waves(item: Attempt) -> Waves:
     """The item's generator; `prompt` is called when it is first advanced, inside `drive`."""
     return (yield from guarded(item.method.prompt(item.request, item.tokens), item.rewrite))
 
 
-def _take(item: Item, outcome: Outcome, task: str) -> None:
+def _take(item: Attempt, outcome: Outcome, task: str) -> None:
     item.cost = item.cost + outcome.cost
     item.outcome = outcome.value
     if outcome.error is not None:
         item.fail("prompt", task, outcome.error)
 
 
-def _apart(items: Sequence[Item]) -> list[list[Item]]:
+def _apart(items: Sequence[Attempt]) -> list[list[Attempt]]:
     """Items by method, or each alone where they are of one method."""
-    groups: dict[str, list[Item]] = {}
+    groups: dict[str, list[Attempt]] = {}
     for item in items:
         groups.setdefault(item.row.method, []).append(item)
     return list(groups.values()) if len(groups) > 1 else [[item] for item in items]

@@ -149,7 +149,7 @@ def built_in_controls(cards: Iterable[Card] = ()) -> Controls:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Provenance:
     """What the numbers depend on besides the plan itself, as the manifest tells it.
 
     `pack` is {name, summary, sha256}, `data` SHA-256 by data set. Versions and hardware are found
@@ -189,7 +189,7 @@ class Plan:
     metrics: Mapping[str, AnyMetric]
     engine: Engine
     backbones: FrozenBackbones
-    facts: Facts
+    facts: Provenance
     tokens: Path
     config: Mapping[str, Any] = field(default_factory=dict)
     controls: Controls | None = field(default_factory=built_in_controls)

@@ -29,7 +29,7 @@ class PreflightError(ValueError):
 
 
 @dataclass(frozen=True)
-class Trial:
+class Probe:
     """A task and one of its protocols, with the methods that have no sample of it yet."""
 
     planned: PlannedTask
@@ -37,10 +37,10 @@ class Trial:
     methods: tuple[str, ...]
 
 
-def trials(plan: Plan, complete: Collection[str], done: Collection[Key]) -> list[Trial]:
+def trials(plan: Plan, complete: Collection[str], done: Collection[Key]) -> list[Probe]:
     """What a run has still to begin; `complete` are names of tasks, `done` keys of samples."""
     begun = {(task, protocol, method) for task, protocol, method, control, _ in done if not control}
-    found: list[Trial] = []
+    found: list[Probe] = []
     for planned in plan.tasks:
         card = planned.task.card
         if card.name in complete:
@@ -50,11 +50,11 @@ def trials(plan: Plan, complete: Collection[str], done: Collection[Key]) -> list
         for protocol in card.protocols or (None,):
             new = tuple(name for name in methods if (card.name, protocol, name) not in begun)
             if new:
-                found.append(Trial(planned, protocol, new))
+                found.append(Probe(planned, protocol, new))
     return found
 
 
-def load_replaced(plan: Plan, found: Sequence[Trial]) -> None:
+def load_replaced(plan: Plan, found: Sequence[Probe]) -> None:
     """Load the backbones that the user named, where a method will ask for them.
 
     Raises:
@@ -92,7 +92,7 @@ def check_built(plan: Plan, failed: Mapping[str, str]) -> None:
 def check_lengths(
     plan: Plan,
     engine: Measures,
-    found: Sequence[Trial],
+    found: Sequence[Probe],
     build: Callable[[Iterable[str]], Mapping[str, Built]],
 ) -> None:
     """Refuse prompts that are longer than their backbone takes.

@@ -27,7 +27,7 @@ EXCHANGED = (SHUFFLED_TOKENS, OTHER_IMAGE)
 
 
 @dataclass(frozen=True)
-class Row:
+class Entrant:
     """A method alone, or a control of it."""
 
     method: str
@@ -45,20 +45,20 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Lineup:
     """The rows of a task that are made of methods, and what is left out, with reasons."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Entrant, ...]
     dashes: tuple[Mapping[str, str], ...]
     controls_left_out: tuple[Mapping[str, str], ...]
 
 
 def rows_of(
     planned: PlannedTask, methods: Sequence[PlannedMethod], controls: Controls | None
-) -> Rows:
+) -> Lineup:
     """The rows, ordered by name so that the order of methods changes no number."""
     task = planned.task.card
-    rows: list[Row] = []
+    rows: list[Entrant] = []
     dashes: list[Mapping[str, str]] = []
     left_out: list[Mapping[str, str]] = []
     for card in sorted((method.card for method in methods), key=lambda card: card.name):
@@ -66,14 +66,14 @@ def rows_of(
         if reason is not None:
             dashes.append({"method": card.name, "task": task.name, "reason": reason})
             continue
-        rows.append(Row(card.name))
+        rows.append(Entrant(card.name))
         for control in bound_controls(task, controls):
             needed = _needed(task, control)
             if needed is not None and needed not in card.capabilities:
                 left_out.append(_left_out(card, task, control, needed))
             elif _has(card, task, control, controls):
-                rows.append(Row(card.name, control))
-    return Rows(tuple(rows), tuple(dashes), tuple(left_out))
+                rows.append(Entrant(card.name, control))
+    return Lineup(tuple(rows), tuple(dashes), tuple(left_out))
 
 
 def _has(card: Card, task: TaskCard, control: str, controls: Controls | None) -> bool:

@@ -21,7 +21,7 @@ from frostbench.bench.runner.manifest import (
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
 from frostbench.bench.runner.progress import Progress, Quiet
-from frostbench.bench.runner.rows import Rows, free_controls, rows_of
+from frostbench.bench.runner.rows import Lineup, free_controls, rows_of
 from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.runner.watching import Counted, Watchers
 from frostbench.bench.store.atomic import StoreError
@@ -138,7 +138,7 @@ class _Session:
         self._progress.end()
         self._save()
 
-    def _chunk(self, planned: PlannedTask, rows: Rows, chunk: Chunk, scoring: Scoring) -> None:
+    def _chunk(self, planned: PlannedTask, rows: Lineup, chunk: Chunk, scoring: Scoring) -> None:
         """Run a chunk whole if any of its samples is missing, and store the missing ones."""
         self._forget_grown(planned, chunk)
         if not self._missing(planned, rows, chunk):
@@ -169,7 +169,7 @@ class _Session:
         self._save(sync=False)
         self._progress.advance(len(records))
 
-    def _missing(self, planned: PlannedTask, rows: Rows, chunk: Chunk) -> set[Key]:
+    def _missing(self, planned: PlannedTask, rows: Lineup, chunk: Chunk) -> set[Key]:
         """What the chunk should have and has not, without methods that cannot be built."""
         pairs: list[tuple[str | None, str | None]] = [
             (row.method, row.control) for row in rows.rows if row.method not in self._methods.failed

@@ -6,9 +6,12 @@ from typing import TypeVar, assert_never
 
 import torch
 
-from frostbench.plugins.contract.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
+from frostbench.plugins.contract.prompts import Ids, ImagePiece, Piece, Prompt, Text, Vectors
 
 T = TypeVar("T")
+
+# Part of the hash, so that a class can be renamed and ties stay as they fell.
+_NAMES = {Text: "Text", Ids: "Ids", Vectors: "Vectors", ImagePiece: "Picture"}
 
 
 def draw(prompt: Prompt, items: Sequence[T], purpose: str) -> T:
@@ -26,14 +29,14 @@ def draw(prompt: Prompt, items: Sequence[T], purpose: str) -> T:
 def fingerprint(prompt: Prompt) -> str:
     """SHA-256 of the opening, the shots and the query."""
     digest = hashlib.sha256()
-    for segment in prompt.segments:
-        content = _bytes(segment)
-        digest.update(f"{type(segment).__name__} {len(content)} ".encode() + content)
+    for piece in prompt.pieces:
+        content = _bytes(piece)
+        digest.update(f"{_NAMES[type(piece)]} {len(content)} ".encode() + content)
     return digest.hexdigest()
 
 
-def _bytes(segment: Segment) -> bytes:
-    match segment:
+def _bytes(piece: Piece) -> bytes:
+    match piece:
         case Text(text):
             return text.encode()
         case Ids(ids):
@@ -41,7 +44,7 @@ def _bytes(segment: Segment) -> bytes:
         case Vectors(vectors):
             plain = vectors.detach().to("cpu", torch.float32).contiguous().numpy()
             return repr(plain.shape).encode() + plain.tobytes()
-        case Picture(image):
+        case ImagePiece(image):
             return image.digest.encode()
         case _:
-            assert_never(segment)
+            assert_never(piece)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from frostbench.eval_suites.controls.draw import draw
 from frostbench.eval_suites.controls.vote import vote
 from frostbench.plugins.contract.completions import Completion, Failed
-from frostbench.plugins.contract.prompts import Ids, Prompt, Segment, Shot, Text
+from frostbench.plugins.contract.prompts import Ids, Piece, Prompt, Shot, Text
 
 
 class MajorityVote:
@@ -27,7 +27,7 @@ class TokenOverlap:
 
     The overlap is the size of the multiset intersection: of the ids, where any are shown;
     otherwise of the character trigrams of each text, since words of an image come glued
-    together. Where texts are marked as visual, only those count; where none is, segments that
+    together. Where texts are marked as visual, only those count; where none is, pieces that
     stand in the query and in every example alike are glue and do not count. Of equally near
     examples one is drawn by the prompt's hash.
     """
@@ -55,14 +55,14 @@ class TokenOverlap:
         return vote(prompt, (draw(prompt, nearest, "nearest example"),))
 
 
-def _bags(shown: Sequence[Sequence[Segment]]) -> list[Counter[str | int]] | None:
-    """For each list of segments the multiset of what counts in it; None where nothing can."""
-    if any(isinstance(segment, Ids) for segments in shown for segment in segments):
+def _bags(shown: Sequence[Sequence[Piece]]) -> list[Counter[str | int]] | None:
+    """For each list of pieces the multiset of what counts in it; None where nothing can."""
+    if any(isinstance(piece, Ids) for pieces in shown for piece in pieces):
         return [
-            Counter(i for segment in segments if isinstance(segment, Ids) for i in segment.ids)
-            for segments in shown
+            Counter(i for piece in pieces if isinstance(piece, Ids) for i in piece.ids)
+            for pieces in shown
         ]
-    texts = [[segment for segment in segments if isinstance(segment, Text)] for segments in shown]
+    texts = [[piece for piece in pieces if isinstance(piece, Text)] for pieces in shown]
     if not any(texts):
         return None
     marked = [[text.text for text in row if text.visual] for row in texts]

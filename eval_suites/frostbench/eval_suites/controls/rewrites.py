@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import TypeAlias
 
-from frostbench.plugins.contract.prompts import Prompt, Segment, Shot, Text
+from frostbench.plugins.contract.prompts import Piece, Prompt, Shot, Text
 
-Segments: TypeAlias = tuple[Segment, ...]
+Pieces: TypeAlias = tuple[Piece, ...]
 
 
 def without_images(prompt: Prompt) -> Prompt:
-    """`no_image`: the prompt without the segments that stand for pictures.
+    """`no_image`: the prompt without the pieces that stand for pictures.
 
     Those are ids, vectors, pictures, and texts that are marked as `visual`. What is right without
     them follows from the other texts and from what the model believes anyway.
@@ -19,7 +19,7 @@ def without_images(prompt: Prompt) -> Prompt:
     """
     if not any(map(stands_for_picture, prompt.query)):
         raise ValueError(
-            "the query has no segment that stands for a picture, so that the prompt cannot be put "
+            "the query has no piece that stands for a picture, so that the prompt cannot be put "
             "without one; a method whose pictures are words marks them by Text(..., visual=True)"
         )
     return replace(
@@ -35,14 +35,14 @@ def without_adapter(prompt: Prompt) -> Prompt:
     return replace(prompt, adapter=None)
 
 
-def stands_for_picture(segment: Segment) -> bool:
-    """Whether a segment stands for a picture, or for a part of one.
+def stands_for_picture(piece: Piece) -> bool:
+    """Whether a piece stands for a picture, or for a part of one.
 
     >>> stands_for_picture(Text("Input: ")), stands_for_picture(Text("red round", visual=True))
     (False, True)
     """
-    return not isinstance(segment, Text) or segment.visual
+    return not isinstance(piece, Text) or piece.visual
 
 
-def _texts(segments: Segments) -> Segments:
-    return tuple(segment for segment in segments if not stands_for_picture(segment))
+def _texts(pieces: Pieces) -> Pieces:
+    return tuple(piece for piece in pieces if not stands_for_picture(piece))

@@ -58,7 +58,7 @@ def vote(prompt: Prompt, shots: Sequence[Shot]) -> Completion:
 
 
 def _generate(prompt: Prompt, ask: Generate, shots: Sequence[Shot]) -> Generated:
-    if any(isinstance(segment, Ids) for shot in shots for segment in shot.answer):
+    if any(isinstance(piece, Ids) for shot in shots for piece in shot.answer):
         if isinstance(ask.allowed, Trie):
             raise UnanswerableError(
                 "the examples answer with ids and the prompt asks for one of given texts; without "
@@ -80,7 +80,7 @@ def _choose(prompt: Prompt, ask: Choose, shots: Sequence[Shot]) -> Chosen:
     One vote is added to each option and half a vote to the elected one, so that a method that
     reads the log-probabilities finds the same winner, and no -inf.
     """
-    if any(isinstance(segment, Ids) for shot in shots for segment in shot.answer):
+    if any(isinstance(piece, Ids) for shot in shots for piece in shot.answer):
         raise UnanswerableError(
             "the examples answer with ids and the options are texts; without a tokenizer the two "
             "cannot be compared."
@@ -130,25 +130,25 @@ def _most_frequent(prompt: Prompt, texts: Sequence[str]) -> str:
 
 def _ids_of(shot: Shot) -> tuple[int, ...]:
     ids: list[int] = []
-    for segment in shot.answer:
-        if isinstance(segment, Ids):
-            ids += segment.ids
-        elif not isinstance(segment, Text):
+    for piece in shot.answer:
+        if isinstance(piece, Ids):
+            ids += piece.ids
+        elif not isinstance(piece, Text):
             raise UnanswerableError(_unreadable(shot))
     return tuple(ids)
 
 
 def _text_of(shot: Shot) -> str:
     texts: list[str] = []
-    for segment in shot.answer:
-        if not isinstance(segment, Text):
+    for piece in shot.answer:
+        if not isinstance(piece, Text):
             raise UnanswerableError(_unreadable(shot))
-        texts.append(segment.text)
+        texts.append(piece.text)
     return "".join(texts)
 
 
 def _unreadable(shot: Shot) -> str:
-    kinds = sorted({type(segment).__name__ for segment in shot.answer} - {"Text", "Ids"})
+    kinds = sorted({type(piece).__name__ for piece in shot.answer} - {"Text", "Ids"})
     return (
         f"the examples answer with {' and '.join(kinds)}; without a language model ids and texts "
         "can be counted, and nothing else."

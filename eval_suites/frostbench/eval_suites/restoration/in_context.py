@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from frostbench.eval_suites.restoration.cases import Case, MakeCase
-from frostbench.eval_suites.restoration.pictures import Examples, Pictures
+from frostbench.eval_suites.restoration.pictures import ExamplePool, Pictures
 from frostbench.eval_suites.restoration.settings import InContextSettings, restoration_card
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import (
@@ -47,7 +47,7 @@ class InContext(Task):
 
     def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` pictures for each protocol, one protocol after the other."""
-        examples = Examples(data, self._settings.pool, seed)
+        examples = ExamplePool(data, self._settings.pool, seed)
         for protocol in self._settings.protocols:
             case_of, copies = self.cases(data, protocol), self.copies(protocol)
             for index in range(limit):
@@ -73,7 +73,7 @@ class InContext(Task):
         return {"copy": [ImagePrediction(instance.request.image.pixels) for instance in instances]}
 
     def _others(
-        self, case: Case, case_of: MakeCase, examples: Examples, own: int
+        self, case: Case, case_of: MakeCase, examples: ExamplePool, own: int
     ) -> HeldOutContext:
         numbers = examples.choose(case.cluster, self._settings.others, own)
         cases = [

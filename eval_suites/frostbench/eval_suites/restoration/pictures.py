@@ -21,7 +21,7 @@ class Pictures(Protocol):
         ...
 
 
-class Examples:
+class ExamplePool:
     """A pool of pictures of their own for `held_out_context`: none of them is ever a query.
 
     The pool is small, so that its pictures' visual tokens are computed once. It comes from the

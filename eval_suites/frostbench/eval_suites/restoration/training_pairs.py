@@ -9,14 +9,14 @@ from torch import Tensor
 
 from frostbench.eval_suites.restoration.degradations import degraded, varied
 from frostbench.eval_suites.restoration.strengths import STRENGTHS, VARIANTS, check_corruption
-from frostbench.plugins.contract.recipe import Pictures
+from frostbench.plugins.contract.recipe import TrainingImages
 from frostbench.plugins.contract.seeds import seed_of
 
 
 class TrainingPairs:
     """Pictures of a pack before and after a corruption, of strengths between the tasks' own."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: TrainingImages) -> None:
         self._pictures = pictures
 
     def variants(self, corruption: str) -> Sequence[str]:

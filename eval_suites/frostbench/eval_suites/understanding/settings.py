@@ -11,7 +11,7 @@ CONTROLS = ("majority_vote", "token_overlap", "other_image", "no_image")
 
 
 @dataclass(frozen=True)
-class SceneSettings:
+class SceneTaskSettings:
     """What captioning and visual question answering have in common.
 
     Attributes:
@@ -49,7 +49,7 @@ class SceneSettings:
 
 
 @dataclass(frozen=True)
-class CaptioningSettings(SceneSettings):
+class CaptioningSettings(SceneTaskSettings):
     """Captioning's own.
 
     Attributes:
@@ -66,7 +66,7 @@ class CaptioningSettings(SceneSettings):
 
 
 @dataclass(frozen=True)
-class QuestionSettings(SceneSettings):
+class QuestionSettings(SceneTaskSettings):
     """Visual question answering's own.
 
     Attributes:

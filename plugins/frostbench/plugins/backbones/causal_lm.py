@@ -10,7 +10,7 @@ from torch import Tensor
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.linears import speed_up_linears
 from frostbench.plugins.backbones.pretrained import load_pretrained
-from frostbench.plugins.contract.prompts import Ids, Picture, Prompt, Segment, Text, Vectors
+from frostbench.plugins.contract.prompts import Ids, ImagePiece, Piece, Prompt, Text, Vectors
 
 CACHED_TEXTS = 1 << 16
 
@@ -118,27 +118,27 @@ class CausalLM:
         """The text of ids, special tokens included."""
         return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
-    def length(self, segment: Segment) -> int:
-        """How many positions a segment takes; the network is not run.
+    def length(self, piece: Piece) -> int:
+        """How many positions a piece takes; the network is not run.
 
         Raises:
             ValueError: it is a picture, and the model takes none.
         """
-        match segment:
+        match piece:
             case Text(text):
                 return len(self.encode(text))
             case Ids(ids):
                 return len(ids)
             case Vectors(vectors):
                 return len(vectors)
-            case Picture():
+            case ImagePiece():
                 raise ValueError(
                     f"{self.identity or 'a language model'} takes no images; it reads text, ids "
                     "and vectors."
                 )
 
     def spans(self, prompt: Prompt) -> tuple[range, ...]:
-        """The positions of each of `prompt.segments` in the prompt as the engine reads it.
+        """The positions of each of `prompt.pieces` in the prompt as the engine reads it.
 
         They are what `Attend` counts: from 0, the beginning-of-sequence token included where the
         prompt has it.
@@ -148,8 +148,8 @@ class CausalLM:
         """
         at = int(prompt.bos and self.bos_id is not None)
         spans = []
-        for segment in prompt.segments:
-            spans.append(range(at, at + self.length(segment)))
+        for piece in prompt.pieces:
+            spans.append(range(at, at + self.length(piece)))
             at = spans[-1].stop
         return tuple(spans)
 

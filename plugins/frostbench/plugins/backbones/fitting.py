@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float
 from PIL import Image as Pillow
 from torch import Tensor
 
-from frostbench.plugins.backbones.views import Box
 from frostbench.plugins.contract.images import Image, to_pillow
+from frostbench.plugins.contract.requests import Box
 
 EDGE = 0.05  # share of a picture at each border where padding may bleed in
 LANDED = 0.9  # share of the other pixels that must show what they are said to show
@@ -46,9 +46,9 @@ class Axis:
         return self.window((self.size - size) // 2, size)
 
 
-def box_of(rows: Axis, columns: Axis) -> Box:
+def box_shown(rows: Axis, columns: Axis) -> Box:
     """What both axes show."""
-    return Box(rows.start, columns.start, rows.stop, columns.stop)
+    return columns.start, rows.start, columns.stop, rows.stop
 
 
 def fitted(processor: Any, size: tuple[int, int]) -> tuple[Axis, Axis]:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.plugins.backbones.fitting import Axis, any_res, box_of, fitted, lands, squared
+from frostbench.plugins.backbones.fitting import Axis, any_res, box_shown, fitted, lands, squared
 from frostbench.plugins.backbones.views import View
 
 
@@ -66,7 +66,7 @@ def _single(ramped: Ramped, images: Any, cell: int) -> View:
         raise LayoutError(f"gives {count} places to {tiles} tiles of {cells} x {cells} cells")
     axes = squared(ramped.size, side) if ramped.padded else fitted(images, ramped.size)
     _try(ramped.tiles[0], axes, ramped.size, cell)
-    return View(ramped.places[0] + extra, cells, cells, cells, box_of(*axes))
+    return View(ramped.places[0] + extra, cells, cells, cells, box_shown(*axes))
 
 
 def _coarse_and_fine(
@@ -98,8 +98,8 @@ def _coarse_and_fine(
     )
     first = ramped.places[0]
     return (
-        View(first, cells, cells, cells, box_of(*whole)),
-        View(first + cells * cells, rows, columns, columns + 1, box_of(height, width)),
+        View(first, cells, cells, cells, box_shown(*whole)),
+        View(first + cells * cells, rows, columns, columns + 1, box_shown(height, width)),
     )
 
 

@@ -22,7 +22,7 @@ from frostbench.plugins.backbones.layouts import LayoutError, Ramped, denormalis
 from frostbench.plugins.backbones.pretrained import load_pretrained
 from frostbench.plugins.backbones.views import View
 from frostbench.plugins.contract.images import Image, to_pillow
-from frostbench.plugins.contract.prompts import Picture, Segment
+from frostbench.plugins.contract.prompts import ImagePiece, Piece
 from frostbench.plugins.host.errors import describe
 from frostbench.plugins.host.settings import read_settings
 
@@ -49,7 +49,7 @@ class LmmSettings:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ImageIds:
     """A picture as a part of a prompt: the ids that the processor writes for it.
 
     `places` are those of its image tokens, where features go.
@@ -109,17 +109,17 @@ class LMM(CausalLM):
         """The same processor over another network of the same architecture."""
         return LMM(model, self.processor, identity, self.settings)
 
-    def length(self, segment: Segment) -> int:
-        """How many positions a segment takes; the network is not run."""
-        if isinstance(segment, Picture):
-            return len(self.shown(segment.image))
-        return super().length(segment)
+    def length(self, piece: Piece) -> int:
+        """How many positions a piece takes; the network is not run."""
+        if isinstance(piece, ImagePiece):
+            return len(self.shown(piece.image))
+        return super().length(piece)
 
-    def shown(self, image: Image) -> Shown:
+    def shown(self, image: Image) -> ImageIds:
         """The picture as a part of a prompt; the network is not run."""
-        return Shown(image, *self._of(image.size))
+        return ImageIds(image, *self._of(image.size))
 
-    def read(self, shown: Shown) -> Float[Tensor, "n d"]:
+    def read(self, shown: ImageIds) -> Float[Tensor, "n d"]:
         """The embeddings of a picture's part: features at image tokens, the table's elsewhere."""
         return self._read(shown.ids, shown.places, self.features(shown.image))
 

@@ -2,15 +2,7 @@
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in a picture's pixels, counted from its upper left corner."""
-
-    top: float
-    left: float
-    bottom: float
-    right: float
+from frostbench.plugins.contract.requests import Box
 
 
 @dataclass(frozen=True)
@@ -22,8 +14,9 @@ class View:
         rows: Cells from top to bottom.
         columns: Cells from left to right.
         stride: Places from a row to the next: `columns`, or one more where a newline ends each row.
-        box: What the grid covers. It reaches beyond the picture where that was padded, and leaves
-            edges out where they were cropped away.
+        box: What the grid covers, (left, top, right, bottom) in the image's pixels. It reaches
+            beyond the image where that was padded, and leaves edges out where they were cropped
+            away.
     """
 
     offset: int

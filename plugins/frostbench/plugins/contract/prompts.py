@@ -1,4 +1,4 @@
-"""Prompts: interleaved segments and one ask of a backbone."""
+"""Prompts: interleaved pieces and one ask of a backbone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from frostbench.plugins.contract.images import Image
 class Text:
     """Text, which the engine tokenises by itself, without special tokens.
 
-    Each text segment is tokenised alone, as the published code does, and the ids are joined.
-    `visual` says that the text stands for a picture; the control `no_image` leaves such segments
+    Each text piece is tokenised alone, as the published code does, and the ids are joined.
+    `visual` says that the text stands for a picture; the control `no_image` leaves such pieces
     out, as it does with ids, vectors and pictures.
     """
 
@@ -39,13 +39,13 @@ class Vectors:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImagePiece:
     """An image for a backbone that takes images itself (an LMM)."""
 
     image: Image
 
 
-Segment: TypeAlias = Text | Ids | Vectors | Picture
+Piece: TypeAlias = Text | Ids | Vectors | ImagePiece
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class TokenSets:
 class Trie:
     """One of these strings, whole: no mixture of two is possible.
 
-    Each string is tokenised alone, like a `Text` segment.
+    Each string is tokenised alone, like a `Text` piece.
     """
 
     strings: tuple[str, ...]
@@ -140,8 +140,8 @@ class Adapter:
 class Shot:
     """One in-context example: what is shown, and the answer to it."""
 
-    shown: tuple[Segment, ...]
-    answer: tuple[Segment, ...]
+    shown: tuple[Piece, ...]
+    answer: tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
@@ -153,18 +153,18 @@ class Prompt:
     first, where it has one. `adapter` is a LoRA adapter of the method, if one is to be active.
     """
 
-    query: tuple[Segment, ...]
+    query: tuple[Piece, ...]
     ask: Ask
     shots: tuple[Shot, ...] = ()
-    opening: tuple[Segment, ...] = ()
+    opening: tuple[Piece, ...] = ()
     backbone: str = "llm"
     adapter: Adapter | None = None
     bos: bool = True
 
     @property
-    def segments(self) -> tuple[Segment, ...]:
-        """All segments in reading order."""
-        shown = tuple(segment for shot in self.shots for segment in (*shot.shown, *shot.answer))
+    def pieces(self) -> tuple[Piece, ...]:
+        """All pieces in reading order."""
+        shown = tuple(piece for shot in self.shots for piece in (*shot.shown, *shot.answer))
         return (*self.opening, *shown, *self.query)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
-class Pictures(Protocol):
+class TrainingImages(Protocol):
     """Training pictures of a pack, made or read on demand."""
 
     def batch(self, split: str, count: int, seed: int) -> Any:
@@ -84,7 +84,7 @@ class Workshop:
     device: str = "cpu"
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
-    pictures: Pictures | None = None
+    pictures: TrainingImages | None = None
     pairs: Pairs | None = None
     grounded: GroundedScenes | None = None
 

@@ -22,13 +22,13 @@ from frostbench.plugins.contract.completions import Attended, Failed
 from frostbench.plugins.contract.prompts import Attend
 from frostbench.plugins.engine.forward import States
 from frostbench.plugins.engine.reader import padded
-from frostbench.plugins.engine.resolve import Item
+from frostbench.plugins.engine.resolve import ReadyPrompt
 
 NAME = "frostbench_rows"
 FAST = "sdpa"
 
 
-def attend(items: Sequence[Item], lm: CausalLM, role: str) -> list[Attended | Failed]:
+def attend(items: Sequence[ReadyPrompt], lm: CausalLM, role: str) -> list[Attended | Failed]:
     """Read a batch of prompts once, and keep of each what its queries see of its keys.
 
     Weights are those of the softmax over all that a query sees, so that a row over some keys does
@@ -60,7 +60,7 @@ class _Asked:
     keys: Int[Tensor, "b k"]
 
 
-def _asked(items: Sequence[Item], length: int, device: torch.device) -> _Asked:
+def _asked(items: Sequence[ReadyPrompt], length: int, device: torch.device) -> _Asked:
     queries, keys = [], []
     for item in items:
         assert isinstance(item.ask, Attend)
@@ -85,7 +85,7 @@ class _Recorder:
         hidden: Hidden states `[b q d]` by layer, before the final norm.
     """
 
-    items: Sequence[Item]
+    items: Sequence[ReadyPrompt]
     asked: _Asked
     layers: nn.ModuleList
     attended: list[int] = field(default_factory=list)
@@ -191,7 +191,7 @@ class _Recorder:
         return answers
 
 
-def _sizes(item: Item) -> tuple[int, int]:
+def _sizes(item: ReadyPrompt) -> tuple[int, int]:
     """How many queries and keys a prompt names."""
     assert isinstance(item.ask, Attend)
     return len(item.ask.queries), len(item.ask.keys)

@@ -7,12 +7,12 @@ import torch
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.contract.completions import Chosen, Failed
 from frostbench.plugins.contract.prompts import Choose
-from frostbench.plugins.engine.reader import Reader, Reading
-from frostbench.plugins.engine.resolve import Item
+from frostbench.plugins.engine.reader import Context, Reader
+from frostbench.plugins.engine.resolve import ReadyPrompt
 
 
 def choose(
-    items: Sequence[Item], reader: Reader, lm: CausalLM, role: str, most_rows: int
+    items: Sequence[ReadyPrompt], reader: Reader, lm: CausalLM, role: str, most_rows: int
 ) -> list[Chosen | Failed]:
     """Score the options of a batch of prompts.
 
@@ -37,7 +37,7 @@ def choose(
 
 
 def _rests(
-    rows: Sequence[tuple[int, tuple[int, ...]]], reading: Reading, reader: Reader, lm: CausalLM
+    rows: Sequence[tuple[int, tuple[int, ...]]], reading: Context, reader: Reader, lm: CausalLM
 ) -> list[float]:
     """The log-probability of each option's tokens behind its first."""
     longest = max(len(ids) for _, ids in rows)
@@ -53,7 +53,7 @@ def _rests(
     return picked.where(inside, 0.0).sum(-1).tolist()
 
 
-def _chosen(item: Item, scores: dict[tuple[int, ...], float], role: str) -> Chosen | Failed:
+def _chosen(item: ReadyPrompt, scores: dict[tuple[int, ...], float], role: str) -> Chosen | Failed:
     assert isinstance(item.ask, Choose)
     options = [item.strings[option] for option in item.ask.options]
     logprobs = [scores[ids] / (len(ids) if item.ask.mean else 1) for ids in options]

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.contract.completions import Failed, Generated
-from frostbench.plugins.engine.reader import Reader, Reading
-from frostbench.plugins.engine.resolve import Item
+from frostbench.plugins.engine.reader import Context, Reader
+from frostbench.plugins.engine.resolve import ReadyPrompt
 from frostbench.plugins.engine.writer import Writer
 
 
 def generate(
-    items: Sequence[Item], reader: Reader, lm: CausalLM, role: str
+    items: Sequence[ReadyPrompt], reader: Reader, lm: CausalLM, role: str
 ) -> list[Generated | Failed]:
     """Write the answers of a batch, most likely token by most likely token.
 
@@ -42,7 +42,7 @@ def generate(
 
 
 def _write_next(
-    reading: Reading,
+    reading: Context,
     rows: Sequence[int],
     writers: Sequence[Writer],
     failures: dict[int, Failed],

@@ -21,13 +21,13 @@ from frostbench.plugins.contract.completions import (
 )
 from frostbench.plugins.contract.prompts import Attend, Choose, Generate, Prompt, Regress
 from frostbench.plugins.engine.attend import attend
+from frostbench.plugins.engine.batches import plan
 from frostbench.plugins.engine.choose import choose
 from frostbench.plugins.engine.forward import Forward, Logits, States
 from frostbench.plugins.engine.generate import generate
-from frostbench.plugins.engine.plan import plan
 from frostbench.plugins.engine.reader import CachedReader, Reader, WholeReader
 from frostbench.plugins.engine.regress import regress
-from frostbench.plugins.engine.resolve import Item, UnanswerableError, resolve
+from frostbench.plugins.engine.resolve import ReadyPrompt, UnanswerableError, resolve
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import probe
 from frostbench.plugins.host.errors import describe
@@ -64,7 +64,7 @@ class ModelEngine:
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """One completion a prompt, in order; equal prompts are answered once."""
         answers: list[Completion | None] = [None] * len(prompts)
-        items: list[Item] = []
+        items: list[ReadyPrompt] = []
         asking: list[list[int]] = []  # for each item, the prompts that it answers
         known: dict[object, int] = {}
         for index, prompt in enumerate(prompts):
@@ -92,7 +92,7 @@ class ModelEngine:
         rows = min(self._budget // max(1, length), self._settings.max_batch)
         return max(1, min(rows, self._fitting.get(_length_class(length), rows)))
 
-    def _answer(self, items: Sequence[Item]) -> list[Completion]:
+    def _answer(self, items: Sequence[ReadyPrompt]) -> list[Completion]:
         """Answer a batch, in smaller ones where memory does not suffice."""
         answers: list[Completion | None] = [None] * len(items)
         longest = max(item.room for item in items)
@@ -124,7 +124,7 @@ class ModelEngine:
             queue.extendleft((part, smaller) for part in reversed(parts))
         return [answer for answer in answers if answer is not None]
 
-    def _reason(self, item: Item, error: Exception, no_memory: bool) -> str:
+    def _reason(self, item: ReadyPrompt, error: Exception, no_memory: bool) -> str:
         if no_memory:
             return (
                 f"a prompt of {item.length} tokens does not fit in the memory of "
@@ -133,7 +133,7 @@ class ModelEngine:
             )
         return f"backbone {self._role!r} failed on a prompt: {describe(error)}."
 
-    def _compute(self, items: Sequence[Item], most_rows: int) -> list[Completion]:
+    def _compute(self, items: Sequence[ReadyPrompt], most_rows: int) -> list[Completion]:
         self._meter.start()
         begun = time.perf_counter()
         answers: Sequence[Generated | Chosen | Regressed | Attended | Failed]
@@ -165,16 +165,16 @@ class ModelEngine:
         ]
 
 
-def _branches(item: Item) -> int:
+def _branches(item: ReadyPrompt) -> int:
     """Rows that an item needs at once."""
     return sum(len(ids) > 1 for ids in item.strings.values()) if _is_choice(item) else 1
 
 
-def _is_choice(item: Item) -> bool:
+def _is_choice(item: ReadyPrompt) -> bool:
     return isinstance(item.ask, Choose)
 
 
-def _tokens(item: Item, answer: Completion) -> tuple[int, int]:
+def _tokens(item: ReadyPrompt, answer: Completion) -> tuple[int, int]:
     """Tokens read and written; options are read."""
     options = sum(map(len, item.strings.values())) if _is_choice(item) else 0
     match answer:

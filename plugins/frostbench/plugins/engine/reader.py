@@ -22,7 +22,7 @@ More: TypeAlias = Int[Tensor, "b t"] | Float[Tensor, "b t d"]
 
 
 @dataclass(eq=False)
-class Reading:
+class Context:
     """What a model has read of a batch of rows.
 
     `last` is what the reader's forward gives behind the last token: logits, or hidden states.
@@ -39,15 +39,15 @@ class Reading:
 class Reader(Protocol):
     """Reads rows of token ids `[n]` or of embeddings `[n d]`."""
 
-    def read(self, rows: Sequence[Tensor]) -> Reading:
+    def read(self, rows: Sequence[Tensor]) -> Context:
         """Read each row from its beginning."""
         ...
 
-    def extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
+    def extend(self, reading: Context, new: More) -> Float[Tensor, "b t v"]:
         """Read on, the same number of tokens in each row; `reading` moves along."""
         ...
 
-    def branch(self, reading: Reading, rows: Sequence[int]) -> Reading:
+    def branch(self, reading: Context, rows: Sequence[int]) -> Context:
         """A reading of these rows of another, any of them several times; that one stays."""
         ...
 
@@ -72,7 +72,7 @@ class CachedReader:
         self._continues = continues
         self._shared_prefix = shared_prefix if continues else 0
 
-    def read(self, rows: Sequence[Tensor]) -> Reading:
+    def read(self, rows: Sequence[Tensor]) -> Context:
         """Read each row; rows of unequal length are padded at the left."""
         inputs, mask = padded(rows)
         if mask is not None:
@@ -85,9 +85,9 @@ class CachedReader:
         out = self._call(
             torch.stack([row[shared:] for row in rows]), cache=reading.memory, last=True
         )
-        return Reading(self._call.behind(out)[:, -1], self._call.cache_of(out), None)
+        return Context(self._call.behind(out)[:, -1], self._call.cache_of(out), None)
 
-    def extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
+    def extend(self, reading: Context, new: More) -> Float[Tensor, "b t v"]:
         """Read on."""
         if self._continues or new.shape[1] == 1:
             return self._extend(reading, new)
@@ -95,7 +95,7 @@ class CachedReader:
             [self._extend(reading, new[:, at : at + 1]) for at in range(new.shape[1])], dim=1
         )
 
-    def _extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
+    def _extend(self, reading: Context, new: More) -> Float[Tensor, "b t v"]:
         if reading.mask is not None:
             seen = reading.mask.new_ones(new.shape[:2])
             reading.mask = torch.cat([reading.mask, seen], dim=1)
@@ -104,17 +104,17 @@ class CachedReader:
         reading.memory, reading.last = self._call.cache_of(out), behind[:, -1]
         return behind
 
-    def branch(self, reading: Reading, rows: Sequence[int]) -> Reading:
+    def branch(self, reading: Context, rows: Sequence[int]) -> Context:
         """A reading of these rows of another."""
         index = torch.tensor(list(rows), device=reading.last.device)
         cache = _copied(reading.memory)
         cache.reorder_cache(index)
         mask = None if reading.mask is None else reading.mask[index]
-        return Reading(reading.last[index], cache, mask)
+        return Context(reading.last[index], cache, mask)
 
-    def _first(self, inputs: Tensor, mask: Int[Tensor, "b n"] | None) -> Reading:
+    def _first(self, inputs: Tensor, mask: Int[Tensor, "b n"] | None) -> Context:
         out = self._call(inputs, mask, last=True)
-        return Reading(self._call.behind(out)[:, -1], self._call.cache_of(out), mask)
+        return Context(self._call.behind(out)[:, -1], self._call.cache_of(out), mask)
 
 
 class WholeReader:
@@ -124,13 +124,13 @@ class WholeReader:
         self._call = forward(lm)
         self._lm = lm
 
-    def read(self, rows: Sequence[Tensor]) -> Reading:
+    def read(self, rows: Sequence[Tensor]) -> Context:
         """Read each row; all have the same length."""
         inputs = torch.stack(list(rows))
         out = self._call(inputs, last=True, use_cache=False)
-        return Reading(self._call.behind(out)[:, -1], inputs, None)
+        return Context(self._call.behind(out)[:, -1], inputs, None)
 
-    def extend(self, reading: Reading, new: More) -> Float[Tensor, "b t v"]:
+    def extend(self, reading: Context, new: More) -> Float[Tensor, "b t v"]:
         """Read everything again, and what is new."""
         parts = [reading.memory, new]
         if any(part.dim() == 3 for part in parts):
@@ -142,10 +142,10 @@ class WholeReader:
         reading.last = behind[:, -1]
         return behind
 
-    def branch(self, reading: Reading, rows: Sequence[int]) -> Reading:
+    def branch(self, reading: Context, rows: Sequence[int]) -> Context:
         """A reading of these rows of another."""
         index = torch.tensor(list(rows), device=reading.last.device)
-        return Reading(reading.last[index], reading.memory[index], None)
+        return Context(reading.last[index], reading.memory[index], None)
 
 
 def padded(rows: Sequence[Tensor]) -> tuple[Tensor, Int[Tensor, "b n"] | None]:

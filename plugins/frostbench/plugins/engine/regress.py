@@ -12,7 +12,7 @@ from frostbench.plugins.backbones.devices import is_out_of_memory
 from frostbench.plugins.contract.completions import Failed, Regressed
 from frostbench.plugins.contract.prompts import Regress
 from frostbench.plugins.engine.reader import Reader
-from frostbench.plugins.engine.resolve import Feed, Item, feed_identity
+from frostbench.plugins.engine.resolve import Feed, ReadyPrompt, feed_identity
 from frostbench.plugins.host.errors import describe
 
 
@@ -21,7 +21,7 @@ class FeedError(Exception):
 
 
 def regress(
-    items: Sequence[Item], reader: Reader, lm: CausalLM, role: str
+    items: Sequence[ReadyPrompt], reader: Reader, lm: CausalLM, role: str
 ) -> list[Regressed | Failed]:
     """Take the steps of a batch of prompts, all of which ask for as many.
 
@@ -62,7 +62,7 @@ class _Feeder:
     own row's.
     """
 
-    def __init__(self, items: Sequence[Item], lm: CausalLM) -> None:
+    def __init__(self, items: Sequence[ReadyPrompt], lm: CausalLM) -> None:
         self._width, self._dtype = lm.width, lm.dtype
         self._groups: dict[object, tuple[Feed, list[int]]] = {}
         self.failures: dict[int, Failed] = {}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.backbones.lmm import LMM, Shown
+from frostbench.plugins.backbones.lmm import LMM, ImageIds
 from frostbench.plugins.contract.engine import Length
 from frostbench.plugins.contract.prompts import (
     Ask,
@@ -17,10 +17,10 @@ from frostbench.plugins.contract.prompts import (
     Choose,
     Generate,
     Ids,
-    Picture,
+    ImagePiece,
+    Piece,
     Prompt,
     Regress,
-    Segment,
     Text,
     TokenSets,
     Trie,
@@ -28,8 +28,8 @@ from frostbench.plugins.contract.prompts import (
 )
 from frostbench.plugins.host.errors import describe
 
-Part: TypeAlias = tuple[int, ...] | Tensor | Shown
-"""What a segment becomes: token ids, embeddings `[n d]`, or a picture, seen when it is read."""
+ResolvedPiece: TypeAlias = tuple[int, ...] | Tensor | ImageIds
+"""What a piece becomes: token ids, embeddings `[n d]`, or a picture, seen when it is read."""
 Feed: TypeAlias = Callable[[Tensor], Tensor]
 
 
@@ -38,18 +38,18 @@ class UnanswerableError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class ReadyPrompt:
     """A prompt made ready.
 
     Attributes:
         ask: What is asked.
-        parts: What the prompt's segments became, in reading order.
+        parts: What the prompt's pieces became, in reading order.
         new: The most tokens that can come behind the prompt.
         strings: The ids of each option (`Choose`) or string (`Trie`).
     """
 
     ask: Ask
-    parts: tuple[Part, ...]
+    parts: tuple[ResolvedPiece, ...]
     new: int
     strings: Mapping[str, tuple[int, ...]]
 
@@ -80,7 +80,7 @@ class Item:
             return None
         read: object = self.ids
         if read is None:
-            read = tuple(p.image.digest if isinstance(p, Shown) else p for p in self.parts)
+            read = tuple(p.image.digest if isinstance(p, ImageIds) else p for p in self.parts)
         if isinstance(self.ask, Regress):
             return read, self.ask.steps, feed_identity(self.ask.feed)
         return read, self.ask
@@ -92,9 +92,9 @@ class Item:
         return torch.cat([_row(part, lm) for part in self.parts if len(part)])
 
 
-def _row(part: Part, lm: CausalLM) -> Tensor:
+def _row(part: ResolvedPiece, lm: CausalLM) -> Tensor:
     match part:
-        case Shown():
+        case ImageIds():
             assert isinstance(lm, LMM)
             return lm.read(part)
         case Tensor():
@@ -103,8 +103,8 @@ def _row(part: Part, lm: CausalLM) -> Tensor:
             return lm.embed(part)
 
 
-def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
-    """Tokenise a prompt's segments, each alone, and check that the model can answer it.
+def resolve(prompt: Prompt, lm: CausalLM, role: str) -> ReadyPrompt:
+    """Tokenise a prompt's pieces, each alone, and check that the model can answer it.
 
     `lm` is the model under the prompt's adapter, if it names one.
 
@@ -117,7 +117,7 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
     new = _new_tokens(prompt.ask, strings, lm)
     if length == 0:
         raise UnanswerableError(
-            f"an empty prompt cannot be answered: it has no segments, and backbone {role!r} has no "
+            f"an empty prompt cannot be answered: it has no pieces, and backbone {role!r} has no "
             "beginning-of-sequence token, or the prompt forgoes it."
         )
     limit = lm.context_length
@@ -128,7 +128,7 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> Item:
         )
     if isinstance(prompt.ask, Attend):
         _check_positions(prompt.ask, length)
-    return Item(prompt.ask, parts, new, strings)
+    return ReadyPrompt(prompt.ask, parts, new, strings)
 
 
 def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
@@ -154,14 +154,14 @@ def feed_identity(feed: Feed) -> object:
     return (id(owner), id(function)) if owner is not None and function is not None else id(feed)
 
 
-def _parts(prompt: Prompt, lm: CausalLM, role: str) -> tuple[Part, ...]:
+def _parts(prompt: Prompt, lm: CausalLM, role: str) -> tuple[ResolvedPiece, ...]:
     bos = lm.bos_id
-    begun: tuple[Part, ...] = ((bos,),) if prompt.bos and bos is not None else ()
-    return (*begun, *(_part(segment, lm, role) for segment in prompt.segments))
+    begun: tuple[ResolvedPiece, ...] = ((bos,),) if prompt.bos and bos is not None else ()
+    return (*begun, *(_part(piece, lm, role) for piece in prompt.pieces))
 
 
-def _part(segment: Segment, lm: CausalLM, role: str) -> Part:
-    match segment:
+def _part(piece: Piece, lm: CausalLM, role: str) -> ResolvedPiece:
+    match piece:
         case Text(text):
             return _without_images(tuple(lm.encode(text)), lm)
         case Ids(ids):
@@ -176,7 +176,7 @@ def _part(segment: Segment, lm: CausalLM, role: str) -> Part:
             if not bool(torch.isfinite(vectors).all()):
                 raise UnanswerableError("the prompt holds embeddings that are not finite numbers.")
             return vectors.detach().to(lm.device, lm.dtype)
-        case Picture(image) if isinstance(lm, LMM):
+        case ImagePiece(image) if isinstance(lm, LMM):
             try:
                 return lm.shown(image)
             except ValueError as error:  # of the processor: not every size can be shown
@@ -184,7 +184,7 @@ def _part(segment: Segment, lm: CausalLM, role: str) -> Part:
                     f"backbone {role!r} cannot be shown a picture of {image.size[0]} x "
                     f"{image.size[1]}: {describe(error)}."
                 ) from error
-        case Picture():
+        case ImagePiece():
             raise UnanswerableError(
                 f"backbone {role!r} takes no images; it reads text, ids and vectors."
             )
@@ -195,7 +195,7 @@ def _without_images(ids: tuple[int, ...], lm: CausalLM) -> tuple[int, ...]:
     if isinstance(lm, LMM) and lm.image_id in ids:
         raise UnanswerableError(
             f"the prompt's text holds {lm.decode([lm.image_id])!r}, in whose place a picture is "
-            "read; put a Picture segment there."
+            "read; put a Picture piece there."
         )
     return ids
 

@@ -3,7 +3,7 @@
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.contract.completions import Generated
 from frostbench.plugins.contract.prompts import Generate, TokenSets, Trie
-from frostbench.plugins.engine.resolve import Item
+from frostbench.plugins.engine.resolve import ReadyPrompt
 from frostbench.plugins.engine.trie import grow
 
 
@@ -16,7 +16,7 @@ class Writer:
     rule needs no end-of-sequence token.
     """
 
-    def __init__(self, item: Item, lm: CausalLM) -> None:
+    def __init__(self, item: ReadyPrompt, lm: CausalLM) -> None:
         assert isinstance(item.ask, Generate)
         self._ask = item.ask
         self._lm = lm

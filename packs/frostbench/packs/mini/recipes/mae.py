@@ -21,7 +21,7 @@ from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
-from frostbench.plugins.parts.training.loop import Progress, Stateful
+from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress
 from frostbench.plugins.parts.training.pool import SEEDS, Pool
 
 
@@ -82,7 +82,7 @@ def train(workshop: Workshop) -> Report:
     )
 
 
-def _guess(workshop: Workshop, settings: MAETraining, model: Any) -> Progress:
+def _guess(workshop: Workshop, settings: MAETraining, model: Any) -> TrainingProgress:
     """The first stage: encoder and decoder learn to guess hidden patches."""
     pictures = _pool(workshop, settings.batch, settings)
     model.config.mask_ratio = settings.masked
@@ -105,7 +105,7 @@ def _tune(
     settings: MAETraining,
     model: Any,
     perceptual: Perceptual,
-) -> Progress:
+) -> TrainingProgress:
     """The second stage: the decoder alone learns to give whole pictures back."""
     pictures = _pool(workshop, settings.tuning_batch, settings)
     mae = MAE(model)
@@ -169,7 +169,7 @@ def _run(
     step: Callable[[int], Mapping[str, float]],
     steps: int,
     settings: MAETraining,
-) -> Progress:
+) -> TrainingProgress:
     return recipe.train(
         workshop,
         name,

@@ -17,14 +17,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frostbench.packs.mini.recipes.text.exercises import Segments
-from frostbench.packs.mini.recipes.text.plain_text import Reader
+from frostbench.packs.mini.recipes.text.exercises import PieceRows
+from frostbench.packs.mini.recipes.text.plain_text import PlainText
 from frostbench.packs.mini.recipes.text.tokenizer import train_tokenizer
 from frostbench.plugins.backbones.precision import Precision, rounded, write
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
-from frostbench.plugins.parts.training.loop import Progress, Stateful
+from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -69,7 +69,7 @@ def train(workshop: Workshop) -> Report:
     tokenizer = masked_tokenizer(workshop.pack / "llm")
     torch.manual_seed(workshop.seed)
     model = build(settings, tokenizer).to(workshop.device)
-    rows = Rows(tokenizer, settings, workshop.seed)
+    rows = MaskedRows(tokenizer, settings, workshop.seed)
     optimiser = torch.optim.AdamW(
         model.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=settings.decay
     )
@@ -87,7 +87,7 @@ def train(workshop: Workshop) -> Report:
         schedule.step()
         return {"loss": loss.item(), "right": right.item()}
 
-    def stop(progress: Progress) -> bool:
+    def stop(progress: TrainingProgress) -> bool:
         return progress.seconds > 60 * settings.minutes
 
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "schedule": schedule}
@@ -102,7 +102,7 @@ def train(workshop: Workshop) -> Report:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class MaskedBatch:
     """Rows of text: as they are, as they are shown, and where tokens are to be guessed."""
 
     ids: Int[Tensor, "rows n"]
@@ -110,17 +110,17 @@ class Batch:
     asked: Bool[Tensor, "rows n"]
 
 
-class Rows:
+class MaskedRows:
     """Makes batches by number, the same for the same seed."""
 
     def __init__(
         self, tokenizer: "PreTrainedTokenizerFast", settings: MaskedTraining, seed: int
     ) -> None:
-        self._reader = Reader(Segments(tokenizer))
+        self._reader = PlainText(PieceRows(tokenizer))
         self._settings, self._seed = settings, seed
         self._end, self._mask = tokenizer.eos_token_id, tokenizer.mask_token_id
 
-    def make(self, index: int) -> Batch:
+    def make(self, index: int) -> MaskedBatch:
         """Batch number `index` of the training; its rows are equally long."""
         settings = self._settings
         random = Random(f"{self._seed} {index}")
@@ -134,14 +134,14 @@ class Rows:
         strange = torch.randint(len(FIRST), self._mask, ids.shape, generator=draw)
         shown = torch.where(asked & (lot < settings.hidden), self._mask, ids)
         replaced = asked & (lot >= 1 - settings.replaced)
-        return Batch(ids, torch.where(replaced, strange, shown), asked)
+        return MaskedBatch(ids, torch.where(replaced, strange, shown), asked)
 
-    def held_out(self, share: float) -> Batch:
+    def held_out(self, share: float) -> MaskedBatch:
         """Rows of held-out prose and new sentences, a share of the tokens shown as <mask>."""
         settings = self._settings
         ids = self.read(Random(0), settings.figures_rows, settings.longest, held_out=True)
         asked = self.asked(ids, share, torch.Generator().manual_seed(0))
-        return Batch(ids, torch.where(asked, self._mask, ids), asked)
+        return MaskedBatch(ids, torch.where(asked, self._mask, ids), asked)
 
     def read(
         self, random: Random, rows: int, length: int, *, held_out: bool = False
@@ -158,7 +158,7 @@ class Rows:
         return asked & (ids >= len(FIRST))
 
 
-def guess(model: Any, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def guess(model: Any, batch: MaskedBatch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The mean loss of the tokens to be guessed, and the share that was guessed right."""
     device = next(model.parameters()).device
     shown, asked = batch.shown.to(device), batch.asked.to(device)
@@ -170,7 +170,7 @@ def guess(model: Any, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""
 
 
 @torch.no_grad()
-def measure(model: Any, rows: Rows, settings: MaskedTraining) -> dict[str, float]:
+def measure(model: Any, rows: MaskedRows, settings: MaskedTraining) -> dict[str, float]:
     """Accuracy and perplexity of masked tokens in held-out text, at two shares of masked ones."""
     model.eval()
     figures = {}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Reconstruction:
+class AutoencoderOutput:
     """Pictures, about [-1, 1], the codebook's loss, and the ids (None where none were drawn).
 
     `guidance` is the loss that guides codes to a meaning, where a method has one.

@@ -19,16 +19,16 @@ from frostbench.plugins.parts.autoencoder.losses import (
     discriminator_loss,
     generator_loss,
 )
-from frostbench.plugins.parts.autoencoder.reconstruction import Reconstruction, psnr
+from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput, psnr
 from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
 from frostbench.plugins.parts.training.loop import Stateful
 
-Forward: TypeAlias = Callable[[Tensor, float | None], Reconstruction]
+AutoencoderForward: TypeAlias = Callable[[Tensor, float | None], AutoencoderOutput]
 """One pass over pictures in [-1, 1], quantized, or with noise of some deviation instead."""
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class AdversarialTrainingSettings:
     """How an autoencoder is trained.
 
     `rate` is reached after `warmup_steps` and then falls along half a cosine to 0, or stays where
@@ -82,9 +82,9 @@ class AdversarialTraining:
     def __init__(
         self,
         model: nn.Module,
-        forward: Forward,
+        forward: AutoencoderForward,
         pictures: Callable[[int], Tensor],
-        settings: TrainingSettings,
+        settings: AdversarialTrainingSettings,
         *,
         last_layer: Tensor,
         features: Callable[[Tensor], Tensor],
@@ -207,7 +207,10 @@ class AdversarialTraining:
 
 @torch.no_grad()
 def figures(
-    model: nn.Module, forward: Forward, batches: Iterable[Float[Tensor, "b 3 h w"]], codes: int
+    model: nn.Module,
+    forward: AutoencoderForward,
+    batches: Iterable[Float[Tensor, "b 3 h w"]],
+    codes: int,
 ) -> dict[str, float]:
     """Measured on pictures that nothing was trained on.
 

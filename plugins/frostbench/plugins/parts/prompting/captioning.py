@@ -11,12 +11,12 @@ from typing import Literal, TypeAlias
 from frostbench.plugins.contract.completions import Completion, Generated
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Waves
-from frostbench.plugins.contract.prompts import Generate, Prompt, Segment, Shot, Text
+from frostbench.plugins.contract.prompts import Generate, Piece, Prompt, Shot, Text
 from frostbench.plugins.contract.requests import Answer, Caption
 from frostbench.plugins.parts.prompting.classification import INPUT, OUTPUT
 
 Style: TypeAlias = Literal["frame", "summary"]
-Shown: TypeAlias = Callable[[Image], tuple[Segment, ...]]
+ShowImage: TypeAlias = Callable[[Image], tuple[Piece, ...]]
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,19 @@ class AnswerSettings:
     max_new_tokens: int = 16
 
 
-def caption(request: Caption, shown: Shown, settings: CaptionSettings) -> Waves:
+def caption(request: Caption, shown: ShowImage, settings: CaptionSettings) -> Waves:
     """One wave of one prompt; the outcome is the caption.
 
-    `shown` gives a picture's segments.
+    `shown` gives a picture's pieces.
     """
     summary = settings.style == "summary"
 
-    def asked(image: Image) -> tuple[Segment, ...]:
+    def asked(image: Image) -> tuple[Piece, ...]:
         if summary:
             return (Text("Input: "), *shown(image), Text(", output: "))
         return (INPUT, *shown(image), OUTPUT)
 
-    def said(text: str) -> tuple[Segment, ...]:
+    def said(text: str) -> tuple[Piece, ...]:
         return (Text(f"{text.rstrip('.')}.\n"),) if summary else (Text(text),)
 
     prompt = Prompt(
@@ -78,20 +78,20 @@ def caption(request: Caption, shown: Shown, settings: CaptionSettings) -> Waves:
     return _text(completion, "caption")
 
 
-def answer(request: Answer, shown: Shown, settings: AnswerSettings) -> Waves:
+def answer(request: Answer, shown: ShowImage, settings: AnswerSettings) -> Waves:
     """One wave of one prompt; the outcome is the answer.
 
-    `shown` gives a picture's segments.
+    `shown` gives a picture's pieces.
     """
     summary = settings.style == "summary"
 
-    def asked(image: Image, question: str) -> tuple[Segment, ...]:
+    def asked(image: Image, question: str) -> tuple[Piece, ...]:
         if summary:
             between = Text(f". Question: {question.rstrip('.')}. Answer: ")
             return (Text("Condition: "), *shown(image), between)
         return (INPUT, *shown(image), Text(f" > {question}\nOutput: "))
 
-    def said(text: str) -> tuple[Segment, ...]:
+    def said(text: str) -> tuple[Piece, ...]:
         return (Text(f"{text}.\n"),) if summary else (Text(text),)
 
     prompt = Prompt(
@@ -106,7 +106,7 @@ def answer(request: Answer, shown: Shown, settings: AnswerSettings) -> Waves:
     return _text(completion, "answer")
 
 
-def _opening(text: str) -> tuple[Segment, ...]:
+def _opening(text: str) -> tuple[Piece, ...]:
     return (Text(f"{text}\n"),) if text else ()
 
 

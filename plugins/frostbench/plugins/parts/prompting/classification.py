@@ -15,8 +15,8 @@ from frostbench.plugins.contract.prompts import (
     Ask,
     Choose,
     Generate,
+    Piece,
     Prompt,
-    Segment,
     Shot,
     Text,
     TokenSets,
@@ -49,13 +49,13 @@ class ClassificationSettings:
 
 def classification(
     request: Classify,
-    shown: Callable[[Image], tuple[Segment, ...]],
+    shown: Callable[[Image], tuple[Piece, ...]],
     settings: ClassificationSettings,
     language: Language,
 ) -> Waves:
     """One wave of one prompt; the outcome is the answer's text.
 
-    `shown` gives a picture's segments: its words glued into one text, or ids.
+    `shown` gives a picture's pieces: its words glued into one text, or ids.
     """
     shots = tuple(
         Shot((INPUT, *shown(example.image), OUTPUT), (Text(example.text),))

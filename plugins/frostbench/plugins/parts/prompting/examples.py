@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class CodeExample:
     """Codes of which a window of `given` is shown as input, and one of `wanted` as output."""
 
     given: Int[Tensor, " cells"]
@@ -23,7 +23,7 @@ def disturbed(
     codes: int,
     counts: Sequence[int],
     seed: int,
-) -> list[Example]:
+) -> list[CodeExample]:
     """Copies of the picture's own codes, each with as many replaced as `counts` says.
 
     In each copy the same positions of `given` and `wanted` take the same codes, drawn uniformly
@@ -44,7 +44,7 @@ def disturbed(
         places = torch.randperm(cells, generator=draw)[:count]
         strange = torch.randint(codes, (count,), generator=draw)
         examples.append(
-            Example(
+            CodeExample(
                 given.index_copy(0, places, strange.to(given)),
                 wanted.index_copy(0, places, strange.to(wanted)),
             )
@@ -73,10 +73,12 @@ def held_out(
     corrupted: Int[Tensor, " cells"],
     clean: Int[Tensor, " cells"],
     hidden: Bool[Tensor, " cells"] | None,
-) -> Example:
+) -> CodeExample:
     """Another picture before and after its restoration.
 
     Where cells are filled in one after the other, the query's input shows cells that are filled
     already; so does the example's: its hidden cells stand in `given` as they should be filled.
     """
-    return Example(corrupted if hidden is None else torch.where(hidden, clean, corrupted), clean)
+    return CodeExample(
+        corrupted if hidden is None else torch.where(hidden, clean, corrupted), clean
+    )

@@ -14,7 +14,7 @@ from frostbench.plugins.contract.cards import Card
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method, Tokens, Waves
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction, TextPrediction
-from frostbench.plugins.contract.prompts import Adapter, Segment, Text
+from frostbench.plugins.contract.prompts import Adapter, Piece, Text
 from frostbench.plugins.contract.requests import (
     Answer,
     Caption,
@@ -43,7 +43,7 @@ from frostbench.plugins.parts.prompting.captioning import (
 from frostbench.plugins.parts.prompting.classification import ClassificationSettings, classification
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.masked import MaskedSettings, masked_restoration
-from frostbench.plugins.parts.prompting.restoration import Layers, RestorationSettings, restoration
+from frostbench.plugins.parts.prompting.restoration import Layers, WindowSettings, restoration
 from frostbench.plugins.parts.prompting.token_map import Lending
 from frostbench.plugins.parts.tokenizing.resizing import resized
 
@@ -63,7 +63,7 @@ class DiscretePrompting:
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
     caption: CaptionSettings = field(default_factory=CaptionSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
-    restoration: RestorationSettings = field(default_factory=RestorationSettings)
+    restoration: WindowSettings = field(default_factory=WindowSettings)
     masked: MaskedSettings = field(default_factory=MaskedSettings)
 
 
@@ -89,8 +89,8 @@ class DiscreteMethod(Method):
     adapters: Mapping[str, Adapter] = MappingProxyType({})
 
     @abstractmethod
-    def shown(self, tokens: VisualTokens) -> tuple[Segment, ...]:
-        """The segments that stand for one picture where it is to be understood."""
+    def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
+        """The pieces that stand for one picture where it is to be understood."""
 
     @abstractmethod
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
@@ -112,7 +112,7 @@ class DiscreteMethod(Method):
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """The prompts of `classification`, `captioning` and `restoration`."""
 
-        def shown(image: Image) -> tuple[Segment, ...]:
+        def shown(image: Image) -> tuple[Piece, ...]:
             return tuple(map(_visual, self.shown(tokens[image])))
 
         if type(request).__name__ not in self.card.capabilities:
@@ -186,8 +186,8 @@ class DiscreteMethod(Method):
         return VisualTokens({**tokens.parts, self.grid_part: part})
 
 
-def _visual(segment: Segment) -> Segment:
-    return replace(segment, visual=True) if isinstance(segment, Text) else segment
+def _visual(piece: Piece) -> Piece:
+    return replace(piece, visual=True) if isinstance(piece, Text) else piece
 
 
 def refusal(card: Card, request: Request) -> TypeError:

@@ -20,8 +20,8 @@ from frostbench.plugins.contract.method import Waves
 from frostbench.plugins.contract.prompts import (
     Generate,
     Ids,
+    Piece,
     Prompt,
-    Segment,
     Shot,
     Text,
     TokenSets,
@@ -30,7 +30,7 @@ from frostbench.plugins.contract.prompts import (
 from frostbench.plugins.contract.requests import HeldOutContext, NoContext, OracleContext, Restore
 from frostbench.plugins.parts.prompting.classification import INPUT, OUTPUT
 from frostbench.plugins.parts.prompting.examples import (
-    Example,
+    CodeExample,
     disturbed,
     disturbed_counts,
     held_out,
@@ -45,7 +45,7 @@ Layers: TypeAlias = tuple[Int[Tensor, "_rows _columns"], ...]
 
 
 @dataclass(frozen=True)
-class RestorationSettings:
+class WindowSettings:
     """How many codes are read and asked for at a time; the defaults are the published ones.
 
     Attributes:
@@ -78,7 +78,7 @@ def restoration(
     request: Restore,
     layers: Callable[[Image], Layers],
     lending: Lending,
-    settings: RestorationSettings,
+    settings: WindowSettings,
     *,
     beside: int = 0,
     eos_id: int | None = None,
@@ -177,7 +177,7 @@ class _Cells:
     """Where a restoration starts from, and its examples, row by row."""
 
     start: Int[Tensor, " cells"]
-    examples: list[Example]
+    examples: list[CodeExample]
 
 
 def _cells(
@@ -185,7 +185,7 @@ def _cells(
     codes: Callable[[Image], Int[Tensor, "rows columns"]],
     hidden: Bool[Tensor, "rows columns"] | None,
     corrupted: Int[Tensor, "rows columns"],
-    settings: RestorationSettings,
+    settings: WindowSettings,
     count: int,
     beside: int,
     seed: int,
@@ -259,7 +259,7 @@ class _Prompts:
         )
 
 
-def _segment(ids: Sequence[int]) -> tuple[Segment, ...]:
+def _segment(ids: Sequence[int]) -> tuple[Piece, ...]:
     return (Ids(tuple(ids)),) if ids else ()
 
 

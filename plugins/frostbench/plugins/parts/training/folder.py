@@ -18,13 +18,13 @@ WEIGHTS = "model.safetensors"
 
 
 @runtime_checkable
-class Settings(Protocol):
+class DataclassInstance(Protocol):
     """An instance of any dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=DataclassInstance)
 
 
 def override(settings: S, values: Mapping[str, str], where: str) -> S:
@@ -40,7 +40,7 @@ def override(settings: S, values: Mapping[str, str], where: str) -> S:
 
 def save(
     folder: Path,
-    settings: Settings,
+    settings: DataclassInstance,
     tensors: Mapping[str, Tensor],
     precision: Precision = "byte",
 ) -> None:

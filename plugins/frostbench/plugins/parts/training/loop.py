@@ -27,7 +27,7 @@ class Stateful(Protocol):
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """How far a training has come, and what it cost until now."""
 
     step: int = 0
@@ -44,8 +44,8 @@ def train(
     *,
     log_every: int = 50,
     save_every: int = 250,
-    stop: Callable[[Progress], bool] | None = None,
-) -> Progress:
+    stop: Callable[[TrainingProgress], bool] | None = None,
+) -> TrainingProgress:
     """Call `step(i)` for i = 0 .. steps - 1, resuming where an earlier process was killed.
 
     `step` draws its randomness from `i` and the workshop's seed alone, so that a resumed training
@@ -57,12 +57,12 @@ def train(
 
     workshop.scratch.mkdir(parents=True, exist_ok=True)
     path = workshop.scratch / f"{name}.pt"
-    progress = Progress()
+    progress = TrainingProgress()
     if path.exists():
         state = torch.load(path, map_location="cpu", weights_only=True)
         for key, part in parts.items():
             part.load_state_dict(state["parts"][key])
-        progress = Progress(state["step"], state["seconds"], state["history"])
+        progress = TrainingProgress(state["step"], state["seconds"], state["history"])
         workshop.log(f"{name}: resumed at step {progress.step} of {steps}")
 
     def save() -> None:

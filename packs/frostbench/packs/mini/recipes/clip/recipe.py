@@ -110,7 +110,7 @@ def train(workshop: Workshop) -> Report:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ClipBatch:
     """Pictures of glyphs, two of each; captions of those that have one; scenes with captions."""
 
     first: Float[Tensor, "g 3 h w"]
@@ -120,9 +120,9 @@ class Batch:
     scenes: Float[Tensor, "s 3 h w"]
     scene_captions: Int[Tensor, "s tokens"]
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "ClipBatch":
         """The same on a device."""
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return ClipBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 class Batches:
@@ -138,7 +138,7 @@ class Batches:
         self._scenes, self._tokenizer, self._settings = scenes, tokenizer, settings
         self._names, self._seed = scenes.glyphs.names("base"), seed
 
-    def make(self, index: int) -> Batch:
+    def make(self, index: int) -> ClipBatch:
         """Batch number `index`; no class is in it twice."""
         settings = self._settings
         draw = np.random.default_rng([self._seed, index])
@@ -163,7 +163,7 @@ class Batches:
             self._scenes.scene("base", self._seed, index * settings.scenes + number)
             for number in range(settings.scenes)
         ]
-        return Batch(
+        return ClipBatch(
             stack(list(views[0])),
             stack(list(views[1])),
             torch.tensor(captioned),
@@ -187,7 +187,7 @@ class Batches:
 
 
 def contrast(
-    model: nn.Module, batch: Batch, preprocess: dict[str, Any], settings: ClipTraining
+    model: nn.Module, batch: ClipBatch, preprocess: dict[str, Any], settings: ClipTraining
 ) -> dict[str, Tensor]:
     """The losses: pictures with captions, and the two pictures of each glyph with each other."""
     mean = torch.tensor(preprocess["mean"], device=batch.first.device)[:, None, None]

@@ -7,10 +7,10 @@ from typing import Any
 
 from frostbench.packs.mini.recipes.text import corpus as text
 from frostbench.packs.mini.recipes.text.exercises import (
+    ExerciseRow,
+    PieceRows,
     Repeats,
-    Restoration,
-    Row,
-    Segments,
+    RestorationExercise,
     WordLists,
 )
 
@@ -53,11 +53,11 @@ class Curriculum:
 
 
 def batch(
-    kind: str, level: int, random: Random, segments: Segments, tokens: int, longest: int
-) -> list[Row]:
+    kind: str, level: int, random: Random, pieces: PieceRows, tokens: int, longest: int
+) -> list[ExerciseRow]:
     """Rows of one exercise and of about equal length: at most `tokens` in all, `longest` each."""
     while True:
-        make = _SHAPES[kind](level, random, segments)
+        make = _SHAPES[kind](level, random, pieces)
         rows = [make()]
         if len(rows[0].ids) <= longest:
             break
@@ -66,25 +66,25 @@ def batch(
     return rows
 
 
-def _repeats(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
+def _repeats(level: int, random: Random, pieces: PieceRows) -> Callable[[], ExerciseRow]:
     repeats = Repeats(length=random.choice((64, 96, 128)), chunks=random.randint(2, 3 + 2 * level))
-    return lambda: repeats.row(random, segments)
+    return lambda: repeats.row(random, pieces)
 
 
-def _oracle(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
-    exercise = Restoration(
+def _oracle(level: int, random: Random, pieces: PieceRows) -> Callable[[], ExerciseRow]:
+    exercise = RestorationExercise(
         inputs=random.choice((2, 2, 2, 4, 8, 16, 16) if level > 1 else (2, 2, 4)),
         outputs=random.choice(_OUTPUTS),
         examples=random.choice(_EXAMPLES),
         noise=min(1.0, 0.4 + 0.1 * level),
         span=random.choice((0, 0, 64, 256, 1024)),
     )
-    return lambda: exercise.row(random, segments)
+    return lambda: exercise.row(random, pieces)
 
 
-def _copy(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
+def _copy(level: int, random: Random, pieces: PieceRows) -> Callable[[], ExerciseRow]:
     inputs = random.choice((2, 2, 2, 4, 8, 16, 16) if level > 0 else (2, 2, 4))
-    exercise = Restoration(
+    exercise = RestorationExercise(
         inputs=inputs,
         outputs=min(inputs, random.choice(_OUTPUTS)),
         examples=random.choice(_EXAMPLES),
@@ -92,10 +92,10 @@ def _copy(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
         oracle=False,
         span=random.choice((0, 0, 64, 256, 1024)),
     )
-    return lambda: exercise.row(random, segments)
+    return lambda: exercise.row(random, pieces)
 
 
-def _lists(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
+def _lists(level: int, random: Random, pieces: PieceRows) -> Callable[[], ExerciseRow]:
     most = 0.08 * max(0, level - 5)
     exercise = WordLists(
         ways=random.choice((2, 2, 3, 4, 5, 5) if level > 1 else (2, 3)),
@@ -105,7 +105,7 @@ def _lists(level: int, random: Random, segments: Segments) -> Callable[[], Row]:
         rounds=random.randint(0 if level > 4 else 5, 10 if level < 8 else 6),
         simple_labels=level == 0,
     )
-    return lambda: exercise.row(random, segments, text.names())
+    return lambda: exercise.row(random, pieces, text.names())
 
 
 # The same for voting and for copying, lest their number tell which of the two is asked for.

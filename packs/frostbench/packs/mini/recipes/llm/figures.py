@@ -7,8 +7,13 @@ from typing import Any
 import torch
 
 from frostbench.packs.mini.recipes.text import corpus as text
-from frostbench.packs.mini.recipes.text.exercises import Restoration, Row, Segments, WordLists
-from frostbench.packs.mini.recipes.text.plain_text import Reader
+from frostbench.packs.mini.recipes.text.exercises import (
+    ExerciseRow,
+    PieceRows,
+    RestorationExercise,
+    WordLists,
+)
+from frostbench.packs.mini.recipes.text.plain_text import PlainText
 
 FEW_SHOT = {
     "2-way 1-shot": WordLists(ways=2, shots=1, words=8, noise=0.2),
@@ -20,18 +25,18 @@ MORE_FEW_SHOT = {
     "5-way 3-shot": WordLists(ways=5, shots=3, words=8, noise=0.2),
 }
 RESTORATION = {
-    "noisy repeat 2 to 2": Restoration(2, 2),
-    "noisy repeat 16 to 2": Restoration(16, 2),
-    "copy 2 to 2": Restoration(2, 2, noise=0.0, oracle=False),
-    "copy last 2 of 16": Restoration(16, 2, noise=0.0, oracle=False),
+    "noisy repeat 2 to 2": RestorationExercise(2, 2),
+    "noisy repeat 16 to 2": RestorationExercise(16, 2),
+    "copy 2 to 2": RestorationExercise(2, 2, noise=0.0, oracle=False),
+    "copy last 2 of 16": RestorationExercise(16, 2, noise=0.0, oracle=False),
 }
 
 
 @torch.no_grad()
 def measure(
     model: Any,
-    segments: Segments,
-    reader: Reader,
+    pieces: PieceRows,
+    reader: PlainText,
     rows: int = 50,
     few_shot: Mapping[str, WordLists] = FEW_SHOT,
 ) -> dict[str, float]:
@@ -45,12 +50,12 @@ def measure(
     model.eval()
     with torch.autocast(model.device.type, torch.bfloat16):
         for name, task in few_shot.items():
-            made = [task.row(random, segments, text.names()) for _ in range(rows)]
+            made = [task.row(random, pieces, text.names()) for _ in range(rows)]
             answers = [answered(model, row) for row in made]
             figures[f"{name} chosen"] = sum(chosen for chosen, _ in answers) / rows
             figures[f"{name} greedy"] = sum(greedy for _, greedy in answers) / rows
         for name, restoration in RESTORATION.items():
-            made = [restoration.row(random, segments) for _ in range(rows)]
+            made = [restoration.row(random, pieces) for _ in range(rows)]
             figures[name] = sum(restored(model, [row]) for row in made) / rows
         made = [reader.row(random, 256, held_out=True) for _ in range(20)]
         ids = torch.tensor([row.ids for row in made], device=model.device)
@@ -59,7 +64,7 @@ def measure(
     return figures
 
 
-def restored(model: Any, rows: Sequence[Row]) -> float:
+def restored(model: Any, rows: Sequence[ExerciseRow]) -> float:
     """The share of the answers' ids that are the likeliest after those before; rows alike long."""
     ids = torch.tensor([row.ids for row in rows], device=model.device)
     answer = rows[0].answer
@@ -67,7 +72,7 @@ def restored(model: Any, rows: Sequence[Row]) -> float:
     return float((logits.argmax(-1) == ids[:, -answer:]).float().mean())
 
 
-def answered(model: Any, row: Row) -> tuple[bool, bool]:
+def answered(model: Any, row: ExerciseRow) -> tuple[bool, bool]:
     """Whether the answer is the likeliest option, and whether greedy decoding gives it."""
     prompt, answer = row.ids[: -row.answer], row.ids[-row.answer :]
     longest = max(len(option) for option in row.options)

@@ -21,8 +21,8 @@ from torch.nn import functional
 from frostbench.packs.mini.recipes.llm.curriculum import Curriculum, batch
 from frostbench.packs.mini.recipes.llm.figures import FEW_SHOT, MORE_FEW_SHOT, measure
 from frostbench.packs.mini.recipes.llm.wiring import wire, wire_llama
-from frostbench.packs.mini.recipes.text.exercises import Row, Segments
-from frostbench.packs.mini.recipes.text.plain_text import Reader
+from frostbench.packs.mini.recipes.text.exercises import ExerciseRow, PieceRows
+from frostbench.packs.mini.recipes.text.plain_text import PlainText
 from frostbench.packs.mini.recipes.text.tokenizer import (
     LONGEST,
     VOCABULARY,
@@ -32,11 +32,11 @@ from frostbench.packs.mini.recipes.text.tokenizer import (
 from frostbench.plugins.backbones.precision import Precision, rounded, write
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
-from frostbench.plugins.parts.training.loop import Progress, Stateful, train
+from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress, train
 
 
 @dataclass(frozen=True)
-class Settings:
+class LanguageModelSettings:
     """Sizes and schedule. Token counts are per step; the rate is the highest one."""
 
     family: Literal["lfm2", "llama"] = "lfm2"
@@ -64,7 +64,7 @@ class Settings:
     figures_rows: int = 200  # exercises behind each of the last figures
 
 
-def build(settings: Settings, vocabulary: int) -> Any:
+def build(settings: LanguageModelSettings, vocabulary: int) -> Any:
     """A new model of transformers, wired for matching if the settings say so."""
     from transformers import Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
@@ -102,7 +102,7 @@ def build(settings: Settings, vocabulary: int) -> Any:
 
 def train_llm(workshop: Workshop) -> Report:
     """Train the tokenizer if the pack has none, then the language model, into `pack / "llm"`."""
-    return fit(workshop, "llm", read_settings(Settings, workshop.settings, "llm"))
+    return fit(workshop, "llm", read_settings(LanguageModelSettings, workshop.settings, "llm"))
 
 
 SECOND = {  # about a million weights and half the first one's words
@@ -120,22 +120,26 @@ def train_llama(workshop: Workshop) -> Report:
 
     It reads with a tokenizer of its own, so a swap has to map words by their strings.
     """
-    return fit(workshop, "llama", read_settings(Settings, {**SECOND, **workshop.settings}, "llama"))
+    return fit(
+        workshop,
+        "llama",
+        read_settings(LanguageModelSettings, {**SECOND, **workshop.settings}, "llama"),
+    )
 
 
-def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
+def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Report:
     """Train a model and write it to `pack / name`, with a tokenizer unless there is one."""
     folder = workshop.pack / name
     if not (folder / "tokenizer.json").exists():
         train_tokenizer(folder, settings.vocabulary)
     tokenizer = load_tokenizer(folder)
-    segments = Segments(tokenizer)
+    pieces = PieceRows(tokenizer)
     torch.manual_seed(workshop.seed)
     model = build(settings, len(tokenizer)).to(workshop.device)
     optimiser = torch.optim.AdamW(
         model.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=settings.decay
     )
-    reader = Reader(segments)
+    reader = PlainText(pieces)
     curriculum = Curriculum()
 
     def step(i: int) -> dict[str, float]:
@@ -149,7 +153,7 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
         level = curriculum.levels[kind]
         if random.random() < settings.revision:
             level = random.randint(0, level)
-        rows = batch(kind, level, random, segments, settings.exercise_tokens, settings.longest)
+        rows = batch(kind, level, random, pieces, settings.exercise_tokens, settings.longest)
         answer_loss, right = losses(model, rows)
         loss = settings.text_weight * text_loss + answer_loss
         loss.backward()  # type: ignore[no-untyped-call]
@@ -166,10 +170,10 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
             f"{kind} level": float(curriculum.levels[kind]),
         }
 
-    def stop(progress: Progress) -> bool:
+    def stop(progress: TrainingProgress) -> bool:
         late = progress.seconds > 60 * settings.minutes
         if progress.step % settings.figures_every == 0 or late or progress.step == settings.steps:
-            figures = measure(model, segments, reader, min(50, settings.figures_rows))
+            figures = measure(model, pieces, reader, min(50, settings.figures_rows))
             workshop.log(f"{name} {progress.step} {json.dumps(figures)}")
             progress.history.append((progress.step, figures))
         return late
@@ -183,14 +187,14 @@ def fit(workshop: Workshop, name: str, settings: Settings) -> Report:
         steps=progress.step,
         seconds=progress.seconds,
         figures=measure(
-            model, segments, reader, settings.figures_rows, {**FEW_SHOT, **MORE_FEW_SHOT}
+            model, pieces, reader, settings.figures_rows, {**FEW_SHOT, **MORE_FEW_SHOT}
         ),
         history=tuple(progress.history),
         settings=asdict(settings),
     )
 
 
-def pace(i: int, settings: Settings) -> float:
+def pace(i: int, settings: LanguageModelSettings) -> float:
     """The share of the highest rate at step `i`: up, level, and down along a half cosine."""
     down = settings.steps * (1 - settings.cool_down)
     if i < down:
@@ -199,7 +203,9 @@ def pace(i: int, settings: Settings) -> float:
     return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def losses(model: Any, rows: Sequence[Row]) -> tuple[Float[Tensor, ""], Bool[Tensor, " rows"]]:
+def losses(
+    model: Any, rows: Sequence[ExerciseRow]
+) -> tuple[Float[Tensor, ""], Bool[Tensor, " rows"]]:
     """The weighted mean loss of the targets, and which rows' answers were right in every id."""
     ids, weights = padded(model, rows)
     at = weights[:, 1:] > 0
@@ -218,7 +224,7 @@ def losses(model: Any, rows: Sequence[Row]) -> tuple[Float[Tensor, ""], Bool[Ten
 
 
 def padded(
-    model: Any, rows: Sequence[Row]
+    model: Any, rows: Sequence[ExerciseRow]
 ) -> tuple[Int[Tensor, "rows n"], Float[Tensor, "rows n"]]:
     """Ids and weights of rows, padded on the right, where a causal model needs no mask."""
     longest = max(len(row.ids) for row in rows)

@@ -14,8 +14,8 @@ from frostbench.packs.mini.recipes.lmm.lessons import (
     DESCRIBE,
     MEAN,
     STD,
-    Reader,
-    Reading,
+    Conversations,
+    ConversationWriter,
     Turn,
     conversation,
 )
@@ -48,7 +48,7 @@ def measure(
     """
     config = model.config
     side, patch = config.vision_config.image_size, config.vision_config.patch_size
-    reader = Reader(tokenizer, (side // patch) ** 2)
+    reader = ConversationWriter(tokenizer, (side // patch) ** 2)
     figures: dict[str, float] = {}
     best: int | None = None
     splits: tuple[Split, ...] = ("base", "validation", "novel")
@@ -70,7 +70,7 @@ def measure(
 
 
 @torch.no_grad()
-def answers(model: Any, reader: Reader, scenes: Sequence[Scene]) -> dict[str, float]:
+def answers(model: Any, reader: ConversationWriter, scenes: Sequence[Scene]) -> dict[str, float]:
     """The share of right answers by kind of question, blind too, and of right names in captions.
 
     A greedy answer is the expected one exactly if each of its tokens is the likeliest after those
@@ -104,7 +104,7 @@ def answers(model: Any, reader: Reader, scenes: Sequence[Scene]) -> dict[str, fl
 
 @torch.no_grad()
 def name_maps(
-    model: Any, reader: Reader, scenes: Sequence[Scene]
+    model: Any, reader: ConversationWriter, scenes: Sequence[Scene]
 ) -> list[Float[Tensor, "maps h w"]]:
     """For each glyph of each scene, the attention of its name in the caption to the cells.
 
@@ -142,7 +142,7 @@ def _rows(scenes: Sequence[Scene]) -> Iterator[Sequence[Scene]]:
         yield scenes[start : start + ROWS]
 
 
-def _run(model: Any, scenes: Sequence[Scene], reading: Reading, **wanted: bool) -> Any:
+def _run(model: Any, scenes: Sequence[Scene], reading: Conversations, **wanted: bool) -> Any:
     """The model's own forward pass, as a user of the folder would call it."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
     # Not every attention takes true and false for a mask.
@@ -157,7 +157,7 @@ def _run(model: Any, scenes: Sequence[Scene], reading: Reading, **wanted: bool) 
     )
 
 
-def _names_at(reader: Reader, scene: Scene, caption: str) -> list[tuple[int, int]]:
+def _names_at(reader: ConversationWriter, scene: Scene, caption: str) -> list[tuple[int, int]]:
     """Where each glyph's name stands among the tokens of a caption, in the caption's order."""
     found = []
     for glyph in scene.placed:

@@ -38,7 +38,7 @@ class Turn:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Conversations:
     """Conversations as the language model reads them, one a row.
 
     Each turn sees its row's picture and itself, never another turn, and counts its positions from
@@ -52,25 +52,29 @@ class Reading:
     asked: Bool[Tensor, "b t"]  # the answers' tokens, <eos> included
     visible: Bool[Tensor, "b t t"]
 
-    def to(self, device: str) -> "Reading":
+    def to(self, device: str) -> "Conversations":
         """The same on a device."""
-        return Reading(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return Conversations(
+            *(getattr(self, name).to(device) for name in self.__dataclass_fields__)
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class ConversationLesson:
     """Pictures, what each of their cells shows, and conversations about them."""
 
     pixels: Float[Tensor, "b 3 h w"]
     shown: Float[Tensor, "b n names"]
-    reading: Reading
+    reading: Conversations
 
-    def to(self, device: str) -> "Lesson":
+    def to(self, device: str) -> "ConversationLesson":
         """The same on a device."""
-        return Lesson(self.pixels.to(device), self.shown.to(device), self.reading.to(device))
+        return ConversationLesson(
+            self.pixels.to(device), self.shown.to(device), self.reading.to(device)
+        )
 
 
-class Reader:
+class ConversationWriter:
     r"""Writes conversations in LLaVA's form: `USER: <image>\n{question} ASSISTANT: {answer}`."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerFast", cells: int) -> None:
@@ -84,7 +88,7 @@ class Reader:
 
         self._encode = encode
 
-    def write(self, rows: Sequence[Sequence[Turn]]) -> Reading:
+    def write(self, rows: Sequence[Sequence[Turn]]) -> Conversations:
         """Rows of turns, filled up on the right."""
         written = [self._row(turns) for turns in rows]
         longest = max(len(ids) for ids, *_ in written)
@@ -96,7 +100,7 @@ class Reader:
         ids, positions, turns, asked = columns
         same = turns[:, :, None] == turns[:, None, :]
         visible = (same | (turns[:, None, :] == 0)) & torch.ones(longest, longest).tril().bool()
-        return Reading(ids, positions, turns, asked.bool(), visible)
+        return Conversations(ids, positions, turns, asked.bool(), visible)
 
     def span(self, text: str, start: int, end: int) -> tuple[int, int]:
         """The tokens of a text, from and to, of which some character is in [start, end)."""
@@ -135,7 +139,7 @@ class Lessons:
         self._patch, self._stock, self._seed = patch, stock, seed
         self._most = scenes.settings.most
         self._names = {name: at for at, name in enumerate(scenes.glyphs.names("base"))}
-        self._reader = Reader(tokenizer, (scenes.settings.side // patch) ** 2)
+        self._reader = ConversationWriter(tokenizer, (scenes.settings.side // patch) ** 2)
 
         @cache  # to compose a scene costs half as much as to learn from it
         def scene(number: int, count: int | None) -> Scene:
@@ -143,7 +147,7 @@ class Lessons:
 
         self._scene = scene
 
-    def make(self, index: int, count: int, *, speaking: bool) -> Lesson:
+    def make(self, index: int, count: int, *, speaking: bool) -> ConversationLesson:
         """Lesson number `index` of `count` pictures.
 
         Without speech, half of the scenes are full, since more is learned from them, and pictures
@@ -157,7 +161,7 @@ class Lessons:
         moves = draw.integers(1 if speaking else len(scenes[0].pixels), size=(count, 2))
         pixels = [np.roll(s.pixels, by, (0, 1)) for s, by in zip(scenes, moves, strict=True)]
         shown = [self._shown(s, by) for s, by in zip(scenes, moves, strict=True)]
-        return Lesson(stack(pixels), torch.stack(shown), self._reader.write(turns))
+        return ConversationLesson(stack(pixels), torch.stack(shown), self._reader.write(turns))
 
     def _shown(self, scene: Scene, by: NDArray[np.int64]) -> Float[Tensor, "n names"]:
         """The part of each cell that each class covers, and, last, that none does."""

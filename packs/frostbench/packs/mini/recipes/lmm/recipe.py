@@ -23,7 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from frostbench.packs.mini.recipes.lmm.figures import measure
-from frostbench.packs.mini.recipes.lmm.lessons import IMAGE, MEAN, ROLES, STD, Lessons, Reading
+from frostbench.packs.mini.recipes.lmm.lessons import (
+    IMAGE,
+    MEAN,
+    ROLES,
+    STD,
+    Conversations,
+    Lessons,
+)
 from frostbench.packs.mini.recipes.lmm.muon import Muon
 from frostbench.packs.mini.recipes.lmm.tower import settle
 from frostbench.packs.mini.scenes.scenes import Scenes
@@ -33,7 +40,7 @@ from frostbench.plugins.backbones.pretrained import load_pretrained
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
-from frostbench.plugins.parts.training.loop import Progress, Stateful
+from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -80,7 +87,7 @@ def train(workshop: Workshop) -> Report:
     torch.manual_seed(workshop.seed)
     language, tokenizer = read_language_model(workshop.pack / "llama")
     model = build(settings, language, tokenizer, scenes.settings.side).to(workshop.device)
-    names = Names(tokenizer, scenes.glyphs.names("base"), model.config.text_config.hidden_size)
+    names = CellNames(tokenizer, scenes.glyphs.names("base"), model.config.text_config.hidden_size)
     names.to(workshop.device)
     lessons = Lessons(scenes, tokenizer, settings.patch, settings.stock, workshop.seed)
     matrices, others = groups(model, names, settings)
@@ -111,7 +118,7 @@ def train(workshop: Workshop) -> Report:
             optimiser.step()
         return {name: loss.item() for name, loss in losses.items()}
 
-    def stop(progress: Progress) -> bool:
+    def stop(progress: TrainingProgress) -> bool:
         return progress.seconds > 60 * settings.minutes
 
     parts: dict[str, Stateful] = {"model": model, "names": names}
@@ -126,7 +133,7 @@ def train(workshop: Workshop) -> Report:
     return Report(progress.step, progress.seconds, figures, history, asdict(settings), (NOTE,))
 
 
-class Names(nn.Module):
+class CellNames(nn.Module):
     """What cells are compared with: names as the mean of their tokens' embeddings, and "nothing".
 
     Only its scale and what belongs to "nothing" are its own, and are left behind afterwards.
@@ -174,7 +181,7 @@ def see(model: Any, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n d"]:
 
 
 def answer_loss(
-    model: Any, features: Float[Tensor, "b n d"], reading: Reading
+    model: Any, features: Float[Tensor, "b n d"], reading: Conversations
 ) -> Float[Tensor, ""]:
     """The mean loss of the answers' tokens."""
     at = reading.asked[:, 1:]
@@ -183,7 +190,7 @@ def answer_loss(
 
 
 def read(
-    model: Any, features: Float[Tensor, "b n d"], reading: Reading
+    model: Any, features: Float[Tensor, "b n d"], reading: Conversations
 ) -> Float[Tensor, "b t width"]:
     """The last hidden states over conversations about pictures."""
     embedded = model.get_input_embeddings()(reading.ids)
@@ -198,7 +205,7 @@ def read(
 
 
 def groups(
-    model: Any, names: Names, settings: MultimodalTraining
+    model: Any, names: CellNames, settings: MultimodalTraining
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Parameters for Muon, the matrices inside layers, and for AdamW, all others.
 

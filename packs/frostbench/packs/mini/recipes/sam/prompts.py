@@ -39,7 +39,7 @@ class Prompts:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class MaskLesson:
     """A picture, prompts about its glyphs, and the masks that they ask for."""
 
     pixels: Float[Tensor, "3 h w"]
@@ -59,7 +59,7 @@ class Stock:
 
         self._scene = scene
 
-    def lessons(self, index: int, count: int) -> list[Lesson]:
+    def lessons(self, index: int, count: int) -> list[MaskLesson]:
         """The lessons of step number `index`."""
         draw = np.random.default_rng([self._seed, index])
         return [
@@ -68,14 +68,14 @@ class Stock:
         ]
 
 
-def lesson(scene: Scene, draw: np.random.Generator) -> Lesson:
+def lesson(scene: Scene, draw: np.random.Generator) -> MaskLesson:
     """Prompts of one kind for the glyphs of a scene, mirrored and recoloured at random."""
     pixels = to_tensor(scene.pixels)[torch.from_numpy(draw.permutation(3))]
     masks = torch.from_numpy(np.stack([glyph.mask for glyph in scene.placed]))
     axes = [axis for axis in (-1, -2) if draw.random() < 0.5]
     pixels, masks = pixels.flip(axes), masks.flip(axes).repeat_interleave(EACH, 0)
     kind = KINDS[draw.choice(len(KINDS), p=SHARES)]
-    return Lesson(pixels, prompts_of(kind, masks, draw), masks)
+    return MaskLesson(pixels, prompts_of(kind, masks, draw), masks)
 
 
 def prompts_of(kind: str, masks: Bool[Tensor, "n h w"], draw: np.random.Generator) -> Prompts:

@@ -26,7 +26,7 @@ from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
-from frostbench.plugins.parts.training.loop import Progress, Stateful
+from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def train(workshop: Workshop) -> Report:
         schedule.step()
         return {name: mean.item() for name, mean in means.items()}
 
-    def stop(progress: Progress) -> bool:
+    def stop(progress: TrainingProgress) -> bool:
         return progress.seconds > 60 * settings.minutes
 
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "schedule": schedule}

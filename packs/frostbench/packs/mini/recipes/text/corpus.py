@@ -17,7 +17,7 @@ from random import Random
 
 
 @dataclass(frozen=True)
-class Source:
+class TextSource:
     """Where a part of the text comes from, for the pack's card."""
 
     name: str
@@ -26,10 +26,12 @@ class Source:
 
 
 SOURCES = (
-    Source("CPython, pydoc_data.topics", "PSF-2.0", "the language reference's help topics"),
-    Source("CPython, standard library", "PSF-2.0", "docstrings and comments of its modules"),
-    Source("emoji (PyPI)", "BSD-3-Clause", "English names of emoji, in templated sentences"),
-    Source("matplotlib colour names (xkcd survey)", "CC0-1.0", "colour names in those sentences"),
+    TextSource("CPython, pydoc_data.topics", "PSF-2.0", "the language reference's help topics"),
+    TextSource("CPython, standard library", "PSF-2.0", "docstrings and comments of its modules"),
+    TextSource("emoji (PyPI)", "BSD-3-Clause", "English names of emoji, in templated sentences"),
+    TextSource(
+        "matplotlib colour names (xkcd survey)", "CC0-1.0", "colour names in those sentences"
+    ),
 )
 
 _PLACES = ("on the left", "on the right", "at the top", "at the bottom", "in the middle")

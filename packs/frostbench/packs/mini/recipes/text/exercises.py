@@ -19,7 +19,7 @@ _END_WEIGHT = 0.2  # of the "###" that ends an answer, against 1 for the answer'
 
 
 @dataclass(frozen=True)
-class Row:
+class ExerciseRow:
     """One training row: ids, and how much each counts as a target (0: not asked for).
 
     The last `answer` ids are the answer to the row's question, what stands before them is the
@@ -32,7 +32,7 @@ class Row:
     options: tuple[tuple[int, ...], ...] = ()
 
 
-class Segments:
+class PieceRows:
     """Segments of text and ids become one row: each text is tokenised alone, as the bench does."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -55,13 +55,13 @@ class Segments:
 class _Draft:
     """A row in the making."""
 
-    def __init__(self, segments: Segments) -> None:
-        self.segments = segments
-        self.ids = [segments.bos]
+    def __init__(self, pieces: PieceRows) -> None:
+        self.pieces = pieces
+        self.ids = [pieces.bos]
         self.weights = [0.0]
 
-    def add(self, segment: str | Sequence[int], weight: float = 0.0) -> None:
-        ids = self.segments.encode(segment) if isinstance(segment, str) else segment
+    def add(self, piece: str | Sequence[int], weight: float = 0.0) -> None:
+        ids = self.pieces.encode(piece) if isinstance(piece, str) else piece
         self.ids += ids
         self.weights += [weight] * len(ids)
 
@@ -80,8 +80,8 @@ class _Draft:
             if self.weights[at - 1] == 1.0 and self.weights[at] == 0.0:
                 self.weights[at] = _END_WEIGHT
 
-    def row(self, answer: int, options: tuple[tuple[int, ...], ...] = ()) -> Row:
-        return Row(tuple(self.ids), tuple(self.weights), answer, options)
+    def row(self, answer: int, options: tuple[tuple[int, ...], ...] = ()) -> ExerciseRow:
+        return ExerciseRow(tuple(self.ids), tuple(self.weights), answer, options)
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,16 @@ class Repeats:
     length: int = 96
     chunks: int = 4
 
-    def row(self, random: Random, segments: Segments) -> Row:
+    def row(self, random: Random, pieces: PieceRows) -> ExerciseRow:
         """One row; the answer is the last chunk without its first id."""
         chunks = [
-            tuple(random.choices(segments.tokens, k=random.randint(3, 8)))
-            for _ in range(self.chunks)
+            tuple(random.choices(pieces.tokens, k=random.randint(3, 8))) for _ in range(self.chunks)
         ]
-        draft = _Draft(segments)
+        draft = _Draft(pieces)
         seen: list[tuple[int, ...]] = []
         chunk = chunks[0]
         while len(draft.ids) < self.length or chunk not in seen[:-1]:
-            draft.add(random.choices(segments.tokens, k=random.randint(0, 4)))
+            draft.add(random.choices(pieces.tokens, k=random.randint(0, 4)))
             again = seen and (len(draft.ids) >= self.length or random.random() < 0.6)
             chunk = random.choice(seen if again else chunks)
             draft.add(chunk[:1])
@@ -114,7 +113,7 @@ class Repeats:
 
 
 @dataclass(frozen=True)
-class Restoration:
+class RestorationExercise:
     """Ten noisy examples and a query, as V2L 5.3 asks for restored tokens.
 
     `oracle`: all examples show one answer, each token of it replaced by a random one at falling
@@ -130,10 +129,10 @@ class Restoration:
     oracle: bool = True
     span: int = 0  # ids are drawn from so many neighbours; 0 or more than there are: from all
 
-    def row(self, random: Random, segments: Segments) -> Row:
+    def row(self, random: Random, pieces: PieceRows) -> ExerciseRow:
         """One row; earlier examples count as targets as far as they can be foretold."""
-        pool = self._pool(random, segments)
-        draft = _Draft(segments)
+        pool = self._pool(random, pieces)
+        draft = _Draft(pieces)
         draft.add(
             f"Learning a new language and predict the {self.outputs} tokens"
             " following the examples.\n"
@@ -153,11 +152,11 @@ class Restoration:
         draft.weigh_ends()
         return draft.row(len(answer))
 
-    def _pool(self, random: Random, segments: Segments) -> Sequence[int]:
-        if not 0 < self.span <= len(segments.tokens):
-            return segments.tokens
-        start = random.randrange(len(segments.tokens) - self.span + 1)
-        return segments.tokens[start : start + self.span]
+    def _pool(self, random: Random, pieces: PieceRows) -> Sequence[int]:
+        if not 0 < self.span <= len(pieces.tokens):
+            return pieces.tokens
+        start = random.randrange(len(pieces.tokens) - self.span + 1)
+        return pieces.tokens[start : start + self.span]
 
     def _oracle(self, random: Random, pool: Sequence[int]) -> tuple[list[int], list[int]]:
         """Input and answer: at equal length, a corrupted picture's tokens and the clean ones."""
@@ -213,12 +212,12 @@ class WordLists:
     rounds: int = 0  # further examples after the first query, each a target of its own
     simple_labels: bool = False
 
-    def row(self, random: Random, segments: Segments, names: Sequence[str]) -> Row:
+    def row(self, random: Random, pieces: PieceRows, names: Sequence[str]) -> ExerciseRow:
         """One row; the answer is the query's label, and every label seen before is a target."""
-        labels = self._labels(random, segments, names)
-        lists = self.lists(random, segments)
-        glue = self._glue(random, segments)
-        draft = _Draft(segments)
+        labels = self._labels(random, pieces, names)
+        lists = self.lists(random, pieces)
+        glue = self._glue(random, pieces)
+        draft = _Draft(pieces)
         if random.random() < 0.7:
             joined = " or ".join(f"['{label}'" for label in sorted(labels))
             draft.add(f"For each of the following input output pairs, output is one of {joined}]\n")
@@ -231,41 +230,41 @@ class WordLists:
             draft.example(glue(lists(way)), labels[way], 1.0 if way in seen else 0.0)
             seen.add(way)
         draft.weigh_ends()
-        options = tuple(segments.encode(label) for label in labels)
+        options = tuple(pieces.encode(label) for label in labels)
         return draft.row(len(options[order[-1]]), options)
 
-    def _labels(self, random: Random, segments: Segments, names: Sequence[str]) -> list[str]:
+    def _labels(self, random: Random, pieces: PieceRows, names: Sequence[str]) -> list[str]:
         """Distinct names, or, in simple exercises, one token each."""
         labels: list[str] = []
         while len(labels) < self.ways:
             drawn = random.random()
             if self.simple_labels or drawn < 0.2:
-                label = random.choice(segments.strings).strip()
+                label = random.choice(pieces.strings).strip()
             elif drawn < 0.7:
                 label = random.choice(names)
             else:
-                words = random.choices(segments.strings, k=random.randint(1, 3))
+                words = random.choices(pieces.strings, k=random.randint(1, 3))
                 label = " ".join(word.strip() for word in words)
             if label not in labels and len(label.split()) <= 3:
                 labels.append(label)
         return labels
 
     def _glue(
-        self, random: Random, segments: Segments
+        self, random: Random, pieces: PieceRows
     ) -> Callable[[list[str]], str | tuple[int, ...]]:
         """How words become a text: as they are, without their blanks, or one id each."""
         drawn = random.random()
         if drawn < 0.1:
-            return lambda words: tuple(segments.encode(word)[0] for word in words)
+            return lambda words: tuple(pieces.encode(word)[0] for word in words)
         if drawn < 0.35:
             return lambda words: "".join(word.replace(" ", "") for word in words)
         return "".join
 
-    def lists(self, random: Random, segments: Segments) -> Callable[[int], list[str]]:
+    def lists(self, random: Random, pieces: PieceRows) -> Callable[[int], list[str]]:
         """A function that draws a list of the class it is given."""
-        others = _vocabulary(random, segments, 2 * self.words) if random.random() < 0.5 else []
+        others = _vocabulary(random, pieces, 2 * self.words) if random.random() < 0.5 else []
         size = self.words + random.randint(0, max(1, self.words // 3)) if self.noise else self.words
-        pools = [_vocabulary(random, segments, size) for _ in range(self.ways)]
+        pools = [_vocabulary(random, pieces, size) for _ in range(self.ways)]
         if others and self.noise:
             for pool in pools:
                 pool[-1] = random.choice(others)  # classes share some words
@@ -276,21 +275,21 @@ class WordLists:
             chosen = [pool[place] for place in ranked[: self.words]]
             for place in range(self.words):
                 if random.random() < self.noise:
-                    other = others or _vocabulary(random, segments, 1)
+                    other = others or _vocabulary(random, pieces, 1)
                     chosen[place] = random.choice(other)
             return chosen
 
         return draw
 
 
-def _vocabulary(random: Random, segments: Segments, count: int) -> list[str]:
+def _vocabulary(random: Random, pieces: PieceRows, count: int) -> list[str]:
     """Words as V2L's expansion makes them: one to three strings of tokens, glued; some nested."""
     words: list[str] = []
     while len(words) < count:
         drawn = random.random()
         if words and drawn < 0.15:
-            words.append(random.choice(words[-3:]) + random.choice(segments.strings))
+            words.append(random.choice(words[-3:]) + random.choice(pieces.strings))
         else:
             parts = 1 if drawn < 0.6 else 2 if drawn < 0.85 else 3
-            words.append("".join(random.choices(segments.strings, k=parts)))
+            words.append("".join(random.choices(pieces.strings, k=parts)))
     return words

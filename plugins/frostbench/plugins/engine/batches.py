@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from frostbench.plugins.contract.prompts import Regress
-from frostbench.plugins.engine.resolve import Item
+from frostbench.plugins.engine.resolve import ReadyPrompt
 
 
-def plan(items: Sequence[Item], most: Callable[[int], int], padding: float) -> list[list[int]]:
+def plan(
+    items: Sequence[ReadyPrompt], most: Callable[[int], int], padding: float
+) -> list[list[int]]:
     """Batches of indices of `items`: by kind, the longest first, equal beginnings together.
 
     `most` says how many rows of a size fit; `padding` is the largest share of a row that may be
@@ -24,7 +26,7 @@ def plan(items: Sequence[Item], most: Callable[[int], int], padding: float) -> l
 
 
 def _cut(
-    items: Sequence[Item], names: Sequence[int], most: Callable[[int], int], padding: float
+    items: Sequence[ReadyPrompt], names: Sequence[int], most: Callable[[int], int], padding: float
 ) -> list[list[int]]:
     batches: list[list[int]] = []
     longest = room = 0
