@@ -164,7 +164,7 @@ def main() -> None:
     lm = CausalLM(model_of(options), NoTokenizer(), "random")
     draw = torch.Generator().manual_seed(2)
     row = torch.randn(options.tokens, lm.width, generator=draw).to(lm.device, lm.dtype)
-    first = 5  # tokens of the prompt before the picture
+    first = 5  # tokens of the prompt before the image
     if first + options.patches + options.words > options.tokens:
         parser.error(f"{options.tokens} tokens do not hold {first} + patches + words.")
     keys = tuple(range(first, first + options.patches))

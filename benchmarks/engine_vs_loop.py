@@ -2,7 +2,7 @@
 
     python benchmarks/engine_vs_loop.py [--pack packs/mini] [--images 8] [--threads 2] [--random]
 
-The prompts are those of V2L's restorations (32 an 8x8 picture: instruction, 10 examples, query, 2
+The prompts are those of V2L's restorations (32 an 8x8 image: instruction, 10 examples, query, 2
 new tokens) over codes drawn at random, so that no two examples are alike. The loop is what one
 writes with transformers alone: one prompt at a time, a fresh prefill, cached decoding of the second
 token. Both have the same weights and must give the same answers. They take turns, since other
@@ -30,11 +30,11 @@ from frostbench.plugins.host.packs import embedded_pack
 from frostbench.plugins.parts.prompting.restoration import WindowSettings, restoration
 from frostbench.plugins.parts.prompting.token_map import lend
 
-SIDE = 8  # codes along a picture's side
+SIDE = 8  # codes along an image's side
 
 
 def prompts_of(images: int, vocabulary: int) -> list[Prompt]:
-    """The deblurring prompts of pictures whose codes are drawn at random."""
+    """The deblurring prompts of images whose codes are drawn at random."""
     lending = lend(vocabulary - 259, vocabulary, "offset", 259)
     prompts: list[Prompt] = []
     for seed in range(images):

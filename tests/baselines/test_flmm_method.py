@@ -69,7 +69,7 @@ def test_visual_tokens_are_the_frozen_sams_embeddings(method):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (9, 30)])
-def test_phrases_get_masks_of_the_pictures_size_together_as_alone(method, engine, size):
+def test_phrases_get_masks_of_the_images_size_together_as_alone(method, engine, size):
     image = picture(2, *size)
     both = answered(method, engine, Ground("both", image, "a dog and a cat", ((0, 5), (10, 15))))
     one = answered(method, engine, Ground("one", image, "a dog and a cat", ((10, 15),)))
@@ -78,7 +78,7 @@ def test_phrases_get_masks_of_the_pictures_size_together_as_alone(method, engine
         assert torch.equal(both.masks[1:], one.masks)
 
 
-def test_a_picture_of_one_pixel_gets_a_mask_or_a_sentence(method, engine):
+def test_a_image_of_one_pixel_gets_a_mask_or_a_sentence(method, engine):
     image = picture(2, 1, 1)
     assert answered(method, engine, Refine("r", image, ((0.0, 0.0, 1.0, 1.0),))).masks.numel() == 1
     outcome = outcome_of(method, engine, Segment("s", image, ("a dog",)))
@@ -143,7 +143,7 @@ def test_a_conversation_that_names_nothing_has_no_masks(method):
     assert stopped.value.value.masks.shape == (0, 16, 16)
 
 
-def test_a_chain_of_thought_names_looks_and_answers_from_picture_and_region(method, engine):
+def test_a_chain_of_thought_names_looks_and_answers_from_image_and_region(method, engine):
     image, lmm = picture(6, 24, 32), toys.backbones().get("lmm")
     request = Reason("r", image, "Which colour?", NamedThought())
     waves = method.prompt(request, tokens_of(method, image))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from frostbench.baselines.flmm.attention import laid_out, merged, of_picture
+from frostbench.baselines.flmm.attention import laid_out, merged, of_image
 from frostbench.baselines.flmm.checkpoint import PLACES, fill, load_published
 from frostbench.baselines.flmm.heads import Heads, HeadSettings
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
@@ -127,7 +127,7 @@ def test_padding_is_cut_off_as_the_published_code_does(height, width):
     logits = torch.rand(1, cells, cells)
     top, left = (int(n * cells / side) for n in before)
     tall, wide = (max(1, int(n * cells / side + 0.5)) for n in inner)
-    part = of_picture(logits, [View(0, 24, 24, 24, box)], (height, width))
+    part = of_image(logits, [View(0, 24, 24, 24, box)], (height, width))
     assert part.shape == (1, tall, wide)
     seen = logits[:, top : top + tall, left : left + wide]
     assert torch.equal(part[:, : seen.shape[1], : seen.shape[2]], seen)
@@ -135,11 +135,11 @@ def test_padding_is_cut_off_as_the_published_code_does(height, width):
 
 def test_edges_that_a_view_leaves_out_are_outside_of_every_mask():
     logits = torch.tensor([[[3.0, -4.0], [2.0, 1.0]]])
-    part = of_picture(logits, [view(2, 2, (2, 0, 6, 4))], (4, 8))
+    part = of_image(logits, [view(2, 2, (2, 0, 6, 4))], (4, 8))
     assert part.tolist() == [[[-4, 3, -4, -4], [-4, 2, 1, -4]]]
-    assert of_picture(logits + 9, [view(2, 2, (2, 0, 6, 4))], (4, 8))[0, 0, 0] == -1
+    assert of_image(logits + 9, [view(2, 2, (2, 0, 6, 4))], (4, 8))[0, 0, 0] == -1
     both = [view(1, 1), view(2, 2, (2, 0, 6, 4))]
-    assert torch.equal(of_picture(logits, both, (4, 8)), logits)
+    assert torch.equal(of_image(logits, both, (4, 8)), logits)
 
 
 def test_untrained_layer_weights_take_the_plain_mean_of_layers():
@@ -211,7 +211,7 @@ def test_the_refiner_teaches_the_mask_head_and_leaves_the_frozen_sam_alone():
     assert all(p.grad is None and not p.requires_grad for p in sam.model.parameters())
 
 
-def test_an_empty_mask_prompts_with_the_whole_picture():
+def test_an_empty_mask_prompts_with_the_whole_image():
     refiner = Refiner(toys.sam().model)
     with torch.no_grad():
         nothing, everything = (

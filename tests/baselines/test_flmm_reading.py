@@ -19,7 +19,7 @@ from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.prompts import Ids, ImagePiece, Text
 from frostbench.plugins.kit import toys
 
-IMAGE = Image(torch.rand(3, 20, 32, generator=torch.Generator().manual_seed(0)), "a picture")
+IMAGE = Image(torch.rand(3, 20, 32, generator=torch.Generator().manual_seed(0)), "an image")
 WORDS = ChatWording(blanks="word", lead=" ")
 
 
@@ -75,7 +75,7 @@ def test_a_narrative_is_read_whole_and_every_phrase_as_it_stands(data):
         assert said.strip() == text[start:end].strip()
 
 
-def test_queries_are_the_phrases_own_tokens_and_keys_the_pictures(lmm):
+def test_queries_are_the_phrases_own_tokens_and_keys_the_images(lmm):
     reading = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16), (0, 16)))
     looked = looking(reading, lmm)
     ids = [lmm.bos_id]
@@ -153,7 +153,7 @@ def test_phrases_stand_in_order_and_apart_and_begin_and_end_with_words(text):
         ends.append(end)
 
 
-def test_a_region_is_the_masks_box_at_least_so_large_and_within_the_picture():
+def test_a_region_is_the_masks_box_at_least_so_large_and_within_the_image():
     mask = torch.zeros(40, 60, dtype=torch.bool)
     mask[10:31, 20:41] = True
     assert region_of(mask, RegionSettings()) == (20, 10, 40, 30)

@@ -90,7 +90,7 @@ def test_heads_learn_from_what_the_method_shows_them(known):
     assert torch.allclose(outcome.value.embedding, known[0].embedding.float(), atol=1e-2)
 
 
-def test_a_batch_loses_what_its_pictures_lose_alone(known):
+def test_a_batch_loses_what_its_images_lose_alone(known):
     heads = fresh(known).eval()
     assert [len(group) for group in alike(known)] == [3, 1]
     some = alike(known)[0]

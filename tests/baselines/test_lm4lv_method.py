@@ -13,7 +13,7 @@ from frostbench.plugins.contract.requests import NoContext, Reconstruct, Restore
 from frostbench.plugins.engine.waves import drive
 from frostbench.plugins.kit import toys
 
-TOLERANCE = 1e-5  # between a picture alone and among eight, in float32
+TOLERANCE = 1e-5  # between an image alone and among eight, in float32
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_what_it_regresses_is_what_it_says_when_it_reads_its_own_answer(method):
     torch.testing.assert_close(said.clean, answers, atol=1e-4, rtol=0)
 
 
-def test_a_picture_alone_and_among_eight_is_the_same(method):
+def test_a_image_alone_and_among_eight_is_the_same(method):
     images = pictures(8)
     requests, outcomes = restore(method, images)
     together = method.decode(requests, [outcome.value for outcome in outcomes])
@@ -99,7 +99,7 @@ def test_reconstruction_goes_through_encoder_and_decoder_alone(method):
     assert outcome.cost.prompt_tokens == 0
 
 
-def test_pictures_come_back_at_the_size_of_the_request(method):
+def test_images_come_back_at_the_size_of_the_request(method):
     image = Image(torch.rand(3, 20, 33))
     requests, (outcome,) = restore(method, [image])
     (prediction,) = method.decode(requests, [outcome.value])
@@ -119,8 +119,8 @@ def test_squares_are_bicubic_without_their_padding():
     )
 
 
-def test_a_picture_smaller_than_the_encoder_reads_is_refused(method):
-    with pytest.raises(ValueError, match="pictures of 16 x 16 pixels, and got one of 12 x 40"):
+def test_a_image_smaller_than_the_encoder_reads_is_refused(method):
+    with pytest.raises(ValueError, match="images of 16 x 16 pixels, and got one of 12 x 40"):
         method.tokenize(torch.rand(1, 3, 12, 40), torch.tensor([[12, 40]]))
 
 
@@ -146,7 +146,7 @@ def test_features_that_are_no_numbers_are_refused(method):
         method.decode([Reconstruct("one", image)], [features])
 
 
-def test_features_that_become_infinite_fail_their_own_picture_alone(method):
+def test_features_that_become_infinite_fail_their_own_image_alone(method):
     good, bad = pictures(2)
     requests = [Restore(one.name, one, "deblurring", NoContext()) for one in (good, bad)]
     given = [tokens(method, request) for request in requests]
@@ -163,7 +163,7 @@ def test_the_control_without_a_language_model_asks_none_and_maps_each_place(meth
     requests, outcomes = restore(control, images)
     assert [outcome.cost.prompt_tokens for outcome in outcomes] == [0, 0]
     mae = toys.backbones().get("mae")
-    # A toy's linear maps are the identity, so that it gives the degraded picture back.
+    # A toy's linear maps are the identity, so that it gives the degraded image back.
     for request, outcome in zip(requests, outcomes, strict=True):
         expected = mae.encode(request.image.pixels[None])[0]
         torch.testing.assert_close(outcome.value, expected, atol=1e-6, rtol=0)

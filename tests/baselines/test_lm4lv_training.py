@@ -48,7 +48,7 @@ def test_a_feature_is_said_before_it_is_read(place):
     assert torch.equal(one.degraded, two.degraded)
 
 
-def test_every_feature_of_the_clean_picture_is_said_from_the_degraded_one():
+def test_every_feature_of_the_clean_image_is_said_from_the_degraded_one():
     degraded, clean = features()
     other = degraded.clone()
     other[:, -1] += 1
@@ -64,7 +64,7 @@ def test_rows_of_a_batch_do_not_see_one_another():
         torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=0)
 
 
-def test_the_published_objective_counts_the_clean_picture_and_the_texts_of_the_answer():
+def test_the_published_objective_counts_the_clean_image_and_the_texts_of_the_answer():
     degraded, clean = features()
     said = spoken(clean, degraded)
     plain = losses(LM, said, TEXTS, degraded, clean, Objective(False, 0.0))

@@ -137,7 +137,7 @@ def test_the_prompt_of_a_classification_shows_words_as_text(folder):
     assert run(method, request, image, other) in ("cat", "dog")
 
 
-def test_a_picture_is_interpreted_in_all_of_its_words(folder):
+def test_a_image_is_interpreted_in_all_of_its_words(folder):
     method = built(folder, budget=4)
     image = picture(0)
     said = run(method, Interpret("i", image), image)
@@ -145,7 +145,7 @@ def test_a_picture_is_interpreted_in_all_of_its_words(folder):
     assert said.split("\n") == [word for row in method.words(tokens)["local"] for word in row]
 
 
-def test_a_reconstruction_is_rendered_through_the_language_model_at_the_pictures_size(folder):
+def test_a_reconstruction_is_rendered_through_the_language_model_at_the_images_size(folder):
     method = built(folder)
     image = picture(0, 10, 20)
     request = Reconstruct("r", image)
@@ -154,7 +154,7 @@ def test_a_reconstruction_is_rendered_through_the_language_model_at_the_pictures
     assert 0 <= float(prediction.pixels.min()) <= float(prediction.pixels.max()) <= 1
 
 
-def test_a_restoration_is_a_picture_of_the_requests_size(folder):
+def test_a_restoration_is_a_image_of_the_requests_size(folder):
     method = built(folder)
     image, clean = picture(0, 12, 9), picture(1, 12, 9)
     request = Restore("r", image, "blur", OracleContext(clean, 2))
@@ -192,8 +192,8 @@ def test_no_weights_are_one_sentence():
     ("settings", "sentence"),
     [
         ({"budged": 8}, "method.lqae: no setting named 'budged'.*'budget'"),
-        ({"budget": 17}, "budget is 17, and a picture has 16 words"),
-        ({"budget": 0}, "budget is 0, and a picture has 16 words"),
+        ({"budget": 17}, "budget is 17, and an image has 16 words"),
+        ({"budget": 0}, "budget is 0, and an image has 16 words"),
     ],
 )
 def test_settings_that_do_not_fit_are_one_sentence(folder, settings, sentence):

@@ -48,7 +48,7 @@ def test_the_published_networks_have_the_published_numbers_of_parameters():
     assert round((size(encoder) + size(decoder)) / 1e6, 2) == 228.99
 
 
-def test_a_published_picture_is_256_tokens_of_width_768():
+def test_a_published_image_is_256_tokens_of_width_768():
     published = ViTSettings(layers=0)
     images = torch.rand(1, 3, 256, 256)
     features = ViTEncoder(published)(images)
@@ -133,7 +133,7 @@ def test_only_unmasked_cells_pass_a_gradient_on(channel):
     assert torch.equal(embeddings.grad.abs().sum(-1) == 0, masked)
 
 
-def test_half_of_the_codes_are_masked_on_average_and_pictures_differ():
+def test_half_of_the_codes_are_masked_on_average_and_images_differ():
     torch.manual_seed(0)
     masked = drawn((1000, 16, 16), (0.5, 0.5), torch.device("cpu"))
     assert float(masked.float().mean()) == pytest.approx(0.5, abs=0.01)
@@ -142,7 +142,7 @@ def test_half_of_the_codes_are_masked_on_average_and_pictures_differ():
     assert float(mixed.float().mean()) == pytest.approx(0.25, abs=0.01)
 
 
-def test_the_loss_is_the_mean_over_masked_codes_of_each_picture(channel):
+def test_the_loss_is_the_mean_over_masked_codes_of_each_image(channel):
     ids = torch.arange(32).view(2, 4, 4)
     masked = torch.zeros(2, 4, 4, dtype=torch.bool)
     masked[0, 0, :3] = True
@@ -220,7 +220,7 @@ def test_sizes_that_do_not_fit_one_another_are_one_sentence(sizes, sentence):
     ("sizes", "sentence"),
     [
         ({"width": 64}, "features have width 64, and the masked language model's embeddings 32"),
-        ({"image_size": 32}, "a picture has 64 cells, .* reads at most 32 tokens"),
+        ({"image_size": 32}, "an image has 64 cells, .* reads at most 32 tokens"),
     ],
 )
 def test_sizes_that_do_not_fit_the_language_model_are_one_sentence(mlm, sizes, sentence):

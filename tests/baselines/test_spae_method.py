@@ -71,7 +71,7 @@ def test_reading_the_card_loads_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_picture_is_a_pyramid_of_words(toy):
+def test_a_image_is_a_pyramid_of_words(toy):
     (tokens,) = tokens_of(toy, picture(0)).values()
     layers = tokens.parts["pyramid"].layers
     assert [tuple(layer.shape) for layer in layers] == [(1, 1, 1), (1, 2, 2), (1, 4, 4), (1, 4, 4)]
@@ -178,7 +178,7 @@ def test_the_fingerprint_tells_what_tokens_depend_on_and_nothing_else(folder, to
         ({"shown_layer": 1}, "method.spae: no setting named 'shown_layer'.*'shown_layers'"),
         ({"shown_layers": 0}, "shown_layers is 0: .* 4 layers"),
         ({"shown_layers": 5}, "shown_layers is 5: .* 4 layers"),
-        ({"image_size": 32}, "image_size is 32, .* pictures of 16x16 pixels"),
+        ({"image_size": 32}, "image_size is 32, .* images of 16x16 pixels"),
     ],
 )
 def test_settings_that_do_not_fit_are_one_sentence(folder, settings, sentence):

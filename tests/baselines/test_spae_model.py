@@ -50,7 +50,7 @@ def test_the_published_sizes_are_a_codebook_of_the_language_models_width_and_no_
     assert "codebook" not in dict(model.named_parameters())
 
 
-def test_pictures_become_layers_and_layers_become_pictures(model):
+def test_images_become_layers_and_layers_become_images(model):
     layers = model.encode(pictures())
     assert [tuple(ids.shape) for ids in layers] == [(2, 1, 1), (2, 2, 2), (2, 4, 4), (2, 4, 4)]
     for depth in range(1, 5):
@@ -75,7 +75,7 @@ def test_a_part_of_the_codebook_is_all_that_is_chosen_from(model):
         assert torch.equal(some, every)
 
 
-def test_an_encoder_that_drops_depth_shows_each_picture_its_own_layers(model):
+def test_an_encoder_that_drops_depth_shows_each_image_its_own_layers(model):
     dropping = SPAE(replace(TINY, depth_dropout=0.25)).train()
     dropping.load_state_dict(model.state_dict())
     torch.manual_seed(1)
@@ -85,8 +85,8 @@ def test_an_encoder_that_drops_depth_shows_each_picture_its_own_layers(model):
     with torch.no_grad():
         depths = [dropping.decode(layers[:depth])[0] for depth in range(1, 5)]
     counts = [0] * 4
-    for picture in shown:
-        near = [float((picture - other).abs().max()) for other in depths]
+    for image in shown:
+        near = [float((image - other).abs().max()) for other in depths]
         assert min(near) < 1e-4
         counts[near.index(min(near))] += 1
     assert min(counts) > 0
@@ -145,7 +145,7 @@ def test_settings_that_make_no_pyramid_are_one_sentence(wrong, sentence):
 
 
 def test_what_does_not_fit_is_one_sentence(model):
-    with pytest.raises(ValueError, match=r"pictures of 8x8 pixels, not of 16x8"):
+    with pytest.raises(ValueError, match=r"images of 8x8 pixels, not of 16x8"):
         model.encode(torch.zeros(1, 3, 16, 8))
     with pytest.raises(ValueError, match=r"the pyramid has \(1, 2, 4, 4\)"):
         model.decode([torch.zeros(1, 2, 2, dtype=torch.long)])

@@ -8,7 +8,7 @@ from readme import REPOSITORY
 from frostbench.baselines.spae.codebook import CodebookWords
 from frostbench.baselines.spae.training import Guide, load
 from frostbench.bench.statistics.bootstrap import Bootstrap
-from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationPictures
+from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationImages
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.templates import embed_words
@@ -32,7 +32,7 @@ def guide():
 
 @pytest.fixture(scope="module")
 def pictures():
-    kept = RestorationPictures(PACK / "data")
+    kept = RestorationImages(PACK / "data")
     return torch.stack([kept.get(0, i).image.pixels for i in range(96)]) * 2 - 1
 
 
@@ -50,7 +50,7 @@ def least(differences):
 
 
 @torch.no_grad()
-def test_pictures_never_seen_come_back_better_with_every_further_layer(model, pictures):
+def test_images_never_seen_come_back_better_with_every_further_layer(model, pictures):
     layers = model.encode(pictures)
     depths = range(1, len(layers) + 1)
     decibels = [psnr(pictures, model.decode(layers[:depth])) for depth in depths]
@@ -61,7 +61,7 @@ def test_pictures_never_seen_come_back_better_with_every_further_layer(model, pi
     assert means[-1] > 20
 
 
-def test_words_of_the_first_layers_fit_their_own_picture_better_than_another(model, guide):
+def test_words_of_the_first_layers_fit_their_own_image_better_than_another(model, guide):
     portraits = GlyphPortraits(PACK / "data")
     images = torch.stack([portraits.portrait(name, 0).pixels for name in portraits.names])
     images = images * 2 - 1

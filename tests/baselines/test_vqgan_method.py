@@ -98,13 +98,13 @@ def test_tokens_are_the_codes_of_the_stored_model(folder):
     assert tokens.grid("local").shape == (3, 4, 4)
 
 
-def test_pictures_are_resized_to_the_size_that_is_asked_for(folder):
+def test_images_are_resized_to_the_size_that_is_asked_for(folder):
     method = built(folder, image_size=16)
     tokens = method.tokenize(picture(0, 9, 30).pixels[None], torch.tensor([[9, 30]]))
     assert tokens.grid("local").shape == (1, 8, 8)
 
 
-def test_a_reconstruction_is_the_decoded_codes_at_the_size_of_the_picture(folder, model):
+def test_a_reconstruction_is_the_decoded_codes_at_the_size_of_the_image(folder, model):
     method = built(folder)
     same_size, wide = picture(0), picture(1, 10, 20)
     requests = [Reconstruct("a", same_size), Reconstruct("b", wide)]
@@ -155,7 +155,7 @@ def test_restored_answers_are_held_to_the_codes(folder):
     )
 
 
-def test_a_restoration_is_a_picture_of_the_requests_size(folder):
+def test_a_restoration_is_a_image_of_the_requests_size(folder):
     method = built(folder)
     image, clean = picture(0, 12, 9), picture(1, 12, 9)
     request = Restore("r", image, "blur", OracleContext(clean, 2))

@@ -1,4 +1,4 @@
-"""Synthetic runs: folders as the runner leaves them, with records and small pictures."""
+"""Synthetic runs: folders as the runner leaves them, with records and small images."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -18,11 +18,11 @@ WORDS = ("red", "sky", "leaf", "cat", "stone", "wheel", "star", "moon", "ear", "
 LABELS = ("lion", "rocket", "teapot", "cactus", "violin")
 CONTROLS = {
     "chance": "a seeded, uniform guess among the options",
-    "copy": "the corrupted picture, handed back as it came",
+    "copy": "the corrupted image, handed back as it came",
     "majority_vote": "the method's own prompts answered by their most frequent answers",
     "token_overlap": "the answer of the example that shares most visual tokens with the query",
-    "shuffled_tokens": "the method with each picture's visual tokens exchanged for another's",
-    "ceiling": "the method's own reconstruction of the clean picture",
+    "shuffled_tokens": "the method with each image's visual tokens exchanged for another's",
+    "ceiling": "the method's own reconstruction of the clean image",
 }
 METRICS = {
     "accuracy[exact]": (True, "", 0.0, 1.0, False),
@@ -32,7 +32,7 @@ METRICS = {
     "lpips[mini]": (False, "", 0.0, None, False),
     "fid[mini]": (False, "", 0.0, None, True),
 }
-PICTURE_METRICS = ["psnr[rgb]", "ssim", "lpips[mini]", "fid[mini]"]
+IMAGE_METRICS = ["psnr[rgb]", "ssim", "lpips[mini]", "fid[mini]"]
 SHOTS = ["2-way 1-shot induction", "2-way 1-shot", "5-way 1-shot induction", "5-way 1-shot"]
 CONTEXTS = ["held_out_context", "oracle_context"]
 METHODS = ("v2l", "vqgan")
@@ -78,7 +78,7 @@ def write_run(folder: Path, asked: Synthetic) -> StoredRun:
 def manifest(asked: Synthetic) -> dict[str, Any]:
     methods = [*METHODS, *(["outsider"] if asked.outsider else [])]
     about = {
-        "v2l": ("a picture as words that a frozen LLM already knows", "2403.07874", ["decoder"]),
+        "v2l": ("an image as words that a frozen LLM already knows", "2403.07874", ["decoder"]),
         "vqgan": ("a learned codebook, its ids read by the LLM", "2012.09841", ["encoder"]),
         "outsider": ("a plugin of one file", "0000.00000", []),
     }
@@ -129,30 +129,30 @@ def manifest(asked: Synthetic) -> dict[str, Any]:
         "tasks": {
             "few_shot_classification": _task(
                 "understanding",
-                "Name the class of a picture from a few labelled ones.",
+                "Name the class of an image from a few labelled ones.",
                 SHOTS,
                 ["accuracy[exact]", "accuracy[prefix]"],
                 ["chance", "shuffled_tokens", "token_overlap"],
             ),
             "reconstruction": _task(
                 "restoration",
-                "Give the picture back through the method's own visual tokens.",
+                "Give the image back through the method's own visual tokens.",
                 [],
-                PICTURE_METRICS,
+                IMAGE_METRICS,
                 [],
             ),
             "inpainting": _task(
                 "restoration",
-                "Fill in the centre of the picture.",
+                "Fill in the centre of the image.",
                 CONTEXTS,
-                PICTURE_METRICS,
+                IMAGE_METRICS,
                 ["ceiling", "copy", "majority_vote", "shuffled_tokens"],
             ),
             "deblurring": _task(
                 "restoration",
                 "Undo a Gaussian blur.",
                 CONTEXTS,
-                PICTURE_METRICS,
+                IMAGE_METRICS,
                 ["ceiling", "copy", "majority_vote"],
             ),
         },
@@ -170,7 +170,7 @@ def manifest(asked: Synthetic) -> dict[str, Any]:
             {
                 "method": "outsider",
                 "task": task,
-                "reason": "outsider has no decoder: it gives no picture back",
+                "reason": "outsider has no decoder: it gives no image back",
             }
             for task in ("reconstruction", "inpainting", "deblurring")
             if asked.outsider
@@ -219,7 +219,7 @@ def _task(
 
 def _records(writer: RunWriter, asked: Synthetic) -> Iterator[Record]:
     generator = np.random.default_rng([asked.seed, 7])
-    clean = [_picture(generator, asked.side) for _ in range(asked.samples)]
+    clean = [_image(generator, asked.side) for _ in range(asked.samples)]
     for ways in SHOTS:
         yield from _episodes(writer, asked, ways, generator)
     yield from _restorations(writer, asked, "reconstruction", None, clean, generator)
@@ -244,8 +244,8 @@ def _episodes(
         ("vqgan", "shuffled_tokens"): chance,
     }
     for index in range(2 * asked.samples):
-        picture = _picture(generator, asked.side)
-        query = _keep(writer, picture)
+        image = _image(generator, asked.side)
+        query = _keep(writer, image)
         label = options[index % len(options)]
         wrong = options[(index + 1) % len(options)]
         hardness = generator.uniform()
@@ -286,18 +286,18 @@ def _restorations(
         noise |= {("v2l", "majority_vote"): 0.09, ("vqgan", "majority_vote"): 0.14}
         if task == "inpainting":
             noise |= {("v2l", "shuffled_tokens"): 0.3, ("vqgan", "shuffled_tokens"): 0.3}
-    for index, picture in enumerate(clean):
-        target, corrupted = _keep(writer, picture), _corrupt(picture, task)
+    for index, image in enumerate(clean):
+        target, corrupted = _keep(writer, image), _corrupt(image, task)
         given = {} if task == "reconstruction" else {"corrupted": _keep(writer, corrupted)}
-        known = _features(picture)
+        known = _features(image)
         for (method, control), strength in noise.items():
             sample = f"{task}-{index:03}"
             failed = method == "vqgan" and not control and sample in asked.failed
-            smooth = 4 * _blur(generator.normal(size=picture.shape), 5)
-            output = (picture + strength * smooth).clip(0, 1)
+            smooth = 4 * _blur(generator.normal(size=image.shape), 5)
+            output = (image + strength * smooth).clip(0, 1)
             if control == "copy":
                 output = corrupted
-            error = float(np.square(output - picture).mean())
+            error = float(np.square(output - image).mean())
             yield Record(
                 suite="restoration",
                 task=task,
@@ -347,34 +347,34 @@ def _words(generator: np.random.Generator, method: str | None) -> dict[str, list
     return {"local": grid} if method == "vqgan" else {"global": [ranked], "local": grid}
 
 
-def _keep(writer: RunWriter, picture: np.ndarray) -> str:
-    return writer.blobs.put_image(torch.from_numpy(picture.astype(np.float32)))
+def _keep(writer: RunWriter, image: np.ndarray) -> str:
+    return writer.blobs.put_image(torch.from_numpy(image.astype(np.float32)))
 
 
-def _features(picture: np.ndarray) -> np.ndarray:
-    step = picture.shape[-1] // 4
-    return picture.reshape(3, 4, step, 4, step).mean(axis=(2, 4)).ravel()
+def _features(image: np.ndarray) -> np.ndarray:
+    step = image.shape[-1] // 4
+    return image.reshape(3, 4, step, 4, step).mean(axis=(2, 4)).ravel()
 
 
-def _picture(generator: np.random.Generator, side: int) -> np.ndarray:
+def _image(generator: np.random.Generator, side: int) -> np.ndarray:
     """A disc on a gradient."""
     rows, columns = np.mgrid[0:side, 0:side] / side
     first, second, third = generator.uniform(0.1, 0.95, size=(3, 3, 1, 1))
-    picture = first * rows + second * (1 - rows)
+    image = first * rows + second * (1 - rows)
     x, y = generator.uniform(0.3, 0.7, size=2)
     disc = np.hypot(rows - y, columns - x) < generator.uniform(0.15, 0.3)
-    return np.where(disc, third + 0.15 * np.sin(20 * columns), picture).clip(0, 1)
+    return np.where(disc, third + 0.15 * np.sin(20 * columns), image).clip(0, 1)
 
 
-def _corrupt(picture: np.ndarray, task: str) -> np.ndarray:
+def _corrupt(image: np.ndarray, task: str) -> np.ndarray:
     if task != "inpainting":
-        return _blur(picture, 7)
-    hidden, quarter = picture.copy(), picture.shape[-1] // 4
+        return _blur(image, 7)
+    hidden, quarter = image.copy(), image.shape[-1] // 4
     hidden[:, quarter:-quarter, quarter:-quarter] = 0.5
     return hidden
 
 
-def _blur(picture: np.ndarray, width: int) -> np.ndarray:
+def _blur(image: np.ndarray, width: int) -> np.ndarray:
     around = range(-(width // 2), width // 2 + 1)
-    rows = np.mean([np.roll(picture, shift, 1) for shift in around], axis=0)
+    rows = np.mean([np.roll(image, shift, 1) for shift in around], axis=0)
     return np.mean([np.roll(rows, shift, 2) for shift in around], axis=0)

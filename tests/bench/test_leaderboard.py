@@ -134,7 +134,7 @@ def test_a_score_that_is_no_number_is_no_score(synthetic):
 def test_a_missing_capability_is_a_dash_with_its_reason(built):
     row = one(built(samples=6, outsider=True), **INPAINTING, method="outsider")
     assert (row.value, row.rank, row.samples) == (None, None, 0)
-    assert row.reason == "outsider has no decoder: it gives no picture back"
+    assert row.reason == "outsider has no decoder: it gives no image back"
 
 
 def test_a_method_that_failed_as_a_whole_says_why(synthetic):

@@ -67,7 +67,7 @@ def test_every_file_that_the_page_names_is_there(folder, page):
     assert all(name[1:] in targets for name in named if name.startswith("#"))
 
 
-def test_every_picture_has_a_text_and_every_table_a_caption(page):
+def test_every_image_has_a_text_and_every_table_a_caption(page):
     assert all("alt" in attributes for attributes in page.all("img"))
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(a.get("aria-label") for a in page.all("svg") if a.get("class") == "whisker")
@@ -78,7 +78,7 @@ def test_the_page_says_what_was_run_and_what_it_does_not_mean(page):
     assert "pack says nothing about the published models" in text
     assert "checksums are the same before and after" in text
     assert "1\u202f480 served from the token cache" in text
-    assert "outsider has no decoder: it gives no picture back" in text
+    assert "outsider has no decoder: it gives no image back" in text
     assert "loses to majority vote" in text
 
 
@@ -120,7 +120,7 @@ def test_writing_again_gives_the_same_bytes(synthetic, tmp_path):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == first
 
 
-def test_pictures_of_an_older_leaderboard_leave_and_strangers_stay(synthetic, tmp_path):
+def test_images_of_an_older_leaderboard_leave_and_strangers_stay(synthetic, tmp_path):
     folder = written(tmp_path, synthetic(samples=6))
     old, strange = folder / "pictures" / f"{'0' * 20}.webp", folder / "pictures" / "mine.webp"
     old.write_bytes(b"")

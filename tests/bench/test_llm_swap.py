@@ -39,7 +39,7 @@ CARD = Card("shades", "none", capabilities=frozenset({"Classify"}), backbones=("
 
 
 class Shades(Method):
-    """A picture is one word for how bright it is."""
+    """An image is one word for how bright it is."""
 
     card = CARD
 

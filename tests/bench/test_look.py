@@ -123,7 +123,7 @@ def test_a_terminal_gets_no_line_wider_than_itself(width):
     assert all(cell_len(row) <= width for row in rows)
 
 
-def test_a_terminal_shows_words_on_the_pictures_colours():
+def test_a_terminal_shows_words_on_the_images_colours():
     halves = torch.zeros(3, 8, 8)
     halves[0, :, 4:] = 1
     shown = Seen(Image(halves, "halves"), "halves")
@@ -178,11 +178,11 @@ def test_a_cell_with_neighbours_can_be_reached_by_key_and_has_them_without_a_scr
     assert len([a for tag, a in tags if tag == "ol" and "near" in a.get("class", "")]) == 4
 
 
-def test_a_method_without_pictures_says_why():
+def test_a_method_without_images_says_why():
     assert "No reconstruction: it has no decoder." in page(seen(), [reading(GRID)])
 
 
-def test_words_lie_on_the_picture_in_its_own_proportions():
+def test_words_lie_on_the_image_in_its_own_proportions():
     assert "--ratio:0.5;" in page(seen(8, 16), [reading(GRID)])
 
 
@@ -202,5 +202,5 @@ def test_the_gallery_shows_a_pyramid_by_the_same_view(synthetic):
     assert all(one.words == words_of(PYRAMID) for one in readings)
 
 
-def test_large_pictures_are_made_smaller_for_the_page():
+def test_large_images_are_made_smaller_for_the_page():
     assert len(data_uri(torch.rand(3, 2000, 10))) < len(data_uri(torch.rand(3, 1000, 20)))

@@ -52,17 +52,17 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def picture(folder, size=(24, 16), name="picture.png"):
+def image(folder, size=(24, 16), name="picture.png"):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Pillow.fromarray(pixels).save(folder / name)
     return name
 
 
-def test_a_picture_file_is_printed_and_written_as_a_page(plugin, folder, capsys):
-    words = ["look", picture(folder), "method=near", f"plugins={plugin}", "words=2"]
+def test_a_image_file_is_printed_and_written_as_a_page(plugin, folder, capsys):
+    words = ["look", image(folder), "method=near", f"plugins={plugin}", "words=2"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "picture.png  24 × 16 pixels" in said
+    assert "image.png  24 × 16 pixels" in said
     assert "note: two of its words are lies" in said
     assert "look.html" in said
     text = (folder / "look.html").read_text()
@@ -87,7 +87,7 @@ def test_several_methods_share_a_page_and_out_may_be_empty(plugin, folder, capsy
         ("scene:7", "scene/novel/0/7"),
     ],
 )
-def test_the_packs_own_pictures_have_names(plugin, name, title, capsys):
+def test_the_packs_own_images_have_names(plugin, name, title, capsys):
     assert main(["look", name, "method=near", f"plugins={plugin}", "out="]) == 0
     assert title in capsys.readouterr().out
 
@@ -95,12 +95,12 @@ def test_the_packs_own_pictures_have_names(plugin, name, title, capsys):
 @pytest.mark.parametrize(
     ("words", "status", "expected"),
     [
-        ([], 2, "look at one picture"),
-        (["a.png", "b.png"], 2, "look at one picture"),
-        (["none.png"], 1, "no picture at none.png. The pack has some of its own: portrait:NAME"),
-        (["text.png"], 1, "it is no picture file"),
-        (["cut.png"], 1, "cannot read the picture cut.png"),
-        (["."], 1, "cannot read the picture ."),
+        ([], 2, "look at one image"),
+        (["a.png", "b.png"], 2, "look at one image"),
+        (["none.png"], 1, "no image at none.png. The pack has some of its own: portrait:NAME"),
+        (["text.png"], 1, "it is no image file"),
+        (["cut.png"], 1, "cannot read the image cut.png"),
+        (["."], 1, "cannot read the image ."),
         (["small.png", "method=near"], 1, "a cell would be less than a pixel"),
         (["portrait:red aple"], 2, "near it red apple"),
         (["portrait:qqqqq"], 2, "among them"),
@@ -118,10 +118,10 @@ def test_the_packs_own_pictures_have_names(plugin, name, title, capsys):
     ],
 )
 def test_a_mistake_gets_one_sentence(words, status, expected, plugin, folder, capsys):
-    (folder / "text.png").write_text("no picture")
-    picture(folder, (64, 64), "whole.png")
+    (folder / "text.png").write_text("no image")
+    image(folder, (64, 64), "whole.png")
     (folder / "cut.png").write_bytes((folder / "whole.png").read_bytes()[:3000])
-    picture(folder, (2, 2), "small.png")
+    image(folder, (2, 2), "small.png")
     assert main(["look", *words, f"plugins={plugin}"]) == status
     captured = capsys.readouterr()
     assert expected in captured.err
@@ -146,7 +146,7 @@ def test_the_built_in_method_shows_neighbours_and_a_reconstruction(folder, capsy
     assert "PSNR" in text
 
 
-def test_a_picture_is_turned_as_its_camera_says_and_lies_on_white(folder):
+def test_a_image_is_turned_as_its_camera_says_and_lies_on_white(folder):
     exif = Pillow.Exif()
     exif[0x0112] = 6
     Pillow.new("RGB", (8, 4), "red").save(folder / "turned.jpg", exif=exif)

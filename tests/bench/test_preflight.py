@@ -95,7 +95,7 @@ def test_all_that_is_too_long_is_said_at_once_with_what_shortens_it(tmp_path):
 
 
 class Pure(Blocks):
-    """Tokens of a picture are the same in any company."""
+    """Tokens of an image are the same in any company."""
 
     def tokenize(self, images, sizes):
         grids = [super(Pure, self).tokenize(one[None], sizes).grid("local") for one in images]

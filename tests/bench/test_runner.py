@@ -83,7 +83,7 @@ def test_a_finished_task_is_sealed_and_its_lines_are_gone(paths):
     assert (paths[0] / "samples" / "0.jsonl").read_bytes() == b""
 
 
-def test_scores_are_those_of_the_stored_pictures(paths):
+def test_scores_are_those_of_the_stored_images(paths):
     plan = plan_of(*paths)
     done = run(plan)
     for record in done.records():
@@ -93,7 +93,7 @@ def test_scores_are_those_of_the_stored_pictures(paths):
             assert record.scores["mse"] == plan.metrics["mse"](prediction, target)
 
 
-def test_the_ceiling_is_the_reconstruction_of_the_clean_picture(paths):
+def test_the_ceiling_is_the_reconstruction_of_the_clean_image(paths):
     done = run(plan_of(*paths, tokenize_batch=2, chunk=2, limit=2))
     blocks = Blocks()
     ceilings = [r for r in done.records() if r.control == "ceiling" and r.method == "blocks"]
@@ -124,7 +124,7 @@ def test_without_controls_there_are_only_methods(paths):
     assert done.manifest["tasks"]["naming"]["controls"] == {}
 
 
-def test_pictures_and_words_of_the_first_samples_are_kept(paths):
+def test_images_and_words_of_the_first_samples_are_kept(paths):
     records = run(plan_of(*paths)).records()
     shown = {r.sample for r in records if r.pictures}
     assert shown == {"0", "1"}
@@ -140,7 +140,7 @@ def test_the_order_of_methods_changes_no_number(tmp_path):
     assert plain(run(plan)) == plain(run(other))
 
 
-def test_a_second_run_over_the_same_pictures_does_no_forward(tmp_path):
+def test_a_second_run_over_the_same_images_does_no_forward(tmp_path):
     first = run(plan_of(tmp_path / "a", tmp_path / "tokens")).manifest["tokenizer"]
     assert first["blocks"]["images"] > 0
     assert first["blocks"]["cached"] == 0
@@ -150,7 +150,7 @@ def test_a_second_run_over_the_same_pictures_does_no_forward(tmp_path):
         assert counts["cached"] == first[name]["images"]
 
 
-def test_each_picture_goes_through_each_tokenizer_once(paths):
+def test_each_image_goes_through_each_tokenizer_once(paths):
     seen: Counter[tuple[float, ...]] = Counter()
 
     class Watching(Blocks):
@@ -286,7 +286,7 @@ def test_a_method_without_reconstruction_has_no_ceiling_and_says_so(paths):
     ]
 
 
-def test_pictures_of_several_sizes_are_tokenised_apart_and_exchanged_among_their_own(paths):
+def test_images_of_several_sizes_are_tokenised_apart_and_exchanged_among_their_own(paths):
     shapes: list[tuple[int, ...]] = []
 
     class Sizes(Blocks):

@@ -29,7 +29,7 @@ class Steady(Hashing):
 
 
 class Pure(Blocks):
-    """Tokens of a picture are the same in any company."""
+    """Tokens of an image are the same in any company."""
 
     card = replace(Blocks.card, name="pure")
 

@@ -15,7 +15,7 @@ from frostbench.plugins.contract.method import Method
 
 
 class Map(Blocks):
-    """Stands in a method's place: the corrupted picture's own cells, one level brighter."""
+    """Stands in a method's place: the corrupted image's own cells, one level brighter."""
 
     def tokenize(self, images, sizes):
         raise AssertionError("a control reads the tokens of its method")
@@ -160,7 +160,7 @@ def test_a_run_with_brought_controls_verifies_and_is_judged(tmp_path):
     }
 
 
-def test_the_floor_is_the_reconstruction_of_the_corrupted_picture(tmp_path):
+def test_the_floor_is_the_reconstruction_of_the_corrupted_image(tmp_path):
     stored = run(made(tmp_path, Fine))
     fine = Fine()
     for record in stored.records():

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 from corpus_world import REFUSED, Letters, Rarity, Telling, corpus_plan
-from runner_world import Hashing, Ways, picture, plain
+from runner_world import Hashing, Ways, image, plain
 
 from frostbench.bench.leaderboard import build
 from frostbench.bench.runner.plan import PlannedTask
@@ -30,7 +30,7 @@ def plan(tmp_path):
 
 
 def with_task(plan, task):
-    return replace(plan, tasks=(PlannedTask(task, lambda: picture, 7, {"ways": 3}),))
+    return replace(plan, tasks=(PlannedTask(task, lambda: image, 7, {"ways": 3}),))
 
 
 def test_samples_have_scores_of_the_corpus_and_counts_of_their_own(plan):

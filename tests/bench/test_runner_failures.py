@@ -34,7 +34,7 @@ from frostbench.plugins.contract.images import read_image
 
 
 class Guilty(Blocks):
-    """Fails as told, for requests whose id is "1" or pictures that belong to them."""
+    """Fails as told, for requests whose id is "1" or images that belong to them."""
 
     card = replace(Blocks.card, name="guilty")
     at: str = ""
@@ -117,7 +117,7 @@ def only_naming(plan, limit: int = 4):
 
 
 NAMING = {
-    "tokenize": "tokenize, task 'naming', sample '1': picture 'query 0 1': RuntimeError: cannot",
+    "tokenize": "tokenize, task 'naming', sample '1': image 'query 0 1': RuntimeError: cannot",
     "prompt": "prompt, task 'naming', sample '1': KeyError: 'no such word'",
     "no generator": "TypeError: prompt returned a list, not a generator",
     "no prompts": "TypeError: prompt yielded a list, not a list of Prompt",
@@ -228,7 +228,7 @@ def test_an_engine_that_raises_fails_only_the_prompts_that_make_it(paths):
         def poisoned(self, prompt):
             return len(prompt.query) and prompt.query[0].ids == wanted
 
-    # In company of an odd number of pictures; see the world.
+    # In company of an odd number of images; see the world.
     wanted = tuple(poison.grid("local").flatten().tolist())
     plan = plan_of(*paths, engine=Brittle(), methods=(method(Blocks),), tokenize_batch=1)
     done = run(replace(only_naming(plan), controls=None))
@@ -254,7 +254,7 @@ def test_data_that_cannot_be_read_end_the_task_and_not_the_run(paths, tmp_path):
     (entry,) = done.manifest["failures"]
     assert entry["task"] == "naming"
     assert "the data gave 3 samples and then failed" in entry["error"]
-    assert "cannot read the picture" in entry["error"]
+    assert "cannot read the image" in entry["error"]
     assert done.failed
     mended = run(plan)
     assert {r.sample for r in mended.records() if r.task == "naming"} == {"0", "1", "2", "3"}
@@ -283,7 +283,7 @@ def test_a_sample_that_cannot_be_scored_is_failed_and_never_zero(paths):
 
 
 def marked(name: str) -> Image:
-    """The world's picture, one of them with a corner that no prediction has by itself."""
+    """The world's image, one of them with a corner that no prediction has by itself."""
     image = picture(name)
     if name == "clean 0 1":
         image.pixels[:2, 0, 0] = torch.tensor([77, 11]) / 255

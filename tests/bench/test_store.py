@@ -171,7 +171,7 @@ def test_what_the_operating_system_says_becomes_one_sentence(tmp_path):
 
 @settings(deadline=None, max_examples=25)
 @given(levels=st.lists(st.integers(0, 255), min_size=12, max_size=12))
-def test_a_picture_of_8_bits_comes_back_exactly(tmp_path_factory, levels):
+def test_a_image_of_8_bits_comes_back_exactly(tmp_path_factory, levels):
     blobs = Blobs(tmp_path_factory.mktemp("blobs"))
     pixels = torch.tensor(levels).reshape(3, 2, 2).float() / 255
     name = blobs.put_image(pixels)
@@ -218,7 +218,7 @@ def test_no_masks_are_no_run_lengths():
     assert masks_of([]).shape == (0, 1, 1)
 
 
-def test_masks_of_several_sizes_are_not_those_of_one_picture():
+def test_masks_of_several_sizes_are_not_those_of_one_image():
     one, two = (run_lengths(torch.ones(1, 2, side, dtype=torch.bool)) for side in (2, 3))
     with pytest.raises(ValueError, match="have sizes"):
         masks_of(one + two)
@@ -269,7 +269,7 @@ def test_targets_of_text_come_back(tmp_path, target):
     assert load_target(store_target(target, blobs), blobs) == target
 
 
-def test_a_target_picture_comes_back(tmp_path):
+def test_a_target_image_comes_back(tmp_path):
     blobs = Blobs(tmp_path)
     image = Image(torch.full((3, 2, 2), 0.2))
     assert load_target(store_target(image, blobs), blobs) == image

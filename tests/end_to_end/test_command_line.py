@@ -70,7 +70,7 @@ def test_the_readmes_method_stands_on_the_leaderboard(board):
     assert not re.search(r"(?:src|href)=[\"']https?://[^\"']+\.(?:js|css|png|woff)", page)
 
 
-def test_a_second_run_on_the_same_pictures_does_no_tokenizer_forward(board, cache, tmp_path):
+def test_a_second_run_on_the_same_images_does_no_tokenizer_forward(board, cache, tmp_path):
     words = ["run", "methods=v2l", "limit=3", "quiet=true", f"cache={cache}"]
     assert main([*words, "tasks=outpainting", f"out={tmp_path / 'first'}"]) == 0
     assert main([*words, "tasks=outpainting,reconstruction", f"out={tmp_path / 'second'}"]) == 0
@@ -135,14 +135,14 @@ def test_a_weight_file_cut_short_fails_its_method_and_nothing_else(tmp_path, cap
     assert not any(record.scores for record in vqgan)
 
 
-def test_a_picture_cut_short_is_one_sentence(tmp_path):
+def test_a_image_cut_short_is_one_sentence(tmp_path):
     from frostbench.plugins.contract.images import read_image
 
     whole = tmp_path / "whole.png"
     Image.new("RGB", (32, 32), "red").save(whole)
     cut = tmp_path / "cut.png"
     cut.write_bytes(whole.read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"cannot read the picture .*cut\.png") as caught:
+    with pytest.raises(ValueError, match=r"cannot read the image .*cut\.png") as caught:
         read_image(cut)
     assert "\n" not in str(caught.value)
 

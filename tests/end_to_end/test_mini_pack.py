@@ -7,7 +7,7 @@ import pytest
 import torch
 from readme import REPOSITORY
 
-from frostbench.packs.mini.scenes.datasets import RestorationPictures
+from frostbench.packs.mini.scenes.datasets import RestorationImages
 from frostbench.plugins.backbones import SharedBackbones
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Generate, Ids, Prompt
@@ -42,9 +42,9 @@ def test_the_card_names_every_file_with_its_sha256():
 
 
 @pytest.mark.parametrize("name", ["vqgan", "v2l"])
-def test_test_pictures_are_recognisable_in_a_methods_tokens(name, pack, backbones):
+def test_test_images_are_recognisable_in_a_methods_tokens(name, pack, backbones):
     method = Host().pick("method", name).load().build(Setup(backbones, pack.method(name).weights))
-    pictures = RestorationPictures(Path(pack.data["restoration_pictures"]))
+    pictures = RestorationImages(Path(pack.data["restoration_pictures"]))
     images = torch.stack([pictures.get(0, i).image.pixels for i in range(12)])
     tokens = method.tokenize(images, torch.tensor([images.shape[2:]] * len(images)))
     again = method.render(tokens).clamp(0, 1)

@@ -234,7 +234,7 @@ def test_what_cannot_be_answered_fails_with_a_sentence(engine):
     table = {
         "has no in-context examples": Prompt((Text("a"),), Generate(3)),
         "asks to Attend needs a language model": Prompt((Text("a"),), Attend((0,), (0,)), (shot,)),
-        "answer with Picture": Prompt((Text("a"),), Generate(3), (drawn,)),
+        "answer with Image": Prompt((Text("a"),), Generate(3), (drawn,)),
         "the prompt asks for one of given texts": of_ids([(1,)], Generate(3, Trie(("lion",)))),
         "the options are texts": of_ids([(1,)], Choose(("lion",))),
     }
@@ -267,7 +267,7 @@ def pictures(count, side=4):
 
 
 @given(count=st.integers(2, 40), seed=st.integers(0, 10**6))
-def test_an_exchange_leaves_no_picture_its_own_tokens_and_uses_each_once(count, seed):
+def test_an_exchange_leaves_no_image_its_own_tokens_and_uses_each_once(count, seed):
     images = pictures(count)
     donors = exchange(images, seed)
     assert set(donors) == set(donors.values()) == set(images)
@@ -275,14 +275,14 @@ def test_an_exchange_leaves_no_picture_its_own_tokens_and_uses_each_once(count, 
     assert exchange(images[::-1], seed) == donors
 
 
-def test_pictures_are_exchanged_with_those_of_their_size():
+def test_images_are_exchanged_with_those_of_their_size():
     images = [*pictures(5), *pictures(3, side=6)]
     assert all(image.size == donor.size for image, donor in exchange(images, 0).items())
-    with pytest.raises(ValueError, match="only one picture of 6 x 6 pixels"):
+    with pytest.raises(ValueError, match="only one image of 6 x 6 pixels"):
         exchange([*pictures(5), *pictures(1, side=6)], 0)
 
 
-def test_every_other_picture_gives_its_tokens_as_often():
+def test_every_other_image_gives_its_tokens_as_often():
     images = pictures(4)
     counts = Counter(images.index(exchange(images, seed)[images[0]]) for seed in range(3000))
     assert all(900 < counts[n] < 1100 for n in (1, 2, 3))
@@ -298,7 +298,7 @@ def test_shuffled_tokens_are_those_of_the_donors():
     assert shuffled_tokens(tokens, 1) == {image: tokens[donors[image]] for image in images}
 
 
-def test_the_ceiling_reconstructs_the_clean_picture_under_the_same_id():
+def test_the_ceiling_reconstructs_the_clean_image_under_the_same_id():
     corrupted, clean = pictures(2)
     request = Restore("inpainting-00000", corrupted, "inpainting", OracleContext(clean), seed=5)
     instance = Instance(request, clean, "oracle_context", "photo")

@@ -8,7 +8,7 @@ from runner_world import Blocks, Hashing, Naming, Ways, method, picture, plan_of
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.run import run
 from frostbench.eval_suites.controls.rewrites import (
-    stands_for_picture,
+    stands_for_image,
     without_adapter,
     without_images,
 )
@@ -42,16 +42,16 @@ def prompt_of(shown):
 
 
 @pytest.mark.parametrize("shown", VISUAL)
-def test_without_images_no_segment_of_a_picture_is_left_and_every_other_one_stays(shown):
+def test_without_images_no_segment_of_a_image_is_left_and_every_other_one_stays(shown):
     prompt = prompt_of(shown)
     bare = without_images(prompt)
-    assert not any(map(stands_for_picture, bare.pieces))
+    assert not any(map(stands_for_image, bare.pieces))
     said = [piece for piece in prompt.pieces if piece is not shown]
     assert list(bare.pieces) == said
     assert (bare.ask, len(bare.shots)) == (prompt.ask, 2)
 
 
-def test_a_prompt_whose_query_shows_no_picture_cannot_go_without_one():
+def test_a_prompt_whose_query_shows_no_image_cannot_go_without_one():
     with pytest.raises(ValueError, match="marks them by Text"):
         without_images(prompt_of(Text("red round")))
 
@@ -115,7 +115,7 @@ def test_rewritten_prompts_are_answered_by_the_runs_own_engine(heard):
     )
     assert len(prompts) == 4 + 3  # majority vote asks no engine
     assert all(record.status == "scored" for record in done.records())
-    assert sum(not any(map(stands_for_picture, one.pieces)) for one in prompts) == 2
+    assert sum(not any(map(stands_for_image, one.pieces)) for one in prompts) == 2
     assert sum(one.adapter is not None for one in prompts) == 3
 
 
@@ -128,12 +128,12 @@ def test_a_method_without_an_adapter_has_no_row_without_it(heard):
 
 def test_another_image_changes_what_is_asked_about_and_no_example(heard):
     _, prompts = heard
-    shown = [one for one in prompts if any(map(stands_for_picture, one.pieces))]
+    shown = [one for one in prompts if any(map(stands_for_image, one.pieces))]
     assert len({one.shots for one in shown}) == 1
     assert len({one.query for one in shown}) == 2
 
 
-def test_a_picture_that_is_no_segment_of_its_own_fails_its_row_with_a_sentence(tmp_path):
+def test_a_image_that_is_no_segment_of_its_own_fails_its_row_with_a_sentence(tmp_path):
     class Plain(Blocks):
         card = replace(Blocks.card, name="plain")
 

@@ -16,7 +16,7 @@ TURNS = [(name, variant) for name in VARIANTS for variant in VARIANTS[name].valu
 
 
 class Ramps:
-    """A pack's training pictures, of a brightness that rises towards a corner."""
+    """A pack's training images, of a brightness that rises towards a corner."""
 
     def __init__(self, side=32):
         self.side = side
@@ -28,15 +28,15 @@ class Ramps:
         return ends[0] + (ends[1] - ends[0]) * (2 * steps + steps[:, None]) / 3
 
 
-def picture(height=32, width=32, seed=0):
+def image(height=32, width=32, seed=0):
     return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("corruption", STRENGTHS)
-def test_the_more_severe_the_further_from_the_clean_picture(corruption):
-    pictures = Ramps().batch("base", 8, 0) if corruption != "deblurring" else [picture(seed=9)]
+def test_the_more_severe_the_further_from_the_clean_image(corruption):
+    images = Ramps().batch("base", 8, 0) if corruption != "deblurring" else [image(seed=9)]
     scores = [
-        np.mean([psnr(degraded(corruption, p, s, n), p) for n, p in enumerate(pictures)])
+        np.mean([psnr(degraded(corruption, p, s, n), p) for n, p in enumerate(images)])
         for s in STRENGTHS[corruption]
     ]
     assert scores == sorted(scores, reverse=True)
@@ -45,8 +45,8 @@ def test_the_more_severe_the_further_from_the_clean_picture(corruption):
 
 @pytest.mark.parametrize("corruption", STRENGTHS)
 @pytest.mark.parametrize("size", [(32, 32), (20, 26), (12, 11)])
-def test_a_degraded_picture_is_a_picture_and_a_seed_says_which(corruption, size):
-    clean = picture(*size)
+def test_a_degraded_image_is_a_image_and_a_seed_says_which(corruption, size):
+    clean = image(*size)
     before = clean.clone()
     for strength in STRENGTHS[corruption]:
         shown = degraded(corruption, clean, strength, 5)
@@ -67,13 +67,13 @@ def test_noise_has_the_asked_deviation_and_no_other_colour():
 
 
 def test_blur_is_scipy_s_on_the_side_it_is_meant_for():
-    clean = picture(128, 128).double()
+    clean = image(128, 128).double()
     expected = [gaussian_filter(c, 4.0, mode="mirror", radius=12) for c in clean.numpy()]
     assert np.allclose(degraded("deblurring", clean, 4.0, 0).numpy(), expected, atol=1e-12)
 
 
 def test_pepper_is_black_in_all_channels_on_the_asked_share_and_nothing_else_changes():
-    clean = 0.1 + picture(64, 64) / 2
+    clean = 0.1 + image(64, 64) / 2
     shown = degraded("pepper_noise", clean, 0.15, 3)
     black = (shown == 0).all(0)
     assert float(black.float().mean()) == pytest.approx(0.15, abs=0.02)
@@ -93,14 +93,14 @@ def test_rain_only_brightens_and_more_streaks_wet_more():
     assert rain.max() <= 0.5
 
 
-def test_rain_falls_alike_on_pictures_of_every_size():
+def test_rain_falls_alike_on_images_of_every_size():
     small, large = (degraded("deraining", torch.zeros(3, n, n), 30.0, 2)[0] for n in (64, 256))
     means = large.view(64, 4, 64, 4).mean((1, 3))
     assert float((means - small).abs().mean()) < 0.1 * float(small.mean())
 
 
 def test_masks_are_grey_squares_of_a_sixteenth_of_the_side():
-    clean = picture(64, 64) / 3
+    clean = image(64, 64) / 3
     shown = degraded("mask_removal", clean, 0.2, 1)
     cells = (shown == 0.5).all(0).view(16, 4, 16, 4).permute(0, 2, 1, 3).flatten(2)
     assert torch.equal(cells.any(2), cells.all(2))
@@ -111,7 +111,7 @@ def test_masks_are_grey_squares_of_a_sixteenth_of_the_side():
 
 @pytest.mark.parametrize(("corruption", "variant"), TURNS)
 def test_turns_move_every_pixel_and_change_none(corruption, variant):
-    clean = picture(6, 6)
+    clean = image(6, 6)
     shown = varied(corruption, clean, variant)
     assert not torch.equal(shown, clean)
     assert torch.equal(shown.flatten(1).sort(1)[0], clean.flatten(1).sort(1)[0])
@@ -127,7 +127,7 @@ def test_turns_move_every_pixel_and_change_none(corruption, variant):
 
 
 def test_what_is_no_corruption_or_variant_is_told():
-    clean = picture()
+    clean = image()
     with pytest.raises(LookupError, match=r"no corruption named 'fog'; there are denoising, debl"):
         degraded("fog", clean, 1.0, 0)
     with pytest.raises(ValueError, match="rotation has no strength"):
@@ -139,7 +139,7 @@ def test_what_is_no_corruption_or_variant_is_told():
 
 
 @pytest.mark.parametrize("corruption", LOW_LEVEL)
-def test_training_pairs_are_pictures_before_and_after(corruption):
+def test_training_pairs_are_images_before_and_after(corruption):
     pairs = TrainingPairs(Ramps())
     assert isinstance(pairs, Pairs)
     for variant in pairs.variants(corruption):

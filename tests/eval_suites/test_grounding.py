@@ -305,7 +305,7 @@ def test_a_finished_run_is_scored_again_without_a_model_and_verified(run, capsys
     assert main(["verify", str(run)]) == 0, capsys.readouterr().out
 
 
-def test_the_gallery_draws_masks_over_pictures_with_phrases_in_their_colours(run, tmp_path):
+def test_the_gallery_draws_masks_over_images_with_phrases_in_their_colours(run, tmp_path):
     assert main(["leaderboard", str(run), f"out={tmp_path}"]) == 0
     page = (tmp_path / "index.html").read_text()
     first = next(r for r in open_run(run).records() if r.task == "narrative_grounding" and r.asked)

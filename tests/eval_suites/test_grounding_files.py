@@ -27,7 +27,7 @@ from frostbench.eval_suites.grounding.thought import VisualChainOfThought
 WIDTH, HEIGHT = 8, 6
 
 
-def picture(path: Path, size=(WIDTH, HEIGHT)) -> None:
+def image(path: Path, size=(WIDTH, HEIGHT)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (10, 20, 30)).save(path)
 
@@ -66,11 +66,11 @@ def refcoco(tmp_path):
         {"id": 2, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 6, 42]}},
     ]
     write(tmp_path / "refcoco" / "instances.json", {"annotations": annotations})
-    picture(tmp_path / "train2014" / "COCO_train2014_000000000009.jpg")
+    image(tmp_path / "train2014" / "COCO_train2014_000000000009.jpg")
     return tmp_path
 
 
-def test_expressions_are_read_by_split_and_picture(refcoco):
+def test_expressions_are_read_by_split_and_image(refcoco):
     (found,) = Expressions(refcoco, "refcoco", "unc", "testA").referred(0)
     assert found.id == "9"
     assert [one.id for one in found.referents] == ["1", "2"]  # each annotation once
@@ -138,7 +138,7 @@ def test_another_file_in_its_place_ends_in_a_sentence(refcoco):
     ("segmentation", "said"),
     [
         ("polygon", "neither polygons nor run lengths"),
-        ({"size": [2, 2], "counts": [4]}, "its mask is (2, 2), and the picture (6, 8)"),
+        ({"size": [2, 2], "counts": [4]}, "its mask is (2, 2), and the image (6, 8)"),
     ],
 )
 def test_a_segmentation_that_is_none_is_said(segmentation, said):
@@ -218,7 +218,7 @@ def png(tmp_path):
     path = tmp_path / "annotations/panoptic_segmentation/val2017/000000000009.png"
     path.parent.mkdir(parents=True)
     Image.fromarray(colours).save(path)
-    picture(tmp_path / "images/val2017/000000000009.jpg")
+    image(tmp_path / "images/val2017/000000000009.jpg")
     return tmp_path
 
 
@@ -250,7 +250,7 @@ def test_narrative_grounding_takes_a_file_and_its_groups(png):
 def test_segments_that_are_nowhere_are_said(png):
     path = png / "annotations/png_coco_val2017.json"
     write(path, [{"image_id": "9", "segments": [_said("a cat", [4])]}])
-    with pytest.raises(ValueError, match="picture 9 has no panoptic segment 4"):
+    with pytest.raises(ValueError, match="image 9 has no panoptic segment 4"):
         list(PanopticNarratives(png).narratives(0))
     write(path, [{"image_id": "9", "segments": [_said("cats", [4], plural=True)]}])
     with pytest.raises(ValueError, match=r"no pixel is of its segments \[4\]; its mask is empty"):
@@ -273,7 +273,7 @@ def pope(tmp_path):
         ]
         text = "\n".join(map(json.dumps, lines)) + "\n"
         (tmp_path / f"coco_pope_{protocol}.json").write_text(text)
-    picture(tmp_path / "val2014" / name)
+    image(tmp_path / "val2014" / name)
     return tmp_path
 
 
@@ -315,7 +315,7 @@ def _thought(name, box, question="What is on the table?", answer="a cup"):
 
 @pytest.fixture
 def viscot(tmp_path):
-    picture(tmp_path / "cot/gqa/9.jpg", (640, 480))
+    image(tmp_path / "cot/gqa/9.jpg", (640, 480))
     sound, flat = "[64, 120, 192, 240]", "[64, 120, 64, 240]"
     gqa = [_thought("cot/gqa/9.jpg", box) for box in (sound, flat)]
     write(tmp_path / "benchmark/gqa.json", gqa)
@@ -330,7 +330,7 @@ def test_questions_of_visual_cot_take_turns_and_keep_their_boxes(viscot):
     assert found[0].text == "What is on the table?"
     assert found[0].answers == ("a cup",)
     assert found[0].box == (64.0, 120.0, 192.0, 240.0)
-    # The four floats are parts of the picture padded to a square in its middle.
+    # The four floats are parts of the image padded to a square in its middle.
     _, top, _, _ = found[0].box
     assert (top + (640 - 480) / 2) / 640 == pytest.approx(0.313, abs=1e-3)
 
@@ -348,7 +348,7 @@ def test_all_ways_ask_the_same_questions_of_visual_cot(viscot):
         ({"image": ["a"], "conversations": []}, "is no question of Visual CoT"),
         (_thought("cot/gqa/9.jpg", "[1, 2]"), "is no box of four numbers"),
         (_thought("cot/gqa/9.jpg", "[1, 2, 3, 4]", question=""), "asks nothing"),
-        (_thought("cot/gqa/10.jpg", "[1, 2, 3, 4]"), "no picture at"),
+        (_thought("cot/gqa/10.jpg", "[1, 2, 3, 4]"), "no image at"),
     ],
 )
 def test_a_wrong_entry_of_visual_cot_ends_in_a_sentence(viscot, entry, said):
@@ -357,6 +357,6 @@ def test_a_wrong_entry_of_visual_cot_ends_in_a_sentence(viscot, entry, said):
         list(VisualCotQuestions(viscot).details(0))
 
 
-def test_a_picture_of_one_pixel_has_a_mask_of_one_pixel():
+def test_a_image_of_one_pixel_has_a_mask_of_one_pixel():
     mask = mask_of({"size": [1, 1], "counts": [0, 1]}, (1, 1), "here")
     assert torch.equal(mask, torch.ones(1, 1, dtype=torch.bool))

@@ -26,7 +26,7 @@ from frostbench.eval_suites.restoration.strengths import (
     VERSION,
 )
 from frostbench.eval_suites.restoration.tasks import Deblurring, Rotation
-from frostbench.packs.mini.scenes.datasets import ClusteredImage, RestorationPictures
+from frostbench.packs.mini.scenes.datasets import ClusteredImage, RestorationImages
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import HeldOutContext, Reconstruct
 from frostbench.plugins.host.packs import embedded_pack
@@ -38,7 +38,7 @@ DATA = embedded_pack("mini") / "data"
 
 
 class Slopes:
-    """Pictures whose brightness rises somewhere, with some noise; every third is of one cluster."""
+    """Images whose brightness rises somewhere, with some noise; every third is of one cluster."""
 
     def get(self, seed, index):
         source = torch.Generator().manual_seed(seed % 2**31 + index)
@@ -67,7 +67,7 @@ def test_every_low_level_corruption_has_a_task_of_its_name():
 
 
 @pytest.mark.parametrize("task", ALL)
-def test_every_protocol_asks_the_same_pictures_with_nothing_hidden(task):
+def test_every_protocol_asks_the_same_images_with_nothing_hidden(task):
     found = {}
     for instance in instances(task):
         assert instance.request.hidden is None
@@ -158,7 +158,7 @@ def test_the_version_of_the_corruptions_stands_in_the_settings(task):
     assert task.settings().degradations == VERSION
 
 
-def test_the_floor_is_the_reconstruction_of_the_corrupted_picture():
+def test_the_floor_is_the_reconstruction_of_the_corrupted_image():
     (one,) = instances(Denoising, limit=1, protocols=("mild",))
     asked = floor(one)
     assert asked.request == Reconstruct(one.request.id, one.request.image, one.request.seed)
@@ -183,9 +183,9 @@ def test_wrong_settings_are_told():
 
 
 def test_default_samples_of_the_pack_are_witnesses_enough_to_tell_rows_apart():
-    pictures, limit = RestorationPictures(DATA), RunConfig().limits["restoration"]
+    images, limit = RestorationImages(DATA), RunConfig().limits["restoration"]
     task = Denoising(DenoisingSettings(protocols=("mild",)))
-    assert len({one.cluster for one in task.instances(pictures, limit, 0)}) >= 6
+    assert len({one.cluster for one in task.instances(images, limit, 0)}) >= 6
 
 
 def test_what_is_asked_by_default_is_asked_once():

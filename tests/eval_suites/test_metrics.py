@@ -15,11 +15,11 @@ from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.predictions import ImagePrediction, TextPrediction
 
 CONTEXT = MetricContext(backbones=None)
-PICTURE_METRICS = [
+IMAGE_METRICS = [
     factory(CONTEXT)
     for factory in (psnr_rgb, psnr_y, psnr_rgb_crop4, ssim_rgb, ssim_rgb_crop4, ssim_y)
 ]
-BY_ID = {metric.id: metric for metric in PICTURE_METRICS}
+BY_ID = {metric.id: metric for metric in IMAGE_METRICS}
 
 
 def pair(seed, height=40, width=52, noise=0.1):
@@ -86,12 +86,12 @@ def test_scores_are_symmetric_within_bounds_and_best_for_the_truth(seed, noise):
         assert metric.lower <= value < score(name, truth, truth) == pytest.approx(metric.upper)
 
 
-def test_psnr_of_almost_identical_pictures_is_not_above_that_of_identical_ones():
+def test_psnr_of_almost_identical_images_is_not_above_that_of_identical_ones():
     truth = torch.full((3, 8, 8), 0.5, dtype=torch.float64)
     assert psnr(truth, truth) == psnr(truth + 1e-9, truth) == 100.0
 
 
-def test_psnr_is_per_picture_not_of_the_mean_error():
+def test_psnr_is_per_image_not_of_the_mean_error():
     near, far = pair(0, noise=0.05), pair(1, noise=0.3)
     mean = (psnr(*near) + psnr(*far)) / 2
     pooled = psnr(torch.cat([near[0], far[0]]), torch.cat([near[1], far[1]]))
@@ -99,15 +99,15 @@ def test_psnr_is_per_picture_not_of_the_mean_error():
 
 
 @pytest.mark.parametrize("name", BY_ID)
-def test_a_picture_metric_refuses_what_it_cannot_score(name):
+def test_a_image_metric_refuses_what_it_cannot_score(name):
     truth = torch.full((3, 24, 24), 0.5)
     broken = truth.clone()
     broken[0, 3, 4] = torch.nan
     with pytest.raises(ValueError, match=r"1 of 1728 predicted values are NaN or infinite"):
         score(name, broken, truth)
-    with pytest.raises(ValueError, match=r"picture is 24 x 23 and the target 24 x 24"):
+    with pytest.raises(ValueError, match=r"image is 24 x 23 and the target 24 x 24"):
         score(name, truth[:, :, :23], truth)
-    with pytest.raises(ValueError, match=r"lie in \[-1, 0.5\]; a picture's lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"lie in \[-1, 0.5\]; an image's lie in \[0, 1\]"):
         score(
             name, torch.where(truth.isnan(), truth, truth).index_fill(0, torch.tensor(0), -1), truth
         )
@@ -117,8 +117,8 @@ def test_a_picture_metric_refuses_what_it_cannot_score(name):
         BY_ID[name](ImagePrediction(truth), "lion")
 
 
-def test_pictures_too_small_for_the_window_or_the_crop_are_unscored():
-    with pytest.raises(ValueError, match="11 x 11 pixels, the picture only 10 x 30"):
+def test_images_too_small_for_the_window_or_the_crop_are_unscored():
+    with pytest.raises(ValueError, match="11 x 11 pixels, the image only 10 x 30"):
         score("ssim[rgb]", torch.zeros(3, 10, 30), torch.zeros(3, 10, 30))
     for metric in ("psnr[rgb-crop4]", "ssim[rgb-crop4]"):
         with pytest.raises(ValueError, match="has no inside"):
@@ -143,7 +143,7 @@ def test_exact_accuracy_wants_the_whole_label_and_prefix_accuracy_its_beginning(
     assert exact(TextPrediction("two"), ("2", "two")) == 1
 
 
-def test_accuracy_refuses_pictures():
+def test_accuracy_refuses_images():
     exact = accuracy_exact(CONTEXT)
     with pytest.raises(ValueError, match="the prediction is a ImagePrediction"):
         exact(ImagePrediction(torch.zeros(3, 2, 2)), "lion")
@@ -152,15 +152,15 @@ def test_accuracy_refuses_pictures():
 
 
 def test_every_metric_keeps_the_contract():
-    for metric in (*PICTURE_METRICS, accuracy_exact(CONTEXT), accuracy_prefix(CONTEXT)):
+    for metric in (*IMAGE_METRICS, accuracy_exact(CONTEXT), accuracy_prefix(CONTEXT)):
         assert isinstance(metric, Metric)
         assert metric.higher_is_better
 
 
-def test_a_score_does_not_depend_on_how_a_picture_lies_in_memory():
+def test_a_score_does_not_depend_on_how_a_image_lies_in_memory():
     for seed in range(20):
-        pictures = torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(seed))
-        one, two = pictures.permute(0, 3, 1, 2)
+        images = torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(seed))
+        one, two = images.permute(0, 3, 1, 2)
         metric = psnr_rgb(MetricContext(None))
         apart = metric(ImagePrediction(one), Image(two))
         assert metric(ImagePrediction(one.contiguous()), Image(two.contiguous())) == apart

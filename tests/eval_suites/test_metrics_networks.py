@@ -126,7 +126,7 @@ def test_lpips_of_the_pack_grows_with_the_disturbance_and_is_zero_for_the_truth(
     assert values[0] < values[1] < values[2]
 
 
-def test_features_of_a_picture_do_not_depend_on_the_others(mini):
+def test_features_of_a_image_do_not_depend_on_the_others(mini):
     metric = FidMini(mini)
     images = pictures(4, 0)
     together = metric.features(images)
@@ -136,7 +136,7 @@ def test_features_of_a_picture_do_not_depend_on_the_others(mini):
     assert metric(together, metric.features(pictures(4, 1))) > 0
 
 
-def test_features_of_a_broken_picture_are_refused(mini):
+def test_features_of_a_broken_image_are_refused(mini):
     with pytest.raises(ValueError, match=r"fid\[mini\]: 4800 of 4800 predicted values are NaN"):
         FidMini(mini).features([Image(torch.full((3, 40, 40), torch.nan))])
 

@@ -233,11 +233,11 @@ def test_exact_match_compares_normalised_texts_with_any_accepted_one():
 
 
 def test_what_is_no_text_is_refused_by_every_text_metric():
-    picture = ImagePrediction(torch.zeros(3, 8, 8))
+    image = ImagePrediction(torch.zeros(3, 8, 8))
     singles = [vqa(CONTEXT), vqa_exact(CONTEXT), cider_d_corpus(CONTEXT).on(["a", "b"])]
     for score in (*singles, bleu_4(CONTEXT).counts):
         with pytest.raises(ValueError, match="prediction is a ImagePrediction"):
-            score(picture, "text")
+            score(image, "text")
         with pytest.raises(ValueError, match="target is a Image"):
             score(TextPrediction("text"), Image(torch.zeros(3, 8, 8)))
         with pytest.raises(ValueError, match="accepts no text"):

@@ -39,7 +39,7 @@ SIDE = 32
 
 
 class Noise:
-    """Pictures of noise; every third belongs to the cluster "same"."""
+    """Images of noise; every third belongs to the cluster "same"."""
 
     def __init__(self, side=SIDE):
         self.side = side
@@ -98,7 +98,7 @@ def test_blurs_at_128_pixels_are_the_published_ones_with_the_published_odds():
     assert odds == pytest.approx({5: 1, 7: 2, 9: 2, 11: 2}, abs=0.15)
 
 
-def test_blurs_scale_with_the_picture():
+def test_blurs_scale_with_the_image():
     for seed in range(20):
         large, small = draw_blur(seed, 256), draw_blur(seed, 64)
         assert large.sigma == pytest.approx(4 * small.sigma)
@@ -107,7 +107,7 @@ def test_blurs_scale_with_the_picture():
     assert {draw_blur(seed, 64).kernel for seed in range(50)} == {3, 5, 7}
 
 
-def test_a_crop_outside_the_picture_is_refused():
+def test_a_crop_outside_the_image_is_refused():
     pixels = picture()
     assert torch.equal(crop(pixels, 2, 3, 18), pixels[:, 2:20, 3:21])
     with pytest.raises(ValueError, match="row 3 and column 0 on does not lie within"):
@@ -115,7 +115,7 @@ def test_a_crop_outside_the_picture_is_refused():
 
 
 @pytest.mark.parametrize("task", ALL)
-def test_a_restoration_asks_both_protocols_on_the_same_pictures(task):
+def test_a_restoration_asks_both_protocols_on_the_same_images(task):
     found = {}
     for instance in instances(task):
         found.setdefault(instance.protocol, []).append(instance)
@@ -133,7 +133,7 @@ def test_a_restoration_asks_both_protocols_on_the_same_pictures(task):
 
 
 @pytest.mark.parametrize("task", ALL)
-def test_held_out_examples_are_other_pictures_of_other_clusters(task):
+def test_held_out_examples_are_other_images_of_other_clusters(task):
     for instance in instances(task, limit=6, protocols=("held_out_context",), others=10):
         pairs = instance.request.context.pairs
         cleans = {pair.clean for pair in pairs}
@@ -199,13 +199,13 @@ def test_only_in_and_outpainting_hide_pixels():
 
 
 @pytest.mark.parametrize("task", ALL)
-def test_copy_hands_back_the_corrupted_picture(task):
+def test_copy_hands_back_the_corrupted_image(task):
     drawn = instances(task, limit=2)
     copies = task(task.settings()).controls(drawn)["copy"]
     assert all(c.pixels is i.request.image.pixels for c, i in zip(copies, drawn, strict=True))
 
 
-def test_reconstruction_is_of_the_clean_picture_and_its_floor_is_the_mean_colour():
+def test_reconstruction_is_of_the_clean_image_and_its_floor_is_the_mean_colour():
     drawn = instances(Reconstruction)
     assert all(i.request.image == i.target and i.protocol is None for i in drawn)
     assert Reconstruction.card.protocols == ()
@@ -215,7 +215,7 @@ def test_reconstruction_is_of_the_clean_picture_and_its_floor_is_the_mean_colour
     assert torch.allclose(flat.pixels[:, 3, 4], drawn[0].target.pixels.mean((1, 2)))
 
 
-def test_restorations_and_reconstruction_ask_the_same_pictures():
+def test_restorations_and_reconstruction_ask_the_same_images():
     clean = [i.target for i in instances(Reconstruction)]
     for task in (Inpainting, Outpainting, Deblurring, Rotation):
         assert [i.target for i in instances(task, protocols=("oracle_context",))] == clean
@@ -228,7 +228,7 @@ def test_every_restoration_ranks_by_psnr_and_names_its_controls(task):
     assert {"copy", "ceiling"} <= set(task.card.controls) or "mean_colour" in task.card.controls
 
 
-def test_tokens_of_another_picture_are_a_control_for_those_who_ask():
+def test_tokens_of_another_image_are_a_control_for_those_who_ask():
     assert "shuffled_tokens" not in Rotation.card.controls
     task = Rotation(RotationSettings(shuffled_tokens=True))
     assert "shuffled_tokens" in task.card.controls
@@ -247,7 +247,7 @@ def test_settings_choose_protocols_metrics_and_data():
     assert len(instance.request.context.pairs) == 3
 
 
-def test_wrong_settings_and_pictures_are_told():
+def test_wrong_settings_and_images_are_told():
     with pytest.raises(ValueError, match="protocols are among oracle_context, held_out_context"):
         RestorationSettings(protocols=("oracle",))
     with pytest.raises(ValueError, match="kernels are odd sizes of 3 or more"):
@@ -261,5 +261,5 @@ def test_wrong_settings_and_pictures_are_told():
         def get(self, seed, index):
             return ClusteredImage(Image(torch.zeros(3, 8, 9), "wide"), "wide")
 
-    with pytest.raises(ValueError, match="need square pictures; wide is 8 x 9"):
+    with pytest.raises(ValueError, match="need square images; wide is 8 x 9"):
         list(Rotation(RotationSettings()).instances(Wide(), 1, 0))

@@ -11,7 +11,7 @@ from frostbench.plugins.parts.hiding import random_cells
 
 
 class Noise:
-    """Pictures of noise, darker in red than in blue."""
+    """Images of noise, darker in red than in blue."""
 
     def __init__(self, side=64):
         self.side = side
@@ -47,7 +47,7 @@ def test_three_tenths_of_whole_cells_are_hidden_and_grey(side, cells):
         assert torch.equal(shown[:, ~one.request.hidden], clean[:, ~one.request.hidden])
 
 
-def test_a_request_shows_neither_the_clean_picture_nor_examples():
+def test_a_request_shows_neither_the_clean_image_nor_examples():
     _, made = instances()
     for one in made:
         assert one.request.context == NoContext()
@@ -56,7 +56,7 @@ def test_a_request_shows_neither_the_clean_picture_nor_examples():
         assert one.target not in images_of(one.request)
 
 
-def test_hidden_cells_are_drawn_for_each_picture_and_are_the_same_for_the_same_seed():
+def test_hidden_cells_are_drawn_for_each_image_and_are_the_same_for_the_same_seed():
     _, short = instances(limit=2)
     _, long = instances(limit=5)
     _, other = instances(limit=2, seed=1)
@@ -98,7 +98,7 @@ def test_at_least_one_cell_is_hidden_and_never_all(height, width, cell, share, c
     assert int(corners.sum()) == count
 
 
-def test_a_picture_of_one_cell_and_impossible_settings_are_refused():
+def test_a_image_of_one_cell_and_impossible_settings_are_refused():
     with pytest.raises(ValueError, match="choose a smaller cell"):
         random_cells(8, 8, 8, 0.3, 0)
     for wrong in ({"share": 0.0}, {"share": 1.0}, {"cell": 0}):

@@ -6,7 +6,7 @@ from frostbench.bench.cli.train import train_command
 ROOT = Path(__file__).parents[2]
 
 
-def test_recipes_get_pairs_of_the_pack_s_own_pictures(tmp_path):
+def test_recipes_get_pairs_of_the_pack_s_own_images(tmp_path):
     (tmp_path / "data").symlink_to(ROOT / "packs" / "mini" / "data")
     plugin = ROOT / "tests" / "worlds" / "probe_world.py"
     words = ["probe", f"pack={tmp_path}", f"scratch={tmp_path}", f"plugins=[{plugin}]"]

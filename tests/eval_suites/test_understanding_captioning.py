@@ -66,8 +66,8 @@ def test_the_target_is_never_in_the_request():
     for one in instances(30, glyphs=2):
         texts = {example.text for example in one.request.examples}
         assert not texts & set(one.target)
-        pictures = images_of(one.request)
-        assert len(pictures) == 1 + len(one.request.examples)
+        images = images_of(one.request)
+        assert len(images) == 1 + len(one.request.examples)
 
 
 def test_any_example_gives_the_query_away_as_little_as_any_other():

@@ -66,12 +66,12 @@ def test_the_task_asks_the_episodes_of_a_file_in_its_order(v2l):
     ("line", "message"),
     [
         (LINES[0][:-1], "line 2 does not end with a comma"),
-        ("n01/n01_1.JPEG,n02/n02_1.JPEG,", "line 2 has 2 pictures; 2-way 1-shot needs 3"),
+        ("n01/n01_1.JPEG,n02/n02_1.JPEG,", "line 2 has 2 images; 2-way 1-shot needs 3"),
         ("n01/n01_1.JPEG,n02,n01/n01_2.JPEG,", "line 2: 'n02' is not wnid/file"),
         ("n01/n01_1.JPEG,n09/x.JPEG,n01/n01_2.JPEG,", "class_names.json has no name for n09"),
         ("n01/n01_1.JPEG,n01/n01_2.JPEG,n01/n01_2.JPEG,", "examples are 'lion' x 2"),
         ("n01/n01_1.JPEG,n02/n02_1.JPEG,n03/n03_1.JPEG,", "the query is 'crane', and no example"),
-        ("n01/n01_9.JPEG,n02/n02_1.JPEG,n01/n01_2.JPEG,", "no picture at .*n01_9.JPEG"),
+        ("n01/n01_9.JPEG,n02/n02_1.JPEG,n01/n01_2.JPEG,", "no image at .*n01_9.JPEG"),
     ],
 )
 def test_a_broken_line_is_told_with_its_number(v2l, line, message):
@@ -142,7 +142,7 @@ def test_open_ended_questions_become_episodes_with_captions_for_labels(open_ende
         ({"answer": ""}, "question 0 has no text under 'answer'"),
         ({"answer": "This is a wug."}, "the query is 'This is a wug.', and no example is"),
         ({"image_3": "a.jpg"}, "question 0 has 3 examples; 2 are wanted"),
-        ({"question_image": "z.jpg"}, "no picture at .*z.jpg"),
+        ({"question_image": "z.jpg"}, "no image at .*z.jpg"),
     ],
 )
 def test_a_broken_question_is_told_with_its_number(open_ended, change, message):

@@ -21,9 +21,7 @@ from frostbench.plugins.kit import toys
 
 CONTEXT = MetricContext(toys.backbones())
 SCORE, RELATIVE = ClipScoreMini(CONTEXT), ClipScoreRelativeMini(CONTEXT)
-PICTURES = [
-    Image(torch.rand(3, 20, 24, generator=torch.Generator().manual_seed(n))) for n in (1, 2)
-]
+IMAGES = [Image(torch.rand(3, 20, 24, generator=torch.Generator().manual_seed(n))) for n in (1, 2)]
 NAMES = ("lion", "rocket", "cactus", "tea", "violin", "red", "green")
 WORDS = st.lists(st.sampled_from(NAMES), min_size=1)
 
@@ -57,7 +55,7 @@ def test_instances_depend_on_the_seed_and_not_on_the_limit():
     assert len({tuple(one.cluster for one in instances(3, seed)[1]) for seed in range(9)}) > 1
 
 
-def test_the_request_names_no_class_and_the_target_is_its_picture():
+def test_the_request_names_no_class_and_the_target_is_its_image():
     _, every = instances(3)
     for one in every:
         assert one.request == Interpret(one.request.id, one.target, one.request.seed)
@@ -76,16 +74,16 @@ def test_the_class_name_is_a_control_that_needs_no_method():
 def test_the_score_is_the_mean_cosine_of_the_first_words(words):
     clip = toys.backbones().get("clip")
     text = clip.encode_text([f"a photo of a {word}." for word in words[:5]], normalise=True)
-    image = clip.encode_image(PICTURES[0].pixels[None], normalise=True)
+    image = clip.encode_image(IMAGES[0].pixels[None], normalise=True)
     expected = float((text @ image[0]).mean())
-    assert SCORE(TextPrediction("\n".join(words)), PICTURES[0]) == pytest.approx(expected, abs=1e-5)
+    assert SCORE(TextPrediction("\n".join(words)), IMAGES[0]) == pytest.approx(expected, abs=1e-5)
 
 
 @settings(deadline=None, max_examples=20)
 @given(words=WORDS)
 def test_blanks_and_empty_lines_are_no_words(words):
     bare, spaced = "\n".join(words), "\n \n".join(f" {word} " for word in words) + "\n\n"
-    assert SCORE(TextPrediction(bare), PICTURES[0]) == SCORE(TextPrediction(spaced), PICTURES[0])
+    assert SCORE(TextPrediction(bare), IMAGES[0]) == SCORE(TextPrediction(spaced), IMAGES[0])
 
 
 def test_of_the_vocabulary_the_worst_word_scores_0_and_the_best_1():
@@ -93,7 +91,7 @@ def test_of_the_vocabulary_the_worst_word_scores_0_and_the_best_1():
     assert len(set(vocabulary)) == len(vocabulary) > 50
     assert all(any(map(str.isalpha, word)) and word == word.strip() for word in vocabulary)
     assert not {"<pad>", "<bos>", "<eos>"} & set(vocabulary)
-    for picture in PICTURES:
+    for picture in IMAGES:
         scores = [RELATIVE(TextPrediction(word), picture) for word in vocabulary]
         assert min(scores) == pytest.approx(0, abs=1e-5)
         assert max(scores) == pytest.approx(1, abs=1e-5)
@@ -101,26 +99,26 @@ def test_of_the_vocabulary_the_worst_word_scores_0_and_the_best_1():
 
 def test_scores_do_not_depend_on_what_was_scored_before():
     lion, others = TextPrediction("lion\nrocket"), TextPrediction("tea\ncactus\nred")
-    fresh = ClipScoreMini(CONTEXT)(lion, PICTURES[0])
+    fresh = ClipScoreMini(CONTEXT)(lion, IMAGES[0])
     used = ClipScoreMini(CONTEXT)
-    used(others, PICTURES[1])
-    used(others, PICTURES[0])
-    assert used(lion, PICTURES[0]) == fresh
+    used(others, IMAGES[1])
+    used(others, IMAGES[0])
+    assert used(lion, IMAGES[0]) == fresh
 
 
 def test_how_many_words_count_is_a_setting():
     one = ClipScoreMini(CONTEXT, ClipScoreSettings(words=1))
     text = TextPrediction("lion\nrocket")
-    assert one(text, PICTURES[0]) == SCORE(TextPrediction("lion"), PICTURES[0])
-    assert one(text, PICTURES[0]) != SCORE(text, PICTURES[0])
+    assert one(text, IMAGES[0]) == SCORE(TextPrediction("lion"), IMAGES[0])
+    assert one(text, IMAGES[0]) != SCORE(text, IMAGES[0])
 
 
 @pytest.mark.parametrize("score", [SCORE, RELATIVE])
-def test_what_is_no_word_or_no_picture_is_not_scored(score):
+def test_what_is_no_word_or_no_image_is_not_scored(score):
     for prediction, target, message in (
-        (TextPrediction(" \n "), PICTURES[0], "says no word"),
-        (ImagePrediction(PICTURES[0].pixels), PICTURES[0], "scores words"),
-        (TextPrediction("lion"), "lion", "against a picture; the target is a str"),
+        (TextPrediction(" \n "), IMAGES[0], "says no word"),
+        (ImagePrediction(IMAGES[0].pixels), IMAGES[0], "scores words"),
+        (TextPrediction("lion"), "lion", "against an image; the target is a str"),
     ):
         with pytest.raises(ValueError, match=message):
             score(prediction, target)

@@ -24,7 +24,7 @@ def of_kind(kind, limit=50, **settings):
 
 
 def true_answer(image, question):
-    """What a look at the picture answers."""
+    """What a look at the image answers."""
     shown = shown_in(image)
     if question == "how many things are there?":
         return NUMBERS[len(shown)]
@@ -37,7 +37,7 @@ def true_answer(image, question):
 
 
 @pytest.mark.parametrize("glyphs", [1, 4])
-def test_every_answer_is_true_of_its_picture(glyphs):
+def test_every_answer_is_true_of_its_image(glyphs):
     for one in instances(40, glyphs=glyphs, **BOTH):
         assert true_answer(one.request.image, one.request.question) == one.target[0]
         for example in one.request.examples:

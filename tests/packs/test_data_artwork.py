@@ -46,7 +46,7 @@ def test_no_photograph_is_in_two_splits_and_each_split_has_a_coloured_one():
     assert {photo.name for photo in photos.of("test")} == {"chelsea", "rocket", "flower"}
 
 
-def test_every_picture_has_a_licence_and_a_source_and_the_fonts_licence_is_there():
+def test_every_image_has_a_licence_and_a_source_and_the_fonts_licence_is_there():
     sources = json.loads((DATA / "sources.json").read_text())
     assert {photo["name"] for photo in sources["photographs"]} == {
         path.stem for path in (DATA / "photos").iterdir()

@@ -11,10 +11,10 @@ from frostbench.packs.mini.scenes.datasets import (
     GlyphPortraits,
     GlyphScenes,
     PhotoCrops,
-    RestorationPictures,
+    RestorationImages,
 )
 from frostbench.packs.mini.scenes.scenes import PHOTO_SPLIT, Scenes, SceneSettings
-from frostbench.packs.mini.scenes.training_images import MiniPictures
+from frostbench.packs.mini.scenes.training_images import MiniImages
 from frostbench.packs.mini.scenes.wording import (
     NUMBERS,
     PLACES,
@@ -132,7 +132,7 @@ def test_a_mask_marks_the_pixels_that_the_glyph_paints():
 
 @settings(deadline=None, max_examples=20)
 @given(seed=SEEDS)
-def test_the_same_key_gives_the_same_picture_in_another_process_and_order(seed):
+def test_the_same_key_gives_the_same_image_in_another_process_and_order(seed):
     again = Scenes(DATA)
     name = SCENES.glyphs.names("novel")[seed % 100]
     assert np.array_equal(SCENES.portrait(name, seed), again.portrait(name, seed))
@@ -154,22 +154,22 @@ def test_scenes_can_be_larger():
         Scenes(DATA, SceneSettings(side=512))
 
 
-def test_training_pictures_are_floats_in_range_and_the_same_for_the_same_seed():
-    pictures = MiniPictures(DATA)
+def test_training_images_are_floats_in_range_and_the_same_for_the_same_seed():
+    pictures = MiniImages(DATA)
     batch = pictures.batch("base", 12, 7)
     assert batch.shape == (12, 3, 64, 64)
     assert batch.dtype == torch.float32
     assert 0 <= float(batch.min()) < float(batch.max()) <= 1
-    assert torch.equal(batch, MiniPictures(DATA).batch("base", 12, 7))
+    assert torch.equal(batch, MiniImages(DATA).batch("base", 12, 7))
     assert not torch.equal(batch, pictures.batch("base", 12, 8))
     assert not torch.equal(batch, pictures.batch("validation", 12, 7))
     with pytest.raises(LookupError, match="no split named 'test'; there are base, validation"):
         pictures.batch("test", 1, 0)
 
 
-def test_data_sets_give_pictures_with_names_of_their_own_and_one_digest():
+def test_data_sets_give_images_with_names_of_their_own_and_one_digest():
     portraits, scenes = GlyphPortraits(DATA), GlyphScenes(DATA)
-    crops, restoration = PhotoCrops(DATA), RestorationPictures(DATA)
+    crops, restoration = PhotoCrops(DATA), RestorationImages(DATA)
     images = [portraits.portrait(name, 0) for name in portraits.names[:5]]
     images += [scenes.get(1, index).image for index in range(5)]
     images += [crops.get(1, index).image for index in range(5)]
@@ -181,8 +181,8 @@ def test_data_sets_give_pictures_with_names_of_their_own_and_one_digest():
         portraits.portrait("watch", 0)
 
 
-def test_pictures_to_restore_are_photo_crops_and_novel_scenes_in_turn():
-    restoration = RestorationPictures(DATA)
+def test_images_to_restore_are_photo_crops_and_novel_scenes_in_turn():
+    restoration = RestorationImages(DATA)
     kinds = [restoration.get(0, index).cluster.split("/")[0] for index in range(6)]
     assert kinds == ["photo", "scene"] * 3
     assert restoration.get(0, 3).image == restoration.get(0, 3).image

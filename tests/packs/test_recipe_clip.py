@@ -120,7 +120,7 @@ def test_nearest_neighbours_are_all_right_when_classes_do_not_vary_and_chance_wh
     assert nearest_neighbour(noise, 5) == pytest.approx(0.2, abs=0.04)
 
 
-def test_overlap_counts_the_words_that_two_pictures_share():
+def test_overlap_counts_the_words_that_two_images_share():
     words = torch.eye(8)
     one = [[4.0, 3, 2, 1, 0, 0, 0, 0], [4.0, 3, 0, 0, 2, 1, 0, 0]]  # two words in common
     two = [[0.0, 0, 0, 0, 4, 3, 2, 1], [0.0, 0, 0, 0, 4, 3, 2, 1]]  # four

@@ -158,7 +158,7 @@ def test_only_answers_and_their_ends_are_asked_for(tokenizer):
     assert tokenizer.decode(reading.ids[1][reading.asked[1]]) == " owl<eos>"
 
 
-def test_what_cells_show_adds_up_and_rolls_with_the_picture(lessons, scenes):
+def test_what_cells_show_adds_up_and_rolls_with_the_image(lessons, scenes):
     still = lessons.make(0, 6, speaking=True)
     assert torch.allclose(still.shown.sum(-1), torch.ones(6, 64))
     area = np.mean([g.mask.mean() for n in range(12) for g in scenes.scene("base", 0, n).placed])

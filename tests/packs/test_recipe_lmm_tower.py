@@ -49,7 +49,7 @@ def test_widths_that_four_does_not_divide_are_filled_with_zeros():
 
 
 def nearness(network) -> float:
-    """The share of attention, of a picture of nothing, that stays within a cell's distance."""
+    """The share of attention, of an image of nothing, that stays within a cell's distance."""
     with torch.no_grad():
         maps = network(torch.zeros(1, 3, 64, 64), output_attentions=True).attentions[0]
     places = torch.stack(torch.meshgrid(*2 * [torch.arange(8.0)], indexing="ij"), -1).view(-1, 2)

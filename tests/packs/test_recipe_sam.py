@@ -138,7 +138,7 @@ def test_prompts_lie_where_they_say(scenes, kind):
             assert overlap(prompts.masks[:, 0] > 0, masks).mean() > 0.4
 
 
-def test_a_tight_box_holds_the_mask_and_a_rough_one_lies_in_the_picture(scenes):
+def test_a_tight_box_holds_the_mask_and_a_rough_one_lies_in_the_image(scenes):
     draw = np.random.default_rng(0)
     for number in range(4):
         scene = scenes.scene("base", 0, number)

@@ -5,7 +5,7 @@ from frostbench.eval_suites.restoration.settings import PROTOCOLS
 from frostbench.eval_suites.restoration.tasks import Inpainting, Rotation, Shift
 from frostbench.eval_suites.understanding.classification import FewShotClassification
 from frostbench.eval_suites.understanding.episodes import EpisodeSource, Portraits
-from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationPictures
+from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationImages
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.host.packs import embedded_pack
 
@@ -13,31 +13,31 @@ DATA = embedded_pack("mini") / "data"
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    return RestorationPictures(DATA)
+def images():
+    return RestorationImages(DATA)
 
 
-def test_the_pack_s_data_sets_are_what_the_tasks_ask_for(pictures):
+def test_the_pack_s_data_sets_are_what_the_tasks_ask_for(images):
     portraits = GlyphPortraits(DATA)
-    assert isinstance(pictures, Pictures)
+    assert isinstance(images, Pictures)
     assert isinstance(portraits, Portraits)
     assert not isinstance(portraits, EpisodeSource)
 
 
 @pytest.mark.parametrize("task", [Inpainting, Shift, Rotation])
-def test_restorations_run_on_the_pack(task, pictures):
+def test_restorations_run_on_the_pack(task, images):
     published = task.settings(protocols=PROTOCOLS)
-    drawn = list(task(published).instances(pictures, 2, 0))
+    drawn = list(task(published).instances(images, 2, 0))
     assert [i.protocol for i in drawn] == ["oracle_context"] * 2 + ["held_out_context"] * 2
     for instance in drawn:
         assert instance.target.size == instance.request.image.size == (64, 64)
         assert all(image.size == (64, 64) for image in images_of(instance.request))
 
 
-def test_held_out_examples_of_a_photo_crop_are_of_other_photographs(pictures):
+def test_held_out_examples_of_a_photo_crop_are_of_other_photographs(images):
     seen = 0
     task = Rotation(Rotation.settings(protocols=("held_out_context",)))
-    for instance in task.instances(pictures, 6, 0):
+    for instance in task.instances(images, 6, 0):
         if instance.cluster.startswith("photo/"):
             photo = instance.cluster.partition("/")[2]
             pairs = instance.request.context.pairs

@@ -24,12 +24,12 @@ def test_the_grid_has_one_cell_for_each_factor_of_pixels():
     assert Decoder(SMALL)(z).shape == (2, 3, 16, 24)
 
 
-def test_a_picture_that_does_not_divide_into_cells_is_refused():
+def test_a_image_that_does_not_divide_into_cells_is_refused():
     with pytest.raises(ValueError, match="18x16 pixels does not divide into cells of 4x4"):
         Encoder(SMALL)(torch.zeros(1, 3, 18, 16))
 
 
-def test_attention_follows_the_nominal_size_and_not_the_picture():
+def test_attention_follows_the_nominal_size_and_not_the_image():
     assert [SMALL.attends(level) for level in range(3)] == [False, True, False]
     v2l = NetworkSettings(multipliers=(1, 2, 2, 4))
     assert not any(v2l.attends(level) for level in range(4))
@@ -82,7 +82,7 @@ def test_a_context_is_given_exactly_where_it_is_read():
         Decoder(SMALL, ContextSettings(width=7, heads=1))(cells)
 
 
-def test_psnr_is_that_of_each_picture_with_values_clamped():
+def test_psnr_is_that_of_each_image_with_values_clamped():
     images = torch.zeros(2, 3, 4, 4)
     noisy = torch.stack([images[0] + 0.2, images[1] + 5])
     assert psnr(images, noisy).tolist() == pytest.approx([20.0, 10 * 0.60206], abs=1e-4)

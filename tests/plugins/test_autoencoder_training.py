@@ -30,7 +30,7 @@ def workshop(tmp_path):
     return Workshop(tmp_path / "pack", tmp_path / "scratch", pictures=Stripes())
 
 
-def test_a_step_has_the_same_pictures_whenever_it_is_asked_and_every_other_round_is_mirrored(
+def test_a_step_has_the_same_images_whenever_it_is_asked_and_every_other_round_is_mirrored(
     workshop,
 ):
     one, other = Pool(workshop, "base", 2, 3), Pool(workshop, "base", 2, 3)
@@ -43,7 +43,7 @@ def test_a_step_has_the_same_pictures_whenever_it_is_asked_and_every_other_round
     assert not torch.equal(one(0), Pool(workshop, "validation", 2, 3)(0))
 
 
-def test_a_workshop_without_pictures_is_refused(tmp_path):
+def test_a_workshop_without_images_is_refused(tmp_path):
     with pytest.raises(ValueError, match="the workshop has none"):
         train_on(Workshop(tmp_path, tmp_path), RECIPE, None)
 
@@ -130,15 +130,15 @@ def test_fitting_moves_every_code_to_where_features_are():
     assert model.quantize(points.T.reshape(1, 3, 10, 20)).unique().numel() == 6
 
 
-def test_pictures_do_not_fade_in_an_encoder_that_lets_them_pass():
+def test_images_do_not_fade_in_an_encoder_that_lets_them_pass():
     torch.manual_seed(0)
-    pictures = torch.randn(4, 3, 32, 32)
+    images = torch.randn(4, 3, 32, 32)
     spread = []
     for begin in (False, True):
         encoder = Encoder(replace(NETWORK, multipliers=(1, 2, 4), channels=8))
         if begin:
             pass_through(encoder, nn.Parameter(torch.zeros(1)))
-        x = encoder.conv_in(pictures)
+        x = encoder.conv_in(images)
         for level in encoder.down:
             x = level(x)
         spread.append(x.std().item())

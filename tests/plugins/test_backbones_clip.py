@@ -53,9 +53,9 @@ def test_a_clip_comes_back_from_its_folder_frozen(clip, folder):
 
 
 def test_normalised_embeddings_have_length_1_and_raw_ones_the_same_direction(clip):
-    pictures = torch.rand(3, 3, 40, 50)
+    images = torch.rand(3, 3, 40, 50)
     for raw, unit in (
-        (clip.encode_image(pictures), clip.encode_image(pictures, normalise=True)),
+        (clip.encode_image(images), clip.encode_image(images, normalise=True)),
         (clip.encode_text(["a", "b"]), clip.encode_text(["a", "b"], normalise=True)),
     ):
         assert torch.allclose(unit.norm(dim=-1), torch.ones(len(unit)))

@@ -61,7 +61,7 @@ def test_answers_are_those_of_the_models_own_generate(family):
         wanted = wanted[: wanted.index(2)] if 2 in wanted else wanted
         assert isinstance(answer, Generated), answer
         assert list(answer.ids) == wanted
-    assert len({answer.ids for answer in answers}) > 3  # the pictures matter
+    assert len({answer.ids for answer in answers}) > 3  # the images matter
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -83,7 +83,7 @@ def test_options_are_scored_as_the_models_own_forward_scores_them(family):
 @pytest.mark.parametrize("family", FAMILIES)
 @given(size=sizes)
 @settings(max_examples=8, deadline=None)
-def test_a_picture_takes_the_positions_of_the_processors_image_tokens(family, size):
+def test_a_image_takes_the_positions_of_the_processors_image_tokens(family, size):
     lm = lmm(family)
     asked = prompt(["a cat ", picture(*size), "sat"], Generate(0))
     ids = written(lm, asked)["input_ids"][0].tolist()
@@ -125,9 +125,7 @@ def test_the_views_of_llava_next_leave_out_the_newlines_and_nothing_else(size):
     ],
 )
 @pytest.mark.parametrize("size", [(96, 96), (96, 150), (150, 96), (97, 301)])
-def test_what_changes_in_a_picture_changes_in_the_cell_that_the_view_names(
-    family, how, images, size
-):
+def test_what_changes_in_a_image_changes_in_the_cell_that_the_view_names(family, how, images, size):
     lm = with_images(family, how, **images)
     dark = Image(torch.full((3, *size), 0.5))
     height, width = size
@@ -170,7 +168,7 @@ def patches(tiles, lm, size):
     return unpad_image(joined, size)[0]
 
 
-def test_padding_shows_the_whole_picture_as_f_lmm_does():
+def test_padding_shows_the_whole_image_as_f_lmm_does():
     lm = with_images("llava", LmmSettings(pad=True))
     image = picture(40, 75)
     (view,) = lm.views(image)
@@ -208,23 +206,23 @@ class Stretched:
         return Lying(size={"shortest_edge": SIDE}, crop_size=crop)
 
 
-def test_a_processor_that_puts_pictures_elsewhere_is_found_out():
+def test_a_processor_that_puts_images_elsewhere_is_found_out():
     made = processor("llava")
     made.image_processor = Stretched()
     lm = LMM(model("llava"), made, "liar")
     assert len(lm.views(picture(50, 50))) == 1
-    with pytest.raises(ValueError, match="puts a picture elsewhere than its settings say"):
+    with pytest.raises(ValueError, match="puts an image elsewhere than its settings say"):
         lm.views(picture(30, 60))
 
 
-def test_a_picture_of_one_pixel_is_refused_for_its_size():
-    wanted = "a picture of 1 x 1 pixels is too small to tell where .* give it at least 4 x 4"
+def test_a_image_of_one_pixel_is_refused_for_its_size():
+    wanted = "an image of 1 x 1 pixels is too small to tell where .* give it at least 4 x 4"
     with pytest.raises(ValueError, match=wanted):
         with_images("llava").views(picture(1, 1))
 
 
 def paligemma():
-    """Attends in both directions to the picture and the text before the answer."""
+    """Attends in both directions to the image and the text before the answer."""
     import transformers as hf
 
     tokens = words()
@@ -250,7 +248,7 @@ def paligemma():
 
 
 def gemma3():
-    """Attends in both directions within a picture."""
+    """Attends in both directions within an image."""
     import transformers as hf
 
     tokens = words()
@@ -284,7 +282,7 @@ def gemma3():
 
 @pytest.mark.parametrize("made", [paligemma, gemma3])
 def test_a_model_that_attends_in_both_directions_is_refused(made):
-    with pytest.raises(ValueError, match="reads a picture in another way"):
+    with pytest.raises(ValueError, match="reads an image in another way"):
         LMM(*made(), "two ways")
 
 
@@ -307,7 +305,7 @@ def test_it_is_loaded_from_a_folder_with_the_whole_network_under_its_checksum(fa
     assert not any(p.requires_grad for p in module_of(lm).parameters())
 
 
-def test_the_pack_says_how_pictures_are_fitted(tmp_path):
+def test_the_pack_says_how_images_are_fitted(tmp_path):
     stored(tmp_path / "lmm", "llava")
     entry = {"kind": "lmm", "source": "lmm", "settings": {"pad": True}}
     pack = {"name": "p", "backbones": {"lmm": entry}, "methods": {}, "data": {}}
@@ -333,13 +331,13 @@ def test_a_folder_that_holds_none_says_so(tmp_path):
         SharedBackbones([BackboneEntry("lmm", "lmm", str(tmp_path))]).get("lmm")
 
 
-def test_a_text_that_names_a_picture_which_is_not_there_is_refused():
+def test_a_text_that_names_a_image_which_is_not_there_is_refused():
     (failed,) = FrozenEngine(One(lmm("llava"))).run([prompt(["a <image> cat"], Generate(2))])
     assert isinstance(failed, Failed)
-    assert "put a Picture piece there" in failed.reason
+    assert "put a Image piece there" in failed.reason
 
 
-def test_a_model_of_text_alone_takes_no_pictures():
+def test_a_model_of_text_alone_takes_no_images():
     lm = language_model("llama")
     asked = prompt([picture(9, 9), "a"], Generate(2))
     (failed,) = FrozenEngine(One(lm)).run([asked])
@@ -349,7 +347,7 @@ def test_a_model_of_text_alone_takes_no_pictures():
         lm.spans(asked)
 
 
-def test_a_picture_goes_through_the_vision_tower_once_while_it_is_kept(monkeypatch):
+def test_a_image_goes_through_the_vision_tower_once_while_it_is_kept(monkeypatch):
     lm = with_images("llava")
     calls = []
     lm.model.model.vision_tower.register_forward_hook(lambda *_: calls.append(1))
@@ -394,7 +392,7 @@ def test_an_adapter_is_laid_over_a_multimodal_model_as_over_any(tmp_path):
 
 
 def test_positions_in_views_and_texts_are_read_where_they_are_named():
-    """A picture's features stand in the prompt at the positions that views and spans name."""
+    """An image's features stand in the prompt at the positions that views and spans name."""
     lm = lmm("llava_next")
     image = picture(30, 70)
     asked = prompt(["a cat ", image, "sat"], Generate(0))

@@ -48,7 +48,7 @@ def test_features_are_those_of_transformers_without_masking_in_the_order_of_patc
     torch.testing.assert_close(normalised(mae.decode(features)), drawn, atol=1e-5, rtol=0)
 
 
-def test_a_patch_changes_no_other_picture_and_its_place_is_its_own(mae):
+def test_a_patch_changes_no_other_image_and_its_place_is_its_own(mae):
     pictures = images(3)
     alone = torch.cat([mae.encode(one[None]) for one in pictures])
     torch.testing.assert_close(mae.encode(pictures), alone, atol=1e-6, rtol=0)
@@ -95,8 +95,8 @@ def test_a_decoder_of_normalised_patches_is_refused(mae):
         MAE(mae.model, "stock")
 
 
-def test_pictures_of_another_size_are_refused_with_both_sizes(mae):
-    with pytest.raises(ValueError, match="reads pictures of 16 x 16, and got 24 x 24"):
+def test_images_of_another_size_are_refused_with_both_sizes(mae):
+    with pytest.raises(ValueError, match="reads images of 16 x 16, and got 24 x 24"):
         mae.encode(images(1, 24))
 
 

@@ -9,7 +9,7 @@ from frostbench.plugins.backbones.sam import (
     input_size,
     save_sam,
     scale_boxes,
-    to_picture,
+    to_image,
 )
 from frostbench.plugins.backbones.sam_sizes import (
     VIT_B,
@@ -73,7 +73,7 @@ def test_a_sam_comes_back_from_its_folder_frozen_and_as_it_was(tmp_path):
     assert torch.allclose(sam.embed(image), toy.embed(image), atol=0.02)
 
 
-def test_the_image_encoder_reads_a_picture_once_and_keeps_few():
+def test_the_image_encoder_reads_a_image_once_and_keeps_few():
     sam = toys.sam()
     read = []
     sam.model.image_encoder.register_forward_hook(lambda *_: read.append(1))
@@ -104,7 +104,7 @@ def test_masks_from_boxes_are_those_of_the_packages_predictor(size):
     assert torch.equal(sam.masks_from_boxes(image, boxes), masks[:, 0])
     assert torch.allclose(scale_boxes(boxes, size, 16), scaled, atol=1e-5)
     whole = sam.model.postprocess_masks(low, predictor.input_size, size)
-    assert torch.allclose(to_picture(low[:, 0], size, 16), whole[:, 0], atol=1e-6)
+    assert torch.allclose(to_image(low[:, 0], size, 16), whole[:, 0], atol=1e-6)
 
 
 def test_what_the_encoder_reads_is_the_packages_but_for_its_rounding():
@@ -119,7 +119,7 @@ def test_what_the_encoder_reads_is_the_packages_but_for_its_rounding():
     assert torch.allclose(*seen, atol=1e-4)
 
 
-def test_a_picture_of_one_pixel_has_an_embedding_and_masks():
+def test_a_image_of_one_pixel_has_an_embedding_and_masks():
     image = picture(1, 1)
     masks = toys.sam().masks_from_boxes(image, torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
     assert masks.shape == (1, 1, 1)

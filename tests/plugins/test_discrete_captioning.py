@@ -38,7 +38,7 @@ def test_a_caption_is_asked_for_in_the_frame_of_the_classification():
     assert outcome == "a cat."
 
 
-def test_a_question_stands_behind_its_picture():
+def test_a_question_stands_behind_its_image():
     prompt, _ = run(answer(Answer("a", A, "which?", ASKED), WORDS.get, AnswerSettings()))
     assert prompt.query[-1] == Text(" > which?\nOutput: ")
     assert prompt.shots[0].shown[-1] == Text(" > how many?\nOutput: ")
@@ -65,7 +65,7 @@ def test_the_papers_words_for_a_question():
     )
 
 
-def test_a_picture_without_examples_is_asked_all_the_same():
+def test_a_image_without_examples_is_asked_all_the_same():
     prompt, _ = run(caption(Caption("c", A), WORDS.get, CaptionSettings()))
     assert prompt.shots == ()
 

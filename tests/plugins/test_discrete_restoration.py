@@ -101,7 +101,7 @@ def test_waves_prompts_and_windows_are_the_published_ones(task, waves, prompts, 
         assert prompt.ask == Generate(2, TokenSets((frozenset(LENDING.ids),) * 2))
 
 
-def test_a_whole_picture_reads_its_corrupted_codes_and_shows_the_clean_ones():
+def test_a_whole_image_reads_its_corrupted_codes_and_shows_the_clean_ones():
     _, ((*prompts,),) = run(request("deblurring"), constant)
     read = [code for prompt in prompts for code in codes_of(prompt.query)]
     assert read == GRIDS[CORRUPTED].flatten().tolist()
@@ -192,7 +192,7 @@ def test_nothing_hidden_is_nothing_asked():
 
 
 @pytest.mark.parametrize("task", ["deblurring", "inpainting", "outpainting"])
-def test_held_out_context_works_without_the_clean_picture(task):
+def test_held_out_context_works_without_the_clean_image(task):
     known = {image: grid for image, grid in GRIDS.items() if image != CLEAN}
     _, asked = run(request(task, HeldOutContext(PAIRS)), constant, known=known)
     assert {len(prompt.shots) for wave in asked for prompt in wave} == {2}
@@ -207,7 +207,7 @@ def test_held_out_examples_are_the_pairs_codes_at_the_same_cells():
         assert answers == GRIDS[pair.clean].flatten().tolist()
 
 
-def test_held_out_filling_starts_from_the_corrupted_picture():
+def test_held_out_filling_starts_from_the_corrupted_image():
     _, asked = run(request("outpainting", HeldOutContext(PAIRS)), constant)
     flat = GRIDS[CORRUPTED].flatten()
     assert codes_of(asked[0][0].query) == flat[112:128].tolist()

@@ -220,9 +220,9 @@ def decoding(good, change):
     [
         (lambda made: made[:-1], "requests get"),
         (lambda made: [TextPrediction("x") for _ in made], "ImagePrediction, not TextPrediction"),
-        (lambda made: [pictured(p, lambda x: x[:, 1:]) for p in made], "and the request's is"),
-        (lambda made: [pictured(p, lambda x: x * torch.nan) for p in made], "no numbers"),
-        (lambda made: [pictured(p, lambda x: x + 1) for p in made], r"outside of [0, 1]"),
+        (lambda made: [imaged(p, lambda x: x[:, 1:]) for p in made], "and the request's is"),
+        (lambda made: [imaged(p, lambda x: x * torch.nan) for p in made], "no numbers"),
+        (lambda made: [imaged(p, lambda x: x + 1) for p in made], r"outside of [0, 1]"),
     ],
 )
 def test_predictions_that_nobody_asked_for_are_seen(good, change, sentence):
@@ -230,7 +230,7 @@ def test_predictions_that_nobody_asked_for_are_seen(good, change, sentence):
     assert sentence in detail(method, "decode gives what was asked for")
 
 
-def pictured(prediction, change):
+def imaged(prediction, change):
     if not isinstance(prediction, ImagePrediction):
         return prediction
     return ImagePrediction(change(prediction.pixels))
@@ -238,7 +238,7 @@ def pictured(prediction, change):
 
 def test_predictions_that_depend_on_company_are_seen(good):
     def darker(made: Sequence[object]):
-        return [pictured(one, lambda x: x / len(made)) for one in made]
+        return [imaged(one, lambda x: x / len(made)) for one in made]
 
     method = decoding(good, darker)
     said = detail(method, "decode does not depend on company")

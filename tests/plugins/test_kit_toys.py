@@ -38,10 +38,10 @@ def test_the_toy_language_model_answers_prompts():
     assert one.index in (0, 1)
 
 
-def test_the_toy_clip_tells_pictures_and_texts_apart():
+def test_the_toy_clip_tells_images_and_texts_apart():
     clip = toys.backbones().get("clip")
-    pictures = clip.encode_image(torch.rand(2, 3, 20, 30))
+    images = clip.encode_image(torch.rand(2, 3, 20, 30))
     texts = clip.encode_text(["a cat", "a dog"])
-    assert pictures.shape == texts.shape == (2, 16)
-    assert not torch.allclose(pictures[0], pictures[1])
+    assert images.shape == texts.shape == (2, 16)
+    assert not torch.allclose(images[0], images[1])
     assert not torch.allclose(texts[0], texts[1])

@@ -56,7 +56,7 @@ def test_without_networks_the_loss_is_pixels_and_codebook(batch):
     assert loss.perceptual == loss.adversarial == loss.weight == 0
 
 
-def test_the_perceptual_network_sees_pictures_between_0_and_1(batch):
+def test_the_perceptual_network_sees_images_between_0_and_1(batch):
     images, _, reconstruction = batch
     loss = loss_of(batch, replace(PLAIN, perceptual_weight=4.0), perceptual=SquaredDistance())
     expected = (images - reconstruction).square().mean() / 4

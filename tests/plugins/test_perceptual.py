@@ -4,7 +4,7 @@ import torch
 import torchvision
 
 from frostbench.packs.mini.recipes.perceptual import BLURS, NOISES, sanity
-from frostbench.packs.mini.scenes.training_images import MiniPictures
+from frostbench.packs.mini.scenes.training_images import MiniImages
 from frostbench.plugins.backbones.perceptual import MINI, VGG16, Perceptual, PerceptualSettings
 from frostbench.plugins.host.packs import embedded_pack
 
@@ -18,8 +18,8 @@ def landed() -> Perceptual:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> torch.Tensor:
-    return MiniPictures(PACK / "data").batch("validation", 8, 0)
+def images() -> torch.Tensor:
+    return MiniImages(PACK / "data").batch("validation", 8, 0)
 
 
 def random_network(settings: PerceptualSettings) -> Perceptual:
@@ -30,19 +30,19 @@ def random_network(settings: PerceptualSettings) -> Perceptual:
     return network.requires_grad_(False)
 
 
-def test_the_distance_is_that_of_the_lpips_package(pictures):
+def test_the_distance_is_that_of_the_lpips_package(images):
     network = random_network(SMALL)
     scaling = lpips.ScalingLayer()
     total = torch.zeros(8)
     pairs = (
-        [network.stack[:2](scaling(x * 2 - 1)) for x in (pictures, pictures.roll(1, 0))],
-        [network.stack(scaling(x * 2 - 1)) for x in (pictures, pictures.roll(1, 0))],
+        [network.stack[:2](scaling(x * 2 - 1)) for x in (images, images.roll(1, 0))],
+        [network.stack(scaling(x * 2 - 1)) for x in (images, images.roll(1, 0))],
     )
     for (x, y), head in zip(pairs, network.heads, strict=True):
         squares = (lpips.normalize_tensor(x) - lpips.normalize_tensor(y)) ** 2
         weighed = torch.nn.functional.conv2d(squares, head[None, :, None, None])
         total += lpips.spatial_average(weighed).flatten()
-    found = network.distance(pictures, pictures.roll(1, 0))
+    found = network.distance(images, images.roll(1, 0))
     torch.testing.assert_close(found, total, rtol=1e-3, atol=1e-4)
 
 
@@ -53,19 +53,19 @@ def test_torchvisions_vgg16_fits_the_stack_by_name_and_shape():
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
 
 
-def test_a_picture_is_at_no_distance_from_itself_and_distance_is_symmetric(landed, pictures):
-    other = pictures.roll(1, 0)
-    assert landed.distance(pictures, pictures).tolist() == [0.0] * 8
-    torch.testing.assert_close(landed.distance(pictures, other), landed.distance(other, pictures))
-    assert (landed.distance(pictures, other) > 0).all()
+def test_a_image_is_at_no_distance_from_itself_and_distance_is_symmetric(landed, images):
+    other = images.roll(1, 0)
+    assert landed.distance(images, images).tolist() == [0.0] * 8
+    torch.testing.assert_close(landed.distance(images, other), landed.distance(other, images))
+    assert (landed.distance(images, other) > 0).all()
 
 
-def test_a_pairs_distance_does_not_depend_on_its_batch(landed, pictures):
-    other = pictures.roll(1, 0)
+def test_a_pairs_distance_does_not_depend_on_its_batch(landed, images):
+    other = images.roll(1, 0)
     alone = torch.cat(
-        [landed.distance(a[None], b[None]) for a, b in zip(pictures, other, strict=True)]
+        [landed.distance(a[None], b[None]) for a, b in zip(images, other, strict=True)]
     )
-    torch.testing.assert_close(landed.distance(pictures, other), alone, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(landed.distance(images, other), alone, rtol=1e-4, atol=1e-5)
 
 
 def test_distance_rises_with_blur_and_with_noise(landed):
@@ -83,9 +83,9 @@ def test_gradients_stay_finite_where_nothing_responds(landed):
     assert flat.grad.isfinite().all()
 
 
-def test_features_are_one_vector_a_picture_of_any_size(landed, pictures):
-    assert landed.features(pictures).shape == (8, 128)
-    assert landed.features(pictures[..., :40, :56]).shape == (8, 128)
+def test_features_are_one_vector_a_image_of_any_size(landed, images):
+    assert landed.features(images).shape == (8, 128)
+    assert landed.features(images[..., :40, :56]).shape == (8, 128)
 
 
 def test_what_is_saved_is_loaded_frozen_under_an_identity_that_follows_the_weights(tmp_path):

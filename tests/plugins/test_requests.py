@@ -13,7 +13,7 @@ from frostbench.plugins.contract.requests import (
     within,
 )
 
-PICTURE = Image(torch.zeros(3, 6, 8))
+IMAGE = Image(torch.zeros(3, 6, 8))
 TEXT = "Two dogs run on the grass behind two dogs."
 
 
@@ -22,7 +22,7 @@ def test_phrases_are_found_in_the_order_of_the_text():
     spans = spans_in(TEXT, phrases)
     assert tuple(TEXT[start:end] for start, end in spans) == phrases
     assert spans[0] < spans[1] < spans[2]
-    assert Ground("g", PICTURE, TEXT, spans).texts == phrases
+    assert Ground("g", IMAGE, TEXT, spans).texts == phrases
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,18 @@ def test_a_phrase_that_is_not_in_the_text_is_named(phrases, said):
 def test_a_span_lies_in_its_narrative_and_is_not_blank(start, end):
     sound = 0 <= start < end <= len(TEXT) and bool(TEXT[start:end].strip())
     if sound:
-        assert Ground("g", PICTURE, TEXT, ((start, end),)).texts == (TEXT[start:end],)
+        assert Ground("g", IMAGE, TEXT, ((start, end),)).texts == (TEXT[start:end],)
     else:
         with pytest.raises(ValueError, match="request 'g': characters"):
-            Ground("g", PICTURE, TEXT, ((start, end),))
+            Ground("g", IMAGE, TEXT, ((start, end),))
 
 
 def test_what_asks_for_nothing_is_refused():
     for make in (
-        lambda: Segment("x", PICTURE, ()),
-        lambda: Segment("x", PICTURE, ("a dog", " ")),
-        lambda: Ground("x", PICTURE, TEXT, ()),
-        lambda: Refine("x", PICTURE, ()),
+        lambda: Segment("x", IMAGE, ()),
+        lambda: Segment("x", IMAGE, ("a dog", " ")),
+        lambda: Ground("x", IMAGE, TEXT, ()),
+        lambda: Refine("x", IMAGE, ()),
     ):
         with pytest.raises(ValueError, match="request 'x'"):
             make()
@@ -62,13 +62,13 @@ def test_what_asks_for_nothing_is_refused():
 @pytest.mark.parametrize(
     "box", [(0.0, 0.0, 0.0, 3.0), (0.0, 4.0, 3.0, 4.0), (-1.0, 0.0, 3.0, 3.0), (0.0, 0.0, 9.0, 3.0)]
 )
-def test_a_box_lies_in_its_picture_and_is_not_empty(box):
-    assert not within(box, PICTURE.size)
+def test_a_box_lies_in_its_image_and_is_not_empty(box):
+    assert not within(box, IMAGE.size)
     with pytest.raises(ValueError, match=r"is no box .* within 8 x 6 pixels"):
-        Refine("x", PICTURE, (box,))
+        Refine("x", IMAGE, (box,))
 
 
 def test_as_many_masks_are_asked_for_as_there_are_phrases_or_boxes():
-    assert masks_asked(Segment("a", PICTURE, ("x", "y"))) == 2
-    assert masks_asked(Ground("b", PICTURE, TEXT, ((0, 3),))) == 1
-    assert masks_asked(Refine("c", PICTURE, ((0.0, 0.0, 8.0, 6.0), (1.0, 1.0, 2.0, 2.0)))) == 2
+    assert masks_asked(Segment("a", IMAGE, ("x", "y"))) == 2
+    assert masks_asked(Ground("b", IMAGE, TEXT, ((0, 3),))) == 1
+    assert masks_asked(Refine("c", IMAGE, ((0.0, 0.0, 8.0, 6.0), (1.0, 1.0, 2.0, 2.0)))) == 2

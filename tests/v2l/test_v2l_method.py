@@ -105,7 +105,7 @@ def test_local_words_are_those_of_the_stored_model(folder):
     assert torch.equal(tokens.grid("local"), model.encode_local(images * 2 - 1))
 
 
-def test_global_words_are_those_nearest_to_what_clip_sees_of_the_whole_picture(folder):
+def test_global_words_are_those_nearest_to_what_clip_sees_of_the_whole_image(folder):
     method = built(folder)
     image = picture(0, 12, 20)
     (tokens,) = tokens_of(method, image).values()
@@ -116,7 +116,7 @@ def test_global_words_are_those_nearest_to_what_clip_sees_of_the_whole_picture(f
 
 
 @pytest.mark.parametrize("shown", [1, 4])
-def test_a_picture_is_shown_as_its_nearest_global_words_glued_together(folder, shown):
+def test_a_image_is_shown_as_its_nearest_global_words_glued_together(folder, shown):
     method = built(folder, shown_words=shown)
     image, other = picture(0), picture(1)
     tokens = tokens_of(method, image, other)
@@ -157,7 +157,7 @@ def test_global_words_count_when_examples_are_disturbed(folder):
     assert changed == 10  # floor(0.50 * (16 + 4))
 
 
-def test_the_published_protocol_decodes_beside_the_clean_pictures_global_words(folder):
+def test_the_published_protocol_decodes_beside_the_clean_images_global_words(folder):
     method = built(folder)
     corrupted, clean = (Image(torch.full((3, 8, 8), shade)) for shade in (0.0, 1.0))
     others = picture(0), picture(1)
@@ -203,7 +203,7 @@ def test_a_box_is_refused_with_the_reason_on_the_card(folder):
     assert V2L.card.reasons["Detect"] in outcome.error
 
 
-def test_a_picture_is_said_in_its_shown_words_one_a_line(folder):
+def test_a_image_is_said_in_its_shown_words_one_a_line(folder):
     method = built(folder)
     image = picture(0)
     tokens = tokens_of(method, image)

@@ -71,7 +71,7 @@ def test_features_have_length_1_and_projected_words_keep_theirs(small):
     assert torch.equal(small.codebook(), projected)
 
 
-def test_decoding_the_encoded_picture_is_the_reconstruction_of_training(small):
+def test_decoding_the_encoded_image_is_the_reconstruction_of_training(small):
     images = torch.rand(2, 3, 8, 8) * 2 - 1
     words = small.nearest_global(torch.randn(2, 5))
     ids = small.encode_local(images)
@@ -84,7 +84,7 @@ def test_global_words_are_ranked_by_distance_and_not_by_cosine():
     model = V2LTokenizer(SMALL)
     table = torch.zeros(12, 5)
     table[:, 1] = 5.0
-    table[3, 0], table[3, 1] = 0.2, 0.0  # the same direction as the picture, but short
+    table[3, 0], table[3, 1] = 0.2, 0.0  # the same direction as the image, but short
     table[7, :2] = torch.tensor([0.9, 0.3])  # another direction, and near
     model.set_tables(torch.zeros(30, 5), table)
     direction = torch.tensor([[4.0, 0, 0, 0, 0]])

@@ -47,7 +47,7 @@ def books(tmp_path_factory):
     return make_codebooks(workshop, toys.llm(), toys.clip(), voters, WORDS)
 
 
-def test_local_words_are_the_tokens_and_global_words_are_those_that_pictures_chose(books):
+def test_local_words_are_the_tokens_and_global_words_are_those_that_images_chose(books):
     tokenizer = toys.llm().tokenizer
     assert len(books.local_words) == len(books.local) == len(tokenizer)
     assert books.local_words[100] == tokenizer.decode([100])

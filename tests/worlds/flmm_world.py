@@ -12,7 +12,7 @@ RECIPE = FLMMRecipe(
     widths=(4, 8),
     side=8,
     wording=WORDING,
-    training=HeadTrainingSettings(steps=6, pictures=2, rate=1e-2, warm_up=0.2),
+    training=HeadTrainingSettings(steps=6, images=2, rate=1e-2, warm_up=0.2),
     scenes=4,
     validation_scenes=2,
 )

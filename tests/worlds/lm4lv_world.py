@@ -1,4 +1,4 @@
-"""Pairs of 16x16 pictures, as a workshop hands them out, and trainings of a few steps."""
+"""Pairs of 16x16 images, as a workshop hands them out, and trainings of a few steps."""
 
 import torch
 from training_world import Stripes

@@ -17,7 +17,7 @@ FAMILIES = ("llava", "llava_next")
 
 
 def words() -> Any:
-    """The tiny tokenizer, with a token for pictures."""
+    """The tiny tokenizer, with a token for images."""
     made = copy.deepcopy(tokenizer())
     made.add_special_tokens({"additional_special_tokens": ["<image>"]})
     return made
@@ -110,7 +110,7 @@ def picture(height: int, width: int, seed: int = 0) -> Image:
 
 
 def prompt(parts: Any, ask: Any) -> Prompt:
-    """A prompt of texts, ids and pictures as they are."""
+    """A prompt of texts, ids and images as they are."""
     made = []
     for part in parts:
         if isinstance(part, Image):
@@ -121,7 +121,7 @@ def prompt(parts: Any, ask: Any) -> Prompt:
 
 
 def written(lm: LMM, asked: Prompt) -> Any:
-    """The processor's own inputs for a prompt of texts and pictures."""
+    """The processor's own inputs for a prompt of texts and images."""
     text, images = lm.tokenizer.bos_token, []
     for piece in asked.pieces:
         if isinstance(piece, ImagePiece):

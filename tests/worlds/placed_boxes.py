@@ -1,6 +1,6 @@
 """A method without any model that answers all of the suite `grounding`: boxes for place words.
 
-It reads "on the left" and the like in a phrase and predicts that part of the picture.
+It reads "on the left" and the like in a phrase and predicts that part of the image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from frostbench.plugins import (
     hookimpl,
 )
 
-# Left, top, right and bottom edge, as parts of the picture.
+# Left, top, right and bottom edge, as parts of the image.
 PARTS: Mapping[str, tuple[float, float, float, float]] = {
     "on the left": (0.0, 0.2, 0.45, 0.8),
     "on the right": (0.55, 0.2, 1.0, 0.8),
@@ -82,7 +82,7 @@ class PlacedBoxes(Method):
             case Refine():
                 return list(request.boxes)
             case Answer():
-                # A guess that hangs on the picture, so that another one is answered otherwise.
+                # A guess that hangs on the image, so that another one is answered otherwise.
                 return "yes" if self._bare or int(request.image.digest[0], 16) % 2 else "No."
             case Reason(thought=NoThought()):
                 return Reasoned("on the left")

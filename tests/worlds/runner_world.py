@@ -1,7 +1,7 @@
 """A small world for the runner's tests: two tasks, two methods, an engine, all deterministic.
 
 The engine, `tokenize` and the set metric answer slightly differently in another company of
-prompts or pictures. A resumed run equals an uninterrupted one only if it repeats the same company.
+prompts or images. A resumed run equals an uninterrupted one only if it repeats the same company.
 """
 
 import hashlib
@@ -132,7 +132,7 @@ class Mending(Task):
 
 
 class Blocks(Method):
-    """Four cells a picture, each the level of its mean; restores and names with the engine."""
+    """Four cells an image, each the level of its mean; restores and names with the engine."""
 
     card = Card(
         name="blocks",

@@ -1,10 +1,10 @@
-"""Scenes without artwork: a picture of a few pixels whose name says what it shows."""
+"""Scenes without artwork: an image of a few pixels whose name says what it shows."""
 
 from collections.abc import Sequence
 
 import torch
 
-from frostbench.packs.mini.scenes.datasets import ScenePicture
+from frostbench.packs.mini.scenes.datasets import SceneImage
 from frostbench.packs.mini.scenes.scenes import Placed, Scene
 from frostbench.packs.mini.scenes.wording import caption_of
 from frostbench.plugins.contract.images import Image
@@ -19,10 +19,8 @@ class PlainScenes:
     def family(self, name: str) -> int:
         return ord(name[0])
 
-    def of(
-        self, names: Sequence[str], places: Sequence[str], seed: int, index: int
-    ) -> ScenePicture:
-        """A picture of noise, another for each scene."""
+    def of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> SceneImage:
+        """An image of noise, another for each scene."""
         what = "+".join(f"{name}@{where}" for name, where in zip(names, places, strict=True))
         name = f"{what}/{seed}/{index}"
         draw = torch.Generator().manual_seed(seed_of(name))
@@ -34,18 +32,18 @@ class PlainScenes:
             Placed(name, where, mask, (0.0, 0.0, 2.0, 2.0), *span)
             for name, where, span in zip(names, places, spans, strict=True)
         )
-        return ScenePicture(Scene(name, pixels, placed, caption, ()), image)
+        return SceneImage(Scene(name, pixels, placed, caption, ()), image)
 
 
 SCENES = PlainScenes()
 
 
 def shown_in(image: Image) -> dict[str, str]:
-    """The classes that a picture shows, and where."""
+    """The classes that an image shows, and where."""
     what, _, _ = image.name.partition("/")
     return dict(part.split("@") for part in what.split("+"))
 
 
 def classes_in(image: Image) -> set[str]:
-    """The classes that a picture shows."""
+    """The classes that an image shows."""
     return set(shown_in(image))

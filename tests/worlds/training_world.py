@@ -1,4 +1,4 @@
-"""Pictures, and trainings that take a second."""
+"""Images, and trainings that take a second."""
 
 import torch
 
@@ -29,7 +29,7 @@ TRAINING = AdversarialTrainingSettings(
 
 
 class Stripes:
-    """Pictures of two colours in stripes, as a pack's pictures are asked for."""
+    """Images of two colours in stripes, as a pack's images are asked for."""
 
     def batch(self, split, count, seed):
         generator = torch.Generator().manual_seed(seed * 2 + (split == "base"))

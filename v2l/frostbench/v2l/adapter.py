@@ -1,6 +1,6 @@
 """The recipe that trains a LoRA adapter to restore masked words, the language model frozen.
 
-Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874: of a picture's local words 30 % are masked,
+Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874: of an image's local words 30 % are masked,
 and LLaMA-2 under LoRA says them. Published are the adapter's sizes alone; data, prompt and schedule
 are ours.
 """
@@ -30,7 +30,7 @@ from frostbench.v2l.training import load
 NAME = "v2l_adapter"
 
 # The mini pack's LFM2: every linear layer. Beside `wq` and `wk` alone, as published, its adapter
-# says the right word more often than the frozen model, and the pictures are no better for it.
+# says the right word more often than the frozen model, and the images are no better for it.
 MINI_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "in_proj", "w1", "w2", "w3")
 
 
@@ -41,10 +41,10 @@ class AdapterRecipe:
     Attributes:
         lora: Sizes of the adapter; `LoraSettings()` are the published ones.
         masking: What is hidden, and the prompt.
-        batch: Pictures in a batch, and exercises in a step.
-        batches: Batches of pictures in the pool.
+        batch: Images in a batch, and exercises in a step.
+        batches: Batches of images in the pool.
         draws: Rounds through the pool for exercises, each with other cells hidden, every second
-            with mirrored pictures.
+            with mirrored images.
         steps: Steps of AdamW.
         rate: Learning rate after `warmup_steps`; it falls along half a cosine to 0.
         warmup_steps: Steps in which the rate rises.
@@ -53,8 +53,8 @@ class AdapterRecipe:
             one in the loss; 0 makes the right word alone count. With it alone, the adapter says
             frequent words, which are right more often and look wrong where they are not.
         bfloat16: Compute in that type where it is safe.
-        validation_batches: Batches of validation pictures for loss and accuracy.
-        restored: Validation pictures that are restored for the rest of the figures.
+        validation_batches: Batches of validation images for loss and accuracy.
+        restored: Validation images that are restored for the rest of the figures.
     """
 
     lora: LoraSettings = field(default_factory=lambda: LoraSettings(targets=MINI_TARGETS))
@@ -84,12 +84,12 @@ class AdapterRecipe:
 
 
 def train(workshop: Workshop) -> Report:
-    """Train on base pictures, store in `pack/v2l_adapter`, and measure what is stored.
+    """Train on base images, store in `pack/v2l_adapter`, and measure what is stored.
 
     Needs `pack/llm`, `pack/clip` and `pack/v2l`.
 
     Raises:
-        ValueError: a part or the pictures are missing, or a setting is unknown.
+        ValueError: a part or the images are missing, or a setting is unknown.
     """
     settings = stored.override(AdapterRecipe(), workshop.settings, NAME)
     entries = [

@@ -1,4 +1,4 @@
-"""What a trained adapter is worth, on pictures that nothing was trained on."""
+"""What a trained adapter is worth, on images that nothing was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,8 +39,8 @@ def figures(
 
     "loss" and "accuracy of the next" are of hidden cells behind the right words of all cells before
     them; "accuracy" and "psnr" are those of whole restorations, in which the model goes on behind
-    its own words. "psnr [copy]" is the picture with its grey cells, "psnr [mean]" with cells in the
-    mean colour of what is visible, "psnr [ceiling]" the reconstruction of the clean picture.
+    its own words. "psnr [copy]" is the image with its grey cells, "psnr [mean]" with cells in the
+    mean colour of what is visible, "psnr [ceiling]" the reconstruction of the clean image.
     """
     frozen = backbones.get("llm")
     under = adapted(frozen, Adapter("v2l_adapter", folder))
@@ -75,7 +75,7 @@ def _restorations(
     clean: Float[Tensor, "b 3 h w"],
     masking: Masking,
 ) -> dict[str, float]:
-    """Accuracy of hidden cells and mean PSNR of pictures, through the method itself."""
+    """Accuracy of hidden cells and mean PSNR of images, through the method itself."""
     height, width = clean.shape[2:]
     hidden = [masking.draw(height, width, seed) for seed in range(len(clean))]
     grey = torch.stack([hide(*pair) for pair in zip(clean, hidden, strict=True)])
@@ -97,11 +97,11 @@ def _restorations(
     measured = {
         "psnr [copy]": _psnr(clean, grey),
         "psnr [mean]": _psnr(clean, filled),
-        "psnr [ceiling]": _psnr(clean, _pictures(method, requests, right)),
+        "psnr [ceiling]": _psnr(clean, _images(method, requests, right)),
     }
     for name, asked in (("", method), (" [no adapter]", alone)):
         said = _restored(asked, requests, shown, FrozenEngine(backbones))
-        measured[f"psnr{name}"] = _psnr(clean, _pictures(asked, requests, said))
+        measured[f"psnr{name}"] = _psnr(clean, _images(asked, requests, said))
         measured[f"accuracy{name}"] = _accuracy(method, said, right, hidden, masking)
     return measured
 
@@ -112,10 +112,10 @@ def _restored(
     shown: Sequence[VisualTokens],
     engine: FrozenEngine,
 ) -> list[VisualTokens]:
-    """The tokens of every picture after its prompts were answered.
+    """The tokens of every image after its prompts were answered.
 
     Raises:
-        ValueError: a picture could not be restored.
+        ValueError: an image could not be restored.
     """
     waves = [
         method.prompt(request, {request.image: tokens})
@@ -128,10 +128,10 @@ def _restored(
     return [outcome.value for outcome in outcomes]
 
 
-def _pictures(
+def _images(
     method: V2L, requests: Sequence[Restore], tokens: Sequence[VisualTokens]
 ) -> Float[Tensor, "b 3 h w"]:
-    """Pictures in [0, 1] of tokens, at the requests' size."""
+    """Images in [0, 1] of tokens, at the requests' size."""
     images = [one for one in method.decode(requests, tokens) if isinstance(one, ImagePrediction)]
     return torch.stack([one.pixels for one in images])
 
@@ -143,7 +143,7 @@ def _accuracy(
     hidden: Sequence[Bool[Tensor, "h w"]],
     masking: Masking,
 ) -> float:
-    """The share of hidden cells that have the clean picture's word."""
+    """The share of hidden cells that have the clean image's word."""
     hits = []
     for one, other, gone in zip(said, right, hidden, strict=True):
         grid, wanted = one.grid(method.grid_part)[0], other.grid(method.grid_part)[0]
@@ -154,11 +154,11 @@ def _accuracy(
 def _mean_filled(
     pixels: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"]
 ) -> Float[Tensor, "3 h w"]:
-    """The picture with hidden pixels in the mean colour of the visible ones."""
+    """The image with hidden pixels in the mean colour of the visible ones."""
     colour = pixels[:, ~hidden].mean(1)
     return torch.where(hidden, colour[:, None, None], pixels)
 
 
 def _psnr(clean: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> float:
-    """Mean PSNR over pictures in [0, 1], in dB."""
+    """Mean PSNR over images in [0, 1], in dB."""
     return float(psnr(clean * 2 - 1, other * 2 - 1).mean())

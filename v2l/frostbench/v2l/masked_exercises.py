@@ -32,7 +32,7 @@ class Masking:
     cell: int = 8
 
     def draw(self, height: int, width: int, seed: int) -> Bool[Tensor, "{height} {width}"]:
-        """The hidden pixels of one picture."""
+        """The hidden pixels of one image."""
         return random_cells(height, width, self.cell, self.share, seed)
 
     def covered(
@@ -67,10 +67,10 @@ def make_exercises(
     lm: CausalLM,
     masking: Masking,
 ) -> Exercises:
-    """One exercise for each picture, in [-1, 1], with cells drawn for each.
+    """One exercise for each image, in [-1, 1], with cells drawn for each.
 
-    The words shown are those of the picture whose hidden pixels are grey, with the mask where they
-    are hidden. To be learned are the words that the clean picture has there; visible words are to
+    The words shown are those of the image whose hidden pixels are grey, with the mask where they
+    are hidden. To be learned are the words that the clean image has there; visible words are to
     be said as they are shown.
     """
     inputs: list[Tensor] = []

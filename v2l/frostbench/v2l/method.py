@@ -1,4 +1,4 @@
-"""V2L-Tokenizer as a method: pictures in the words of a frozen language model.
+"""V2L-Tokenizer as a method: images in the words of a frozen language model.
 
 Zhu, Wei, Lu, "Beyond Text: Frozen Large Language Models in Visual Signal Comprehension",
 CVPR 2024, https://arxiv.org/abs/2403.07874.
@@ -39,12 +39,12 @@ NO_ADAPTER = (
 
 @dataclass(frozen=True)
 class V2LMethodSettings(DiscretePrompting):
-    """How pictures are read, and how words are shown.
+    """How images are read, and how words are shown.
 
     Attributes:
         image_size: Side, in pixels, of the square that the encoder reads. None is the networks'
             nominal size. The published weights have a nominal size of 256 and are used at 128.
-        global_tokens: Global words of a picture (K in the paper), all of which the decoder sees.
+        global_tokens: Global words of an image (K in the paper), all of which the decoder sees.
             None is the number that the weights were trained with, 21 in the published ones.
         shown_words: How many of them, the nearest first, a classification prompt shows. Published
             are runs with 5 and with 21.
@@ -74,7 +74,7 @@ class V2L(DiscreteMethod):
         """Put a trained tokenizer, its local and global vocabularies and its backbones together.
 
         Raises:
-            ValueError: two of them do not fit: sizes of pictures, vocabularies, codebooks, CLIP.
+            ValueError: two of them do not fit: sizes of images, vocabularies, codebooks, CLIP.
         """
         self._model = model.to(device).eval().requires_grad_(False)
         self._device = device
@@ -113,7 +113,7 @@ class V2L(DiscreteMethod):
         if not 0 < self._shown <= self._count <= sizes.global_words:
             raise ValueError(
                 f"shown_words is {self._shown} and global_tokens {self._count}: a prompt shows at "
-                "least one and no more than the picture has, and a picture has no more than the "
+                "least one and no more than the image has, and an image has no more than the "
                 f"{sizes.global_words} of the vocabulary."
             )
         width = _width(self._clip)
@@ -140,7 +140,7 @@ class V2L(DiscreteMethod):
 
     @classmethod
     def toy(cls) -> "V2L":
-        """Random weights, pictures of 16x16, 4x4 local words, 5 of 24 global words."""
+        """Random weights, images of 16x16, 4x4 local words, 5 of 24 global words."""
         from frostbench.plugins.kit import toys
 
         backbones = toys.backbones()
@@ -194,7 +194,7 @@ class V2L(DiscreteMethod):
         return ("shown_words",)
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
-        """Pictures as grids of local words and ranked global words, as rows of the codebooks."""
+        """Images as grids of local words and ranked global words, as rows of the codebooks."""
         squares = to_square(images, sizes, self._side).to(self._device)
         local = by_row(self._encode, squares * 2 - 1)
         ranked = by_row(self._nearest, self._seen(images, sizes).to(self._device))
@@ -207,7 +207,7 @@ class V2L(DiscreteMethod):
         return (Text("".join(self.spoken(tokens))),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from local words, read beside the global ones."""
+        """Images from local words, read beside the global ones."""
         local = self._rows[tokens.grid(self.grid_part).to(self._device)]
         ranked = tokens.ranked(self.global_part).to(self._device)
         return as_unit(by_row(self._model.decode, local, ranked))
@@ -246,7 +246,7 @@ class V2L(DiscreteMethod):
     def _seen(
         self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]
     ) -> Float[Tensor, "b d"]:
-        """CLIP's features of pictures, each without its padding."""
+        """CLIP's features of images, each without its padding."""
         pairs = zip(images, sizes.tolist(), strict=True)
         with torch.no_grad():
             return torch.cat(

@@ -1,4 +1,4 @@
-"""The tokenizer: local words for cells, global words for the picture, and the way back."""
+"""The tokenizer: local words for cells, global words for the image, and the way back."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -154,7 +154,7 @@ class V2LTokenizer(nn.Module):
     def decode(
         self, local_ids: Int[Tensor, "b gh gw"], global_ids: Int[Tensor, "b k"]
     ) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from local and global words, about [-1, 1] and not clamped.
+        """Images from local and global words, about [-1, 1] and not clamped.
 
         Raises:
             ValueError: an id is no word of its vocabulary.
@@ -166,7 +166,7 @@ class V2LTokenizer(nn.Module):
     def render(
         self, quantized: Float[Tensor, "b d gh gw"], global_ids: Int[Tensor, "b k"]
     ) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from features that were, or might have been, quantized, and global words."""
+        """Images from features that were, or might have been, quantized, and global words."""
         check_ids(global_ids, self.settings.global_words, "global word")
         context = self.tok_embeddings_global(global_ids)
         return cast(Tensor, self.decoder(self.post_quant_conv(quantized), context))
@@ -177,7 +177,7 @@ class V2LTokenizer(nn.Module):
         global_ids: Int[Tensor, "b k"],
         noise: float | None = None,
     ) -> AutoencoderOutput:
-        """Reconstruct pictures in [-1, 1] for training.
+        """Reconstruct images in [-1, 1] for training.
 
         Global words get no loss and no gradient. With `noise` the features are not quantized, but
         noise of that deviation is added to them, as for VQ-GAN; their mean square is the
@@ -186,11 +186,11 @@ class V2LTokenizer(nn.Module):
         features = self.features(images)
         if noise is not None:
             blurred = features + noise * torch.randn_like(features)
-            picture = self.render(blurred, global_ids)
-            return AutoencoderOutput(picture, features.square().mean(), None)
+            image = self.render(blurred, global_ids)
+            return AutoencoderOutput(image, features.square().mean(), None)
         codebook = self.codebook()
         ids = nearest(features.movedim(1, -1), codebook)
         rows = functional.embedding(ids, codebook).movedim(-1, 1)
         loss = codebook_loss(features, rows, self.settings.beta, self.settings.legacy_beta)
-        picture = self.render(straight_through(features, rows), global_ids)
-        return AutoencoderOutput(picture, loss, ids)
+        image = self.render(straight_through(features, rows), global_ids)
+        return AutoencoderOutput(image, loss, ids)

@@ -9,11 +9,11 @@ from frostbench.plugins.contract.recipe import Recipe
 CARD = Card(
     name="v2l",
     paper="https://arxiv.org/abs/2403.07874",
-    summary="pictures as words of the language model's own vocabulary, global and cell by cell",
+    summary="images as words of the language model's own vocabulary, global and cell by cell",
     capabilities=DISCRETE,
     backbones=("llm", "clip"),
     trained=("encoder", "codebook projection", "decoder"),
-    trained_on="the pack's training pictures, which also vote for the global vocabulary; "
+    trained_on="the pack's training images, which also vote for the global vocabulary; "
     "ImageNet-1K for published weights",
     reasons=HEADLESS,
     adapters=("masked_restoration",),

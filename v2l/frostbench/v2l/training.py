@@ -1,4 +1,4 @@
-"""The recipe that makes V2L's codebooks and trains its tokenizer on a pack's pictures."""
+"""The recipe that makes V2L's codebooks and trains its tokenizer on a pack's images."""
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -51,7 +51,7 @@ class V2LRecipe:
     """What is trained and how, for the `mini` pack.
 
     Sizes of vocabularies and embeddings follow from the pack's LLM and CLIP, whatever `model`
-    says. `voting_batches` batches of pictures vote in step 3 of the vocabulary; training goes
+    says. `voting_batches` batches of images vote in step 3 of the vocabulary; training goes
     through `pool_batches` again and again.
     """
 
@@ -103,7 +103,7 @@ def train(workshop: Workshop) -> Report:
     Needs `pack/llm`, `pack/clip`, and `pack/perceptual` where the perceptual term has a weight.
 
     Raises:
-        ValueError: a part or the pictures are missing, or a setting is unknown.
+        ValueError: a part or the images are missing, or a setting is unknown.
     """
     settings = stored.override(V2LRecipe(), workshop.settings, "v2l")
     source = str(workshop.pack / "clip")
@@ -221,7 +221,7 @@ def make_codebooks(
 
 
 def image_features(images: Float[Tensor, "b 3 h w"], clip: Clip) -> Float[Tensor, "b d"]:
-    """CLIP's features of pictures in [-1, 1], in single precision and not normalised."""
+    """CLIP's features of images in [-1, 1], in single precision and not normalised."""
     with torch.autocast(images.device.type, enabled=False):
         return clip.encode_image((images + 1) / 2)
 

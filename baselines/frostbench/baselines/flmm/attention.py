@@ -1,6 +1,6 @@
 """From rows of attention to maps: one for each phrase, layer and head.
 
-A phrase's tokens are the queries, and the positions of a picture the keys. Weights are the ordinary
+A phrase's tokens are the queries, and the positions of an image the keys. Weights are the ordinary
 ones, of a softmax over all that a token may look at, so that a map does not sum to 1.
 """
 
@@ -53,17 +53,17 @@ def laid_out(
     return torch.cat([_resized(part, fine) for part in maps], 1)
 
 
-def of_picture(
+def of_image(
     logits: Float[Tensor, "n rows columns"],
     views: Sequence[View],
     size: tuple[int, int],
     outside: float = -1.0,
 ) -> Float[Tensor, "n h w"]:
-    """The cells of masks over a view that lie on the picture of `size`, as published.
+    """The cells of masks over a view that lie on the image of `size`, as published.
 
-    Padding around the picture is cut off, to whole cells. Where a view leaves edges of the picture
+    Padding around the image is cut off, to whole cells. Where a view leaves edges of the image
     out, there are cells of `outside`, or of the lowest logit if that is lower. LLaVA-Next's finest
-    view is taken to be the picture.
+    view is taken to be the image.
     """
     if len(views) > 1:
         return logits

@@ -39,7 +39,7 @@ AT_ONCE = 100  # scenes read together, and kept in one file
 
 @dataclass(frozen=True, eq=False)
 class PhraseExample:
-    """One picture with its phrases: what the heads are given, and the masks that are true.
+    """One image with its phrases: what the heads are given, and the masks that are true.
 
     `rows` and `hidden` are those of `Heads.forward`, tokens of all phrases one after another, as
     many for each as `tokens` says.
@@ -54,7 +54,7 @@ class PhraseExample:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the picture."""
+        """Height and width of the image."""
         return int(self.masks.shape[1]), int(self.masks.shape[2])
 
     def by_phrase(self) -> tuple[Tensor, ...]:
@@ -143,7 +143,7 @@ class PhraseExamples:
 
 
 def image_of(scene: GroundedScene) -> Image:
-    """The picture of a training scene."""
+    """The image of a training scene."""
     return Image(torch.as_tensor(scene.pixels))
 
 

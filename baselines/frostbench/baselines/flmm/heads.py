@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frostbench.baselines.flmm.attention import Merge, laid_out, of_picture
+from frostbench.baselines.flmm.attention import Merge, laid_out, of_image
 from frostbench.baselines.flmm.refiner import Refiner
 from frostbench.baselines.flmm.text import mixed
 from frostbench.baselines.flmm.unet import UNet, UNetSettings
@@ -43,7 +43,7 @@ class HeadSettings:
 class Found:
     """Logits of masks, one a phrase; a pixel is in a mask where they are above 0.
 
-    `coarse` are the mask head's, in its cells; `fine` the refiner's, in pixels of the picture.
+    `coarse` are the mask head's, in its cells; `fine` the refiner's, in pixels of the image.
     """
 
     coarse: Float[Tensor, "n rows columns"]
@@ -70,16 +70,16 @@ class Heads(nn.Module):
         views: Sequence[View],
         size: tuple[int, int],
     ) -> Found:
-        """Masks of phrases, one a row, in a picture of `size` whose positions lie as `views` say.
+        """Masks of phrases, one a row, in an image of `size` whose positions lie as `views` say.
 
         `rows` are those of `merged`, and `hidden` the states of each phrase's tokens, none averaged
-        away. Several pictures may be read together if size and views are the same.
+        away. Several images may be read together if size and views are the same.
 
         Raises:
             ValueError: there are not as many maps, or layers, as the heads read.
         """
         self._check(rows.shape[1] * len(views), hidden)
-        logits = of_picture(self.mask_head(laid_out(rows, views)), views, size)
+        logits = of_image(self.mask_head(laid_out(rows, views)), views, size)
         words = [self.text_proj(mixed(states, self.text_layer_weights)) for states in hidden]
         return Found(logits, self.sam(embeddings, size, logits, words))
 

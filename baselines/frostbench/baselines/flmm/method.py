@@ -72,7 +72,7 @@ class FLMMSettings:
     """What the multimodal model is told, and how long it may speak.
 
     Attributes:
-        wording: What stands around pictures and texts.
+        wording: What stands around images and texts.
         caption_tokens: Tokens of a caption at most.
         answer_tokens: Tokens of an answer at most.
         conversation_tokens: Tokens of an answer at most of which phrases are then grounded.
@@ -96,7 +96,7 @@ class FLMMSettings:
 
 @dataclass(frozen=True, eq=False)
 class PhraseFeatures:
-    """What the tokens of phrases see of a picture, merged, and their hidden states; on the CPU."""
+    """What the tokens of phrases see of an image, merged, and their hidden states; on the CPU."""
 
     rows: Float[Tensor, "n channels keys"]
     hidden: tuple[Float[Tensor, "layers _k d"], ...]
@@ -104,7 +104,7 @@ class PhraseFeatures:
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """The outcome of a request for masks: what is seen, and the picture's embedding."""
+    """The outcome of a request for masks: what is seen, and the image's embedding."""
 
     seen: PhraseFeatures
     embedding: Float[Tensor, "d side side"]
@@ -112,7 +112,7 @@ class Looked:
 
 @dataclass(frozen=True, eq=False)
 class Conversation:
-    """An answer, where its phrases stand in it, and a mask for each, at the picture's size."""
+    """An answer, where its phrases stand in it, and a mask for each, at the image's size."""
 
     text: str
     phrases: tuple[tuple[int, int], ...]
@@ -122,8 +122,8 @@ class Conversation:
 class FLMM(Method):
     """Mask head and refiner around a frozen multimodal model and a frozen SAM.
 
-    Its visual tokens are SAM's embedding of the picture, so that the image encoder runs once,
-    however many requests there are; the multimodal model gets the picture itself.
+    Its visual tokens are SAM's embedding of the image, so that the image encoder runs once,
+    however many requests there are; the multimodal model gets the image itself.
     """
 
     card = CARD
@@ -185,7 +185,7 @@ class FLMM(Method):
         """How questions are put."""
         return (
             "flmm answers and describes without in-context examples: its multimodal model is asked "
-            "as it was tuned, one picture at a time.",
+            "as it was tuned, one image at a time.",
         )
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
@@ -297,7 +297,7 @@ class FLMM(Method):
         return region_of((mask[0] > 0).cpu(), self._settings.region)
 
     def _answer_again(self, image: Image, question: str, box: Box | None) -> TextWaves:
-        """The answer of a chain of thought, short, from the picture and the region in a box."""
+        """The answer of a chain of thought, short, from the image and the region in a box."""
         wording, most = self._wording, self._settings.reasoned_tokens
         if box is None:
             return (yield from self._say(image, question + wording.briefly, most))
@@ -308,7 +308,7 @@ class FLMM(Method):
     def _find(
         self, seen: PhraseFeatures, embedding: Float[Tensor, "d side side"], image: Image
     ) -> Found:
-        """Mask head and refiner, over the phrases of one picture."""
+        """Mask head and refiner, over the phrases of one image."""
         found: Found = self._heads(
             seen.rows.to(self._device),
             [states.to(self._device) for states in seen.hidden],
@@ -352,7 +352,7 @@ class BareLMM(FLMM):
 
 
 def embedding_of(tokens: VisualTokens) -> Float[Tensor, "d side side"]:
-    """SAM's embedding of one picture, out of its visual tokens."""
+    """SAM's embedding of one image, out of its visual tokens."""
     part = tokens.parts[PART]
     assert isinstance(part, Continuous)
     rows = part.features[0]
@@ -363,11 +363,11 @@ def embedding_of(tokens: VisualTokens) -> Float[Tensor, "d side side"]:
 def enlarged(
     logits: Float[Tensor, "n rows columns"], size: tuple[int, int]
 ) -> Float[Tensor, "n h w"]:
-    """The mask head's logits in pixels of the picture."""
+    """The mask head's logits in pixels of the image."""
     return functional.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def whole(image: Image) -> Box:
-    """The box around a picture."""
+    """The box around an image."""
     height, width = image.size
     return 0.0, 0.0, float(width), float(height)

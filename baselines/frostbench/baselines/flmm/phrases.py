@@ -17,7 +17,7 @@ about above across after against along also among and are around as at backgroun
 before behind being below beneath beside besides between beyond both bottom but by can center centre
 corner could did do does down during either for foreground from had has have he how i if image in
 inside into is it itself left like middle near next no nor not of off on onto or other out outside
-over photo picture right scene she side so than then there they through to top toward towards under
+over photo image right scene she side so than then there they through to top toward towards under
 up upon very was we were what when where which while who whose why will with within without would
 yes you
 """

@@ -6,7 +6,7 @@ from frostbench.plugins.contract.cards import Card, Offer
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
 
-PICTURELESS = "it gives no pictures"
+WITHOUT_IMAGES = "it gives no images"
 
 CARD = Card(
     name="flmm",
@@ -17,10 +17,10 @@ CARD = Card(
     trained=("mask_head", "text_layer_weights", "text_proj", "refiner"),
     trained_on="the pack's base scenes with their exact masks; published: PNG and RefCOCO/+/g",
     reasons={
-        "Classify": "its multimodal model is shown one picture at a time, and no labelled examples",
+        "Classify": "its multimodal model is shown one image at a time, and no labelled examples",
         "Interpret": "its visual tokens are continuous: they are no words",
-        "Reconstruct": PICTURELESS,
-        "Restore": PICTURELESS,
+        "Reconstruct": WITHOUT_IMAGES,
+        "Restore": WITHOUT_IMAGES,
         "Detect": "it gives a mask for a phrase, and no scored boxes",
     },
     controls=("bare_lmm",),

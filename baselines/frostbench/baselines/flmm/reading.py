@@ -1,4 +1,4 @@
-"""What the multimodal model reads while a phrase is looked for: a picture, then text, forced.
+"""What the multimodal model reads while a phrase is looked for: an image, then text, forced.
 
 The model writes nothing here. Each piece of the text is tokenised alone, as the published code does
 with the pieces of a narrative and with expressions, so that a phrase's tokens are known.
@@ -19,17 +19,17 @@ BACKBONE = "lmm"
 
 @dataclass(frozen=True)
 class ChatWording:
-    """What stands around pictures and texts; the defaults are those of LLaVA-1.5 (Vicuna).
+    """What stands around images and texts; the defaults are those of LLaVA-1.5 (Vicuna).
 
     Attributes:
-        before: In front of the picture.
-        behind: Between the picture and what is asked.
+        before: In front of the image.
+        behind: Between the image and what is asked.
         after: Between what is asked and the answer.
         describe: How a description is asked for; narratives and expressions are read as answers.
         briefly: Behind a question of a visual chain of thought.
         think: Behind a question, to have the object named that matters most.
         thought: How the answer to that begins.
-        whole: Between the picture and the region that was found in it.
+        whole: Between the image and the region that was found in it.
         region: Between the region and the question.
         stop: What ends an expression.
         blanks: What becomes of blanks between pieces. "apart" leaves them out, as published: the
@@ -52,15 +52,15 @@ class ChatWording:
     lead: str = ""
 
     def asking(self, image: Image, question: str, begun: str = "") -> tuple[Piece, ...]:
-        """A picture, a question, and how its answer begins."""
+        """An image, a question, and how its answer begins."""
         behind = Text(f"{self.behind}{question}{self.after}{begun}")
         return (*_said(self.before), ImagePiece(image), behind)
 
     def asking_again(self, image: Image, region: Image, question: str) -> tuple[Piece, ...]:
-        """A picture, a region of it, and a question about both."""
+        """An image, a region of it, and a question about both."""
         behind = Text(f"{self.region}{question}{self.briefly}{self.after}")
-        pictures = (ImagePiece(image), *_said(self.whole), ImagePiece(region))
-        return (*_said(self.before), *pictures, behind)
+        images = (ImagePiece(image), *_said(self.whole), ImagePiece(region))
+        return (*_said(self.before), *images, behind)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Spa
 
 
 def looking(reading: PhrasedPrompt, lmm: LMM) -> Looking:
-    """Ask what the tokens of each phrase see of the picture, the first one of the prompt.
+    """Ask what the tokens of each phrase see of the image, the first one of the prompt.
 
     Raises:
         ValueError: a phrase has no token of its own.

@@ -41,7 +41,7 @@ class FLMMRecipe:
     merge: Merge = "mean"
     wording: ChatWording = field(default_factory=lambda: ChatWording(blanks="word", lead=" "))
     training: HeadTrainingSettings = field(
-        default_factory=lambda: HeadTrainingSettings(steps=900, pictures=12, rate=1.5e-3)
+        default_factory=lambda: HeadTrainingSettings(steps=900, images=12, rate=1.5e-3)
     )
     scenes: int = 2_000
     validation_scenes: int = 200
@@ -73,11 +73,11 @@ def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbone
     workshop.log(f"flmm: {len(known)} scenes read, {sum(len(e.masks) for e in known)} phrases")
     torch.manual_seed(workshop.seed)
     heads = Heads(sizes(settings, known[0]), backbones.get("sam").model).to(workshop.device)
-    pictures = settings.training.pictures
+    images = settings.training.images
 
     def drawn(step: int) -> list[PhraseExample]:
         draw = np.random.default_rng([workshop.seed, step])
-        return [known[i] for i in draw.integers(len(known), size=pictures)]
+        return [known[i] for i in draw.integers(len(known), size=images)]
 
     training = HeadTraining(heads, drawn, settings.training)
     progress = recipe.train(

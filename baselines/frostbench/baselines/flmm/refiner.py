@@ -9,15 +9,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frostbench.plugins.backbones.sam import input_size, scale_boxes, to_picture
+from frostbench.plugins.backbones.sam import input_size, scale_boxes, to_image
 
-LOWEST = -1.0  # the logit outside of the picture, unless the mask head is surer of less
+LOWEST = -1.0  # the logit outside of the image, unless the mask head is surer of less
 
 
 class Refiner(nn.Module):
     """Sharpens masks: each is prompted by its logits, its box, and the words of its phrase.
 
-    The frozen SAM gives the embeddings of pictures; its prompt encoder and mask decoder are copied,
+    The frozen SAM gives the embeddings of images; its prompt encoder and mask decoder are copied,
     and the copies trained, under the names that the published checkpoints give them. Of the four
     masks that the decoder knows, the first is used.
     """
@@ -41,9 +41,9 @@ class Refiner(nn.Module):
         logits: Float[Tensor, "n _rows _columns"],
         words: Sequence[Float[Tensor, "_k d"]],
     ) -> Float[Tensor, "n {size[0]} {size[1]}"]:
-        """Logits at the size of a picture, from logits that cover it in any number of cells.
+        """Logits at the size of an image, from logits that cover it in any number of cells.
 
-        One row a phrase: the embedding of its picture, its mask, and its words, as many as it has
+        One row a phrase: the embedding of its image, its mask, and its words, as many as it has
         tokens. Phrases of as many tokens go through the decoder together. Gradients reach the mask
         head through the logits alone, and not through the boxes.
         """
@@ -54,13 +54,13 @@ class Refiner(nn.Module):
             told = torch.stack([words[row] for row in rows])
             sparse = torch.cat([corners[rows], told], 1)
             low = self.decode(embeddings[rows], sparse, dense[rows])
-            refined |= zip(rows, to_picture(low, size, self._side), strict=True)
+            refined |= zip(rows, to_image(low, size, self._side), strict=True)
         return torch.stack([refined[row] for row in range(len(logits))])
 
     def as_prompt(
         self, logits: Float[Tensor, "n _rows _columns"], size: tuple[int, int]
     ) -> Float[Tensor, "n 1 side side"]:
-        """Logits of the picture as the prompt encoder reads masks, padded as the picture is.
+        """Logits of the image as the prompt encoder reads masks, padded as the image is.
 
         The padding is lower than any logit of the request, and at most -1, as published.
         """

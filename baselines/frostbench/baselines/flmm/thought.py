@@ -25,7 +25,7 @@ class RegionSettings:
 
 
 def region_of(mask: Bool[Tensor, "h w"], settings: RegionSettings) -> Box:
-    """The box around a mask, in whole pixels within the picture; of an empty mask, everything.
+    """The box around a mask, in whole pixels within the image; of an empty mask, everything.
 
     Edges are cut to whole pixels and the mask's own are inclusive, as published.
     """
@@ -39,7 +39,7 @@ def region_of(mask: Bool[Tensor, "h w"], settings: RegionSettings) -> Box:
 
 
 def cut_out(image: Image, box: Box) -> Image:
-    """The part of a picture within a box, edges rounded outwards to whole pixels."""
+    """The part of an image within a box, edges rounded outwards to whole pixels."""
     left, top = int(box[0]), int(box[1])
     right, bottom = -int(-box[2] // 1), -int(-box[3] // 1)
     return Image(image.pixels[:, top:bottom, left:right].contiguous(), f"part of {image.name}")
@@ -50,5 +50,5 @@ def _extent(places: Tensor, length: int, settings: RegionSettings) -> tuple[int,
     half = max((last - first) / 2, settings.least) * settings.scale
     middle = (first + last) / 2
     start, stop = int(max(0.0, middle - half)), int(min(float(length), middle + half))
-    # A picture of a pixel, or a small scale, leaves nothing between: one pixel then.
+    # An image of a pixel, or a small scale, leaves nothing between: one pixel then.
     return (start, stop) if start < stop else (min(start, length - 1), min(start, length - 1) + 1)

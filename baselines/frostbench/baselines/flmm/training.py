@@ -13,7 +13,7 @@ from frostbench.baselines.flmm.heads import Found, Heads
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
 from frostbench.plugins.parts.training.loop import Stateful
 
-EPOCH = 23_770  # steps: about 190,160 pictures, of PNG and RefCOCO/+/g, 8 in a step
+EPOCH = 23_770  # steps: about 190,160 images, of PNG and RefCOCO/+/g, 8 in a step
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class HeadTrainingSettings:
 
     Attributes:
         steps: 8 epochs.
-        pictures: In a step, one on each of 8 devices.
+        images: In a step, one on each of 8 devices.
         rate: AdamW's highest, reached after `warm_up` of the steps from `begin` of it; then it
             falls along half a cosine to 0.
         betas: AdamW's.
@@ -34,7 +34,7 @@ class HeadTrainingSettings:
     """
 
     steps: int = 8 * EPOCH
-    pictures: int = 8
+    images: int = 8
     rate: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
     decay: float = 0.01
@@ -64,7 +64,7 @@ class Lost:
 class HeadTraining:
     """The optimiser, and what happens in a step.
 
-    `examples(step)` gives a step's pictures, the same for the same step.
+    `examples(step)` gives a step's images, the same for the same step.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class HeadTraining:
         return {"heads": self.heads, "optimiser": self.optimiser}
 
     def step(self, index: int) -> Mapping[str, float]:
-        """Train on the phrases of some pictures."""
+        """Train on the phrases of some images."""
         settings = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate_at(index)
@@ -106,7 +106,7 @@ class HeadTraining:
 
 
 def lost(heads: Heads, examples: Sequence[PhraseExample], *, bfloat16: bool = False) -> Lost:
-    """The four losses of the phrases of pictures of one size.
+    """The four losses of the phrases of images of one size.
 
     The refiner's masks are held against the true ones at full size. (The published code shrinks
     those to what the multimodal model reads, and enlarges them again.)
@@ -126,7 +126,7 @@ def lost(heads: Heads, examples: Sequence[PhraseExample], *, bfloat16: bool = Fa
 
 
 def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
-    """What the heads find of the phrases of pictures of one size, one after another."""
+    """What the heads find of the phrases of images of one size, one after another."""
     device = heads.text_layer_weights.device
     counts = torch.tensor([len(example.masks) for example in examples])
     embeddings = torch.stack([example.embedding for example in examples])
@@ -142,7 +142,7 @@ def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
 
 
 def alike(examples: Iterable[PhraseExample]) -> list[list[PhraseExample]]:
-    """Pictures of one size and one layout together, in the order in which sizes come up."""
+    """Images of one size and one layout together, in the order in which sizes come up."""
     groups: dict[object, list[PhraseExample]] = {}
     for example in examples:
         groups.setdefault((example.size, example.views), []).append(example)
@@ -162,7 +162,7 @@ def ious(groups: Sequence[Lost]) -> dict[str, float]:
 def figures(heads: Heads, examples: Sequence[PhraseExample], at_once: int = 32) -> dict[str, float]:
     """Cumulative IoU of the mask head's and the refiner's masks, and of two guesses.
 
-    "whole" is every pixel, and "centre" a box of half the picture's sides in its middle.
+    "whole" is every pixel, and "centre" a box of half the image's sides in its middle.
     """
     heads.eval()
     groups = []

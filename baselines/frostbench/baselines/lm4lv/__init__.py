@@ -1,1 +1,1 @@
-"""LM4LV: a frozen language model restores pictures through continuous features."""
+"""LM4LV: a frozen language model restores images through continuous features."""

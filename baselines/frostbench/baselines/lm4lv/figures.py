@@ -1,4 +1,4 @@
-"""Figures of a training: validation pictures restored through the method itself."""
+"""Figures of a training: validation images restored through the method itself."""
 
 from collections.abc import Sequence
 
@@ -21,10 +21,10 @@ from frostbench.plugins.parts.autoencoder.reconstruction import psnr
 def figures(
     workshop: Workshop, backbones: Backbones, trained: Trained, count: int
 ) -> dict[str, float]:
-    """Mean PSNR in dB of `count` validation pictures for each task, and of what stands beside it.
+    """Mean PSNR in dB of `count` validation images for each task, and of what stands beside it.
 
     Raises:
-        ValueError: a picture could not be restored.
+        ValueError: an image could not be restored.
     """
     assert workshop.pairs is not None
     method = LM4LV(
@@ -65,7 +65,7 @@ def _reconstructed(
 def _answers(
     method: Method, requests: Sequence[Request], backbones: Backbones
 ) -> Float[Tensor, "b 3 h w"]:
-    """The method's pictures.
+    """The method's images.
 
     Raises:
         ValueError: one could not be made.

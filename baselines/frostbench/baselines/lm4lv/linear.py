@@ -56,7 +56,7 @@ class LinearMaps(nn.Module):
         self.bias = nn.Parameter(torch.zeros(tasks, width), requires_grad=False)
 
     def through(self, task: int, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Features of a picture through the map of a task."""
+        """Features of an image through the map of a task."""
         rows = slice(task * self.width, (task + 1) * self.width)
         return nn.functional.linear(features, self.weight[rows], self.bias[task])
 

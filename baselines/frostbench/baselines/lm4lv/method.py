@@ -78,7 +78,7 @@ class LM4LV(Method):
 
     @classmethod
     def toy(cls) -> "LM4LV":
-        """Random weights, pictures of 16x16, 17 features, for what the kit asks to restore."""
+        """Random weights, images of 16x16, 17 features, for what the kit asks to restore."""
         from frostbench.plugins.kit import toys
 
         backbones = toys.backbones()
@@ -102,10 +102,10 @@ class LM4LV(Method):
         )
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
-        """Features of every patch, the picture's own first; bicubic squares, as published.
+        """Features of every patch, the image's own first; bicubic squares, as published.
 
         Raises:
-            ValueError: a picture is smaller than what the encoder reads.
+            ValueError: an image is smaller than what the encoder reads.
         """
         squares = to_bicubic_square(images, sizes, self._mae.side)
         return VisualTokens({FEATURES: Continuous(by_row(self._mae.encode, squares).cpu())})
@@ -113,7 +113,7 @@ class LM4LV(Method):
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """One prompt, which the language model goes on with feature by feature.
 
-        The outcome is the features of the restored picture, `[n, d]`. In-context examples of a
+        The outcome is the features of the restored image, `[n, d]`. In-context examples of a
         request are not looked at: what is to be done was learned.
 
         Raises:
@@ -130,7 +130,7 @@ class LM4LV(Method):
                 raise refusal(self.card, request)
 
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
-        """Pictures from features, through the decoder that was tuned to give whole ones back.
+        """Images from features, through the decoder that was tuned to give whole ones back.
 
         Raises:
             ValueError: a feature is no finite number.
@@ -199,7 +199,7 @@ class _WithoutLLM(LM4LV):
 
 
 def features_of(tokens: Tokens, request: Reconstruct | Restore) -> Float[Tensor, "n d"]:
-    """The features of the request's picture."""
+    """The features of the request's image."""
     part = tokens[request.image].parts[FEATURES]
     assert isinstance(part, Continuous)
     return part.features[0]
@@ -208,17 +208,17 @@ def features_of(tokens: Tokens, request: Reconstruct | Restore) -> Float[Tensor,
 def to_bicubic_square(
     images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], side: int
 ) -> Float[Tensor, "b 3 {side} {side}"]:
-    """A batch of padded pictures as squares: bicubic, the aspect ratio given up, as published.
+    """A batch of padded images as squares: bicubic, the aspect ratio given up, as published.
 
     Raises:
-        ValueError: a picture is smaller than `side` in height or width; enlarged, it would be
+        ValueError: an image is smaller than `side` in height or width; enlarged, it would be
             scored on details that nobody saw.
     """
     squares = []
     for image, (height, width) in zip(images, sizes.tolist(), strict=True):
         if min(height, width) < side:
             raise ValueError(
-                f"lm4lv reads pictures of {side} x {side} pixels, and got one of {height} x "
+                f"lm4lv reads images of {side} x {side} pixels, and got one of {height} x "
                 f"{width}; enlarge it first, or take a masked autoencoder for smaller ones."
             )
         own = image[:, :height, :width]
@@ -244,5 +244,5 @@ def _check_widths(sizes: AdapterSettings, language: CausalLM, mae: MAE) -> None:
 
 def _finite(outcome: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     if not bool(torch.isfinite(outcome).all()):
-        raise ValueError("features of the restored picture are not finite numbers.")
+        raise ValueError("features of the restored image are not finite numbers.")
     return outcome

@@ -15,7 +15,7 @@ from frostbench.plugins.parts.training.pool import SEEDS
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Degraded and clean pictures as features, and the row of each one's task."""
+    """Degraded and clean images as features, and the row of each one's task."""
 
     degraded: Float[Tensor, "b n d"]
     clean: Float[Tensor, "b n d"]

@@ -13,11 +13,11 @@ _UNTRAINED = "LM4LV is trained restoration by restoration, and was not for this 
 CARD = Card(
     name="lm4lv",
     paper="https://arxiv.org/abs/2405.15734",
-    summary="a frozen language model goes on with a picture's features, those of the clean one",
+    summary="a frozen language model goes on with an image's features, those of the clean one",
     capabilities=frozenset({"Reconstruct", "Restore"}),
     backbones=("llm", "mae"),
     trained=("adapter", "deadapter", "task tokens"),
-    trained_on="degraded and clean pictures of the pack; no adapters are published",
+    trained_on="degraded and clean images of the pack; no adapters are published",
     reasons={
         "Classify": _PIXELS,
         "Caption": _PIXELS,

@@ -1,4 +1,4 @@
-"""The recipe that trains LM4LV's adapters on a pack's pictures, restoration by restoration."""
+"""The recipe that trains LM4LV's adapters on a pack's images, restoration by restoration."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -76,7 +76,7 @@ class LM4LVRecipe:
     lora_alpha: int = 32
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
     linear_batches: int = 40  # behind the linear maps of `no_llm`
-    restored: int = 16  # validation pictures of each task behind the figures
+    restored: int = 16  # validation images of each task behind the figures
     log_every: int = 25
     save_every: int = 50
 
@@ -93,7 +93,7 @@ _LORA = replace(_FROZEN, method="lm4lv_lora", lora_rank=16)
 
 
 def _turned(default: LM4LVRecipe, corruption: str) -> LM4LVRecipe:
-    """What turns or flips pictures back, beginning with the maps of the degradations."""
+    """What turns or flips images back, beginning with the maps of the degradations."""
     return replace(
         default,
         name=corruption,

@@ -1,7 +1,7 @@
 """How the trained parts learn: next features, by mean squared error, before frozen networks.
 
 Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734. The hidden state behind one token is to say,
-through `deadapter`, the feature that stands at the next: the one before a picture says its first.
+through `deadapter`, the feature that stands at the next: the one before an image says its first.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Objective:
     """What counts.
 
     Attributes:
-        loss_on_input_image: Whether the features of the degraded picture are to be said too, and
-            count as much as those of the clean one. The published code marks both pictures, and
+        loss_on_input_image: Whether the features of the degraded image are to be said too, and
+            count as much as those of the clean one. The published code marks both images, and
             then takes the mark from whatever stands in the human's turn, so that it says no.
         text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
             code. They are always the same, so that 0 loses little and saves the product with the
@@ -45,7 +45,7 @@ class Losses:
 
 @dataclass(frozen=True, eq=False)
 class TeacherForced:
-    """What the language model says at the places of two pictures, under teacher forcing.
+    """What the language model says at the places of two images, under teacher forcing.
 
     `hidden` are the last hidden states of the whole sequence, and `begin` and `closing` the places
     before the texts that it is to say, those of the assistant's turn.
@@ -66,9 +66,9 @@ def say(
     clean: Float[Tensor, "b n d"],
     tasks: Int[Tensor, " b"],
 ) -> TeacherForced:
-    """Read degraded and clean pictures, and predict every feature from what stands before it.
+    """Read degraded and clean images, and predict every feature from what stands before it.
 
-    `tasks` are rows of the task tokens. Prediction k of a picture depends on its features before k
+    `tasks` are rows of the task tokens. Prediction k of an image depends on its features before k
     alone.
     """
     rows, count = degraded.shape[:2]
@@ -118,7 +118,7 @@ def losses(
     """The published objective, or parts of it; see `Objective`."""
     on_clean = functional.mse_loss(said.clean, clean)
     on_degraded = functional.mse_loss(said.degraded, degraded)
-    # A mean over all pictures that count, degraded and clean alike.
+    # A mean over all images that count, degraded and clean alike.
     total = (on_clean + on_degraded) / 2 if objective.loss_on_input_image else on_clean
     text = on_clean.new_zeros(())
     if objective.text_weight:

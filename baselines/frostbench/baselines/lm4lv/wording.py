@@ -1,8 +1,8 @@
-"""The prompt: the degraded picture, the task tokens, and the beginning of the answer.
+"""The prompt: the degraded image, the task tokens, and the beginning of the answer.
 
 Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734; texts and order are those of the published
 code (template `default`), which tokenises them one by one, without special tokens but BOS. With
-LLaMA-2's tokenizer some pieces differ: the published code puts place-holders for pictures and task
+LLaMA-2's tokenizer some pieces differ: the published code puts place-holders for images and task
 tokens into the text, and the slow tokenizer reads what follows one without the blank that it puts
 before a text by itself. No adapters were published that could depend on it.
 """
@@ -19,16 +19,16 @@ from frostbench.plugins.contract.prompts import Piece, Text, Vectors
 
 @dataclass(frozen=True)
 class Wording:
-    r"""The texts around pictures and task tokens; the defaults are the published ones.
+    r"""The texts around images and task tokens; the defaults are the published ones.
 
     The language model's own chat template is not used, as published.
 
     Attributes:
-        human: Before the degraded picture.
-        begin: Directly before a picture; before the restored one the language model is to say it.
-        end: Between the degraded picture and the task tokens.
+        human: Before the degraded image.
+        begin: Directly before an image; before the restored one the language model is to say it.
+        end: Between the degraded image and the task tokens.
         assistant: Behind them.
-        closing: Behind the restored picture; read in training alone.
+        closing: Behind the restored image; read in training alone.
     """
 
     human: str = "### Human: "
@@ -39,13 +39,13 @@ class Wording:
 
 
 def pieces(
-    wording: Wording, picture: Float[Tensor, "n d"], task: Float[Tensor, "t d"]
+    wording: Wording, image: Float[Tensor, "n d"], task: Float[Tensor, "t d"]
 ) -> tuple[Piece, ...]:
-    """The prompt's pieces, from the embeddings of the degraded picture and of the task."""
+    """The prompt's pieces, from the embeddings of the degraded image and of the task."""
     return (
         Text(wording.human),
         Text(wording.begin),
-        Vectors(picture),
+        Vectors(image),
         Text(wording.end),
         Vectors(task),
         Text(wording.assistant),

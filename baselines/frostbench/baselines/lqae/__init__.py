@@ -1,4 +1,4 @@
-"""LQAE: a picture as tokens of a frozen masked language model, learned without any text.
+"""LQAE: an image as tokens of a frozen masked language model, learned without any text.
 
 Liu, Yan, Abbeel, "Language Quantized AutoEncoders: Towards Unsupervised Text-Image Alignment",
 NeurIPS 2023, https://arxiv.org/abs/2302.00902.

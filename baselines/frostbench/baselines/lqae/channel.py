@@ -48,8 +48,8 @@ def codes(mlm: MaskedLM, *, ban_special: bool = True, ban_unreadable: bool = Fal
 class Guessed:
     """What the language model makes of a grid of codes.
 
-    `loss` is its cross-entropy on masked codes, the mean over each picture's and then over
-    pictures; `right` the share of them that it guesses.
+    `loss` is its cross-entropy on masked codes, the mean over each image's and then over
+    images; `right` the share of them that it guesses.
     """
 
     features: Float[Tensor, "b gh gw d"]

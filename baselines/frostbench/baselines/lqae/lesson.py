@@ -1,4 +1,4 @@
-"""A lesson: which code each cell of a picture may begin with.
+"""A lesson: which code each cell of an image may begin with.
 
 The published training finds out by itself, in 250,000 steps. In short ones nearly all cells end at
 a few codes: of a frozen codebook in many dimensions, a feature is about equally near to most rows,
@@ -40,7 +40,7 @@ def prepare(
     rounds: int,
     seed: int,
 ) -> ClusterLesson:
-    """Cluster the cells of pictures, and deal out codes: similar ones to similar clusters.
+    """Cluster the cells of images, and deal out codes: similar ones to similar clusters.
 
     Raises:
         ValueError: there are more clusters than codes, or than cells.

@@ -1,7 +1,7 @@
-"""LQAE as a method: pictures as words of a masked language model, read by another one.
+"""LQAE as a method: images as words of a masked language model, read by another one.
 
 Liu, Yan, Abbeel, NeurIPS 2023, https://arxiv.org/abs/2302.00902. The published repository has no
-prompts; how pictures are shown is taken from descriptions of later work (unverified).
+prompts; how images are shown is taken from descriptions of later work (unverified).
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class LQAEMethodSettings(DiscretePrompting):
     """How words are shown.
 
     Attributes:
-        budget: How many of a picture's words a prompt shows, evenly taken from the grid. None is
+        budget: How many of an image's words a prompt shows, evenly taken from the grid. None is
             all of them, 256 of the published model (unverified: long prompts of the paper's grid
             fit no model of its time, and nothing says what was left out).
         raw_join: Show tokens joined as the masked language model itself writes them. Otherwise each
@@ -66,14 +66,14 @@ class LQAEMethod(DiscreteMethod):
 
         Raises:
             ValueError: the networks do not fit the masked language model, the two language models
-                share hardly any words, or a picture has fewer words than a prompt is to show.
+                share hardly any words, or an image has fewer words than a prompt is to show.
         """
         sizes = model.settings
         check_sizes(sizes, mlm)
         self._cells = sizes.network.side**2
         if settings.budget is not None and not 0 < settings.budget <= self._cells:
             raise ValueError(
-                f"budget is {settings.budget}, and a picture has {self._cells} words; show at "
+                f"budget is {settings.budget}, and an image has {self._cells} words; show at "
                 "least one and no more than there are."
             )
         self._model = model.to(device).eval().requires_grad_(False)
@@ -100,7 +100,7 @@ class LQAEMethod(DiscreteMethod):
 
     @classmethod
     def toy(cls) -> "LQAEMethod":
-        """Random weights, pictures of 16x16, 4x4 words."""
+        """Random weights, images of 16x16, 4x4 words."""
         from frostbench.plugins.kit import toys
 
         backbones = toys.backbones()
@@ -147,14 +147,14 @@ class LQAEMethod(DiscreteMethod):
         return ("budget",)
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
-        """Pictures as grids of codes, the words that both language models have."""
+        """Images as grids of codes, the words that both language models have."""
         ids = by_row(
             lambda squares: self._model.encode(squares, self._channel), self._square(images, sizes)
         )
         return VisualTokens({self.grid_part: Grid(ids.cpu())})
 
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
-        """The picture's words, or some of them evenly taken from the grid."""
+        """The image's words, or some of them evenly taken from the grid."""
         grid = tokens.grid(self.grid_part)[0]
         places = evenly(self._budget, *grid.shape)
         chosen: list[int] = grid.flatten()[torch.tensor(places)].tolist()
@@ -163,12 +163,12 @@ class LQAEMethod(DiscreteMethod):
         return (Text(" ".join(self.vocabulary[code] for code in chosen)),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from codes, through the masked language model."""
+        """Images from codes, through the masked language model."""
         grids = tokens.grid(self.grid_part).to(self._device)
         return by_row(lambda ids: self._model.decode(ids, self._channel), grids)
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-        """The words, row by row; nobody taught them to say what the picture shows."""
+        """The words, row by row; nobody taught them to say what the image shows."""
         grid: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
         return {self.grid_part: [[self.vocabulary[code] for code in row] for row in grid]}
 

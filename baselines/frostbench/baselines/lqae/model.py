@@ -56,11 +56,11 @@ class LQAE(nn.Module):
         self.decoder = ViTDecoder(settings.network)
 
     def encode(self, images: Float[Tensor, "b 3 h w"], channel: Channel) -> Int[Tensor, "b gh gw"]:
-        """The code of each cell of pictures in [0, 1]."""
+        """The code of each cell of images in [0, 1]."""
         return channel.nearest(self.encoder(images))
 
     def decode(self, ids: Int[Tensor, "b gh gw"], channel: Channel) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from codes, through the language model with nothing masked, not clamped.
+        """Images from codes, through the language model with nothing masked, not clamped.
 
         The decoder was never shown codes themselves.
 
@@ -78,7 +78,7 @@ class LQAE(nn.Module):
         ratio: tuple[float, float],
         taught: Int[Tensor, "b gh gw"] | None = None,
     ) -> Pass:
-        """Reconstruct pictures in [0, 1], a share of the codes between two ratios masked.
+        """Reconstruct images in [0, 1], a share of the codes between two ratios masked.
 
         Codes' embeddings are not normalised, though they are chosen by direction alone; the
         gradient of an unmasked one passes on to its feature. Codes that are `taught` take the place
@@ -108,6 +108,6 @@ def check_sizes(settings: LQAESettings, mlm: MaskedLM) -> None:
         )
     if cells > mlm.longest:
         raise ValueError(
-            f"a picture has {cells} cells, and the masked language model reads at most "
+            f"an image has {cells} cells, and the masked language model reads at most "
             f"{mlm.longest} tokens; use larger cells or another language model."
         )

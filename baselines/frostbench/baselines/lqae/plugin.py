@@ -13,7 +13,7 @@ CARD = Card(
     capabilities=DISCRETE,
     backbones=("llm", "mlm"),
     trained=("encoder", "decoder"),
-    trained_on="pictures alone: the pack's training pictures; no weights are published",
+    trained_on="images alone: the pack's training images; no weights are published",
     reasons=HEADLESS,
 )
 

@@ -1,4 +1,4 @@
-"""The recipe that trains LQAE on a pack's pictures, and the trained model it leaves."""
+"""The recipe that trains LQAE on a pack's images, and the trained model it leaves."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from frostbench.plugins.parts.training.pool import Pool
 class LQAERecipe:
     """What is trained and how, for the `mini` pack.
 
-    Training goes through `pool_batches` batches of pictures again and again.
+    Training goes through `pool_batches` batches of images again and again.
     """
 
     model: LQAESettings = field(
@@ -62,7 +62,7 @@ def train(workshop: Workshop) -> Report:
     """Train, store the model in `pack/lqae`, and measure what is stored.
 
     Raises:
-        ValueError: the masked language model or the pictures are missing, or a setting is unknown.
+        ValueError: the masked language model or the images are missing, or a setting is unknown.
     """
     settings = stored.override(LQAERecipe(), workshop.settings, "lqae")
     source = str(workshop.pack / "mlm")

@@ -18,7 +18,7 @@ from frostbench.plugins.parts.training.loop import Stateful
 
 EPOCH = 2502  # steps: ImageNet in batches of 512
 ROUNDS = 5  # of k-means
-LESSON_PICTURES = 512
+LESSON_IMAGES = 512
 SHARPNESS = 20.0  # of cosines as logits
 
 
@@ -28,7 +28,7 @@ class LQAETrainingSettings:
 
     Attributes:
         steps: 100 epochs.
-        batch: Pictures in a step.
+        batch: Images in a step.
         rate: The highest, after `warmup_steps` from 0; it falls along half a cosine to 0.
         warmup_steps: 5 epochs.
         betas: AdamW's.
@@ -138,10 +138,10 @@ class LQAETraining:
         }
 
     def lesson(self) -> ClusterLesson:
-        """The lesson, from the first pictures; the same after a resumption."""
+        """The lesson, from the first images; the same after a resumption."""
         if self._lesson is None:
             settings = self.settings
-            batches = -(-LESSON_PICTURES // settings.batch)
+            batches = -(-LESSON_IMAGES // settings.batch)
             self._lesson = prepare(
                 torch.cat([self.pictures(i) for i in range(batches)]),
                 self.model.settings.network.patch,
@@ -160,7 +160,7 @@ def guessing(
     batches: list[Float[Tensor, "b 3 h w"]],
     ratio: tuple[float, float],
 ) -> dict[str, float]:
-    """How well the language model guesses masked codes of pictures in [-1, 1]."""
+    """How well the language model guesses masked codes of images in [-1, 1]."""
     model.eval()
     torch.manual_seed(0)
     passes = [model((images + 1) / 2, channel, ratio) for images in batches]

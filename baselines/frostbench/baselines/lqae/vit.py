@@ -1,4 +1,4 @@
-"""The two transformers: from pictures to a grid of features, and back.
+"""The two transformers: from images to a grid of features, and back.
 
 Their blocks are those of the published code: a layer norm after attention too (as in NormFormer), a
 gated feed-forward layer with a convolution over the grid, no biases in linear layers, and no layer
@@ -21,7 +21,7 @@ class ViTSettings:
     """Sizes of both networks; the defaults are the published "base" ones.
 
     Attributes:
-        image_size: Side of a picture, in pixels.
+        image_size: Side of an image, in pixels.
         patch: Side of a cell, in pixels.
         width: Length of a feature; the masked language model's.
         layers: Blocks of each network.
@@ -33,7 +33,7 @@ class ViTSettings:
             many times longer than the embeddings that they are to become.
 
     Raises:
-        ValueError: pictures are no whole number of cells, or the width cannot be shared out.
+        ValueError: images are no whole number of cells, or the width cannot be shared out.
     """
 
     image_size: int = 256
@@ -73,7 +73,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Float[Tensor, "b gh gw d"]) -> Float[Tensor, "b gh gw d"]:
-        """Mix the cells of each picture."""
+        """Mix the cells of each image."""
         cells = x.flatten(1, 2)
         query, key, value = (
             layer(cells).unflatten(2, (self.heads, -1)).transpose(1, 2)
@@ -125,7 +125,7 @@ class TransformerBlock(nn.Module):
 
 
 class ViTEncoder(nn.Module):
-    """From pictures to features."""
+    """From images to features."""
 
     def __init__(self, settings: ViTSettings) -> None:
         super().__init__()
@@ -136,13 +136,13 @@ class ViTEncoder(nn.Module):
         _start(self, settings)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b gh gw d"]:
-        """Features of pictures in [0, 1]."""
+        """Features of images in [0, 1]."""
         cells = self.patches(images).movedim(1, -1)
         return cast(Tensor, self.blocks(cells + self.positions))
 
 
 class ViTDecoder(nn.Module):
-    """From what the language model made of features to pictures."""
+    """From what the language model made of features to images."""
 
     def __init__(self, settings: ViTSettings) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class ViTDecoder(nn.Module):
         _start(self, settings)
 
     def forward(self, features: Float[Tensor, "b gh gw d"]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures, about [0, 1] and not clamped."""
+        """Images, about [0, 1] and not clamped."""
         cells = self.blocks(features + self.positions)
         return cast(Tensor, self.pixels(cells.movedim(-1, 1)))
 

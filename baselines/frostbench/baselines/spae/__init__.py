@@ -1,4 +1,4 @@
-"""SPAE: a picture as a pyramid of words out of a frozen language model's own vocabulary.
+"""SPAE: an image as a pyramid of words out of a frozen language model's own vocabulary.
 
 Yu et al., "SPAE: Semantic Pyramid AutoEncoder for Multimodal Generation with Frozen LLMs", NeurIPS
 2023, https://arxiv.org/abs/2306.17842. No code and no weights are published. What is written here

@@ -1,4 +1,4 @@
-"""What a trained pyramid is worth, layer by layer, on pictures that nothing was trained on."""
+"""What a trained pyramid is worth, layer by layer, on images that nothing was trained on."""
 
 from collections.abc import Callable, Iterable
 
@@ -21,8 +21,8 @@ def measured(
     """Figures, and sentences that a reader of them must know.
 
     The mean PSNR in dB from the first layers, how many codes each layer uses, and their perplexity.
-    For the `guided` layers: the mean score (0 to 1, by CLIP) of a picture's words, and that of the
-    next picture's words.
+    For the `guided` layers: the mean score (0 to 1, by CLIP) of an image's words, and that of the
+    next image's words.
     """
     model.eval()
     depths = range(1, len(model.layers) + 1)
@@ -63,7 +63,7 @@ def notes(model: SPAE) -> tuple[str, ...]:
         )
     if model.settings.depth_dropout:
         said.append(
-            "Pictures from the first layers mean something because of random depth dropout in the "
+            "Images from the first layers mean something because of random depth dropout in the "
             "training, and cells without a code show the nearest one of the last layer; the paper "
             "says neither."
         )

@@ -40,12 +40,12 @@ from frostbench.plugins.parts.tokenizing.resizing import to_square
 
 @dataclass(frozen=True)
 class SPAEMethodSettings(DiscretePrompting):
-    """How pictures are read, and how words are shown.
+    """How images are read, and how words are shown.
 
     Attributes:
         image_size: Side, in pixels, of the square that the encoder reads. None is the size that
             the pyramid was made for, and the only one: its layers are parts of one grid.
-        shown_layers: Layers, from the first on, that a prompt shows where the picture is to be
+        shown_layers: Layers, from the first on, that a prompt shows where the image is to be
             understood. Published are 2 of them (5 words) and 3 (21 words).
     """
 
@@ -70,7 +70,7 @@ class SPAEMethod(DiscreteMethod):
         """Put a trained tokenizer, its words and a language model's tokens together.
 
         Raises:
-            ValueError: two of them do not fit: layers, size of pictures, words, vocabulary.
+            ValueError: two of them do not fit: layers, size of images, words, vocabulary.
         """
         sizes = model.settings
         self._model = model.to(device).eval().requires_grad_(False)
@@ -81,7 +81,7 @@ class SPAEMethod(DiscreteMethod):
         if settings.image_size not in (None, self._side):
             raise ValueError(
                 f"image_size is {settings.image_size}, and this pyramid of layers {sizes.layers} "
-                f"is made of pictures of {self._side}x{self._side} pixels; leave image_size out."
+                f"is made of images of {self._side}x{self._side} pixels; leave image_size out."
             )
         if not 0 < self._shown <= len(sizes.layers):
             raise ValueError(
@@ -109,7 +109,7 @@ class SPAEMethod(DiscreteMethod):
 
     @classmethod
     def toy(cls) -> "SPAEMethod":
-        """Random weights, pictures of 16x16, layers of 1, 4 and 16 words and 16 more."""
+        """Random weights, images of 16x16, layers of 1, 4 and 16 words and 16 more."""
         from frostbench.plugins.kit import toys
 
         llm = toys.backbones().get("llm")
@@ -151,7 +151,7 @@ class SPAEMethod(DiscreteMethod):
         return ("shown_layers",)
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
-        """Pictures as pyramids of words, counted among those that the language model has."""
+        """Images as pyramids of words, counted among those that the language model has."""
         squares = to_square(images, sizes, self._side).to(self._device)
         flat = by_row(self._encode, squares * 2 - 1).cpu()
         sides = self._model.settings.layers
@@ -166,7 +166,7 @@ class SPAEMethod(DiscreteMethod):
         return (Ids(tuple(ids)),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from pyramids, whole or cut short after some layer."""
+        """Images from pyramids, whole or cut short after some layer."""
         layers = tensors_of(tokens.parts[self.grid_part])
         rows = [self._rows[layer.to(self._device)] for layer in layers]
         return as_unit(by_row(lambda *grids: self._model.decode(grids), *rows))
@@ -206,7 +206,7 @@ class SPAEMethod(DiscreteMethod):
         return [self._word(code) for layer in self._upper(tokens) for code in _listed(layer)]
 
     def _upper(self, tokens: VisualTokens) -> list[Int[Tensor, "_side _side"]]:
-        """The layers of one picture that a prompt shows."""
+        """The layers of one image that a prompt shows."""
         return [layer[0] for layer in tensors_of(tokens.parts[self.grid_part])[: self._shown]]
 
     def _encode(self, squares: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b n"]:

@@ -53,8 +53,8 @@ class SPAESettings:
             their cells need not look like their neighbours. 0 in the paper, as far as is known; our
             extension for small packs.
         beta: Weight of the commitment to the codes (unverified), summed over layers.
-        depth_dropout: For each depth short of the whole, the share of training pictures that are
-            decoded from that many layers. The paper is silent; without it pictures from the first
+        depth_dropout: For each depth short of the whole, the share of training images that are
+            decoded from that many layers. The paper is silent; without it images from the first
             layers mean nothing.
     """
 
@@ -74,7 +74,7 @@ class SPAESettings:
         if not 0 <= self.depth_dropout * (len(self.layers) - 1) < 1:
             raise ValueError(
                 f"a depth_dropout of {self.depth_dropout} at each of {len(self.layers) - 1} depths "
-                "leaves no whole picture; choose less."
+                "leaves no whole image; choose less."
             )
 
     @property
@@ -84,12 +84,12 @@ class SPAESettings:
 
     @property
     def image_size(self) -> int:
-        """The side of a picture, in pixels."""
+        """The side of an image, in pixels."""
         return self.grid * self.network.factor
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Tokens of a picture after each layer.
+        """Tokens of an image after each layer.
 
         >>> SPAESettings().counts
         (1, 5, 21, 85, 341, 597)
@@ -152,12 +152,12 @@ class SPAE(nn.Module):
         """The encoder's features before the look-up, in float32; images in [-1, 1].
 
         Raises:
-            ValueError: the pictures have another size than the pyramid.
+            ValueError: the images have another size than the pyramid.
         """
         side = self.settings.image_size
         if images.shape[-2:] != (side, side):
             raise ValueError(
-                f"a pyramid of layers {self.settings.layers} is made of pictures of {side}x{side} "
+                f"a pyramid of layers {self.settings.layers} is made of images of {side}x{side} "
                 f"pixels, not of {images.shape[-2]}x{images.shape[-1]}."
             )
         seen = self.encoder(images)
@@ -169,7 +169,7 @@ class SPAE(nn.Module):
     def stream(
         self, images: Float[Tensor, "b 3 h w"], rows: Int[Tensor, " part"] | None = None
     ) -> Streamed:
-        """What each layer chooses for pictures in [-1, 1].
+        """What each layer chooses for images in [-1, 1].
 
         With `rows` it chooses among these rows of the codebook, and its ids count them.
         """
@@ -183,7 +183,7 @@ class SPAE(nn.Module):
         return [chosen.view(-1, side, side) for chosen, side in pairs]
 
     def decode(self, layers: Sequence[Int[Tensor, "b _side _side"]]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from the first layers, or all; about [-1, 1] and not clamped.
+        """Images from the first layers, or all; about [-1, 1] and not clamped.
 
         Raises:
             ValueError: there are no layers, they are not the pyramid's, or an id is no word.
@@ -202,7 +202,7 @@ class SPAE(nn.Module):
         return self.render(state[:, self._sources(depth)])
 
     def render(self, cells: Float[Tensor, "b cells d"]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from features that were, or might have been, quantized."""
+        """Images from features that were, or might have been, quantized."""
         grid = self.settings.grid
         quantized = cells.movedim(1, -1).reshape(len(cells), -1, grid, grid)
         return cast(Tensor, self.decoder(self.post_quant_conv(quantized)))
@@ -214,7 +214,7 @@ class SPAE(nn.Module):
         scored: Float[Tensor, "b words"] | None = None,
         semantic: SemanticSettings | None = None,
     ) -> AutoencoderOutput:
-        """Reconstruct pictures in [-1, 1] for training.
+        """Reconstruct images in [-1, 1] for training.
 
         With `scored`, CLIP's scores of the words, there is semantic guidance as `semantic` says.
         With `noise` nothing is quantized, as for VQ-GAN; the mean square of the features takes the
@@ -239,7 +239,7 @@ class SPAE(nn.Module):
     def _shown(
         self, features: Float[Tensor, "b cells d"], streamed: Streamed
     ) -> tuple[Float[Tensor, "b cells d"], Float[Tensor, "b cells d"]]:
-        """What the decoder reads, and the features behind it, each picture at its own depth."""
+        """What the decoder reads, and the features behind it, each image at its own depth."""
         depth = len(self.layers)
         dropped = self.settings.depth_dropout if self.training else 0.0
         if dropped == 0:

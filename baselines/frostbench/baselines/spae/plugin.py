@@ -13,7 +13,7 @@ CARD = Card(
     capabilities=DISCRETE,
     backbones=("llm",),
     trained=("encoder", "decoder"),
-    trained_on="the pack's training pictures, guided by the pack's CLIP; no weights are published",
+    trained_on="the pack's training images, guided by the pack's CLIP; no weights are published",
     reasons=HEADLESS,
 )
 

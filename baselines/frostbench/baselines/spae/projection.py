@@ -1,9 +1,9 @@
 """A projection of the codebook for small packs: room for appearance, and room for meaning.
 
 The paper seems to have none. Here the strongest directions of the encoder's features, in which
-pictures look different, are filled with directions of the codebook that say nothing of what CLIP
+images look different, are filled with directions of the codebook that say nothing of what CLIP
 makes of words; the weakest with those that say most. Words that mean much the same to CLIP then lie
-near to one another, and which of them fits a picture can be learnt in minutes.
+near to one another, and which of them fits an image can be learnt in minutes.
 """
 
 from dataclasses import dataclass

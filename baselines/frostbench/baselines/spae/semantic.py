@@ -1,4 +1,4 @@
-"""Semantic guidance: upper layers are drawn to words that CLIP finds fitting for the picture."""
+"""Semantic guidance: upper layers are drawn to words that CLIP finds fitting for the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class SemanticSettings:
 def scores(
     images: Float[Tensor, "b d"], words: Float[Tensor, "words d"]
 ) -> Float[Tensor, "b words"]:
-    """How well each word fits each picture, by CLIP's features; 0 to 1 over each picture's words.
+    """How well each word fits each image, by CLIP's features; 0 to 1 over each image's words.
 
-    The best word of a picture scores 1, so that no pool is ever empty.
+    The best word of an image scores 1, so that no pool is ever empty.
     """
     products = functional.normalize(images.float()) @ words.T.float()
     least, most = products.amin(1, keepdim=True), products.amax(1, keepdim=True)
@@ -59,8 +59,8 @@ def semantic_loss(
 ) -> Float[Tensor, ""]:
     """Cross-entropy of words drawn from the pools, by distance from what a layer looks up.
 
-    For each token of a guided layer one word is drawn uniformly from the picture's pool; the
-    softmax is over minus the squared distances between query and codes. Means over pictures and
+    For each token of a guided layer one word is drawn uniformly from the image's pool; the
+    softmax is over minus the squared distances between query and codes. Means over images and
     tokens, then over layers. The gradient goes to the encoder alone, in float32.
     """
     table = codebook.detach().float()

@@ -1,4 +1,4 @@
-"""The recipe that trains SPAE on a pack's pictures, guided by the pack's CLIP."""
+"""The recipe that trains SPAE on a pack's images, guided by the pack's CLIP."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -62,7 +62,7 @@ class SPAERecipe:
     """What is trained and how, for the `mini` pack.
 
     The number and width of words follow from the pack's language model, whatever `model` says.
-    Training goes through `pool_batches` batches of pictures again and again. Where the codebook has
+    Training goes through `pool_batches` batches of images again and again. Where the codebook has
     a projection, it is fitted at the training's `fit_steps`.
     """
 
@@ -126,7 +126,7 @@ class Guide:
     features: Float[Tensor, "words d"]
 
     def scores(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b words"]:
-        """How well each word fits pictures in [-1, 1], from 0 to 1."""
+        """How well each word fits images in [-1, 1], from 0 to 1."""
         with torch.autocast(images.device.type, enabled=False):
             seen = self.clip.encode_image((images + 1) / 2)
         return scores(seen, self.features.to(images.device))
@@ -138,7 +138,7 @@ def train(workshop: Workshop) -> Report:
     Needs `pack/llm`, `pack/clip`, and `pack/perceptual` where the perceptual term has a weight.
 
     Raises:
-        ValueError: a part or the pictures are missing, or a setting is unknown.
+        ValueError: a part or the images are missing, or a setting is unknown.
     """
     settings = stored.override(SPAERecipe(), workshop.settings, "spae")
     llm = CausalLM.load(_entry(workshop, "llm", "causal_lm"), workshop.device)
@@ -208,7 +208,7 @@ def train_on(
 def guided(
     model: SPAE, guide: Guide, semantic: SemanticSettings
 ) -> Callable[[Tensor, float | None], AutoencoderOutput]:
-    """The model's pass with CLIP's scores of the pictures, while nothing is noisy."""
+    """The model's pass with CLIP's scores of the images, while nothing is noisy."""
 
     def forward(images: Tensor, noise: float | None) -> AutoencoderOutput:
         scored = guide.scores(images) if noise is None and semantic.thresholds else None

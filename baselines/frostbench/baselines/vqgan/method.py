@@ -33,10 +33,10 @@ from frostbench.plugins.parts.tokenizing.resizing import to_square
 
 @dataclass(frozen=True)
 class VQGANMethodSettings(DiscretePrompting):
-    """How pictures are read, and how codes are shown.
+    """How images are read, and how codes are shown.
 
     Attributes:
-        image_size: Side, in pixels, of the square that a picture is resized to. None is the
+        image_size: Side, in pixels, of the square that an image is resized to. None is the
             networks' nominal size: 256 for the published weights.
         code_to_id: How codes borrow ids of the language model; see `lend`. Nothing is published;
             "identity" is what V2L's code does with a learned table. Its ids are also those of
@@ -60,7 +60,7 @@ class VQGANMethod(DiscreteMethod):
         """Put a trained model beside a language model's tokens.
 
         Raises:
-            ValueError: the size of pictures does not suit the networks, or the language model has
+            ValueError: the size of images does not suit the networks, or the language model has
                 fewer ids than the codes need.
         """
         network = model.settings.network
@@ -86,7 +86,7 @@ class VQGANMethod(DiscreteMethod):
 
     @classmethod
     def toy(cls) -> "VQGANMethod":
-        """Random weights, pictures of 16x16, 4x4 codes out of 32."""
+        """Random weights, images of 16x16, 4x4 codes out of 32."""
         from frostbench.plugins.kit import toys
 
         network = NetworkSettings(
@@ -105,7 +105,7 @@ class VQGANMethod(DiscreteMethod):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the weights and of the size that pictures are resized to."""
+        """Of the weights and of the size that images are resized to."""
         return fingerprint(
             method=self.card.name,
             version=self.card.version,
@@ -114,7 +114,7 @@ class VQGANMethod(DiscreteMethod):
         )
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
-        """Pictures as grids of codes."""
+        """Images as grids of codes."""
         squares = to_square(images, sizes, self._side).to(self._device)
         ids = by_row(self._model.encode, squares * 2 - 1)
         return VisualTokens({self.grid_part: Grid(ids.cpu())})
@@ -124,12 +124,12 @@ class VQGANMethod(DiscreteMethod):
         return (Ids(tuple(self.lending.lend(tokens.grid(self.grid_part)))),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from codes."""
+        """Images from codes."""
         grids = tokens.grid(self.grid_part).to(self._device)
         return as_unit(by_row(self._model.decode, grids))
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-        """The tokens that the codes borrow; what they say has nothing to do with the picture."""
+        """The tokens that the codes borrow; what they say has nothing to do with the image."""
         grid: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
         return {self.grid_part: [[self._word(code) for code in row] for row in grid]}
 

@@ -58,7 +58,7 @@ class VQGAN(nn.Module):
         return cast(Tensor, self.quantize(self.features(images)))
 
     def decode(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from codes, about [-1, 1] and not clamped.
+        """Images from codes, about [-1, 1] and not clamped.
 
         Raises:
             ValueError: an id is no code.
@@ -66,17 +66,17 @@ class VQGAN(nn.Module):
         return self.render(self.quantize.rows(ids))
 
     def render(self, quantized: Float[Tensor, "b d gh gw"]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures from features that were, or might have been, quantized."""
+        """Images from features that were, or might have been, quantized."""
         return cast(Tensor, self.decoder(self.post_quant_conv(quantized)))
 
     def forward(
         self, images: Float[Tensor, "b 3 h w"], noise: float | None = None
     ) -> AutoencoderOutput:
-        """Reconstruct pictures in [-1, 1] for training.
+        """Reconstruct images in [-1, 1] for training.
 
         With `noise` there is no codebook: noise of that deviation is added to the features, and
         their mean square takes the place of the codebook's loss. Short trainings begin so (the
-        published ones do not): what matters more to the picture then stands out more from the
+        published ones do not): what matters more to the image then stands out more from the
         noise, and distances between features tell how much they matter.
         """
         features = self.features(images)

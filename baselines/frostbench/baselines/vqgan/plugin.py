@@ -13,7 +13,7 @@ CARD = Card(
     capabilities=DISCRETE,
     backbones=("llm",),
     trained=("encoder", "codebook", "decoder"),
-    trained_on="pictures alone: the pack's training pictures; ImageNet-1K for published weights",
+    trained_on="images alone: the pack's training images; ImageNet-1K for published weights",
     reasons=HEADLESS,
 )
 
@@ -32,6 +32,6 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "vqgan",
             ("data", "perceptual"),
             "frostbench.baselines.vqgan.training:train",
-            "VQ-GAN: encoder, codebook and decoder, trained to reconstruct pictures",
+            "VQ-GAN: encoder, codebook and decoder, trained to reconstruct images",
         )
     ]

@@ -1,4 +1,4 @@
-"""The recipe that trains VQ-GAN on a pack's pictures."""
+"""The recipe that trains VQ-GAN on a pack's images."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ ROUNDS = 10  # of k-means
 class VQGANRecipe:
     """What is trained and how, for the `mini` pack.
 
-    Training goes through `pool_batches` batches of pictures again and again.
+    Training goes through `pool_batches` batches of images again and again.
     """
 
     model: VQGANSettings = field(
@@ -70,7 +70,7 @@ def train(workshop: Workshop) -> Report:
     """Train, store the model in `pack/vqgan`, and measure what is stored.
 
     Raises:
-        ValueError: the workshop has no pictures, or a setting is unknown.
+        ValueError: the workshop has no images, or a setting is unknown.
     """
     settings = stored.override(VQGANRecipe(), workshop.settings, "vqgan")
     perceptual = None

@@ -57,7 +57,7 @@ class RunConfig:
     plugins: list[str] = field(default_factory=list)
     cache: str = ""  # folder of kept visual tokens; the user's cache folder without it
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
-    gallery: int = 8  # samples of each task whose pictures and words are kept
+    gallery: int = 8  # samples of each task whose images and words are kept
     retry_failed: bool = False  # try samples again that failed before
     quiet: bool = False
     engine: EngineConfig = field(default_factory=EngineConfig)

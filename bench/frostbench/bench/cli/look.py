@@ -1,4 +1,4 @@
-"""`frostbench look`: a picture in a method's words."""
+"""`frostbench look`: an image in a method's words."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def look_command(words: list[str]) -> int:
-    """Print the words of one picture, and write the page that shows them on it."""
+    """Print the words of one image, and write the page that shows them on it."""
     plain, overrides = split_words(words)
     config = read_config(LookConfig, [_as_methods(word) for word in overrides])
     out = _checked(plain, config)
@@ -31,7 +31,7 @@ def look_command(words: list[str]) -> int:
         open_engine,
         plan_method,
     )
-    from frostbench.bench.look.image import find_picture
+    from frostbench.bench.look.image import find_image
     from frostbench.bench.look.page import page
     from frostbench.bench.look.reading import read
     from frostbench.bench.look.terminal import show
@@ -46,7 +46,7 @@ def look_command(words: list[str]) -> int:
     )
     pack = find_pack(run.pack, host)
     chosen = choose_methods(run, host, pack)
-    seen = find_picture(plain[0], pack)
+    seen = find_image(plain[0], pack)
     backbones = open_backbones(run, host, pack)
     engine = open_engine(run, host, backbones)
     methods = [_built(plan_method(run, pack, backbones, item)) for item in chosen]
@@ -56,7 +56,7 @@ def look_command(words: list[str]) -> int:
         out.write_text(page(seen, readings), encoding="utf-8")
     show(Console(highlight=False), seen, readings)
     if out is not None:
-        print(f"\n{out}: the words on the picture, the nearest to each, and reconstructions")
+        print(f"\n{out}: the words on the image, the nearest to each, and reconstructions")
     return 0
 
 
@@ -64,12 +64,12 @@ def _checked(plain: list[str], config: LookConfig) -> Path | None:
     """The file of the page.
 
     Raises:
-        UsageError: no picture or several are named, or the page is no page.
+        UsageError: no image or several are named, or the page is no page.
     """
     if len(plain) != 1:
         raise UsageError(
-            "look at one picture: frostbench look IMAGE, where IMAGE is a file, or one of the "
-            "pack's pictures: portrait:NAME, scene:NUMBER, photo:NUMBER."
+            "look at one image: frostbench look IMAGE, where IMAGE is a file, or one of the "
+            "pack's images: portrait:NAME, scene:NUMBER, photo:NUMBER."
         )
     if config.words < 1:
         raise UsageError(f"words={config.words}: at least one word is nearest to each token.")

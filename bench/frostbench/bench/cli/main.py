@@ -49,8 +49,8 @@ COMMANDS = {
     "look": Command(
         "look:look_command",
         "look IMAGE [method=NAME] [KEY=VALUE ...]",
-        "Show a picture in a method's words, here and on a page.",
-        "IMAGE is a picture file, or one that the pack makes: portrait:NAME (portrait:NAME/3 is\n"
+        "Show an image in a method's words, here and on a page.",
+        "IMAGE is an image file, or one that the pack makes: portrait:NAME (portrait:NAME/3 is\n"
         "the fourth), scene:NUMBER, photo:NUMBER. Keys: methods pack llm out words device\n"
         "plugins, method.NAME.KEY. words=N nearest words are shown for each token; out= writes\n"
         "no page.\n\n"

@@ -36,7 +36,7 @@ def _summary(stored: "StoredRun") -> str:
     """One line on what the run did, and what to look at next."""
     tokenizer = stored.manifest["last_session"]["tokenizer"]
     counts = ", ".join(
-        f"{name}: {entry['images']} pictures through the tokenizer, {entry['cached']} kept"
+        f"{name}: {entry['images']} images through the tokenizer, {entry['cached']} kept"
         for name, entry in sorted(tokenizer.items())
     )
     folder = stored.folder

@@ -103,16 +103,16 @@ def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
 
     name = recipe.card.name
     settings = dict(dotted(own_settings(config.recipe, name, "recipe")))
-    pictures = _pictures(pack)
+    images = _images(pack)
     workshop = Workshop(
         pack=pack,
         scratch=Path(config.scratch),
         device=config.device,
         seed=config.seed,
         settings=settings,
-        pictures=pictures,
-        pairs=None if pictures is None else _pairs(pictures),
-        grounded=None if pictures is None else _grounded(pack),
+        pictures=images,
+        pairs=None if images is None else _pairs(images),
+        grounded=None if images is None else _grounded(pack),
     )
     print(f"{name}: {recipe.card.summary}", file=sys.stderr)
     report = recipe.load()(workshop)
@@ -123,19 +123,19 @@ def _train(recipe: Registered[Recipe], config: TrainConfig, pack: Path) -> None:
     record(pack, recipe.card, report, command=command, seed=config.seed)
 
 
-def _pictures(pack: Path) -> TrainingImages | None:
-    """The pack's training pictures, or None while its data is still to be made."""
+def _images(pack: Path) -> TrainingImages | None:
+    """The pack's training images, or None while its data is still to be made."""
     if not (pack / "data").is_dir():
         return None
-    from frostbench.packs.mini.scenes.training_images import MiniPictures
+    from frostbench.packs.mini.scenes.training_images import MiniImages
 
-    return MiniPictures(pack / "data")
+    return MiniImages(pack / "data")
 
 
-def _pairs(pictures: TrainingImages) -> Pairs:
+def _pairs(images: TrainingImages) -> Pairs:
     from frostbench.eval_suites.restoration.training_pairs import TrainingPairs
 
-    return TrainingPairs(pictures)
+    return TrainingPairs(images)
 
 
 def _grounded(pack: Path) -> GroundedScenes:

@@ -16,13 +16,13 @@ from frostbench.bench.store.masks import masks_of
 from frostbench.bench.store.records import Record, Stored
 
 SAMPLES = 6  # of each task and protocol, the first by id
-SIDE_BY_SIDE = 2  # of protocols that show the same pictures, harder or in another way
+SIDE_BY_SIDE = 2  # of protocols that show the same images, harder or in another way
 COLOURS = 6  # that phrases take in turn
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """An outline over a picture: the path, the colour's number, and whether it fills what it holds.
+    """An outline over an image: the path, the colour's number, and whether it fills what it holds.
 
     `true` is one that is right where nothing else says so: it is drawn dashed.
     """
@@ -43,9 +43,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a strip, or the reason why there is none.
+    """One image of a strip, or the reason why there is none.
 
-    `drawn` lies over the picture, whose height and width are `size`.
+    `drawn` lies over the image, whose height and width are `size`.
     """
 
     label: str
@@ -69,7 +69,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class WordsOnImage:
-    """The words that the image became for one method, and the picture that they lie on."""
+    """The words that the image became for one method, and the image that they lie on."""
 
     method: str
     words: tuple[PartWords, ...]
@@ -78,9 +78,9 @@ class WordsOnImage:
 
 @dataclass(frozen=True)
 class Strip:
-    """One sample: its pictures, or its picture with answers, and its words.
+    """One sample: its images, or its image with answers, and its words.
 
-    `asked` is what the request says of the picture, phrases apart.
+    `asked` is what the request says of the image, phrases apart.
     """
 
     sample: str
@@ -92,7 +92,7 @@ class Strip:
 
     @property
     def outlined(self) -> bool:
-        """Whether masks lie over its pictures."""
+        """Whether masks lie over its images."""
         return any(tile.drawn for tile in self.tiles)
 
 
@@ -108,9 +108,9 @@ class Shelf:
 
 
 def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
-    """The first samples of each task and protocol that have a picture to show.
+    """The first samples of each task and protocol that have an image to show.
 
-    Pictures are named by their blobs' hashes; `pictures` lists them all.
+    Images are named by their blobs' hashes; `images` lists them all.
     """
     shelves = []
     for number, run in enumerate(runs, start=1):
@@ -134,8 +134,8 @@ def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
     return tuple(shelves)
 
 
-def pictures(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
-    """Hashes of every picture that the shelves of one run show."""
+def images(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
+    """Hashes of every image that the shelves of one run show."""
     label = f"run {number}" if several else ""
     return {
         picture
@@ -217,7 +217,7 @@ def _strip(
 def _masked(
     label: str, role: str, stored: Stored, picture: str, run: StoredRun, note: str = ""
 ) -> Tile:
-    """A picture with masks over it, each in the colour of its phrase."""
+    """An image with masks over it, each in the colour of its phrase."""
     masks = masks_of(_values(stored, run, "masks")).numpy()
     drawn = [Drawn(outline(mask), number % COLOURS) for number, mask in enumerate(masks)]
     height, width = masks.shape[1:]
@@ -225,7 +225,7 @@ def _masked(
 
 
 def _boxed(role: str, target: Stored, said: Sequence[Stored], picture: str, run: StoredRun) -> Tile:
-    """A picture with the true box, dashed, and those that methods looked at."""
+    """An image with the true box, dashed, and those that methods looked at."""
     boxes = [_values(one, run) for one in said if one.kind == "reasoned"]
     looked = [
         Drawn(box_outline(box), number % COLOURS, filled=False)
@@ -261,7 +261,7 @@ def _pieces(record: Record) -> tuple[Piece, ...]:
 
 
 def _given(records: Sequence[Record]) -> Mapping[str, str]:
-    """The pictures that went in, by role, none twice, "corrupted" before "input"."""
+    """The images that went in, by role, none twice, "corrupted" before "input"."""
     found: dict[str, str] = {}
     roles = {role: blob for record in records for role, blob in record.pictures.items()}
     for role in sorted(roles, key=lambda role: (role != "corrupted", role != "input", role)):
@@ -274,7 +274,7 @@ def _output(record: Record, metric: MetricInfo) -> Tile:
     label = _label(record)
     role = "control" if record.control else "method"
     if record.status == "failed" or record.prediction.blob is None:
-        return Tile(label, role, None, record.error or "no picture is stored")
+        return Tile(label, role, None, record.error or "no image is stored")
     return Tile(label, role, record.prediction.blob, _score(record, metric))
 
 

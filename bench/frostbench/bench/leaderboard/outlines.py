@@ -1,4 +1,4 @@
-"""Outlines of masks, as paths that a page draws over a picture at any size."""
+"""Outlines of masks, as paths that a page draws over an image at any size."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

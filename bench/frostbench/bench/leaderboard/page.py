@@ -1,4 +1,4 @@
-"""The static page: one file with its style and script inside, and pictures beside it."""
+"""The static page: one file with its style and script inside, and images beside it."""
 
 import string
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def page(
 ) -> str:
     """The page as HTML.
 
-    `files` gives the address of each picture, by its hash, relative to the page.
+    `files` gives the address of each image, by its hash, relative to the page.
     """
     parts = sections(leaderboard)
     swapped = swaps(leaderboard)

@@ -35,11 +35,11 @@ class StoredRun(Protocol):
         ...
 
     def blob(self, name: str) -> Path:
-        """The file of a picture or a feature vector."""
+        """The file of an image or a feature vector."""
         ...
 
     def image(self, name: str) -> Image.Image:
-        """A stored picture."""
+        """A stored image."""
         ...
 
     def array(self, name: str) -> npt.NDArray[np.float32]:

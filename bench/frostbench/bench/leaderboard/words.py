@@ -1,4 +1,4 @@
-"""Words over a picture: what visual tokens read as, for the gallery and for `frostbench look`."""
+"""Words over an image: what visual tokens read as, for the gallery and for `frostbench look`."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Layer:
-    """Tokens in rows, as they lie on the picture."""
+    """Tokens in rows, as they lie on the image."""
 
     rows: tuple[tuple[Token, ...], ...]
 
@@ -49,7 +49,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class PartWords:
-    """What one part of a picture's visual tokens reads as.
+    """What one part of an image's visual tokens reads as.
 
     A grid has one layer, and so has a ranked set, the most fitting word first; a pyramid has
     several, from coarse to fine.

@@ -1,4 +1,4 @@
-"""Writing a leaderboard's folder: data, tables, page, pictures and plots."""
+"""Writing a leaderboard's folder: data, tables, page, images and plots."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.bench.leaderboard.curves import curves
-from frostbench.bench.leaderboard.gallery import Shelf, gallery, pictures
+from frostbench.bench.leaderboard.gallery import Shelf, gallery, images
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.page import TITLE, page
 from frostbench.bench.leaderboard.plot import for_paper, plot
@@ -55,9 +55,9 @@ FLAT = (
 def write(
     leaderboard: Leaderboard, runs: Sequence[StoredRun], folder: Path, title: str = TITLE
 ) -> None:
-    """Write `leaderboard.json`, `.md`, `.csv`, `index.html`, `pictures/` and `plots/`.
+    """Write `leaderboard.json`, `.md`, `.csv`, `index.html`, `images/` and `plots/`.
 
-    `runs` are those that the leaderboard was built from; the gallery's pictures are copied from
+    `runs` are those that the leaderboard was built from; the gallery's images are copied from
     them. Everything in the folder opens from disk, without a network.
 
     Raises:
@@ -71,7 +71,7 @@ def write(
         )
     folder.mkdir(parents=True, exist_ok=True)
     shelves = gallery(runs)
-    files = _copy_pictures(shelves, runs, folder / "pictures")
+    files = _copy_images(shelves, runs, folder / "pictures")
     _write_plots(leaderboard, folder / "plots")
     (folder / "index.html").write_text(page(leaderboard, shelves, files, title), encoding="utf-8")
     (folder / "leaderboard.md").write_text(markdown(leaderboard, title), encoding="utf-8")
@@ -98,14 +98,14 @@ def _flat(row: Row) -> Mapping[str, Any]:
     return values
 
 
-def _copy_pictures(
+def _copy_images(
     shelves: Sequence[Shelf], runs: Sequence[StoredRun], folder: Path
 ) -> dict[str, str]:
-    """Copy the gallery's pictures; the address of each, by hash."""
+    """Copy the gallery's images; the address of each, by hash."""
     folder.mkdir(exist_ok=True)
     files: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
-        for name in sorted(pictures(shelves, number, len(runs) > 1)):
+        for name in sorted(images(shelves, number, len(runs) > 1)):
             source = run.blob(name)
             short = name[:20] + source.suffix
             (folder / short).write_bytes(source.read_bytes())

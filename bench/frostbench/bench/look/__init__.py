@@ -1,1 +1,1 @@
-"""Words to look at: what methods make of one picture, in the terminal and on a page."""
+"""Words to look at: what methods make of one image, in the terminal and on a page."""

@@ -1,4 +1,4 @@
-"""The picture to look at: a file, or one of the pack's own."""
+"""The image to look at: a file, or one of the pack's own."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ SEED = 0  # of scenes and photo crops, which the pack makes by number
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A picture and what it shows, where that is known."""
+    """An image and what it shows, where that is known."""
 
     image: Image
     title: str
@@ -23,19 +23,19 @@ class Seen:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set of a pack that pictures are taken from."""
+    """A data set of a pack that images are taken from."""
 
     data: str  # its name in the pack
-    form: str  # how a picture of it is written
+    form: str  # how an image of it is written
     take: Callable[[Path, str], Seen]
 
 
-def find_picture(name: str, pack: Pack) -> Seen:
-    """The picture in a file, or one that the pack makes: "portrait:red apple", "scene:7".
+def find_image(name: str, pack: Pack) -> Seen:
+    """The image in a file, or one that the pack makes: "portrait:red apple", "scene:7".
 
     Raises:
-        LookupError: the pack has no such picture; the message says which it has.
-        ValueError: there is no such file, or it is no picture.
+        LookupError: the pack has no such image; the message says which it has.
+        ValueError: there is no such file, or it is no image.
     """
     path = Path(name)
     kind, colon, which = name.partition(":")
@@ -44,12 +44,12 @@ def find_picture(name: str, pack: Pack) -> Seen:
         if source.data not in pack.data:
             raise LookupError(
                 f"{name!r} is of the data set {source.data!r}, which the pack {pack.name!r} lacks; "
-                f"it has {', '.join(pack.data) or 'none'}. A picture file works with any pack."
+                f"it has {', '.join(pack.data) or 'none'}. An image file works with any pack."
             )
         return source.take(pack.data[source.data], which.strip())
     if not path.exists():
         forms = ", ".join(source.form for source in SOURCES.values())
-        raise ValueError(f"no picture at {name}. The pack has some of its own: {forms}.")
+        raise ValueError(f"no image at {name}. The pack has some of its own: {forms}.")
     return Seen(read_as_seen(path), path.name)
 
 
@@ -83,7 +83,7 @@ def _photo(folder: Path, which: str) -> Seen:
 
 def _number(text: str, form: str) -> int:
     if not text.isdecimal():
-        raise LookupError(f"no picture number {text!r}; write {form}, counted from 0, without end.")
+        raise LookupError(f"no image number {text!r}; write {form}, counted from 0, without end.")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""The page: one file with pictures, style and script inside, which asks nothing of the network."""
+"""The page: one file with images, style and script inside, which asks nothing of the network."""
 
 import base64
 import io
@@ -43,7 +43,7 @@ def page(seen: Seen, readings: Sequence[Look]) -> str:
 
 
 def data_uri(pixels: Float[Tensor, "3 h w"]) -> str:
-    """A picture as an address that holds it: WebP, of at most `LARGEST` pixels a side."""
+    """An image as an address that holds it: WebP, of at most `LARGEST` pixels a side."""
     picture = to_pillow(pixels)
     picture.thumbnail((LARGEST, LARGEST), Pillow.Resampling.LANCZOS)
     buffer = io.BytesIO()

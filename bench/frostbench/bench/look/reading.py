@@ -1,4 +1,4 @@
-"""What one method makes of one picture: its words, those nearest to them, the picture again."""
+"""What one method makes of one image: its words, those nearest to them, the image again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Returned:
-    """The picture given back through its visual tokens, and its PSNR (`psnr[rgb]`) in dB."""
+    """The image given back through its visual tokens, and its PSNR (`psnr[rgb]`) in dB."""
 
     pixels: Float[Tensor, "3 h w"]
     decibels: float
@@ -32,10 +32,10 @@ class Returned:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One picture in one method's words.
+    """One image in one method's words.
 
     `tokens` counts the discrete tokens; `reconstruction` is None where the method gives no
-    pictures back, and `reason` says why.
+    images back, and `reason` says why.
     """
 
     method: str
@@ -49,7 +49,7 @@ class Look:
 
 
 def read(method: Method, image: Image, nearest: int, engine: Engine) -> Look:
-    """Tokenize a picture, and ask for its words, the `nearest` to each, and the picture back.
+    """Tokenize an image, and ask for its words, the `nearest` to each, and the image back.
 
     Raises:
         PluginError: the method raised.
@@ -86,8 +86,8 @@ def _check_size(name: str, image: Image, parts: tuple[PartWords, ...]) -> None:
     height, width = image.size
     if height < rows or width < columns:
         raise ValueError(
-            f"{image.name or 'the picture'} has {height} × {width} pixels, and {name} reads "
-            f"{rows} × {columns} cells: a cell would be less than a pixel. Give a picture of at "
+            f"{image.name or 'the image'} has {height} × {width} pixels, and {name} reads "
+            f"{rows} × {columns} cells: a cell would be less than a pixel. Give an image of at "
             f"least {rows} × {columns} pixels."
         )
 

@@ -1,4 +1,4 @@
-"""Words in the terminal: a grid over the picture's colours, a pyramid, a ranked list."""
+"""Words in the terminal: a grid over the image's colours, a pyramid, a ranked list."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,9 +20,9 @@ BRIGHT = 0.45  # of white: the luma above which words on a colour are black
 
 
 def show(console: Console, seen: Seen, readings: Sequence[Look]) -> None:
-    """Print the words of one picture.
+    """Print the words of one image.
 
-    In a terminal words are cut to its width and lie on the picture's colours; elsewhere they are
+    In a terminal words are cut to its width and lie on the image's colours; elsewhere they are
     plain text, and whole.
     """
     if console.is_terminal:

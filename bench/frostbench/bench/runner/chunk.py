@@ -131,7 +131,7 @@ class Bench:
         for row, made in items.items():
             donors = self._donors(made, chunk, built.tokenizing) if row.control in EXCHANGED else {}
             if row.control == OTHER_IMAGE:
-                # Another picture altogether: a method may show it to a backbone as it is.
+                # Another image altogether: a method may show it to a backbone as it is.
                 for item in made:
                     other = donors.get(item.request.image, item.request.image)
                     item.request = replace(item.request, image=other)
@@ -148,13 +148,13 @@ class Bench:
                         item.spend(got.seconds / uses[source])
                     else:
                         name = source.name or source.digest[:12]
-                        item.fail("tokenize", self.task, f"picture {name!r}: {got}")
+                        item.fail("tokenize", self.task, f"image {name!r}: {got}")
                 item.tokens = tokens
 
     def _donors(
         self, items: Sequence[Attempt], chunk: Chunk, tokenizing: Tokenizing
     ) -> Mapping[Image, Image]:
-        """Whose tokens each picture gets; pictures that have no tokens give none."""
+        """Whose tokens each image gets; images that have no tokens give none."""
         assert self.controls is not None
         assert self.controls.exchange is not None
         seed = seed_of(self.seed, self.task, chunk.protocol or "", chunk.index)
@@ -280,12 +280,12 @@ class Bench:
 
 
 def _sources(item: Attempt, donors: Mapping[Image, Image]) -> dict[Image, Image]:
-    """For each picture of an item the one whose tokens it gets: its own, or those of a donor."""
+    """For each image of an item the one whose tokens it gets: its own, or those of a donor."""
     return {image: donors.get(image, image) for image in images_of(item.request)}
 
 
 class _Shown:
-    """What all rows of a chunk share: targets as stored, and pictures and words to look at."""
+    """What all rows of a chunk share: targets as stored, and images and words to look at."""
 
     def __init__(self, bench: Bench, chunk: Chunk) -> None:
         self.chunk = chunk
@@ -294,7 +294,7 @@ class _Shown:
         self._bench = bench
         self._shown = max(0, bench.gallery - chunk.start)
         self.pictures = [
-            _pictures(instance, bench.blobs) if index < self._shown else {}
+            _images(instance, bench.blobs) if index < self._shown else {}
             for index, instance in enumerate(chunk.instances)
         ]
         self.asked = [
@@ -303,7 +303,7 @@ class _Shown:
         ]
 
     def words(self, item: Attempt) -> Mapping[str, Sequence[Sequence[str]]]:
-        """What the request's picture became, if this sample is one to look at."""
+        """What the request's image became, if this sample is one to look at."""
         image = item.request.image
         shown = self.chunk.instances[: self._shown]
         if image not in item.tokens or not any(item.instance is one for one in shown):
@@ -323,11 +323,11 @@ class _Shown:
             return {}
 
 
-def _pictures(instance: Instance, blobs: Blobs) -> Mapping[str, str]:
+def _images(instance: Instance, blobs: Blobs) -> Mapping[str, str]:
     request = instance.request
     if not isinstance(request, Restore):
         return {"input": blobs.put_image(request.image.pixels)}
-    pictures = {"corrupted": blobs.put_image(request.image.pixels)}
+    images = {"corrupted": blobs.put_image(request.image.pixels)}
     if isinstance(instance.target, Image):
-        pictures["input"] = blobs.put_image(instance.target.pixels)
-    return pictures
+        images["input"] = blobs.put_image(instance.target.pixels)
+    return images

@@ -54,10 +54,10 @@ def keep_corpus(corpus: Sequence[Target], blobs: Blobs) -> str:
     """Keep a corpus, so that the run can be scored again without the data set; its hash.
 
     Raises:
-        ValueError: a target is a picture.
+        ValueError: a target is an image.
     """
     if any(isinstance(target, Image) for target in corpus):
-        raise ValueError("a corpus holds texts, and this one holds a picture")
+        raise ValueError("a corpus holds texts, and this one holds an image")
     return blobs.put_json(list(corpus))
 
 

@@ -20,7 +20,7 @@ class Chunk:
     """Instances that are run together.
 
     Instance `i` of the chunk is number `start + i` of its task and protocol. `pool` are the
-    pictures that tokens are exchanged among: the chunk's own and those of the first chunk, so
+    images that tokens are exchanged among: the chunk's own and those of the first chunk, so
     that even a last chunk of one instance has some. `phrases` are those that words are exchanged
     among, likewise.
     """
@@ -37,7 +37,7 @@ def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
     """All instances of a task, in chunks of `size` for each protocol.
 
     What a chunk holds depends on nothing but the arguments. Only one chunk for each protocol is
-    in memory at a time, and the first chunk's pictures.
+    in memory at a time, and the first chunk's images.
 
     Raises:
         DataError: the data set cannot be opened or read; instances before that are still given.
@@ -51,7 +51,7 @@ def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
         instances = tuple(waiting.pop(protocol))
         start = done.get(protocol, 0)
         done[protocol] = start + len(instances)
-        own = _pictures(instances)
+        own = _images(instances)
         pool = tuple(dict.fromkeys((*first.setdefault(protocol, own), *own)))
         said = tuple(phrase for one in instances for phrase in phrases_of(one.request))
         phrases = tuple(dict.fromkeys((*first_said.setdefault(protocol, said), *said)))
@@ -76,7 +76,7 @@ def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
         raise broken
 
 
-def _pictures(instances: tuple[Instance, ...]) -> tuple[Image, ...]:
+def _images(instances: tuple[Instance, ...]) -> tuple[Image, ...]:
     images = [image for instance in instances for image in images_of(instance.request)]
     return tuple(dict.fromkeys(images))
 

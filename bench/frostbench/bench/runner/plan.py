@@ -175,8 +175,8 @@ class Plan:
         controls: None leaves controls out.
         chunk: requests that are driven together. Chunks depend on the plan alone, so that a
             resumed run repeats whole chunks and gives the numbers of an uninterrupted one.
-        tokenize_batch: pictures of one call of `tokenize`.
-        gallery: samples of each task and protocol whose pictures and words are kept.
+        tokenize_batch: images of one call of `tokenize`.
+        gallery: samples of each task and protocol whose images and words are kept.
         worker: name of this process's samples file.
         retry_failed: try the failed samples of an interrupted or finished run again.
         replaced: roles whose backbone the user named, each with a sentence on what else there is.

@@ -1,7 +1,7 @@
 """What can be seen to be impossible before a run begins.
 
 For each method, task and protocol the first request is prompted as far as its first wave, and the
-engine says how long those prompts are. Pictures go through the tokenizer as they would in the run,
+engine says how long those prompts are. Images go through the tokenizer as they would in the run,
 and their tokens are kept for it, so that little is done twice. Longer requests may come later;
 those fail one by one.
 """

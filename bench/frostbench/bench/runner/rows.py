@@ -23,7 +23,7 @@ SPECIAL: Mapping[str, tuple[Callable[[Instance], Instance], Mapping[str, str]]] 
 
 SHUFFLED_TOKENS = "shuffled_tokens"
 EXCHANGED = (SHUFFLED_TOKENS, OTHER_IMAGE)
-"""Controls in which pictures give way to others."""
+"""Controls in which images give way to others."""
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Scoring:
             if isinstance(prediction, ImagePrediction) and isinstance(target, Image):
                 pairs.append((index, Image(prediction.pixels), target))
             else:
-                updated[index] = Scored(error=f"metric {name!r} compares pictures only")
+                updated[index] = Scored(error=f"metric {name!r} compares images only")
         unknown = [t for _, _, t in pairs if (name, t.digest) not in self._known]
         for image, kept in zip(unknown, self._features(name, unknown), strict=True):
             self._known[name, image.digest] = kept
@@ -136,7 +136,7 @@ class Scoring:
         return updated
 
     def _features(self, name: str, images: Sequence[Image]) -> list[str | ValueError]:
-        """Blobs of the features of pictures; of those that have none, the reason."""
+        """Blobs of the features of images; of those that have none, the reason."""
         if not images:
             return []
         try:
@@ -155,5 +155,5 @@ def _as_rows(features: Any, count: int) -> npt.NDArray[np.float32]:
         dtype=np.float32,
     )
     if array.ndim != 2 or len(array) != count or not np.isfinite(array).all():
-        raise ValueError(f"features of {count} pictures came as an array {array.shape}")
+        raise ValueError(f"features of {count} images came as an array {array.shape}")
     return array

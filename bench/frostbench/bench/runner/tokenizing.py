@@ -1,4 +1,4 @@
-"""Every picture through each method's tokenizer once."""
+"""Every image through each method's tokenizer once."""
 
 import time
 from collections import OrderedDict
@@ -14,13 +14,13 @@ from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.host.errors import describe
 
-# Pictures whose tokens stay in memory: the rows of a chunk look at the same ones.
+# Images whose tokens stay in memory: the rows of a chunk look at the same ones.
 _RECENT = 1024
 
 
 @dataclass
 class Counts:
-    """Calls of `tokenize`, pictures that went through one, pictures served from the cache."""
+    """Calls of `tokenize`, images that went through one, images served from the cache."""
 
     forwards: int = 0
     images: int = 0
@@ -31,7 +31,7 @@ class Tokenizing:
     """One method's `tokenize`, behind the kept tokens.
 
     Attributes:
-        counts: what this process has done; a picture counts once, however often it is needed.
+        counts: what this process has done; an image counts once, however often it is needed.
     """
 
     def __init__(self, method: Method, folder: TokenStore, device: str, batch: int) -> None:
@@ -45,7 +45,7 @@ class Tokenizing:
         self.counts = Counts()
 
     def __call__(self, images: Sequence[Image]) -> dict[Image, Kept | str]:
-        """The tokens of each picture, or one clause that says why there are none.
+        """The tokens of each image, or one clause that says why there are none.
 
         Raises:
             StoreFullError: computed tokens cannot be kept for want of room.
@@ -78,7 +78,7 @@ class Tokenizing:
         return kept
 
     def _fresh(self, images: Sequence[Image]) -> list[Kept | str]:
-        """Tokens of pictures of one size; if they cannot be had together, one at a time."""
+        """Tokens of images of one size; if they cannot be had together, one at a time."""
         begun = time.perf_counter()
         try:
             tokens = self._forward(images)
@@ -106,7 +106,7 @@ class Tokenizing:
 
 
 def _batches(images: Sequence[Image], size: int) -> Iterator[list[Image]]:
-    """Pictures of one size together, in the order in which they come."""
+    """Images of one size together, in the order in which they come."""
     groups: dict[tuple[int, int], list[Image]] = {}
     for image in images:
         groups.setdefault(image.size, []).append(image)

@@ -257,7 +257,7 @@ def _intact(record: Record, blobs: Blobs) -> bool:
 
 
 def _same_prediction(now: Record, before: Record, old: Blobs, new: Blobs) -> bool:
-    """Texts are equal; pictures differ by one level of 8 bits at most."""
+    """Texts are equal; images differ by one level of 8 bits at most."""
     a, b = now.prediction, before.prediction
     if a.kind != "image" or b.kind != "image":
         return (a.kind, a.text, a.blob) == (b.kind, b.text, b.blob)

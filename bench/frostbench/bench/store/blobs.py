@@ -1,4 +1,4 @@
-"""Blobs: pictures, features and masks, kept once each under the hash of their content."""
+"""Blobs: images, features and masks, kept once each under the hash of their content."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ class Blobs:
         self._unsynced = False
 
     def put_image(self, pixels: Float[Tensor, "3 h w"]) -> str:
-        """Keep a picture in lossless WebP, after rounding to 8 bits a channel; its hash."""
+        """Keep an image in lossless WebP, after rounding to 8 bits a channel; its hash."""
         buffer = io.BytesIO()
         # Here quality is effort: what comes back is exact at any.
         to_pillow(pixels).save(buffer, "WEBP", lossless=True, exact=True, quality=40)
@@ -45,7 +45,7 @@ class Blobs:
     def sync(self) -> None:
         """Return when everything put until now survives a loss of power."""
         if self._unsynced:
-            # One call for all new files: syncing each would take milliseconds a picture.
+            # One call for all new files: syncing each would take milliseconds an image.
             os.sync()
             self._unsynced = False
 
@@ -61,12 +61,12 @@ class Blobs:
         return found
 
     def image(self, name: str) -> Pillow.Image:
-        """A picture, loaded."""
+        """An image, loaded."""
         with Pillow.open(self.path(name)) as file:
             return file.convert("RGB")
 
     def pixels(self, name: str) -> Float[Tensor, "3 h w"]:
-        """A picture as RGB floats in [0, 1]."""
+        """An image as RGB floats in [0, 1]."""
         array = np.asarray(self.image(name), dtype=np.float32) / 255
         return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
@@ -97,8 +97,8 @@ class Blobs:
 
 
 def rounded(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
-    """A picture as it comes back from its blob: 8 bits a channel, float32, on the CPU.
+    """An image as it comes back from its blob: 8 bits a channel, float32, on the CPU.
 
-    Scores are of this picture, so that the stored one scores the same.
+    Scores are of this image, so that the stored one scores the same.
     """
     return (pixels.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).to(torch.float32) / 255

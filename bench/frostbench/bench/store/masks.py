@@ -41,7 +41,7 @@ def masks_of(encoded: Encoded) -> Bool[Tensor, "n h w"]:
     """
     sizes = {tuple(one["size"]) for one in encoded}
     if len(sizes) > 1:
-        raise ValueError(f"masks of one picture have sizes {sorted(sizes)}.")
+        raise ValueError(f"masks of one image have sizes {sorted(sizes)}.")
     if not encoded:
         return torch.zeros(0, 1, 1, dtype=torch.bool)
     return torch.from_numpy(coco.decode(list(encoded))).permute(2, 0, 1).bool().contiguous()

@@ -22,7 +22,7 @@ class StoredRun:
 
     Attributes:
         folder: where it lies.
-        blobs: its pictures, features and masks.
+        blobs: its images, features and masks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class StoredRun:
         return self.blobs.path(name)
 
     def image(self, name: str) -> Pillow.Image:
-        """A stored picture."""
+        """A stored image."""
         return self.blobs.image(name)
 
     def array(self, name: str) -> npt.NDArray[np.float32]:

@@ -48,9 +48,9 @@ class Record:
     method (`method` None), or a control that is made of a method (its ceiling, majority vote).
     `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
     `features` name, for set metrics, the blobs of prediction and target; `counts` hold, for pooled
-    metrics, what the sample adds to the sums. `pictures` are blobs to look at, by role ("input",
+    metrics, what the sample adds to the sums. `images` are blobs to look at, by role ("input",
     "corrupted"); `words` is what the input image became, by part; `asked` is what the request says
-    of the picture, and `phrases` where in it the phrases stand that masks answer. `extra` are
+    of the image, and `phrases` where in it the phrases stand that masks answer. `extra` are
     columns that plugins added.
     """
 

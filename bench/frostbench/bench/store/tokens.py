@@ -1,10 +1,10 @@
-"""Kept visual tokens: each picture goes through a method's tokenizer once, over all runs.
+"""Kept visual tokens: each image goes through a method's tokenizer once, over all runs.
 
     tokens/<first two>/<fingerprint>/<hash of the batch>.safetensors
 
 A file holds one batch as it came from one call of `tokenize`, so that a batch is kept whole or
 not at all: a killed run goes on with the very batches of an uninterrupted one. Its header lists
-the pictures' digests, the digest of each picture's tokens, and the seconds each took.
+the images' digests, the digest of each image's tokens, and the seconds each took.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from frostbench.plugins.contract.tokens import VisualTokens, join
 
 @dataclass(frozen=True)
 class Kept:
-    """The tokens of one picture, a batch of one, and the seconds they took when computed."""
+    """The tokens of one image, a batch of one, and the seconds they took when computed."""
 
     tokens: VisualTokens
     seconds: float
@@ -35,7 +35,7 @@ class Kept:
 class TokenStore:
     """The kept tokens of one fingerprint.
 
-    `note` is told, in one sentence, of each file that turned out to be damaged; its pictures are
+    `note` is told, in one sentence, of each file that turned out to be damaged; its images are
     then as if they had never been kept.
 
     Raises:
@@ -63,7 +63,7 @@ class TokenStore:
         return image in self._places
 
     def get(self, image: str) -> Kept | None:
-        """The tokens of a picture by its digest; None where they are not kept or damaged."""
+        """The tokens of an image by its digest; None where they are not kept or damaged."""
         if image not in self._places:
             return None
         path, row = self._places[image]
@@ -81,7 +81,7 @@ class TokenStore:
             return None
 
     def put(self, images: Sequence[str], batch: Sequence[Kept]) -> None:
-        """Keep the tokens of one batch of pictures.
+        """Keep the tokens of one batch of images.
 
         Raises:
             StoreFullError: there is no room.

@@ -53,7 +53,7 @@ def render(pack: Path, card: Mapping[str, Any]) -> str:
         f"{len(card)} parts, {size / 1e6:.1f} MB, {total / 60:.0f} minutes of training in all. "
         "Every part was made by this repository's recipes; the command, settings, losses and "
         "checksums of each stand below and, in full, in `card.json`. The figures say what these "
-        "small models do on this pack's own pictures; they say nothing about the published models.",
+        "small models do on this pack's own images; they say nothing about the published models.",
         "",
         "| part | made by | steps | minutes | MB |",
         "|---|---|---:|---:|---:|",

@@ -1,4 +1,4 @@
-"""The control `ceiling`: what a method's own visual tokens can say of the clean picture."""
+"""The control `ceiling`: what a method's own visual tokens can say of the clean image."""
 
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import Reconstruct, Restore
@@ -6,12 +6,12 @@ from frostbench.plugins.contract.task import Instance
 
 
 def ceiling(instance: Instance) -> Instance:
-    """The reconstruction of the clean picture, in place of a restoration.
+    """The reconstruction of the clean image, in place of a restoration.
 
     No restoration through these tokens is expected to be nearer to the target.
 
     Raises:
-        ValueError: the instance restores nothing, or its target is no picture.
+        ValueError: the instance restores nothing, or its target is no image.
     """
     request, target = instance.request, instance.target
     if not isinstance(request, Restore) or not isinstance(target, Image):

@@ -1,11 +1,11 @@
-"""The control `floor`: what a method makes of a corrupted picture by tokenizing it alone."""
+"""The control `floor`: what a method makes of a corrupted image by tokenizing it alone."""
 
 from frostbench.plugins.contract.requests import Reconstruct, Restore
 from frostbench.plugins.contract.task import Instance
 
 
 def floor(instance: Instance) -> Instance:
-    """The reconstruction of the corrupted picture, in place of a restoration.
+    """The reconstruction of the corrupted image, in place of a restoration.
 
     An encoder that cannot say noise leaves some of it out; what a method restores beyond that, it
     restores by more than its visual tokens.

@@ -9,18 +9,18 @@ Pieces: TypeAlias = tuple[Piece, ...]
 
 
 def without_images(prompt: Prompt) -> Prompt:
-    """`no_image`: the prompt without the pieces that stand for pictures.
+    """`no_image`: the prompt without the pieces that stand for images.
 
-    Those are ids, vectors, pictures, and texts that are marked as `visual`. What is right without
+    Those are ids, vectors, images, and texts that are marked as `visual`. What is right without
     them follows from the other texts and from what the model believes anyway.
 
     Raises:
-        ValueError: the query shows no picture, so that nothing would be taken from it.
+        ValueError: the query shows no image, so that nothing would be taken from it.
     """
-    if not any(map(stands_for_picture, prompt.query)):
+    if not any(map(stands_for_image, prompt.query)):
         raise ValueError(
-            "the query has no piece that stands for a picture, so that the prompt cannot be put "
-            "without one; a method whose pictures are words marks them by Text(..., visual=True)"
+            "the query has no piece that stands for an image, so that the prompt cannot be put "
+            "without one; a method whose images are words marks them by Text(..., visual=True)"
         )
     return replace(
         prompt,
@@ -35,8 +35,8 @@ def without_adapter(prompt: Prompt) -> Prompt:
     return replace(prompt, adapter=None)
 
 
-def stands_for_picture(piece: Piece) -> bool:
-    """Whether a piece stands for a picture, or for a part of one.
+def stands_for_image(piece: Piece) -> bool:
+    """Whether a piece stands for an image, or for a part of one.
 
     >>> stands_for_picture(Text("Input: ")), stands_for_picture(Text("red round", visual=True))
     (False, True)
@@ -45,4 +45,4 @@ def stands_for_picture(piece: Piece) -> bool:
 
 
 def _texts(pieces: Pieces) -> Pieces:
-    return tuple(piece for piece in pieces if not stands_for_picture(piece))
+    return tuple(piece for piece in pieces if not stands_for_image(piece))

@@ -1,4 +1,4 @@
-"""The control `shuffled_tokens`: every picture with the visual tokens of another."""
+"""The control `shuffled_tokens`: every image with the visual tokens of another."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from frostbench.plugins.contract.tokens import VisualTokens
 
 
 def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
-    """For each picture, another one of the same size whose visual tokens it gets.
+    """For each image, another one of the same size whose visual tokens it gets.
 
-    Pictures of one size form one random cycle (Sattolo's algorithm), so that none keeps its own
-    and each gives its tokens once. What comes out depends on the set of pictures and on `seed`,
-    not on their order. Hand over *all* pictures of a task: exchanged within one episode alone,
+    Images of one size form one random cycle (Sattolo's algorithm), so that none keeps its own
+    and each gives its tokens once. What comes out depends on the set of images and on `seed`,
+    not on their order. Hand over *all* images of a task: exchanged within one episode alone,
     tokens would still tell its classes apart.
 
     Raises:
-        ValueError: a picture is the only one of its size.
+        ValueError: an image is the only one of its size.
     """
     groups: dict[tuple[int, int], list[Image]] = {}
     for image in sorted(set(images), key=lambda image: image.digest):
@@ -25,7 +25,7 @@ def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
     for size, group in sorted(groups.items()):
         if len(group) == 1:
             raise ValueError(
-                f"only one picture of {size[0]} x {size[1]} pixels ({group[0].name or 'no name'}): "
+                f"only one image of {size[0]} x {size[1]} pixels ({group[0].name or 'no name'}): "
                 "there is none to exchange visual tokens with; run more samples."
             )
         cycle = list(group)
@@ -38,5 +38,5 @@ def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
 
 
 def shuffled_tokens(tokens: Mapping[Image, VisualTokens], seed: int) -> dict[Image, VisualTokens]:
-    """The visual tokens of many pictures, exchanged among them; see `exchange`."""
+    """The visual tokens of many images, exchanged among them; see `exchange`."""
     return {image: tokens[donor] for image, donor in exchange(list(tokens), seed).items()}

@@ -29,7 +29,7 @@ def phrases_of(request: Request) -> tuple[str, ...]:
 
 
 def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
-    """What a request says of its picture, for people, and where in it its phrases stand.
+    """What a request says of its image, for people, and where in it its phrases stand.
 
     >>> from frostbench.plugins.contract.images import Image
     >>> asked_of(Segment("s", Image(torch.zeros(3, 1, 1)), ("a cat", "a dog")))

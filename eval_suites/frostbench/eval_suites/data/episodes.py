@@ -19,7 +19,7 @@ from frostbench.plugins.contract.requests import LabelledImage
 class V2LEpisodes:
     """Episodes of V2L-Tokenizer (Zhu et al., CVPR 2024), one a line of a CSV file.
 
-    The folder holds `fewshot_split/<N>_way_<K>_shot.csv`, the pictures as
+    The folder holds `fewshot_split/<N>_way_<K>_shot.csv`, the images as
     `images/<wnid>/<file>`, and `class_names.json`, an object from wnid to the name that prompts
     use. A line is N x K supports in the order of the prompt, then the query, each `wnid/file`, each
     followed by a comma: the line ends with one.
@@ -71,7 +71,7 @@ class V2LEpisodes:
         cells = line[:-1].split(",")
         if len(cells) != ways * shots + 1:
             raise ValueError(
-                f"{where} has {len(cells)} pictures; {ways}-way {shots}-shot needs "
+                f"{where} has {len(cells)} images; {ways}-way {shots}-shot needs "
                 f"{ways * shots + 1}."
             )
         strange = [cell for cell in cells if not re.fullmatch(r"[^/\s]+/[^/\s]+", cell)]
@@ -83,17 +83,17 @@ class V2LEpisodes:
             raise ValueError(f"{where}: class_names.json has no name for {', '.join(nameless)}.")
         labels = [self._names[wnid] for wnid in classes]
         _check(where, labels[:-1], labels[-1], ways, shots)
-        pictures = [read_image(self._folder / "images" / cell) for cell in cells]
-        examples = map(LabelledImage, pictures[:-1], labels[:-1])
+        images = [read_image(self._folder / "images" / cell) for cell in cells]
+        examples = map(LabelledImage, images[:-1], labels[:-1])
         stem, _, number = where.rpartition(", line ")
         name = f"{Path(stem).stem}-{int(number):05d}"
-        return Episode(name, tuple(examples), pictures[-1], labels[-1])
+        return Episode(name, tuple(examples), images[-1], labels[-1])
 
 
 class OpenEndedEpisodes:
     """Open-Ended and Real-Name mini-ImageNet (Tsimpoukelli et al., NeurIPS 2021).
 
-    The folder holds `<task>_shots_<n>_ways_<m>_all_questions.json` and the pictures beside it. A
+    The folder holds `<task>_shots_<n>_ways_<m>_all_questions.json` and the images beside it. A
     label is the whole caption ("This is a dax."), as there.
     """
 
@@ -102,7 +102,7 @@ class OpenEndedEpisodes:
         if not self._files("*", "*"):
             raise ValueError(
                 f"no <task>_shots_<n>_ways_<m>_all_questions.json in {folder}; the archives of "
-                "Open-Ended mini-ImageNet hold them beside the pictures."
+                "Open-Ended mini-ImageNet hold them beside the images."
             )
 
     def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
@@ -136,9 +136,9 @@ class OpenEndedEpisodes:
             raise ValueError(f"{where} has {given} examples; {ways * shots} are wanted.")
         answer = text("answer")
         _check(where, labels, answer, ways, shots)
-        pictures = [read_image(self._folder / text(f"image_{number}")) for number in numbers]
+        images = [read_image(self._folder / text(f"image_{number}")) for number in numbers]
         query = read_image(self._folder / text("question_image"))
-        examples = map(LabelledImage, pictures, labels)
+        examples = map(LabelledImage, images, labels)
         return Episode(f"{shots}-shots-{ways}-ways-{index:05d}", tuple(examples), query, answer)
 
     def _files(self, shots: str, ways: str) -> list[Path]:

@@ -70,7 +70,7 @@ class PanopticNarratives:
         painted = _painted(self._segments / f"{identity:012d}.png")
         if tuple(painted.shape) != image.size:
             raise ValueError(
-                f"{where}: the segments are {tuple(painted.shape)}, and the picture {image.size}."
+                f"{where}: the segments are {tuple(painted.shape)}, and the image {image.size}."
             )
         masks = [_union(place, ids, painted) for place, ids in wanted]
         phrases: tuple[Span, ...] = tuple(spans)
@@ -81,12 +81,12 @@ class PanopticNarratives:
             return "thing", "plural"
         known = self._things.get(image, {})
         if ids[0] not in known:
-            raise ValueError(f"{where}: picture {image} has no panoptic segment {ids[0]}.")
+            raise ValueError(f"{where}: image {image} has no panoptic segment {ids[0]}.")
         return "thing" if known[ids[0]] else "stuff", "singular"
 
 
 def _things(path: Path) -> Mapping[int, Mapping[int, bool]]:
-    """By picture and segment, whether it is a thing (and no stuff)."""
+    """By image and segment, whether it is a thing (and no stuff)."""
     whole = read_json(path)
     where = f"{path}, categories"
     is_thing = {

@@ -33,11 +33,11 @@ class PopeQuestions:
             label = taken(where, entry, "label", str)
             if label not in ("yes", "no"):
                 raise ValueError(f'{where}: the label is {label!r}, and neither "yes" nor "no".')
-            picture = taken(where, entry, "image", str)
+            image = taken(where, entry, "image", str)
             yield YesNoQuestion(
                 f"{taken(where, entry, 'question_id', int):05d}",
-                read_image(self._images / picture),
+                read_image(self._images / image),
                 taken(where, entry, "text", str),
                 label == "yes",
-                picture,
+                image,
             )

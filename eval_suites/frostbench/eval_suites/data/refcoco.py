@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that mean one object of a COCO picture.
+"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that mean one object of a COCO image.
 
 Yu et al., ECCV 2016, and Mao et al., CVPR 2016, in the layout of lichengunc/refer.
 """
@@ -15,14 +15,14 @@ from torch import Tensor
 
 from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
 from frostbench.eval_suites.data.plain_pickle import read_plain_pickle
-from frostbench.eval_suites.grounding.pictures import Referent, ReferredPicture
+from frostbench.eval_suites.grounding.pictures import Referent, ReferredImage
 from frostbench.plugins.contract.images import read_image
 
 IMAGES = ("train2014", "images/train2014", "images/mscoco/images/train2014")
 
 
 class Expressions:
-    """One split: pictures in the order of the file, each with its referents, none twice.
+    """One split: images in the order of the file, each with its referents, none twice.
 
     The folder holds `<which>/refs(<who>).p`, `<which>/instances.json`, and COCO's train2014.
 
@@ -37,12 +37,12 @@ class Expressions:
         self._masks = _annotations(folder / instances)
         self._pictures = _referents(folder / refs, split)
 
-    def referred(self, seed: int) -> Iterator[ReferredPicture]:
-        """The pictures of the split, whatever the seed; see `ReferringSource`."""
+    def referred(self, seed: int) -> Iterator[ReferredImage]:
+        """The images of the split, whatever the seed; see `ReferringSource`."""
         for number, refs in self._pictures.items():
             # `file_name` of a referent has the annotation's id appended.
             image = read_image(self._images / f"COCO_train2014_{number:012d}.jpg")
-            yield ReferredPicture(
+            yield ReferredImage(
                 str(number),
                 image,
                 tuple(
@@ -64,7 +64,7 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> Bool[Tensor
     """A mask of polygons, or of run lengths, as COCO's own tools draw it.
 
     Raises:
-        ValueError: it is neither, or of another size than its picture.
+        ValueError: it is neither, or of another size than its image.
     """
     height, width = size
     try:
@@ -81,7 +81,7 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> Bool[Tensor
         ) from error
     if tuple(mask.shape) != size:
         raise ValueError(
-            f"{where}: its mask is {tuple(mask.shape)}, and the picture {size} (height, width)."
+            f"{where}: its mask is {tuple(mask.shape)}, and the image {size} (height, width)."
         )
     return mask
 
@@ -96,11 +96,11 @@ def _annotations(path: Path) -> Mapping[int, Any]:
 
 
 def _referents(path: Path, split: str) -> dict[int, list[tuple[str, int, tuple[str, ...]]]]:
-    """By picture: where a referent stands, its annotation, and its sentences.
+    """By image: where a referent stands, its annotation, and its sentences.
 
     An annotation that the file names twice counts once, with the sentences of its first entry.
     """
-    pictures: dict[int, list[tuple[str, int, tuple[str, ...]]]] = {}
+    images: dict[int, list[tuple[str, int, tuple[str, ...]]]] = {}
     splits = set()
     for where, ref in entries(str(path), read_plain_pickle(path)):
         found = taken(where, ref, "split", str)
@@ -116,14 +116,14 @@ def _referents(path: Path, split: str) -> dict[int, list[tuple[str, int, tuple[s
         )
         if not sentences or not all(map(str.strip, sentences)):
             raise ValueError(f"{where} has no sentence, or a blank one.")
-        known = pictures.setdefault(taken(where, ref, "image_id", int), [])
+        known = images.setdefault(taken(where, ref, "image_id", int), [])
         if annotation not in {other for _, other, _ in known}:
             known.append((where, annotation, sentences))
-    if not pictures:
+    if not images:
         raise ValueError(
             f"{path} has no split {split!r}; it has {', '.join(sorted(splits)) or 'none'}."
         )
-    return pictures
+    return images
 
 
 refcoco_unc_val = partial(Expressions, which="refcoco", who="unc", split="val")

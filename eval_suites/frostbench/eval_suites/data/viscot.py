@@ -21,8 +21,8 @@ REQUEST = re.compile(r"\s*Please provide the bounding box.*", re.IGNORECASE | re
 class VisualCotQuestions:
     """The questions of all sets (`benchmark/<set>.json` or `.jsonl`), the sets taking turns.
 
-    An entry's pictures are "path" and "path###[left, top, right, bottom]", the box in pixels of the
-    original picture; paths are below the folder. Its conversation is the question (with a request
+    An entry's images are "path" and "path###[left, top, right, bottom]", the box in pixels of the
+    original image; paths are below the folder. Its conversation is the question (with a request
     for the box, which is cut off), the box, and the answer. An entry without a box that can be
     cropped is left out: docvqa has 7.
 
@@ -54,19 +54,19 @@ class VisualCotQuestions:
             waiting = left
 
     def _question(self, name: str, where: str, entry: Any) -> DetailQuestion | None:
-        pictures = taken(where, entry, "image", list)
+        images = taken(where, entry, "image", list)
         said = [
             taken(place, turn, "value", str)
             for place, turn in entries(
                 f"{where}, conversations", taken(where, entry, "conversations", list)
             )
         ]
-        if len(pictures) != 2 or "###" not in str(pictures[1]) or len(said) < 4:
+        if len(images) != 2 or "###" not in str(images[1]) or len(said) < 4:
             raise ValueError(
-                f"{where} is no question of Visual CoT: it needs two pictures, the second with "
+                f"{where} is no question of Visual CoT: it needs two images, the second with "
                 "its box behind ###, and four turns."
             )
-        path, _, written = str(pictures[1]).partition("###")
+        path, _, written = str(images[1]).partition("###")
         image = read_image(self._folder / path)
         box = _box(where, written)
         if not within(box, image.size):

@@ -34,7 +34,7 @@ class ObjectHallucination(Task):
         """At most `limit` questions for each protocol, one protocol after the other.
 
         `data` gives questions itself (`YesNoSource`), or scenes to ask about. Questions about one
-        picture are one cluster.
+        image are one cluster.
         """
         source = data if isinstance(data, YesNoSource) else PolledScenes(data, self._settings)
         for protocol in self._settings.protocols:

@@ -1,4 +1,4 @@
-"""What the suite's data sets give: pictures with expressions, narratives and questions."""
+"""What the suite's data sets give: images with expressions, narratives and questions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from frostbench.plugins.contract.requests import Box, Span
 
 @dataclass(frozen=True, eq=False)
 class Referent:
-    """Something in a picture: its mask, and one or more sentences that each mean it alone."""
+    """Something in an image: its mask, and one or more sentences that each mean it alone."""
 
     id: str
     sentences: tuple[str, ...]
@@ -21,8 +21,8 @@ class Referent:
 
 
 @dataclass(frozen=True, eq=False)
-class ReferredPicture:
-    """A picture with all its referents."""
+class ReferredImage:
+    """An image with all its referents."""
 
     id: str
     image: Image
@@ -31,7 +31,7 @@ class ReferredPicture:
 
 @dataclass(frozen=True, eq=False)
 class Narrative:
-    """A text about a picture, the spans of its phrases, and a mask and kinds for each of them."""
+    """A text about an image, the spans of its phrases, and a mask and kinds for each of them."""
 
     id: str
     image: Image
@@ -43,7 +43,7 @@ class Narrative:
 
 @dataclass(frozen=True, eq=False)
 class YesNoQuestion:
-    """A question about a picture that yes or no answers; questions share pictures."""
+    """A question about an image that yes or no answers; questions share images."""
 
     id: str
     image: Image
@@ -68,8 +68,8 @@ class DetailQuestion:
 class ReferringSource(Protocol):
     """A data set of expressions."""
 
-    def referred(self, seed: int) -> Iterator[ReferredPicture]:
-        """Pictures in a fixed order; drawn ones have no end, those of files do.
+    def referred(self, seed: int) -> Iterator[ReferredImage]:
+        """Images in a fixed order; drawn ones have no end, those of files do.
 
         Raises:
             ValueError: the data are broken; the message says where.

@@ -15,11 +15,11 @@ from frostbench.eval_suites.grounding.pictures import (
     DetailQuestion,
     Narrative,
     Referent,
-    ReferredPicture,
+    ReferredImage,
     YesNoQuestion,
 )
 from frostbench.eval_suites.grounding.settings import HallucinationSettings, ThoughtSettings
-from frostbench.packs.mini.scenes.datasets import GlyphScenes, ScenePicture
+from frostbench.packs.mini.scenes.datasets import GlyphScenes, SceneImage
 from frostbench.packs.mini.scenes.scenes import Placed
 from frostbench.packs.mini.scenes.wording import PLACES, is_there, what_is, where_is
 from frostbench.plugins.contract.seeds import seed_of
@@ -33,13 +33,13 @@ class ReferringScenes:
     def __init__(self, scenes: GlyphScenes, most: int) -> None:
         self._scenes, self._most = scenes, most
 
-    def referred(self, seed: int) -> Iterator[ReferredPicture]:
+    def referred(self, seed: int) -> Iterator[ReferredImage]:
         """Scenes of 2 to `most` glyphs in turn, without end."""
         for index in count():
             picture = self._scenes.get(seed, index, 2 + index % (self._most - 1))
             placed = picture.scene.placed
             alike = Counter(self._scenes.family(glyph.name) for glyph in placed)
-            yield ReferredPicture(
+            yield ReferredImage(
                 f"{index:05d}",
                 picture.image,
                 tuple(
@@ -117,7 +117,7 @@ class PolledScenes:
                 answer = "yes" if yes else "no"
                 yield YesNoQuestion(
                     f"{index:05d}-{number}-{answer}",
-                    self._picture(names, seed, index).image,
+                    self._image(names, seed, index).image,
                     is_there(name, yes).text,
                     yes,
                     f"{index:05d}",
@@ -157,7 +157,7 @@ class PolledScenes:
             pool.append(tuple(names))
         return pool
 
-    def _picture(self, names: Names, seed: int, index: int) -> ScenePicture:
+    def _image(self, names: Names, seed: int, index: int) -> SceneImage:
         draw = random.Random(seed_of(seed, "hallucination places", index))
         return self._scenes.of(names, draw.sample(PLACES, len(names)), seed, index)
 

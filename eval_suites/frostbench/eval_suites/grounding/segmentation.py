@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frostbench.eval_suites.grounding.pictures import (
     NarrativeSource,
-    ReferredPicture,
+    ReferredImage,
     ReferringSource,
 )
 from frostbench.eval_suites.grounding.scenes import NarratedScenes, ReferringScenes
@@ -46,16 +46,16 @@ class ReferringSegmentation(Task):
         """At most `limit` requests for each protocol, one protocol after the other.
 
         `data` gives expressions itself (`ReferringSource`), or scenes to speak of. Requests about
-        one picture are one cluster.
+        one image are one cluster.
         """
         drawn = not isinstance(data, ReferringSource)
         source = ReferringScenes(data, self._settings.glyphs) if drawn else data
         for protocol in self._settings.protocols:
             ask = self._each if protocol == "standard" else self._together
-            pictures = source.referred(seed)
-            yield from islice((one for picture in pictures for one in ask(picture, seed)), limit)
+            images = source.referred(seed)
+            yield from islice((one for picture in images for one in ask(picture, seed)), limit)
 
-    def _each(self, picture: ReferredPicture, seed: int) -> Iterator[Instance]:
+    def _each(self, picture: ReferredImage, seed: int) -> Iterator[Instance]:
         for referent in picture.referents:
             for number, sentence in enumerate(referent.sentences):
                 name = f"{self.card.name}-{picture.id}-{referent.id}-{number}"
@@ -65,7 +65,7 @@ class ReferringSegmentation(Task):
                     request, TrueMasks(referent.mask[None]), "standard", cluster=picture.id
                 )
 
-    def _together(self, picture: ReferredPicture, seed: int) -> Iterator[Instance]:
+    def _together(self, picture: ReferredImage, seed: int) -> Iterator[Instance]:
         name = f"{self.card.name}-{picture.id}"
         request = Segment(
             name,
@@ -84,7 +84,7 @@ class ReferringSegmentation(Task):
 class NarrativeGrounding(Task):
     """A mask for each phrase of a narrative (Panoptic Narrative Grounding).
 
-    As in F-LMM, every narrative that has a grounded phrase counts, at its picture's own size; a
+    As in F-LMM, every narrative that has a grounded phrase counts, at its image's own size; a
     narrative without one is left out, where F-LMM draws another in its place.
     """
 
@@ -124,7 +124,7 @@ def mask_controls(instances: Sequence[Instance]) -> Mapping[str, Sequence[Predic
 
 
 def centre_box(height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
-    """The box whose sides are half the picture's, in its middle; never empty.
+    """The box whose sides are half the image's, in its middle; never empty.
 
     >>> centre_box(4, 4).int().tolist()
     [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]

@@ -20,7 +20,7 @@ class ReferringSettings:
     Attributes:
         protocols: "standard": every sentence of every referent, a request each, as RefCOCO is
             scored elsewhere. "official": as F-LMM's published figures are made, the first sentence
-            of each referent, in lower case, all those of a picture read in one sequence, so that
+            of each referent, in lower case, all those of an image read in one sequence, so that
             later ones see earlier ones. The two are never ranked together.
         glyphs: A scene shows 2 to so many glyphs, each number in turn.
         data: The data set of the pack.
@@ -62,12 +62,12 @@ class HallucinationSettings:
 
     Attributes:
         protocols: How the absent classes are chosen that "no" is right for: "random": uniformly;
-            "popular": those that most pictures show; "adversarial": those that are most often seen
-            together with what the picture shows.
+            "popular": those that most images show; "adversarial": those that are most often seen
+            together with what the image shows.
         glyphs: Every scene shows so many, each of a class of its own, and gives as many questions
             to be answered by yes, and as many by no (POPE: 3 and 3).
         pool: Scenes that say which classes are frequent, and which are seen together (POPE: 500).
-            The pictures in question are the first of them.
+            The images in question are the first of them.
         companions: Every class has so many others that it is often seen with.
         together: How often a further glyph is one of the companions; otherwise it is any class,
             the class of rank r being r times as rare as the first.

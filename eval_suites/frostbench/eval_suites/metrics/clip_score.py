@@ -1,4 +1,4 @@
-"""How well words fit a picture in the eyes of a CLIP, whose name is in the metrics' ids.
+"""How well words fit an image in the eyes of a CLIP, whose name is in the metrics' ids.
 
 Both scores are SPAE's and V2L-Tokenizer's, neither of which published how they compute them
 (unverified): what is read into their text is in `ClipScoreSettings`.
@@ -37,7 +37,7 @@ class ClipScoreSettings:
 
 
 class ClipWords:
-    """Cosines of pictures and words, each picture and word encoded once and alone.
+    """Cosines of images and words, each image and word encoded once and alone.
 
     A feature thus never depends on the company in which it was asked for.
     """
@@ -45,20 +45,18 @@ class ClipWords:
     def __init__(self, clip: Clip, templates: tuple[str, ...]) -> None:
         self._clip, self._templates = clip, templates
         self._texts: dict[str, Float[Tensor, " d"]] = {}
-        self._pictures: dict[str, Float[Tensor, " d"]] = {}
+        self._images: dict[str, Float[Tensor, " d"]] = {}
 
-    def cosines(self, picture: Image, words: Iterable[str]) -> Float[Tensor, " n"]:
-        """The cosine of the picture's feature and of each word's, in [-1, 1]."""
-        return torch.stack([self._text(word) for word in words]) @ self.picture(picture)
+    def cosines(self, image: Image, words: Iterable[str]) -> Float[Tensor, " n"]:
+        """The cosine of the image's feature and of each word's, in [-1, 1]."""
+        return torch.stack([self._text(word) for word in words]) @ self.image(image)
 
-    def picture(self, picture: Image) -> Float[Tensor, " d"]:
-        """A picture's feature, of length 1."""
-        if picture.digest not in self._pictures:
-            pixels = picture.pixels[None]
-            self._pictures[picture.digest] = self._clip.encode_image(pixels, normalise=True)[
-                0
-            ].cpu()
-        return self._pictures[picture.digest]
+    def image(self, image: Image) -> Float[Tensor, " d"]:
+        """An image's feature, of length 1."""
+        if image.digest not in self._images:
+            pixels = image.pixels[None]
+            self._images[image.digest] = self._clip.encode_image(pixels, normalise=True)[0].cpu()
+        return self._images[image.digest]
 
     def table(self, words: Iterable[str]) -> Float[Tensor, "n d"]:
         """Features of words, one below the other."""
@@ -73,10 +71,10 @@ class ClipWords:
 
 
 class ClipScoreMini:
-    """`clip_score[mini]`: mean cosine of a picture and its words, by the pack's CLIP.
+    """`clip_score[mini]`: mean cosine of an image and its words, by the pack's CLIP.
 
     In [-1, 1]; higher is better. Never comparable with another CLIP's. The prediction is a text of
-    one word a line, the most fitting first; the target is the picture.
+    one word a line, the most fitting first; the target is the image.
 
     Raises:
         LookupError: the pack has no backbone of the role "clip".
@@ -98,17 +96,17 @@ class ClipScoreMini:
         """The score of one sample.
 
         Raises:
-            ValueError: the prediction is no text or says no word, or the target is no picture.
+            ValueError: the prediction is no text or says no word, or the target is no image.
         """
-        picture, words = picture_and_words(self.id, prediction, target, self._settings.words)
-        return float(self._clip.cosines(picture, words).mean())
+        image, words = image_and_words(self.id, prediction, target, self._settings.words)
+        return float(self._clip.cosines(image, words).mean())
 
 
 class ClipScoreRelativeMini:
     """`clip_score_relative[mini]`: as `clip_score[mini]`, in units of what any word could reach.
 
-    For each picture, 0 is the worst and 1 the best word of a fixed vocabulary, so that neither
-    pictures which fit many words nor CLIP's narrow range of cosines weigh. The vocabulary is every
+    For each image, 0 is the worst and 1 the best word of a fixed vocabulary, so that neither
+    images which fit many words nor CLIP's narrow range of cosines weigh. The vocabulary is every
     token of the pack's language model that holds a letter, blanks around it removed. Words outside
     of it can leave [0, 1]. Higher is better.
 
@@ -135,17 +133,17 @@ class ClipScoreRelativeMini:
         """The score of one sample.
 
         Raises:
-            ValueError: the prediction is no text or says no word, or the target is no picture.
+            ValueError: the prediction is no text or says no word, or the target is no image.
         """
-        picture, words = picture_and_words(self.id, prediction, target, self._settings.words)
-        low, high = self._range(picture)
-        return float((self._clip.cosines(picture, words).mean() - low) / (high - low))
+        image, words = image_and_words(self.id, prediction, target, self._settings.words)
+        low, high = self._range(image)
+        return float((self._clip.cosines(image, words).mean() - low) / (high - low))
 
-    def _range(self, picture: Image) -> tuple[float, float]:
-        if picture.digest not in self._ranges:
-            cosines = self._vocabulary @ self._clip.picture(picture)
-            self._ranges[picture.digest] = float(cosines.min()), float(cosines.max())
-        return self._ranges[picture.digest]
+    def _range(self, image: Image) -> tuple[float, float]:
+        if image.digest not in self._ranges:
+            cosines = self._vocabulary @ self._clip.image(image)
+            self._ranges[image.digest] = float(cosines.min()), float(cosines.max())
+        return self._ranges[image.digest]
 
     @cached_property
     def _vocabulary(self) -> Float[Tensor, "n d"]:
@@ -159,20 +157,18 @@ def letter_words(llm: CausalLM) -> list[str]:
     return list(dict.fromkeys(text for text in texts if any(map(str.isalpha, text))))
 
 
-def picture_and_words(
+def image_and_words(
     metric: str, prediction: Prediction, target: Target, most: int
 ) -> tuple[Image, list[str]]:
-    """The picture, and the first words of a prediction of one word a line; empty lines are none.
+    """The image, and the first words of a prediction of one word a line; empty lines are none.
 
     Raises:
-        ValueError: the prediction is no text or says no word, or the target is no picture.
+        ValueError: the prediction is no text or says no word, or the target is no image.
     """
     if not isinstance(prediction, TextPrediction):
         raise ValueError(f"{metric} scores words; the prediction is a {_kind(prediction)}.")
     if not isinstance(target, Image):
-        raise ValueError(
-            f"{metric} holds words against a picture; the target is a {_kind(target)}."
-        )
+        raise ValueError(f"{metric} holds words against an image; the target is a {_kind(target)}.")
     words = [line.strip() for line in prediction.text.split("\n") if line.strip()]
     if not words:
         raise ValueError(f"{metric}: the prediction says no word; one a line is wanted.")

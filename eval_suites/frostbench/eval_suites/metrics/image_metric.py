@@ -1,4 +1,4 @@
-"""The class of every metric that compares two pictures without a network."""
+"""The class of every metric that compares two images without a network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.eval_suites.metrics.image_pair import picture_pair
+from frostbench.eval_suites.metrics.image_pair import image_pair
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -15,19 +15,19 @@ BORDER = 4
 
 
 def inside(metric: str, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 inner_h inner_w"]:
-    """The picture without its outer 4 pixels.
+    """The image without its outer 4 pixels.
 
     Raises:
         ValueError: nothing is left.
     """
     if min(pixels.shape[1:]) <= 2 * BORDER:
-        raise ValueError(f"{metric}: a picture of {2 * BORDER} pixels or less has no inside.")
+        raise ValueError(f"{metric}: an image of {2 * BORDER} pixels or less has no inside.")
     return pixels[:, BORDER:-BORDER, BORDER:-BORDER]
 
 
 @dataclass
-class PictureMetric:
-    """A function of two pictures under an id; see `frostbench.plugins.contract.metric.Metric`."""
+class ImageMetric:
+    """A function of two images under an id; see `frostbench.plugins.contract.metric.Metric`."""
 
     id: str
     function: Callable[[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]], float]
@@ -40,6 +40,6 @@ class PictureMetric:
         """The score of one sample.
 
         Raises:
-            ValueError: the pictures cannot be compared; see `picture_pair`.
+            ValueError: the images cannot be compared; see `picture_pair`.
         """
-        return self.function(*picture_pair(self.id, prediction, target))
+        return self.function(*image_pair(self.id, prediction, target))

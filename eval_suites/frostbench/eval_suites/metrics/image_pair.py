@@ -1,4 +1,4 @@
-"""A predicted and a true picture, checked before they are compared."""
+"""A predicted and a true image, checked before they are compared."""
 
 import torch
 from jaxtyping import Float
@@ -9,26 +9,26 @@ from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
 
 TOLERANCE = 1e-4
-"""How far a value may lie outside [0, 1]: what rounding does to a picture that was clamped."""
+"""How far a value may lie outside [0, 1]: what rounding does to an image that was clamped."""
 
 
-def picture_pair(
+def image_pair(
     metric: str, prediction: Prediction, target: Target
 ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]:
     """Prediction and target as double-precision pixels on the CPU.
 
     Raises:
-        ValueError: the prediction or the target is no picture, their sizes differ, or the
+        ValueError: the prediction or the target is no image, their sizes differ, or the
             prediction holds NaN, infinities or values outside [0, 1]. The sample is unscored.
     """
     if not isinstance(prediction, ImagePrediction):
-        raise ValueError(f"{metric} scores pictures; the prediction is {_kind(prediction)}.")
+        raise ValueError(f"{metric} scores images; the prediction is {_kind(prediction)}.")
     if not isinstance(target, Image):
-        raise ValueError(f"{metric} scores pictures; the target is {_kind(target)}.")
+        raise ValueError(f"{metric} scores images; the target is {_kind(target)}.")
     pixels, truth = prediction.pixels, target.pixels
     if pixels.shape != truth.shape:
         raise ValueError(
-            f"{metric}: the predicted picture is {_size(pixels)} and the target {_size(truth)}; "
+            f"{metric}: the predicted image is {_size(pixels)} and the target {_size(truth)}; "
             "predictions come back at the size of the request's image."
         )
     check_pixels(metric, pixels)
@@ -41,7 +41,7 @@ def _plain(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
 
 
 def check_pixels(metric: str, pixels: Float[Tensor, "3 h w"]) -> None:
-    """Refuse what is no picture.
+    """Refuse what is no image.
 
     Raises:
         ValueError: values are NaN, infinite or outside [0, 1].
@@ -54,7 +54,7 @@ def check_pixels(metric: str, pixels: Float[Tensor, "3 h w"]) -> None:
     lowest, highest = float(pixels.min()), float(pixels.max())
     if lowest < -TOLERANCE or highest > 1 + TOLERANCE:
         raise ValueError(
-            f"{metric}: predicted values lie in [{lowest:.4g}, {highest:.4g}]; a picture's lie in "
+            f"{metric}: predicted values lie in [{lowest:.4g}, {highest:.4g}]; an image's lie in "
             "[0, 1]: clamp them in `decode`."
         )
 

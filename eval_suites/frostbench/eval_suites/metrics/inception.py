@@ -22,7 +22,7 @@ WANTED = "pytorch-fid's Inception (weights-inception-2015-12-05-6726825d.pth of 
 class FidInception:
     """`fid[inception-v3-pt]`: lower is better; compare at equal n only (see `frechet_distance`).
 
-    torch-fidelity's extractor: pictures rounded to 8 bits, resized to 299 as TensorFlow 1 did, 2048
+    torch-fidelity's extractor: images rounded to 8 bits, resized to 299 as TensorFlow 1 did, 2048
     pooled features. V2L's evaluation does not round, which moves the value a little. `identity` is
     the SHA-256 of the weight file.
 
@@ -55,7 +55,7 @@ class FidInception:
         """Features `[n, 2048]`.
 
         Raises:
-            ValueError: a picture holds NaN or values outside [0, 1].
+            ValueError: an image holds NaN or values outside [0, 1].
         """
         rows = []
         for image in images:

@@ -11,7 +11,7 @@ from typing import Any
 import lpips
 import torch
 
-from frostbench.eval_suites.metrics.image_pair import picture_pair
+from frostbench.eval_suites.metrics.image_pair import image_pair
 from frostbench.eval_suites.metrics.weights import read_weights, weight_file
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.contract.metric import MetricContext
@@ -27,9 +27,9 @@ SMALLEST = {"alex": 32, "vgg": 16}
 
 
 class LpipsPublished:
-    """`lpips[alex]` or `lpips[vgg]`: perceptual distance; lower is better, 0 for equal pictures.
+    """`lpips[alex]` or `lpips[vgg]`: perceptual distance; lower is better, 0 for equal images.
 
-    Pictures in [0, 1] are mapped to [-1, 1] once. (V2L's published evaluation maps them twice;
+    Images in [0, 1] are mapped to [-1, 1] once. (V2L's published evaluation maps them twice;
     its values are not comparable.) `identity` is the SHA-256 of the trunk's file and of the heads'.
 
     Raises:
@@ -53,13 +53,13 @@ class LpipsPublished:
         """The distance of one sample.
 
         Raises:
-            ValueError: the pictures cannot be compared (see `picture_pair`), or are too small.
+            ValueError: the images cannot be compared (see `picture_pair`), or are too small.
         """
-        ours, truth = picture_pair(self.id, prediction, target)
+        ours, truth = image_pair(self.id, prediction, target)
         if min(truth.shape[1:]) < self._smallest:
             raise ValueError(
                 f"{self.id}: the network needs sides of {self._smallest} pixels, the shortest of "
-                f"this picture has {min(truth.shape[1:])}."
+                f"this image has {min(truth.shape[1:])}."
             )
         with torch.inference_mode():
             return float(self._network(ours.float()[None], truth.float()[None], normalize=True))

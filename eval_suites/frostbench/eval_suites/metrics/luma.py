@@ -1,4 +1,4 @@
-"""Luma of RGB pictures."""
+"""Luma of RGB images."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from frostbench.eval_suites.metrics.frechet import frechet_distance
-from frostbench.eval_suites.metrics.image_pair import check_pixels, picture_pair
+from frostbench.eval_suites.metrics.image_pair import check_pixels, image_pair
 from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.metric import MetricContext
@@ -45,9 +45,9 @@ class LpipsMini(_OfPack):
         """The distance of one sample.
 
         Raises:
-            ValueError: the pictures cannot be compared; see `picture_pair`.
+            ValueError: the images cannot be compared; see `picture_pair`.
         """
-        pair = torch.stack(picture_pair(self.id, prediction, target))
+        pair = torch.stack(image_pair(self.id, prediction, target))
         ours, truth = pair.to(_device(self._network), torch.float32).chunk(2)
         with torch.inference_mode():
             return float(self._network.distance(ours, truth))
@@ -69,7 +69,7 @@ class FidMini(_OfPack):
         """Features `[n, d]`.
 
         Raises:
-            ValueError: a picture holds NaN or values outside [0, 1].
+            ValueError: an image holds NaN or values outside [0, 1].
         """
         rows = []
         for image in images:

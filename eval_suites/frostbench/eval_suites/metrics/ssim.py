@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from frostbench.eval_suites.metrics.image_metric import PictureMetric, inside
+from frostbench.eval_suites.metrics.image_metric import ImageMetric, inside
 from frostbench.eval_suites.metrics.luma import studio_luma
 from frostbench.plugins.contract.metric import MetricContext
 
@@ -15,18 +15,18 @@ C1, C2 = 0.01**2, 0.03**2  # for a data range of 1
 
 
 def ssim(prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]) -> float:
-    """Mean SSIM of pictures in [0, 1], in [-1, 1]; higher is better, identical pictures have 1.
+    """Mean SSIM of images in [0, 1], in [-1, 1]; higher is better, identical images have 1.
 
     A Gaussian window of sigma 1.5, covariances divided by n, only windows that lie wholly inside
-    the picture, the mean over channels: scikit-image's `structural_similarity` with
+    the image, the mean over channels: scikit-image's `structural_similarity` with
     `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1`.
 
     Raises:
-        ValueError: a side of the picture is shorter than the window's 11 pixels.
+        ValueError: a side of the image is shorter than the window's 11 pixels.
     """
     if min(target.shape[1:]) <= 2 * RADIUS:
         sides = " x ".join(str(side) for side in target.shape[1:])
-        raise ValueError(f"ssim: the window has 11 x 11 pixels, the picture only {sides}.")
+        raise ValueError(f"ssim: the window has 11 x 11 pixels, the image only {sides}.")
     a, b = prediction.double(), target.double()
     mean_a, mean_b, square_a, square_b, product = _smooth(torch.stack([a, b, a * a, b * b, a * b]))
     variance_a = square_a - mean_a * mean_a
@@ -38,27 +38,27 @@ def ssim(prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]) -> 
     return float(likeness.mean())
 
 
-def ssim_rgb(_: MetricContext) -> PictureMetric:
+def ssim_rgb(_: MetricContext) -> ImageMetric:
     """`ssim[rgb]`: the mean of the three channels' SSIM."""
-    return PictureMetric("ssim[rgb]", ssim, True, "", -1.0, 1.0)
+    return ImageMetric("ssim[rgb]", ssim, True, "", -1.0, 1.0)
 
 
-def ssim_rgb_crop4(_: MetricContext) -> PictureMetric:
+def ssim_rgb_crop4(_: MetricContext) -> ImageMetric:
     """`ssim[rgb-crop4]`: without the outer 4 pixels on each side, as LM4LV scores (BasicSR)."""
 
     def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
         return ssim(inside("ssim[rgb-crop4]", prediction), inside("ssim[rgb-crop4]", target))
 
-    return PictureMetric("ssim[rgb-crop4]", score, True, "", -1.0, 1.0)
+    return ImageMetric("ssim[rgb-crop4]", score, True, "", -1.0, 1.0)
 
 
-def ssim_y(_: MetricContext) -> PictureMetric:
+def ssim_y(_: MetricContext) -> ImageMetric:
     """`ssim[y]`: on BT.601 studio-range luma; the data range stays 1 (255 in 8 bits)."""
 
     def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
         return ssim(studio_luma(prediction), studio_luma(target))
 
-    return PictureMetric("ssim[y]", score, True, "", -1.0, 1.0)
+    return ImageMetric("ssim[y]", score, True, "", -1.0, 1.0)
 
 
 def _smooth(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c valid_h valid_w"]:

@@ -1,1 +1,1 @@
-"""The suite `restoration`: does the frozen language model mend what is wrong with a picture?"""
+"""The suite `restoration`: does the frozen language model mend what is wrong with an image?"""

@@ -1,4 +1,4 @@
-"""Cases: a picture before and after its corruption."""
+"""Cases: an image before and after its corruption."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from frostbench.plugins.parts.hiding import hide
 
 @dataclass(frozen=True)
 class Case:
-    """A clean picture, its corrupted one, and which of its pixels are hidden (None: none is)."""
+    """A clean image, its corrupted one, and which of its pixels are hidden (None: none is)."""
 
     clean: Image
     corrupted: Image
@@ -27,11 +27,11 @@ MakeCase: TypeAlias = Callable[[int, int, int], Case]
 """From a seed and a number of the data set, and a seed for the corruption, to a case."""
 
 
-def hiding(pictures: Pictures, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]]) -> MakeCase:
-    """A part of each picture is mid-grey, and `hidden`."""
+def hiding(images: Pictures, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]]) -> MakeCase:
+    """A part of each image is mid-grey, and `hidden`."""
 
     def case(seed: int, index: int, own: int) -> Case:
-        clean = pictures.get(seed, index)
+        clean = images.get(seed, index)
         hidden = hidden_of(*clean.image.size)
         image = Image(hide(clean.image.pixels, hidden), f"{clean.image.name} partly hidden")
         return Case(clean.image, image, clean.cluster, hidden)
@@ -39,11 +39,11 @@ def hiding(pictures: Pictures, hidden_of: Callable[[int, int], Bool[Tensor, "h w
     return case
 
 
-def degrading(pictures: Pictures, corruption: str, strength: float) -> MakeCase:
-    """Each picture under a low-level corruption of one strength, drawn by its own seed."""
+def degrading(images: Pictures, corruption: str, strength: float) -> MakeCase:
+    """Each image under a low-level corruption of one strength, drawn by its own seed."""
 
     def case(seed: int, index: int, own: int) -> Case:
-        clean = pictures.get(seed, index)
+        clean = images.get(seed, index)
         pixels = degraded(corruption, clean.image.pixels, strength, own)
         name = f"{clean.image.name} for {corruption} of {strength:g}"
         return Case(clean.image, Image(pixels, name), clean.cluster)
@@ -51,11 +51,11 @@ def degrading(pictures: Pictures, corruption: str, strength: float) -> MakeCase:
     return case
 
 
-def varying(pictures: Pictures, corruption: str, variant: str) -> MakeCase:
-    """Each picture turned or flipped in the same way."""
+def varying(images: Pictures, corruption: str, variant: str) -> MakeCase:
+    """Each image turned or flipped in the same way."""
 
     def case(seed: int, index: int, own: int) -> Case:
-        clean = pictures.get(seed, index)
+        clean = images.get(seed, index)
         side_of(clean.image)
         pixels = varied(corruption, clean.image.pixels, variant)
         name = f"{clean.image.name} for {corruption} {variant}"
@@ -65,7 +65,7 @@ def varying(pictures: Pictures, corruption: str, variant: str) -> MakeCase:
 
 
 def side_of(image: Image) -> int:
-    """The side of a square picture.
+    """The side of a square image.
 
     Raises:
         ValueError: it is not square, so that turned or moved it would not fit its target.
@@ -73,7 +73,7 @@ def side_of(image: Image) -> int:
     height, width = image.size
     if height != width:
         raise ValueError(
-            f"shift, rotation and flipping need square pictures; {image.name or 'one'} is "
+            f"shift, rotation and flipping need square images; {image.name or 'one'} is "
             f"{height} x {width}."
         )
     return height

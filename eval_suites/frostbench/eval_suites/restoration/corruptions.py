@@ -1,7 +1,7 @@
-"""Corruptions: pure functions of a picture, scaled to its size.
+"""Corruptions: pure functions of an image, scaled to its size.
 
 Parameters are those of V2L-Tokenizer's published evaluation (Zhu et al., CVPR 2024), which works on
-pictures of 128 pixels.
+images of 128 pixels.
 """
 
 import random
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 PUBLISHED_SIDE = 128
-"""Pixels of the pictures for which the published parameters are meant."""
+"""Pixels of the images for which the published parameters are meant."""
 
 PUBLISHED_KERNELS = (5, 7, 7, 9, 9, 11, 11)
 """Equally likely sizes of the blur's kernel: albumentations before 2.0, asked for 5 to 11, draws a
@@ -22,7 +22,7 @@ whole number and makes an even one odd, so that 5 comes half as often as the oth
 
 
 def central_square(height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
-    """True in the middle half of rows and columns: a quarter of the picture (inpainting)."""
+    """True in the middle half of rows and columns: a quarter of the image (inpainting)."""
     hidden = torch.zeros(height, width, dtype=torch.bool)
     hidden[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
     return hidden
@@ -44,7 +44,7 @@ class Blur:
 
 
 def draw_blur(seed: int, side: int, kernels: tuple[int, ...] = PUBLISHED_KERNELS) -> Blur:
-    """The blur of one picture whose shorter side has `side` pixels.
+    """The blur of one image whose shorter side has `side` pixels.
 
     At 128 pixels kernel sizes 5, 7, 9 and 11 have probabilities 1/7, 2/7, 2/7 and 2/7, and sigma is
     0.3 ((k - 1) / 2 - 1) + 0.8, OpenCV's choice for a size: 1.1, 1.4, 1.7 or 2.0. At other sizes
@@ -57,7 +57,7 @@ def draw_blur(seed: int, side: int, kernels: tuple[int, ...] = PUBLISHED_KERNELS
 
 
 def blurred(pixels: Float[Tensor, "3 h w"], blur: Blur) -> Float[Tensor, "3 h w"]:
-    """The picture under a Gaussian blur, its borders mirrored without the outermost pixel.
+    """The image under a Gaussian blur, its borders mirrored without the outermost pixel.
 
     OpenCV's `GaussianBlur` with its default border, on floats.
     """
@@ -73,15 +73,15 @@ def blurred(pixels: Float[Tensor, "3 h w"], blur: Blur) -> Float[Tensor, "3 h w"
 def crop(
     pixels: Float[Tensor, "3 h w"], top: int, left: int, side: int
 ) -> Float[Tensor, "3 {side} {side}"]:
-    """A square part of the picture.
+    """A square part of the image.
 
     Raises:
-        ValueError: it does not lie within the picture.
+        ValueError: it does not lie within the image.
     """
     height, width = pixels.shape[1:]
     if min(top, left) < 0 or top + side > height or left + side > width:
         raise ValueError(
             f"a crop of {side} pixels from row {top} and column {left} on does not lie within a "
-            f"picture of {height} x {width}."
+            f"image of {height} x {width}."
         )
     return pixels[:, top : top + side, left : left + side].contiguous()

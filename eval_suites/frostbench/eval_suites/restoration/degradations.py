@@ -1,6 +1,6 @@
-"""The low-level corruptions: pure functions of a picture, a strength or a variant, and a seed.
+"""The low-level corruptions: pure functions of an image, a strength or a variant, and a seed.
 
-Lengths are parts of the picture's side, so that a strength means the same at every size; noise is
+Lengths are parts of the image's side, so that a strength means the same at every size; noise is
 of single pixels. Units of strengths stand in `strengths`.
 """
 
@@ -25,7 +25,7 @@ BRIGHTNESS = (0.2, 0.5)  # what a streak adds, from its faintest to its brightes
 def degraded(
     corruption: str, pixels: Float[Tensor, "3 h w"], strength: float, seed: int
 ) -> Float[Tensor, "3 h w"]:
-    """A picture under a corruption of some strength; the same seed gives the same picture.
+    """An image under a corruption of some strength; the same seed gives the same image.
 
     Raises:
         LookupError: there is no corruption of this name.
@@ -38,7 +38,7 @@ def degraded(
 
 
 def varied(corruption: str, pixels: Float[Tensor, "3 h w"], variant: str) -> Float[Tensor, "3 a b"]:
-    """A picture turned or flipped; `variant` is what a method is told, see `VARIANTS`.
+    """An image turned or flipped; `variant` is what a method is told, see `VARIANTS`.
 
     Raises:
         LookupError: there is no such corruption, or it has no such variant.
@@ -64,7 +64,7 @@ def noisy(pixels: Float[Tensor, "3 h w"], sigma: float, seed: int) -> Float[Tens
 def softened(pixels: Float[Tensor, "3 h w"], sigma: float, seed: int) -> Float[Tensor, "3 h w"]:
     """A Gaussian blur, its kernel cut at three sigma; nothing is drawn.
 
-    `sigma` is that of a picture whose shorter side has 128 pixels, and is scaled to this one's.
+    `sigma` is that of an image whose shorter side has 128 pixels, and is scaled to this one's.
     """
     scaled = sigma * min(pixels.shape[1:]) / PUBLISHED_SIDE
     return blurred(pixels, Blur(2 * ceil(3 * scaled) + 1, scaled))
@@ -79,7 +79,7 @@ def peppered(pixels: Float[Tensor, "3 h w"], share: float, seed: int) -> Float[T
 def rainy(pixels: Float[Tensor, "3 h w"], streaks: float, seed: int) -> Float[Tensor, "3 h w"]:
     """Rain: bright streaks of one direction, added and clipped.
 
-    `streaks` are those of a square picture, rounded; a longer one has as many more. The direction
+    `streaks` are those of a square image, rounded; a longer one has as many more. The direction
     is drawn once, up to 30 degrees from the vertical; the length of each, its place and what it
     adds are drawn for each. Where streaks cross, the brightest counts.
     """
@@ -105,14 +105,14 @@ def rainy(pixels: Float[Tensor, "3 h w"], streaks: float, seed: int) -> Float[Te
 
 
 def patched(pixels: Float[Tensor, "3 h w"], share: float, seed: int) -> Float[Tensor, "3 h w"]:
-    """Mid-grey squares, 16 of which make the shorter side, over `share` of the picture."""
+    """Mid-grey squares, 16 of which make the shorter side, over `share` of the image."""
     height, width = pixels.shape[1:]
     cell = max(1, min(height, width) // CELLS)
     return hide(pixels, random_cells(height, width, cell, share, seed))
 
 
 def turned(pixels: Float[Tensor, "3 h w"], quarters: int) -> Float[Tensor, "3 a b"]:
-    """The picture turned by quarters, counter-clockwise, as `numpy.rot90` does."""
+    """The image turned by quarters, counter-clockwise, as `numpy.rot90` does."""
     return torch.rot90(pixels, quarters, dims=(1, 2)).contiguous()
 
 

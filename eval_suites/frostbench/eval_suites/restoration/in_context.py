@@ -1,4 +1,4 @@
-"""Restorations that a method may learn from pictures before and after the corruption."""
+"""Restorations that a method may learn from images before and after the corruption."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from frostbench.plugins.contract.task import Instance, Task
 
 
 class InContext(Task):
-    """Undo one corruption, in every protocol on the same pictures.
+    """Undo one corruption, in every protocol on the same images.
 
     What a query is corrupted with is drawn from (seed, task, number of the query) alone, and what
     an example is corrupted with from (seed, task, number of the example).
@@ -34,7 +34,7 @@ class InContext(Task):
         self.data = settings.data
 
     @abstractmethod
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
         """How cases are made of a data set; the same for the same arguments."""
 
     def variant(self, protocol: str) -> str:
@@ -42,11 +42,11 @@ class InContext(Task):
         return ""
 
     def copies(self, protocol: str) -> int:
-        """How many disturbed copies of the clean picture are the examples; 0 shows others."""
+        """How many disturbed copies of the clean image are the examples; 0 shows others."""
         return 0
 
     def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
-        """At most `limit` pictures for each protocol, one protocol after the other."""
+        """At most `limit` images for each protocol, one protocol after the other."""
         examples = ExamplePool(data, self._settings.pool, seed)
         for protocol in self._settings.protocols:
             case_of, copies = self.cases(data, protocol), self.copies(protocol)
@@ -69,7 +69,7 @@ class InContext(Task):
                 yield Instance(request, case.clean, protocol, case.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
-        """`copy`: the corrupted picture as it came; hidden pixels are mid-grey."""
+        """`copy`: the corrupted image as it came; hidden pixels are mid-grey."""
         return {"copy": [ImagePrediction(instance.request.image.pixels) for instance in instances]}
 
     def _others(

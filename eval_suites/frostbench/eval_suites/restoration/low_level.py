@@ -28,10 +28,10 @@ class Degraded(InContext):
         super().__init__(settings)
         self._strengths = settings.strengths
 
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
-        """Degrade the pictures."""
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+        """Degrade the images."""
         strength = self._strengths[SEVERITIES.index(protocol)]
-        return degrading(pictures, self.card.name, strength)
+        return degrading(images, self.card.name, strength)
 
 
 class Denoising(Degraded):
@@ -73,9 +73,9 @@ class Flipping(InContext):
     card = restoration_card("flipping", FlippingSettings())
     data = FlippingSettings().data
 
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
-        """Flip the pictures."""
-        return varying(pictures, self.card.name, self.variant(protocol))
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+        """Flip the images."""
+        return varying(images, self.card.name, self.variant(protocol))
 
     def variant(self, protocol: str) -> str:
         """Which way."""

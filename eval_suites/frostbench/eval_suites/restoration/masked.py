@@ -18,9 +18,9 @@ from frostbench.plugins.parts.hiding import hide, random_cells
 class MaskedRestoration(Task):
     """Fill in cells hidden at random, as the method knows how to, from a prompt or an adapter.
 
-    V2L-Tokenizer (Zhu et al., CVPR 2024) masks 30 % of the tokens of the *clean* picture, so that
+    V2L-Tokenizer (Zhu et al., CVPR 2024) masks 30 % of the tokens of the *clean* image, so that
     the visible tokens come from an encoder that has seen what is hidden. Here the pixels are hidden
-    before a method sees the picture, and no token knows of them.
+    before a method sees the image, and no token knows of them.
     """
 
     card = masked_card(MaskedRestorationSettings())
@@ -33,7 +33,7 @@ class MaskedRestoration(Task):
         self.data = settings.data
 
     def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
-        """At most `limit` pictures; which cells are hidden is drawn from (seed, number)."""
+        """At most `limit` images; which cells are hidden is drawn from (seed, number)."""
         for index in range(limit):
             clean = data.get(seed, index)
             own = seed_of(seed, self.card.name, index)
@@ -51,7 +51,7 @@ class MaskedRestoration(Task):
             yield Instance(request, clean.image, None, clean.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
-        """`copy`: the picture as it came; `mean_fill`: hidden pixels in the others' mean colour."""
+        """`copy`: the image as it came; `mean_fill`: hidden pixels in the others' mean colour."""
         return {
             "copy": [ImagePrediction(instance.request.image.pixels) for instance in instances],
             "mean_fill": [_mean_fill(instance) for instance in instances],

@@ -1,4 +1,4 @@
-"""What restorations ask of a data set, and which pictures serve as examples."""
+"""What restorations ask of a data set, and which images serve as examples."""
 
 import random
 from functools import cached_property
@@ -10,34 +10,34 @@ from frostbench.plugins.contract.seeds import seed_of
 
 @runtime_checkable
 class Pictures(Protocol):
-    """Square test pictures without end, on none of which anything was trained."""
+    """Square test images without end, on none of which anything was trained."""
 
     def get(self, seed: int, index: int) -> ClusteredImage:
-        """Picture `index` of a seed; the same whenever it is asked for."""
+        """Image `index` of a seed; the same whenever it is asked for."""
         ...
 
     def wider(self, margin: int) -> "Pictures":
-        """Pictures of the same kind with `margin` more pixels on each side."""
+        """Images of the same kind with `margin` more pixels on each side."""
         ...
 
 
 class ExamplePool:
-    """A pool of pictures of their own for `held_out_context`: none of them is ever a query.
+    """A pool of images of their own for `held_out_context`: none of them is ever a query.
 
-    The pool is small, so that its pictures' visual tokens are computed once. It comes from the
+    The pool is small, so that its images' visual tokens are computed once. It comes from the
     same data as the queries and from another seed.
     """
 
-    def __init__(self, pictures: Pictures, pool: int, seed: int) -> None:
+    def __init__(self, images: Pictures, pool: int, seed: int) -> None:
         self.seed = seed_of(seed, "examples")
-        self._pictures, self._pool = pictures, pool
+        self._images, self._pool = images, pool
 
     @cached_property
     def _clusters(self) -> list[str]:
-        return [self._pictures.get(self.seed, number).cluster for number in range(self._pool)]
+        return [self._images.get(self.seed, number).cluster for number in range(self._pool)]
 
     def choose(self, cluster: str, count: int, seed: int) -> list[int]:
-        """Numbers of `count` pictures of other clusters than the query's, drawn from the seed.
+        """Numbers of `count` images of other clusters than the query's, drawn from the seed.
 
         An example that shows the query's own photograph could tell the answer.
 
@@ -47,7 +47,7 @@ class ExamplePool:
         fit = [number for number, own in enumerate(self._clusters) if own != cluster]
         if len(fit) < count:
             raise ValueError(
-                f"held_out_context needs {count} pictures that are not of {cluster!r}; of the "
+                f"held_out_context needs {count} images that are not of {cluster!r}; of the "
                 f"pool's {len(self._clusters)} there are {len(fit)}. Ask for a larger `pool` or "
                 "fewer `examples`."
             )

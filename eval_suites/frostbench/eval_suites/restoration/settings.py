@@ -11,7 +11,7 @@ from frostbench.plugins.host.settings import check_chosen
 # samples, with an interval of its own. LPIPS and FID, which the papers report, stand beside it.
 RANKS_BY = "psnr[rgb]"
 METRICS = ("psnr[rgb]", "ssim[rgb]", "lpips[mini]", "fid[mini]", "psnr[y]")
-# A Fréchet distance of eight pictures says nothing. LM4LV scores without the outer 4 pixels.
+# A Fréchet distance of eight images says nothing. LM4LV scores without the outer 4 pixels.
 LOW_LEVEL_METRICS = (
     "psnr[rgb]",
     "ssim[rgb]",
@@ -27,13 +27,13 @@ LOW_LEVEL_CONTROLS = ("copy", "majority_vote", "no_llm", "floor", "ceiling")
 
 @dataclass(frozen=True)
 class InContextSettings:
-    """What restorations with other pictures for examples have in common.
+    """What restorations with other images for examples have in common.
 
     Attributes:
-        others: Other pictures that are shown before and after the corruption.
-        pool: Pictures that they are drawn from.
+        others: Other images that are shown before and after the corruption.
+        pool: Images that they are drawn from.
         protocols: Which of `KNOWN` are asked.
-        shuffled_tokens: Whether each method is asked once more with another picture's tokens; that
+        shuffled_tokens: Whether each method is asked once more with another image's tokens; that
             costs as much as the method itself.
         metrics: What is scored besides `psnr[rgb]`, which ranks; `lpips[alex]`, `lpips[vgg]` and
             `fid[inception-v3-pt]` need `metric_weights`.
@@ -59,7 +59,7 @@ class InContextSettings:
 class RestorationSettings(InContextSettings):
     """Restorations as V2L-Tokenizer asks them.
 
-    `examples` are disturbed copies of the clean picture's tokens in `oracle_context`; the paper's
+    `examples` are disturbed copies of the clean image's tokens in `oracle_context`; the paper's
     are 10. `held_out_context` shows `others`, which are ours to choose.
     """
 
@@ -189,7 +189,7 @@ class RotationSettings(RestorationSettings):
 class ShiftSettings(RestorationSettings):
     """Shift's own: by how much of the side the corrupted crop lies further right and down.
 
-    The published one is the bottom-right crop instead of the central one, which on a picture of
+    The published one is the bottom-right crop instead of the central one, which on an image of
     4:3 is 21 of 128 pixels to the right.
     """
 
@@ -243,13 +243,13 @@ _SUMMARIES = {
     "inpainting": "fill in the central half of rows and columns",
     "outpainting": "fill in the lower half",
     "deblurring": "undo a Gaussian blur of unknown width",
-    "shift": "give back the picture before the camera moved to the right",
-    "rotation": "turn back a picture that was turned counter-clockwise",
+    "shift": "give back the image before the camera moved to the right",
+    "rotation": "turn back an image that was turned counter-clockwise",
     "denoising": "undo Gaussian noise",
     "pepper_noise": "fill in single pixels that are black",
     "deraining": "take away streaks of rain",
     "mask_removal": "fill in small grey squares; nobody says where they are",
-    "flipping": "flip a picture back",
+    "flipping": "flip an image back",
 }
 
 
@@ -309,7 +309,7 @@ def reconstruction_card(settings: ReconstructionSettings) -> TaskCard:
         metrics=_with_rank(settings.metrics),
         ranks_by=RANKS_BY,
         controls=("mean_colour", "shuffled_tokens"),
-        summary="give the picture back through the visual tokens, without a language model",
+        summary="give the image back through the visual tokens, without a language model",
     )
 
 

@@ -1,6 +1,6 @@
 """How strong the low-level corruptions are, and which ways they can be done. Imports no torch.
 
-LM4LV (Zheng et al., 2024) degrades its pictures beforehand; its code ships no degradation and its
+LM4LV (Zheng et al., 2024) degrades its images beforehand; its code ships no degradation and its
 text no strength that could be read. These are ours. Whoever changes one, or how it is applied,
 changes `VERSION`: numbers of two versions are not comparable.
 """
@@ -15,7 +15,7 @@ STRENGTHS: Mapping[str, tuple[float, float, float]] = {
     "denoising": (25.0, 50.0, 75.0),  # standard deviation, of 255
     "deblurring": (2.0, 4.0, 8.0),  # standard deviation in pixels, on a side of 128
     "pepper_noise": (0.05, 0.15, 0.3),  # share of the pixels that are black
-    "deraining": (20.0, 50.0, 100.0),  # streaks on a square picture
+    "deraining": (20.0, 50.0, 100.0),  # streaks on a square image
     "mask_removal": (0.1, 0.2, 0.4),  # share of the cells that are grey
 }
 """The strength of each severity, in the order of `SEVERITIES`."""

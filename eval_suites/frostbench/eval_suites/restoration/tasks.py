@@ -58,9 +58,9 @@ class Inpainting(Restoration):
     card = restoration_card("inpainting", RestorationSettings())
     data = RestorationSettings().data
 
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
         """Hide the central square."""
-        return hiding(pictures, central_square)
+        return hiding(images, central_square)
 
 
 class Outpainting(Restoration):
@@ -69,13 +69,13 @@ class Outpainting(Restoration):
     card = restoration_card("outpainting", RestorationSettings())
     data = RestorationSettings().data
 
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
         """Hide the lower half."""
-        return hiding(pictures, lower_half)
+        return hiding(images, lower_half)
 
 
 class Deblurring(Restoration):
-    """A Gaussian blur: of a width drawn for each picture, see `draw_blur`, or of one severity."""
+    """A Gaussian blur: of a width drawn for each image, see `draw_blur`, or of one severity."""
 
     settings = DeblurringSettings
     card = restoration_card("deblurring", DeblurringSettings())
@@ -85,14 +85,14 @@ class Deblurring(Restoration):
         super().__init__(settings)
         self._kernels, self._strengths = settings.kernels, settings.strengths
 
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
-        """Blur the pictures, as published each by its own seed."""
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+        """Blur the images, as published each by its own seed."""
         if protocol in SEVERITIES:
             strength = self._strengths[SEVERITIES.index(protocol)]
-            return degrading(pictures, self.card.name, strength)
+            return degrading(images, self.card.name, strength)
 
         def case(seed: int, index: int, own: int) -> Case:
-            clean = pictures.get(seed, index)
+            clean = images.get(seed, index)
             blur = draw_blur(own, min(clean.image.size), self._kernels)
             soft = Image(blurred(clean.image.pixels, blur), f"{clean.image.name} blurred")
             return Case(clean.image, soft, clean.cluster)
@@ -103,7 +103,7 @@ class Deblurring(Restoration):
 class Shift(Restoration):
     """What a camera sees that moved; real content comes in, and some of the target is lost.
 
-    Clean and corrupted picture are two crops of a larger one, the clean one its centre.
+    Clean and corrupted image are two crops of a larger one, the clean one its centre.
     """
 
     settings = ShiftSettings
@@ -114,12 +114,12 @@ class Shift(Restoration):
         super().__init__(settings)
         self._right, self._down = settings.right, settings.down
 
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
         """Move the camera by a whole number of pixels."""
-        side = side_of(pictures.get(0, 0).image)
+        side = side_of(images.get(0, 0).image)
         right, down = int(self._right * side), int(self._down * side)
         margin = max(right, down)
-        larger = pictures.wider(margin)
+        larger = images.wider(margin)
 
         def case(seed: int, index: int, own: int) -> Case:
             whole = larger.get(seed, index)
@@ -138,9 +138,9 @@ class Rotation(Restoration):
     card = restoration_card("rotation", RotationSettings())
     data = RotationSettings().data
 
-    def cases(self, pictures: Pictures, protocol: str) -> MakeCase:
-        """Turn the pictures."""
-        return varying(pictures, self.card.name, self.variant(protocol))
+    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+        """Turn the images."""
+        return varying(images, self.card.name, self.variant(protocol))
 
     def variant(self, protocol: str) -> str:
         """By how many degrees."""
@@ -148,7 +148,7 @@ class Rotation(Restoration):
 
 
 class Reconstruction(Task):
-    """The picture through the method's own visual tokens: what every restoration starts from."""
+    """The image through the method's own visual tokens: what every restoration starts from."""
 
     card = reconstruction_card(ReconstructionSettings())
     data = ReconstructionSettings().data
@@ -159,7 +159,7 @@ class Reconstruction(Task):
         self.data = settings.data
 
     def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
-        """At most `limit` pictures, those of the restorations."""
+        """At most `limit` images, those of the restorations."""
         for index in range(limit):
             clean = data.get(seed, index)
             own = seed_of(seed, self.card.name, index)
@@ -167,7 +167,7 @@ class Reconstruction(Task):
             yield Instance(request, clean.image, None, clean.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
-        """`mean_colour`: the picture's mean colour everywhere, which needs no tokens at all."""
+        """`mean_colour`: the image's mean colour everywhere, which needs no tokens at all."""
         predictions = []
         for instance in instances:
             pixels = instance.request.image.pixels

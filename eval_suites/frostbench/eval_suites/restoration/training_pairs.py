@@ -14,10 +14,10 @@ from frostbench.plugins.contract.seeds import seed_of
 
 
 class TrainingPairs:
-    """Pictures of a pack before and after a corruption, of strengths between the tasks' own."""
+    """Images of a pack before and after a corruption, of strengths between the tasks' own."""
 
-    def __init__(self, pictures: TrainingImages) -> None:
-        self._pictures = pictures
+    def __init__(self, images: TrainingImages) -> None:
+        self._images = images
 
     def variants(self, corruption: str) -> Sequence[str]:
         """The ways of doing a corruption that a method is told; see `VARIANTS`.
@@ -31,17 +31,17 @@ class TrainingPairs:
     def batch(
         self, corruption: str, split: str, count: int, seed: int, variant: str = ""
     ) -> tuple[Float[Tensor, "{count} 3 h w"], Float[Tensor, "{count} 3 h w"]]:
-        """`count` pictures of a split, corrupted and clean, floats in [0, 1].
+        """`count` images of a split, corrupted and clean, floats in [0, 1].
 
-        Each picture's strength is drawn evenly between the mildest and the most severe. The same
-        arguments give the same pairs; the clean pictures are those of the split and the seed.
+        Each image's strength is drawn evenly between the mildest and the most severe. The same
+        arguments give the same pairs; the clean images are those of the split and the seed.
 
         Raises:
             LookupError: there is no such corruption or split, or the corruption has no such
                 variant.
         """
         check_corruption(corruption)
-        clean: Float[Tensor, "{count} 3 h w"] = self._pictures.batch(split, count, seed)
+        clean: Float[Tensor, "{count} 3 h w"] = self._images.batch(split, count, seed)
         if corruption in VARIANTS:
             return torch.stack([varied(corruption, pixels, variant) for pixels in clean]), clean
         if variant:

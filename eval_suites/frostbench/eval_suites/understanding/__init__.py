@@ -1,1 +1,1 @@
-"""The suite `understanding`: does the frozen language model read what the picture became?"""
+"""The suite `understanding`: does the frozen language model read what the image became?"""

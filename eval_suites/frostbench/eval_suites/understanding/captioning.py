@@ -13,7 +13,7 @@ from frostbench.plugins.contract.task import Instance, Target, Task
 
 
 class Captioning(Task):
-    """Say in a sentence what is where, given described scenes (SPAE and V2L, on other pictures).
+    """Say in a sentence what is where, given described scenes (SPAE and V2L, on other images).
 
     The papers show captions and score none, so that this is our protocol. Both protocols ask the
     same scenes. References are the caption in every order of its phrases.

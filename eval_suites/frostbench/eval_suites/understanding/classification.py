@@ -14,7 +14,7 @@ from frostbench.plugins.contract.task import Instance, Task
 
 
 class FewShotClassification(Task):
-    """Name the class of a picture from a few labelled ones (Frozen, SPAE, V2L-Tokenizer).
+    """Name the class of an image from a few labelled ones (Frozen, SPAE, V2L-Tokenizer).
 
     Episodes are of classes on which nothing was trained. Protocols with and without induction, and
     with any number of repeats, ask the same episodes.
@@ -35,8 +35,8 @@ class FewShotClassification(Task):
 
         `data` gives episodes itself (`EpisodeSource`), or portraits to draw them from.
         """
-        pictures = self._settings.pictures
-        source = data if isinstance(data, EpisodeSource) else DrawnEpisodes(data, pictures)
+        images = self._settings.pictures
+        source = data if isinstance(data, EpisodeSource) else DrawnEpisodes(data, images)
         for protocol in self._settings.protocols:
             episodes = source.episodes(protocol.ways, protocol.shots, seed)
             for index, episode in enumerate(islice(episodes, limit)):

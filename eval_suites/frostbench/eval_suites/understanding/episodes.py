@@ -40,7 +40,7 @@ class EpisodeSource(Protocol):
 
 @runtime_checkable
 class Portraits(Protocol):
-    """Pictures by class, rendered on demand, of classes on which nothing was trained."""
+    """Images by class, rendered on demand, of classes on which nothing was trained."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,21 +52,21 @@ class Portraits(Protocol):
         ...
 
     def portrait(self, name: str, number: int) -> Image:
-        """Picture `number` of a class; the same whenever it is asked for."""
+        """Image `number` of a class; the same whenever it is asked for."""
         ...
 
 
 class DrawnEpisodes:
-    """Episodes drawn from portraits, `pictures` of each class.
+    """Episodes drawn from portraits, `images` of each class.
 
     The classes of an episode are of different families, so that each can be told by what it shows.
     Episode `i` depends on the seed, ways, shots and `i` alone; the query's class is uniform, and
-    its picture is none of the examples.
+    its image is none of the examples.
     """
 
-    def __init__(self, portraits: Portraits, pictures: int) -> None:
+    def __init__(self, portraits: Portraits, images: int) -> None:
         self._portraits = portraits
-        self._pictures = pictures
+        self._images = images
         self._members: dict[int, list[str]] = {}
         for name in sorted(portraits.names):
             self._members.setdefault(portraits.family(name), []).append(name)
@@ -91,11 +91,11 @@ class DrawnEpisodes:
         examples: list[LabelledImage] = []
         query: Image | None = None
         for place, label in enumerate(classes):
-            drawn = source.sample(range(self._pictures), shots + (place == asked))
-            pictures = [self._portraits.portrait(label, number) for number in drawn]
+            drawn = source.sample(range(self._images), shots + (place == asked))
+            images = [self._portraits.portrait(label, number) for number in drawn]
             if place == asked:
-                query = pictures.pop()
-            examples += [LabelledImage(picture, label) for picture in pictures]
+                query = images.pop()
+            examples += [LabelledImage(image, label) for image in images]
         assert query is not None
         source.shuffle(examples)
         return Episode(name, tuple(examples), query, classes[asked])

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from frostbench.packs.mini.scenes.datasets import ScenePicture
+from frostbench.packs.mini.scenes.datasets import SceneImage
 from frostbench.packs.mini.scenes.wording import PLACES
 
 
@@ -22,9 +22,7 @@ class SceneSource(Protocol):
         """The number of a class's family; classes of one family look or are called alike."""
         ...
 
-    def of(
-        self, names: Sequence[str], places: Sequence[str], seed: int, index: int
-    ) -> ScenePicture:
+    def of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> SceneImage:
         """Scene `index` of a seed, of given classes at given places; always the same."""
         ...
 

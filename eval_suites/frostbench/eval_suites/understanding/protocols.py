@@ -39,8 +39,8 @@ class FewShotSettings:
             ask 1, 3 and 5; 5 is left out by default because it costs as much as the rest.
         shots_without_induction: The same, where it does not; empty leaves those protocols out.
         repeats: How many times more the list of examples is shown. The papers ask 0, 1, 3 and 5.
-        pictures: Pictures of each class that episodes draw from, where they are rendered and there
-            is no end of them. Pictures that come again have their visual tokens already.
+        images: Images of each class that episodes draw from, where they are rendered and there
+            is no end of them. Images that come again have their visual tokens already.
         data: The data set of the pack: `glyph_portraits`, or episode files of mini-ImageNet,
             `v2l_episodes` or `open_ended_episodes`, which a pack names by their folder.
     """
@@ -65,8 +65,8 @@ class FewShotSettings:
             raise ValueError(f"repeats are 0 or more, and at least one; they are {self.repeats}.")
         if self.pictures <= max(asked):
             raise ValueError(
-                f"{max(asked)} examples and a query need {max(asked) + 1} pictures of a class; "
-                f"`pictures` is {self.pictures}."
+                f"{max(asked)} examples and a query need {max(asked) + 1} images of a class; "
+                f"`images` is {self.pictures}."
             )
 
     @property
@@ -95,5 +95,5 @@ def few_shot_card(settings: FewShotSettings) -> TaskCard:
         ranks_by="accuracy[exact]",
         protocols=tuple(protocol.name for protocol in settings.protocols),
         controls=("chance", "majority_vote", "token_overlap", "shuffled_tokens"),
-        summary="name the class of a picture from a few labelled ones, on classes never trained on",
+        summary="name the class of an image from a few labelled ones, on classes never trained on",
     )

@@ -15,10 +15,10 @@ from frostbench.plugins.contract.task import Instance, Task
 
 
 class SemanticInterpretation(Task):
-    """How well a picture's words fit it: no language model is asked (SPAE; V2L-Tokenizer, Table 2).
+    """How well an image's words fit it: no language model is asked (SPAE; V2L-Tokenizer, Table 2).
 
-    Pictures are portraits of classes on which nothing was trained, each class in turn. The target
-    is the picture itself. A method whose words were chosen with the metric's own network has them
+    Images are portraits of classes on which nothing was trained, each class in turn. The target
+    is the image itself. A method whose words were chosen with the metric's own network has them
     judged by their maker; the controls share that advantage only where they use its words.
     """
 
@@ -42,5 +42,5 @@ class SemanticInterpretation(Task):
             yield Instance(request, image, None, cluster=names[place])
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
-        """`class_name`: the name of the picture's class, and no other word."""
+        """`class_name`: the name of the image's class, and no other word."""
         return {"class_name": [TextPrediction(instance.cluster) for instance in instances]}

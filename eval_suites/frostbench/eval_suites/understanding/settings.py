@@ -20,7 +20,7 @@ class SceneTaskSettings:
             classes as the hardest few-shot protocol has.
         glyphs: A scene shows 1 to so many glyphs, each number as often as the others.
         protocols: "episodic": every class of the query stands in one of the examples too, in
-            another picture and (but where the place is the question) at another place, so that
+            another image and (but where the place is the question) at another place, so that
             classes on which nothing was trained can be named from the context. "random": the
             examples are any scenes, as published; what the query shows is then seldom among them,
             and only a method that knows it anyway can say.
@@ -148,5 +148,5 @@ def interpretation_card(settings: InterpretationSettings) -> TaskCard:
         metrics=settings.metrics,
         ranks_by=settings.metrics[0],
         controls=("shuffled_tokens", "class_name"),
-        summary="how well a picture's own words fit it, in the eyes of CLIP; no language model",
+        summary="how well an image's own words fit it, in the eyes of CLIP; no language model",
     )

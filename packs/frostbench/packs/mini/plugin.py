@@ -14,7 +14,7 @@ _DATA_SETS = {
     "glyph_portraits": "GlyphPortraits",
     "glyph_scenes": "GlyphScenes",
     "photo_crops": "PhotoCrops",
-    "restoration_pictures": "RestorationPictures",
+    "restoration_pictures": "RestorationImages",
 }
 
 
@@ -32,7 +32,7 @@ def frostbench_packs() -> Iterable[PackCard]:
         PackCard(
             "mini",
             str(embedded_pack("mini")),
-            "small models and pictures, all made by this repository; no download, no GPU",
+            "small models and images, all made by this repository; no download, no GPU",
         )
     ]
 
@@ -68,7 +68,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
             makes=("mlm/model.safetensors",),
         ),
         Recipe(
-            "clip", ("data", "llm"), f"{recipes}.clip.recipe:train", "pictures and captions matched"
+            "clip", ("data", "llm"), f"{recipes}.clip.recipe:train", "images and captions matched"
         ),
         Recipe(
             "lmm",
@@ -82,6 +82,6 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "mae",
             ("data", "perceptual"),
             f"{recipes}.mae:train",
-            "a masked autoencoder, its decoder tuned to give whole pictures back",
+            "a masked autoencoder, its decoder tuned to give whole images back",
         ),
     ]

@@ -122,7 +122,7 @@ class CausalLM:
         """How many positions a piece takes; the network is not run.
 
         Raises:
-            ValueError: it is a picture, and the model takes none.
+            ValueError: it is an image, and the model takes none.
         """
         match piece:
             case Text(text):
@@ -144,7 +144,7 @@ class CausalLM:
         prompt has it.
 
         Raises:
-            ValueError: it holds a picture, and the model takes none.
+            ValueError: it holds an image, and the model takes none.
         """
         at = int(prompt.bos and self.bos_id is not None)
         spans = []

@@ -33,7 +33,7 @@ class Clip:
         model: The network, frozen, in evaluation mode.
         tokenizer: `(list[str]) -> Int[b context]`.
         identity: Its name, and where its weights came from.
-        image_size: Height and width of the pictures that the image tower reads.
+        image_size: Height and width of the images that the image tower reads.
     """
 
     def __init__(self, model: Any, tokenizer: Any, identity: str) -> None:
@@ -98,7 +98,7 @@ class Clip:
     def encode_image(
         self, images: Float[Tensor, "b 3 _h _w"], normalise: bool = False
     ) -> Float[Tensor, "b d"]:
-        """Embeddings of pictures in [0, 1], in float32, of length 1 if `normalise`.
+        """Embeddings of images in [0, 1], in float32, of length 1 if `normalise`.
 
         They are resized, cropped and normalised as the model's own preprocessing does.
         """
@@ -115,9 +115,9 @@ class Clip:
         return features.float()  # type: ignore[no-any-return]
 
     def preprocess(self, images: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b 3 rows columns"]:
-        """What the image tower reads, of pictures in [0, 1].
+        """What the image tower reads, of images in [0, 1].
 
-        The same steps as open_clip's own for picture files, without their rounding to 8 bits.
+        The same steps as open_clip's own for image files, without their rounding to 8 bits.
         """
         fitted = _fit(images, self.image_size, self._config)
         mean = torch.tensor(self._config["mean"], device=images.device)[:, None, None]

@@ -1,6 +1,6 @@
-"""Where image processors of transformers put a picture, and how F-LMM fits it into a square.
+"""Where image processors of transformers put an image, and how F-LMM fits it into a square.
 
-Each step is followed along one axis: which stretch of the picture the pixels at hand show.
+Each step is followed along one axis: which stretch of the image the pixels at hand show.
 """
 
 from dataclasses import dataclass, replace
@@ -14,13 +14,13 @@ from torch import Tensor
 from frostbench.plugins.contract.images import Image, to_pillow
 from frostbench.plugins.contract.requests import Box
 
-EDGE = 0.05  # share of a picture at each border where padding may bleed in
+EDGE = 0.05  # share of an image at each border where padding may bleed in
 LANDED = 0.9  # share of the other pixels that must show what they are said to show
 
 
 @dataclass(frozen=True)
 class Axis:
-    """`size` pixels that show a picture from `start` to `stop`, in the picture's own pixels."""
+    """`size` pixels that show an image from `start` to `stop`, in the image's own pixels."""
 
     start: float
     stop: float
@@ -28,7 +28,7 @@ class Axis:
 
     @classmethod
     def of(cls, size: int) -> "Axis":
-        """The whole picture, each pixel its own."""
+        """The whole image, each pixel its own."""
         return cls(0.0, float(size), size)
 
     def resized(self, size: int) -> "Axis":
@@ -52,7 +52,7 @@ def box_shown(rows: Axis, columns: Axis) -> Box:
 
 
 def fitted(processor: Any, size: tuple[int, int]) -> tuple[Axis, Axis]:
-    """What an image processor of CLIP's kind shows of a picture of `size` (height, width).
+    """What an image processor of CLIP's kind shows of an image of `size` (height, width).
 
     Padding to a square comes first where the processor pads (LLaVA), then the resize, then the
     centre crop.
@@ -82,11 +82,11 @@ def _sizes(wanted: Any, height: int, width: int) -> tuple[int, int]:
         if height <= width:
             return short, int(short * width / height)
         return int(short * height / width), short
-    raise ValueError(f"nobody here knows where a resize to {dict(wanted)} puts a picture.")
+    raise ValueError(f"nobody here knows where a resize to {dict(wanted)} puts an image.")
 
 
 def square(image: Image, side: int, background: tuple[int, int, int]) -> Pillow.Image:
-    """The whole picture in a square: its longer side resized to `side`, the rest background.
+    """The whole image in a square: its longer side resized to `side`, the rest background.
 
     F-LMM's preprocessing of LLaVA-1.5 (bicubic, the shorter side cut to whole pixels, an odd
     pixel of padding at the end).
@@ -99,21 +99,21 @@ def square(image: Image, side: int, background: tuple[int, int, int]) -> Pillow.
 
 
 def squared(size: tuple[int, int], side: int) -> tuple[Axis, Axis]:
-    """What `square` shows of a picture of `size`."""
+    """What `square` shows of an image of `size`."""
     rows, columns = inside_square(size, side)
     height, width = (Axis.of(n).resized(m) for n, m in zip(size, (rows, columns), strict=True))
     return _pasted(height, side), _pasted(width, side)
 
 
 def inside_square(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Rows and columns of pixels that the picture itself takes."""
+    """Rows and columns of pixels that the image itself takes."""
     longest = max(size)
     height, width = (max(1, n * side // longest) for n in size)
     return height, width
 
 
 def any_res(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[Axis, Axis]:
-    """What LLaVA-Next's canvas of tiles, of height and width `canvas`, shows of a picture."""
+    """What LLaVA-Next's canvas of tiles, of height and width `canvas`, shows of an image."""
     from transformers.image_processing_utils import get_patch_output_size
     from transformers.image_utils import ChannelDimension
 
@@ -130,7 +130,7 @@ def _pasted(axis: Axis, size: int) -> Axis:
 
 
 def ramps(size: tuple[int, int]) -> Image:
-    """A picture that says of each pixel where it is: red from left to right, green downwards."""
+    """An image that says of each pixel where it is: red from left to right, green downwards."""
     height, width = size
     down = ((torch.arange(height) + 0.5) / height)[:, None].expand(height, width)
     right = ((torch.arange(width) + 0.5) / width)[None].expand(height, width)
@@ -142,7 +142,7 @@ def lands(
 ) -> bool:
     """Whether a processor's view of `ramps(size)`, values in [0, 1], shows what the axes say.
 
-    To a quarter of a cell of `cell` pixels, where the picture is; rounding to 8 bits is forgiven.
+    To a quarter of a cell of `cell` pixels, where the image is; rounding to 8 bits is forgiven.
     """
     good = []
     inner: Bool[Tensor, "h w"] | None = None

@@ -1,6 +1,6 @@
-"""Where the image tokens of a multimodal model's processor lie on a picture.
+"""Where the image tokens of a multimodal model's processor lie on an image.
 
-What is read from the processor's settings is tried on a picture that tells where each of its
+What is read from the processor's settings is tried on an image that tells where each of its
 pixels is, so that a processor of another kind is found out.
 """
 
@@ -17,7 +17,7 @@ from frostbench.plugins.backbones.views import View
 
 
 class LayoutError(ValueError):
-    """The processor lays a picture out in a way that is not known here; the message says what."""
+    """The processor lays an image out in a way that is not known here; the message says what."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +25,10 @@ class Ramped:
     """What a processor makes of `fitting.ramps`.
 
     Attributes:
-        size: The picture's height and width.
+        size: The image's height and width.
         places: Where image tokens stand in the ids that it writes.
-        tiles: The pictures that the vision tower sees, values in [0, 1].
-        padded: The picture came in a square that frostbench has padded.
+        tiles: The images that the vision tower sees, values in [0, 1].
+        padded: The image came in a square that frostbench has padded.
     """
 
     size: tuple[int, int]
@@ -47,7 +47,7 @@ def lay(ramped: Ramped, config: Any, images: Any) -> tuple[View, ...]:
     """
     places = ramped.places
     if places != tuple(range(places[0], places[0] + len(places))):
-        raise LayoutError("writes other tokens between those of a picture")
+        raise LayoutError("writes other tokens between those of an image")
     cell = getattr(config.vision_config, "patch_size", None)
     if not isinstance(cell, int):
         raise LayoutError("names no patch size of its vision tower")
@@ -72,7 +72,7 @@ def _single(ramped: Ramped, images: Any, cell: int) -> View:
 def _coarse_and_fine(
     ramped: Ramped, resolutions: Sequence[Sequence[int]], cell: int
 ) -> tuple[View, View]:
-    """The whole picture squeezed into a tile, then tiles without their padding, a newline a row."""
+    """The whole image squeezed into a tile, then tiles without their padding, a newline a row."""
     from transformers.image_processing_utils import select_best_resolution
 
     size, side = ramped.size, ramped.tiles.shape[-1]
@@ -115,16 +115,16 @@ def _padding(size: tuple[int, int], cells: tuple[int, int]) -> tuple[int, int]:
 def _try(shown: Tensor, axes: tuple[Axis, Axis], size: tuple[int, int], cell: int) -> None:
     fits = tuple(shown.shape[1:]) == (axes[0].size, axes[1].size)
     if not fits or not lands(shown, *axes, size, cell):
-        raise LayoutError("puts a picture elsewhere than its settings say")
+        raise LayoutError("puts an image elsewhere than its settings say")
 
 
 def denormalised(pixels: Tensor, images: Any) -> Float[Tensor, "tiles 3 side side"]:
-    """The tiles of one picture as an image processor made them, back in [0, 1].
+    """The tiles of one image as an image processor made them, back in [0, 1].
 
     Raises:
         LayoutError: it makes no tiles of RGB pixels.
     """
     if pixels.dim() not in (4, 5) or pixels.shape[-3] != 3 or pixels.shape[-1] != pixels.shape[-2]:
-        raise LayoutError(f"makes no square tiles of a picture but {tuple(pixels.shape)}")
+        raise LayoutError(f"makes no square tiles of an image but {tuple(pixels.shape)}")
     mean, std = (torch.tensor(v)[:, None, None] for v in (images.image_mean, images.image_std))
     return pixels.float().flatten(0, -4) * std + mean

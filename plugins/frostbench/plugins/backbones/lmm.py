@@ -1,8 +1,8 @@
 """A frozen multimodal model of transformers, asked as the language model that it holds.
 
-A picture goes through the model's own vision tower and projector once, and its features take the
+An image goes through the model's own vision tower and projector once, and its features take the
 places of the image tokens that the model's own processor writes. From there on the engine reads
-embeddings, as it does with any language model. Whether that is how the model reads pictures is
+embeddings, as it does with any language model. Whether that is how the model reads images is
 tried when it is loaded.
 """
 
@@ -26,7 +26,7 @@ from frostbench.plugins.contract.prompts import ImagePiece, Piece
 from frostbench.plugins.host.errors import describe
 from frostbench.plugins.host.settings import read_settings
 
-CACHED_BYTES = 1 << 28  # features of pictures that are kept
+CACHED_BYTES = 1 << 28  # features of images that are kept
 CACHED_SIZES = 1 << 12
 TELLING = 4  # pixels a side: on fewer, no slope is left of `ramps` to read places from
 
@@ -40,7 +40,7 @@ class LmmSettings:
     """What is a choice about a multimodal model.
 
     Attributes:
-        pad: Show the whole picture, its longer side resized to the model's square and the rest
+        pad: Show the whole image, its longer side resized to the model's square and the rest
             padded with the processor's mean, as F-LMM does, instead of what the model's own
             processor does (LLaVA-1.5's crops the middle). Not for models that cut tiles.
     """
@@ -50,7 +50,7 @@ class LmmSettings:
 
 @dataclass(frozen=True)
 class ImageIds:
-    """A picture as a part of a prompt: the ids that the processor writes for it.
+    """An image as a part of a prompt: the ids that the processor writes for it.
 
     `places` are those of its image tokens, where features go.
     """
@@ -69,11 +69,11 @@ class LMM(CausalLM):
     Attributes:
         model: The whole network, vision tower included, frozen, in evaluation mode.
         processor: The processor that came with it.
-        image_id: The token in whose places a picture's features are read.
+        image_id: The token in whose places an image's features are read.
 
     Raises:
-        ValueError: it reads pictures in another way than as embeddings in the places of image
-            tokens, or its processor cannot be asked for one picture.
+        ValueError: it reads images in another way than as embeddings in the places of image
+            tokens, or its processor cannot be asked for one image.
     """
 
     def __init__(
@@ -116,11 +116,11 @@ class LMM(CausalLM):
         return super().length(piece)
 
     def shown(self, image: Image) -> ImageIds:
-        """The picture as a part of a prompt; the network is not run."""
+        """The image as a part of a prompt; the network is not run."""
         return ImageIds(image, *self._of(image.size))
 
     def read(self, shown: ImageIds) -> Float[Tensor, "n d"]:
-        """The embeddings of a picture's part: features at image tokens, the table's elsewhere."""
+        """The embeddings of an image's part: features at image tokens, the table's elsewhere."""
         return self._read(shown.ids, shown.places, self.features(shown.image))
 
     def _read(
@@ -128,7 +128,7 @@ class LMM(CausalLM):
     ) -> Float[Tensor, "m d"]:
         if len(features) != len(places):
             raise ValueError(
-                f"{self._name} makes {len(features)} features of a picture, and its processor "
+                f"{self._name} makes {len(features)} features of an image, and its processor "
                 f"writes {len(places)} image tokens for them."
             )
         here = set(places)
@@ -141,7 +141,7 @@ class LMM(CausalLM):
         return rows
 
     def features(self, image: Image) -> Float[Tensor, "n d"]:
-        """What the vision tower and the projector make of a picture, one row an image token.
+        """What the vision tower and the projector make of an image, one row an image token.
 
         Some are kept, those used last.
         """
@@ -157,13 +157,13 @@ class LMM(CausalLM):
         return sum(rows.numel() * rows.element_size() for rows in self._features.values())
 
     def views(self, image: Image) -> tuple[View, ...]:
-        """How the picture's positions lie on it: one grid, or a coarse and a fine one (LLaVA-Next).
+        """How the image's positions lie on it: one grid, or a coarse and a fine one (LLaVA-Next).
 
-        The network is not run. Offsets count from where the picture begins in a prompt.
+        The network is not run. Offsets count from where the image begins in a prompt.
 
         Raises:
-            ValueError: the processor lays pictures out in a way that is not known here, or the
-                picture is too small to tell.
+            ValueError: the processor lays images out in a way that is not known here, or the
+                image is too small to tell.
         """
         size = image.size
         if size not in self._views:
@@ -175,31 +175,31 @@ class LMM(CausalLM):
             except LayoutError as error:
                 if min(size) < TELLING:
                     raise ValueError(
-                        f"a picture of {size[0]} x {size[1]} pixels is too small to tell where "
+                        f"an image of {size[0]} x {size[1]} pixels is too small to tell where "
                         f"{self._name} sees its parts; give it at least {TELLING} x {TELLING}."
                     ) from error
                 raise ValueError(
-                    f"the processor of {self._name} {error}; positions are known on pictures of "
+                    f"the processor of {self._name} {error}; positions are known on images of "
                     "LLaVA-1.5, of LLaVA-Next, and of models that read one square."
                 ) from error
             _keep(self._views, size, views)
         return self._views[size]
 
     def _of(self, size: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The ids that the processor writes for a picture of this size, and its image tokens."""
+        """The ids that the processor writes for an image of this size, and its image tokens."""
         if size not in self._ids:
             ids = tuple(self._process(ramps(size))["input_ids"][0].tolist())
             places = tuple(place for place, token in enumerate(ids) if token == self.image_id)
             if not places:
                 raise ValueError(
-                    f"the processor of {self._name} writes no token {self.image_id} for a picture, "
+                    f"the processor of {self._name} writes no token {self.image_id} for an image, "
                     "in whose places the network would read it."
                 )
             _keep(self._ids, size, (ids, places))
         return self._ids[size]
 
     def _process(self, image: Image, behind: str = "") -> Any:
-        """The processor's inputs for a text of one picture, with `behind` behind it."""
+        """The processor's inputs for a text of one image, with `behind` behind it."""
         if self.settings.pad:
             mean = self.processor.image_processor.image_mean
             red, green, blue = (int(255 * value) for value in mean)
@@ -214,7 +214,7 @@ class LMM(CausalLM):
         )
 
     def _see(self, inputs: Any) -> Float[Tensor, "n d"]:
-        """Features of the picture in the processor's inputs."""
+        """Features of the image in the processor's inputs."""
         wanted = self.processor.image_processor.model_input_names
         given = {name: self._placed(inputs[name]) for name in wanted if name in inputs}
         # Not in inference mode, so that whoever trains on what was read of them can.
@@ -232,7 +232,7 @@ class LMM(CausalLM):
     def _check(self) -> None:
         """See that features in the places of image tokens are all that the network reads.
 
-        Its own forward is held against them: a network that attends to a picture in both
+        Its own forward is held against them: a network that attends to an image in both
         directions (Gemma 3), counts positions in two dimensions (Qwen2-VL) or reads features in
         deeper layers too says something else there. One that attends to all of a prompt in both
         directions (PaliGemma) says something else where the prompt goes on.
@@ -253,12 +253,12 @@ class LMM(CausalLM):
             before = self.model(inputs_embeds=rows[:, :-1], use_cache=False).logits[0, -1:]
         except Exception as error:
             raise ValueError(
-                f"{self._name} cannot be asked about a picture by way of image tokens: "
+                f"{self._name} cannot be asked about an image by way of image tokens: "
                 f"{describe(error)}."
             ) from error
         if not _close(found, wanted) or not _close(before, found[:1]):
             raise ValueError(
-                f"{self._name}, a {type(self.model).__name__}, reads a picture in another way than "
+                f"{self._name}, a {type(self.model).__name__}, reads an image in another way than "
                 "as embeddings in the places of its image tokens, and would be answered for "
                 "wrongly; models of LLaVA's family are served."
             )
@@ -276,7 +276,7 @@ def _close(found: Float[Tensor, "n v"], wanted: Float[Tensor, "n v"]) -> bool:
 
 
 def _check_parts(model: Any, processor: Any, identity: str) -> None:
-    """See that there is what pictures are read with.
+    """See that there is what images are read with.
 
     Raises:
         ValueError: something is missing.
@@ -301,7 +301,7 @@ def _keep(kept: dict[Any, Any], key: object, value: object) -> None:
 
 
 def _side(images: Any, name: str) -> int:
-    """The side of the one square that an image processor makes of a picture.
+    """The side of the one square that an image processor makes of an image.
 
     Raises:
         ValueError: it makes something else.

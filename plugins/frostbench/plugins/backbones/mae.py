@@ -1,4 +1,4 @@
-"""A frozen masked autoencoder: an encoder of whole pictures, and a decoder tuned to give them back.
+"""A frozen masked autoencoder: an encoder of whole images, and a decoder tuned to give them back.
 
 He et al., "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022,
 https://arxiv.org/abs/2111.06377. LM4LV (https://arxiv.org/abs/2405.15734) reads its features
@@ -32,17 +32,17 @@ class MAE:
 
         Raises:
             ValueError: its decoder gives patches that were normalised one by one, of which no
-                picture can be made, or its pictures are not square.
+                image can be made, or its images are not square.
         """
         if model.config.norm_pix_loss:
             raise ValueError(
                 f"the masked autoencoder {identity or 'given'} was trained on patches normalised "
-                "one by one (norm_pix_loss), so that its decoder gives no picture; take one that "
+                "one by one (norm_pix_loss), so that its decoder gives no image; take one that "
                 "was trained without, as bytetriper/vit-mae-r."
             )
         if not isinstance(model.config.image_size, int):
             raise ValueError(
-                f"the masked autoencoder {identity or 'given'} reads pictures of "
+                f"the masked autoencoder {identity or 'given'} reads images of "
                 f"{model.config.image_size}; square ones are wanted."
             )
         self.model = model.eval().requires_grad_(False)
@@ -72,7 +72,7 @@ class MAE:
 
     @property
     def side(self) -> int:
-        """Height and width in pixels of the pictures that it reads."""
+        """Height and width in pixels of the images that it reads."""
         return int(self.model.config.image_size)
 
     @property
@@ -82,7 +82,7 @@ class MAE:
 
     @property
     def tokens(self) -> int:
-        """Features of a picture: one for the whole (CLS), one for each patch; 197 as published."""
+        """Features of an image: one for the whole (CLS), one for each patch; 197 as published."""
         return self.patches**2 + 1
 
     @property
@@ -92,14 +92,14 @@ class MAE:
 
     @torch.no_grad()
     def encode(self, images: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b n d"]:
-        """Features of pictures in [0, 1], after the encoder's last norm, CLS first.
+        """Features of images in [0, 1], after the encoder's last norm, CLS first.
 
         Raises:
-            ValueError: pictures of another size.
+            ValueError: images of another size.
         """
         if images.shape[-2:] != (self.side, self.side):
             raise ValueError(
-                f"the masked autoencoder reads pictures of {self.side} x {self.side}, and got "
+                f"the masked autoencoder reads images of {self.side} x {self.side}, and got "
                 f"{images.shape[-2]} x {images.shape[-1]}; resize them first."
             )
         order = torch.arange(self.tokens - 1, dtype=torch.float32, device=self.device)
@@ -111,7 +111,7 @@ class MAE:
         return output.float()  # type: ignore[no-any-return]
 
     def decode(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b 3 side side"]:
-        """Pictures from features of every patch; what lies outside [0, 1] is left as it is.
+        """Images from features of every patch; what lies outside [0, 1] is left as it is.
 
         Raises:
             ValueError: features of another number or width.
@@ -137,7 +137,7 @@ class MAE:
 
 
 def normalised(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Pictures in [0, 1] as the network reads them: with ImageNet's mean and deviation."""
+    """Images in [0, 1] as the network reads them: with ImageNet's mean and deviation."""
     mean, std = _statistics(images)
     return (images - mean) / std
 

@@ -1,4 +1,4 @@
-"""A perceptual distance: how far two pictures are apart in the features of a small VGG.
+"""A perceptual distance: how far two images are apart in the features of a small VGG.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018,
 https://arxiv.org/abs/1801.03924 (LPIPS). At every tap, features are scaled to unit length at each
@@ -21,7 +21,7 @@ from frostbench.plugins.host.settings import read_settings
 
 @dataclass(frozen=True)
 class PerceptualSettings:
-    """Sizes of the stack, and what its pictures are normalised by.
+    """Sizes of the stack, and what its images are normalised by.
 
     `blocks` holds the widths of the 3x3 convolutions, block by block; blocks are parted by 2x2
     max-pooling, and the last activation of each is a tap. `floor` is added, squared, to the squared
@@ -41,7 +41,7 @@ MINI = PerceptualSettings(
 
 
 class Perceptual(nn.Module):
-    """Distances and embeddings of pictures with pixels in [0, 1].
+    """Distances and embeddings of images with pixels in [0, 1].
 
     `identity` names the network in the ids of metrics and in manifests: its name, and once loaded
     the beginning of its weights' SHA-256.
@@ -90,9 +90,9 @@ class Perceptual(nn.Module):
     def distance(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, " b"]:
-        """How different each pair of pictures looks; lower is nearer.
+        """How different each pair of images looks; lower is nearer.
 
-        0 for equal pictures; at most 2 with uniform heads.
+        0 for equal images; at most 2 with uniform heads.
         """
         taps = self.taps(torch.cat([a, b]))
         total = a.new_zeros(len(a))

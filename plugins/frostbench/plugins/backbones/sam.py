@@ -1,4 +1,4 @@
-"""A frozen SAM: pictures become embeddings once, prompts become masks many times.
+"""A frozen SAM: images become embeddings once, prompts become masks many times.
 
 Kirillov et al., "Segment Anything", ICCV 2023, https://arxiv.org/abs/2304.02643; the network is the
 package `segment-anything`'s own.
@@ -75,9 +75,9 @@ class Sam:
         return device
 
     def embed(self, image: Image) -> Float[Tensor, "d side side"]:
-        """The embedding of a picture, in float32 on the model's device.
+        """The embedding of an image, in float32 on the model's device.
 
-        The image encoder reads a picture once: embeddings of the last `KEPT` pictures are kept, by
+        The image encoder reads an image once: embeddings of the last `KEPT` images are kept, by
         the digest of their pixels, and treated as constants by whoever gets them.
         """
         with self._lock:
@@ -98,9 +98,9 @@ class Sam:
 
     @torch.no_grad()
     def masks_from_boxes(self, image: Image, boxes: Float[Tensor, "n 4"]) -> Bool[Tensor, "n h w"]:
-        """SAM's own mask of what each box holds, at the picture's size.
+        """SAM's own mask of what each box holds, at the image's size.
 
-        Boxes are left, top, right and bottom in pixels of the picture, the last two exclusive.
+        Boxes are left, top, right and bottom in pixels of the image, the last two exclusive.
         """
         dtype = self.model.pixel_mean.dtype
         scaled = scale_boxes(boxes.to(self.device), image.size, self.settings.image_size)
@@ -112,12 +112,12 @@ class Sam:
             dense_prompt_embeddings=dense,
             multimask_output=False,
         )
-        logits = to_picture(low[:, 0].float(), image.size, self.settings.image_size)
+        logits = to_image(low[:, 0].float(), image.size, self.settings.image_size)
         return (logits > 0).cpu()
 
 
 def input_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Height and width of a picture whose longest side is made `side`; at least a pixel each.
+    """Height and width of an image whose longest side is made `side`; at least a pixel each.
 
     >>> input_size((480, 640), 1024), input_size((1, 4000), 1024)
     ((768, 1024), (1, 1024))
@@ -128,7 +128,7 @@ def input_size(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def prepare(model: Any, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 side side"]:
-    """What the image encoder reads of a picture in [0, 1].
+    """What the image encoder reads of an image in [0, 1].
 
     The longest side becomes the encoder's, values are normalised, and the rest, at the bottom and
     at the right, is 0. The same steps as SAM's own, without their rounding to 8 bits.
@@ -144,16 +144,16 @@ def prepare(model: Any, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 side
 def scale_boxes(
     boxes: Float[Tensor, "*n 4"], size: tuple[int, int], side: int
 ) -> Float[Tensor, "*n 4"]:
-    """Boxes in pixels of a picture of `size` as pixels of what the image encoder reads."""
+    """Boxes in pixels of an image of `size` as pixels of what the image encoder reads."""
     height, width = input_size(size, side)
     across, down = width / size[1], height / size[0]
     return boxes * torch.tensor([across, down, across, down], device=boxes.device)
 
 
-def to_picture(
+def to_image(
     low: Float[Tensor, "n _rows _columns"], size: tuple[int, int], side: int
 ) -> Float[Tensor, "n h w"]:
-    """The mask decoder's logits at the size of the picture, without the padding."""
+    """The mask decoder's logits at the size of the image, without the padding."""
     height, width = input_size(size, side)
     whole = functional.interpolate(low[:, None], (side, side), mode="bilinear", align_corners=False)
     seen = whole[..., :height, :width]

@@ -19,7 +19,7 @@ class SamSettings:
         width: Of the image encoder's tokens.
         depth: Blocks of the image encoder.
         heads: Of each of these blocks.
-        global_blocks: Numbers of the blocks that attend to the whole picture; the others attend
+        global_blocks: Numbers of the blocks that attend to the whole image; the others attend
             within windows.
         window: Cells along a window's side; 0 for no windows.
         prompt_width: Of prompts, and channels of the embedding.
@@ -52,7 +52,7 @@ class SamSettings:
     def __post_init__(self) -> None:
         if self.image_size % self.patch:
             raise ValueError(
-                f"pictures of {self.image_size} pixels are not cut into whole cells of "
+                f"images of {self.image_size} pixels are not cut into whole cells of "
                 f"{self.patch}; choose a patch that divides image_size."
             )
         # Cross-attention halves the width before it splits it into heads.

@@ -1,4 +1,4 @@
-"""How the positions that a multimodal model gives to a picture lie on it."""
+"""How the positions that a multimodal model gives to an image lie on it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class View:
     """A grid of image positions, row by row.
 
     Attributes:
-        offset: The first cell's place within what the picture takes of a prompt.
+        offset: The first cell's place within what the image takes of a prompt.
         rows: Cells from top to bottom.
         columns: Cells from left to right.
         stride: Places from a row to the next: `columns`, or one more where a newline ends each row.
@@ -26,7 +26,7 @@ class View:
     box: Box
 
     def positions(self, start: int = 0) -> tuple[int, ...]:
-        """The cells' places in a prompt where the picture begins at `start`, row by row."""
+        """The cells' places in a prompt where the image begins at `start`, row by row."""
         first = start + self.offset
         return tuple(
             first + row * self.stride + column

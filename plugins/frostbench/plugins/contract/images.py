@@ -1,4 +1,4 @@
-"""One picture as requests carry it."""
+"""One image as requests carry it."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """A picture: `pixels` are RGB floats in [0, 1], `[3, height, width]`.
+    """An image: `pixels` are RGB floats in [0, 1], `[3, height, width]`.
 
     `name` says where it comes from and is shown to people; identity is the digest of its pixels.
     """
@@ -43,19 +43,19 @@ class Image:
 
 
 def read_image(path: Path) -> Image:
-    """Read a picture file of any mode as RGB, its pixels as they are stored.
+    """Read an image file of any mode as RGB, its pixels as they are stored.
 
     Raises:
-        ValueError: the file is missing, cut short, or no picture.
+        ValueError: the file is missing, cut short, or no image.
     """
     return _read(path, lambda file: file.convert("RGB"))
 
 
 def read_as_seen(path: Path) -> Image:
-    """Read a picture file as a viewer shows it: turned as its camera says, on white.
+    """Read an image file as a viewer shows it: turned as its camera says, on white.
 
     Raises:
-        ValueError: the file is missing, cut short, or no picture.
+        ValueError: the file is missing, cut short, or no image.
     """
     return _read(path, _on_white)
 
@@ -66,9 +66,9 @@ def _on_white(file: Pillow.Image) -> Pillow.Image:
         turned = Pillow.fromarray((np.asarray(turned) // 257).astype(np.uint8))
     if not turned.has_transparency_data:
         return turned.convert("RGB")
-    picture = turned.convert("RGBA")
-    white = Pillow.new("RGBA", picture.size, "white")
-    return Pillow.alpha_composite(white, picture).convert("RGB")
+    image = turned.convert("RGBA")
+    white = Pillow.new("RGBA", image.size, "white")
+    return Pillow.alpha_composite(white, image).convert("RGB")
 
 
 def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
@@ -76,15 +76,15 @@ def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
         with Pillow.open(path) as file:
             array = np.asarray(as_rgb(file), dtype=np.float32) / 255
     except FileNotFoundError:
-        raise ValueError(f"no picture at {path}.") from None
+        raise ValueError(f"no image at {path}.") from None
     except UnidentifiedImageError:
-        raise ValueError(f"cannot read the picture {path}: it is no picture file.") from None
+        raise ValueError(f"cannot read the image {path}: it is no image file.") from None
     except (OSError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise ValueError(f"cannot read the picture {path}: {error}.") from error
+        raise ValueError(f"cannot read the image {path}: {error}.") from error
     return Image(torch.from_numpy(array).permute(2, 0, 1).contiguous(), name=path.name)
 
 
 def to_pillow(pixels: Float[Tensor, "3 h w"]) -> Pillow.Image:
-    """The picture with 8 bits a channel; values are clamped to [0, 1] and rounded."""
+    """The image with 8 bits a channel; values are clamped to [0, 1] and rounded."""
     array = (pixels.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
     return Pillow.fromarray(array.permute(1, 2, 0).numpy())

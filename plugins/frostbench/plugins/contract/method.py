@@ -108,7 +108,7 @@ class Method(ABC):
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
         """Turn images in [0, 1] into visual tokens.
 
-        `sizes` are the heights and widths of the pictures; where they are smaller than the
+        `sizes` are the heights and widths of the images; where they are smaller than the
         batch, the rest at the bottom and at the right is padding.
         """
 

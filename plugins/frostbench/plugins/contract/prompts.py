@@ -16,8 +16,8 @@ class Text:
     """Text, which the engine tokenises by itself, without special tokens.
 
     Each text piece is tokenised alone, as the published code does, and the ids are joined.
-    `visual` says that the text stands for a picture; the control `no_image` leaves such pieces
-    out, as it does with ids, vectors and pictures.
+    `visual` says that the text stands for an image; the control `no_image` leaves such pieces
+    out, as it does with ids, vectors and images.
     """
 
     text: str

@@ -9,19 +9,19 @@ from typing import Any, Protocol, runtime_checkable
 
 @runtime_checkable
 class TrainingImages(Protocol):
-    """Training pictures of a pack, made or read on demand."""
+    """Training images of a pack, made or read on demand."""
 
     def batch(self, split: str, count: int, seed: int) -> Any:
-        """`count` pictures of a split ("base", "validation") as `[count, 3, height, width]`.
+        """`count` images of a split ("base", "validation") as `[count, 3, height, width]`.
 
-        Floats in [0, 1]; the same arguments give the same pictures.
+        Floats in [0, 1]; the same arguments give the same images.
         """
         ...
 
 
 @runtime_checkable
 class Pairs(Protocol):
-    """Training pairs of restorations: pictures of a pack before and after a corruption."""
+    """Training pairs of restorations: images of a pack before and after a corruption."""
 
     def variants(self, corruption: str) -> Sequence[str]:
         """The ways of doing a corruption that a method is told (`Restore.variant`).
@@ -36,7 +36,7 @@ class Pairs(Protocol):
     def batch(
         self, corruption: str, split: str, count: int, seed: int, variant: str = ""
     ) -> tuple[Any, Any]:
-        """`count` pictures of a split, corrupted and clean, each `[count, 3, height, width]`.
+        """`count` images of a split, corrupted and clean, each `[count, 3, height, width]`.
 
         Floats in [0, 1]. Strengths are drawn between the mildest and the most severe; the same
         arguments give the same pairs.
@@ -46,7 +46,7 @@ class Pairs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class GroundedScene:
-    """A picture of which it is known where every phrase about it is seen.
+    """An image of which it is known where every phrase about it is seen.
 
     `pixels` are `[3, height, width]`, floats in [0, 1]. `phrases` are spans of `narrative`, as
     (start, end) in its characters; `expressions` mean the same things, each by itself. Row i of
@@ -62,7 +62,7 @@ class GroundedScene:
 
 @runtime_checkable
 class GroundedScenes(Protocol):
-    """Training pictures with phrases and their exact masks."""
+    """Training images with phrases and their exact masks."""
 
     def batch(self, split: str, count: int, seed: int) -> Sequence[GroundedScene]:
         """`count` scenes of a split ("base", "validation"); the same arguments give the same."""

@@ -1,6 +1,6 @@
 """Requests: one instance of a task as a method sees it. A request never holds the target.
 
-The one exception has a name of its own: `OracleContext` carries the clean picture, because the
+The one exception has a name of its own: `OracleContext` carries the clean image, because the
 published restoration protocols build their in-context examples from it.
 """
 
@@ -16,7 +16,7 @@ from frostbench.plugins.contract.images import Image
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """An in-context example: a picture and its text (a class name, a caption, an answer)."""
+    """An in-context example: an image and its text (a class name, a caption, an answer)."""
 
     image: Image
     text: str
@@ -84,7 +84,7 @@ class Reconstruct:
 
 @dataclass(frozen=True)
 class RestoredPair:
-    """An in-context example of a restoration: the same picture corrupted and clean."""
+    """An in-context example of a restoration: the same image corrupted and clean."""
 
     corrupted: Image
     clean: Image
@@ -92,7 +92,7 @@ class RestoredPair:
 
 @dataclass(frozen=True)
 class OracleContext:
-    """The published protocol: `examples` disturbed copies of the *clean* picture's tokens.
+    """The published protocol: `examples` disturbed copies of the *clean* image's tokens.
 
     The answer leaks into the prompt (each example shows the true token with probability 46 to
     75 %). Kept to reproduce the papers, and never mixed with `HeldOutContext`.
@@ -104,7 +104,7 @@ class OracleContext:
 
 @dataclass(frozen=True)
 class HeldOutContext:
-    """The honest protocol: the examples are other pictures."""
+    """The honest protocol: the examples are other images."""
 
     pairs: tuple[RestoredPair, ...]
 
@@ -119,8 +119,8 @@ class Restore:
     """Undo `corruption` on `image`.
 
     `hidden` marks the pixels to fill in (inpainting, outpainting), and is None where the whole
-    picture is to be restored. `variant` says which way the corruption was done, where nobody could
-    tell from the picture ("180" degrees). Predictions come back at the size of `image`.
+    image is to be restored. `variant` says which way the corruption was done, where nobody could
+    tell from the image ("180" degrees). Predictions come back at the size of `image`.
     """
 
     id: str
@@ -314,7 +314,7 @@ Request: TypeAlias = (
 
 
 def images_of(request: Request) -> tuple[Image, ...]:
-    """Every picture that a method may look at in a request, its own first, none twice."""
+    """Every image that a method may look at in a request, its own first, none twice."""
     images = [request.image]
     match request:
         case Classify() | Caption() | Answer():

@@ -29,7 +29,7 @@ from frostbench.plugins.contract.prompts import (
 from frostbench.plugins.host.errors import describe
 
 ResolvedPiece: TypeAlias = tuple[int, ...] | Tensor | ImageIds
-"""What a piece becomes: token ids, embeddings `[n d]`, or a picture, seen when it is read."""
+"""What a piece becomes: token ids, embeddings `[n d]`, or an image, seen when it is read."""
 Feed: TypeAlias = Callable[[Tensor], Tensor]
 
 
@@ -55,7 +55,7 @@ class ReadyPrompt:
 
     @cached_property
     def ids(self) -> tuple[int, ...] | None:
-        """Token ids, None where the prompt holds embeddings or pictures."""
+        """Token ids, None where the prompt holds embeddings or images."""
         ids: list[int] = []
         for part in self.parts:
             if not isinstance(part, tuple):
@@ -181,7 +181,7 @@ def _part(piece: Piece, lm: CausalLM, role: str) -> ResolvedPiece:
                 return lm.shown(image)
             except ValueError as error:  # of the processor: not every size can be shown
                 raise UnanswerableError(
-                    f"backbone {role!r} cannot be shown a picture of {image.size[0]} x "
+                    f"backbone {role!r} cannot be shown an image of {image.size[0]} x "
                     f"{image.size[1]}: {describe(error)}."
                 ) from error
         case ImagePiece():
@@ -191,11 +191,11 @@ def _part(piece: Piece, lm: CausalLM, role: str) -> ResolvedPiece:
 
 
 def _without_images(ids: tuple[int, ...], lm: CausalLM) -> tuple[int, ...]:
-    """The ids, if none of them stands for a picture that is not there."""
+    """The ids, if none of them stands for an image that is not there."""
     if isinstance(lm, LMM) and lm.image_id in ids:
         raise UnanswerableError(
-            f"the prompt's text holds {lm.decode([lm.image_id])!r}, in whose place a picture is "
-            "read; put a Picture piece there."
+            f"the prompt's text holds {lm.decode([lm.image_id])!r}, in whose place an image is "
+            "read; put a Image piece there."
         )
     return ids
 

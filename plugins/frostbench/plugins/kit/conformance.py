@@ -25,7 +25,7 @@ from frostbench.plugins.engine.waves import Outcome, drive
 from frostbench.plugins.host.errors import describe
 from frostbench.plugins.kit import toys
 from frostbench.plugins.kit.flaws import flaw
-from frostbench.plugins.kit.requests import pictures, requests
+from frostbench.plugins.kit.requests import images, requests
 from frostbench.plugins.kit.sameness import same
 
 NEIGHBOURS = 3  # nearest words of each token that are asked for
@@ -114,13 +114,13 @@ class Trial:
 
     @cached_property
     def images(self) -> list[Image]:
-        """Every picture of the requests, or, where there is none, some pictures."""
+        """Every image of the requests, or, where there is none, some images."""
         seen = dict.fromkeys(image for one in self.requests for image in images_of(one))
-        return list(seen) or pictures()
+        return list(seen) or images()
 
     @cached_property
     def tokens(self) -> Tokens:
-        """The tokens of every picture."""
+        """The tokens of every image."""
         return dict(zip(self.images, self.tokenize(self.images).split(), strict=True))
 
     @cached_property
@@ -129,11 +129,11 @@ class Trial:
         return self.drive(self.requests)
 
     def tokenize(self, images: Sequence[Image]) -> VisualTokens:
-        """The tokens of a batch of pictures."""
+        """The tokens of a batch of images."""
         return self.method.tokenize(*padded(images))
 
     def waves(self, request: Request) -> Any:
-        """The request's generator, with the tokens of its own pictures and no others."""
+        """The request's generator, with the tokens of its own images and no others."""
         return self.method.prompt(request, {i: self.tokens[i] for i in images_of(request)})
 
     def drive(self, several: Sequence[Request], engine: Engine | None = None) -> list[Any]:
@@ -162,7 +162,7 @@ def _kind(request: Request) -> str:
 def padded(
     images: Sequence[Image], fill: float = 0.0
 ) -> tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b 2"]]:
-    """Pictures as one batch, padded at the bottom and at the right, and their sizes."""
+    """Images as one batch, padded at the bottom and at the right, and their sizes."""
     sizes = torch.tensor([image.size for image in images])
     height, width = sizes.amax(0).tolist()
     batch = torch.full((len(images), 3, height, width), fill)
@@ -204,19 +204,19 @@ def the_toy_is_always_the_same(trial: Trial) -> None:
     _expect(same(trial.method.tokenize(*batch), other.tokenize(*batch)), "their tokens differ.")
 
 
-def tokenize_gives_one_row_a_picture(trial: Trial) -> None:
-    """The batch axis of every part has as many rows as there are pictures."""
+def tokenize_gives_one_row_a_image(trial: Trial) -> None:
+    """The batch axis of every part has as many rows as there are images."""
     tokens = trial.tokenize(trial.images)
     _expect(isinstance(tokens, VisualTokens), f"it returns {type(tokens).__name__}.")
     _expect(bool(tokens.parts), "the visual tokens have no part.")
     expected = len(trial.images)
     for name, part in tokens.parts.items():
         rows = len(VisualTokens({name: part}))
-        _expect(rows == expected, f"part {name!r} has {rows} rows for {expected} pictures.")
+        _expect(rows == expected, f"part {name!r} has {rows} rows for {expected} images.")
 
 
 def tokens_do_not_depend_on_the_batch(trial: Trial) -> None:
-    """A picture alone, in a batch, in any order, padded with anything: the same tokens."""
+    """An image alone, in a batch, in any order, padded with anything: the same tokens."""
     images = trial.images
     together = trial.tokenize(images).split()
     for image, tokens in zip(images, together, strict=True):
@@ -233,7 +233,7 @@ def tokenize_repeats_itself_and_changes_nothing(trial: Trial) -> None:
     kept, kept_sizes = batch.clone(), sizes.clone()
     first, second = trial.method.tokenize(batch, sizes), trial.method.tokenize(batch, sizes)
     _expect(same(first, second), "a second call gives other tokens.")
-    _expect(torch.equal(batch, kept) and torch.equal(sizes, kept_sizes), "it changes the pictures.")
+    _expect(torch.equal(batch, kept) and torch.equal(sizes, kept_sizes), "it changes the images.")
 
 
 def tokens_survive_being_kept(trial: Trial) -> None:
@@ -261,8 +261,8 @@ def words_are_rows_of_texts(trial: Trial) -> None:
 def neighbours_begin_with_the_words(trial: Trial) -> None:
     """The nearest word of each token is the token's own, or a part has no neighbours at all."""
     several = trial.method.neighbours(*padded(trial.images), NEIGHBOURS)
-    pictures, given = len(trial.images), len(several)
-    _expect(pictures == given, f"{pictures} pictures get the neighbours of {given}.")
+    shown, given = len(trial.images), len(several)
+    _expect(shown == given, f"{shown} images get the neighbours of {given}.")
     for image, parts in zip(trial.images, several, strict=True):
         words = trial.method.words(trial.tokens[image])
         for name, rows in parts.items():
@@ -390,7 +390,7 @@ def controls_are_made_and_keep_the_same_promises(trial: Trial) -> None:
 
 
 def requests_are_left_as_they_were(trial: Trial) -> None:
-    """No picture, mask or token is written to."""
+    """No image, mask or token is written to."""
     fresh = requests()
     known = {one.id: one for several in fresh.values() for one in several}
     tokens = trial.tokenize(trial.images)
@@ -422,7 +422,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
     for function in (
         the_card_says_what_the_method_is,
         the_toy_is_always_the_same,
-        tokenize_gives_one_row_a_picture,
+        tokenize_gives_one_row_a_image,
         tokens_do_not_depend_on_the_batch,
         tokenize_repeats_itself_and_changes_nothing,
         tokens_survive_being_kept,

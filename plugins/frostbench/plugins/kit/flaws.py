@@ -59,12 +59,12 @@ def flaw(request: Request, prediction: object) -> str | None:
 
 def _flaw_of_pixels(pixels: Tensor, size: tuple[int, int]) -> str | None:
     if tuple(pixels.shape) != (3, *size):
-        return f"the picture is {tuple(pixels.shape)}, and the request's is {(3, *size)}"
+        return f"the image is {tuple(pixels.shape)}, and the request's is {(3, *size)}"
     if not bool(pixels.isfinite().all()):
-        return "the picture has values that are no numbers, or infinite"
+        return "the image has values that are no numbers, or infinite"
     low, high = float(pixels.min()), float(pixels.max())
     if low < 0 or high > 1:
-        return f"the picture has values from {low:.3g} to {high:.3g}, outside of [0, 1]"
+        return f"the image has values from {low:.3g} to {high:.3g}, outside of [0, 1]"
     return None
 
 

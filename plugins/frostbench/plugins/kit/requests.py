@@ -1,4 +1,4 @@
-"""Requests of every type, small, with pictures of several sizes."""
+"""Requests of every type, small, with images of several sizes."""
 
 import torch
 
@@ -31,8 +31,8 @@ SIZES = ((24, 24), (20, 32), (33, 17), (24, 24), (16, 16), (40, 24))
 NARRATIVE = "A red ball lies beside a dog."
 
 
-def pictures() -> list[Image]:
-    """Six pictures, none like another: patches of flat colour with a little noise."""
+def images() -> list[Image]:
+    """Six images, none like another: patches of flat colour with a little noise."""
     draw = torch.Generator().manual_seed(0)
     made = []
     for number, (height, width) in enumerate(SIZES):
@@ -45,7 +45,7 @@ def pictures() -> list[Image]:
 
 def requests() -> dict[str, list[Request]]:
     """Requests by the name of their type."""
-    a, b, c, d, e, f = pictures()
+    a, b, c, d, e, f = images()
     shots = (LabelledImage(a, "cat"), LabelledImage(b, "dog"))
     described = (LabelledImage(a, "a red ball"), LabelledImage(b, "a dog and a cat"))
     asked = (LabelledImage(a, "two", "How many?"), LabelledImage(b, "red", "Which colour?"))
@@ -88,7 +88,7 @@ def requests() -> dict[str, list[Request]]:
 
 
 def _restorations(a: Image, b: Image, c: Image, d: Image, e: Image, f: Image) -> list[Request]:
-    """Whole pictures and parts, in both protocols, and ways that only the request tells."""
+    """Whole images and parts, in both protocols, and ways that only the request tells."""
     height, width = a.size
     hidden = torch.zeros(height, width, dtype=torch.bool)
     hidden[height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = True

@@ -13,11 +13,11 @@ vision methods meet on equal terms.
 grid; put your own tokenizer in its place:
 
 - `card` says what the method is; a request type that it does not name shows a dash.
-- `tokenize` turns pictures into visual tokens. Fingerprint whatever they depend on: tokens are kept
-  under (picture, fingerprint).
-- `shown` gives the part of a prompt that stands for one picture, `lending` the language model's ids
+- `tokenize` turns images into visual tokens. Fingerprint whatever they depend on: tokens are kept
+  under (image, fingerprint).
+- `shown` gives the part of a prompt that stands for one image, `lending` the language model's ids
   that stand for codes; the prompts themselves are the published ones of V2L-Tokenizer.
-- `render` turns codes back into pictures.
+- `render` turns codes back into images.
 
 A method that is not a grid of codes starts from `frostbench.plugins.Method` and writes `prompt` and
 `decode` itself. Weights come from `setup.weights`, a folder that the pack names; settings from
@@ -141,7 +141,7 @@ class @CLASS@(DiscreteMethod):
         return self.palette[tokens.grid(self.grid_part)].movedim(-1, 1)
 
     def words(self, tokens: VisualTokens) -> dict[str, list[list[str]]]:
-        """The colours of one picture, row by row."""
+        """The colours of one image, row by row."""
         rows = tokens.grid(self.grid_part)[0].tolist()
         return {self.grid_part: [[self.names[code] for code in row] for row in rows]}
 
@@ -162,7 +162,7 @@ test_the_method_keeps_the_contract = conformance_tests(@CLASS@)
 def test_a_flat_picture_comes_back_in_its_own_colour():
     method = @CLASS@.toy()
     for colour in PALETTE.values():
-        picture = torch.tensor(colour)[None, :, None, None].expand(1, 3, 32, 24)
-        tokens = method.tokenize(picture, torch.tensor([[32, 24]]))
+        image = torch.tensor(colour)[None, :, None, None].expand(1, 3, 32, 24)
+        tokens = method.tokenize(image, torch.tensor([[32, 24]]))
         assert torch.equal(method.render(tokens)[0, :, 0, 0], torch.tensor(colour))
 """

@@ -128,7 +128,7 @@ def mae() -> MAE:
 
 
 def lmm() -> LMM:
-    """A LLaVA with random weights that sees 4 x 4 patches of the middle of a picture."""
+    """A LLaVA with random weights that sees 4 x 4 patches of the middle of an image."""
     from transformers import (
         CLIPVisionConfig,
         LlamaConfig,

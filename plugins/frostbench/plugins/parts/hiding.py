@@ -1,4 +1,4 @@
-"""Hiding: which pixels of a picture are not shown, and what stands in their place."""
+"""Hiding: which pixels of an image are not shown, and what stands in their place."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,7 +9,7 @@ GREY = 0.5
 
 
 def hide(pixels: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
-    """The picture with hidden pixels mid-grey.
+    """The image with hidden pixels mid-grey.
 
     The published evaluation hides nothing at pixel level: there the visible tokens come from an
     encoder that has seen what it is to restore. Here they do not.
@@ -26,13 +26,13 @@ def random_cells(
     is taken, rounded to the nearest whole number, but at least one and never all of them.
 
     Raises:
-        ValueError: the picture has a single cell.
+        ValueError: the image has a single cell.
     """
     rows, columns = -(-height // cell), -(-width // cell)
     cells = rows * columns
     if cells < 2:
         raise ValueError(
-            f"of a picture of {height} x {width}, which is a single cell of {cell} pixels, no part "
+            f"of an image of {height} x {width}, which is a single cell of {cell} pixels, no part "
             "can be hidden; choose a smaller cell."
         )
     count = min(max(1, round(share * cells)), cells - 1)

@@ -70,7 +70,7 @@
     });
   });
 
-  // A picture opens enlarged; without this script its link leads to the file.
+  // An image opens enlarged; without this script its link leads to the file.
   const dialog = document.querySelector("#zoom");
   document.querySelectorAll("a.zoom").forEach((link) => {
     link.addEventListener("click", (event) => {

@@ -51,7 +51,7 @@ class MAETraining:
     tuning_rate: float = 1.6e-3  # published, there with Adam (0.9, 0.95) and no decay
     perceptual: float = 1.0  # weight beside the absolute error, as published
     bfloat16: bool = False  # matrix products in 16 bits; slower on processors without them
-    pool_pictures: int = 16_384
+    pool_images: int = 16_384
     validation_batches: int = 8
     log_every: int = 50
     save_every: int = 100
@@ -106,7 +106,7 @@ def _tune(
     model: Any,
     perceptual: Perceptual,
 ) -> TrainingProgress:
-    """The second stage: the decoder alone learns to give whole pictures back."""
+    """The second stage: the decoder alone learns to give whole images back."""
     pictures = _pool(workshop, settings.tuning_batch, settings)
     mae = MAE(model)
     decoder = model.decoder.requires_grad_(True)
@@ -129,7 +129,7 @@ def _tune(
 
 
 def _pool(workshop: Workshop, batch: int, settings: MAETraining) -> Pool:
-    return Pool(workshop, "base", batch, max(1, settings.pool_pictures // batch))
+    return Pool(workshop, "base", batch, max(1, settings.pool_images // batch))
 
 
 def _products(images: Tensor, settings: MAETraining) -> torch.autocast:
@@ -206,7 +206,7 @@ def build(settings: MAETraining) -> Any:
 
 @torch.no_grad()
 def measure(mae: MAE, perceptual: Perceptual, batches: Sequence[Tensor]) -> dict[str, float]:
-    """What whole pictures, in [-1, 1], lose on their way through encoder and decoder."""
+    """What whole images, in [-1, 1], lose on their way through encoder and decoder."""
     psnr, distance = [], []
     for batch in batches:
         images = (batch + 1) / 2

@@ -17,7 +17,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from frostbench.packs.mini.scenes.glyphs import Split
 from frostbench.packs.mini.scenes.scenes import Scenes
-from frostbench.packs.mini.scenes.training_images import MiniPictures
+from frostbench.packs.mini.scenes.training_images import MiniImages
 from frostbench.plugins.backbones.perceptual import MINI, Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
@@ -37,9 +37,9 @@ class PerceptualTraining:
     rate: float = 4e-3  # AdamW's, at its highest
     decay: float = 0.05
     smoothing: float = 0.1
-    scenes: float = 0.3  # part of pictures that are scenes of one glyph; the rest are portraits
-    noise: float = 0.1  # highest standard deviation of noise on every other training picture
-    validation: int = 1708  # pictures; two of each base class
+    scenes: float = 0.3  # part of images that are scenes of one glyph; the rest are portraits
+    noise: float = 0.1  # highest standard deviation of noise on every other training image
+    validation: int = 1708  # images; two of each base class
 
 
 class Classifier(nn.Module):
@@ -134,7 +134,7 @@ def train(workshop: Workshop) -> Report:
 def labelled(
     scenes: Scenes, names: Sequence[str], count: int, seed: Sequence[int], how: PerceptualTraining
 ) -> tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]:
-    """Pictures of one glyph each, and the index of its name in `names`."""
+    """Images of one glyph each, and the index of its name in `names`."""
     draw = np.random.default_rng(seed)
     labels = draw.integers(len(names), size=count)
     kinds, seeds = draw.random(count) < how.scenes, draw.integers(2**31, size=count)
@@ -149,8 +149,8 @@ def labelled(
 
 
 def sanity(network: Perceptual, data: Path, split: Split = "validation") -> dict[str, float]:
-    """Mean distance of 64 pictures from their blurred and noisy copies, by strength."""
-    images = MiniPictures(data).batch(split, 64, 0)
+    """Mean distance of 64 images from their blurred and noisy copies, by strength."""
+    images = MiniImages(data).batch(split, 64, 0)
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
     figures = {}
     with torch.no_grad():

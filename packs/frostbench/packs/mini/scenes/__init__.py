@@ -1,1 +1,1 @@
-"""Pictures of the `mini` pack: glyph scenes, glyph portraits and photo crops, made on demand."""
+"""Images of the `mini` pack: glyph scenes, glyph portraits and photo crops, made on demand."""

@@ -1,4 +1,4 @@
-"""Data sets for suites: pictures of one split of the pack, each with a name that stays its own.
+"""Data sets for suites: images of one split of the pack, each with a name that stays its own.
 
 A data set has no end: number n is made when it is asked for, and is the same whenever it is. All of
 them read one data folder, whose `digest` says which.
@@ -16,7 +16,7 @@ from frostbench.plugins.contract.images import Image
 
 
 class DataSet:
-    """What the data sets have in common: a folder, a split, and the sizes of their pictures."""
+    """What the data sets have in common: a folder, a split, and the sizes of their images."""
 
     def __init__(
         self, folder: Path, split: Split = "novel", settings: SceneSettings | None = None
@@ -40,7 +40,7 @@ class DataSet:
 
 
 class GlyphPortraits(DataSet):
-    """One large glyph a picture, by class: for few-shot episodes and classification."""
+    """One large glyph an image, by class: for few-shot episodes and classification."""
 
     def portrait(self, name: str, number: int) -> Image:
         """Portrait `number` of a class.
@@ -55,8 +55,8 @@ class GlyphPortraits(DataSet):
 
 
 @dataclass(frozen=True, eq=False)
-class ScenePicture:
-    """A scene, and its picture as requests carry it."""
+class SceneImage:
+    """A scene, and its image as requests carry it."""
 
     scene: Scene
     image: Image
@@ -65,15 +65,13 @@ class ScenePicture:
 class GlyphScenes(DataSet):
     """Scenes of one to four glyphs, with captions, questions, phrases, boxes and masks."""
 
-    def get(self, seed: int, index: int, count: int | None = None) -> ScenePicture:
+    def get(self, seed: int, index: int, count: int | None = None) -> SceneImage:
         """Scene `index` of a seed, with `count` glyphs (random if None)."""
-        return _picture(self.scenes.scene(self.split, seed, index, count))
+        return _image(self.scenes.scene(self.split, seed, index, count))
 
-    def of(
-        self, names: Sequence[str], places: Sequence[str], seed: int, index: int
-    ) -> ScenePicture:
+    def of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> SceneImage:
         """Scene `index` of a seed, of given classes at given places; see `Scenes.scene_of`."""
-        return _picture(self.scenes.scene_of(names, places, seed, index))
+        return _image(self.scenes.scene_of(names, places, seed, index))
 
     def resized(self, side: int, sizes: tuple[float, float]) -> "GlyphScenes":
         """Scenes of another side in pixels, whose glyphs take other parts of it, however many."""
@@ -83,13 +81,13 @@ class GlyphScenes(DataSet):
         return GlyphScenes(self.folder, self.split, settings)
 
 
-def _picture(scene: Scene) -> ScenePicture:
-    return ScenePicture(scene, Image(to_tensor(scene.pixels), scene.id))
+def _image(scene: Scene) -> SceneImage:
+    return SceneImage(scene, Image(to_tensor(scene.pixels), scene.id))
 
 
 @dataclass(frozen=True, eq=False)
 class ClusteredImage:
-    """A picture with the cluster it belongs to: pictures of one photograph are no two witnesses."""
+    """An image with the cluster it belongs to: images of one photograph are no two witnesses."""
 
     image: Image
     cluster: str
@@ -105,11 +103,11 @@ class PhotoCrops(DataSet):
         return ClusteredImage(image, f"photo/{crop.photo}")
 
 
-class RestorationPictures(DataSet):
-    """Pictures to restore, in turn: a photo crop (even numbers), a glyph scene (odd numbers)."""
+class RestorationImages(DataSet):
+    """Images to restore, in turn: a photo crop (even numbers), a glyph scene (odd numbers)."""
 
     def get(self, seed: int, index: int) -> ClusteredImage:
-        """Picture `index` of a seed; a scene is its own cluster."""
+        """Image `index` of a seed; a scene is its own cluster."""
         half, odd = divmod(index, 2)
         if not odd:
             crop = self.scenes.photo_crop(self.split, seed, half)
@@ -118,8 +116,8 @@ class RestorationPictures(DataSet):
         scene = self.scenes.scene(self.split, seed, half)
         return ClusteredImage(Image(to_tensor(scene.pixels), scene.id), scene.id)
 
-    def wider(self, margin: int) -> "RestorationPictures":
-        """Pictures of the same kind with `margin` more pixels on each side, to crop from."""
+    def wider(self, margin: int) -> "RestorationImages":
+        """Images of the same kind with `margin` more pixels on each side, to crop from."""
         settings = self.scenes.settings
         larger = replace(settings, side=settings.side + 2 * margin)
-        return RestorationPictures(self.folder, self.split, larger)
+        return RestorationImages(self.folder, self.split, larger)

@@ -77,10 +77,10 @@ class Photos:
 
 
 def _levels(path: Path, side: int) -> tuple[Pixels, ...]:
-    picture = Image.open(path).convert("RGB")
-    shorter = min(picture.size)
+    image = Image.open(path).convert("RGB")
+    shorter = min(image.size)
     if shorter < side:
-        raise ValueError(f"crops of {side} pixels are asked of {path}, which is {picture.size}.")
+        raise ValueError(f"crops of {side} pixels are asked of {path}, which is {image.size}.")
     count = int(np.log(shorter / side) / np.log(_STEP)) + 1
     sides = [max(side, shorter / _STEP**level) for level in range(count)]
     if sides[-1] > side * 1.1:
@@ -88,6 +88,6 @@ def _levels(path: Path, side: int) -> tuple[Pixels, ...]:
     levels = []
     for each in sides:
         scale = each / shorter
-        size = (max(side, round(picture.width * scale)), max(side, round(picture.height * scale)))
-        levels.append(np.asarray(picture.resize(size, Image.Resampling.LANCZOS)))
+        size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
+        levels.append(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
     return tuple(levels)

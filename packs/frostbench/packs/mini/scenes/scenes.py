@@ -1,7 +1,7 @@
-"""Glyph scenes: pictures of which everything is known, since they are composed here.
+"""Glyph scenes: images of which everything is known, since they are composed here.
 
 A scene is made from a split, a seed and a number, and is the same whenever it is made. Glyphs of a
-split lie on photographs of the same split, so that nothing in a test picture was trained on.
+split lie on photographs of the same split, so that nothing in a test image was trained on.
 """
 
 import zlib
@@ -31,7 +31,7 @@ PHOTO_SPLIT: dict[Split, PhotoSplit] = {
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """Sizes are parts of the picture's side."""
+    """Sizes are parts of the image's side."""
 
     side: int = 64  # pixels
     most: int = 4  # glyphs in a scene
@@ -63,7 +63,7 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture `[side, side, 3]` with its glyphs, caption and questions, all exact."""
+    """An image `[side, side, 3]` with its glyphs, caption and questions, all exact."""
 
     id: str
     pixels: Pixels
@@ -208,7 +208,7 @@ class Scenes:
     def _poses(
         self, count: int, draw: np.random.Generator, wanted: list[str] | None = None
     ) -> list[Pose]:
-        """Random poses inside the picture, at the places that are `wanted`, if any.
+        """Random poses inside the image, at the places that are `wanted`, if any.
 
         Later ones keep off earlier ones where there is room.
         """
@@ -235,7 +235,7 @@ class Scenes:
     def _lay(
         self, names: list[str], poses: list[Pose], split: Split, draw: np.random.Generator
     ) -> tuple[Pixels, NDArray[np.int8], list[int]]:
-        """The picture, which glyph each pixel shows (-1: none), each glyph's count of pixels."""
+        """The image, which glyph each pixel shows (-1: none), each glyph's count of pixels."""
         side = self.settings.side
         pixels = self._background(split, draw)
         labels = np.full((side, side), -1, dtype=np.int8)

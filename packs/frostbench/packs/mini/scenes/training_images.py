@@ -1,4 +1,4 @@
-"""Training pictures of the `mini` pack: a mix of scenes, portraits and photo crops."""
+"""Training images of the `mini` pack: a mix of scenes, portraits and photo crops."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ from frostbench.packs.mini.scenes.scenes import Scenes, SceneSettings
 
 
 def to_tensor(pixels: Pixels) -> Float[Tensor, "3 h w"]:
-    """A picture `[h, w, 3]` of bytes as floats in [0, 1], channels first."""
+    """An image `[h, w, 3]` of bytes as floats in [0, 1], channels first."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float().div_(255)
 
 
-def stack(pictures: Sequence[Pixels]) -> Float[Tensor, "b 3 h w"]:
-    """Pictures of one size as a batch of floats in [0, 1]."""
-    bytes_ = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+def stack(images: Sequence[Pixels]) -> Float[Tensor, "b 3 h w"]:
+    """Images of one size as a batch of floats in [0, 1]."""
+    bytes_ = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return bytes_.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
@@ -36,8 +36,8 @@ def checked(split: str) -> Split:
     raise LookupError(f"no split named {split!r}; there are {', '.join(get_args(Split))}.")
 
 
-class MiniPictures:
-    """`frostbench.plugins.contract.recipe.Pictures` over the data folder of a pack.
+class MiniImages:
+    """`frostbench.plugins.contract.recipe.Images` over the data folder of a pack.
 
     `shares` are those of scenes and portraits; the rest are photo crops.
     """
@@ -52,16 +52,16 @@ class MiniPictures:
         self._shares = shares
 
     def batch(self, split: str, count: int, seed: int) -> Float[Tensor, "{count} 3 h w"]:
-        """`count` pictures of a split ("base", "validation", "novel"), floats in [0, 1].
+        """`count` images of a split ("base", "validation", "novel"), floats in [0, 1].
 
-        The same arguments give the same pictures.
+        The same arguments give the same images.
         """
         known = checked(split)
         names = self._scenes.glyphs.names(known)
         draw = np.random.default_rng([seed, get_args(Split).index(known)])
         kinds, which = draw.random(count), draw.integers(len(names), size=count)
         scenes, portraits = self._shares
-        pictures = []
+        images = []
         for index, (kind, name) in enumerate(zip(kinds, which, strict=True)):
             number = seed * 100_003 + index
             if kind < scenes:
@@ -70,5 +70,5 @@ class MiniPictures:
                 pixels = self._scenes.portrait(names[name], number)
             else:
                 pixels = self._scenes.photo_crop(known, seed, index).pixels
-            pictures.append(pixels)
-        return stack(pictures)
+            images.append(pixels)
+        return stack(images)

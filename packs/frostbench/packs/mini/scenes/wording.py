@@ -33,7 +33,7 @@ def with_article(name: str) -> str:
 
 
 def place(box: Sequence[float], side: int) -> str:
-    """Where a box (left, top, right, bottom) lies in a square picture, as one of `PLACES`.
+    """Where a box (left, top, right, bottom) lies in a square image, as one of `PLACES`.
 
     The larger of the two offsets of its centre counts; below an eighth of the side it is the
     middle.

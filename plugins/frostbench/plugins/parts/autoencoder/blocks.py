@@ -84,7 +84,7 @@ class CrossAttention(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve the size: a 3x3 convolution of stride 2 over a picture padded right and below."""
+    """Halve the size: a 3x3 convolution of stride 2 over an image padded right and below."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

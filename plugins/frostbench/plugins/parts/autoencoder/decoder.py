@@ -1,4 +1,4 @@
-"""From the features of a grid to pictures."""
+"""From the features of a grid to images."""
 
 from typing import cast
 
@@ -54,7 +54,7 @@ class Decoder(nn.Module):
     def forward(
         self, z: Float[Tensor, "b z gh gw"], context: Float[Tensor, "b k d"] | None = None
     ) -> Float[Tensor, "b c h w"]:
-        """Pictures, about [-1, 1] and not clamped; `context` is there if and only if it is read.
+        """Images, about [-1, 1] and not clamped; `context` is there if and only if it is read.
 
         Raises:
             TypeError: a context is missing, or one is given to a decoder that reads none.

@@ -1,4 +1,4 @@
-"""The patch discriminator: is each patch of a picture real?"""
+"""The patch discriminator: is each patch of an image real?"""
 
 from typing import cast
 

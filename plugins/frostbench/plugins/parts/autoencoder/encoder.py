@@ -1,4 +1,4 @@
-"""From pictures to the features of a grid."""
+"""From images to the features of a grid."""
 
 from typing import cast
 
@@ -46,7 +46,7 @@ class Encoder(nn.Module):
         height, width = images.shape[-2:]
         if height % self.factor or width % self.factor:
             raise ValueError(
-                f"a picture of {height}x{width} pixels does not divide into cells of "
+                f"an image of {height}x{width} pixels does not divide into cells of "
                 f"{self.factor}x{self.factor}; resize or crop it to multiples of {self.factor}."
             )
         x = self.conv_in(images)

@@ -13,10 +13,10 @@ RECTIFIED = 1.4  # makes up for what an activation takes away
 
 @torch.no_grad()
 def pass_through(model: nn.Module, last_layer: torch.Tensor) -> None:
-    """Let pictures pass through encoder and decoder without fading.
+    """Let images pass through encoder and decoder without fading.
 
     Torch's own start divides the variance by three at every convolution, from which the published
-    models began. Here a convolution keeps it, halving a picture keeps its four quarters apart (and
+    models began. Here a convolution keeps it, halving an image keeps its four quarters apart (and
     doubles what it keeps), doubling it repeats values, and residual branches begin quiet: trainings
     of some thousand steps come much further.
     """

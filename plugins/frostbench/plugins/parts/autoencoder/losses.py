@@ -18,12 +18,12 @@ LARGEST = 1e4  # of the ratio of the two gradients' norms
 
 @runtime_checkable
 class PerceptualDistance(Protocol):
-    """A differentiable distance of pictures, such as LPIPS."""
+    """A differentiable distance of images, such as LPIPS."""
 
     def distance(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, " b"]:
-        """One distance a pair of pictures in [0, 1]; 0 where they are equal."""
+        """One distance a pair of images in [0, 1]; 0 where they are equal."""
         ...
 
 
@@ -92,7 +92,7 @@ def generator_loss(
     discriminator: nn.Module | None,
     guidance: Float[Tensor, ""] | None = None,
 ) -> GeneratorLoss:
-    """The loss of one batch; pictures in [-1, 1].
+    """The loss of one batch; images in [-1, 1].
 
     `last_layer` is the weight at which the gradients of reconstruction and adversary are balanced
     (the decoder's last convolution). `guidance` is what guides the codes, before it is weighed.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class AutoencoderOutput:
-    """Pictures, about [-1, 1], the codebook's loss, and the ids (None where none were drawn).
+    """Images, about [-1, 1], the codebook's loss, and the ids (None where none were drawn).
 
     `guidance` is the loss that guides codes to a meaning, where a method has one.
     """
@@ -22,9 +22,9 @@ class AutoencoderOutput:
 def psnr(
     images: Float[Tensor, "b 3 h w"], reconstruction: Float[Tensor, "b 3 h w"]
 ) -> Float[Tensor, " b"]:
-    """Peak signal-to-noise ratio of each RGB picture in dB, of pictures in [-1, 1], clamped.
+    """Peak signal-to-noise ratio of each RGB image in dB, of images in [-1, 1], clamped.
 
-    Equal pictures score infinity.
+    Equal images score infinity.
     """
     error = (images - reconstruction.float().clamp(-1, 1)).square().flatten(1).mean(1)
     return 10 * (4 / error).log10()

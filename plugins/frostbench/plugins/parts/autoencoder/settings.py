@@ -8,8 +8,8 @@ class NetworkSettings:
     """Encoder and decoder, in the values of the published `imagenet_vqgan` configuration.
 
     Level i of the networks has `channels * multipliers[i]` channels; between two levels the
-    picture is halved. Attention stands at the levels whose size would be one of
-    `attention_sizes` if the picture were `nominal_size` wide, whatever its real size: V2L's
+    image is halved. Attention stands at the levels whose size would be one of
+    `attention_sizes` if the image were `nominal_size` wide, whatever its real size: V2L's
     nominal 256 with three halvings never meets 16, and has attention in the middle alone.
     """
 

@@ -24,7 +24,7 @@ from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
 from frostbench.plugins.parts.training.loop import Stateful
 
 AutoencoderForward: TypeAlias = Callable[[Tensor, float | None], AutoencoderOutput]
-"""One pass over pictures in [-1, 1], quantized, or with noise of some deviation instead."""
+"""One pass over images in [-1, 1], quantized, or with noise of some deviation instead."""
 
 
 @dataclass(frozen=True)
@@ -212,9 +212,9 @@ def figures(
     batches: Iterable[Float[Tensor, "b 3 h w"]],
     codes: int,
 ) -> dict[str, float]:
-    """Measured on pictures that nothing was trained on.
+    """Measured on images that nothing was trained on.
 
-    The mean PSNR in dB and L1 error over pictures (values in [-1, 1]), and how many of the codes
+    The mean PSNR in dB and L1 error over images (values in [-1, 1]), and how many of the codes
     were used at all, their share, and the perplexity of their use.
     """
     model.eval()

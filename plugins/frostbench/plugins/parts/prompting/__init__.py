@@ -1,7 +1,7 @@
 """What all methods with discrete visual tokens share: the published prompts, and the way back.
 
-`DiscreteMethod` is the class to start from: its subclass says how a picture becomes a grid of
-codes and how a grid becomes a picture, and answers Classify, Reconstruct and Restore requests.
+`DiscreteMethod` is the class to start from: its subclass says how an image becomes a grid of
+codes and how a grid becomes an image, and answers Classify, Reconstruct and Restore requests.
 """
 
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting

@@ -41,7 +41,7 @@ class AnswerSettings:
     """How a question is put.
 
     Attributes:
-        style: "frame" puts the question behind the picture, inside the frame of the published
+        style: "frame" puts the question behind the image, inside the frame of the published
             classification prompt; "summary" is "Condition: {tokens}. Question: {question}. Answer:
             {answer}", as the paper's text has it (unverified: no code is published).
         opening: A first line of the prompt; nothing is published.
@@ -56,7 +56,7 @@ class AnswerSettings:
 def caption(request: Caption, shown: ShowImage, settings: CaptionSettings) -> Waves:
     """One wave of one prompt; the outcome is the caption.
 
-    `shown` gives a picture's pieces.
+    `shown` gives an image's pieces.
     """
     summary = settings.style == "summary"
 
@@ -81,7 +81,7 @@ def caption(request: Caption, shown: ShowImage, settings: CaptionSettings) -> Wa
 def answer(request: Answer, shown: ShowImage, settings: AnswerSettings) -> Waves:
     """One wave of one prompt; the outcome is the answer.
 
-    `shown` gives a picture's pieces.
+    `shown` gives an image's pieces.
     """
     summary = settings.style == "summary"
 

@@ -55,7 +55,7 @@ def classification(
 ) -> Waves:
     """One wave of one prompt; the outcome is the answer's text.
 
-    `shown` gives a picture's pieces: its words glued into one text, or ids.
+    `shown` gives an image's pieces: its words glued into one text, or ids.
     """
     shots = tuple(
         Shot((INPUT, *shown(example.image), OUTPUT), (Text(example.text),))

@@ -24,7 +24,7 @@ def disturbed(
     counts: Sequence[int],
     seed: int,
 ) -> list[CodeExample]:
-    """Copies of the picture's own codes, each with as many replaced as `counts` says.
+    """Copies of the image's own codes, each with as many replaced as `counts` says.
 
     In each copy the same positions of `given` and `wanted` take the same codes, drawn uniformly
     from all `codes`. The same seed gives the same copies.
@@ -74,7 +74,7 @@ def held_out(
     clean: Int[Tensor, " cells"],
     hidden: Bool[Tensor, " cells"] | None,
 ) -> CodeExample:
-    """Another picture before and after its restoration.
+    """Another image before and after its restoration.
 
     Where cells are filled in one after the other, the query's input shows cells that are filled
     already; so does the example's: its hidden cells stand in `given` as they should be filled.

@@ -1,6 +1,6 @@
-"""Masked restoration: hidden codes of one picture, asked for in one prompt without examples.
+"""Masked restoration: hidden codes of one image, asked for in one prompt without examples.
 
-V2L-Tokenizer (Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874) shows pictures of it, made
+V2L-Tokenizer (Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874) shows images of it, made
 by a language model with a LoRA adapter; neither prompt nor training is published, so both are ours.
 The frozen model alone answers the same prompt, as a control.
 """
@@ -66,8 +66,8 @@ def masked_restoration(
     A grid without hidden cells is left as it is and costs no prompt.
 
     Args:
-        request: What to restore; its picture has hidden pixels.
-        layers: The grids of codes of its picture.
+        request: What to restore; its image has hidden pixels.
+        layers: The grids of codes of its image.
         lending: Which ids stand for the codes.
         settings: The prompt.
         adapter: What the language model answers under, if the method has one for this.

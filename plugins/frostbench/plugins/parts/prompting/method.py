@@ -68,7 +68,7 @@ class DiscretePrompting:
 
 
 class DiscreteMethod(Method):
-    """A picture is a grid of codes, or a pyramid of grids, and codes are lent a model's ids.
+    """An image is a grid of codes, or a pyramid of grids, and codes are lent a model's ids.
 
     A subclass gives `tokenize`, `shown` and `render`, and gets Classify, Caption, Answer,
     Reconstruct and Restore; with `words` it gets Interpret.
@@ -90,14 +90,14 @@ class DiscreteMethod(Method):
 
     @abstractmethod
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
-        """The pieces that stand for one picture where it is to be understood."""
+        """The pieces that stand for one image where it is to be understood."""
 
     @abstractmethod
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
-        """Pictures in [0, 1], at the method's own size; what lies outside is clamped afterwards."""
+        """Images in [0, 1], at the method's own size; what lies outside is clamped afterwards."""
 
     def spoken(self, tokens: VisualTokens) -> Sequence[str]:
-        """The words that one picture is said in, the most fitting first (Interpret).
+        """The words that one image is said in, the most fitting first (Interpret).
 
         All words of the grid or pyramid, unless a subclass knows better ones.
         """
@@ -137,7 +137,7 @@ class DiscreteMethod(Method):
                 raise refusal(self.card, request)
 
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
-        """Texts as they are; codes as pictures, all in one pass of the decoder."""
+        """Texts as they are; codes as images, all in one pass of the decoder."""
         drawn = [outcome for outcome in outcomes if isinstance(outcome, VisualTokens)]
         pictures = iter(self.render(join(drawn)).clamp(0, 1).cpu() if drawn else ())
         predictions: list[Prediction] = []
@@ -168,18 +168,18 @@ class DiscreteMethod(Method):
             beside=_beside(own, self.grid_part),
             eos_id=self.language.eos_id,
         )
-        # The published protocol decodes beside the clean picture's other tokens (V2L's global
-        # words); the held-out one has only those of the corrupted picture.
+        # The published protocol decodes beside the clean image's other tokens (V2L's global
+        # words); the held-out one has only those of the corrupted image.
         context = request.context
         source = context.clean if isinstance(context, OracleContext) else request.image
         return self._with_layers(tokens[source], layers)
 
     def _layers(self, tokens: VisualTokens) -> Layers:
-        """The grids of one picture."""
+        """The grids of one image."""
         return tuple(grids[0] for grids in tensors_of(tokens.parts[self.grid_part]))
 
     def _with_layers(self, tokens: VisualTokens, layers: Layers) -> VisualTokens:
-        """One picture's tokens with other grids."""
+        """One image's tokens with other grids."""
         grids = tuple(grid[None] for grid in layers)
         pyramid = isinstance(tokens.parts[self.grid_part], Pyramid)
         part = Pyramid(grids) if pyramid else Grid(grids[0])
@@ -205,12 +205,12 @@ def _article(name: str) -> str:
 
 
 def _beside(tokens: VisualTokens, grid: str) -> int:
-    """How many discrete tokens a picture has beside its grid."""
+    """How many discrete tokens an image has beside its grid."""
     others = [part for name, part in tokens.parts.items() if name != grid]
     discrete = [part for part in others if not isinstance(part, Continuous)]
     return sum(tensor[0].numel() for part in discrete for tensor in tensors_of(part))
 
 
 def as_unit(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Pictures from [-1, 1], as networks give them, to [0, 1]."""
+    """Images from [-1, 1], as networks give them, to [0, 1]."""
     return torch.add(images * 0.5, 0.5)

@@ -41,7 +41,7 @@ from frostbench.plugins.parts.prompting.windows import hidden_cells, parents, wi
 RATES = (0.50, 0.47, 0.44, 0.41, 0.38, 0.35, 0.32, 0.29, 0.26, 0.23)
 
 Layers: TypeAlias = tuple[Int[Tensor, "_rows _columns"], ...]
-"""A picture's grids of codes, from coarse to fine; most methods have one."""
+"""An image's grids of codes, from coarse to fine; most methods have one."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class WindowSettings:
 
     Attributes:
         step: Codes that one prompt asks for (m in the paper).
-        prompt_length: Codes before them that it shows, where a picture is filled in (n). None is
+        prompt_length: Codes before them that it shows, where an image is filled in (n). None is
             one row of the grid; the published 16 are one row of 16x16.
-        rates: Shares of codes that the examples made of the clean picture have replaced.
+        rates: Shares of codes that the examples made of the clean image have replaced.
         whole_layer: Of a pyramid, a layer of at most so many codes is one prompt, which writes them
             one after the other; a larger one is cut into windows, which do not wait for one
             another. SPAE decodes its upper layers so, and its lower ones so; where the split lies
@@ -90,17 +90,17 @@ def restoration(
     pixels there is a wave for each window of hidden cells, in row order: it shows the codes before
     the window, among them those just predicted.
 
-    In `OracleContext` the examples are disturbed copies of the clean picture's codes, and where
-    pixels are hidden, the visible cells show the clean picture's codes, as published. In
+    In `OracleContext` the examples are disturbed copies of the clean image's codes, and where
+    pixels are hidden, the visible cells show the clean image's codes, as published. In
     `HeldOutContext` the examples are the pairs' codes at the same cells, and nothing comes from the
-    clean picture.
+    clean image.
 
     Args:
         request: What to restore; all that is drawn comes from its seed.
-        layers: The grids of codes of each picture of the request, alike in number and size.
+        layers: The grids of codes of each image of the request, alike in number and size.
         lending: Which ids stand for the codes.
         settings: Sizes and rates.
-        beside: Visual tokens a picture has beside the grids (V2L's global words); only the counts
+        beside: Visual tokens an image has beside the grids (V2L's global words); only the counts
             of disturbed codes depend on it.
         eos_id: The id at which generation ends; where it comes early, it was the answer at its
             position, and the rest is asked for in a further wave.
@@ -195,7 +195,7 @@ def _cells(
         if grid.shape != corrupted.shape:
             raise ValueError(
                 f"an example of request {request.id!r} has {tuple(grid.shape)} codes, and the "
-                f"picture itself {tuple(corrupted.shape)}; all pictures need grids of one size."
+                f"image itself {tuple(corrupted.shape)}; all images need grids of one size."
             )
         return grid.flatten()
 
@@ -236,7 +236,7 @@ class _Prompts:
     above: _Above | None
 
     def of(self, window: range, ids: Sequence[int]) -> Prompt:
-        """Ask for a window, with the picture's ids as they stand now."""
+        """Ask for a window, with the image's ids as they stand now."""
         # Filling in reads the cells before the window, other restorations the window itself.
         start = max(0, window.start - self.length) if self.fills else window.start
         read = slice(start, window.start if self.fills else window.stop)
@@ -277,7 +277,7 @@ def whole_answers(
 ) -> Generator[Wave, list[Completion], list[list[int]]]:
     """Ask until every answer has its length.
 
-    To a picture the end-of-sequence token is a token like others: the published code never stops at
+    To an image the end-of-sequence token is a token like others: the published code never stops at
     it. An answer that ended there goes on, in a further wave, behind that token.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Rows: networks run so that a picture's result does not depend on its neighbours in a batch."""
+"""Rows: networks run so that an image's result does not depend on its neighbours in a batch."""
 
 from collections.abc import Callable
 

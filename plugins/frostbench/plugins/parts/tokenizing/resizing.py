@@ -1,4 +1,4 @@
-"""Resizing: pictures of any size to the one size that a network reads, and back."""
+"""Resizing: images of any size to the one size that a network reads, and back."""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def resized(pixels: Float[Tensor, "3 h w"], height: int, width: int) -> Float[Tensor, "3 h2 w2"]:
-    """The picture in another size, bilinear with antialiasing; unchanged if it has that size."""
+    """The image in another size, bilinear with antialiasing; unchanged if it has that size."""
     if tuple(pixels.shape[1:]) == (height, width):
         return pixels
     return functional.interpolate(
@@ -18,11 +18,11 @@ def resized(pixels: Float[Tensor, "3 h w"], height: int, width: int) -> Float[Te
 def to_square(
     images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], side: int
 ) -> Float[Tensor, "b 3 {side} {side}"]:
-    """A batch of padded pictures as squares, without their padding.
+    """A batch of padded images as squares, without their padding.
 
-    The whole picture is kept and its aspect ratio given up, so that a prediction of any size lies
-    where the request's picture does. Published evaluations crop to a square first, which is the
-    task's to do; on square pictures both are the same.
+    The whole image is kept and its aspect ratio given up, so that a prediction of any size lies
+    where the request's image does. Published evaluations crop to a square first, which is the
+    task's to do; on square images both are the same.
     """
     pairs = zip(images, sizes.tolist(), strict=True)
     return torch.stack([resized(image[:, :h, :w], side, side) for image, (h, w) in pairs])

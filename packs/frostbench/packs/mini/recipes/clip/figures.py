@@ -26,7 +26,7 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
       is of the query's class.
     - "zero-shot of N": how often "a photo of a NAME" is nearest, among all N names of the split.
     - "words@K same", "words@K other": mean part that the K nearest of `WORDS` strings of two
-      pictures have in common, for two of one class and for two of different classes.
+      images have in common, for two of one class and for two of different classes.
     """
     clip = Clip.load(BackboneEntry("clip", "open_clip", str(folder)))
     scenes = Scenes(data)
@@ -47,7 +47,7 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
 
 
 def nearest_neighbour(images: Float[Tensor, "classes renderings d"], ways: int) -> float:
-    """Accuracy over `EPISODES` random episodes of `ways` classes with one labelled picture each."""
+    """Accuracy over `EPISODES` random episodes of `ways` classes with one labelled image each."""
     draw = np.random.default_rng(ways)
     classes, renderings, _ = images.shape
     right = 0
@@ -62,7 +62,7 @@ def nearest_neighbour(images: Float[Tensor, "classes renderings d"], ways: int) 
 def word_overlap(
     images: Float[Tensor, "classes renderings d"], words: Float[Tensor, "words d"], count: int
 ) -> tuple[float, float]:
-    """Part of the `count` nearest words shared by two pictures: of one class, of two classes."""
+    """Part of the `count` nearest words shared by two images: of one class, of two classes."""
     top = (images @ words.T).topk(count).indices
     shown = torch.zeros(*top.shape[:2], len(words)).scatter_(-1, top, 1.0)
     same = torch.einsum("cw,cw->c", shown[:, 0], shown[:, 1]).mean()
@@ -84,7 +84,7 @@ def vocabulary(tokenizer: object) -> list[str]:
 
 
 def embed_images(clip: Clip, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-    """Embeddings of unit length of pictures in [0, 1]."""
+    """Embeddings of unit length of images in [0, 1]."""
     parts = torch.split(images, BATCH)
     return torch.cat([clip.encode_image(part, normalise=True) for part in parts])
 

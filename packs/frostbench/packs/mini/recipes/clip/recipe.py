@@ -1,8 +1,8 @@
-"""The mini pack's CLIP: a small open_clip model of glyph pictures and their captions.
+"""The mini pack's CLIP: a small open_clip model of glyph images and their captions.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021,
-https://arxiv.org/abs/2103.00020: the contrastive loss of pictures and captions. One term is added
-and has a setting of its own: two pictures of the same glyph attract each other (as in SimCLR,
+https://arxiv.org/abs/2103.00020: the contrastive loss of images and captions. One term is added
+and has a setting of its own: two images of the same glyph attract each other (as in SimCLR,
 https://arxiv.org/abs/2002.05709), because few-shot classification asks for features that do not
 change with place, size, angle and background.
 """
@@ -46,14 +46,14 @@ class ClipTraining:
     text_layers: int = 2
     context: int = 32  # tokens of a caption
     steps: int = 1500
-    glyphs: int = 128  # classes in a batch, each with two pictures
+    glyphs: int = 128  # classes in a batch, each with two images
     scenes: int = 24  # scenes in a batch, of one to three glyphs
     rate: float = 2e-3  # AdamW's, at its highest
     decay: float = 0.1
-    pairs: float = 1.0  # weight of the attraction between two pictures of one glyph
+    pairs: float = 1.0  # weight of the attraction between two images of one glyph
     pair_scale: float = 10.0  # inverse temperature of that term
     recoloured: float = 0.5  # part of glyphs shown in other colours, and without a caption
-    portrait_size: tuple[float, float] = (0.5, 0.95)  # parts of the picture's side
+    portrait_size: tuple[float, float] = (0.5, 0.95)  # parts of the image's side
     portrait_angle: float = 30.0  # degrees, either way
     precision: Precision = "byte"  # of the weights, once trained
 
@@ -111,7 +111,7 @@ def train(workshop: Workshop) -> Report:
 
 @dataclass(frozen=True, eq=False)
 class ClipBatch:
-    """Pictures of glyphs, two of each; captions of those that have one; scenes with captions."""
+    """Images of glyphs, two of each; captions of those that have one; scenes with captions."""
 
     first: Float[Tensor, "g 3 h w"]
     second: Float[Tensor, "g 3 h w"]
@@ -189,7 +189,7 @@ class Batches:
 def contrast(
     model: nn.Module, batch: ClipBatch, preprocess: dict[str, Any], settings: ClipTraining
 ) -> dict[str, Tensor]:
-    """The losses: pictures with captions, and the two pictures of each glyph with each other."""
+    """The losses: images with captions, and the two images of each glyph with each other."""
     mean = torch.tensor(preprocess["mean"], device=batch.first.device)[:, None, None]
     std = torch.tensor(preprocess["std"], device=batch.first.device)[:, None, None]
     images = (torch.cat([batch.first, batch.second, batch.scenes]) - mean) / std

@@ -1,4 +1,4 @@
-"""Artwork: the pictures of the `mini` pack, from what an emoji font and two Python packages ship.
+"""Artwork: the images of the `mini` pack, from what an emoji font and two Python packages ship.
 
 Glyphs are the bitmaps of Noto Color Emoji with their own alpha, one class each, called by their
 English names. Photographs are those of `photographs.py`.
@@ -158,7 +158,7 @@ def _write_glyphs(
 
 
 def _sources(settings: ArtworkSettings) -> dict[str, Any]:
-    """Where every picture and name comes from, and its licence."""
+    """Where every image and name comes from, and its licence."""
     names = font_names(Path(settings.font))
     return {
         "glyphs": {
@@ -196,7 +196,7 @@ def _card(sources: Mapping[str, Any], counts: Mapping[str, int]) -> str:
         for photo in sources["photographs"]
     ]
     lines = [
-        "# Pictures of the mini pack",
+        "# Images of the mini pack",
         "",
         f"`glyphs.webp` holds {sum(counts.values())} glyphs of Noto Color Emoji, each a class:",
         f"{glyphs['version']}; {glyphs['copyright']} SIL Open Font License 1.1 (`OFL.txt`).",

@@ -66,11 +66,11 @@ def read_font(font: Path) -> Iterator[Cut]:
         sign = any(low <= code <= high for low, high in _SIGNS)
         if glyph is None or sign or not name or name in seen:
             continue
-        picture = Image.open(io.BytesIO(glyph.imageData)).convert("RGBA")
-        box = picture.getchannel("A").point(lambda value: 255 * (value > 8)).getbbox()
+        image = Image.open(io.BytesIO(glyph.imageData)).convert("RGBA")
+        box = image.getchannel("A").point(lambda value: 255 * (value > 8)).getbbox()
         if box is not None:
             seen.add(name)
-            yield Cut(name, code, picture.crop(box))
+            yield Cut(name, code, image.crop(box))
 
 
 def font_names(font: Path) -> dict[int, str]:
@@ -92,14 +92,14 @@ def plain_name(entry: str) -> str:
     return " ".join(words) if all(word.isascii() and word.isalpha() for word in words) else ""
 
 
-def similarity(pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
+def similarity(images: Sequence[Image.Image]) -> NDArray[np.float32]:
     """How alike glyphs look, pairwise, in [-1, 1].
 
     It is the correlation of colour and alpha at 16x16 pixels, each weighed alike.
     """
     rows = []
-    for picture in pictures:
-        small = picture.resize((16, 16), Image.Resampling.BOX)
+    for image in images:
+        small = image.resize((16, 16), Image.Resampling.BOX)
         values = np.asarray(small, dtype=np.float32) / 255
         alpha = values[..., 3:]
         centred = np.concatenate([(values[..., :3] - 0.5) * alpha, 0.25 * (alpha - 0.5)], axis=-1)

@@ -155,13 +155,13 @@ def write_photos(folder: Path, side: int, quality: int) -> None:
         FileNotFoundError: a package that carries one is not installed.
     """
     for photo in PHOTOS:
-        picture = Image.open(_package_folder(photo.package) / photo.file).convert("RGB")
+        image = Image.open(_package_folder(photo.package) / photo.file).convert("RGB")
         if photo.name == "retina":  # the square inside the disc, without its black surround
-            cut = round(picture.width * 0.16)
-            picture = picture.crop((cut, cut, picture.width - cut, picture.height - cut))
-        scale = min(1.0, side / min(picture.size))
-        size = (round(picture.width * scale), round(picture.height * scale))
-        small = picture.resize(size, Image.Resampling.LANCZOS)
+            cut = round(image.width * 0.16)
+            image = image.crop((cut, cut, image.width - cut, image.height - cut))
+        scale = min(1.0, side / min(image.size))
+        size = (round(image.width * scale), round(image.height * scale))
+        small = image.resize(size, Image.Resampling.LANCZOS)
         small.save(folder / f"{photo.name}.webp", quality=quality, method=6)
 
 

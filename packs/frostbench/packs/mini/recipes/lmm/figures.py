@@ -40,7 +40,7 @@ def measure(
       classes that were never shown ("validation", "novel"), "what" asks for names never learned.
     - "KIND, blind": the same of whoever always gives the commonest answer of the kind.
     - "names": the share of a caption's names said right, given the caption before them.
-    - "pointing": the share of glyphs inside whose mask the attention to the picture, mean over all
+    - "pointing": the share of glyphs inside whose mask the attention to the image, mean over all
       layers, heads and the name's tokens, is highest, where the caption names them.
     - "pointing, best head": the same of the one head that points best on "base".
     - "pointing, blind": "pointing" with the map of a glyph of another scene, since glyphs lie more
@@ -118,9 +118,9 @@ def name_maps(
         reading = reader.write([[Turn("caption", DESCRIBE, scene.caption)] for scene in some])
         output = _run(model, some, reading, output_attentions=True)
         attention = torch.stack(output.attentions, 1).flatten(1, 2)
-        picture = reading.ids == model.config.image_token_id
+        image = reading.ids == model.config.image_token_id
         for row, scene in enumerate(some):
-            asked = attention[row][:, reading.asked[row]][..., picture[row]]
+            asked = attention[row][:, reading.asked[row]][..., image[row]]
             for start, end in _names_at(reader, scene, scene.caption):
                 maps.append(asked[:, start:end].mean(1).view(-1, side, side))
     model.set_attn_implementation(kept)

@@ -41,9 +41,9 @@ class Turn:
 class Conversations:
     """Conversations as the language model reads them, one a row.
 
-    Each turn sees its row's picture and itself, never another turn, and counts its positions from
-    the picture's end: so each is as good as a conversation of its own. `turns` numbers them from 1;
-    the picture's part is 0.
+    Each turn sees its row's image and itself, never another turn, and counts its positions from
+    the image's end: so each is as good as a conversation of its own. `turns` numbers them from 1;
+    the image's part is 0.
     """
 
     ids: Int[Tensor, "b t"]
@@ -61,7 +61,7 @@ class Conversations:
 
 @dataclass(frozen=True, eq=False)
 class ConversationLesson:
-    """Pictures, what each of their cells shows, and conversations about them."""
+    """Images, what each of their cells shows, and conversations about them."""
 
     pixels: Float[Tensor, "b 3 h w"]
     shown: Float[Tensor, "b n names"]
@@ -148,9 +148,9 @@ class Lessons:
         self._scene = scene
 
     def make(self, index: int, count: int, *, speaking: bool) -> ConversationLesson:
-        """Lesson number `index` of `count` pictures.
+        """Lesson number `index` of `count` images.
 
-        Without speech, half of the scenes are full, since more is learned from them, and pictures
+        Without speech, half of the scenes are full, since more is learned from them, and images
         are rolled around, which moves what they show to other cells.
         """
         draw = np.random.default_rng([self._seed, index])

@@ -4,9 +4,9 @@ Liu et al., "Visual Instruction Tuning", 2023, https://arxiv.org/abs/2304.08485:
 a projector and a language model (here the pack's Llama, which can already match by content), in the
 classes of transformers. All parts train, on captions, questions and answers of base-class scenes.
 
-The published towers come from CLIP's training on 400 million pictures; that of a small pack has
+The published towers come from CLIP's training on 400 million images; that of a small pack has
 to learn what it sees here. So a first stage teaches the tower and the projector alone: each cell of
-the picture, as the language model will read it, shall be near the embedded name of what it shows.
+the image, as the language model will read it, shall be near the embedded name of what it shows.
 No attention map of the language model is ever supervised.
 """
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 LONGEST = 512  # tokens
 NOTE = (
-    "Names of validation and novel classes were never learned with a picture, so that `what` and "
+    "Names of validation and novel classes were never learned with an image, so that `what` and "
     "`names` cannot be right there. The image tower was also taught which class each cell shows; "
     "attention was never supervised. A figure is worth what it is above its `blind` one."
 )
@@ -66,7 +66,7 @@ class MultimodalTraining:
     naming: int = 5000  # steps of the first stage, in which cells are named and nothing is said
     steps: int = 8500  # of both stages
     minutes: float = 180.0
-    pictures: int = 24  # in a step of the first stage
+    images: int = 24  # in a step of the first stage
     conversations: int = 16  # in a step of the second stage
     matrix_rate: float = 5e-3  # Muon's, at its highest, of the matrices inside layers
     rate: float = 1.5e-3  # AdamW's, of what else is in the tower and the projector
@@ -101,7 +101,7 @@ def train(workshop: Workshop) -> Report:
         for group in chain(*(optimiser.param_groups for optimiser in optimisers)):
             silent = group["speaks"] and not speaking
             group["lr"] = 0.0 if silent else group["initial"] * pace(index, settings)
-        count = settings.conversations if speaking else settings.pictures
+        count = settings.conversations if speaking else settings.images
         lesson = lessons.make(index, count, speaking=speaking).to(workshop.device)
         features = see(model, lesson.pixels)
         named = names.loss(features, lesson.shown, model.get_input_embeddings().weight)
@@ -174,7 +174,7 @@ class CellNames(nn.Module):
 
 
 def see(model: Any, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n d"]:
-    """Pictures with values in [0, 1] as the language model reads them, row by row."""
+    """Images with values in [0, 1] as the language model reads them, row by row."""
     mean, std = (pixels.new_tensor(values)[:, None, None] for values in (MEAN, STD))
     seen = model.get_image_features((pixels - mean) / std, return_dict=True)
     return torch.stack(list(seen.pooler_output))
@@ -192,7 +192,7 @@ def answer_loss(
 def read(
     model: Any, features: Float[Tensor, "b n d"], reading: Conversations
 ) -> Float[Tensor, "b t width"]:
-    """The last hidden states over conversations about pictures."""
+    """The last hidden states over conversations about images."""
     embedded = model.get_input_embeddings()(reading.ids)
     places = (reading.ids == model.config.image_token_id)[..., None]
     states: Tensor = model.model.language_model(
@@ -245,7 +245,7 @@ def pace(index: int, settings: MultimodalTraining) -> float:
 
 
 def read_language_model(folder: Path) -> tuple[Any, "PreTrainedTokenizerFast"]:
-    """The pack's Llama and its tokenizer, with tokens for the picture and for who speaks.
+    """The pack's Llama and its tokenizer, with tokens for the image and for who speaks.
 
     A text starts with <bos>, as LLaVA's do; heads with nothing to look for can look there.
     """

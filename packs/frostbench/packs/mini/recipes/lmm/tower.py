@@ -1,4 +1,4 @@
-"""Where a small image tower starts from, so that it learns from few pictures."""
+"""Where a small image tower starts from, so that it learns from few images."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ def settle(tower: Any) -> None:
     Positions are waves over rows and columns, and queries meet keys, values meet outputs as in
     trained transformers (Trockman & Kolter, "Mimetic Initialization of Self-Attention Layers",
     2023, https://arxiv.org/abs/2305.09828): so attention starts out local, which a tower otherwise
-    learns from many more pictures than a small pack's training shows.
+    learns from many more images than a small pack's training shows.
     """
     embeddings = tower.embeddings
     table, patches = embeddings.position_embedding.weight, embeddings.patch_embedding.weight

@@ -56,7 +56,7 @@ def measure(sam: Sam, scenes: Scenes, count: int) -> dict[str, float]:
 
 @torch.no_grad()
 def cut(sam: Sam, image: Image, prompts: Prompts) -> Bool[Tensor, "n h w"]:
-    """The decoder's first mask for each prompt about a picture of the encoder's own size."""
+    """The decoder's first mask for each prompt about an image of the encoder's own size."""
     points = None
     if prompts.points is not None:
         points = (prompts.points, prompts.labels)

@@ -21,7 +21,7 @@ EACH = 2  # prompts for each glyph
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Prompts of one kind about one picture, in its pixels; what the kind lacks is None.
+    """Prompts of one kind about one image, in its pixels; what the kind lacks is None.
 
     Boxes are left, top, right and bottom; labels are 1 inside the glyph and 0 outside; masks are
     logits of four times the embedding's side.
@@ -40,7 +40,7 @@ class Prompts:
 
 @dataclass(frozen=True, eq=False)
 class MaskLesson:
-    """A picture, prompts about its glyphs, and the masks that they ask for."""
+    """An image, prompts about its glyphs, and the masks that they ask for."""
 
     pixels: Float[Tensor, "3 h w"]
     prompts: Prompts
@@ -99,7 +99,7 @@ def box_of(mask: Bool[Tensor, "h w"]) -> Float[Tensor, " 4"]:
 
 
 def jittered(box: Float[Tensor, " 4"], side: int, draw: np.random.Generator) -> Float[Tensor, " 4"]:
-    """A box with each edge moved a little, inside the picture."""
+    """A box with each edge moved a little, inside the image."""
     size = (box[2:] - box[:2]).repeat(2)
     moved = box + JITTER * size * torch.from_numpy(draw.normal(size=4).clip(-2, 2)).float()
     return moved.clamp(0, side)
@@ -121,7 +121,7 @@ def points_of(
 def coarse_of(mask: Bool[Tensor, "h w"], draw: np.random.Generator) -> Float[Tensor, "h w"]:
     """A blurred and noisy mask, as logits: cells of 4 or 8 pixels, some of them wrong.
 
-    A mask that fills no cell counts as filling those of which it covers most. The picture's size is
+    A mask that fills no cell counts as filling those of which it covers most. The image's size is
     that of the decoder's own masks where a cell of the embedding has 4 pixels.
     """
     cell = int(draw.choice((4, 8)))

@@ -4,7 +4,7 @@ Kirillov et al., "Segment Anything", ICCV 2023, https://arxiv.org/abs/2304.02643
 kinds, focal and dice loss at 20 to 1, the best of several masks where a point may mean several
 things, and an estimate of each mask's quality. One kind is added to its points and boxes: a coarse
 mask, with a box or without, as whoever sharpens masks with it gives (F-LMM). Each prompt is given
-once, not corrected in rounds, and no picture is without its masks' truth, so there is no data
+once, not corrected in rounds, and no image is without its masks' truth, so there is no data
 engine.
 """
 
@@ -37,14 +37,14 @@ class SamTraining:
     width: int = 96
     depth: int = 4
     heads: int = 3
-    window: int = 8  # cells; every second block sees the whole picture
+    window: int = 8  # cells; every second block sees the whole image
     prompt_width: int = 64
     decoder_heads: int = 4
     decoder_inner: int = 256
     stock: int = 8000  # different scenes
     steps: int = 1200
     minutes: float = 40.0
-    pictures: int = 12  # a step
+    images: int = 12  # a step
     rate: float = 1.5e-3  # AdamW's, at its highest
     decay: float = 0.02
     warm_up: float = 0.08  # share of the steps
@@ -68,7 +68,7 @@ def train(workshop: Workshop) -> Report:
     )
 
     def step(index: int) -> dict[str, float]:
-        lessons = stock.lessons(index, settings.pictures)
+        lessons = stock.lessons(index, settings.images)
         pixels = torch.stack([lesson.pixels for lesson in lessons]).to(workshop.device)
         embedded = model.image_encoder(model.preprocess(255 * pixels))
         counted: dict[str, list[Tensor]] = {"focal": [], "dice": [], "quality": []}
@@ -101,7 +101,7 @@ def train(workshop: Workshop) -> Report:
 
 
 def sizes_of(settings: SamTraining, side: int) -> SamSettings:
-    """The network's sizes, for pictures of this side."""
+    """The network's sizes, for images of this side."""
     return SamSettings(
         image_size=side,
         patch=settings.patch,
@@ -131,7 +131,7 @@ def groups(model: nn.Module, settings: SamTraining) -> list[dict[str, Any]]:
 def decode(
     model: Any, embedding: Float[Tensor, "d side side"], prompts: Prompts
 ) -> tuple[Float[Tensor, "n masks r c"], Float[Tensor, "n masks"]]:
-    """All masks that the decoder offers for prompts about one picture, and how good it deems them.
+    """All masks that the decoder offers for prompts about one image, and how good it deems them.
 
     The first mask is the one for prompts that leave no doubt.
     """

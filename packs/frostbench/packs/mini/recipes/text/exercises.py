@@ -159,7 +159,7 @@ class RestorationExercise:
         return pieces.tokens[start : start + self.span]
 
     def _oracle(self, random: Random, pool: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Input and answer: at equal length, a corrupted picture's tokens and the clean ones."""
+        """Input and answer: at equal length, a corrupted image's tokens and the clean ones."""
         answer = random.choices(pool, k=self.outputs)
         if self.inputs != self.outputs:
             return random.choices(pool, k=self.inputs), answer
@@ -199,7 +199,7 @@ def _disturbed(
 
 @dataclass(frozen=True)
 class WordLists:
-    """Few-shot classification of word lists, as V2L 5.1 shows pictures to a language model.
+    """Few-shot classification of word lists, as V2L 5.1 shows images to a language model.
 
     A class is a pool of words; an example is `words` of them, of which `noise` are replaced by
     others and the order is perturbed; the words are glued. The query is of one of the classes.
