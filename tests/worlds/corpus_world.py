@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from runner_world import NAMES, Accuracy, Blocks, Naming, Ways, image, method, plan_of
+from runner_world import NAMES, Accuracy, Blocks, Naming, Ways, method, picture, plan_of
 
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.plugins import Image
@@ -82,6 +82,6 @@ class Letters:
 
 def corpus_plan(out: Path, tokens: Path, *, limit: int = 7, **changes: Any) -> Plan:
     metrics = {metric.id: metric for metric in (Accuracy(), Rarity(), Letters())}
-    task = PlannedTask(Telling(Ways(3)), lambda: image, limit, {"ways": 3})
+    task = PlannedTask(Telling(Ways(3)), lambda: picture, limit, {"ways": 3})
     plan = plan_of(out, tokens, methods=(method(Blocks),), tasks=(task,), metrics=metrics)
     return replace(plan, **changes)
