@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image as Pillow
 from torch import Tensor
 
 from frostbench.bench.store.atomic import write_whole
-from frostbench.plugins.contract.images import to_pillow
 
 
 class Blobs:
@@ -29,7 +28,8 @@ class Blobs:
         """Keep an image in lossless WebP, after rounding to 8 bits a channel; its hash."""
         buffer = io.BytesIO()
         # Here quality is effort: what comes back is exact at any.
-        to_pillow(pixels).save(buffer, "WEBP", lossless=True, exact=True, quality=40)
+        image = Pillow.fromarray(_levels(pixels).permute(1, 2, 0).numpy())
+        image.save(buffer, "WEBP", lossless=True, exact=True, quality=40)
         return self._put(buffer.getvalue(), ".webp")
 
     def put_array(self, array: npt.ArrayLike) -> str:
@@ -101,4 +101,8 @@ def rounded(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
 
     Scores are of this image, so that the stored one scores the same.
     """
-    return (pixels.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).to(torch.float32) / 255
+    return _levels(pixels).to(torch.float32) / 255
+
+
+def _levels(pixels: Float[Tensor, "3 h w"]) -> UInt8[Tensor, "3 h w"]:
+    return (pixels.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
