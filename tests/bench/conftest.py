@@ -10,6 +10,19 @@ import numpy as np
 import pytest
 import torch
 
+from frostbench.bench.store.manifest import (
+    BackboneFacts,
+    ControlEntry,
+    Dash,
+    Failure,
+    Hardware,
+    Manifest,
+    MethodEntry,
+    MetricEntry,
+    PackEntry,
+    TaskEntry,
+    TokenizerCounts,
+)
 from frostbench.bench.store.reader import StoredRun, open_run
 from frostbench.bench.store.records import Record, Stored, StoredCost
 from frostbench.bench.store.writer import RunWriter
@@ -24,14 +37,14 @@ CONTROLS = {
     "shuffled_tokens": "the method with each image's visual tokens exchanged for another's",
     "ceiling": "the method's own reconstruction of the clean image",
 }
-METRICS = {
-    "accuracy[exact]": (True, "", 0.0, 1.0, False),
-    "accuracy[prefix]": (True, "", 0.0, 1.0, False),
-    "psnr[rgb]": (True, "dB", 0.0, 100.0, False),
-    "ssim": (True, "", -1.0, 1.0, False),
-    "lpips[mini]": (False, "", 0.0, None, False),
-    "fid[mini]": (False, "", 0.0, None, True),
-}
+METRICS = (
+    MetricEntry("accuracy[exact]", "", 0.0, 1.0, percent=True),
+    MetricEntry("accuracy[prefix]", "", 0.0, 1.0, percent=True),
+    MetricEntry("psnr[rgb]", "dB", 0.0, 100.0),
+    MetricEntry("ssim", "", -1.0, 1.0),
+    MetricEntry("lpips[mini]", "", 0.0, None, "lower", networks=("perceptual",)),
+    MetricEntry("fid[mini]", "", 0.0, None, "lower", False, ("perceptual",), "features"),
+)
 IMAGE_METRICS = ["psnr[rgb]", "ssim", "lpips[mini]", "fid[mini]"]
 SHOTS = ["2-way 1-shot induction", "2-way 1-shot", "5-way 1-shot induction", "5-way 1-shot"]
 CONTEXTS = ["held_out_context", "oracle_context"]
@@ -75,146 +88,126 @@ def write_run(folder: Path, asked: Synthetic) -> StoredRun:
     return open_run(folder)
 
 
-def manifest(asked: Synthetic) -> dict[str, Any]:
-    methods = [*METHODS, *(["outsider"] if asked.outsider else [])]
+def manifest(asked: Synthetic) -> Manifest:
+    finished = asked.status == "finished"
     about = {
-        "v2l": ("an image as words that a frozen LLM already knows", "2403.07874", ["decoder"]),
-        "vqgan": ("a learned codebook, its ids read by the LLM", "2012.09841", ["encoder"]),
-        "outsider": ("a plugin of one file", "0000.00000", []),
+        "v2l": ("an image as words that a frozen LLM already knows", "2403.07874", ("decoder",)),
+        "vqgan": ("a learned codebook, its ids read by the LLM", "2012.09841", ("encoder",)),
+        "outsider": ("a plugin of one file", "0000.00000", ()),
     }
-    return {
-        "frostbench": "0.1.0",
-        "created": "2026-11-20T09:12:03+00:00",
-        "finished": "2026-11-20T09:15:40+00:00" if asked.status == "finished" else None,
-        "status": asked.status,
-        "config": {"pack": "mini"},
-        "seed": asked.seed,
-        "limit": asked.samples,
-        "device": "cpu",
-        "pack": {"name": "mini", "summary": "small models, really trained", "sha256": "5e" * 32},
-        "methods": {
-            name: {
-                "title": name,
-                "summary": about[name][0],
-                "paper": f"https://arxiv.org/abs/{about[name][1]}",
-                "version": "1",
-                "capabilities": ["Classify", "Restore"],
-                "backbones": ["clip", "llm"],
-                "trained": about[name][2],
-                "trained_on": "base glyph scenes",
-                "fingerprint": f"{len(name)}" * 64,
-                "weights": {"model.safetensors": "ab" * 32},
-                "settings": {},
-                "status": "ok",
-                "error": None,
-            }
-            for name in methods
+    counts = TokenizerCounts(forwards=9, images=262, cached=1480)
+    no_decoder = "outsider has no decoder: it gives no image back"
+    tasks = (
+        _task(
+            "few_shot_classification",
+            "Name the class of an image from a few labelled ones.",
+            SHOTS,
+            ["accuracy[exact]", "accuracy[prefix]"],
+            ["chance", "shuffled_tokens", "token_overlap"],
+        ),
+        _task(
+            "reconstruction",
+            "Give the image back through the method's own visual tokens.",
+            [],
+            IMAGE_METRICS,
+            [],
+        ),
+        _task(
+            "inpainting",
+            "Fill in the centre of the image.",
+            CONTEXTS,
+            IMAGE_METRICS,
+            ["ceiling", "copy", "majority_vote", "shuffled_tokens"],
+        ),
+        _task(
+            "deblurring",
+            "Undo a Gaussian blur.",
+            CONTEXTS,
+            IMAGE_METRICS,
+            ["ceiling", "copy", "majority_vote"],
+        ),
+    )
+    return Manifest(
+        frostbench="0.1.0",
+        created="2026-11-20T09:12:03+00:00",
+        finished="2026-11-20T09:15:40+00:00" if finished else None,
+        status=asked.status,
+        config={"pack": "mini"},
+        seed=asked.seed,
+        limit=asked.samples,
+        pack=PackEntry("mini", "small models, really trained", "5e" * 32),
+        methods={
+            name: MethodEntry(
+                title=name,
+                summary=about[name][0],
+                paper=f"https://arxiv.org/abs/{about[name][1]}",
+                version="1",
+                capabilities=("Classify", "Restore"),
+                backbones=("clip", "llm"),
+                trained=about[name][2],
+                trained_on="base glyph scenes",
+                fingerprint=f"{len(name)}" * 64,
+                weights={"model.safetensors": "ab" * 32},
+            )
+            for name in [*METHODS, *(["outsider"] if asked.outsider else [])]
         },
-        "backbones": {
-            role: {
-                "kind": kind,
-                "source": f"packs/mini/{role}",
-                "dtype": "float32",
-                "parameters": parameters,
-                "sha256_before": digest * 32,
-                "sha256_after": digest * 32 if asked.status == "finished" else None,
-            }
+        backbones={
+            role: BackboneFacts(
+                kind=kind,
+                source=f"packs/mini/{role}",
+                dtype="float32",
+                parameters=parameters,
+                sha256_before=digest * 32,
+                sha256_after=digest * 32 if finished else None,
+            )
             for role, kind, parameters, digest in (
                 ("clip", "open_clip", 4_210_000, "c1"),
                 ("llm", "causal_lm", 5_120_000, "11"),
                 ("perceptual", "perceptual", 310_000, "9e"),
             )
         },
-        "data": {"glyph_portraits": "da" * 32, "photo_crops": "db" * 32},
-        "tasks": {
-            "few_shot_classification": _task(
-                "understanding",
-                "Name the class of an image from a few labelled ones.",
-                SHOTS,
-                ["accuracy[exact]", "accuracy[prefix]"],
-                ["chance", "shuffled_tokens", "token_overlap"],
-            ),
-            "reconstruction": _task(
-                "restoration",
-                "Give the image back through the method's own visual tokens.",
-                [],
-                IMAGE_METRICS,
-                [],
-            ),
-            "inpainting": _task(
-                "restoration",
-                "Fill in the centre of the image.",
-                CONTEXTS,
-                IMAGE_METRICS,
-                ["ceiling", "copy", "majority_vote", "shuffled_tokens"],
-            ),
-            "deblurring": _task(
-                "restoration",
-                "Undo a Gaussian blur.",
-                CONTEXTS,
-                IMAGE_METRICS,
-                ["ceiling", "copy", "majority_vote"],
-            ),
-        },
-        "metrics": {
-            name: {
-                "higher_is_better": better,
-                "unit": unit,
-                "lower": lower,
-                "upper": upper,
-                "set": of_sets,
-            }
-            for name, (better, unit, lower, upper, of_sets) in METRICS.items()
-        },
-        "dashes": [
-            {
-                "method": "outsider",
-                "task": task,
-                "reason": "outsider has no decoder: it gives no image back",
-            }
+        data={"glyph_portraits": "da" * 32, "photo_crops": "db" * 32},
+        tasks={task.name: task for task in tasks},
+        metrics={metric.id: metric for metric in METRICS},
+        dashes=tuple(
+            Dash("outsider", task, no_decoder)
             for task in ("reconstruction", "inpainting", "deblurring")
             if asked.outsider
-        ],
-        "versions": {"python": "3.11.2", "torch": "2.15.0", "transformers": "5.23.0"},
-        "hardware": {
-            "cpu": "Some CPU at 2.9 GHz",
-            "cores": 2,
-            "memory_bytes": 8_200_000_000,
-            "accelerator": None,
-        },
-        "tokenizer": {
-            "v2l": {"forwards": 9, "images": 262, "cached": 1480},
-            "vqgan": {"forwards": 9, "images": 262, "cached": 1480},
-        },
-        "seconds": 217.4,
-        "failures": [
-            {
-                "method": "vqgan",
-                "task": "inpainting",
-                "protocol": "held_out_context",
-                "samples": len(asked.failed),
-                "error": "decode returned NaN.",
-            }
-        ]
+        ),
+        versions={"python": "3.11.2", "torch": "2.15.0", "transformers": "5.23.0"},
+        hardware=Hardware("Some CPU at 2.9 GHz", 2, 8_200_000_000),
+        tokenizer={"v2l": counts, "vqgan": counts},
+        seconds=217.4,
+        failures=(
+            Failure(
+                "decode returned NaN.",
+                method="vqgan",
+                task="inpainting",
+                protocol="held_out_context",
+                samples=len(asked.failed),
+            ),
+        )
         if asked.failed
-        else [],
-    }
+        else (),
+    )
 
 
 def _task(
-    suite: str, summary: str, protocols: list[str], metrics: list[str], controls: list[str]
-) -> dict[str, Any]:
-    return {
-        "suite": suite,
-        "request_type": "Classify" if suite == "understanding" else "Restore",
-        "reads": "label" if suite == "understanding" else "image",
-        "protocols": protocols,
-        "metrics": metrics,
-        "ranks_by": metrics[0],
-        "controls": {name: CONTROLS[name] for name in controls},
-        "settings": {"side": 64},
-        "summary": summary,
-    }
+    name: str, summary: str, protocols: list[str], metrics: list[str], controls: list[str]
+) -> TaskEntry:
+    words = name == "few_shot_classification"
+    return TaskEntry(
+        name=name,
+        suite="understanding" if words else "restoration",
+        request_type="Classify" if words else "Restore",
+        reads="label" if words else "image",
+        protocols=tuple(protocols),
+        metrics=tuple(metrics),
+        ranks_by=metrics[0],
+        controls={name: ControlEntry(CONTROLS[name], name == "ceiling") for name in controls},
+        settings={"side": 64},
+        summary=summary,
+    )
 
 
 def _records(writer: RunWriter, asked: Synthetic) -> Iterator[Record]:

@@ -1,12 +1,11 @@
-import copy
 import dataclasses
 import doctest
 import functools
 import re
 from importlib.resources import files
-from types import SimpleNamespace
 
 import pytest
+from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, numbers
 from frostbench.bench.leaderboard.facts import facts, frozen
@@ -14,19 +13,9 @@ from frostbench.bench.leaderboard.markdown import markdown, remark_sentence
 from frostbench.bench.leaderboard.rows import Verdict
 from frostbench.bench.leaderboard.tables import COLOURS, remarks, sections
 from frostbench.bench.statistics import Bootstrap, Rank
+from frostbench.bench.store.manifest import BackboneFacts, Failure, LeftOut
 
 FAST = Bootstrap(replicates=100)
-
-
-def changed(run, records=None, **manifest):
-    """The same run with other records, or with parts of its manifest replaced."""
-    return SimpleNamespace(
-        manifest={**copy.deepcopy(run.manifest), **manifest},
-        records=lambda: run.records() if records is None else records,
-        blob=run.blob,
-        image=run.image,
-        array=run.array,
-    )
 
 
 @pytest.fixture(scope="session")
@@ -139,10 +128,10 @@ def test_a_missing_capability_is_a_dash_with_its_reason(built):
 
 def test_a_method_that_failed_as_a_whole_says_why(synthetic):
     run = synthetic(samples=6)
-    methods = copy.deepcopy(run.manifest["methods"])
-    methods["vqgan"] |= {"status": "failed", "error": "its weights are cut short."}
+    failed = {"status": "failed", "error": "its weights are cut short."}
+    manifest = run.manifest.with_method("vqgan", **failed)
     kept = [record for record in run.records() if record.method != "vqgan"]
-    row = one(build([changed(run, kept, methods=methods)], FAST), **INPAINTING, method="vqgan")
+    row = one(build([changed(run, kept, manifest)], FAST), **INPAINTING, method="vqgan")
     assert row.reason == "the method failed: its weights are cut short."
 
 
@@ -194,9 +183,8 @@ def test_ten_methods_have_a_colour_each_on_page_and_in_plots():
 
 def test_verdicts_turn_with_a_metric_of_which_less_is_better(synthetic):
     run = synthetic()
-    tasks = copy.deepcopy(run.manifest["tasks"])
-    tasks["inpainting"]["ranks_by"] = "lpips[mini]"
-    verdicts = build([changed(run, tasks=tasks)], FAST).verdicts
+    manifest = run.manifest.with_task("inpainting", ranks_by="lpips[mini]")
+    verdicts = build([changed(run, manifest=manifest)], FAST).verdicts
     copied = next(v for v in verdicts if v.metric == "lpips[mini]" and v.control == "copy")
     assert copied.outcome == "beats"
     assert 0 < copied.low < copied.difference < copied.high
@@ -231,9 +219,8 @@ def test_other_seeds_data_or_settings_are_never_ranked_together(synthetic, part)
     other = {
         "seed": 5,
         "data": {"photo_crops": "00"},
-        "tasks": copy.deepcopy(run.manifest["tasks"]),
+        "tasks": run.manifest.with_task("inpainting", settings={"side": 32}).tasks,
     }
-    other["tasks"]["inpainting"]["settings"]["side"] = 32
     leaderboard = build([run, changed(run, **{part: other[part]})], FAST)
     first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert first.identity != second.identity
@@ -243,9 +230,9 @@ def test_other_seeds_data_or_settings_are_never_ranked_together(synthetic, part)
 
 def test_metrics_of_other_networks_are_never_ranked_together(synthetic):
     run = synthetic(samples=6)
-    backbones = copy.deepcopy(run.manifest["backbones"])
-    backbones["perceptual"]["sha256_before"] = "00" * 32
-    leaderboard = build([run, changed(run, backbones=backbones)], FAST)
+    backbones = dict(run.manifest.backbones)
+    other = dataclasses.replace(backbones["perceptual"], sha256_before="00" * 32)
+    leaderboard = build([run, changed(run, backbones=backbones | {"perceptual": other})], FAST)
 
     def identities(metric):
         found = rows_of(leaderboard, **INPAINTING, method="v2l", metric=metric)
@@ -271,15 +258,6 @@ def test_no_run_is_refused():
         build([])
 
 
-def test_a_manifest_that_lacks_a_part_is_refused(synthetic):
-    run = synthetic(samples=6)
-    manifest = {key: value for key, value in run.manifest.items() if key != "metrics"}
-    broken = changed(run)
-    broken.manifest = manifest
-    with pytest.raises(ValueError, match="the manifest lacks 'metrics'"):
-        build([broken])
-
-
 def test_a_single_sample_has_values_and_no_ranks_apart(synthetic):
     leaderboard = build([synthetic(samples=1)], FAST)
     row = one(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
@@ -289,7 +267,7 @@ def test_a_single_sample_has_values_and_no_ranks_apart(synthetic):
 
 
 def test_a_backbone_that_changed_is_named():
-    found = frozen({"llm": {"sha256_before": "a" * 64, "sha256_after": "b" * 64}})
+    found = frozen({"llm": BackboneFacts("", "", "", 1, "a" * 64, "b" * 64)})
     assert found.holds is False
     assert found.sentence == "Not frozen: llm changed during the run."
 
@@ -307,11 +285,11 @@ def test_numbers_read_as_their_examples_say():
 
 
 def test_a_run_that_touched_a_backbone_is_said_not_to_count(synthetic):
-    manifest = {
-        **synthetic(samples=6).manifest,
-        "status": "failed",
-        "violations": ["method 'vqgan' wrote to the frozen backbone 'llm'."],
-    }
+    manifest = dataclasses.replace(
+        synthetic(samples=6).manifest,
+        status="failed",
+        violations=("method 'vqgan' wrote to the frozen backbone 'llm'.",),
+    )
     assert facts(1, manifest).warning == (
         "This run failed, and its numbers do not count. "
         "method 'vqgan' wrote to the frozen backbone 'llm'."
@@ -320,23 +298,21 @@ def test_a_run_that_touched_a_backbone_is_said_not_to_count(synthetic):
 
 def test_runs_of_other_tasks_beside_it_do_not_keep_a_task_from_being_ranked(synthetic):
     run = synthetic(samples=6)
-    tasks = copy.deepcopy(run.manifest["tasks"])
-    tasks["inpainting"]["settings"]["data"] = "photo_crops"
-    alone = {"photo_crops": run.manifest["data"]["photo_crops"]}
-    leaderboard = build([changed(run, tasks=tasks), changed(run, tasks=tasks, data=alone)], FAST)
+    manifest = run.manifest.with_task("inpainting", settings={"data": "photo_crops"})
+    alone = {"photo_crops": manifest.data["photo_crops"]}
+    runs = [changed(run, manifest=manifest), changed(run, manifest=manifest, data=alone)]
+    leaderboard = build(runs, FAST)
     first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert first.identity == second.identity
 
 
 def test_what_was_left_out_is_noted_and_what_failed_is_named(synthetic):
-    left = {"method": "a", "task": "shift", "control": "ceiling", "reason": "has no decoder"}
-    error = {"method": None, "control": None, "task": "shift", "protocol": None, "samples": 0}
-    manifest = {
-        **synthetic(samples=6).manifest,
-        "controls_left_out": [left],
-        "notes": ["lpips has no weights and is left out."],
-        "failures": [{**error, "error": "no data."}, {**error, "task": None, "error": "no room."}],
-    }
+    manifest = dataclasses.replace(
+        synthetic(samples=6).manifest,
+        controls_left_out=(LeftOut("a", "shift", "ceiling", "has no decoder"),),
+        notes=("lpips has no weights and is left out.",),
+        failures=(Failure("no data.", task="shift"), Failure("no room.")),
+    )
     told = facts(1, manifest)
     assert told.notes == (
         "lpips has no weights and is left out.",

@@ -1,21 +1,20 @@
-import copy
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
+from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, write
-from frostbench.bench.leaderboard.stored import Manifest, MetricInfo
-from frostbench.bench.statistics import Bootstrap, Bounds
+from frostbench.bench.leaderboard.identity import row_identity
+from frostbench.bench.statistics import Bootstrap
+from frostbench.bench.store.manifest import BackboneFacts, MetricEntry
 
 
 @pytest.fixture
 def run(synthetic):
     """A run in which v2l has an adapter for inpainting."""
     stored = synthetic(samples=6)
-    manifest = copy.deepcopy(stored.manifest)
-    manifest["methods"]["v2l"]["adapters"] = ["inpainting"]
-    opened = {name: getattr(stored, name) for name in ("records", "blob", "image", "array")}
-    return SimpleNamespace(manifest=manifest, **opened)
+    manifest = stored.manifest.with_method("v2l", adapters=("inpainting",))
+    return changed(stored, manifest=manifest)
 
 
 def test_a_method_with_an_adapter_is_marked_in_its_task_and_nowhere_else(run, tmp_path):
@@ -30,21 +29,13 @@ def test_a_method_with_an_adapter_is_marked_in_its_task_and_nowhere_else(run, tm
     assert table.count("| v2l (adapter) |") == groups
 
 
-def test_a_metric_of_the_packs_networks_goes_with_those_that_it_looks_with(run):
-    def identity(metric, role):
-        raw = copy.deepcopy(run.manifest)
-        raw["backbones"][role] = {"sha256_before": "00" * 32}
-        manifest = Manifest.of(raw)
-        info = MetricInfo(metric, True, "", Bounds(None, None), False)
-        return manifest.identity(manifest.tasks["inpainting"], info)
+@pytest.mark.parametrize("networks", [(), ("clip",), ("clip", "llm"), ("perceptual",)])
+def test_a_metric_of_the_packs_networks_goes_with_those_that_it_looks_with(run, networks):
+    def identity_with(role):
+        other = BackboneFacts("", "", "", 1, "00" * 32)
+        manifest = replace(run.manifest, backbones={**run.manifest.backbones, role: other})
+        metric = MetricEntry("any", networks=networks)
+        return row_identity(manifest, manifest.tasks["inpainting"], metric)
 
-    for metric, roles in (
-        ("clip_score[mini]", {"clip"}),
-        ("clip_score_relative[mini]", {"clip", "llm"}),
-        ("lpips[mini]", {"perceptual"}),
-        ("psnr[rgb]", set()),
-    ):
-        same = identity(metric, "nobody")
-        assert {
-            role for role in ("clip", "llm", "perceptual") if identity(metric, role) != same
-        } == (roles)
+    roles = ("clip", "llm", "perceptual")
+    assert {role for role in roles if identity_with(role) != identity_with("nobody")} == {*networks}

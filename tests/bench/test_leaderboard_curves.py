@@ -1,15 +1,15 @@
-import copy
 import dataclasses
 import re
-from types import SimpleNamespace
 
 import pytest
+from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, write
 from frostbench.bench.leaderboard.curves import curves
 from frostbench.bench.leaderboard.plot import plot
 from frostbench.bench.leaderboard.tables import sections
 from frostbench.bench.statistics import Bootstrap
+from frostbench.bench.store.manifest import ControlEntry
 
 FAST = Bootstrap(replicates=100)
 CONTEXTS = ["held_out_context", "oracle_context"]
@@ -22,24 +22,20 @@ def run(synthetic):
     v2l brings the control that the others have as `shuffled_tokens`.
     """
     stored = synthetic(outsider=True)
-    manifest = copy.deepcopy(dict(stored.manifest))
-    manifest["tasks"]["inpainting"]["levels"] = CONTEXTS
-    manifest["tasks"]["inpainting"]["controls"]["no_llm"] = "a map of its own"
-    manifest["tasks"]["deblurring"]["variants"] = CONTEXTS[1:]
-    manifest["methods"]["v2l"]["controls"] = ["no_llm"]
+    brought = {"no_llm": ControlEntry("a map of its own", drawn=True)}
+    controls = {**stored.manifest.tasks["inpainting"].controls, **brought}
+    manifest = (
+        stored.manifest.with_task("inpainting", levels=tuple(CONTEXTS), controls=controls)
+        .with_task("deblurring", variants=tuple(CONTEXTS[1:]))
+        .with_method("v2l", controls=("no_llm",))
+    )
     records = [
         dataclasses.replace(record, control="no_llm")
         if record.row == ("v2l", "shuffled_tokens") and record.task == "inpainting"
         else record
         for record in stored.records()
     ]
-    return SimpleNamespace(
-        manifest=manifest,
-        records=lambda: records,
-        blob=stored.blob,
-        image=stored.image,
-        array=stored.array,
-    )
+    return changed(stored, records, manifest)
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ import dataclasses
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, write
 from frostbench.bench.statistics import Bootstrap
@@ -101,13 +101,7 @@ def test_text_from_methods_cannot_become_markup(synthetic, tmp_path):
         else record
         for record in run.records()
     ]
-    stored = SimpleNamespace(
-        manifest=run.manifest,
-        records=lambda: records,
-        blob=run.blob,
-        image=run.image,
-        array=run.array,
-    )
+    stored = changed(run, records)
     html = (written(tmp_path, stored) / "index.html").read_text(encoding="utf-8")
     assert hostile not in html
     assert "&lt;script&gt;alert(1)" in html

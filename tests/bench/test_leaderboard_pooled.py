@@ -1,25 +1,27 @@
-import copy
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
+from stored_runs import changed
 
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.numbers import format_of
-from frostbench.bench.leaderboard.stored import MetricInfo
-from frostbench.bench.statistics import Bootstrap, Bounds, Rank
+from frostbench.bench.statistics import Bootstrap, Rank
+from frostbench.bench.store.manifest import MetricEntry
 
 FAST = Bootstrap(replicates=200)
 SHOTS = {"task": "few_shot_classification", "protocol": "5-way 1-shot"}
 BLEU, CIDER = "bleu-4[corpus]", "cider-d[corpus]"
-METRIC = {"higher_is_better": True, "unit": "", "lower": 0.0, "set": False}
+METRICS = {
+    BLEU: MetricEntry(BLEU, "", 0.0, 1.0, percent=True, pooling="bleu"),
+    CIDER: MetricEntry(CIDER, "of 10", 0.0, 10.0, corpus=True),
+}
 
 
 def captions(run, corpus="c0" * 32, empty=False):
     """The run with its episodes scored as captions: long ones where the answer was right."""
 
-    def changed(record):
+    def scored(record):
         if record.task != SHOTS["task"] or record.status != "scored":
             return record
         right = record.scores["accuracy[exact]"]
@@ -28,21 +30,11 @@ def captions(run, corpus="c0" * 32, empty=False):
         counts = {BLEU: (0.0,) * 10 if empty else (*orders, length, length)}
         return replace(record, scores={CIDER: 10 * right}, counts=counts)
 
-    manifest = copy.deepcopy(run.manifest)
-    manifest["metrics"] |= {
-        BLEU: {**METRIC, "upper": 1.0, "pooling": "bleu", "corpus": False},
-        CIDER: {**METRIC, "upper": 10.0, "pooling": None, "corpus": True},
-    }
-    task = manifest["tasks"][SHOTS["task"]]
-    task |= {"metrics": [BLEU, CIDER], "ranks_by": BLEU, "corpus": corpus}
-    records = [changed(record) for record in run.records()]
-    return SimpleNamespace(
-        manifest=manifest,
-        records=lambda: records,
-        blob=run.blob,
-        image=run.image,
-        array=run.array,
+    manifest = run.manifest.with_task(
+        SHOTS["task"], metrics=(BLEU, CIDER), ranks_by=BLEU, corpus=corpus
     )
+    records = [scored(record) for record in run.records()]
+    return changed(run, records, manifest, metrics={**manifest.metrics, **METRICS})
 
 
 def one(leaderboard, **wanted):
@@ -89,11 +81,10 @@ def test_a_failed_sample_adds_no_counts(told):
         else record
         for record in told.records()
     ]
-    less = SimpleNamespace(**{**vars(told), "records": lambda: records})
-    row = one(build([less], FAST), method="v2l", metric=BLEU, control=None)
+    row = one(build([changed(told, records)], FAST), method="v2l", metric=BLEU, control=None)
     assert (row.samples, row.failed) == (39, 1)
     kept = [r for r in records if (r.protocol, *r.row) == (SHOTS["protocol"], "v2l", None)]
-    alone = SimpleNamespace(**{**vars(told), "records": lambda: [r for r in kept if r.counts]})
+    alone = changed(told, [r for r in kept if r.counts])
     assert one(build([alone], FAST), method="v2l", metric=BLEU).value == row.value
 
 
@@ -112,20 +103,19 @@ def test_rows_of_another_corpus_are_ranked_apart_by_the_metric_that_learned_from
 
 def test_counts_that_have_no_value_are_a_dash_with_its_reason(synthetic):
     run = captions(synthetic(samples=6), empty=True)
-    run.manifest["metrics"][BLEU]["pooling"] = "ratio"
+    ratio = replace(METRICS[BLEU], pooling="ratio")
     for record in run.records():
         if record.counts:
             record.counts[BLEU] = (0.0, 0.0)
+    run = changed(run, metrics={**run.manifest.metrics, BLEU: ratio})
     row = one(build([run], FAST), method="v2l", metric=BLEU)
     assert (row.value, row.low, row.rank) == (None, None, None)
     assert row.reason == f"the counts of 12 scored samples sum to no value of {BLEU}."
 
 
 def test_bleu_reads_in_percent_and_cider_d_on_its_own_scale(told):
-    bleu = MetricInfo(BLEU, True, "", Bounds(0.0, 1.0), pooling="bleu")
-    cider = MetricInfo(CIDER, True, "", Bounds(0.0, 10.0), of_corpus=True)
-    assert format_of(bleu).with_unit(0.365) == "36.5 %"
-    assert format_of(cider).with_unit(1.125) == "1.125 of 10"
+    assert format_of(METRICS[BLEU]).with_unit(0.365) == "36.5 %"
+    assert format_of(METRICS[CIDER]).with_unit(1.125) == "1.125 of 10"
     head = "".join(markdown(build([told], FAST), "Captions"))
     assert f"{BLEU} (%) ↑" in head
     assert f"{CIDER} (of 10) ↑" in head

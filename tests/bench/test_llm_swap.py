@@ -1,12 +1,12 @@
 """Runs on another language model, by the command line, in a pack of toys."""
 
-import copy
 import json
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import torch
 from language_models import config
+from stored_runs import changed
 from transformers import AutoModelForCausalLM
 
 from frostbench.bench.cli import main
@@ -205,14 +205,12 @@ def test_a_run_names_its_language_model_and_the_words_that_it_lacks(words_of_run
     sentence = "4 of the 8 words of shades's codebook (50.0%) are no single token"
     assert f"shades: {sentence}" in capsys.readouterr().err
     own, other = (open_run(tmp_path / name).manifest for name in ("own", "other"))
-    assert own["methods"]["shades"]["notes"] == []
-    assert other["methods"]["shades"]["notes"][0].startswith(sentence)
-    assert (own["backbones"]["llm"]["source"], other["backbones"]["llm"]["source"]) == (
-        "llm",
-        "half",
-    )
-    assert own["backbones"]["llm"]["sha256_before"] != other["backbones"]["llm"]["sha256_before"]
-    assert (own["config"]["llm"], other["config"]["llm"]) == (None, "other")
+    assert own.methods["shades"].notes == ()
+    assert other.methods["shades"].notes[0].startswith(sentence)
+    first, second = own.backbones["llm"], other.backbones["llm"]
+    assert (first.source, second.source) == ("llm", "half")
+    assert first.sha256_before != second.sha256_before
+    assert (own.config["llm"], other.config["llm"]) == (None, "other")
     assert main(["show", str(tmp_path / "other")]) == 0
     shown = capsys.readouterr().out
     assert f"shades: {sentence}" in shown
@@ -228,12 +226,12 @@ def test_a_folder_works_as_a_name_does(words_of_run, pack, tmp_path):
     assert main(words_of_run("llm=half", out="inside")) == 0
     assert main(words_of_run(f"llm={pack / 'half'}", out="local")) == 0
     inside, local = (open_run(tmp_path / name).manifest for name in ("inside", "local"))
-    assert inside["backbones"] == local["backbones"]
+    assert inside.backbones == local.backbones
 
 
 def test_the_type_of_numbers_can_be_chosen_with_it(words_of_run, tmp_path):
     assert main(words_of_run("llm=other", "dtype=bfloat16")) == 0
-    assert open_run(tmp_path / "run").manifest["backbones"]["llm"]["dtype"] == "bfloat16"
+    assert open_run(tmp_path / "run").manifest.backbones["llm"].dtype == "bfloat16"
 
 
 def test_a_run_is_not_resumed_on_another_language_model(words_of_run, capsys):
@@ -322,23 +320,27 @@ def test_a_packs_other_language_models_are_listed(pack, tmp_path, capsys):
 
 def other(run, number, **methods):
     """The run as another language model would have given it."""
-    manifest = copy.deepcopy(run.manifest)
-    manifest["backbones"]["llm"] |= {
-        "source": f"elsewhere/model-{number}",
-        "sha256_before": f"{number:02}" * 32,
-        "parameters": number * 1_000_000,
-    }
-    for name, changes in methods.items():
-        manifest["methods"][name] |= changes
-    return SimpleNamespace(
-        manifest=manifest, records=run.records, blob=run.blob, image=run.image, array=run.array
+    manifest = with_model(
+        run.manifest,
+        source=f"elsewhere/model-{number}",
+        sha256_before=f"{number:02}" * 32,
+        parameters=number * 1_000_000,
     )
+    for name, changes in methods.items():
+        manifest = manifest.with_method(name, **changes)
+    return changed(run, manifest=manifest)
+
+
+def with_model(manifest, **changes):
+    """The manifest of the same run on a language model of which something is changed."""
+    llm = replace(manifest.backbones["llm"], **changes)
+    return replace(manifest, backbones={**manifest.backbones, "llm": llm})
 
 
 @pytest.fixture(scope="module")
 def swapped(synthetic):
     first = synthetic(samples=6)
-    lacking = {"fingerprint": "9" * 64, "notes": ["half of its words are missing."]}
+    lacking = {"fingerprint": "9" * 64, "notes": ("half of its words are missing.",)}
     second = other(synthetic("b", samples=6, skill=0.4), 2, v2l=lacking)
     return build([first, second], FAST)
 
@@ -407,15 +409,13 @@ def test_runs_on_one_language_model_have_no_such_table_and_no_names(synthetic):
 
 def test_two_language_models_of_one_name_are_told_apart(synthetic):
     run = synthetic(samples=6)
-    halves = [copy.deepcopy(run.manifest) for _ in range(3)]
-    for number, manifest in enumerate(halves):
-        manifest["backbones"]["llm"] |= {"sha256_before": f"{number}" * 64}
-    halves[1]["backbones"]["llm"]["dtype"] = "bfloat16"
+    halves = [with_model(run.manifest, sha256_before=f"{number}" * 64) for number in range(3)]
+    halves[1] = with_model(halves[1], dtype="bfloat16")
     assert language_models(halves) == (
         "llm float32 000000",
         "llm bfloat16 111111",
         "llm float32 222222",
     )
     assert language_models(halves[:2]) == ("llm float32", "llm bfloat16")
-    halves[0]["backbones"] = {}
+    halves[0] = replace(halves[0], backbones={})
     assert language_models(halves)[0] is None

@@ -3,12 +3,12 @@ import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
 import torch
 from rich.cells import cell_len
 from rich.console import Console
+from stored_runs import changed
 
 from frostbench.bench.leaderboard.gallery import gallery
 from frostbench.bench.leaderboard.words import legible, words_of
@@ -189,13 +189,7 @@ def test_words_lie_on_the_image_in_its_own_proportions():
 def test_the_gallery_shows_a_pyramid_by_the_same_view(synthetic):
     run = synthetic(samples=6)
     records = [replace(one, words=PYRAMID) if one.words else one for one in run.records()]
-    stored = SimpleNamespace(
-        manifest=run.manifest,
-        records=lambda: records,
-        blob=run.blob,
-        image=run.image,
-        array=run.array,
-    )
+    stored = changed(run, records)
     shelves = gallery([stored])
     readings = [one for shelf in shelves for strip in shelf.strips for one in strip.readings]
     assert readings

@@ -113,8 +113,8 @@ def test_no_number_is_another_for_it(tmp_path, limit):
         for name, engine in (("without", Hashing()), ("looked", Ruler(limit)))
     )
     assert plain(without) == plain(looked)
-    counts = [made.manifest["tokenizer"]["blocks"] for made in (without, looked)]
-    assert counts[0]["images"] == counts[1]["images"]
+    counts = [made.manifest.tokenizer["blocks"] for made in (without, looked)]
+    assert counts[0].images == counts[1].images
 
 
 def test_each_method_task_and_protocol_is_measured_once_in_its_first_wave(tmp_path):
@@ -136,7 +136,7 @@ def test_what_has_begun_is_not_measured_again(tmp_path):
         run(plan)
     again = Ruler()
     stored = run(replace(plan, engine=again))
-    assert stored.manifest["status"] == "finished"
+    assert stored.manifest.status == "finished"
     assert len(again.measured) == 4
     idle = Ruler(1)
     run(replace(plan, engine=idle))
@@ -151,4 +151,4 @@ def test_what_fails_by_itself_is_left_to_the_run(tmp_path, fails):
         plan_of(tmp_path / "run", tmp_path / "tokens", engine=engine, methods=(method(kind),))
     )
     assert not engine.measured
-    assert {f["samples"] for f in stored.manifest["failures"] if f["method"]} == {4}
+    assert {f.samples for f in stored.manifest.failures if f.method} == {4}

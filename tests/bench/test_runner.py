@@ -24,7 +24,10 @@ from frostbench.bench.runner.plan import PlannedMethod, PlannedTask
 from frostbench.bench.runner.progress import Lines, Quiet, RichBars, progress_for
 from frostbench.bench.runner.run import run
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.manifest import Dash, LeftOut
+from frostbench.bench.store.migration import SCHEMA
 from frostbench.bench.store.values import load_prediction, load_target
+from frostbench.plugins.contract import CONTRACT_VERSION
 
 
 @pytest.fixture
@@ -59,17 +62,20 @@ NAMING = (None, "majority_vote", "token_overlap", "shuffled_tokens")
 
 def test_the_manifest_says_what_the_numbers_depend_on(paths):
     manifest = run(plan_of(*paths)).manifest
-    assert manifest["status"] == "finished"
-    assert manifest["dashes"] == [
-        {"method": "fine", "task": "naming", "reason": "it knows no words"}
-    ]
-    assert manifest["tasks"]["mending"]["metrics"] == ["mse", "distance[mean]"]
-    assert manifest["tasks"]["naming"]["controls"]["majority_vote"].startswith("the method's own")
-    assert manifest["metrics"]["distance[mean]"]["set"] is True
-    backbone = manifest["backbones"]["llm"]
-    assert backbone["sha256_before"] == backbone["sha256_after"]
-    assert manifest["methods"]["blocks"]["fingerprint"] == Blocks().fingerprint
-    assert {"seconds", "versions", "hardware", "created", "config", "failures"} <= set(manifest)
+    assert manifest.status == "finished"
+    assert (manifest.schema, manifest.contract) == (SCHEMA, CONTRACT_VERSION)
+    assert manifest.dashes == (Dash("fine", "naming", "it knows no words"),)
+    assert manifest.tasks["mending"].metrics == ("mse", "distance[mean]")
+    control = manifest.tasks["naming"].controls["majority_vote"]
+    assert control.meaning.startswith("the method's own")
+    assert manifest.metrics["distance[mean]"].pooling == "features"
+    backbone = manifest.backbones["llm"]
+    assert backbone.sha256_before == backbone.sha256_after
+    assert manifest.methods["blocks"].fingerprint == Blocks().fingerprint
+    assert manifest.config == {"seed": 0}
+    assert manifest.seconds > 0
+    assert set(manifest.versions) > {"python", "torch"}
+    assert manifest.hardware.cores > 0
     assert (paths[0] / "config.yaml").read_text() == "seed: 0\n"
 
 
@@ -121,7 +127,7 @@ def test_controls_of_a_method_never_ask_the_engine(paths):
 def test_without_controls_there_are_only_methods(paths):
     done = run(plan_of(*paths, controls=None))
     assert {record.control for record in done.records()} == {None}
-    assert done.manifest["tasks"]["naming"]["controls"] == {}
+    assert done.manifest.tasks["naming"].controls == {}
 
 
 def test_images_and_words_of_the_first_samples_are_kept(paths):
@@ -141,13 +147,13 @@ def test_the_order_of_methods_changes_no_number(tmp_path):
 
 
 def test_a_second_run_over_the_same_images_does_no_forward(tmp_path):
-    first = run(plan_of(tmp_path / "a", tmp_path / "tokens")).manifest["tokenizer"]
-    assert first["blocks"]["images"] > 0
-    assert first["blocks"]["cached"] == 0
-    again = run(plan_of(tmp_path / "b", tmp_path / "tokens", seed=0, chunk=2)).manifest["tokenizer"]
+    first = run(plan_of(tmp_path / "a", tmp_path / "tokens")).manifest.tokenizer
+    assert first["blocks"].images > 0
+    assert first["blocks"].cached == 0
+    again = run(plan_of(tmp_path / "b", tmp_path / "tokens", seed=0, chunk=2)).manifest.tokenizer
     for name, counts in again.items():
-        assert counts["forwards"] == counts["images"] == 0
-        assert counts["cached"] == first[name]["images"]
+        assert counts.forwards == counts.images == 0
+        assert counts.cached == first[name].images
 
 
 def test_each_image_goes_through_each_tokenizer_once(paths):
@@ -167,9 +173,9 @@ def test_damaged_kept_tokens_are_computed_again_and_said(tmp_path):
     for path in (tmp_path / "tokens").rglob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:-1])
     second = run(plan_of(tmp_path / "b", tmp_path / "tokens", methods=(method(Fine),)))
-    assert second.manifest["tokenizer"] == first.manifest["tokenizer"]
-    assert all("damaged" in note for note in second.manifest["notes"])
-    assert second.manifest["notes"]
+    assert second.manifest.tokenizer == first.manifest.tokenizer
+    assert all("damaged" in note for note in second.manifest.notes)
+    assert second.manifest.notes
     assert plain(first) == plain(second)
 
 
@@ -183,7 +189,7 @@ def test_a_finished_run_is_not_run_again(paths):
     methods = tuple(replace(one, build=never) for one in plan.methods)
     again = run(replace(plan, methods=methods, engine=Hashing(never)))
     assert plain(again) == before
-    assert again.manifest["last_session"]["samples"] == 0
+    assert again.manifest.last_session.samples == 0
     assert not again.failed
 
 
@@ -198,7 +204,7 @@ def test_a_run_that_grows_equals_a_long_one_and_keeps_whole_chunks(tmp_path, sma
     # Tokens come from the cache here, and this world's depend on their company: only names agree.
     assert names(grown) == names(long)
     assert calls == (len(asked) - calls) / 2 or small < 3
-    assert grown.manifest["tasks"]["naming"]["limit"] == large
+    assert grown.manifest.tasks["naming"].limit == large
 
 
 def test_another_configuration_in_the_same_folder_is_refused_in_one_sentence(paths):
@@ -251,7 +257,7 @@ def test_observers_add_columns_and_a_broken_one_ends_nothing(paths):
     done = run(plan_of(*paths, observers=(Tracker(), Broken())), Quiet(io.StringIO()))
     assert calls == ["running", "running", "finished"]
     assert all(record.extra == {"letters": 1.0} for record in done.records())
-    assert "observer Broken, scored: RuntimeError: no network" in done.manifest["notes"][0]
+    assert "observer Broken, scored: RuntimeError: no network" in done.manifest.notes[0]
 
 
 def test_a_metric_that_is_not_there_is_left_out_unless_the_task_ranks_by_it(paths):
@@ -259,7 +265,7 @@ def test_a_metric_that_is_not_there_is_left_out_unless_the_task_ranks_by_it(path
     metrics = dict(plan.metrics)
     del metrics["distance[mean]"]
     done = run(replace(plan, metrics=metrics))
-    assert done.manifest["tasks"]["mending"]["metrics"] == ["mse"]
+    assert done.manifest.tasks["mending"].metrics == ("mse",)
     del metrics["mse"]
     with pytest.raises(ValueError, match="task 'mending' ranks by 'mse', which is not among"):
         replace(plan, metrics=metrics)
@@ -276,14 +282,8 @@ def test_a_method_without_reconstruction_has_no_ceiling_and_says_so(paths):
 
     done = run(plan_of(*paths, methods=(method(Blind),)))
     assert "ceiling" not in {record.control for record in done.records()}
-    assert done.manifest["controls_left_out"] == [
-        {
-            "method": "blind",
-            "task": "mending",
-            "control": "ceiling",
-            "reason": "does not answer Reconstruct requests",
-        }
-    ]
+    reason = "does not answer Reconstruct requests"
+    assert done.manifest.controls_left_out == (LeftOut("blind", "mending", "ceiling", reason),)
 
 
 def test_images_of_several_sizes_are_tokenised_apart_and_exchanged_among_their_own(paths):
@@ -336,4 +336,4 @@ def test_backbones_are_loaded_for_the_methods_that_name_them_alone(paths):
     backbones = OneBackbone()
     done = run(plan_of(*paths, limit=2, methods=(method(Alone),), backbones=backbones))
     assert backbones.opened == {}
-    assert done.manifest["backbones"] == {}
+    assert done.manifest.backbones == {}

@@ -64,8 +64,8 @@ def test_scoring_with_another_metric_adds_it_to_the_run(plan):
 
     score(plan.out, {"rmse": Rooted()}, {"mending": ["rmse"]})
     done = open_run(plan.out)
-    assert done.manifest["tasks"]["mending"]["metrics"] == ["mse", "distance[mean]", "rmse"]
-    assert done.manifest["metrics"]["rmse"]["higher_is_better"] is False
+    assert done.manifest.tasks["mending"].metrics == ("mse", "distance[mean]", "rmse")
+    assert done.manifest.metrics["rmse"].direction == "lower"
     for record in done.records():
         if record.task == "mending":
             assert record.scores["rmse"] == record.scores["mse"] ** 0.5

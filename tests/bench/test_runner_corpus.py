@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 from corpus_world import REFUSED, Letters, Rarity, Telling, corpus_plan
-from runner_world import Hashing, Ways, image, plain
+from runner_world import Hashing, Ways, picture, plain
 
 from frostbench.bench.leaderboard import build
 from frostbench.bench.runner.plan import PlannedTask
@@ -30,7 +30,7 @@ def plan(tmp_path):
 
 
 def with_task(plan, task):
-    return replace(plan, tasks=(PlannedTask(task, lambda: image, 7, {"ways": 3}),))
+    return replace(plan, tasks=(PlannedTask(task, lambda: picture, 7, {"ways": 3}),))
 
 
 def test_samples_have_scores_of_the_corpus_and_counts_of_their_own(plan):
@@ -41,8 +41,8 @@ def test_samples_have_scores_of_the_corpus_and_counts_of_their_own(plan):
         same = sum(a == b for a, b in zip(record.prediction.text, record.target.text, strict=False))
         assert record.counts == {Letters.id: (same, len(record.target.text))}
     assert {record.scores[Rarity.id] for record in scored} > {0.0}
-    assert done.manifest["metrics"][Letters.id]["pooling"] == "ratio"
-    assert done.manifest["metrics"][Rarity.id]["corpus"] is True
+    assert done.manifest.metrics[Letters.id].pooling == "ratio"
+    assert done.manifest.metrics[Rarity.id].corpus is True
 
 
 def test_a_sample_that_cannot_be_counted_is_left_out_of_everything(plan):
@@ -79,8 +79,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, calls):
         run(replace(broken, engine=Hashing(stop)))
     resumed = run(broken)
     assert plain(resumed) == plain(whole)
-    tasks = [open_run(one.folder).manifest["tasks"]["telling"] for one in (whole, resumed)]
-    assert tasks[0]["corpus"] == tasks[1]["corpus"] is not None
+    tasks = [open_run(one.folder).manifest.tasks["telling"] for one in (whole, resumed)]
+    assert tasks[0].corpus == tasks[1].corpus is not None
 
 
 def test_a_longer_run_weighs_by_the_same_corpus(tmp_path):
@@ -150,10 +150,10 @@ def test_a_task_without_the_corpus_that_its_metric_asks_for_fails_alone(plan):
     done = run(with_task(plan, Silent(Ways(3))))
     assert done.failed
     assert done.records() == []
-    (failure,) = done.manifest["failures"]
-    assert failure["task"] == "telling"
-    assert "there is no corpus" in failure["error"]
-    assert done.manifest["status"] == "finished"
+    (failure,) = done.manifest.failures
+    assert failure.task == "telling"
+    assert "there is no corpus" in failure.error
+    assert done.manifest.status == "finished"
 
 
 def test_the_data_set_is_not_opened_for_a_corpus_that_nobody_asks_for(plan):

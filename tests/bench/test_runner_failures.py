@@ -144,9 +144,9 @@ def test_a_failure_marks_the_guilty_sample_alone_and_says_why(tmp_path, at, sent
     assert all(r.scores == {} and r.features == {} for r in failed)
     assert len(done.records()) == (4 * 5 if at in NAMING else 4 * 9 * 2)
     assert done.failed
-    assert done.manifest["status"] == "finished"
-    entry = done.manifest["failures"][0]
-    assert (entry["method"], entry["samples"]) == ("guilty", 1)
+    assert done.manifest.status == "finished"
+    entry = done.manifest.failures[0]
+    assert (entry.method, entry.samples) == ("guilty", 1)
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ def test_a_method_that_cannot_be_built_is_told_and_the_others_run(paths):
     plan = replace(plan, methods=(method(Blocks, build), plan.methods[1]))
     done = run(plan)
     assert {r.method for r in done.records()} == {"fine", None}
-    entry = done.manifest["methods"]["blocks"]
-    assert entry["status"] == "failed"
-    assert entry["error"].startswith(
+    entry = done.manifest.methods["blocks"]
+    assert entry.status == "failed"
+    assert entry.error.startswith(
         "method 'blocks' cannot be built: ValueError: blocks.safetensors is cut short; make it"
     )
-    assert done.manifest["failures"][0]["error"] == entry["error"]
+    assert done.manifest.failures[0].error == entry.error
     assert done.failed
     mended = run(replace(plan, methods=(method(Blocks), plan.methods[1])))
     assert {r.method for r in mended.records()} == {"blocks", "fine", None}
@@ -195,7 +195,7 @@ def test_a_backbone_that_cannot_be_loaded_fails_the_methods_that_need_it(paths):
     needy = method(Blocks, lambda: backbones.get("llm"))
     other = method(type("Alone", (Fine,), {"card": replace(Fine.card, backbones=())}))
     done = run(plan_of(*paths, methods=(needy, other), backbones=backbones))
-    assert "llm.safetensors is cut short" in done.manifest["methods"]["blocks"]["error"]
+    assert "llm.safetensors is cut short" in done.manifest.methods["blocks"].error
     assert {r.method for r in done.records()} == {"fine", None}
 
 
@@ -251,10 +251,10 @@ def test_data_that_cannot_be_read_end_the_task_and_not_the_run(paths, tmp_path):
     done = run(replace(plan, tasks=(broken, plan.tasks[1])))
     assert {r.sample for r in done.records() if r.task == "naming"} == {"0", "1", "2"}
     assert len([r for r in done.records() if r.task == "mending"]) == 4 * 9 * 2
-    (entry,) = done.manifest["failures"]
-    assert entry["task"] == "naming"
-    assert "the data gave 3 samples and then failed" in entry["error"]
-    assert "cannot read the image" in entry["error"]
+    (entry,) = done.manifest.failures
+    assert entry.task == "naming"
+    assert "the data gave 3 samples and then failed" in entry.error
+    assert "cannot read the image" in entry.error
     assert done.failed
     mended = run(plan)
     assert {r.sample for r in mended.records() if r.task == "naming"} == {"0", "1", "2", "3"}
@@ -329,7 +329,7 @@ def test_words_that_cannot_be_shown_cost_no_sample(paths):
     done = run(plan_of(*paths, methods=(method(Mute),)))
     assert all(r.status == "scored" for r in done.records())
     assert "method 'blocks', words, task 'naming', sample '0': LookupError" in str(
-        done.manifest["notes"]
+        done.manifest.notes
     )
 
 
@@ -342,16 +342,16 @@ def test_writing_to_a_frozen_backbone_fails_the_run_and_names_the_tensor(paths):
             return super().decode(requests, outcomes)
 
     done = run(plan_of(*paths, methods=(method(Writing), method(Fine)), backbones=backbones))
-    assert done.manifest["status"] == "failed"
+    assert done.manifest.status == "failed"
     assert done.failed
-    entry = done.manifest["backbones"]["llm"]
-    assert entry["sha256_before"] != entry["sha256_after"]
-    (sentence,) = done.manifest["violations"]
+    entry = done.manifest.backbones["llm"]
+    assert entry.sha256_before != entry.sha256_after
+    (sentence,) = done.manifest.violations
     assert sentence.startswith(
         "the frozen backbone 'llm' was written to: its tensor 'weight' changed while blocks, fine"
     )
     again = run(plan_of(*paths, methods=(method(Writing), method(Fine))))
-    assert again.manifest["status"] == "failed"
+    assert again.manifest.status == "failed"
 
 
 def test_a_backbone_that_is_written_to_while_a_method_is_built_is_noticed(paths):
@@ -362,7 +362,7 @@ def test_a_backbone_that_is_written_to_while_a_method_is_built_is_noticed(paths)
         return Blocks()
 
     done = run(plan_of(*paths, methods=(method(Blocks, build),), backbones=backbones, limit=1))
-    assert "'bias'" in done.manifest["violations"][0]
+    assert "'bias'" in done.manifest.violations[0]
 
 
 def full_after(count: int) -> Callable[..., None]:

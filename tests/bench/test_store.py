@@ -17,6 +17,7 @@ from frostbench.bench.store import lines
 from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole, writing
 from frostbench.bench.store.blobs import Blobs, rounded
 from frostbench.bench.store.lock import RunLock
+from frostbench.bench.store.manifest import Manifest, PackEntry
 from frostbench.bench.store.masks import masks_of, run_lengths
 from frostbench.bench.store.query import query
 from frostbench.bench.store.reader import open_run, read_records
@@ -321,7 +322,8 @@ def test_a_sealed_file_that_is_cut_short_is_named(tmp_path):
 
 def test_samples_and_scores_can_be_asked_in_sql(tmp_path):
     writer = RunWriter(tmp_path)
-    writer.write_manifest({"status": "finished", "failures": []})
+    none = {"methods": {}, "tasks": {}, "metrics": {}}
+    writer.write_manifest(Manifest(frostbench="0", status="finished", pack=PackEntry("a"), **none))
     writer.append([record(str(i), scores={"a": float(i), "b": 1.0}) for i in range(4)])
     run = open_run(tmp_path)
     mean = query(run, "SELECT metric, avg(value) AS mean FROM scores GROUP BY 1 ORDER BY 1")

@@ -75,9 +75,9 @@ def test_a_second_run_on_the_same_images_does_no_tokenizer_forward(board, cache,
     words = ["run", "methods=v2l", "limit=3", "quiet=true", f"cache={cache}"]
     assert main([*words, "tasks=outpainting", f"out={tmp_path / 'first'}"]) == 0
     assert main([*words, "tasks=outpainting,reconstruction", f"out={tmp_path / 'second'}"]) == 0
-    counts = open_run(tmp_path / "second").manifest["tokenizer"]["v2l"]
-    assert counts["forwards"] == 0
-    assert counts["cached"] > 0
+    counts = open_run(tmp_path / "second").manifest.tokenizer["v2l"]
+    assert counts.forwards == 0
+    assert counts.cached > 0
 
 
 def test_a_finished_run_is_scored_again_and_verified(board, outsider, capsys):

@@ -70,4 +70,4 @@ def test_kill_9_in_the_middle_and_the_same_command_again(tmp_path):
     assert kept < {record.key for record in resumed.records()}
     assert plain(resumed) == plain(whole)
     for name in ("metrics", "tasks", "methods", "failures", "dashes", "status"):
-        assert resumed.manifest[name] == whole.manifest[name]
+        assert getattr(resumed.manifest, name) == getattr(whole.manifest, name)

@@ -121,9 +121,9 @@ def test_rewritten_prompts_are_answered_by_the_runs_own_engine(heard):
 
 def test_a_method_without_an_adapter_has_no_row_without_it(heard):
     done, _ = heard
-    assert done.manifest["methods"]["adapted"]["adapters"] == ["asking"]
-    assert done.manifest["methods"]["blocks"]["adapters"] == []
-    assert done.manifest["controls_left_out"] == []
+    assert done.manifest.methods["adapted"].adapters == ("asking",)
+    assert done.manifest.methods["blocks"].adapters == ()
+    assert done.manifest.controls_left_out == ()
 
 
 def test_another_image_changes_what_is_asked_about_and_no_example(heard):

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask, Provenance
+from frostbench.bench.store.manifest import PackEntry
 from frostbench.plugins import (
     Card,
     Classify,
@@ -349,7 +350,7 @@ def plan_of(out: Path, tokens: Path, *, limit: int = 4, **changes: Any) -> Plan:
         metrics=metrics,
         engine=Hashing(),
         backbones=OneBackbone(),
-        facts=Provenance("0", {"name": "world", "summary": "", "sha256": "0" * 64}),
+        facts=Provenance("0", PackEntry("world", "", "0" * 64)),
         tokens=tokens,
         config={"seed": 0},
         chunk=3,

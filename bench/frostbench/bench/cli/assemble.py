@@ -19,6 +19,7 @@ from frostbench.bench.runner.plan import (
     Provenance,
     built_in_controls,
 )
+from frostbench.bench.store.manifest import PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.engine import Engine
@@ -242,7 +243,7 @@ def _open_data(host: Host, pack: Pack, name: str) -> Any:
 def _facts(pack: Pack, names: set[str]) -> Provenance:
     return Provenance(
         version("frostbench"),
-        {"name": pack.name, "summary": pack.summary, "sha256": pack.digest},
+        PackEntry(pack.name, pack.summary, pack.digest),
         {name: pack.digest_of(pack.data[name]) for name in sorted(names & set(pack.data))},
     )
 

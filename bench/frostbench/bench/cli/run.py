@@ -25,8 +25,8 @@ def run_command(words: list[str]) -> int:
     from frostbench.bench.runner.run import run
 
     stored = run(assemble(config, host), progress_for(sys.stderr, quiet=config.quiet))
-    for failure in stored.manifest["failures"]:
-        print(f"frostbench: {failure['error']}", file=sys.stderr)
+    for failure in stored.manifest.failures:
+        print(f"frostbench: {failure.error}", file=sys.stderr)
     if not config.quiet:
         print(_summary(stored))
     return 1 if stored.failed else 0
@@ -34,12 +34,10 @@ def run_command(words: list[str]) -> int:
 
 def _summary(stored: "StoredRun") -> str:
     """One line on what the run did, and what to look at next."""
-    tokenizer = stored.manifest["last_session"]["tokenizer"]
-    counts = ", ".join(
-        f"{name}: {entry['images']} images through the tokenizer, {entry['cached']} kept"
-        for name, entry in sorted(tokenizer.items())
+    tokenizer = stored.manifest.last_session.tokenizer
+    told = ", ".join(
+        f"{name}: {counts.images} images through the tokenizer, {counts.cached} kept"
+        for name, counts in sorted(tokenizer.items())
     )
     folder = stored.folder
-    return (
-        f"{folder}: {stored.manifest['status']}. {counts or 'no tokens'}. frostbench show {folder}"
-    )
+    return f"{folder}: {stored.manifest.status}. {told or 'no tokens'}. frostbench show {folder}"

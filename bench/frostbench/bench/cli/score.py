@@ -26,7 +26,7 @@ def score_command(words: list[str]) -> int:
 
     pack = find_pack(config.pack, host)
     backbones = open_backbones(config, host, pack)
-    names = [name for task in stored.manifest["tasks"].values() for name in task["metrics"]]
+    names = [name for task in stored.manifest.tasks.values() for name in task.metrics]
     result = score(folder, open_metrics(config, host, backbones, names))
     print(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():

@@ -14,9 +14,9 @@ def config_of(run: StoredRun) -> RunConfig:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), run.manifest["config"])
+        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), dict(run.manifest.config))
         config = OmegaConf.to_object(merged)
-    except (OmegaConfBaseException, KeyError) as error:
+    except OmegaConfBaseException as error:
         raise UsageError(
             f"the configuration stored in {run.folder} does not fit this version of frostbench: "
             f"{str(error).splitlines()[0]}"

@@ -6,7 +6,6 @@
 
 from frostbench.bench.leaderboard.build import build
 from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Row, Verdict
-from frostbench.bench.leaderboard.stored import StoredRun
 from frostbench.bench.leaderboard.write import write
 
-__all__ = ["Leaderboard", "MeanCost", "Row", "StoredRun", "Verdict", "build", "write"]
+__all__ = ["Leaderboard", "MeanCost", "Row", "Verdict", "build", "write"]

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from frostbench.bench.leaderboard.identity import row_identity
 from frostbench.bench.leaderboard.preservation import preserved
 from frostbench.bench.leaderboard.reported import reported
 from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Row, Verdict
-from frostbench.bench.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
 from frostbench.bench.leaderboard.swap import language_models
 from frostbench.bench.statistics import (
     Bootstrap,
+    Bounds,
     Column,
     Frechet,
     Means,
@@ -20,6 +21,8 @@ from frostbench.bench.statistics import (
     difference,
     rank_ranges,
 )
+from frostbench.bench.store.manifest import MetricEntry, TaskEntry
+from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
 
 CEILINGS = ("ceiling", "oracle_box", "bare_lmm")
@@ -35,7 +38,7 @@ class Entry:
 
     row: Row
     column: Column | None
-    metric: MetricInfo
+    metric: MetricEntry
     ranks: bool
 
     @property
@@ -53,47 +56,48 @@ def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Lead
     has a row for each.
 
     Raises:
-        ValueError: there is no run, or a manifest lacks what the leaderboard needs.
+        ValueError: there is no run.
     """
     if not runs:
         raise ValueError("a leaderboard needs at least one run; there is none.")
     settings = bootstrap or Bootstrap()
-    manifests = [Manifest.of(run.manifest) for run in runs]
-    models = language_models([run.manifest for run in runs])
+    manifests = tuple(run.manifest for run in runs)
+    models = language_models(manifests)
     entries: list[Entry] = []
-    for number, (run, manifest) in enumerate(zip(runs, manifests, strict=True), start=1):
+    for number, run in enumerate(runs, start=1):
         entries += (
             replace(entry, row=replace(entry.row, llm=models[number - 1]))
-            for entry in _entries(number, run, manifest, settings)
+            for entry in _entries(number, run, settings)
         )
     ranked = _ranked(entries, settings)
     methods = {method for manifest in manifests for method in manifest.methods}
     return Leaderboard(
         rows=(*ranked, *(row for row in reported() if row.method in methods)),
         verdicts=tuple(_verdicts(entries, settings)),
-        manifests=tuple(run.manifest for run in runs),
+        manifests=manifests,
         bootstrap=settings,
         preserved=preserved(runs),
     )
 
 
-def _entries(
-    number: int, run: StoredRun, manifest: Manifest, bootstrap: Bootstrap
-) -> Iterable[Entry]:
+def _entries(number: int, run: StoredRun, bootstrap: Bootstrap) -> Iterable[Entry]:
+    manifest = run.manifest
     found: dict[tuple[str, str | None], dict[Who, list[Record]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for record in run.records():
         found[record.task, record.protocol][record.row].append(record)
     for task in manifest.tasks.values():
-        for protocol in task.protocols:
+        for protocol in task.ways:
             rows = found.get((task.name, protocol), {})
-            missing = [(method, None) for method in manifest.methods if (method, None) not in rows]
+            missing = [
+                (method, None) for method in sorted(manifest.methods) if (method, None) not in rows
+            ]
             for who in sorted([*rows, *missing], key=_order):
                 records = sorted(rows.get(who, []), key=lambda record: record.sample)
-                for name in task.metrics if records else (task.ranks_by,):
+                for name in task.columns if records else (task.ranks_by,):
                     metric = manifest.metrics[name]
-                    place = _Place(number, run, manifest, task, protocol, metric)
+                    place = _Place(number, run, task, protocol, metric)
                     yield _entry(place, who, records, bootstrap)
 
 
@@ -103,15 +107,14 @@ class _Place:
 
     number: int
     run: StoredRun
-    manifest: Manifest
-    task: TaskInfo
+    task: TaskEntry
     protocol: str | None
-    metric: MetricInfo
+    metric: MetricEntry
 
 
 def _entry(place: _Place, who: Who, records: Sequence[Record], bootstrap: Bootstrap) -> Entry:
     method, control = who
-    task, metric = place.task, place.metric
+    manifest, task, metric = place.run.manifest, place.task, place.metric
     scored = [record for record in records if _is_scored(record, metric)]
     column = _column(place.run, scored, metric) if scored else None
     estimate = column.estimate(bootstrap) if column is not None else None
@@ -132,34 +135,35 @@ def _entry(place: _Place, who: Who, records: Sequence[Record], bootstrap: Bootst
         control=control,
         of=method if control else None,
         run=place.number,
-        identity=place.manifest.identity(task, metric),
-        adapter=control is None and place.manifest.has_adapter(method, task.name),
+        identity=row_identity(manifest, task, metric),
+        adapter=control is None and manifest.has_adapter(method, task.name),
     )
     return Entry(row, column if estimate else None, metric, metric.id == task.ranks_by)
 
 
-def _is_scored(record: Record, metric: MetricInfo) -> bool:
+def _is_scored(record: Record, metric: MetricEntry) -> bool:
     """Whether the metric has something of this sample; what is infinite or NaN is no score."""
     if record.status != "scored":
         return False
-    if metric.of_sets:
+    if metric.pooling == "features":
         return metric.id in record.features
-    if metric.pooling is not None:
+    if metric.counted:
         return metric.id in record.counts
     return math.isfinite(record.scores.get(metric.id, math.nan))
 
 
-def _column(run: StoredRun, records: Sequence[Record], metric: MetricInfo) -> Column:
-    if metric.pooling is not None:
+def _column(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
+    bounds = Bounds(metric.lower, metric.upper)
+    if metric.counted:
         return Pooled.of(
             [(record.sample, record.cluster, record.counts[metric.id]) for record in records],
             metric.pooling,
-            metric.bounds,
+            bounds,
         )
-    if not metric.of_sets:
+    if metric.pooling != "features":
         return Means.of(
             [(record.sample, record.cluster, record.scores[metric.id]) for record in records],
-            metric.bounds,
+            bounds,
         )
     entries = []
     for record in records:
@@ -187,8 +191,8 @@ def _reason(
     place: _Place, method: str | None, records: Sequence[Record], scored: Sequence[Record]
 ) -> str:
     """Why there is no value."""
-    raw = place.manifest.raw
-    if scored and place.metric.pooling is not None:
+    manifest = place.run.manifest
+    if scored and place.metric.counted:
         return f"the counts of {len(scored)} scored samples sum to no value of {place.metric.id}."
     if scored:
         return f"{len(scored)} scored sample is too few for {place.metric.id}."
@@ -196,13 +200,13 @@ def _reason(
         errors = sorted({record.error for record in records if record.error})
         first = f": {errors[0]}" if errors else f": none has a score under {place.metric.id}."
         return f"all {len(records)} samples failed{first}"
-    dash = place.manifest.dashes().get((method or "", place.task.name))
+    dash = manifest.dash(method, place.task.name)
     if dash:
         return dash
-    about = raw["methods"].get(method, {})
-    if about.get("status") == "failed":
-        return f"the method failed: {about.get('error') or 'it does not say why.'}"
-    return f"no sample is stored; the run is {raw.get('status', 'unfinished')}."
+    about = manifest.methods.get(method or "")
+    if about is not None and about.status == "failed":
+        return f"the method failed: {about.error or 'it does not say why.'}"
+    return f"no sample is stored; the run is {manifest.status}."
 
 
 def _ranked(entries: Sequence[Entry], bootstrap: Bootstrap) -> list[Row]:
@@ -222,7 +226,7 @@ def _ranked(entries: Sequence[Entry], bootstrap: Bootstrap) -> list[Row]:
         for index in members:
             rank, entry = ranks.get(index), entries[index]
             leads = rank is not None and rank.high == 1 and len(ranks) > 1
-            best = leads and not entry.metric.neutral
+            best = leads and entry.metric.direction != "neither"
             rows.append(replace(entry.row, rank=rank if entry.ranks else None, best=best))
     return rows
 

@@ -6,6 +6,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from frostbench.bench.leaderboard.numbers import NONE, count, duration, readable
+from frostbench.bench.store.manifest import (
+    BackboneFacts,
+    Failure,
+    Hardware,
+    Manifest,
+    MethodEntry,
+    TokenizerCounts,
+)
 
 
 @dataclass(frozen=True)
@@ -31,46 +39,44 @@ class RunFacts:
     pack: str
 
 
-def facts(number: int, manifest: Mapping[str, Any]) -> RunFacts:
+def facts(number: int, manifest: Manifest) -> RunFacts:
     """Everything the page says of a run."""
-    pack, hardware = manifest.get("pack", {}), manifest.get("hardware", {})
-    versions = manifest.get("versions", {})
-    limit = manifest.get("limit")
+    pack, limit = manifest.pack, manifest.limit
     pairs = (
-        ("pack", _joined([pack.get("name"), pack.get("summary")], ": ")),
-        ("language model", _language_model(manifest.get("backbones", {}).get("llm", {}))),
-        ("seed", str(manifest.get("seed", NONE))),
+        ("pack", _joined([pack.name, pack.summary], ": ")),
+        ("language model", _language_model(manifest.backbones.get("llm"))),
+        ("seed", str(manifest.seed)),
         ("samples", f"at most {limit} a task and protocol" if limit else "each suite's own limit"),
-        ("device", str(manifest.get("device", NONE))),
-        ("hardware", _hardware(hardware)),
-        ("versions", ", ".join(f"{name} {value}" for name, value in _versions(versions, manifest))),
+        ("device", manifest.device),
+        ("hardware", _hardware(manifest.hardware)),
+        ("versions", ", ".join(f"{name} {value}" for name, value in _versions(manifest))),
         ("date", _dates(manifest)),
-        ("wall time", duration(manifest.get("seconds"))),
+        ("wall time", duration(manifest.seconds)),
     )
     return RunFacts(
         number,
         pairs,
         _warning(manifest),
-        frozen(manifest.get("backbones", {})),
-        tuple(_cache(manifest.get("tokenizer", {}))),
-        tuple(_failures(manifest.get("failures", ()))),
+        frozen(manifest.backbones),
+        tuple(_cache(manifest.tokenizer)),
+        tuple(_failures(manifest.failures)),
         tuple(_notes(manifest)),
-        tuple(_of_methods(manifest.get("methods", {}))),
-        str(pack.get("name", "")),
+        tuple(_of_methods(manifest.methods)),
+        pack.name,
     )
 
 
-def frozen(backbones: Mapping[str, Mapping[str, Any]]) -> Frozen:
+def frozen(backbones: Mapping[str, BackboneFacts]) -> Frozen:
     """Compare the checksums of every shared backbone before and after the run."""
-    before = {role: about.get("sha256_before") for role, about in sorted(backbones.items())}
-    after = {role: about.get("sha256_after") for role, about in sorted(backbones.items())}
+    before = {role: about.sha256_before for role, about in sorted(backbones.items())}
+    after = {role: about.sha256_after for role, about in sorted(backbones.items())}
     changed = [role for role in before if after[role] and after[role] != before[role]]
     if changed:
         return Frozen(False, f"Not frozen: {', '.join(changed)} changed during the run.")
     checked = [role for role in before if before[role] and after[role]]
     if not checked:
         return Frozen(None, "Frozen: not checked yet; the run has not ended.")
-    listed = ", ".join(f"{role} {_short(before[role])}" for role in checked)
+    listed = ", ".join(f"{role} {before[role][:8]}" for role in checked)
     left = [role for role in before if role not in checked]
     rest = f" Not checked: {', '.join(left)}." if left else ""
     same = "checksum is" if len(checked) == 1 else "checksums are"
@@ -81,28 +87,27 @@ def frozen(backbones: Mapping[str, Mapping[str, Any]]) -> Frozen:
     )
 
 
-def backbones(manifest: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def backbones(manifest: Manifest) -> list[tuple[str, ...]]:
     """Role, kind, source, dtype, parameters and checksum of each backbone."""
     return [
         (
             role,
-            str(about.get("kind", NONE)),
-            _source(str(about.get("source", NONE))),
-            str(about.get("dtype", NONE)),
-            count(about.get("parameters")),
-            _short(about.get("sha256_before")) or NONE,
+            about.kind,
+            _source(about.source),
+            about.dtype,
+            count(about.parameters),
+            about.sha256_before[:8],
         )
-        for role, about in sorted(manifest.get("backbones", {}).items())
+        for role, about in sorted(manifest.backbones.items())
     ]
 
 
-def _hardware(hardware: Mapping[str, Any]) -> str:
-    memory = hardware.get("memory_bytes")
-    cores = hardware.get("cores")
+def _hardware(hardware: Hardware) -> str:
+    memory, cores = hardware.memory_bytes, hardware.cores
     return _joined(
         [
-            hardware.get("accelerator"),
-            hardware.get("cpu"),
+            hardware.accelerator,
+            hardware.cpu,
             f"{cores} core{'s' if cores != 1 else ''}" if cores else None,
             f"{memory / 1e9:.0f} GB" if memory else None,
         ],
@@ -110,43 +115,39 @@ def _hardware(hardware: Mapping[str, Any]) -> str:
     )
 
 
-def _versions(
-    versions: Mapping[str, Any], manifest: Mapping[str, Any]
-) -> Iterable[tuple[str, str]]:
-    if manifest.get("frostbench"):
-        yield "frostbench", str(manifest["frostbench"])
+def _versions(manifest: Manifest) -> Iterable[tuple[str, str]]:
+    versions = manifest.versions
+    yield "frostbench", manifest.frostbench
     first = ["python", "torch", "transformers"]
     for name in [*(n for n in first if n in versions), *sorted(set(versions) - {*first})]:
         if name != "frostbench":
-            yield name, str(versions[name])
+            yield name, versions[name]
 
 
-def _dates(manifest: Mapping[str, Any]) -> str:
-    created, finished = (_minute(manifest.get(key)) for key in ("created", "finished"))
+def _dates(manifest: Manifest) -> str:
+    created, finished = (_minute(time) for time in (manifest.created, manifest.finished))
     if not finished:
         return created or NONE
     same_day = created[:10] == finished[:10]
     return f"{created} to {finished[11:] if same_day else finished}"
 
 
-def _minute(moment: Any) -> str:
-    return str(moment or "")[:16].replace("T", " ")
+def _minute(moment: str | None) -> str:
+    return (moment or "")[:16].replace("T", " ")
 
 
-def _warning(manifest: Mapping[str, Any]) -> str:
-    status = manifest.get("status")
-    if status == "finished":
+def _warning(manifest: Manifest) -> str:
+    if manifest.status == "finished":
         return ""
-    if status == "failed":
-        why = " ".join(str(sentence) for sentence in manifest.get("violations", ()))
+    if manifest.status == "failed":
+        why = " ".join(manifest.violations)
         return f"This run failed, and its numbers do not count. {why}".rstrip()
     return "This run is not finished; numbers will change as samples come in."
 
 
-def _cache(tokenizer: Mapping[str, Mapping[str, int]]) -> Iterable[str]:
+def _cache(tokenizer: Mapping[str, TokenizerCounts]) -> Iterable[str]:
     for method, tally in sorted(tokenizer.items()):
-        images, kept = tally.get("images", 0), tally.get("cached", 0)
-        forwards = tally.get("forwards", 0)
+        images, forwards, kept = tally.images, tally.forwards, tally.cached
         yield (
             f"{method}: {count(images)} image{'s' if images != 1 else ''} tokenized in "
             f"{count(forwards)} forward{'s' if forwards != 1 else ''}, {count(kept)} served from "
@@ -154,43 +155,37 @@ def _cache(tokenizer: Mapping[str, Mapping[str, int]]) -> Iterable[str]:
         )
 
 
-def _failures(failures: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+def _failures(failures: Iterable[Failure]) -> Iterable[str]:
     for failure in failures:
-        where = _joined(
-            [failure.get(key) for key in ("method", "control", "task", "protocol")], ", "
-        )
-        samples = failure.get("samples")
+        where = _joined([failure.method, failure.control, failure.task, failure.protocol], ", ")
+        samples = failure.samples
         many = f" ({samples} sample{'s' if samples != 1 else ''})" if samples else ""
-        error = failure.get("error") or "no reason is stored"
-        yield f"{where}{many}: {error}" if where != NONE else str(error)
+        error = failure.error or "no reason is stored"
+        yield f"{where}{many}: {error}" if where != NONE else error
 
 
-def _notes(manifest: Mapping[str, Any]) -> Iterable[str]:
-    yield from (str(note) for note in manifest.get("notes", ()))
-    for left in manifest.get("controls_left_out", ()):
-        name = readable(left["control"])
-        yield f"{left['task']}: no {name} of {left['method']}, which {left['reason']}."
+def _notes(manifest: Manifest) -> Iterable[str]:
+    yield from manifest.notes
+    for left in manifest.controls_left_out:
+        yield f"{left.task}: no {readable(left.control)} of {left.method}, which {left.reason}."
 
 
-def _of_methods(methods: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+def _of_methods(methods: Mapping[str, MethodEntry]) -> Iterable[str]:
     for name, about in sorted(methods.items()):
-        yield from (f"{name}: {sentence}" for sentence in about.get("notes", ()))
+        yield from (f"{name}: {sentence}" for sentence in about.notes)
 
 
-def _language_model(about: Mapping[str, Any]) -> str:
-    parameters = about.get("parameters")
-    size = f"{count(parameters)} parameters" if parameters else None
-    return _joined([_source(str(about.get("source", ""))), about.get("dtype"), size], ", ")
+def _language_model(about: BackboneFacts | None) -> str:
+    if about is None:
+        return NONE
+    size = f"{count(about.parameters)} parameters" if about.parameters else None
+    return _joined([_source(about.source), about.dtype, size], ", ")
 
 
 def _source(source: str) -> str:
     """A path's last two parts; anything else as it stands."""
     path = PurePosixPath(source)
     return "/".join(path.parts[-2:]) if path.is_absolute() else source
-
-
-def _short(digest: Any) -> str:
-    return digest[:8] if isinstance(digest, str) else ""
 
 
 def _joined(parts: Iterable[Any], between: str) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 from frostbench.bench.leaderboard.build import CEILINGS
 from frostbench.bench.leaderboard.numbers import format_of, readable
 from frostbench.bench.leaderboard.outlines import box_outline, outline
-from frostbench.bench.leaderboard.stored import Manifest, MetricInfo, StoredRun, TaskInfo
 from frostbench.bench.leaderboard.words import PartWords, words_of
 from frostbench.bench.statistics import pooled_value
+from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
 from frostbench.bench.store.masks import masks_of
+from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record, Stored
 
 SAMPLES = 6  # of each task and protocol, the first by id
@@ -114,14 +115,14 @@ def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
     """
     shelves = []
     for number, run in enumerate(runs, start=1):
-        manifest = Manifest.of(run.manifest)
+        manifest = run.manifest
         found: dict[tuple[str, str | None], dict[str, list[Record]]] = defaultdict(
             lambda: defaultdict(list)
         )
         for record in run.records():
             found[record.task, record.protocol][record.sample].append(record)
         for task in manifest.tasks.values():
-            for protocol in task.protocols:
+            for protocol in task.ways:
                 samples = found.get((task.name, protocol), {})
                 count = SIDE_BY_SIDE if protocol in task.series else SAMPLES
                 strips = [
@@ -162,7 +163,7 @@ def _shown(samples: Mapping[str, Sequence[Record]]) -> list[str]:
 def _strip(
     sample: str,
     records: Sequence[Record],
-    task: TaskInfo,
+    task: TaskEntry,
     manifest: Manifest,
     run: StoredRun,
 ) -> Strip:
@@ -270,7 +271,7 @@ def _given(records: Sequence[Record]) -> Mapping[str, str]:
     return found
 
 
-def _output(record: Record, metric: MetricInfo) -> Tile:
+def _output(record: Record, metric: MetricEntry) -> Tile:
     label = _label(record)
     role = "control" if record.control else "method"
     if record.status == "failed" or record.prediction.blob is None:
@@ -278,22 +279,22 @@ def _output(record: Record, metric: MetricInfo) -> Tile:
     return Tile(label, role, record.prediction.blob, _score(record, metric))
 
 
-def _score(record: Record, metric: MetricInfo) -> str:
+def _score(record: Record, metric: MetricEntry) -> str:
     """The sample's own score; of a metric of sums, the formula over its counts alone."""
     score = record.scores.get(metric.id)
-    if metric.pooling is not None and metric.id in record.counts:
+    if metric.counted and metric.id in record.counts:
         score = pooled_value(metric.pooling, record.counts[metric.id])
     return format_of(metric).with_unit(score)
 
 
-def _said(record: Record, metric: MetricInfo) -> Answered:
+def _said(record: Record, metric: MetricEntry) -> Answered:
     control = record.control is not None
     if record.status == "failed":
         return Answered(_label(record), control, "failed", None, record.error or "")
     score = record.scores.get(metric.id)
     if metric.pooling == "ratio" and metric.id in record.counts:
         score = pooled_value(metric.pooling, record.counts[metric.id])
-    binary = (metric.bounds.lower, metric.bounds.upper) == (0, 1) and score in (0, 1)
+    binary = metric.unit_range and score in (0, 1)
     right = bool(score) if binary else None
     note = "" if binary else format_of(metric).with_unit(score)
     return Answered(_label(record), control, record.prediction.text or "", right, note)

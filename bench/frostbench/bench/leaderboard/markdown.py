@@ -51,7 +51,7 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
         "ranks are ranges of what the data tell apart; **bold** is significantly best; controls "
         "are in italics."
     )
-    if any(manifest.get("pack", {}).get("name") == "mini" for manifest in leaderboard.manifests):
+    if any(manifest.pack.name == "mini" for manifest in leaderboard.manifests):
         yield ""
         yield MEANING
     for section in sections(leaderboard):
@@ -81,7 +81,7 @@ def _table(table: Table) -> Iterable[str]:
     forms = list(table.forms)
     heads = [
         f"{metric.id}{' (' + form.unit + ')' if form.unit else ''}"
-        f"{'' if metric.neutral else ' ' + arrow(metric.higher_is_better)}"
+        f"{'' if metric.direction == 'neither' else ' ' + arrow(metric.higher_is_better)}"
         for metric, form in zip(table.metrics, forms, strict=True)
     ]
     with_protocol = any(group.protocol for group in table.groups)

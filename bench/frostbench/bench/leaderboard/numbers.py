@@ -4,13 +4,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from frostbench.bench.leaderboard.stored import MetricInfo
+from frostbench.bench.store.manifest import MetricEntry
 
 NONE = "–"
-_SHARES = (
-    *("accuracy", "bleu", "ciou", "miou", "p@", "average_recall", "anls"),
-    *("f1", "precision", "recall", "yes"),
-)
 
 
 @dataclass(frozen=True)
@@ -45,22 +41,18 @@ class Format:
         return f"{self(value)} {self.unit}".rstrip() if value is not None else NONE
 
 
-def format_of(metric: MetricInfo, values: Iterable[float | None] = ()) -> Format:
-    """Accuracies, BLEU, overlaps of masks and shares of answers in percent.
-
-    Decibels have two decimals, other bounded values three.
+def format_of(metric: MetricEntry, values: Iterable[float | None] = ()) -> Format:
+    """Shares in percent; what ends at 10 or less has three decimals, what has a unit two.
 
     CIDEr-D stays on pycocoevalcap's scale, up to 10; papers print it times 100. Where neither unit
     nor bounds say more, the largest of `values` has three figures.
     """
-    bounds = (metric.bounds.lower, metric.bounds.upper)
-    if metric.id.startswith(_SHARES) and bounds == (0, 1):
+    if metric.percent:
         return Format(100.0, 1, "%")
-    if metric.id.startswith("cider") and bounds == (0, 10):
-        return Format(unit="of 10")
     if metric.unit:
-        return Format(digits=2, unit=metric.unit)
-    if None not in bounds:
+        small = metric.upper is not None and metric.upper <= 10
+        return Format(digits=3 if small else 2, unit=metric.unit)
+    if None not in (metric.lower, metric.upper):
         return Format()
     largest = max((abs(value) for value in values if value), default=0.1)
     return Format(digits=min(5, max(1, 2 - math.floor(math.log10(largest)))))

@@ -89,5 +89,5 @@ def _tally(leaderboard: Leaderboard, rows: Sequence[Row]) -> Mapping[str, Any]:
         "methods": sorted({row.method for row in rows}),
         "tasks": len({row.task for row in rows}),
         "samples": sum(answered.values()),
-        "seconds": sum(manifest.get("seconds") or 0 for manifest in leaderboard.manifests),
+        "seconds": sum(manifest.seconds for manifest in leaderboard.manifests),
     }

@@ -157,7 +157,7 @@ def _panel(axis: Any, places: Sequence[tuple[Table, Group]], handles: dict[str, 
     metric = places[0][0].metrics[0]
     arrow = "higher is better" if metric.higher_is_better else "lower is better"
     axis.set_xlabel(f"{metric.id}{', ' + form.unit if form.unit else ''} ({arrow})")
-    if (metric.bounds.lower, metric.bounds.upper) == (0, 1):
+    if metric.unit_range:
         axis.set_xlim(-0.01 * form.scale, 1.01 * form.scale)
     axis.grid(axis="x", color=GRID, linewidth=0.7)
     axis.set_axisbelow(True)

@@ -1,11 +1,12 @@
 """What a method leaves of the multimodal model that it sits on: answers that stay the same."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frostbench.bench.leaderboard.facts import Frozen, frozen
-from frostbench.bench.leaderboard.stored import Manifest, StoredRun
+from frostbench.bench.store.manifest import Manifest
+from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
 
 BARE = "bare_lmm"
@@ -48,7 +49,7 @@ def preserved(runs: Sequence[StoredRun]) -> tuple[Preserved, ...]:
             own = records.get((record.task, record.protocol, record.method, None, record.sample))
             if own is not None:
                 pairs[record.method, record.task, record.protocol].append((own, record))
-        tasks = Manifest.of(run.manifest).tasks
+        tasks = run.manifest.tasks
         order = {name: place for place, name in enumerate(tasks)}
         for (method, task, protocol), both in sorted(
             pairs.items(), key=lambda pair: (pair[0][0], order[pair[0][1]], pair[0][2] or "")
@@ -59,14 +60,9 @@ def preserved(runs: Sequence[StoredRun]) -> tuple[Preserved, ...]:
     return tuple(found)
 
 
-def kept_frozen(
-    rows: Sequence[Preserved], manifests: Sequence[Mapping[str, object]]
-) -> dict[int, Frozen]:
+def kept_frozen(rows: Sequence[Preserved], manifests: Sequence[Manifest]) -> dict[int, Frozen]:
     """By run, whether its backbones' checksums are those of before."""
-    return {
-        row.run: frozen(Manifest.of(manifests[row.run - 1]).raw.get("backbones", {}))
-        for row in rows
-    }
+    return {row.run: frozen(manifests[row.run - 1].backbones) for row in rows}
 
 
 def _same(own: Record, bare: Record) -> bool:

@@ -1,11 +1,11 @@
 """Rows of the leaderboard: one value, what it is of, and how sure it is."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from frostbench.bench.leaderboard.preservation import Preserved
 from frostbench.bench.statistics import Bootstrap, Rank
+from frostbench.bench.store.manifest import Manifest
 
 Kind = Literal["measured", "control", "reported"]
 
@@ -95,17 +95,17 @@ class Leaderboard:
 
     rows: tuple[Row, ...]
     verdicts: tuple[Verdict, ...]
-    manifests: tuple[Mapping[str, Any], ...]
+    manifests: tuple[Manifest, ...]
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     preserved: tuple[Preserved, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `leaderboard.json` holds them."""
-        manifests: Sequence[Mapping[str, Any]] = self.manifests
+        manifests = [manifest.to_json() for manifest in self.manifests]
         return {
             "rows": [asdict(row) for row in self.rows],
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "preserved": [asdict(one) for one in self.preserved],
             "statistics": {"intervals": "paired cluster bootstrap", **asdict(self.bootstrap)},
-            "manifest": manifests[0] if len(manifests) == 1 else list(manifests),
+            "manifest": manifests[0] if len(manifests) == 1 else manifests,
         }

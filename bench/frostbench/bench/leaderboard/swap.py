@@ -1,13 +1,12 @@
 """Same tokenizer, other language model: which runs differ in it, and what that does to a method."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from frostbench.bench.leaderboard.numbers import Format, count, format_of
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
-from frostbench.bench.leaderboard.stored import Manifest, MetricInfo
+from frostbench.bench.store.manifest import BackboneFacts, Manifest, MethodEntry, MetricEntry
 
 TITLE = "Same tokenizer, other LLM"
 
@@ -26,7 +25,7 @@ class Swap:
 
     task: str
     protocol: str | None
-    metric: MetricInfo
+    metric: MetricEntry
     lines: tuple[SwapLine, ...]
 
     @property
@@ -45,13 +44,13 @@ class Swaps:
     notes: tuple[str, ...]
 
 
-def language_models(manifests: Sequence[Mapping[str, Any]]) -> tuple[str | None, ...]:
+def language_models(manifests: Sequence[Manifest]) -> tuple[str | None, ...]:
     """Each run's language model by a name that tells it from the others'.
 
     None for all where the runs do not differ in it, and for a run that loaded none.
     """
-    used = [manifest.get("backbones", {}).get("llm") for manifest in manifests]
-    known = {about["sha256_before"]: about for about in used if about}
+    used = [manifest.backbones.get("llm") for manifest in manifests]
+    known = {about.sha256_before: about for about in used if about}
     if len(known) < 2:
         return (None,) * len(manifests)
     names: dict[str, str] = {}
@@ -59,7 +58,7 @@ def language_models(manifests: Sequence[Mapping[str, Any]]) -> tuple[str | None,
         names = {sha: _name(about, parts) for sha, about in known.items()}
         if len(set(names.values())) == len(names):
             break
-    return tuple(names[about["sha256_before"]] if about else None for about in used)
+    return tuple(names[about.sha256_before] if about else None for about in used)
 
 
 def swaps(leaderboard: Leaderboard) -> Swaps:
@@ -80,10 +79,10 @@ def swaps(leaderboard: Leaderboard) -> Swaps:
         f"{method} · {named[run - 1]}: {sentence}"
         for method, runs in groups
         for run in runs
-        for sentence in leaderboard.manifests[run - 1]["methods"][method].get("notes", ())
+        for sentence in leaderboard.manifests[run - 1].methods[method].notes
     ]
     sizes = {
-        name: manifest["backbones"]["llm"].get("parameters")
+        name: manifest.backbones["llm"].parameters
         for name, manifest in zip(named, leaderboard.manifests, strict=True)
         if name is not None
     }
@@ -94,7 +93,7 @@ def swaps(leaderboard: Leaderboard) -> Swaps:
 def _tables(
     leaderboard: Leaderboard, groups: Sequence[tuple[str, Sequence[int]]], models: Sequence[str]
 ) -> Iterable[Swap]:
-    manifests = [Manifest.of(raw) for raw in leaderboard.manifests]
+    manifests = leaderboard.manifests
     metrics = {name: metric for one in manifests for name, metric in one.metrics.items()}
     firsts = {(task.name, task.ranks_by) for one in manifests for task in one.tasks.values()}
     ranking: dict[tuple[str, str | None, str, str | None], list[Row]] = defaultdict(list)
@@ -111,13 +110,13 @@ def _tables(
             yield Swap(task, protocol, metrics[metric], tuple(lines))
 
 
-def _tokenizers(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[int]]]:
+def _tokenizers(manifests: Sequence[Manifest]) -> list[tuple[str, list[int]]]:
     """Methods with the numbers of the runs in which their tokenizer is one."""
     groups: list[tuple[str, list[int]]] = []
     for run, manifest in enumerate(manifests, start=1):
-        for method, about in sorted(manifest["methods"].items()):
+        for method, about in sorted(manifest.methods.items()):
             for name, runs in groups:
-                if name == method and _same(about, manifests[runs[0] - 1]["methods"][name]):
+                if name == method and _same(about, manifests[runs[0] - 1].methods[name]):
                     runs.append(run)
                     break
             else:
@@ -125,20 +124,20 @@ def _tokenizers(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[
     return groups
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same(one: MethodEntry, other: MethodEntry) -> bool:
     """Whether two entries of a method have one tokenizer: by fingerprint, or by weights.
 
     An adapter, which belongs to one language model, is among the weights under that one alone.
     """
-    if one.get("settings") != other.get("settings"):
+    if one.settings != other.settings:
         return False
-    if one.get("fingerprint") and one["fingerprint"] == other.get("fingerprint"):
+    if one.fingerprint and one.fingerprint == other.fingerprint:
         return True
-    mine, theirs = (set((entry.get("weights") or {}).items()) for entry in (one, other))
+    mine, theirs = set(one.weights.items()), set(other.weights.items())
     return bool(mine and theirs) and (mine <= theirs or theirs <= mine)
 
 
-def _name(about: Mapping[str, Any], parts: int) -> str:
+def _name(about: BackboneFacts, parts: int) -> str:
     """A backbone's name: its source, then its dtype, then its checksum, as far as is needed."""
-    name = str(about.get("source", "")).rstrip("/").rpartition("/")[2] or "llm"
-    return " ".join([name, str(about.get("dtype", "")), about["sha256_before"][:6]][:parts])
+    name = about.source.rstrip("/").rpartition("/")[2] or "llm"
+    return " ".join([name, about.dtype, about.sha256_before[:6]][:parts])

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from frostbench.bench.leaderboard.build import CEILINGS
 from frostbench.bench.leaderboard.numbers import Format, format_of
 from frostbench.bench.leaderboard.rows import Leaderboard, Row, Verdict
-from frostbench.bench.leaderboard.stored import Manifest, MetricInfo, TaskInfo
+from frostbench.bench.store.manifest import MetricEntry, TaskEntry
 
 SUITES = ("understanding", "restoration", "grounding")
 
@@ -56,8 +56,8 @@ class Group:
 class Table:
     """A task; the first metric ranks."""
 
-    task: TaskInfo
-    metrics: tuple[MetricInfo, ...]
+    task: TaskEntry
+    metrics: tuple[MetricEntry, ...]
     groups: tuple[Group, ...]
 
     @property
@@ -104,9 +104,9 @@ class Table:
     @property
     def span(self) -> tuple[float, float]:
         """The least and the greatest value that the table's bars must hold."""
-        bounds, ends = self.metrics[0].bounds, []
-        if (bounds.lower, bounds.upper) == (0, 1):
+        if self.metrics[0].unit_range:
             return 0.0, 1.0
+        ends = []
         for line in self.lines:
             ends += [x for x in (line.row.low, line.row.value, line.row.high) if x is not None]
         if not ends:
@@ -150,10 +150,9 @@ class Section:
 
 def sections(leaderboard: Leaderboard) -> tuple[Section, ...]:
     """Everything that was measured, suite by suite in the order of the design."""
-    manifests = [Manifest.of(raw) for raw in leaderboard.manifests]
-    tasks: dict[str, TaskInfo] = {}
-    metrics: dict[str, MetricInfo] = {}
-    for manifest in manifests:
+    tasks: dict[str, TaskEntry] = {}
+    metrics: dict[str, MetricEntry] = {}
+    for manifest in leaderboard.manifests:
         for name, task in manifest.tasks.items():
             tasks.setdefault(name, task)
         for name, metric in manifest.metrics.items():
@@ -205,8 +204,8 @@ class _Names:
 
 def _section(
     suite: str,
-    tasks: Sequence[TaskInfo],
-    metrics: Mapping[str, MetricInfo],
+    tasks: Sequence[TaskEntry],
+    metrics: Mapping[str, MetricEntry],
     leaderboard: Leaderboard,
     names: _Names,
 ) -> Section:
@@ -214,7 +213,7 @@ def _section(
     tables = tuple(
         Table(
             task,
-            tuple(metrics[name] for name in task.metrics),
+            tuple(metrics[name] for name in task.columns),
             tuple(_groups(task, metrics[task.ranks_by].higher_is_better, leaderboard, names)),
         )
         for task in tasks
@@ -223,7 +222,7 @@ def _section(
 
 
 def _groups(
-    task: TaskInfo, higher_is_better: bool, leaderboard: Leaderboard, names: _Names
+    task: TaskEntry, higher_is_better: bool, leaderboard: Leaderboard, names: _Names
 ) -> Iterable[Group]:
     rows = [row for row in leaderboard.rows if row.task == task.name and row.kind != "reported"]
     protocols = dict.fromkeys(row.protocol for row in rows)
@@ -249,19 +248,20 @@ def _groups(
 
 
 def _line(
-    row: Row, here: Sequence[Row], task: TaskInfo, leaderboard: Leaderboard, names: _Names
+    row: Row, here: Sequence[Row], task: TaskEntry, leaderboard: Leaderboard, names: _Names
 ) -> Line:
     others = {other.metric: other for other in here if other.line == row.line}
     method = row.of if row.control else row.method
-    about = leaderboard.manifests[(row.run or 1) - 1]["methods"].get(method, {})
-    meaning = task.controls.get(row.control or "", "") if row.control else about.get("summary", "")
+    about = leaderboard.manifests[(row.run or 1) - 1].methods.get(method or "")
+    control = task.controls.get(row.control or "")
+    meaning = (control and control.meaning) if row.control else (about and about.summary)
     return Line(
         row,
-        tuple(others.get(metric) for metric in task.metrics[1:]),
+        tuple(others.get(metric) for metric in task.columns[1:]),
         row.method,
         names.suffix(method, row.run),
         names.colour(method, row.run),
-        str(meaning or ""),
+        meaning or "",
         tuple(
             verdict
             for verdict in leaderboard.verdicts
@@ -269,7 +269,7 @@ def _line(
             == (row.task, row.protocol, row.method, row.run)
             and not row.control
         ),
-        row.control is not None and row.control in about.get("controls", ()),
+        about is not None and row.control in about.controls,
     )
 
 

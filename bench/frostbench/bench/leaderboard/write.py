@@ -14,8 +14,8 @@ from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.page import TITLE, page
 from frostbench.bench.leaderboard.plot import for_paper, plot
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
-from frostbench.bench.leaderboard.stored import StoredRun
 from frostbench.bench.leaderboard.tables import sections
+from frostbench.bench.store.reader import StoredRun
 
 OWN_NAME = re.compile(r"[0-9a-f]{20}\.\w+")
 

@@ -43,9 +43,9 @@ class Methods:
         """The fingerprint of a method that is ready."""
         return self.ready[name].method.fingerprint
 
-    def notes(self, name: str) -> list[str]:
+    def notes(self, name: str) -> tuple[str, ...]:
         """What a reader of the numbers of a method that is ready must know."""
-        return list(self._notes[name])
+        return self._notes[name]
 
     def _build(self, name: str, planned: PlannedMethod) -> None:
         self._watch.load(planned.card.backbones)

@@ -8,6 +8,7 @@ from typing import Any
 
 from frostbench.bench.runner.plan import FrozenBackbones
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.manifest import BackboneFacts
 
 
 class Watch:
@@ -40,7 +41,7 @@ class Watch:
             if role not in self.before:
                 self.before[role] = self._backbones.fingerprints(role)
 
-    def describe(self, known: Mapping[str, Any]) -> dict[str, Any]:
+    def describe(self, known: Mapping[str, BackboneFacts]) -> dict[str, BackboneFacts]:
         """The manifest's `backbones`, with checksums as of now; `known` are earlier entries.
 
         Raises:
@@ -50,18 +51,18 @@ class Watch:
         for role, before in self.before.items():
             entry = self._backbones.entries.get(role)
             begun = digest(before)
-            if known.get(role, {}).get("sha256_before", begun) != begun:
+            if role in known and known[role].sha256_before != begun:
                 raise StoreError(
                     f"the backbone {role!r} is not the one that this run began with; choose "
                     "another folder with out=, or put the old weights back."
                 )
-            described[role] = {
-                "kind": getattr(entry, "kind", ""),
+            described[role] = BackboneFacts(
+                kind=getattr(entry, "kind", ""),
                 **named(entry),
-                "parameters": self._backbones.parameters(role),
-                "sha256_before": begun,
-                "sha256_after": digest(self._backbones.fingerprints(role)),
-            }
+                parameters=self._backbones.parameters(role),
+                sha256_before=begun,
+                sha256_after=digest(self._backbones.fingerprints(role)),
+            )
         return described
 
     def violations(self, methods: list[str]) -> list[str]:

@@ -4,7 +4,8 @@ import importlib.metadata
 import os
 import platform
 from pathlib import Path
-from typing import Any
+
+from frostbench.bench.store.manifest import Hardware
 
 _PACKAGES = (
     "torch",
@@ -35,18 +36,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def hardware(device: str) -> dict[str, Any]:
-    """Processor, cores that this process may use, memory in bytes, and the accelerator in use."""
+def hardware(device: str) -> Hardware:
+    """What the run stands on."""
     import psutil
 
-    return {
-        "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "memory_bytes": int(psutil.virtual_memory().total),
-        "accelerator": _accelerator(device),
-    }
+    memory = int(psutil.virtual_memory().total)
+    return Hardware(_processor(), _cores(), memory, _accelerator(device))
 
 
 def _cores() -> int:

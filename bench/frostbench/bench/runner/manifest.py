@@ -1,8 +1,10 @@
-"""The manifest: everything that a run's numbers depend on, and how far it is."""
+"""The manifest of a plan: of a run that begins, and of one that goes on."""
 
 import datetime
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from frostbench.bench.runner.frozen import named
@@ -10,56 +12,60 @@ from frostbench.bench.runner.machine import hardware, versions
 from frostbench.bench.runner.plan import AnyMetric, Plan, PlannedMethod, PlannedTask
 from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.manifest import (
+    ControlEntry,
+    Dash,
+    Failure,
+    LeftOut,
+    Manifest,
+    MethodEntry,
+    MetricEntry,
+    TaskEntry,
+)
+from frostbench.bench.store.migration import control_entry, metric_entry
 from frostbench.bench.store.records import Record
+from frostbench.bench.store.typed import typed
+from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.contract.metric import CorpusMetric, PooledMetric, SetMetric
 
 
-def new_manifest(plan: Plan) -> dict[str, Any]:
+def new_manifest(plan: Plan) -> Manifest:
     """The manifest of a run that has just begun."""
     rows = [rows_of(planned, plan.methods, plan.controls) for planned in plan.tasks]
-    return _plain_mapping(
-        {
-            "frostbench": plan.facts.frostbench,
-            "created": now(),
-            "finished": None,
-            "status": "running",
-            "config": plan.config,
-            "seed": plan.seed,
-            "limit": plan.limit,
-            "device": plan.device,
-            "pack": plan.facts.pack,
-            "methods": {method.card.name: _method(method) for method in plan.methods},
-            "backbones": {},
-            "data": plan.facts.data,
-            "tasks": {planned.task.card.name: _task(plan, planned) for planned in plan.tasks},
-            "metrics": _metrics(plan),
-            "dashes": [dash for one in rows for dash in one.dashes],
-            "controls_left_out": [left for one in rows for left in one.controls_left_out],
-            "versions": versions(),
-            "hardware": hardware(plan.device),
-            "tokenizer": {},
-            "seconds": 0.0,
-            "failures": [],
-            "violations": [],
-            "notes": [],
-            "last_session": {},
-            "identity": identity(plan),
-        }
+    return Manifest(
+        frostbench=plan.facts.frostbench,
+        contract=CONTRACT_VERSION,
+        created=now(),
+        status="running",
+        config=plain(plan.config),
+        seed=plan.seed,
+        limit=plan.limit,
+        device=plan.device,
+        pack=plan.facts.pack,
+        methods={method.card.name: _method(method) for method in plan.methods},
+        data=plan.facts.data,
+        tasks={planned.task.card.name: _task(plan, planned) for planned in plan.tasks},
+        metrics=_metrics(plan),
+        dashes=tuple(Dash(**dash) for one in rows for dash in one.dashes),
+        controls_left_out=tuple(LeftOut(**left) for one in rows for left in one.controls_left_out),
+        versions=versions(),
+        hardware=hardware(plan.device),
+        identity=identity(plan),
     )
 
 
-def resumed_manifest(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
+def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
     """The manifest of a run that goes on, or grows to a larger limit.
 
     Raises:
         StoreError: the folder holds a run of another plan; the message says what differs.
     """
-    differences = different(stored.get("identity", {}), identity(plan))
+    differences = different(stored.identity, identity(plan))
     for planned in plan.tasks:
         name = planned.task.card.name
-        before = stored["tasks"].get(name, {}).get("limit", planned.limit)
-        if planned.limit < before:
-            differences.append(f"the limit of {name} was {before} and is now {planned.limit}")
+        least = stored.tasks[name].limit if name in stored.tasks else 0
+        if planned.limit < least:
+            differences.append(f"the limit of {name} was {least} and is now {planned.limit}")
     if differences:
         shown = "; ".join(differences[:4])
         more = f"; and {len(differences) - 4} more" if len(differences) > 4 else ""
@@ -67,29 +73,30 @@ def resumed_manifest(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
             f"{plan.out} holds a run of another configuration: {shown}{more}. Choose another "
             "folder with out=, or remove this one; only a limit can grow in place."
         )
-    fresh = new_manifest(plan)
     kept = ("created", "methods", "backbones", "tokenizer", "seconds", "violations", "notes")
-    fresh.update({key: stored[key] for key in kept})
-    for name, task in fresh["tasks"].items():
-        before = stored["tasks"][name]
-        task["complete"] = before["complete"] and before["limit"] == task["limit"]
-        task["corpus"] = before.get("corpus")
-        grown = [] if before["limit"] == task["limit"] else [before["limit"]]
-        task["grown_from"] = before["grown_from"] + grown
+    fresh = replace(new_manifest(plan), **{name: getattr(stored, name) for name in kept})
+    for name, task in fresh.tasks.items():
+        before = stored.tasks[name]
+        grown = before.limit != task.limit
+        fresh = fresh.with_task(
+            name,
+            complete=before.complete and not grown,
+            corpus=before.corpus,
+            grown_from=(*before.grown_from, *([before.limit] if grown else [])),
+        )
     return fresh
 
 
 def identity(plan: Plan) -> dict[str, Any]:
     """What may not change while a run is resumed: other values could give other numbers."""
-    controls = plan.controls
-    return _plain_mapping(
+    values: dict[str, Any] = plain(
         {
             "seed": plan.seed,
             "device": plan.device,
             "chunk": plan.chunk,
             "tokenize_batch": plan.tokenize_batch,
-            "controls": controls is not None,
-            "pack": plan.facts.pack.get("sha256"),
+            "controls": plan.controls is not None,
+            "pack": plan.facts.pack.sha256,
             "data": plan.facts.data,
             "llm": named(plan.backbones.entries.get("llm")),
             "methods": {
@@ -109,6 +116,7 @@ def identity(plan: Plan) -> dict[str, Any]:
             },
         }
     )
+    return values
 
 
 def different(before: Any, after: Any, place: str = "") -> list[str]:
@@ -127,48 +135,23 @@ def different(before: Any, after: Any, place: str = "") -> list[str]:
     return [] if before == after else [f"{place} was {before!r} and is now {after!r}"]
 
 
-def failures_of(records: Sequence[Record]) -> list[dict[str, Any]]:
+def failures_of(records: Sequence[Record]) -> list[Failure]:
     """Failed samples counted by row, task and protocol, with the first one's sentence."""
-    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    groups: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
     for record in records:
-        if record.status != "failed":
-            continue
-        key = record.method, record.control, record.task, record.protocol
-        entry = groups.setdefault(
-            key,
-            {
-                "method": record.method,
-                "control": record.control,
-                "task": record.task,
-                "protocol": record.protocol,
-                "samples": 0,
-                "error": record.error,
-            },
+        if record.status == "failed":
+            groups[*record.row, record.task, record.protocol].append(record)
+    return [
+        Failure(
+            error=first.error or "no reason is stored",
+            method=first.method,
+            control=first.control,
+            task=first.task,
+            protocol=first.protocol,
+            samples=1 + len(others),
         )
-        entry["samples"] += 1
-    return list(groups.values())
-
-
-def is_of_samples(entry: Mapping[str, Any]) -> bool:
-    """Whether a failure counts samples, and is no method's, task's or run's own."""
-    return bool(entry["samples"])
-
-
-def failure(
-    error: str,
-    *,
-    method: str | None = None,
-    task: str | None = None,
-) -> dict[str, Any]:
-    """A failure that is not one of samples."""
-    return {
-        "method": method,
-        "control": None,
-        "task": task,
-        "protocol": None,
-        "samples": 0,
-        "error": error,
-    }
+        for first, *others in groups.values()
+    ]
 
 
 def plain(value: Any) -> Any:
@@ -176,76 +159,73 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _plain_mapping(value: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(plain(value))
-
-
 def now() -> str:
     """The time, in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _method(method: PlannedMethod) -> dict[str, Any]:
+def _method(method: PlannedMethod) -> MethodEntry:
     card = method.card
-    return {
-        "title": card.name,
-        "summary": card.summary,
-        "paper": card.paper,
-        "version": card.version,
-        "capabilities": sorted(card.capabilities),
-        "backbones": list(card.backbones),
-        "trained": list(card.trained),
-        "trained_on": card.trained_on,
-        "adapters": list(card.adapters),
-        "controls": list(card.controls),
-        "fingerprint": None,
-        "weights": method.weights,
-        "settings": method.settings,
-        "status": "ok",
-        "error": None,
-        "notes": [],
-    }
+    return MethodEntry(
+        title=card.name,
+        summary=card.summary,
+        paper=card.paper,
+        version=card.version,
+        capabilities=tuple(sorted(card.capabilities)),
+        backbones=card.backbones,
+        trained=card.trained,
+        trained_on=card.trained_on,
+        adapters=card.adapters,
+        controls=card.controls,
+        weights=method.weights,
+        settings=plain(method.settings),
+    )
 
 
-def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
+def _task(plan: Plan, planned: PlannedTask) -> TaskEntry:
     card = planned.task.card
     meanings = {} if plan.controls is None else plan.controls.meanings
     controls = () if plan.controls is None else card.controls
-    return {
-        "suite": card.suite,
-        "request_type": card.request_type,
-        "reads": card.reads,
-        "protocols": list(card.protocols),
-        "levels": list(card.levels),
-        "variants": list(card.variants),
-        "metrics": list(plan.metrics_of(planned)),
-        "ranks_by": card.ranks_by,
-        "controls": {name: meanings.get(name, "") for name in controls},
-        "settings": planned.settings,
-        "summary": card.summary,
-        "limit": planned.limit,
-        "complete": False,
-        "grown_from": [],
-        "corpus": None,
-    }
+    return TaskEntry(
+        name=card.name,
+        suite=card.suite,
+        request_type=card.request_type,
+        reads=card.reads,
+        protocols=card.protocols,
+        levels=card.levels,
+        variants=card.variants,
+        metrics=tuple(plan.metrics_of(planned)),
+        ranks_by=card.ranks_by,
+        controls={
+            name: typed(ControlEntry, control_entry(name, meanings.get(name, "")))
+            for name in controls
+        },
+        settings=plain(planned.settings),
+        summary=card.summary,
+        limit=planned.limit,
+    )
 
 
-def describe_metrics(metrics: Mapping[str, AnyMetric]) -> dict[str, Any]:
+def describe_metrics(metrics: Mapping[str, AnyMetric], pack: str) -> dict[str, MetricEntry]:
     """The manifest's entries of metrics."""
-    return {
-        name: {
-            "higher_is_better": metric.higher_is_better,
-            "unit": metric.unit,
-            "lower": metric.lower,
-            "upper": metric.upper,
-            "set": isinstance(metric, SetMetric),
-            "pooling": metric.pooling if isinstance(metric, PooledMetric) else None,
-            "corpus": isinstance(metric, CorpusMetric),
-        }
-        for name, metric in metrics.items()
+    return {name: _metric(name, metric, pack) for name, metric in metrics.items()}
+
+
+def _metric(name: str, metric: AnyMetric, pack: str) -> MetricEntry:
+    known = {
+        "higher_is_better": metric.higher_is_better,
+        "unit": metric.unit,
+        "lower": metric.lower,
+        "upper": metric.upper,
+        "set": isinstance(metric, SetMetric),
+        "pooling": metric.pooling if isinstance(metric, PooledMetric) else None,
+        "corpus": isinstance(metric, CorpusMetric),
     }
+    entry: MetricEntry = typed(MetricEntry, metric_entry(name, known, pack))
+    return entry
 
 
-def _metrics(plan: Plan) -> dict[str, Any]:
+def _metrics(plan: Plan) -> dict[str, MetricEntry]:
     used = {name for planned in plan.tasks for name in plan.metrics_of(planned)}
-    return describe_metrics({name: plan.metrics[name] for name in plan.metrics if name in used})
+    known = {name: plan.metrics[name] for name in plan.metrics if name in used}
+    return describe_metrics(known, plan.facts.pack.name)

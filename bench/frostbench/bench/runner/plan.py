@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from frostbench.bench.store.manifest import PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card
 from frostbench.plugins.contract.engine import Engine
@@ -152,12 +153,11 @@ def built_in_controls(cards: Iterable[Card] = ()) -> Controls:
 class Provenance:
     """What the numbers depend on besides the plan itself, as the manifest tells it.
 
-    `pack` is {name, summary, sha256}, `data` SHA-256 by data set. Versions and hardware are found
-    by the runner.
+    `data` is SHA-256 by data set. Versions and hardware are found by the runner.
     """
 
     frostbench: str
-    pack: Mapping[str, Any]
+    pack: PackEntry
     data: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.bench.runner.corpus import learners, load_corpus
-from frostbench.bench.runner.manifest import describe_metrics, failures_of, is_of_samples
+from frostbench.bench.runner.manifest import describe_metrics, failures_of
 from frostbench.bench.runner.plan import AnyMetric
 from frostbench.bench.runner.scoring import Scored, Scoring
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lock import RunLock
+from frostbench.bench.store.manifest import TaskEntry
 from frostbench.bench.store.reader import open_run
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.values import load_prediction, load_target
@@ -53,29 +54,34 @@ def score(
     run = open_run(folder)
     with RunLock(folder):
         writer = RunWriter(folder)
-        manifest = dict(run.manifest)
-        wanted = _wanted(manifest["tasks"], metrics, tasks or {})
+        manifest = run.manifest
+        wanted = _wanted(manifest.tasks, metrics, tasks or {})
         named = {name for names in wanted.values() for name in names}
         before = writer.records()
         after: list[Record] = []
         for task, names in wanted.items():
             given = {name: metrics[name] for name in names if name in metrics}
-            scoring = _scoring(task, given, writer.blobs, manifest["tasks"][task].get("corpus"))
+            scoring = _scoring(task, given, writer.blobs, manifest.tasks[task].corpus)
             groups: dict[tuple[str | None, ...], list[Record]] = {}
             for record in before:
                 if record.task == task and record.prediction.kind != "none":
                     groups.setdefault((record.protocol, *record.row), []).append(record)
             for group in groups.values():
                 after += _score(group, scoring, names)
-            manifest["tasks"][task]["metrics"] = names
+            manifest = manifest.with_task(task, metrics=tuple(names))
         writer.replace(after)
-        manifest["metrics"] |= describe_metrics(
-            {name: metric for name, metric in metrics.items() if name in named}
+        described = describe_metrics(
+            {name: metric for name, metric in metrics.items() if name in named}, manifest.pack.name
         )
-        others = [entry for entry in manifest["failures"] if not is_of_samples(entry)]
+        others = [failure for failure in manifest.failures if not failure.samples]
         failed = [record for record in writer.records() if record.status == "failed"]
-        manifest["failures"] = [*others, *failures_of(failed)]
-        writer.write_manifest(manifest)
+        writer.write_manifest(
+            replace(
+                manifest,
+                metrics={**manifest.metrics, **described},
+                failures=(*others, *failures_of(failed)),
+            )
+        )
     return Rescored(
         samples=len(after),
         changed=_changes(before, after),
@@ -85,7 +91,7 @@ def score(
 
 
 def _wanted(
-    stored: Mapping[str, Mapping[str, Sequence[str]]],
+    stored: Mapping[str, TaskEntry],
     metrics: Mapping[str, AnyMetric],
     more: Mapping[str, Sequence[str]],
 ) -> dict[str, list[str]]:
@@ -99,7 +105,7 @@ def _wanted(
                 f"no metric {unknown[0]!r} is given; there are {', '.join(sorted(metrics))}."
             )
     return {
-        task: list(dict.fromkeys((*entry["metrics"], *more.get(task, ()))))
+        task: list(dict.fromkeys((*entry.metrics, *more.get(task, ()))))
         for task, entry in stored.items()
     }
 

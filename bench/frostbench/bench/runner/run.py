@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from frostbench.bench.runner.built import Methods
 from frostbench.bench.runner.chunk import Bench, Built
@@ -11,7 +12,6 @@ from frostbench.bench.runner.corpus import scoring_of
 from frostbench.bench.runner.frozen import Watch
 from frostbench.bench.runner.instances import Chunk, DataError, chunks_of
 from frostbench.bench.runner.manifest import (
-    failure,
     failures_of,
     new_manifest,
     now,
@@ -26,6 +26,7 @@ from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.runner.watching import Counted, Watchers
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.lock import RunLock
+from frostbench.bench.store.manifest import Failure, LastSession, Manifest, TokenizerCounts
 from frostbench.bench.store.reader import StoredRun, open_run, read_manifest
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.writer import RunWriter
@@ -59,13 +60,13 @@ class _Session:
         self._manifest = new_manifest(plan) if known is None else resumed_manifest(plan, known)
         self._writer = RunWriter(plan.out, plan.worker)
         if plan.retry_failed and self._writer.drop(lambda record: record.status == "failed"):
-            for task in self._manifest["tasks"].values():
-                task["complete"] = False
-        self._before = plain(self._manifest)
+            for name in self._manifest.tasks:
+                self._manifest = self._manifest.with_task(name, complete=False)
+        self._before = self._manifest
         records = self._writer.records()
         self._done: set[Key] = {record.key for record in records}
         self._failed = [record for record in records if record.status == "failed"]
-        self._failures: list[dict[str, Any]] = []
+        self._failures: list[Failure] = []
         self._stored = 0
         self._watch = Watch(plan.backbones)
         self._methods = Methods(plan, plan.tokens, self._watch, self._note)
@@ -78,7 +79,7 @@ class _Session:
         self._preflight()
         self._save()
         self._writer.write_config(OmegaConf.to_yaml(OmegaConf.create(plain(self._plan.config))))
-        self._watchers.started(self._manifest)
+        self._watchers.started(self._manifest.to_json())
         try:
             for planned in self._plan.tasks:
                 self._task(planned)
@@ -89,7 +90,7 @@ class _Session:
                 self._save()
             except StoreError as error:
                 self._progress.note(str(error))
-        self._watchers.finished(self._manifest)
+        self._watchers.finished(self._manifest.to_json())
         return open_run(self._plan.out)
 
     def _preflight(self) -> None:
@@ -98,7 +99,7 @@ class _Session:
         Raises:
             PreflightError: a part of it cannot.
         """
-        complete = {name for name, task in self._manifest["tasks"].items() if task["complete"]}
+        complete = {name for name, task in self._manifest.tasks.items() if task.complete}
         found = trials(self._plan, complete, self._done)
         load_replaced(self._plan, found)
         if self._plan.replaced:
@@ -107,34 +108,34 @@ class _Session:
             check_lengths(self._plan, self._plan.engine, found, self._build)
 
     def _task(self, planned: PlannedTask) -> None:
-        card, entry = planned.task.card, self._manifest["tasks"][planned.task.card.name]
+        card = planned.task.card
+        entry = self._manifest.tasks[card.name]
         rows = rows_of(planned, self._plan.methods, self._plan.controls)
         free = free_controls(card, self._plan.controls)
         each = len(rows.rows) + len(free)
         total = planned.limit * max(1, len(card.protocols)) * each
         self._progress.task(card.name, total, sum(key[0] == card.name for key in self._done))
-        if entry["complete"] or not each:
+        if entry.complete or not each:
             self._progress.end()
             return
         samples: dict[str | None, list[str]] = {}
         whole = True
         try:
             scoring, corpus = scoring_of(
-                self._plan, planned, self._writer.blobs, known=entry["corpus"]
+                self._plan, planned, self._writer.blobs, known=entry.corpus
             )
-            entry["corpus"] = corpus
+            self._manifest = self._manifest.with_task(card.name, corpus=corpus)
             for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
                 names = [instance.request.id for instance in chunk.instances]
                 samples.setdefault(chunk.protocol, []).extend(names)
                 self._chunk(planned, rows, chunk, scoring)
         except DataError as error:
             whole = False
-            self._fail(failure(str(error), task=card.name))
+            self._fail(Failure(str(error), task=card.name))
         for protocol, names in samples.items():
             self._writer.seal(card.name, protocol, names)
-        entry["complete"] = whole and not any(
-            row.method in self._methods.failed for row in rows.rows
-        )
+        built = not any(row.method in self._methods.failed for row in rows.rows)
+        self._manifest = self._manifest.with_task(card.name, complete=whole and built)
         self._progress.end()
         self._save()
 
@@ -186,7 +187,7 @@ class _Session:
     def _forget_grown(self, planned: PlannedTask, chunk: Chunk) -> None:
         """Drop a chunk that was shorter under a smaller limit: it is other company now."""
         card = planned.task.card
-        limits = self._manifest["tasks"][card.name]["grown_from"]
+        limits = self._manifest.tasks[card.name].grown_from
         end = chunk.start + len(chunk.instances)
         if not any(chunk.start < limit < end for limit in limits):
             return
@@ -216,87 +217,83 @@ class _Session:
         new = {*self._methods.ready, *self._methods.failed} - tried
         check_built(self._plan, self._methods.failed)
         if new:
-            self._manifest["backbones"] = self._watch.describe(self._manifest["backbones"])
+            self._describe_backbones()
         for name in sorted(new & set(self._methods.ready)):
-            entry = self._manifest["methods"][name]
             fingerprint = self._methods.fingerprint(name)
-            if entry["fingerprint"] not in (None, fingerprint):
+            if self._manifest.methods[name].fingerprint not in (None, fingerprint):
                 raise StoreError(
                     f"method {name!r} makes other visual tokens than when the run in "
                     f"{self._plan.out} began (its weights, settings or code changed); choose "
                     "another folder with out=, or remove this one."
                 )
             notes = self._methods.notes(name)
-            entry.update(fingerprint=fingerprint, status="ok", error=None, notes=notes)
+            self._manifest = self._manifest.with_method(
+                name, fingerprint=fingerprint, status="ok", error=None, notes=notes
+            )
             for sentence in notes:
                 self._progress.note(f"{name}: {sentence}")
         for name in sorted(new & set(self._methods.failed)):
             error = self._methods.failed[name]
-            self._manifest["methods"][name].update(status="failed", error=error)
-            self._fail(failure(error, method=name))
+            self._manifest = self._manifest.with_method(name, status="failed", error=error)
+            self._fail(Failure(error, method=name))
         return built
+
+    def _describe_backbones(self) -> None:
+        backbones = self._watch.describe(self._manifest.backbones)
+        self._manifest = replace(self._manifest, backbones=backbones)
 
     def _finish(self) -> None:
         violations = self._watch.violations(sorted(self._methods.ready))
         for sentence in violations:
             self._progress.note(sentence)
-        self._manifest["violations"] += violations
-        self._manifest["backbones"] = self._watch.describe(self._manifest["backbones"])
-        self._manifest["status"] = "failed" if self._manifest["violations"] else "finished"
-        self._manifest["finished"] = now()
+        every = (*self._manifest.violations, *violations)
+        self._describe_backbones()
+        status: Literal["failed", "finished"] = "failed" if every else "finished"
+        self._manifest = replace(self._manifest, violations=every, status=status, finished=now())
 
     def _save(self, *, sync: bool = True) -> None:
         """Bring the manifest up to date and put it in place of the last.
 
         Between two tasks only counts change, which need not survive a loss of power.
         """
-        counts = {
-            name: vars(built.tokenizing.counts) for name, built in self._methods.ready.items()
-        }
+        counts = {name: built.tokenizing.counts for name, built in self._methods.ready.items()}
+        before, zero = self._before.tokenizer, TokenizerCounts()
         seconds = time.perf_counter() - self._begun
-        self._manifest["tokenizer"] = _sums(self._before["tokenizer"], counts)
-        self._manifest["seconds"] = self._before["seconds"] + seconds
-        self._manifest["failures"] = [
-            *self._failures,
-            *failures_of(self._failed),
-            *(failure(sentence) for sentence in self._manifest["violations"]),
-        ]
-        self._manifest["last_session"] = {
-            "seconds": seconds,
-            "samples": self._stored,
-            "tokenizer": plain(counts),
-        }
+        self._manifest = replace(
+            self._manifest,
+            tokenizer={
+                name: before.get(name, zero) + counts.get(name, zero)
+                for name in sorted({*before, *counts})
+            },
+            seconds=self._before.seconds + seconds,
+            failures=(
+                *self._failures,
+                *failures_of(self._failed),
+                *(Failure(sentence) for sentence in self._manifest.violations),
+            ),
+            last_session=LastSession(seconds, self._stored, counts),
+        )
         self._writer.write_manifest(self._manifest, sync=sync)
 
-    def _fail(self, entry: dict[str, Any]) -> None:
-        self._failures.append(entry)
-        self._progress.note(entry["error"])
+    def _fail(self, failure: Failure) -> None:
+        self._failures.append(failure)
+        self._progress.note(failure.error)
 
     def _tell_failed(self, records: Sequence[Record]) -> None:
         self._failed += records
-        for entry in failures_of(records):
-            count = entry["samples"]
+        for failure in failures_of(records):
+            count = failure.samples
             others = f" ({count - 1} more samples failed beside it)" if count > 1 else ""
-            self._progress.note(f"{entry['error']}{others}")
+            self._progress.note(f"{failure.error}{others}")
 
     def _note(self, sentence: str) -> None:
-        if sentence not in self._manifest["notes"]:
-            self._manifest["notes"].append(sentence)
+        if sentence not in self._manifest.notes:
+            notes = (*self._manifest.notes, sentence)
+            self._manifest = replace(self._manifest, notes=notes)
             self._progress.note(sentence)
 
 
-def _sums(
-    before: dict[str, dict[str, int]], counts: dict[str, dict[str, Any]]
-) -> dict[str, dict[str, int]]:
-    """Counts of earlier processes and of this one together."""
-    zero = {"forwards": 0, "images": 0, "cached": 0}
-    return {
-        name: {key: before.get(name, zero)[key] + counts.get(name, zero)[key] for key in zero}
-        for name in sorted({*before, *counts})
-    }
-
-
-def _known_manifest(folder: Path) -> dict[str, Any] | None:
+def _known_manifest(folder: Path) -> Manifest | None:
     return read_manifest(folder) if (folder / "manifest.json").exists() else None
 
 

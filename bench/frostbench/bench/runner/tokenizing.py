@@ -3,11 +3,11 @@
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
 from frostbench.bench.runner.guard import check_tokens
+from frostbench.bench.store.manifest import TokenizerCounts
 from frostbench.bench.store.tokens import Kept, TokenStore
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
@@ -16,15 +16,6 @@ from frostbench.plugins.host.errors import describe
 
 # Images whose tokens stay in memory: the rows of a chunk look at the same ones.
 _RECENT = 1024
-
-
-@dataclass
-class Counts:
-    """Calls of `tokenize`, images that went through one, images served from the cache."""
-
-    forwards: int = 0
-    images: int = 0
-    cached: int = 0
 
 
 class Tokenizing:
@@ -42,7 +33,7 @@ class Tokenizing:
         self._seen: set[str] = set()
         self._failed: dict[str, str] = {}
         self._recent: OrderedDict[str, Kept] = OrderedDict()
-        self.counts = Counts()
+        self.counts = TokenizerCounts()
 
     def __call__(self, images: Sequence[Image]) -> dict[Image, Kept | str]:
         """The tokens of each image, or one clause that says why there are none.
@@ -60,7 +51,7 @@ class Tokenizing:
             found[image] = kept
             if isinstance(kept, Kept) and image.digest not in self._seen:
                 self._seen.add(image.digest)
-                self.counts.cached += 1
+                self.counts += TokenizerCounts(cached=1)
         for batch in _batches(missing, self._batch):
             found.update(zip(batch, self._fresh(batch), strict=True))
         return found
@@ -92,11 +83,11 @@ class Tokenizing:
         digests = [image.digest for image in images]
         self._kept.put(digests, batch)
         self._seen.update(digests)
-        self.counts.images += len(images)
+        self.counts += TokenizerCounts(images=len(images))
         return [self._remember(digest, kept) for digest, kept in zip(digests, batch, strict=True)]
 
     def _forward(self, images: Sequence[Image]) -> VisualTokens:
-        self.counts.forwards += 1
+        self.counts += TokenizerCounts(forwards=1)
         pixels = torch.stack([image.pixels for image in images]).to(self._device)
         sizes = torch.tensor([image.size for image in images])
         with torch.no_grad():

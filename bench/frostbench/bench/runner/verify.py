@@ -160,14 +160,14 @@ def _compute(
 
 
 def _sources(plan: Plan, run: StoredRun) -> Check:
-    differences = different(run.manifest.get("identity", {}), identity(plan))
+    differences = different(run.manifest.identity, identity(plan))
     detail = "; ".join(differences) or "pack, data, weights and settings are those of the run"
     return Check("sources", not differences, f"{detail}.")
 
 
 def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:
     """Whether metrics learn from what they learned from in the run."""
-    before = run.manifest["tasks"].get(name, {}).get("corpus")
+    before = run.manifest.tasks[name].corpus if name in run.manifest.tasks else None
     if corpus is None and before is None:
         return []
     same = corpus == before
@@ -177,7 +177,7 @@ def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:
 
 def _software(run: StoredRun) -> Check:
     """Other versions are told, but do not by themselves refute a run."""
-    differences = different(run.manifest["versions"], versions())
+    differences = different(run.manifest.versions, versions())
     detail = "; ".join(differences) or "the same versions of everything"
     return Check("versions", True, f"{detail}.")
 
@@ -185,21 +185,18 @@ def _software(run: StoredRun) -> Check:
 def _methods(methods: Methods, run: StoredRun) -> list[Check]:
     checks = []
     for name in sorted(methods.ready):
-        same = run.manifest["methods"][name]["fingerprint"] == methods.fingerprint(name)
+        same = run.manifest.methods[name].fingerprint == methods.fingerprint(name)
         detail = "the fingerprint is that of the run." if same else "the fingerprint has changed."
         checks.append(Check(f"method {name}", same, detail))
     for name, error in sorted(methods.failed.items()):
-        same = run.manifest["methods"][name]["status"] == "failed"
+        same = run.manifest.methods[name].status == "failed"
         checks.append(Check(f"method {name}", same, error))
     return checks
 
 
 def _backbones(watch: Watch, run: StoredRun) -> Check:
-    other = [
-        role
-        for role, tensors in watch.before.items()
-        if run.manifest["backbones"].get(role, {}).get("sha256_before") != digest(tensors)
-    ]
+    known = {role: facts.sha256_before for role, facts in run.manifest.backbones.items()}
+    other = [role for role, now in watch.before.items() if known.get(role) != digest(now)]
     detail = f"not those of the run: {', '.join(other)}." if other else "those of the run."
     return Check("backbones", not other, detail)
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from PIL import Image as Pillow
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lines import read_lines
+from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed
 
@@ -30,14 +30,14 @@ class StoredRun:
         self.blobs = Blobs(folder / "blobs")
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """What the numbers depend on, as of when it was first asked for."""
         return read_manifest(self.folder)
 
     @property
     def failed(self) -> bool:
         """Whether anything failed: a sample, a method, a task, or the whole run."""
-        return self.manifest["status"] == "failed" or bool(self.manifest["failures"])
+        return self.manifest.status == "failed" or bool(self.manifest.failures)
 
     def records(self) -> list[Record]:
         """All samples, sealed ones first, each key once.
@@ -71,22 +71,22 @@ def open_run(folder: Path) -> StoredRun:
     return run
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a run.
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run, also of one that an older frostbench stored.
 
     Raises:
         StoreError: there is none, or it cannot be read.
     """
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_bytes())
+        values = json.loads(path.read_bytes())
+        if not isinstance(values, dict) or "status" not in values:
+            raise StoreError(f"{path} is no manifest of a run.")
+        return Manifest.from_json(values)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"no run at {folder}: a run is a folder with a manifest.json.") from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}.") from error
-    if not isinstance(manifest, dict) or "status" not in manifest:
-        raise StoreError(f"{path} is no manifest of a run.")
-    return manifest
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -1,12 +1,12 @@
 """Writing a run's folder: killed at any moment, nothing stored is lost and nothing is half."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from frostbench.bench.store.atomic import sweep, write_json, write_whole, writing
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lines import append_lines, mend, read_lines, replace_lines
+from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import read_records
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
@@ -88,9 +88,9 @@ class RunWriter:
         for path in self._samples():
             replace_lines(path, [new.get(record.key, record) for record in read_lines(path)])
 
-    def write_manifest(self, manifest: Mapping[str, Any], *, sync: bool = True) -> None:
+    def write_manifest(self, manifest: Manifest, *, sync: bool = True) -> None:
         """Put a manifest in place of the last, atomically."""
-        write_json(self.folder / "manifest.json", manifest, sync=sync)
+        write_json(self.folder / "manifest.json", manifest.to_json(), sync=sync)
 
     def write_config(self, text: str) -> None:
         """Keep the resolved configuration."""

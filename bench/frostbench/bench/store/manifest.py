@@ -1,0 +1,285 @@
+"""The manifest of a run: everything that its numbers depend on, and how far it is."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from frostbench.bench.store.migration import SCHEMA, migrated
+from frostbench.bench.store.typed import typed
+
+
+@dataclass(frozen=True)
+class PackEntry:
+    """The pack; `sha256` is over all of its files that a number can depend on."""
+
+    name: str
+    summary: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodEntry:
+    """A method: its card, its weights (SHA-256 by file) and settings, and whether it was built."""
+
+    title: str
+    summary: str = ""
+    paper: str = ""
+    version: str = ""
+    capabilities: tuple[str, ...] = ()
+    backbones: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
+    trained_on: str = ""
+    adapters: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    status: Literal["ok", "failed"] = "ok"
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BackboneFacts:
+    """A shared backbone, with the checksum of its tensors before the run and as of now."""
+
+    kind: str
+    source: str
+    dtype: str
+    parameters: int
+    sha256_before: str
+    sha256_after: str | None = None
+
+
+@dataclass(frozen=True)
+class ControlEntry:
+    """A control: in a sentence what it is, whether it is a ceiling, and whether curves show it."""
+
+    meaning: str
+    ceiling: bool = False
+    drawn: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEntry:
+    """A task as it was run.
+
+    `limit` is of each protocol; `grown_from` are earlier, smaller ones. `corpus` is the hash of the
+    corpus that its metrics learned from, if any did. Of the protocols, `levels` ask the same ever
+    harder, and `variants` in several ways.
+    """
+
+    name: str
+    suite: str
+    metrics: tuple[str, ...]
+    ranks_by: str
+    request_type: str = ""
+    reads: str = ""
+    protocols: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    controls: Mapping[str, ControlEntry] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    summary: str = ""
+    limit: int = 0
+    complete: bool = False
+    grown_from: tuple[int, ...] = ()
+    corpus: str | None = None
+
+    @property
+    def ways(self) -> tuple[str | None, ...]:
+        """The protocols; (None,) where there is only one way."""
+        return self.protocols or (None,)
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The protocols that stand side by side."""
+        return (*self.levels, *self.variants)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The metrics, first the one that ranks."""
+        return tuple(dict.fromkeys((self.ranks_by, *self.metrics)))
+
+
+@dataclass(frozen=True)
+class MetricEntry:
+    """A metric, as far as its numbers are to be read.
+
+    `percent` are shares that are shown times 100; `networks` are roles of the pack's backbones that
+    the metric looks through; `pooling` says how samples become one value (their mean, a ratio or
+    BLEU of summed counts, a distance of features). One of a `corpus` weighs words by their rarity.
+    """
+
+    id: str
+    unit: str = ""
+    lower: float | None = None
+    upper: float | None = None
+    direction: Literal["higher", "lower", "neither"] = "higher"
+    percent: bool = False
+    networks: tuple[str, ...] = ()
+    pooling: Literal["mean", "ratio", "bleu", "features"] = "mean"
+    corpus: bool = False
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which end stands first; where neither is better, the higher one."""
+        return self.direction != "lower"
+
+    @property
+    def counted(self) -> bool:
+        """Whether a formula over summed counts is the value."""
+        return self.pooling in ("ratio", "bleu")
+
+    @property
+    def unit_range(self) -> bool:
+        """Whether scores lie between 0 and 1."""
+        return (self.lower, self.upper) == (0, 1)
+
+
+@dataclass(frozen=True)
+class Dash:
+    """A method that does not answer a task, and why."""
+
+    method: str
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A control of a task that is not made of a method, which lacks what `reason` says."""
+
+    method: str
+    task: str
+    control: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed: so many samples of a row, or, without samples, a method, a task or the run."""
+
+    error: str
+    method: str | None = None
+    control: str | None = None
+    task: str | None = None
+    protocol: str | None = None
+    samples: int = 0
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Processor, cores that the run may use, memory in bytes, and the accelerator in use."""
+
+    cpu: str = ""
+    cores: int = 0
+    memory_bytes: int = 0
+    accelerator: str | None = None
+
+
+@dataclass(frozen=True)
+class TokenizerCounts:
+    """Calls of `tokenize`, images that went through one, images served from the cache."""
+
+    forwards: int = 0
+    images: int = 0
+    cached: int = 0
+
+    def __add__(self, more: "TokenizerCounts") -> "TokenizerCounts":
+        return TokenizerCounts(
+            self.forwards + more.forwards, self.images + more.images, self.cached + more.cached
+        )
+
+
+@dataclass(frozen=True)
+class LastSession:
+    """What the last process did of the run."""
+
+    seconds: float = 0.0
+    samples: int = 0
+    tokenizer: Mapping[str, TokenizerCounts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The manifest, by name where it has many of a kind.
+
+    `schema` is that of the file, `contract` the version of the contract with plugins ("" for runs
+    of before it had one). `config`, `identity` and all `settings` are plain values. `identity` is
+    what may not change while a run is resumed, `data` SHA-256 by data set, and `violations` are
+    sentences on frozen backbones that were written to.
+    """
+
+    schema: int = SCHEMA
+    frostbench: str
+    contract: str = ""
+    created: str = ""
+    finished: str | None = None
+    status: Literal["running", "finished", "failed"]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    limit: int | None = None
+    device: str = "cpu"
+    pack: PackEntry
+    methods: Mapping[str, MethodEntry]
+    backbones: Mapping[str, BackboneFacts] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, TaskEntry]
+    metrics: Mapping[str, MetricEntry]
+    dashes: tuple[Dash, ...] = ()
+    controls_left_out: tuple[LeftOut, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Hardware = Hardware()
+    tokenizer: Mapping[str, TokenizerCounts] = field(default_factory=dict)
+    seconds: float = 0.0
+    failures: tuple[Failure, ...] = ()
+    violations: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    last_session: LastSession = LastSession()
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as manifest.json holds them."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "Manifest":
+        """The manifest that `to_json` described, or that an older frostbench wrote.
+
+        Raises:
+            ValueError: a part is missing or wrong, a task has a metric that is not described, or
+                the schema is a later one; the clause goes on from "the manifest cannot be read".
+        """
+        try:
+            current = migrated(values)
+        except KeyError as error:
+            raise ValueError(f"it lacks {error}") from error
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"a part of it is no mapping ({error})") from error
+        manifest: Manifest = typed(Manifest, current)
+        for name, task in manifest.tasks.items():
+            unknown = sorted({*task.columns} - set(manifest.metrics))
+            if unknown:
+                raise ValueError(
+                    f"its task {name!r} has metrics that it does not describe: "
+                    f"{', '.join(unknown)}; there are {', '.join(sorted(manifest.metrics))}"
+                )
+        return manifest
+
+    def with_method(self, name: str, **changes: Any) -> "Manifest":
+        """The manifest with other fields of a method."""
+        return replace(self, methods={**self.methods, name: replace(self.methods[name], **changes)})
+
+    def with_task(self, name: str, **changes: Any) -> "Manifest":
+        """The manifest with other fields of a task."""
+        return replace(self, tasks={**self.tasks, name: replace(self.tasks[name], **changes)})
+
+    def dash(self, method: str | None, task: str) -> str | None:
+        """Why a method shows a dash; None where it shows none."""
+        return next((d.reason for d in self.dashes if (d.method, d.task) == (method, task)), None)
+
+    def has_adapter(self, method: str | None, task: str) -> bool:
+        """Whether a method's card names an adapter for a task."""
+        entry = self.methods.get(method or "")
+        return entry is not None and task in entry.adapters
