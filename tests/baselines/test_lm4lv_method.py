@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.linear import LinearMaps
 from frostbench.baselines.lm4lv.method import LM4LV, LM4LVLoRA, to_bicubic_square
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.training import say
 from frostbench.baselines.lm4lv.weights import Trained
 from frostbench.baselines.lm4lv.wording import Wording, frame

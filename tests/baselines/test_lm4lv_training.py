@@ -6,7 +6,7 @@ import torch
 from lm4lv_world import TINY, Pairs
 
 from frostbench.baselines.lm4lv import recipe
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
 from frostbench.baselines.lm4lv.recipe import RECIPES, train_on
 from frostbench.baselines.lm4lv.training import Objective, losses, say

@@ -29,7 +29,7 @@ from frostbench.plugins.parts.tokenizing.resizing import to_square
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
 from frostbench.v2l.plugin import CARD
-from frostbench.v2l.training import load
+from frostbench.v2l.recipe import load
 
 NO_ADAPTER = (
     "the pack has no adapter for this language model, so that the frozen model alone answers "

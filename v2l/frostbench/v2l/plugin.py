@@ -33,13 +33,13 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "v2l",
             ("data", "llm", "clip", "perceptual"),
-            "frostbench.v2l.training:train",
+            "frostbench.v2l.recipe:train",
             "V2L-Tokenizer: vocabularies, codebooks, encoder, projection and decoder",
         ),
         Recipe(
             "v2l_adapter",
             ("data", "llm", "clip", "v2l"),
-            "frostbench.v2l.adapter:train",
+            "frostbench.v2l.adapter_recipe:train",
             "a LoRA adapter of the language model that restores masked words",
         ),
     ]

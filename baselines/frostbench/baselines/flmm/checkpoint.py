@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frostbench.baselines.flmm.heads import Heads, HeadSettings
+from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import read_torch, state_of
 

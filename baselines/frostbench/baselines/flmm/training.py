@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from frostbench.baselines.flmm.examples import PhraseExample
-from frostbench.baselines.flmm.heads import Found, Heads
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
+from frostbench.baselines.flmm.model import Found, Heads
 from frostbench.plugins.parts.training.loop import Stateful
 
 EPOCH = 23_770  # steps: about 190,160 images, of PNG and RefCOCO/+/g, 8 in a step

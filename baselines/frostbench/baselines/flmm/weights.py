@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.baselines.flmm.checkpoint import fill
-from frostbench.baselines.flmm.heads import Heads, HeadSettings
+from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.plugins.backbones import precision
 from frostbench.plugins.parts.training import folder as stored
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import read_torch
 

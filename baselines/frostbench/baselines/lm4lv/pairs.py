@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frostbench.baselines.lm4lv.adapters import task_of
+from frostbench.baselines.lm4lv.model import task_of
 from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.parts.training.pool import SEEDS

@@ -7,9 +7,9 @@ from functools import partial
 import torch
 from torch import nn
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.figures import figures
 from frostbench.baselines.lm4lv.linear import LinearMaps, fit
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
 from frostbench.baselines.lm4lv.training import Objective, losses, say
 from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save

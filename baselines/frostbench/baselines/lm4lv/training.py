@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.lm4lv.adapters import Adapters
+from frostbench.baselines.lm4lv.model import Adapters
 from frostbench.baselines.lm4lv.wording import Frame
 from frostbench.plugins.backbones.causal_lm import CausalLM
 

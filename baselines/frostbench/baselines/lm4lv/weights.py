@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.linear import LinearMaps
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.plugins.contract.prompts import Adapter
 from frostbench.plugins.parts.training import folder as stored
 

@@ -22,7 +22,7 @@ from frostbench.baselines.spae.codebook import (
 )
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.plugin import CARD
-from frostbench.baselines.spae.training import load
+from frostbench.baselines.spae.recipe import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Ids, Piece

@@ -31,7 +31,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "spae",
             ("data", "llm", "clip", "perceptual"),
-            "frostbench.baselines.spae.training:train",
+            "frostbench.baselines.spae.recipe:train",
             "SPAE: encoder and decoder around the language model's embeddings, guided by CLIP",
         )
     ]

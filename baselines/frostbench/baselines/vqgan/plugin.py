@@ -31,7 +31,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "vqgan",
             ("data", "perceptual"),
-            "frostbench.baselines.vqgan.training:train",
+            "frostbench.baselines.vqgan.recipe:train",
             "VQ-GAN: encoder, codebook and decoder, trained to reconstruct images",
         )
     ]
