@@ -8,15 +8,9 @@ from frostbench.baselines.spae import recipe as spae_recipe
 from frostbench.baselines.spae.codebook import CodebookSettings, CodebookWords
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.projection import ProjectionSettings
-from frostbench.baselines.spae.recipe import (
-    PUBLISHED,
-    Guide,
-    SPAERecipe,
-    fit_codes,
-    load,
-    train_on,
-)
+from frostbench.baselines.spae.recipe import PUBLISHED, Guide, SPAERecipe, fit_codes, train_on
 from frostbench.baselines.spae.semantic import SemanticSettings
+from frostbench.baselines.spae.weights import load
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.kit import toys
 from frostbench.plugins.parts.autoencoder.reconstruction import psnr

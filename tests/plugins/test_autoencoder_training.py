@@ -8,7 +8,8 @@ from training_world import NETWORK, TRAINING, Stripes
 
 from frostbench.baselines.vqgan import recipe as vqgan_recipe
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.baselines.vqgan.recipe import VQGANRecipe, fit_codebook, load, train_on
+from frostbench.baselines.vqgan.recipe import VQGANRecipe, fit_codebook, train_on
+from frostbench.baselines.vqgan.weights import load
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.encoder import Encoder
 from frostbench.plugins.parts.autoencoder.initial import pass_through

@@ -16,7 +16,7 @@ from frostbench.v2l import codebook
 from frostbench.v2l.adapter_recipe import AdapterRecipe, exercises_of, train_on
 from frostbench.v2l.masked_exercises import Looks, Masking, answered
 from frostbench.v2l.method import V2L
-from frostbench.v2l.recipe import load
+from frostbench.v2l.weights import load
 
 RECIPE = AdapterRecipe(
     lora=LoraSettings(rank=4, alpha=32),

@@ -16,11 +16,11 @@ from frostbench.v2l.recipe import (
     fit_projection,
     image_features,
     kept_codebooks,
-    load,
     make_codebooks,
     train_on,
 )
 from frostbench.v2l.vocabulary import VocabularySettings
+from frostbench.v2l.weights import load
 
 WORDS = VocabularySettings(
     template="{}", prompts=("{}",), keep_spaces=True, nearest=3, more_than=0, merge_equal=True

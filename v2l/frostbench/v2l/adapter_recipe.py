@@ -25,7 +25,7 @@ from frostbench.v2l.adapter_figures import figures
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.masked_exercises import Exercises, Looks, Masking, answered, make_exercises
 from frostbench.v2l.model import V2LTokenizer
-from frostbench.v2l.recipe import load
+from frostbench.v2l.weights import load
 
 NAME = "v2l_adapter"
 

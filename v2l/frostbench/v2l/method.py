@@ -26,10 +26,10 @@ from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import to_square
+from frostbench.v2l.card import CARD
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
-from frostbench.v2l.plugin import CARD
-from frostbench.v2l.recipe import load
+from frostbench.v2l.weights import load
 
 NO_ADAPTER = (
     "the pack has no adapter for this language model, so that the frozen model alone answers "

@@ -1,7 +1,6 @@
 """The recipe that makes V2L's codebooks and trains its tokenizer on a pack's images."""
 
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -235,14 +234,3 @@ def fit_projection(model: V2LTokenizer, points: Float[Tensor, "n d"]) -> None:
     if not model.settings.projection:
         raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
     fit_spread(model.codebook_projection, torch.unique(model.tok_embeddings.weight, dim=0), points)
-
-
-def load(folder: Path) -> V2LTokenizer:
-    """The trained tokenizer of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = V2LTokenizer(stored.read_settings(folder, V2LSettings()))
-    stored.load_into(model, folder)
-    return model.eval()

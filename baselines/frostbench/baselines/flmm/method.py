@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.baselines.flmm.attention import merged
+from frostbench.baselines.flmm.card import CARD
 from frostbench.baselines.flmm.model import Found, Heads, HeadSettings
 from frostbench.baselines.flmm.phrases import phrases_of
-from frostbench.baselines.flmm.plugin import CARD
 from frostbench.baselines.flmm.reading import (
     BACKBONE,
     ChatWording,

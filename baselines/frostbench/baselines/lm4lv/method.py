@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from frostbench.baselines.lm4lv.card import CARD, LORA_CARD
 from frostbench.baselines.lm4lv.linear import LinearMaps
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings, task_of
-from frostbench.baselines.lm4lv.plugin import CARD, LORA_CARD
 from frostbench.baselines.lm4lv.weights import Trained, load_all
 from frostbench.baselines.lm4lv.wording import pieces
 from frostbench.plugins.backbones.causal_lm import CausalLM

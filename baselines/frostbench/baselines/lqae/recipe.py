@@ -1,7 +1,6 @@
 """The recipe that trains LQAE on a pack's images, and the trained model it leaves."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -108,14 +107,3 @@ def whole(mlm: MaskedLM, settings: LQAESettings) -> Channel:
     check_sizes(settings, mlm)
     allowed = codes(mlm, ban_special=settings.ban_special, ban_unreadable=settings.ban_unreadable)
     return Channel(mlm, allowed, settings.lm_output)
-
-
-def load(folder: Path) -> LQAE:
-    """The trained model of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = LQAE(stored.read_settings(folder, LQAESettings()))
-    stored.load_into(model, folder)
-    return model.eval()

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frostbench.baselines.spae.card import CARD
 from frostbench.baselines.spae.codebook import (
     CodebookSettings,
     CodebookWords,
@@ -21,8 +22,7 @@ from frostbench.baselines.spae.codebook import (
     standardised,
 )
 from frostbench.baselines.spae.model import SPAE, SPAESettings
-from frostbench.baselines.spae.plugin import CARD
-from frostbench.baselines.spae.recipe import load
+from frostbench.baselines.spae.weights import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Ids, Piece

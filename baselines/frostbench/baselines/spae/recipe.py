@@ -229,14 +229,3 @@ def fit_codes(
         raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
     meanings = guide.features.to(points.device)
     fit_projection(model.code_projection, model.codebook, meanings, points, settings)
-
-
-def load(folder: Path) -> SPAE:
-    """The trained tokenizer of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = SPAE(stored.read_settings(folder, SPAESettings()))
-    stored.load_into(model, folder)
-    return model.eval()

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frostbench.baselines.vqgan.card import CARD
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.baselines.vqgan.plugin import CARD
-from frostbench.baselines.vqgan.recipe import load
+from frostbench.baselines.vqgan.weights import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Ids, Piece

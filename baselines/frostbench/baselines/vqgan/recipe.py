@@ -1,7 +1,6 @@
 """The recipe that trains VQ-GAN on a pack's images."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -120,14 +119,3 @@ def fit_codebook(model: VQGAN, points: Tensor, seed: int) -> None:
     """Move the codes to the centres of features."""
     weight = model.quantize.embedding.weight
     weight.data.copy_(cluster(points, len(weight), ROUNDS, seed))
-
-
-def load(folder: Path) -> VQGAN:
-    """The trained model of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = VQGAN(stored.read_settings(folder, VQGANSettings()))
-    stored.load_into(model, folder)
-    return model.eval()

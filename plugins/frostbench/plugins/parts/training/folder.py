@@ -1,7 +1,7 @@
 """A trained model as a folder of a pack: `config.json`, its settings, and `model.safetensors`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -25,6 +25,7 @@ class DataclassInstance(Protocol):
 
 
 S = TypeVar("S", bound=DataclassInstance)
+N = TypeVar("N", bound=nn.Module)
 
 
 def override(settings: S, values: Mapping[str, str], where: str) -> S:
@@ -79,3 +80,14 @@ def load_into(module: nn.Module, folder: Path) -> None:
     """
     path = folder / WEIGHTS
     weights.fill(module, precision.read(path), str(path))
+
+
+def load(build: Callable[[S], N], default: S, folder: Path) -> N:
+    """A stored model, in evaluation mode, as `build` makes it of its settings.
+
+    Raises:
+        ValueError: a file is missing or damaged, or the two do not fit.
+    """
+    model = build(read_settings(folder, default))
+    load_into(model, folder)
+    return model.eval()
