@@ -5,7 +5,6 @@ and LLaMA-2 under LoRA says them. Published are the adapter's sizes alone; data,
 are ours.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -21,6 +20,7 @@ from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import SEEDS, Pool
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 from frostbench.v2l.adapter_figures import figures
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.masked_exercises import Exercises, Looks, Masking, answered, make_exercises
@@ -77,10 +77,8 @@ class AdapterRecipe:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warmup_steps:
-            return self.rate * (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        up = rise(step + 1, self.warmup_steps)
+        return self.rate * up * cosine_fall(step, self.warmup_steps, self.steps)
 
 
 def train(workshop: Workshop) -> Report:
@@ -112,8 +110,7 @@ def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) 
     optimiser = torch.optim.AdamW(trained, settings.rate, weight_decay=0.0)
 
     def step(index: int) -> Mapping[str, float]:
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate_at(index)
+        set_rate(optimiser, settings.rate_at(index))
         torch.manual_seed(workshop.seed * SEEDS + index)  # a resumed training draws the same
         rows = torch.randint(len(exercises), (settings.batch,))
         model.train()

@@ -24,6 +24,7 @@ from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.schedules import linear_fall, rise, set_rate
 
 DEGRADATIONS = ("denoising", "deblurring", "pepper_noise", "deraining", "mask_removal")
 
@@ -83,9 +84,7 @@ class LM4LVRecipe:
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
         warm = max(1, round(self.warm_up * self.steps))
-        if step < warm:
-            return self.rate * (step + 1) / warm
-        return self.rate * (self.steps - step) / max(1, self.steps - warm)
+        return self.rate * rise(step + 1, warm) * linear_fall(step, warm, self.steps)
 
 
 _FROZEN = LM4LVRecipe()
@@ -166,8 +165,7 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     optimiser = torch.optim.Adam(trained, settings.rate, betas=(0.9, 0.95))
 
     def step(index: int) -> Mapping[str, float]:
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate_at(index)
+        set_rate(optimiser, settings.rate_at(index))
         pairs = pool(index)
         said = say(reader, adapters, texts, pairs.degraded, pairs.clean, pairs.tasks)
         loss = losses(reader, said, texts, pairs.degraded, pairs.clean, settings.objective)

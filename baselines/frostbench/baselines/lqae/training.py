@@ -1,6 +1,5 @@
 """The training: pixels, masked codes, and features drawn to their codes; no adversary."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from frostbench.baselines.lqae.model import LQAE
 from frostbench.plugins.parts.autoencoder.reconstruction import psnr
 from frostbench.plugins.parts.autoencoder.training import perplexity
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 EPOCH = 2502  # steps: ImageNet in batches of 512
 ROUNDS = 5  # of k-means
@@ -63,10 +63,8 @@ class LQAETrainingSettings:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warmup_steps:
-            return self.rate * step / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        up = rise(step, self.warmup_steps)
+        return self.rate * up * cosine_fall(step, self.warmup_steps, self.steps)
 
     def ratio_at(self, step: int) -> tuple[float, float]:
         """The mask ratios of a step, counted from 0."""
@@ -104,8 +102,7 @@ class LQAETraining:
         """Train on one batch."""
         settings = self.settings
         torch.manual_seed(self._seed * settings.steps + index)  # of the masks, resumed or not
-        for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate_at(index)
+        set_rate(self.optimiser, settings.rate_at(index))
         images = self.pictures(index)
         taught = None
         if index < settings.lesson_steps:

@@ -1,6 +1,5 @@
 """Adversarial training of an autoencoder with a codebook, step by step."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -22,6 +21,7 @@ from frostbench.plugins.parts.autoencoder.losses import (
 from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput, psnr
 from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 AutoencoderForward: TypeAlias = Callable[[Tensor, float | None], AutoencoderOutput]
 """One pass over images in [-1, 1], quantized, or with noise of some deviation instead."""
@@ -63,12 +63,10 @@ class AdversarialTrainingSettings:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warmup_steps:
-            return self.rate * (step + 1) / self.warmup_steps
-        if not self.cosine:
-            return self.rate
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        share = rise(step + 1, self.warmup_steps)
+        if self.cosine:
+            share *= cosine_fall(step, self.warmup_steps, self.steps)
+        return self.rate * share
 
 
 class AdversarialTraining:
@@ -138,8 +136,7 @@ class AdversarialTraining:
         if index in settings.fit_steps:
             self._fit_codebook(index)
         for optimiser in (self.generator_steps, self.discriminator_steps):
-            for group in optimiser.param_groups:
-                group["lr"] = settings.rate_at(index)
+            set_rate(optimiser, settings.rate_at(index))
         self.model.train()
         images = self.pictures(index)
         with self._precision(images):
