@@ -6,7 +6,7 @@ are ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -128,12 +128,8 @@ def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) 
     save_adapter(model, folder)
     held_out = exercises_of(workshop, "validation", tokenizer, lm, settings)
     measured = figures(workshop, backbones, folder, held_out, settings.masking, settings.restored)
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures=measured | {"numbers": float(sum(part.numel() for part in trained))},
-        history=tuple(progress.history),
-        settings=asdict(settings),
+    return progress.report(
+        measured | {"numbers": float(sum(part.numel() for part in trained))}, settings
     )
 
 

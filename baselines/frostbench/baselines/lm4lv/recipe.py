@@ -1,7 +1,7 @@
-"""The recipe that trains LM4LV's adapters on a pack's images, restoration by restoration."""
+"""The recipes that train LM4LV's adapters on a pack's images, restoration by restoration."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -11,7 +11,7 @@ from frostbench.baselines.lm4lv.figures import figures
 from frostbench.baselines.lm4lv.linear import LinearMaps, fit
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
-from frostbench.baselines.lm4lv.training import Objective, losses, say
+from frostbench.baselines.lm4lv.training import Objective, losses, teacher_forced
 from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save
 from frostbench.baselines.lm4lv.wording import Wording, frame
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
@@ -76,8 +76,8 @@ class LM4LVRecipe:
     lora_rank: int = 0
     lora_alpha: int = 32
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
-    linear_batches: int = 40  # behind the linear maps of `no_llm`
-    restored: int = 16  # validation images of each task behind the figures
+    linear_batches: int = 40  # to fit the linear maps of `no_llm`
+    restored: int = 16  # validation images of each task for the figures
     log_every: int = 25
     save_every: int = 50
 
@@ -167,7 +167,7 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     def step(index: int) -> Mapping[str, float]:
         set_rate(optimiser, settings.rate_at(index))
         pairs = pool(index)
-        said = say(reader, adapters, texts, pairs.degraded, pairs.clean, pairs.tasks)
+        said = teacher_forced(reader, adapters, texts, pairs.degraded, pairs.clean, pairs.tasks)
         loss = losses(reader, said, texts, pairs.degraded, pairs.clean, settings.objective)
         optimiser.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
@@ -193,12 +193,8 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     linear = _linear(workshop, settings, mae, tasks)
     save(folder, Trained(adapters.eval(), linear, adapter))
     measured = figures(workshop, backbones, load(folder), settings.restored)
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures=measured | {"numbers": float(sum(part.numel() for part in trained))},
-        history=tuple(progress.history),
-        settings=asdict(settings),
+    return progress.report(
+        measured | {"numbers": float(sum(part.numel() for part in trained))}, settings
     )
 
 

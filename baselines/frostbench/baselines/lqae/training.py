@@ -1,4 +1,4 @@
-"""The training: pixels, masked codes, and features drawn to their codes; no adversary."""
+"""One training step of LQAE: pixel, commitment and masked-word losses."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -76,18 +76,18 @@ class LQAETrainingSettings:
 class LQAETraining:
     """The optimiser, and what happens in a step.
 
-    `pictures(step)` gives a step's batch in [-1, 1], the same for the same step.
+    `batches(step)` gives a step's batch in [-1, 1], the same for the same step.
     """
 
     def __init__(
         self,
         model: LQAE,
         channel: Channel,
-        pictures: Callable[[int], Tensor],
+        batches: Callable[[int], Tensor],
         settings: LQAETrainingSettings,
         seed: int,
     ) -> None:
-        self.model, self.channel, self.pictures = model, channel, pictures
+        self.model, self.channel, self.batches = model, channel, batches
         self.settings, self._seed = settings, seed
         self._lesson: ClusterLesson | None = None
         self.optimiser = torch.optim.AdamW(
@@ -103,7 +103,7 @@ class LQAETraining:
         settings = self.settings
         torch.manual_seed(self._seed * settings.steps + index)  # of the masks, resumed or not
         set_rate(self.optimiser, settings.rate_at(index))
-        images = self.pictures(index)
+        images = self.batches(index)
         taught = None
         if index < settings.lesson_steps:
             taught = self.lesson()(images)
@@ -138,9 +138,9 @@ class LQAETraining:
         """The lesson, from the first images; the same after a resumption."""
         if self._lesson is None:
             settings = self.settings
-            batches = -(-LESSON_IMAGES // settings.batch)
+            count = -(-LESSON_IMAGES // settings.batch)
             self._lesson = prepare(
-                torch.cat([self.pictures(i) for i in range(batches)]),
+                torch.cat([self.batches(i) for i in range(count)]),
                 self.model.settings.network.patch,
                 self.channel.rows,
                 settings.lesson_clusters,

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from frostbench.plugins.backbones.perceptual import Perceptual
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.parts.autoencoder.average import Average
 from frostbench.plugins.parts.autoencoder.discriminator import Discriminator
 from frostbench.plugins.parts.autoencoder.initial import pass_through
@@ -73,7 +75,7 @@ class AdversarialTraining:
     """The two optimisers, and what happens in a step.
 
     `model` is trained, all of it that asks for gradients; `last_layer` is where the adversary is
-    balanced. `pictures(step)` gives a step's batch in [-1, 1], the same for the same step;
+    balanced. `batches(step)` gives a step's batch in [-1, 1], the same for the same step;
     `fit(features)` sets the codebook to features, where the settings ask for it.
     """
 
@@ -81,7 +83,7 @@ class AdversarialTraining:
         self,
         model: nn.Module,
         forward: AutoencoderForward,
-        pictures: Callable[[int], Tensor],
+        batches: Callable[[int], Tensor],
         settings: AdversarialTrainingSettings,
         *,
         last_layer: Tensor,
@@ -89,7 +91,7 @@ class AdversarialTraining:
         fit: Callable[[Tensor], None],
         perceptual: PerceptualDistance | None = None,
     ) -> None:
-        self.model, self.forward, self.pictures = model, forward, pictures
+        self.model, self.forward, self.batches = model, forward, batches
         self.settings, self.perceptual = settings, perceptual
         self.noisy_loss = replace(settings.loss, codebook_weight=settings.power_weight)
         self.last_layer, self.features, self.fit = last_layer, features, fit
@@ -138,7 +140,7 @@ class AdversarialTraining:
         for optimiser in (self.generator_steps, self.discriminator_steps):
             set_rate(optimiser, settings.rate_at(index))
         self.model.train()
-        images = self.pictures(index)
+        images = self.batches(index)
         with self._precision(images):
             result = self.forward(images, noise)
             loss = generator_loss(
@@ -192,7 +194,7 @@ class AdversarialTraining:
     def _fit_codebook(self, index: int) -> None:
         features = []
         for offset in range(self.settings.fit_batches):
-            images = self.pictures(index + offset)
+            images = self.batches(index + offset)
             with self._precision(images):
                 found = self.features(images).float()
             features.append(found.movedim(1, -1).flatten(0, -2))
@@ -200,6 +202,13 @@ class AdversarialTraining:
 
     def _precision(self, images: Tensor) -> torch.autocast:
         return torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
+
+
+def perceptual_network(workshop: Workshop, settings: LossSettings) -> Perceptual | None:
+    """The pack's perceptual network, where the perceptual term has a weight."""
+    if settings.perceptual_weight <= 0:
+        return None
+    return Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
 
 
 @torch.no_grad()

@@ -54,6 +54,20 @@ def save(
     (folder / CONFIG).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
 
 
+def save_model(folder: Path, model: nn.Module) -> None:
+    """Round a model's weights to a byte a number, and write them with its `settings`.
+
+    What is measured afterwards is measured on what is stored.
+
+    Raises:
+        ValueError: a value cannot be stored in that precision.
+    """
+    rounded(model)
+    settings = model.settings
+    assert isinstance(settings, DataclassInstance)
+    save(folder, settings, model.state_dict())
+
+
 def read_settings(folder: Path, default: S) -> S:
     """The settings of a stored model; what the file leaves out is as in `default`.
 
