@@ -1,4 +1,4 @@
-"""Published head checkpoints: what was trained, and nothing of the frozen models.
+"""Reads the published checkpoints of F-LMM's heads.
 
 The official script writes a flat state dict; mmengine's files have it under "state_dict". Whatever
 was frozen, the SAM's image encoder and the multimodal model, is not in them.

@@ -1,4 +1,4 @@
-"""What heads learn from, made once: the frozen models read each training scene a single time.
+"""Training examples of F-LMM: what the frozen models make of a scene, computed once.
 
 Attention rows, hidden states and SAM's embeddings do not change while heads are trained, so that
 they are kept in half precision, and in files, from where a training that was killed goes on.

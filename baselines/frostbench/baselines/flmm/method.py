@@ -1,4 +1,4 @@
-"""F-LMM as a method: phrases become masks, and nothing of the multimodal model changes.
+"""F-LMM as a method: phrases become masks, while the multimodal model stays as it is.
 
 Wu et al., CVPR 2025, https://arxiv.org/abs/2406.05821. Where the paper and the published code
 differ, the code is followed; what is not published is a setting.
@@ -7,17 +7,23 @@ differ, the code is followed; what is not published is a setting.
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isqrt
 from typing import Any, TypeAlias, assert_never
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from frostbench.baselines.flmm.attention import merged
 from frostbench.baselines.flmm.card import CARD
 from frostbench.baselines.flmm.model import Found, Heads, HeadSettings
+from frostbench.baselines.flmm.outcomes import (
+    PART,
+    Conversation,
+    Looked,
+    PhraseFeatures,
+    embedding_of,
+    enlarged,
+)
 from frostbench.baselines.flmm.phrases import phrases_of
 from frostbench.baselines.flmm.reading import (
     BACKBONE,
@@ -30,7 +36,7 @@ from frostbench.baselines.flmm.reading import (
     spoken,
     tokens_of,
 )
-from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of
+from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of, whole
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.baselines.flmm.weights import load
 from frostbench.plugins.backbones.checksum import checksum
@@ -61,15 +67,13 @@ from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
-PART = "sam"
-
 TextWaves: TypeAlias = Generator[Wave, list[Completion], Generated]
-LookWaves: TypeAlias = Generator[Wave, list[Completion], "PhraseFeatures"]
+LookWaves: TypeAlias = Generator[Wave, list[Completion], PhraseFeatures]
 
 
 @dataclass(frozen=True)
 class FLMMSettings:
-    """What the multimodal model is told, and how long it may speak.
+    """What the multimodal model is told, and how long its answers may be.
 
     Attributes:
         wording: What stands around images and texts.
@@ -92,31 +96,6 @@ class FLMMSettings:
     thought_stop: str = "."
     region: RegionSettings = field(default_factory=RegionSettings)
     names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class PhraseFeatures:
-    """What the tokens of phrases see of an image, merged, and their hidden states; on the CPU."""
-
-    rows: Float[Tensor, "n channels keys"]
-    hidden: tuple[Float[Tensor, "layers _k d"], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """The outcome of a request for masks: what is seen, and the image's embedding."""
-
-    seen: PhraseFeatures
-    embedding: Float[Tensor, "d side side"]
-
-
-@dataclass(frozen=True, eq=False)
-class Conversation:
-    """An answer, where its phrases stand in it, and a mask for each, at the image's size."""
-
-    text: str
-    phrases: tuple[tuple[int, int], ...]
-    masks: Bool[Tensor, "n h w"]
 
 
 class FLMM(Method):
@@ -349,25 +328,3 @@ class BareLMM(FLMM):
         if isinstance(request, Reason):
             request = replace(request, thought=NoThought())
         return super().prompt(request, tokens)
-
-
-def embedding_of(tokens: VisualTokens) -> Float[Tensor, "d side side"]:
-    """SAM's embedding of one image, out of its visual tokens."""
-    part = tokens.parts[PART]
-    assert isinstance(part, Continuous)
-    rows = part.features[0]
-    side = isqrt(len(rows))
-    return rows.mT.reshape(-1, side, side)
-
-
-def enlarged(
-    logits: Float[Tensor, "n rows columns"], size: tuple[int, int]
-) -> Float[Tensor, "n h w"]:
-    """The mask head's logits in pixels of the image."""
-    return functional.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-
-
-def whole(image: Image) -> Box:
-    """The box around an image."""
-    height, width = image.size
-    return 0.0, 0.0, float(width), float(height)

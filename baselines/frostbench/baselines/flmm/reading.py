@@ -1,4 +1,4 @@
-"""What the multimodal model reads while a phrase is looked for: an image, then text, forced.
+"""Prompts from which the multimodal model's attention is read: an image, then a given text.
 
 The model writes nothing here. Each piece of the text is tokenised alone, as the published code does
 with the pieces of a narrative and with expressions, so that a phrase's tokens are known.
@@ -26,8 +26,8 @@ class ChatWording:
         behind: Between the image and what is asked.
         after: Between what is asked and the answer.
         describe: How a description is asked for; narratives and expressions are read as answers.
-        briefly: Behind a question of a visual chain of thought.
-        think: Behind a question, to have the object named that matters most.
+        briefly: After a question of a visual chain of thought.
+        think: After a question, to have the object named that matters most.
         thought: How the answer to that begins.
         whole: Between the image and the region that was found in it.
         region: Between the region and the question.
@@ -80,7 +80,7 @@ class Looking:
 
 
 def expressions(wording: ChatWording, image: Image, texts: Sequence[str]) -> PhrasedPrompt:
-    """Expressions one after another, each with a stop behind it; later ones see earlier ones."""
+    """Expressions one after another, each with a stop after it; later ones see earlier ones."""
     pieces = list(wording.asking(image, wording.describe))
     phrases = []
     for number, text in enumerate(texts):
@@ -120,7 +120,7 @@ def questioned(wording: ChatWording, image: Image, question: str) -> PhrasedProm
 
 
 def spoken(asked: Sequence[Piece], ids: Sequence[int], phrases: Sequence[Span]) -> PhrasedPrompt:
-    """What the model itself wrote behind a prompt; phrases are spans of its own tokens."""
+    """What the model itself wrote after a prompt; phrases are spans of its own tokens."""
     pieces, parts = list(asked), {}
     for start, end in _cut(len(ids), phrases):
         parts[start, end] = len(pieces)
@@ -151,10 +151,10 @@ def looking(reading: PhrasedPrompt, lmm: LMM) -> Looking:
     """
     bare = Prompt(reading.pieces, Attend((0,), (0,)), backbone=BACKBONE)
     spans = lmm.spans(bare)
-    number, picture = next(
+    number, shown = next(
         (i, part.image) for i, part in enumerate(reading.pieces) if isinstance(part, ImagePiece)
     )
-    keys = [at for view in lmm.views(picture) for at in view.positions(spans[number].start)]
+    keys = [at for view in lmm.views(shown) for at in view.positions(spans[number].start)]
     tokens = [[at for part in phrase for at in spans[part]] for phrase in reading.phrases]
     for place, own in enumerate(tokens, 1):
         if not own:

@@ -1,4 +1,4 @@
-"""The training of the heads, on what the frozen models have read once and for all."""
+"""One training step of F-LMM's heads, and what the trained heads are worth."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

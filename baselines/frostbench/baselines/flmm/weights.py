@@ -1,4 +1,4 @@
-"""Trained heads as a folder of a pack: settings, and weights under the published names."""
+"""Trained heads of F-LMM in a pack's folder."""
 
 from pathlib import Path
 from typing import Any
