@@ -1,4 +1,4 @@
-"""What a trained adapter is worth, on images that nothing was trained on."""
+"""What V2L's trained adapter is worth, on images that nothing was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ def figures(
     """Figures of the stored adapter, and in brackets of the frozen model alone.
 
     "loss" and "accuracy of the next" are of hidden cells behind the right words of all cells before
-    them; "accuracy" and "psnr" are those of whole restorations, in which the model goes on behind
+    them; "accuracy" and "psnr" are those of whole restorations, in which the model goes on after
     its own words. "psnr [copy]" is the image with its grey cells, "psnr [mean]" with cells in the
     mean colour of what is visible, "psnr [ceiling]" the reconstruction of the clean image.
     """
@@ -91,7 +91,7 @@ def _restorations(
     sizes = torch.tensor([[height, width]] * len(clean))
     shown, right = method.tokenize(grey, sizes).split(), method.tokenize(clean, sizes).split()
     requests = [
-        Restore(f"picture {seed}", Image(one), CORRUPTION, NoContext(), gone, seed)
+        Restore(f"image {seed}", Image(one), CORRUPTION, NoContext(), gone, seed)
         for seed, (one, gone) in enumerate(zip(grey, hidden, strict=True))
     ]
     measured = {

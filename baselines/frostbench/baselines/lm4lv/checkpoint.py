@@ -1,4 +1,4 @@
-"""Checkpoints as LM4LV's published code writes them; none was ever published.
+"""Reads checkpoints that LM4LV's published code writes; none was ever published.
 
 A flat mapping of a `torch.save`, in bf16: `adapter.*`, `deadapter.*`, `learnable_task_token`, and
 with LoRA the layers of `llama_model`, named as peft 0.3 does.

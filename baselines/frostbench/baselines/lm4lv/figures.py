@@ -1,4 +1,4 @@
-"""Figures of a training: validation images restored through the method itself."""
+"""PSNR of restored validation images, for the card of a training."""
 
 from collections.abc import Sequence
 
@@ -56,9 +56,9 @@ def figures(
 
 
 def _reconstructed(
-    method: Method, pictures: Float[Tensor, "b 3 h w"], backbones: Backbones
+    method: Method, images: Float[Tensor, "b 3 h w"], backbones: Backbones
 ) -> Float[Tensor, "b 3 h w"]:
-    requests: list[Request] = [Reconstruct(str(i), Image(one)) for i, one in enumerate(pictures)]
+    requests: list[Request] = [Reconstruct(str(i), Image(one)) for i, one in enumerate(images)]
     return _answers(method, requests, backbones)
 
 

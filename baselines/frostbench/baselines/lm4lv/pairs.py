@@ -1,4 +1,4 @@
-"""Training pairs as features of the frozen masked autoencoder, encoded once."""
+"""Degraded and clean training images, as features of the frozen masked autoencoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

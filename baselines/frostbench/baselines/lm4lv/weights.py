@@ -1,4 +1,4 @@
-"""A training's outcome as a folder: settings, adapters and linear maps, and perhaps a LoRA.
+"""What a training of LM4LV leaves in a pack's folder: adapters, linear maps, perhaps a LoRA.
 
 A pack's folder of LM4LV holds one such folder a training, each of which made some restorations.
 """

@@ -1,4 +1,4 @@
-"""LQAE as a method: images as words of a masked language model, read by another one.
+"""LQAE as a method: an image in words of one language model, read by another.
 
 Liu, Yan, Abbeel, NeurIPS 2023, https://arxiv.org/abs/2302.00902. The published repository has no
 prompts; how images are shown is taken from descriptions of later work (unverified).

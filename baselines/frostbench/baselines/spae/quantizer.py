@@ -1,4 +1,4 @@
-"""Streaming average quantization: the codes of a cell average to its feature, layer after layer."""
+"""Streaming average quantization: the codes of a grid cell average to its feature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The blocks that encoder and decoder are built from."""
+"""Building blocks of the convolutional encoder and decoder."""
 
 from typing import cast
 

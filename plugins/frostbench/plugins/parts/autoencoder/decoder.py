@@ -1,4 +1,4 @@
-"""From the features of a grid to images."""
+"""The convolutional decoder: from a grid of features to images."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""From images to the features of a grid."""
+"""The convolutional encoder: from images to a grid of features."""
 
 from typing import cast
 

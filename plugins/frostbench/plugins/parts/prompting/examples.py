@@ -1,4 +1,4 @@
-"""Examples: what a restoration prompt shows before it asks, as whole grids of codes."""
+"""In-context examples of restoration prompts, as whole grids of codes."""
 
 import math
 from collections.abc import Sequence

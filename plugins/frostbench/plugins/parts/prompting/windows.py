@@ -1,4 +1,4 @@
-"""Windows: which cells of a grid are restored together, and from which others.
+"""Which cells of a grid are restored together, and from which others.
 
 Cells are counted row by row, so that a window may run over the end of a row, as published.
 """
