@@ -151,7 +151,9 @@ def _needed(network: T | None, term: str, weight: float, noun: str) -> T:
         ValueError: there is none.
     """
     if network is None:
-        raise ValueError(f"{term} weight of {weight} needs a {noun}; give one, or set it to 0.")
+        raise ValueError(
+            f"{term} weight of {weight} needs a {noun}; give one, or set the weight to 0."
+        )
     return network
 
 
