@@ -164,4 +164,4 @@ def test_a_stored_model_is_a_byte_a_number(trained):
     file = shop.pack / "lqae" / "model.safetensors"
     numbers = sum(p.numel() for p in LQAE(SIZES).parameters())
     assert file.stat().st_size < 2 * numbers + 12_000
-    assert stored.read_settings(shop.pack / "lqae", SIZES) == SIZES
+    assert stored.stored_settings(shop.pack / "lqae", SIZES) == SIZES

@@ -14,12 +14,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frostbench.baselines.flmm.attention import Merge, merged
-from frostbench.baselines.flmm.reading import (
+from frostbench.baselines.flmm.prompts import (
     BACKBONE,
+    AttentionPrompt,
     ChatWording,
-    Looking,
+    attention_prompt,
     expressions,
-    looking,
     narrative,
 )
 from frostbench.plugins.backbones import weights
@@ -119,12 +119,12 @@ class PhraseExamples:
         several = [self._sam.embed(image_of(scene)) for scene in scenes]
         return {"embeddings": torch.stack(several).half()}
 
-    def _asked(self, scene: GroundedScene, number: int) -> Looking:
+    def _asked(self, scene: GroundedScene, number: int) -> AttentionPrompt:
         image = image_of(scene)
         if number % 2:
-            return looking(expressions(self._wording, image, scene.expressions), self._lmm)
+            return attention_prompt(expressions(self._wording, image, scene.expressions), self._lmm)
         read = narrative(self._wording, image, scene.narrative, scene.phrases)
-        return looking(read, self._lmm)
+        return attention_prompt(read, self._lmm)
 
     def _examples(
         self, seen: Mapping[str, Tensor], embeddings: Float[Tensor, "b d side side"]

@@ -19,18 +19,18 @@ from frostbench.baselines.flmm.model import Found, Heads, HeadSettings
 from frostbench.baselines.flmm.outcomes import (
     PART,
     Conversation,
-    Looked,
+    MaskInputs,
     PhraseFeatures,
     embedding_of,
     enlarged,
 )
 from frostbench.baselines.flmm.phrases import phrases_of
-from frostbench.baselines.flmm.reading import (
+from frostbench.baselines.flmm.prompts import (
     BACKBONE,
     ChatWording,
     PhrasedPrompt,
+    attention_prompt,
     expressions,
-    looking,
     narrative,
     questioned,
     spoken,
@@ -190,10 +190,10 @@ class FLMM(Method):
                 return said.text.strip()
             case Segment(image=image, phrases=phrases):
                 seen = yield from self._look(expressions(self._wording, image, phrases))
-                return Looked(seen, embedding_of(tokens[image]))
+                return MaskInputs(seen, embedding_of(tokens[image]))
             case Ground(image=image, narrative=text, phrases=spans):
                 seen = yield from self._look(narrative(self._wording, image, text, spans))
-                return Looked(seen, embedding_of(tokens[image]))
+                return MaskInputs(seen, embedding_of(tokens[image]))
             case Refine(boxes=boxes):
                 return boxes  # no words are looked for
             case Reason(image=image, question=question, thought=thought):
@@ -226,8 +226,8 @@ class FLMM(Method):
         spans = phrases_of(said.text, self._settings.names)
         if not spans:
             return Conversation(said.text, (), torch.zeros(0, *image.size, dtype=torch.bool))
-        reading = spoken(asked, said.ids, tokens_of(self._lmm, said.ids, spans))
-        seen = yield from self._look(reading)
+        phrased = spoken(asked, said.ids, tokens_of(self._lmm, said.ids, spans))
+        seen = yield from self._look(phrased)
         found = self._find(seen, embedding_of(tokens[image]), image)
         return Conversation(said.text, spans, (found.fine > 0).cpu())
 
@@ -241,8 +241,8 @@ class FLMM(Method):
         assert isinstance(said, Generated)
         return said
 
-    def _look(self, reading: PhrasedPrompt) -> LookWaves:
-        asked = looking(reading, self._lmm)
+    def _look(self, phrased: PhrasedPrompt) -> LookWaves:
+        asked = attention_prompt(phrased, self._lmm)
         (attended,) = yield [asked.prompt]
         assert isinstance(attended, Attended)
         rows = merged(attended.attention, asked.phrases, self._heads.settings.merge)
@@ -259,7 +259,7 @@ class FLMM(Method):
             case OracleThought(box=box):
                 return box
             case QuestionThought():
-                reading = questioned(self._wording, image, question)
+                phrased = questioned(self._wording, image, question)
             case NamedThought():
                 wording, settings = self._wording, self._settings
                 asked = wording.asking(image, question + wording.think, wording.thought)
@@ -267,10 +267,10 @@ class FLMM(Method):
                 said = yield from self._generate(asked, settings.thought_tokens, stop)
                 if not said.ids:  # it names nothing: everything is looked at again
                     return whole(image)
-                reading = spoken(asked, said.ids, [(0, len(said.ids))])
+                phrased = spoken(asked, said.ids, [(0, len(said.ids))])
             case _:
                 assert_never(thought)
-        seen = yield from self._look(reading)
+        seen = yield from self._look(phrased)
         found = self._find(seen, embedding_of(tokens[image]), image)
         mask = found.fine if self._settings.region.refined else enlarged(found.coarse, image.size)
         return region_of((mask[0] > 0).cpu(), self._settings.region)
@@ -305,7 +305,7 @@ class FLMM(Method):
                 return outcome
             case Refine(image=image), tuple():
                 return Masks(self._sam.masks_from_boxes(image, torch.tensor(outcome)))
-            case _, Looked(seen=seen, embedding=embedding):
+            case _, MaskInputs(seen=seen, embedding=embedding):
                 found = self._find(seen, embedding, request.image)
                 return Masks((found.fine > 0).cpu())
             case _:

@@ -21,7 +21,7 @@ class PhraseFeatures:
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class MaskInputs:
     """The outcome of a request for masks: what is seen, and the image's embedding."""
 
     seen: PhraseFeatures

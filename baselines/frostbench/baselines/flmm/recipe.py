@@ -9,7 +9,7 @@ from frostbench.baselines.flmm import weights as stored
 from frostbench.baselines.flmm.attention import Merge
 from frostbench.baselines.flmm.examples import PhraseExample, PhraseExamples
 from frostbench.baselines.flmm.model import Heads, HeadSettings
-from frostbench.baselines.flmm.reading import BACKBONE, ChatWording
+from frostbench.baselines.flmm.prompts import BACKBONE, ChatWording
 from frostbench.baselines.flmm.training import HeadTraining, HeadTrainingSettings, figures
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.plugins.backbones.entry import BackboneEntry

@@ -20,7 +20,7 @@ def load(folder: Path, sam: Any) -> Heads:
     Raises:
         ValueError: a file is missing or damaged, or the heads were trained around another SAM.
     """
-    heads = Heads(stored.read_settings(folder, HeadSettings()), sam)
+    heads = Heads(stored.stored_settings(folder, HeadSettings()), sam)
     path = folder / stored.WEIGHTS
     fill(heads, precision.read(path), str(path))
     return heads.eval()

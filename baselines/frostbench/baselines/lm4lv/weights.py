@@ -48,7 +48,7 @@ def load(folder: Path) -> Trained:
     Raises:
         ValueError: a file is missing or damaged, or the two do not fit.
     """
-    settings = stored.read_settings(folder, AdapterSettings())
+    settings = stored.stored_settings(folder, AdapterSettings())
     adapters = Adapters(settings)
     linear = LinearMaps(len(settings.tasks), settings.width)
     stored.load_into(_Parts(adapters, linear), folder)

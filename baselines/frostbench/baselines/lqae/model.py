@@ -30,7 +30,7 @@ class LQAESettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
+class LQAEOutput:
     """What one pass gives to the training.
 
     `images` are about [0, 1]; `commitment` is the mean square between features and their codes'
@@ -77,7 +77,7 @@ class LQAE(nn.Module):
         channel: Channel,
         ratio: tuple[float, float],
         taught: Int[Tensor, "b gh gw"] | None = None,
-    ) -> Pass:
+    ) -> LQAEOutput:
         """Reconstruct images in [0, 1], a share of the codes between two ratios masked.
 
         Codes' embeddings are not normalised, though they are chosen by direction alone; the
@@ -91,7 +91,7 @@ class LQAE(nn.Module):
         guessed = channel.guess(read, ids, drawn(ids.shape, ratio, ids.device))
         commitment = (rows - features).square().mean()
         decoded = self.decoder(guessed.features).float()
-        return Pass(decoded, commitment, guessed.loss, guessed.right, features, ids)
+        return LQAEOutput(decoded, commitment, guessed.loss, guessed.right, features, ids)
 
 
 def check_sizes(settings: LQAESettings, mlm: MaskedLM) -> None:

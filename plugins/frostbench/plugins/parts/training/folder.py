@@ -68,7 +68,7 @@ def save_model(folder: Path, model: nn.Module) -> None:
     save(folder, settings, model.state_dict())
 
 
-def read_settings(folder: Path, default: S) -> S:
+def stored_settings(folder: Path, default: S) -> S:
     """The settings of a stored model; what the file leaves out is as in `default`.
 
     Raises:
@@ -102,6 +102,6 @@ def load(build: Callable[[S], N], default: S, folder: Path) -> N:
     Raises:
         ValueError: a file is missing or damaged, or the two do not fit.
     """
-    model = build(read_settings(folder, default))
+    model = build(stored_settings(folder, default))
     load_into(model, folder)
     return model.eval()

@@ -72,7 +72,7 @@ class PhrasedPrompt:
 
 
 @dataclass(frozen=True)
-class Looking:
+class AttentionPrompt:
     """A prompt that asks for attention, and for each phrase the numbers of its queries."""
 
     prompt: Prompt
@@ -143,19 +143,19 @@ def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Spa
     return spans
 
 
-def looking(reading: PhrasedPrompt, lmm: LMM) -> Looking:
+def attention_prompt(phrased: PhrasedPrompt, lmm: LMM) -> AttentionPrompt:
     """Ask what the tokens of each phrase see of the image, the first one of the prompt.
 
     Raises:
         ValueError: a phrase has no token of its own.
     """
-    bare = Prompt(reading.pieces, Attend((0,), (0,)), backbone=BACKBONE)
+    bare = Prompt(phrased.pieces, Attend((0,), (0,)), backbone=BACKBONE)
     spans = lmm.spans(bare)
     number, shown = next(
-        (i, part.image) for i, part in enumerate(reading.pieces) if isinstance(part, ImagePiece)
+        (i, part.image) for i, part in enumerate(phrased.pieces) if isinstance(part, ImagePiece)
     )
     keys = [at for view in lmm.views(shown) for at in view.positions(spans[number].start)]
-    tokens = [[at for part in phrase for at in spans[part]] for phrase in reading.phrases]
+    tokens = [[at for part in phrase for at in spans[part]] for phrase in phrased.phrases]
     for place, own in enumerate(tokens, 1):
         if not own:
             raise ValueError(
@@ -165,8 +165,8 @@ def looking(reading: PhrasedPrompt, lmm: LMM) -> Looking:
     queries = sorted({at for own in tokens for at in own})
     row = {at: number for number, at in enumerate(queries)}
     ask = Attend(tuple(queries), tuple(keys))
-    asked = Prompt(reading.pieces, ask, backbone=BACKBONE)
-    return Looking(asked, tuple(tuple(row[at] for at in own) for own in tokens))
+    asked = Prompt(phrased.pieces, ask, backbone=BACKBONE)
+    return AttentionPrompt(asked, tuple(tuple(row[at] for at in own) for own in tokens))
 
 
 def _cut(length: int, phrases: Sequence[Span]) -> list[Span]:
