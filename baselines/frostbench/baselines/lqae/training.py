@@ -111,6 +111,7 @@ class LQAETraining:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.bfloat16):
             result = self.model((images + 1) / 2, self.channel, settings.ratio_at(index), taught)
         pixel = (result.images - (images + 1) / 2).square().mean()
+        # The published objective: no perceptual term, no adversary, no code without the channel.
         loss = pixel + settings.commitment * result.commitment + settings.guess_weight * result.loss
         values = {}
         if taught is not None:

@@ -11,7 +11,10 @@ from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 
 class Encoder(nn.Module):
-    """A pyramid of residual blocks, each level half as large as the one before."""
+    """A pyramid of residual blocks, each level half as large as the one before.
+
+    VQ-GAN, section 3.1: the encoder E.
+    """
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
