@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+    from frostbench.plugins.contract.cards import Card, MetricFacts, Offer, PackCard, TaskCard
     from frostbench.plugins.contract.completions import (
         Attended,
         Chosen,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.hooks import hookimpl
     from frostbench.plugins.contract.images import Image
     from frostbench.plugins.contract.method import Method, Setup
+    from frostbench.plugins.contract.metric import Metric, MetricContext
     from frostbench.plugins.contract.predictions import (
         Boxes,
         ImagePrediction,
@@ -73,11 +74,12 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.tokens import Continuous, Grid, Pyramid, Ranked, VisualTokens
 
 _HOMES = {
-    "cards": ("Card", "Offer", "PackCard", "TaskCard"),
+    "cards": ("Card", "MetricFacts", "Offer", "PackCard", "TaskCard"),
     "completions": ("Attended", "Chosen", "Completion", "Failed", "Generated", "Regressed"),
     "hooks": ("hookimpl",),
     "images": ("Image",),
     "method": ("Method", "Setup"),
+    "metric": ("Metric", "MetricContext"),
     "predictions": (
         "Boxes",
         "ImagePrediction",
@@ -159,6 +161,9 @@ __all__ = [
     "LabelledImage",
     "Masks",
     "Method",
+    "Metric",
+    "MetricContext",
+    "MetricFacts",
     "NamedThought",
     "NoContext",
     "NoThought",

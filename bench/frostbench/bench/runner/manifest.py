@@ -3,13 +3,13 @@
 import datetime
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from frostbench.bench.runner.frozen import named
 from frostbench.bench.runner.machine import hardware, versions
-from frostbench.bench.runner.plan import AnyMetric, Plan, PlannedMethod, PlannedTask
+from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
 from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import (
@@ -22,11 +22,11 @@ from frostbench.bench.store.manifest import (
     MetricEntry,
     TaskEntry,
 )
-from frostbench.bench.store.migration import control_entry, metric_entry
+from frostbench.bench.store.migration import control_entry
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.typed import typed
 from frostbench.plugins.contract import CONTRACT_VERSION
-from frostbench.plugins.contract.metric import CorpusMetric, PooledMetric, SetMetric
+from frostbench.plugins.contract.cards import MetricFacts
 
 
 def new_manifest(plan: Plan) -> Manifest:
@@ -206,26 +206,11 @@ def _task(plan: Plan, planned: PlannedTask) -> TaskEntry:
     )
 
 
-def describe_metrics(metrics: Mapping[str, AnyMetric], pack: str) -> dict[str, MetricEntry]:
+def describe_metrics(metrics: Iterable[MetricFacts]) -> dict[str, MetricEntry]:
     """The manifest's entries of metrics."""
-    return {name: _metric(name, metric, pack) for name, metric in metrics.items()}
-
-
-def _metric(name: str, metric: AnyMetric, pack: str) -> MetricEntry:
-    known = {
-        "higher_is_better": metric.higher_is_better,
-        "unit": metric.unit,
-        "lower": metric.lower,
-        "upper": metric.upper,
-        "set": isinstance(metric, SetMetric),
-        "pooling": metric.pooling if isinstance(metric, PooledMetric) else None,
-        "corpus": isinstance(metric, CorpusMetric),
-    }
-    entry: MetricEntry = typed(MetricEntry, metric_entry(name, known, pack))
-    return entry
+    return {facts.id: typed(MetricEntry, asdict(facts)) for facts in metrics}
 
 
 def _metrics(plan: Plan) -> dict[str, MetricEntry]:
     used = {name for planned in plan.tasks for name in plan.metrics_of(planned)}
-    known = {name: plan.metrics[name] for name in plan.metrics if name in used}
-    return describe_metrics(known, plan.facts.pack.name)
+    return describe_metrics(one.facts for name, one in plan.metrics.items() if name in used)
