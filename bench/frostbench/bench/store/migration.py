@@ -39,7 +39,7 @@ def migrated(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return manifest
 
 
-def metric_entry(name: str, old: Mapping[str, Any], pack: str) -> dict[str, Any]:
+def _metric_entry(name: str, old: Mapping[str, Any], pack: str) -> dict[str, Any]:
     """A metric of schema 0 with the facts that stood in its id; brackets may name the pack."""
     stem, _, network = name.partition("[")
     bounds = old.get("lower"), old.get("upper")
@@ -76,7 +76,7 @@ def _with_facts(old: Mapping[str, Any]) -> Mapping[str, Any]:
         }
         for name, task in old["tasks"].items()
     }
-    metrics = {name: metric_entry(name, entry, pack) for name, entry in old["metrics"].items()}
+    metrics = {name: _metric_entry(name, entry, pack) for name, entry in old["metrics"].items()}
     return {**old, "schema": 1, "tasks": tasks, "metrics": metrics}
 
 
