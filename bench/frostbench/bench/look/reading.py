@@ -16,7 +16,7 @@ from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.predictions import ImagePrediction
 from frostbench.plugins.contract.requests import Reconstruct
 from frostbench.plugins.contract.tokens import VisualTokens, discrete_ids
-from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.engine.answer import answer
 from frostbench.plugins.host.errors import PluginError, describe
 
 T = TypeVar("T")
@@ -98,15 +98,9 @@ def _reconstruction(
     if "Reconstruct" not in method.card.capabilities:
         return None
     request = Reconstruct("look", image)
-    (outcome,) = drive([method.prompt(request, {image: tokens})], engine)
-    if outcome.error is not None:
-        raise PluginError(f"method {method.card.name!r}, reconstruction: {outcome.error}")
-    (made,) = _of(method, "decode", lambda: method.decode([request], [outcome.value]))
-    if not isinstance(made, ImagePrediction):
-        raise PluginError(
-            f"method {method.card.name!r}, decode: a reconstruction is an ImagePrediction, not "
-            f"{type(made).__name__}."
-        )
+    shown = {image: tokens}
+    (made,) = _of(method, "reconstruction", lambda: answer(method, [request], engine, shown))
+    assert isinstance(made, ImagePrediction)
     return Returned(made.pixels, psnr(made.pixels, image.pixels))
 
 

@@ -7,9 +7,7 @@ from torch import Tensor
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
-
-TOLERANCE = 1e-4
-"""How far a value may lie outside [0, 1]: what rounding does to an image that was clamped."""
+from frostbench.plugins.contract.validity import check_image
 
 
 def image_pair(
@@ -46,17 +44,10 @@ def check_pixels(metric: str, pixels: Float[Tensor, "3 h w"]) -> None:
     Raises:
         ValueError: values are NaN, infinite or outside [0, 1].
     """
-    wrong = int((~torch.isfinite(pixels)).sum())
-    if wrong:
-        raise ValueError(
-            f"{metric}: {wrong} of {pixels.numel()} predicted values are NaN or infinite."
-        )
-    lowest, highest = float(pixels.min()), float(pixels.max())
-    if lowest < -TOLERANCE or highest > 1 + TOLERANCE:
-        raise ValueError(
-            f"{metric}: predicted values lie in [{lowest:.4g}, {highest:.4g}]; an image's lie in "
-            "[0, 1]: clamp them in `decode`."
-        )
+    try:
+        check_image(pixels)
+    except ValueError as error:
+        raise ValueError(f"{metric}: {error}") from error
 
 
 def _size(pixels: Tensor) -> str:
