@@ -1,10 +1,11 @@
-"""The built-in suites' entry: tasks, metrics and data sets, by name.
+"""The built-in suites' entry: tasks, metrics, controls and data sets, by name.
 
 Nothing behind the names is imported here, and no torch.
 """
 
 from collections.abc import Iterable
 
+from frostbench.eval_suites.controls.cards import CARDS
 from frostbench.eval_suites.grounding.settings import (
     HallucinationSettings,
     NarrativeSettings,
@@ -40,7 +41,7 @@ from frostbench.eval_suites.understanding.settings import (
     interpretation_card,
     question_card,
 )
-from frostbench.plugins.contract.cards import Offer, TaskCard
+from frostbench.plugins.contract.cards import ControlCard, Offer, TaskCard
 from frostbench.plugins.contract.hooks import hookimpl
 
 _HERE = "frostbench.eval_suites"
@@ -173,6 +174,12 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
 def frostbench_metrics() -> Iterable[Offer[str]]:
     """Offer the metrics; each target makes one from a `MetricContext`."""
     return [Offer(name, f"{_HERE}.metrics.{target}") for name, target in _METRICS.items()]
+
+
+@hookimpl
+def frostbench_controls() -> Iterable[Offer[ControlCard]]:
+    """Offer the controls that the suites' tasks name."""
+    return [Offer(card, f"{_HERE}.controls.changes:{card.name}") for card in CARDS]
 
 
 @hookimpl

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+    from frostbench.plugins.contract.cards import Card, ControlCard, Offer, PackCard, TaskCard
     from frostbench.plugins.contract.completions import (
         Attended,
         Chosen,
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
         Failed,
         Generated,
         Regressed,
+    )
+    from frostbench.plugins.contract.control import (
+        Company,
+        Control,
+        NoMethod,
+        OtherEngine,
+        OtherImage,
+        OtherPrompt,
+        OtherRequest,
+        OtherTokens,
+        StandIn,
     )
     from frostbench.plugins.contract.hooks import hookimpl
     from frostbench.plugins.contract.images import Image
@@ -73,8 +84,19 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.tokens import Continuous, Grid, Pyramid, Ranked, VisualTokens
 
 _HOMES = {
-    "cards": ("Card", "Offer", "PackCard", "TaskCard"),
+    "cards": ("Card", "ControlCard", "Offer", "PackCard", "TaskCard"),
     "completions": ("Attended", "Chosen", "Completion", "Failed", "Generated", "Regressed"),
+    "control": (
+        "Company",
+        "Control",
+        "NoMethod",
+        "OtherEngine",
+        "OtherImage",
+        "OtherPrompt",
+        "OtherRequest",
+        "OtherTokens",
+        "StandIn",
+    ),
     "hooks": ("hookimpl",),
     "images": ("Image",),
     "method": ("Method", "Setup"),
@@ -142,8 +164,11 @@ __all__ = [
     "Choose",
     "Chosen",
     "Classify",
+    "Company",
     "Completion",
     "Continuous",
+    "Control",
+    "ControlCard",
     "Detect",
     "Failed",
     "Generate",
@@ -161,10 +186,16 @@ __all__ = [
     "Method",
     "NamedThought",
     "NoContext",
+    "NoMethod",
     "NoThought",
     "Offer",
     "OracleContext",
     "OracleThought",
+    "OtherEngine",
+    "OtherImage",
+    "OtherPrompt",
+    "OtherRequest",
+    "OtherTokens",
     "PackCard",
     "Prediction",
     "Prompt",
@@ -185,6 +216,7 @@ __all__ = [
     "Segment",
     "Setup",
     "Shot",
+    "StandIn",
     "TaskCard",
     "Text",
     "TextPrediction",

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from frostbench.bench.leaderboard.control_facts import ControlFacts, control_facts
 from frostbench.bench.statistics import Bounds
 from frostbench.bench.store.records import Record
 
@@ -93,7 +94,7 @@ class TaskInfo:
     protocols: tuple[str | None, ...]
     metrics: tuple[str, ...]
     ranks_by: str
-    controls: Mapping[str, str]
+    controls: Mapping[str, ControlFacts]
     settings: Mapping[str, Any]
     corpus: str | None = None
     levels: tuple[str, ...] = ()
@@ -103,6 +104,11 @@ class TaskInfo:
     def series(self) -> tuple[str, ...]:
         """The protocols that stand side by side."""
         return (*self.levels, *self.variants)
+
+    @property
+    def ceilings(self) -> tuple[str, ...]:
+        """Controls that a method is not meant to beat."""
+        return tuple(name for name, facts in self.controls.items() if facts.ceiling)
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,7 @@ def _task(name: str, entry: Mapping[str, Any]) -> TaskInfo:
         tuple(entry.get("protocols") or (None,)),
         (ranks_by, *others),
         ranks_by,
-        dict(entry.get("controls") or {}),
+        control_facts(entry),
         dict(entry.get("settings") or {}),
         entry.get("corpus"),
         tuple(entry.get("levels") or ()),

@@ -8,7 +8,7 @@ from typing import Any
 from frostbench.bench.runner.frozen import named
 from frostbench.bench.runner.machine import hardware, versions
 from frostbench.bench.runner.plan import AnyMetric, Plan, PlannedMethod, PlannedTask
-from frostbench.bench.runner.rows import rows_of
+from frostbench.bench.runner.rows import Lineup
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.metric import CorpusMetric, PooledMetric, SetMetric
@@ -16,7 +16,7 @@ from frostbench.plugins.contract.metric import CorpusMetric, PooledMetric, SetMe
 
 def new_manifest(plan: Plan) -> dict[str, Any]:
     """The manifest of a run that has just begun."""
-    rows = [rows_of(planned, plan.methods, plan.controls) for planned in plan.tasks]
+    rows = plan.lineups.values()
     return _plain_mapping(
         {
             "frostbench": plan.facts.frostbench,
@@ -72,7 +72,9 @@ def resumed_manifest(plan: Plan, stored: Mapping[str, Any]) -> dict[str, Any]:
     fresh.update({key: stored[key] for key in kept})
     for name, task in fresh["tasks"].items():
         before = stored["tasks"][name]
-        task["complete"] = before["complete"] and before["limit"] == task["limit"]
+        # A control that is new to a complete task is still to be run.
+        same = before["limit"] == task["limit"] and set(before["controls"]) >= set(task["controls"])
+        task["complete"] = before["complete"] and same
         task["corpus"] = before.get("corpus")
         grown = [] if before["limit"] == task["limit"] else [before["limit"]]
         task["grown_from"] = before["grown_from"] + grown
@@ -209,8 +211,6 @@ def _method(method: PlannedMethod) -> dict[str, Any]:
 
 def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
     card = planned.task.card
-    meanings = {} if plan.controls is None else plan.controls.meanings
-    controls = () if plan.controls is None else card.controls
     return {
         "suite": card.suite,
         "request_type": card.request_type,
@@ -220,13 +220,24 @@ def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
         "variants": list(card.variants),
         "metrics": list(plan.metrics_of(planned)),
         "ranks_by": card.ranks_by,
-        "controls": {name: meanings.get(name, "") for name in controls},
+        **describe_controls(plan.lineups[card.name]),
         "settings": planned.settings,
         "summary": card.summary,
         "limit": planned.limit,
         "complete": False,
         "grown_from": [],
         "corpus": None,
+    }
+
+
+def describe_controls(lineup: Lineup) -> dict[str, Any]:
+    """What a task's entry tells of its controls."""
+    return {
+        "controls": {card.name: card.meaning for card in lineup.controls},
+        "control_facts": {
+            card.name: {"meaning": card.meaning, "ceiling": card.ceiling, "drawn": card.drawn}
+            for card in lineup.controls
+        },
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.cards import Card, ControlCard, Offer, PackCard, TaskCard
 from frostbench.plugins.contract.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -39,6 +39,16 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
 @hookspec
 def frostbench_metrics() -> Iterable[Offer[str]]:
     """Offer metrics by id (see `frostbench.plugins.contract.metric.Metric`)."""
+    return ()
+
+
+@hookspec
+def frostbench_controls() -> Iterable[Offer[ControlCard]]:
+    """Offer controls: cards with the change behind them (see `contract.control.Change`).
+
+    A control stands in the tasks whose cards name it and in those that its own card names, in
+    every run (`controls=false` leaves all out). It must not write to what it is given.
+    """
     return ()
 
 

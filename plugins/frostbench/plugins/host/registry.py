@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 import pluggy
 
 from frostbench.plugins.contract import hooks
-from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.cards import Card, ControlCard, Offer, PackCard, TaskCard
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.errors import PluginError, missing
 
@@ -84,6 +84,9 @@ class Host:
             lambda card: card.name,
             lambda item: Offer(item, item) if isinstance(item, PackCard) else None,
         )
+        self.controls: Mapping[str, Registered[ControlCard]] = self._collect(
+            "frostbench_controls", ControlCard, lambda card: card.name
+        )
         self.metrics = self._named("frostbench_metrics")
         self.datasets = self._named("frostbench_datasets")
         self.backbones = self._named("frostbench_backbones")
@@ -147,6 +150,7 @@ class Host:
             "method": self.methods,
             "task": self.tasks,
             "metric": self.metrics,
+            "control": self.controls,
             "data set": self.datasets,
             "pack": self.packs,
             "backbone kind": self.backbones,
