@@ -25,7 +25,7 @@ def test_a_run_and_a_metric_refuse_the_same_images(beyond, over):
     value = 1 + beyond * ROUNDING if over else -beyond * ROUNDING
     prediction = ImagePrediction(torch.full((3, 4, 5), value))
     by_run = refused(lambda: check_prediction(prediction, Reconstruct("r", CLEAN)))
-    assert by_run == refused(lambda: image_pair("psnr", prediction, CLEAN))
+    assert by_run == refused(lambda: image_pair(prediction, CLEAN))
     if abs(beyond - 1) > 1e-3:
         assert by_run == (beyond > 1)
 
@@ -34,4 +34,4 @@ def test_a_run_and_a_metric_refuse_the_same_images(beyond, over):
 def test_neither_takes_what_is_no_number(value):
     prediction = ImagePrediction(torch.full((3, 4, 5), value))
     assert refused(lambda: check_prediction(prediction, Reconstruct("r", CLEAN)))
-    assert refused(lambda: image_pair("psnr", prediction, CLEAN))
+    assert refused(lambda: image_pair(prediction, CLEAN))

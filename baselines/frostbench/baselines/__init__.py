@@ -1,1 +1,1 @@
-"""Built-in methods other than V2L, one folder each, and the autoencoder that several build on."""
+"""Built-in methods other than V2L-Tokenizer, one folder each."""

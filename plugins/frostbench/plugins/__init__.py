@@ -9,7 +9,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from frostbench.plugins.contract.cards import Card, ControlCard, Offer, PackCard, TaskCard
+    from frostbench.plugins.contract.cards import (
+        Card,
+        ControlCard,
+        MetricFacts,
+        Offer,
+        PackCard,
+        TaskCard,
+    )
     from frostbench.plugins.contract.completions import (
         Attended,
         Chosen,
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.hooks import hookimpl
     from frostbench.plugins.contract.images import Image
     from frostbench.plugins.contract.method import Method, Setup
+    from frostbench.plugins.contract.metric import Metric, MetricContext
     from frostbench.plugins.contract.predictions import (
         Boxes,
         ImagePrediction,
@@ -84,7 +92,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.tokens import Continuous, Grid, Pyramid, Ranked, VisualTokens
 
 _HOMES = {
-    "cards": ("Card", "ControlCard", "Offer", "PackCard", "TaskCard"),
+    "cards": ("Card", "ControlCard", "MetricFacts", "Offer", "PackCard", "TaskCard"),
     "completions": ("Attended", "Chosen", "Completion", "Failed", "Generated", "Regressed"),
     "control": (
         "Company",
@@ -100,6 +108,7 @@ _HOMES = {
     "hooks": ("hookimpl",),
     "images": ("Image",),
     "method": ("Method", "Setup"),
+    "metric": ("Metric", "MetricContext"),
     "predictions": (
         "Boxes",
         "ImagePrediction",
@@ -184,6 +193,9 @@ __all__ = [
     "LabelledImage",
     "Masks",
     "Method",
+    "Metric",
+    "MetricContext",
+    "MetricFacts",
     "NamedThought",
     "NoContext",
     "NoMethod",

@@ -9,9 +9,12 @@ from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
 from frostbench.plugins.contract.validity import check_image
 
+BORDER = 4
+"""Pixels that LM4LV's evaluation (BasicSR's `crop_border`) leaves out on each side."""
+
 
 def image_pair(
-    metric: str, prediction: Prediction, target: Target
+    prediction: Prediction, target: Target
 ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]:
     """Prediction and target as double-precision pixels on the CPU.
 
@@ -20,34 +23,33 @@ def image_pair(
             prediction holds NaN, infinities or values outside [0, 1]. The sample is unscored.
     """
     if not isinstance(prediction, ImagePrediction):
-        raise ValueError(f"{metric} scores images; the prediction is {_kind(prediction)}.")
+        raise ValueError(f"images are scored; the prediction is {_kind(prediction)}.")
     if not isinstance(target, Image):
-        raise ValueError(f"{metric} scores images; the target is {_kind(target)}.")
+        raise ValueError(f"images are scored; the target is {_kind(target)}.")
     pixels, truth = prediction.pixels, target.pixels
     if pixels.shape != truth.shape:
         raise ValueError(
-            f"{metric}: the predicted image is {_size(pixels)} and the target {_size(truth)}; "
+            f"the predicted image is {_size(pixels)} and the target {_size(truth)}; "
             "predictions come back at the size of the request's image."
         )
-    check_pixels(metric, pixels)
+    check_image(pixels)
     return _plain(pixels), _plain(truth)
+
+
+def inside(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 inner_h inner_w"]:
+    """The image without its outer 4 pixels.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    if min(pixels.shape[1:]) <= 2 * BORDER:
+        raise ValueError(f"an image of {2 * BORDER} pixels or less has no inside.")
+    return pixels[:, BORDER:-BORDER, BORDER:-BORDER]
 
 
 def _plain(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
     # A sum's last bit depends on the order of its terms in memory: one order for all.
     return pixels.detach().to("cpu", torch.float64).contiguous()
-
-
-def check_pixels(metric: str, pixels: Float[Tensor, "3 h w"]) -> None:
-    """Refuse what is no image.
-
-    Raises:
-        ValueError: values are NaN, infinite or outside [0, 1].
-    """
-    try:
-        check_image(pixels)
-    except ValueError as error:
-        raise ValueError(f"{metric}: {error}") from error
 
 
 def _size(pixels: Tensor) -> str:

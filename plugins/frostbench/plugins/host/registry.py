@@ -16,7 +16,14 @@ from typing import Any, Generic, TypeVar, cast
 import pluggy
 
 from frostbench.plugins.contract import hooks
-from frostbench.plugins.contract.cards import Card, ControlCard, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.cards import (
+    Card,
+    ControlCard,
+    MetricFacts,
+    Offer,
+    PackCard,
+    TaskCard,
+)
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.errors import PluginError, missing
 
@@ -84,10 +91,12 @@ class Host:
             lambda card: card.name,
             lambda item: Offer(item, item) if isinstance(item, PackCard) else None,
         )
+        self.metrics: Mapping[str, Registered[MetricFacts]] = self._collect(
+            "frostbench_metrics", MetricFacts, lambda facts: facts.id
+        )
         self.controls: Mapping[str, Registered[ControlCard]] = self._collect(
             "frostbench_controls", ControlCard, lambda card: card.name
         )
-        self.metrics = self._named("frostbench_metrics")
         self.datasets = self._named("frostbench_datasets")
         self.backbones = self._named("frostbench_backbones")
         self.engines = self._named("frostbench_engines")
