@@ -39,13 +39,13 @@ def test_a_scene_agrees_with_itself(split, seed, count):
     assert len(scene.placed) == count
     covered = np.zeros((64, 64), dtype=int)
     for glyph in scene.placed:
-        rows, columns = np.nonzero(glyph.mask)
+        rows, columns = np.nonzero(glyph.mask.numpy())
         edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         assert glyph.box == edges
         assert glyph.place == place(glyph.box, 64)
         phrase = scene.caption[glyph.start : glyph.end]
         assert phrase == f"{with_article(glyph.name)} {glyph.place}"
-        covered += glyph.mask
+        covered += glyph.mask.numpy()
     assert covered.max() == 1
     assert len({(glyph.name, glyph.place) for glyph in scene.placed}) == count
 
@@ -114,7 +114,7 @@ def test_masks_leave_out_what_a_later_glyph_covers():
         boxes = [glyph.box for glyph in scene.placed]
         area = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
         assert 0 < shown <= area
-        union = np.logical_or.reduce([glyph.mask for glyph in scene.placed])
+        union = np.logical_or.reduce([glyph.mask.numpy() for glyph in scene.placed])
         assert union.sum() == shown
         whole, hidden = whole + area, hidden + area - shown
     assert hidden > 0
@@ -124,8 +124,8 @@ def test_a_mask_marks_the_pixels_that_the_glyph_paints():
     plain = SceneSettings(plain=1.0)
     scenes = Scenes(DATA, plain)
     scene = scenes.scene("novel", 3, 0, 1)
-    inside = scene.pixels[scene.placed[0].mask].astype(float)
-    outside = scene.pixels[~scene.placed[0].mask].astype(float)
+    inside = scene.pixels[scene.placed[0].mask.numpy()].astype(float)
+    outside = scene.pixels[~scene.placed[0].mask.numpy()].astype(float)
     # A gradient is smooth, artwork is not.
     assert inside.std(axis=0).mean() > outside.std(axis=0).mean()
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
 from frostbench.plugins.backbones.published import read_pickle
-from frostbench.eval_suites.grounding.pictures import Referent, ReferredImage
+from frostbench.plugins.contract.datasets import Referent, ReferredImage
 from frostbench.plugins.contract.images import read_image
 
 IMAGES = ("train2014", "images/train2014", "images/mscoco/images/train2014")

@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from frostbench.eval_suites.grounding.pictures import (
-    NarrativeSource,
-    ReferredImage,
-    ReferringSource,
-)
 from frostbench.eval_suites.grounding.scenes import NarratedScenes, ReferringScenes
 from frostbench.eval_suites.grounding.settings import (
     NarrativeSettings,
     ReferringSettings,
     narrative_card,
     referring_card,
+)
+from frostbench.plugins.contract.datasets import (
+    NarrativeSource,
+    ReferredImage,
+    ReferringSource,
 )
 from frostbench.plugins.contract.predictions import Masks, Prediction
 from frostbench.plugins.contract.requests import Ground, Segment, masks_asked

@@ -42,5 +42,5 @@ class TrainingScenes:
             else f"the {glyph.name} {glyph.place}"
             for glyph in placed
         ]
-        masks = torch.stack([torch.from_numpy(glyph.mask) for glyph in placed])
+        masks = torch.stack([glyph.mask for glyph in placed])
         return GroundedScene(to_tensor(scene.pixels), text, spans, tuple(expressions), masks)
