@@ -133,7 +133,7 @@ def test_a_method_that_raises_is_named_with_the_verb(plugin):
     near = Host([plugin], installed=False).methods["near"].load()
     broken = type("Broken", (near,), {"words": lambda self, tokens: 1 / 0})
     with pytest.raises(PluginError, match="'near', words: ZeroDivisionError"):
-        read(broken.toy(), Image(torch.rand(3, 16, 16), "noise"), 3, toys.engine())
+        read(broken.toy(), Image(torch.rand(3, 16, 16), "noise"), 3, toys.engine(), None)
 
 
 def test_the_built_in_method_shows_neighbours_and_a_reconstruction(folder, capsys):

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from frostbench.bench.machine import hardware, versions
 from frostbench.bench.runner.frozen import named
-from frostbench.bench.runner.machine import hardware, versions
 from frostbench.bench.runner.plan import AnyMetric, Plan, PlannedMethod, PlannedTask
 from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.atomic import StoreError
