@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from readme import REPOSITORY, method
+from readme import method
 
 from frostbench.bench.cli import main
 from frostbench.bench.store.reader import open_run
+from frostbench.plugins.host.packs import embedded_pack
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_a_mistake_gets_one_sentence(words, expected, tmp_path, monkeypatch, cap
 
 def test_a_weight_file_cut_short_fails_its_method_and_nothing_else(tmp_path, capsys):
     pack = tmp_path / "pack"
-    _copy(REPOSITORY / "packs" / "mini", pack)
+    _copy(embedded_pack("mini"), pack)
     weights = pack / "vqgan" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     words = ["run", f"pack={pack}", "tasks=reconstruction", "limit=2", "quiet=true"]

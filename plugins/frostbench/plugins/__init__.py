@@ -203,7 +203,7 @@ def __getattr__(name: str) -> object:
     """Import the module that defines `name` on first use (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.contract.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
