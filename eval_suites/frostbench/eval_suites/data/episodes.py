@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from frostbench.eval_suites.data.annotations import read_json
+from frostbench.eval_suites.data.annotations import read_json, require
 from frostbench.plugins.contract.datasets import Episode
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import LabelledImage
@@ -30,16 +30,7 @@ class V2LEpisodes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        missing = [
-            name
-            for name in ("fewshot_split", "images", "class_names.json")
-            if not (folder / name).exists()
-        ]
-        if missing:
-            raise ValueError(
-                f"{folder} lacks {', '.join(missing)}; V2L's episodes are fewshot_split/*.csv, "
-                "images/<wnid>/<file> and class_names.json (wnid to name)."
-            )
+        require(folder, ("fewshot_split", "images", "class_names.json"), "V2L's set of episodes")
         names = read_json(folder / "class_names.json")
         if not isinstance(names, dict) or not all(
             isinstance(name, str) and name.strip() for name in names.values()

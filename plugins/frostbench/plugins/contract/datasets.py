@@ -6,30 +6,13 @@ published benchmark are implementers alike.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool
 from torch import Tensor
 
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import Box, LabelledImage, Span
-
-
-@runtime_checkable
-class DataSource(Protocol):
-    """The pack's data sets by name, opened on first use."""
-
-    def get(self, name: str) -> Any:
-        """The data set.
-
-        Raises:
-            LookupError: the pack has no such data set; the message lists those it has.
-        """
-        ...
-
-    def digest(self, name: str) -> str:
-        """SHA-256 of the data set's files."""
-        ...
 
 
 @runtime_checkable

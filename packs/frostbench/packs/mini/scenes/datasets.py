@@ -1,7 +1,7 @@
 """Data sets for suites: images of one split of the pack, each with a name that stays its own.
 
 A data set has no end: number n is made when it is asked for, and is the same whenever it is. All of
-them read one data folder, whose `digest` says which.
+them read one data folder.
 """
 
 import difflib
@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from frostbench.packs.mini.scenes import wording
-from frostbench.packs.mini.scenes.digest import data_digest
 from frostbench.packs.mini.scenes.glyphs import Split
 from frostbench.packs.mini.scenes.scenes import Composition, Scenes, SceneSettings
 from frostbench.packs.mini.scenes.training_images import to_tensor
@@ -29,11 +28,6 @@ class DataSet:
     ) -> None:
         self.folder, self.split = folder, split
         self.scenes = Scenes(folder, settings)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the data folder."""
-        return data_digest(self.folder)
 
     @property
     def names(self) -> tuple[str, ...]:
