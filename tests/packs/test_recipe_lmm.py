@@ -42,7 +42,7 @@ TINY = {
     "stock": "4",
     "naming": "2",
     "steps": "4",
-    "pictures": "2",
+    "images": "2",
     "conversations": "2",
     "figures_scenes": "2",
     "log_every": "1",

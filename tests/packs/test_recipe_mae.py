@@ -28,7 +28,7 @@ TINY = {
     "batch": "4",
     "tuning_steps": "4",
     "tuning_batch": "4",
-    "pool_pictures": "12",
+    "pool_images": "12",
     "validation_batches": "1",
     "log_every": "1",
     "save_every": "2",

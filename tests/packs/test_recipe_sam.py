@@ -35,7 +35,7 @@ TINY = {
     "decoder_inner": "16",
     "stock": "4",
     "steps": "4",
-    "pictures": "2",
+    "images": "2",
     "figures_scenes": "2",
     "log_every": "1",
 }

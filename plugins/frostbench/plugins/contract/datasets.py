@@ -23,7 +23,7 @@ class Browsable(Protocol):
     """How an image is written, its kind before the colon: "portrait:NAME"."""
 
     def find(self, which: str) -> tuple[Image, str]:
-        """The image that is written so, behind the colon, and a title for it.
+        """The image called `which`, as it stands after the colon of `form`, and a title for it.
 
         Raises:
             LookupError: there is none; the message says which there are.
