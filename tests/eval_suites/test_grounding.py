@@ -35,6 +35,7 @@ from frostbench.eval_suites.grounding.settings import (
 )
 from frostbench.eval_suites.grounding.thought import VisualChainOfThought
 from frostbench.packs.mini.scenes.datasets import GlyphScenes
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import (
     Ground,
@@ -43,7 +44,6 @@ from frostbench.plugins.contract.requests import (
     QuestionThought,
     Refine,
     Segment,
-    box_of,
     spans_in,
 )
 from frostbench.plugins.contract.task import Instance, TrueMasks

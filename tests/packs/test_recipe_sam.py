@@ -21,8 +21,8 @@ from frostbench.packs.mini.scenes.scenes import Scenes
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.backbones.sam_sizes import build_sam
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.recipe import Workshop
-from frostbench.plugins.contract.requests import box_of
 from frostbench.plugins.host.packs import embedded_pack
 
 MINI = embedded_pack("mini")

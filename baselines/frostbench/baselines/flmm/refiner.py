@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from frostbench.plugins.backbones.sam import input_size, scale_boxes, to_image
-from frostbench.plugins.contract.requests import box_of
+from frostbench.plugins.contract.boxes import box_of
 
 LOWEST = -1.0  # the logit outside of the image, unless the mask head is surer of less
 

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.requests import (
     Ground,
     OracleThought,
     Reason,
     Refine,
     Segment,
-    box_of,
 )
 from frostbench.plugins.contract.task import Instance, TrueAnswer, TrueMasks
 

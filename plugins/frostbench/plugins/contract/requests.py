@@ -145,23 +145,6 @@ def within(box: Box, size: tuple[int, int]) -> bool:
     return 0 <= left < right <= size[1] and 0 <= top < bottom <= size[0]
 
 
-def box_of(mask: Bool[Tensor, "h w"]) -> Box:
-    """The smallest box around a mask.
-
-    >>> import torch
-    >>> box_of(torch.tensor([[False, False, False], [False, True, True]]))
-    (1.0, 1.0, 3.0, 2.0)
-
-    Raises:
-        ValueError: the mask is empty.
-    """
-    if not bool(mask.any()):
-        raise ValueError("the mask is empty, so that there is no box around it.")
-    rows, columns = (mask.any(axis).nonzero().flatten() for axis in (1, 0))
-    left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
-    return float(left), float(top), float(right), float(bottom)
-
-
 @dataclass(frozen=True)
 class Segment:
     """Give one mask for each of `phrases`: of what it refers to.

@@ -21,7 +21,7 @@ from frostbench.packs.mini.scenes.wording import (
     place,
     questions_about,
 )
-from frostbench.plugins.contract.requests import box_of
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.scenes import Placed, Question
 
 PHOTO_SPLIT: dict[Split, PhotoSplit] = {

@@ -12,8 +12,8 @@ from frostbench.packs.mini.scenes.glyphs import Split
 from frostbench.packs.mini.scenes.scenes import Scenes
 from frostbench.packs.mini.scenes.training_images import to_tensor
 from frostbench.plugins.backbones.sam import Sam
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.requests import box_of
 
 SEED = 1_000_003  # no training's
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from frostbench.packs.mini.scenes.scenes import Composition, Scenes
 from frostbench.packs.mini.scenes.training_images import to_tensor
-from frostbench.plugins.contract.requests import box_of
+from frostbench.plugins.contract.boxes import box_of
 
 KINDS = ("box", "point", "points", "box and mask", "mask")
 SHARES = (0.35, 0.1, 0.1, 0.3, 0.15)
