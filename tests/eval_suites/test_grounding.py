@@ -18,7 +18,7 @@ from frostbench.bench.leaderboard.outlines import outline
 from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.masks import masks_of
 from frostbench.bench.store.reader import open_run
-from frostbench.eval_suites.controls.oracle import box_of, true_boxes
+from frostbench.eval_suites.controls.oracle import true_boxes
 from frostbench.eval_suites.controls.words import shuffled
 from frostbench.eval_suites.grounding.hallucination import ObjectHallucination
 from frostbench.eval_suites.grounding.scenes import PolledScenes, ReferringScenes
@@ -37,6 +37,7 @@ from frostbench.eval_suites.grounding.settings import (
 from frostbench.eval_suites.grounding.thought import VisualChainOfThought
 from frostbench.packs.mini.scenes.datasets import GlyphScenes
 from frostbench.plugins.contract.asked import phrases_of
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import (
     Ground,
@@ -122,11 +123,11 @@ def test_yes_and_no_are_as_frequent_and_right(scenes, protocol):
     chosen = HallucinationSettings(pool=12)
     questions = list(PolledScenes(scenes, chosen).questions(protocol, 1))
     assert [one.yes for one in questions[:12]] == [True, False] * 6
-    assert len({one.picture for one in questions[:12]}) == 12
+    assert len({one.cluster for one in questions[:12]}) == 12
     assert Counter(one.yes for one in questions) == {True: 36, False: 36}
     pool = PolledScenes(scenes, chosen)._pool(1)
     for index, names in enumerate(pool):
-        mine = [one for one in questions if one.picture == f"{index:05d}"]
+        mine = [one for one in questions if one.cluster == f"{index:05d}"]
         yes, no = [one for one in mine if one.yes], [one for one in mine if not one.yes]
         assert len(yes) == len(no) == 3
         for name, one in zip(names, yes, strict=True):
@@ -215,7 +216,7 @@ def test_the_oracle_of_a_thought_looks_at_the_true_box(asked):
 
 
 def test_the_oracle_of_an_empty_mask_or_of_words_is_said(asked):
-    with pytest.raises(ValueError, match="the true mask is empty"):
+    with pytest.raises(ValueError, match="the mask is empty"):
         box_of(torch.zeros(2, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match="is a Answer request with a str"):
         true_boxes(asked["object_hallucination"][0])

@@ -4,7 +4,7 @@ import torch
 from frostbench.eval_suites.controls.cards import CARDS
 from frostbench.eval_suites.restoration.masked import MaskedRestoration
 from frostbench.eval_suites.restoration.settings import MaskedRestorationSettings
-from frostbench.packs.mini.scenes.datasets import ClusteredImage
+from frostbench.plugins.contract.datasets import ClusteredImage
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import NoContext, images_of
 from frostbench.plugins.parts.hiding import random_cells

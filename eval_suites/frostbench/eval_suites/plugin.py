@@ -145,6 +145,12 @@ def frostbench_controls() -> Iterable[Offer[ControlCard]]:
 
 
 @hookimpl
+def frostbench_training_data() -> Iterable[Offer[str]]:
+    """Offer images before and after a corruption, made of the training images on offer."""
+    return [Offer("pairs", f"{_HERE}.restoration.training_pairs:of_workshop")]
+
+
+@hookimpl
 def frostbench_datasets() -> Iterable[Offer[str]]:
     """Offer the data sets; each target opens a folder."""
     return [Offer(name, f"{_HERE}.{target}") for name, target in _DATA_SETS.items()]

@@ -49,10 +49,9 @@ def figures(
     for name, lm in (("", under), (" [no adapter]", frozen)):
         lost, right = _next_words(lm.model, held_out)
         measured |= {f"loss{name}": lost, f"accuracy of the next{name}": right}
-    if workshop.pictures is None:
-        return measured
     # Beside those of `held_out`, which are drawn by batch.
-    drawn = workshop.pictures.batch("validation", restored, workshop.seed + 7_000_003)
+    images = workshop.data.get("images")
+    drawn = images.batch("validation", restored, workshop.seed + 7_000_003)
     clean = torch.as_tensor(drawn, dtype=torch.float32)
     return measured | _restorations(workshop, backbones, folder, clean, masking)
 

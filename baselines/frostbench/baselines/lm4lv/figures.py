@@ -27,7 +27,7 @@ def figures(
     Raises:
         ValueError: an image could not be restored.
     """
-    assert workshop.pairs is not None
+    pairs = workshop.data.get("pairs")
     method = LM4LV(
         [trained],
         backbones.get("llm"),
@@ -37,7 +37,7 @@ def figures(
     measured: dict[str, float] = {}
     for task in trained.adapters.settings.tasks:
         corruption, _, variant = task.partition("/")
-        before, after = workshop.pairs.batch(
+        before, after = pairs.batch(
             corruption, "validation", count, workshop.seed + 7_000_003, variant
         )
         restore: list[Request] = [

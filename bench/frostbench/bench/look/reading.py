@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.bench.leaderboard.words import PartWords, words_of
-from frostbench.eval_suites.metrics.psnr import psnr
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
@@ -20,6 +19,7 @@ from frostbench.plugins.engine.answer import answer
 from frostbench.plugins.host.errors import PluginError, describe
 
 T = TypeVar("T")
+Psnr: TypeAlias = Callable[[ImagePrediction, Image], float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,10 @@ class Look:
     reason: str
 
 
-def read(method: Method, image: Image, nearest: int, engine: Engine) -> Look:
+def read(method: Method, image: Image, nearest: int, engine: Engine, psnr: Psnr) -> Look:
     """Tokenize an image, and ask for its words, the `nearest` to each, and the image back.
+
+    `psnr` says how near that comes to the image (`psnr[rgb]`).
 
     Raises:
         PluginError: the method raised.
@@ -74,7 +76,7 @@ def read(method: Method, image: Image, nearest: int, engine: Engine) -> Look:
         notes=tuple(method.notes),
         words=parts,
         tokens=len(discrete_ids(tokens)[0]),
-        reconstruction=_reconstruction(method, image, tokens, engine),
+        reconstruction=_reconstruction(method, image, tokens, engine, psnr),
         reason="" if "Reconstruct" in card.capabilities else card.reason("Reconstruct"),
     )
 
@@ -93,7 +95,7 @@ def _check_size(name: str, image: Image, parts: tuple[PartWords, ...]) -> None:
 
 
 def _reconstruction(
-    method: Method, image: Image, tokens: VisualTokens, engine: Engine
+    method: Method, image: Image, tokens: VisualTokens, engine: Engine, psnr: Psnr
 ) -> Returned | None:
     if "Reconstruct" not in method.card.capabilities:
         return None
@@ -101,7 +103,7 @@ def _reconstruction(
     shown = {image: tokens}
     (made,) = _of(method, "reconstruction", lambda: answer(method, [request], engine, shown))
     assert isinstance(made, ImagePrediction)
-    return Returned(made.pixels, psnr(made.pixels, image.pixels))
+    return Returned(made.pixels, psnr(made, image))
 
 
 def _of(method: Method, verb: str, call: Callable[[], T]) -> T:

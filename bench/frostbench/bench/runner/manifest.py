@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from frostbench.bench.machine import hardware, versions
 from frostbench.bench.runner.frozen import named
-from frostbench.bench.runner.machine import hardware, versions
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
 from frostbench.bench.runner.rows import Lineup
 from frostbench.bench.store.atomic import StoreError

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
+from frostbench.bench.machine import versions
 from frostbench.bench.runner.built import Methods
 from frostbench.bench.runner.chunk import Bench
 from frostbench.bench.runner.corpus import scoring_of
 from frostbench.bench.runner.frozen import Watch, digest
 from frostbench.bench.runner.instances import DataError, chunks_of
-from frostbench.bench.runner.machine import versions
 from frostbench.bench.runner.manifest import different, identity
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.progress import Progress, Quiet

@@ -98,6 +98,16 @@ def frostbench_recipes() -> Iterable[Recipe]:
 
 
 @hookspec
+def frostbench_training_data() -> Iterable[Offer[str]]:
+    """Offer what recipes are trained on, by name: a callable `(workshop: Workshop) -> object`.
+
+    It is called when a recipe first asks `workshop.data.get(name)`, and may ask for other training
+    data in turn. "images" are `TrainingImages`, "pairs" `Pairs`, "grounded" `GroundedScenes`.
+    """
+    return ()
+
+
+@hookspec
 def frostbench_run_started(manifest: Mapping[str, Any]) -> None:
     """A run begins or resumes; `manifest` is what its numbers depend on. Must not change it."""
 

@@ -100,6 +100,7 @@ class Host:
         self.datasets = self._named("frostbench_datasets")
         self.backbones = self._named("frostbench_backbones")
         self.engines = self._named("frostbench_engines")
+        self.training_data = self._named("frostbench_training_data")
         self.recipes: Mapping[str, Registered[Recipe]] = self._collect(
             "frostbench_recipes",
             Recipe,
@@ -165,6 +166,7 @@ class Host:
             "backbone kind": self.backbones,
             "engine": self.engines,
             "recipe": self.recipes,
+            "training data": self.training_data,
         }
         known = kinds[kind]
         if name not in known:

@@ -1,4 +1,4 @@
-"""What the machine and its software are, for the manifest."""
+"""What the machine and its software are, for manifests of runs and cards of packs."""
 
 import importlib.metadata
 import os
@@ -41,9 +41,7 @@ def hardware(device: str) -> dict[str, Any]:
 
     return {
         "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": _cores(),
         "memory_bytes": int(psutil.virtual_memory().total),
         "accelerator": _accelerator(device),
     }
