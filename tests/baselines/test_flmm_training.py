@@ -18,7 +18,8 @@ from frostbench.plugins.kit import toys
 
 
 def workshop(at, **more):
-    return Workshop(at / "pack", at / "scratch", **{"grounded": Squares(), **more})
+    more.setdefault("offered", {"grounded": lambda _: Squares()})
+    return Workshop(at / "pack", at / "scratch", **more)
 
 
 def reader(folder, scenes=None):
@@ -132,5 +133,5 @@ def test_the_rate_rises_for_three_parts_in_a_hundred_and_falls_to_nothing():
 
 
 def test_a_recipe_without_scenes_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="trained on scenes with masks, and the workshop has none"):
-        train_on(workshop(tmp_path, grounded=None), FLMMRecipe(), toys.backbones())
+    with pytest.raises(ValueError, match="trained on 'grounded', and the workshop has none"):
+        train_on(workshop(tmp_path, offered={}), FLMMRecipe(), toys.backbones())

@@ -93,7 +93,9 @@ def test_the_texts_that_are_to_be_said_stand_where_they_are_read():
 
 
 def workshop(at, **settings):
-    return Workshop(at / "pack", at / "scratch", settings=settings, pairs=Pairs())
+    return Workshop(
+        at / "pack", at / "scratch", settings=settings, offered={"pairs": lambda _: Pairs()}
+    )
 
 
 def test_a_training_leaves_adapters_linear_maps_and_figures(tmp_path):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from lqae_world import RECIPE, SIZES
-from training_world import Stripes
+from training_world import STRIPES, Stripes
 
 from frostbench.baselines.lqae.lesson import cells, in_halves, prepare
 from frostbench.baselines.lqae.model import LQAE
@@ -22,7 +22,7 @@ def mlm():
 
 
 def workshop(at, **settings):
-    return Workshop(at / "pack", at / "scratch", settings=settings, pictures=Stripes())
+    return Workshop(at / "pack", at / "scratch", settings=settings, offered=STRIPES)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training_world import NETWORK, TRAINING, Stripes
+from training_world import NETWORK, STRIPES, TRAINING
 
 from frostbench.baselines.spae import recipe as spae_recipe
 from frostbench.baselines.spae.codebook import CodebookSettings, CodebookWords
@@ -38,7 +38,7 @@ RECIPE = SPAERecipe(
 
 @pytest.fixture
 def workshop(tmp_path):
-    return Workshop(tmp_path / "pack", tmp_path / "scratch", pictures=Stripes())
+    return Workshop(tmp_path / "pack", tmp_path / "scratch", offered=STRIPES)
 
 
 def test_training_stores_a_tokenizer_with_its_words_that_scores_as_reported(workshop):

@@ -204,7 +204,10 @@ def _task(
         protocols=tuple(protocols),
         metrics=tuple(metrics),
         ranks_by=metrics[0],
-        controls={name: ControlEntry(CONTROLS[name], name == "ceiling") for name in controls},
+        controls={
+            name: ControlEntry(CONTROLS[name], name == "ceiling", name in ("ceiling", "copy"))
+            for name in controls
+        },
         settings={"side": 64},
         summary=summary,
     )

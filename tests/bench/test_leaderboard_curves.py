@@ -5,7 +5,7 @@ import pytest
 from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, write
-from frostbench.bench.leaderboard.curves import curves
+from frostbench.bench.leaderboard.curves import DASHES, curves
 from frostbench.bench.leaderboard.plot import plot
 from frostbench.bench.leaderboard.tables import sections
 from frostbench.bench.statistics import Bootstrap
@@ -97,6 +97,37 @@ def test_curves_have_a_panel_for_each_task_and_lines_for_levels_alone(board):
     )
     assert "reconstruction" not in panel_titles(svg)
     assert curves(of_suite(board, "understanding")) is None
+
+
+def test_what_is_drawn_and_what_is_a_ceiling_is_told_by_the_run(run):
+    controls = {
+        name: dataclasses.replace(control, ceiling=name == "copy", drawn=name == "majority_vote")
+        for name, control in run.manifest.tasks["inpainting"].controls.items()
+    }
+    manifest = run.manifest.with_task("inpainting", controls=controls)
+    manifest = manifest.with_task("deblurring", variants=())
+    board = build([changed(run, manifest=manifest)], FAST)
+    titles = set(panel_titles(curves(of_suite(board, "restoration"))))
+    assert "majority vote" in titles
+    assert not titles & {"copy", "ceiling", "no llm"}
+    judged = {one.control for one in board.verdicts if one.task == "inpainting"}
+    assert "copy" not in judged
+    assert "ceiling" in judged
+
+
+def test_controls_that_were_drawn_by_name_keep_their_dashes(tables):
+    names = ("copy", "majority_vote", "no_llm", "floor", "ceiling")
+    table = tables["inpainting"].series
+    controls = {
+        name: ControlEntry("", name == "ceiling", drawn=name != "majority_vote") for name in names
+    }
+    task = dataclasses.replace(table.task, controls=controls)
+    assert DASHES.of([dataclasses.replace(table, task=task)], drawn=True) == {
+        "copy": (4, 2),
+        "no_llm": (2, 1.5),
+        "floor": (1, 1.6),
+        "ceiling": (6, 1.5, 1, 1.5),
+    }
 
 
 def test_the_other_plot_leaves_levels_to_the_curves(board):

@@ -4,9 +4,11 @@ import torch
 from PIL import Image as Pillow
 
 from frostbench.bench.cli import main
+from frostbench.bench.look.image import find_image
 from frostbench.bench.look.reading import read
 from frostbench.plugins.contract.images import Image, read_as_seen
 from frostbench.plugins.host.errors import PluginError
+from frostbench.plugins.host.packs import Pack
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit import toys
 from frostbench.plugins.kit.new_plugin import write
@@ -52,13 +54,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def image(folder, size=(24, 16), name="picture.png"):
+def image(folder, size=(24, 16), name="image.png"):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Pillow.fromarray(pixels).save(folder / name)
     return name
 
 
-def test_a_image_file_is_printed_and_written_as_a_page(plugin, folder, capsys):
+def test_an_image_file_is_printed_and_written_as_a_page(plugin, folder, capsys):
     words = ["look", image(folder), "method=near", f"plugins={plugin}", "words=2"]
     assert main(words) == 0
     said = capsys.readouterr().out
@@ -133,7 +135,7 @@ def test_a_method_that_raises_is_named_with_the_verb(plugin):
     near = Host([plugin], installed=False).methods["near"].load()
     broken = type("Broken", (near,), {"words": lambda self, tokens: 1 / 0})
     with pytest.raises(PluginError, match="'near', words: ZeroDivisionError"):
-        read(broken.toy(), Image(torch.rand(3, 16, 16), "noise"), 3, toys.engine())
+        read(broken.toy(), Image(torch.rand(3, 16, 16), "noise"), 3, toys.engine(), lambda *_: 0.0)
 
 
 def test_the_built_in_method_shows_neighbours_and_a_reconstruction(folder, capsys):
@@ -146,7 +148,7 @@ def test_the_built_in_method_shows_neighbours_and_a_reconstruction(folder, capsy
     assert "PSNR" in text
 
 
-def test_a_image_is_turned_as_its_camera_says_and_lies_on_white(folder):
+def test_an_image_is_turned_as_its_camera_says_and_lies_on_white(folder):
     exif = Pillow.Exif()
     exif[0x0112] = 6
     Pillow.new("RGB", (8, 4), "red").save(folder / "turned.jpg", exif=exif)
@@ -156,3 +158,36 @@ def test_a_image_is_turned_as_its_camera_says_and_lies_on_white(folder):
     deep = np.full((4, 4), 65535 // 2, dtype=np.uint16)
     Pillow.fromarray(deep).save(folder / "deep.png")
     assert read_as_seen(folder / "deep.png").pixels.max() == pytest.approx(0.5, abs=0.01)
+
+
+NOISE = """
+import torch
+from frostbench.plugins import Image, Offer, hookimpl
+
+
+class Noise:
+    form = "noise:SEED"
+
+    def __init__(self, folder):
+        self._side = int((folder / "side").read_text())
+
+    def find(self, which):
+        draw = torch.Generator().manual_seed(int(which))
+        return Image(torch.rand(3, self._side, self._side, generator=draw), which), "as drawn"
+
+
+@hookimpl
+def frostbench_datasets():
+    return [Offer("noise", Noise)]
+"""
+
+
+def test_images_of_a_strangers_data_set_are_looked_at_by_its_own_form(tmp_path):
+    (tmp_path / "noise.py").write_text(NOISE)
+    (tmp_path / "side").write_text("12")
+    host = Host([tmp_path / "noise.py"], installed=False)
+    pack = Pack("own", tmp_path, "", {}, {}, {"noise": tmp_path, "of nobody": tmp_path})
+    seen = find_image("noise:3", pack, host)
+    assert (seen.image.size, seen.title) == ((12, 12), "as drawn")
+    with pytest.raises(ValueError, match="has some of its own: noise:SEED"):
+        find_image("scene:3", pack, host)

@@ -3,14 +3,26 @@
 from dataclasses import replace
 
 import pytest
-from runner_world import Blocks, Fine, Mending, Naming, Ways, method, picture, plain, plan_of
+from runner_world import (
+    CONTROLS,
+    Blocks,
+    Fine,
+    Mending,
+    Naming,
+    Ways,
+    method,
+    picture,
+    plain,
+    plan_of,
+)
 
 from frostbench.bench.leaderboard import build
-from frostbench.bench.runner.plan import PlannedTask, built_in_controls
+from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.run import run
 from frostbench.bench.runner.verify import verify
 from frostbench.bench.store.manifest import Dash
 from frostbench.plugins import ImagePrediction, Reconstruct
+from frostbench.plugins.contract.control import StandIn, all_controls
 from frostbench.plugins.contract.method import Method
 
 
@@ -189,10 +201,12 @@ def test_a_task_that_a_method_declines_by_name_is_a_dash_with_the_reason(tmp_pat
 
 
 def test_a_control_under_a_name_that_is_taken_is_refused():
-    with pytest.raises(ValueError, match="'thief' brings a control 'copy', which frostbench makes"):
-        built_in_controls([replace(Blocks.card, name="thief", controls=("copy",))])
+    with pytest.raises(ValueError, match="'thief' brings a control 'copy', which is made of"):
+        all_controls(CONTROLS.values(), [replace(Blocks.card, name="thief", controls=("copy",))])
     cards = [Bringing.card, replace(Blocks.card, name="own", controls=("half",)), Failing.card]
-    assert built_in_controls(cards).brought == {"no_llm", "bare_lmm", "half"}
+    known = all_controls(CONTROLS.values(), cards)
+    brought = {name for name, one in known.items() if isinstance(one.change, StandIn)}
+    assert brought == {"no_llm", "bare_lmm", "half"}
 
 
 def test_a_toy_map_is_a_method():

@@ -3,7 +3,8 @@ from functools import cache
 import pytest
 
 from frostbench.plugins.host.registry import Host
-from frostbench.plugins.kit.conformance import CHECKS, Trial
+from frostbench.plugins.kit.conformance import CHECKS, result_of
+from frostbench.plugins.kit.trial import Trial
 
 HOST = Host()
 METHODS = {name: one.load() for name, one in HOST.methods.items()}
@@ -18,7 +19,7 @@ def trial(name: str) -> Trial:
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_method_keeps_the_contract(name, check):
-    result = trial(name).result(check)
+    result = result_of(trial(name), check)
     assert result.ok, result.detail
 
 

@@ -13,13 +13,13 @@ from hypothesis.extra.numpy import arrays
 from placed_boxes import PlacedBoxes
 
 from frostbench.bench.cli import main
+from frostbench.bench.cli.assemble import open_controls
 from frostbench.bench.leaderboard.outlines import outline
-from frostbench.bench.runner.plan import PlannedMethod, PlannedTask, built_in_controls
 from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.masks import masks_of
 from frostbench.bench.store.reader import open_run
-from frostbench.eval_suites.controls.oracle import box_of, oracle_box
-from frostbench.eval_suites.controls.words import phrases_of, shuffled_words
+from frostbench.eval_suites.controls.oracle import true_boxes
+from frostbench.eval_suites.controls.words import shuffled
 from frostbench.eval_suites.grounding.hallucination import ObjectHallucination
 from frostbench.eval_suites.grounding.scenes import PolledScenes, ReferringScenes
 from frostbench.eval_suites.grounding.segmentation import (
@@ -32,9 +32,12 @@ from frostbench.eval_suites.grounding.settings import (
     NarrativeSettings,
     ReferringSettings,
     ThoughtSettings,
+    referring_card,
 )
 from frostbench.eval_suites.grounding.thought import VisualChainOfThought
 from frostbench.packs.mini.scenes.datasets import GlyphScenes
+from frostbench.plugins.contract.asked import phrases_of
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import (
     Ground,
@@ -47,6 +50,7 @@ from frostbench.plugins.contract.requests import (
 )
 from frostbench.plugins.contract.task import Instance, TrueMasks
 from frostbench.plugins.host.packs import embedded_pack
+from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit.pytest import conformance_tests
 
 TASKS = {
@@ -119,11 +123,11 @@ def test_yes_and_no_are_as_frequent_and_right(scenes, protocol):
     chosen = HallucinationSettings(pool=12)
     questions = list(PolledScenes(scenes, chosen).questions(protocol, 1))
     assert [one.yes for one in questions[:12]] == [True, False] * 6
-    assert len({one.picture for one in questions[:12]}) == 12
+    assert len({one.cluster for one in questions[:12]}) == 12
     assert Counter(one.yes for one in questions) == {True: 36, False: 36}
     pool = PolledScenes(scenes, chosen)._pool(1)
     for index, names in enumerate(pool):
-        mine = [one for one in questions if one.picture == f"{index:05d}"]
+        mine = [one for one in questions if one.cluster == f"{index:05d}"]
         yes, no = [one for one in mine if one.yes], [one for one in mine if not one.yes]
         assert len(yes) == len(no) == 3
         for name, one in zip(names, yes, strict=True):
@@ -195,7 +199,7 @@ def test_the_centre_box_is_never_empty_and_lies_in_the_middle(height, width):
 def test_the_oracle_asks_the_refiner_for_the_true_boxes(asked):
     for name in ("referring_segmentation", "narrative_grounding"):
         for one in asked[name]:
-            request = oracle_box(one).request
+            request = true_boxes(one)
             assert isinstance(request, Refine)
             for mask, (left, top, right, bottom) in zip(
                 one.target.masks, request.boxes, strict=True
@@ -208,14 +212,14 @@ def test_the_oracle_asks_the_refiner_for_the_true_boxes(asked):
 
 def test_the_oracle_of_a_thought_looks_at_the_true_box(asked):
     for one in asked["visual_chain_of_thought"]:
-        assert oracle_box(one).request.thought == OracleThought(one.target.box)
+        assert true_boxes(one).thought == OracleThought(one.target.box)
 
 
 def test_the_oracle_of_an_empty_mask_or_of_words_is_said(asked):
-    with pytest.raises(ValueError, match="the true mask is empty"):
+    with pytest.raises(ValueError, match="the mask is empty"):
         box_of(torch.zeros(2, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match="is a Answer request with a str"):
-        oracle_box(asked["object_hallucination"][0])
+        true_boxes(asked["object_hallucination"][0])
 
 
 @settings(deadline=None, max_examples=20)
@@ -225,12 +229,12 @@ def test_shuffled_words_are_never_a_requests_own_and_stand_where_its_phrases_sto
     text = "An owl sits behind a cat, and a bee."
     request = Ground("g", image, text, spans_in(text, ("An owl", "a cat", "a bee")))
     pool = ("An owl", "a cat", "a very long lorry", "it")
-    shuffled = shuffled_words(request, pool, seed)
-    assert {*shuffled.texts} <= {"a very long lorry", "it"}
-    one, two, three = shuffled.texts
-    assert shuffled.narrative == f"{one} sits behind {two}, and {three}."
-    assert shuffled == shuffled_words(request, pool[::-1], seed)
-    segment = shuffled_words(Segment("s", image, ("a cat", "a cat")), pool, seed)
+    made = shuffled(request, pool, seed)
+    assert {*made.texts} <= {"a very long lorry", "it"}
+    one, two, three = made.texts
+    assert made.narrative == f"{one} sits behind {two}, and {three}."
+    assert made == shuffled(request, pool[::-1], seed)
+    segment = shuffled(Segment("s", image, ("a cat", "a cat")), pool, seed)
     assert len(phrases_of(segment)) == 2
     assert "a cat" not in segment.phrases
 
@@ -238,17 +242,16 @@ def test_shuffled_words_are_never_a_requests_own_and_stand_where_its_phrases_sto
 def test_words_without_others_to_exchange_with_are_said():
     request = Segment("s", Image(torch.zeros(3, 4, 4)), ("a cat",))
     with pytest.raises(ValueError, match="no other phrase"):
-        shuffled_words(request, ("a cat",), 0)
+        shuffled(request, ("a cat",), 0)
 
 
 def test_a_method_without_a_refiner_has_no_oracle_and_the_run_says_so():
-    task = PlannedTask(ReferringSegmentation(ReferringSettings()), lambda: None, 1)
     card = replace(
         PlacedBoxes.card,
         capabilities=frozenset({"Segment"}),
         reasons={"Refine": "it has no refiner"},
     )
-    found = rows_of(task, [PlannedMethod(card, PlacedBoxes)], built_in_controls())
+    found = rows_of(referring_card(ReferringSettings()), [card], open_controls(Host()))
     assert [row.control for row in found.rows] == [None, "shuffled_words"]
     (left,) = found.controls_left_out
     assert (left["control"], left["reason"]) == ("oracle_box", "it has no refiner")

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from frostbench.eval_suites.data.plain_pickle import read_plain_pickle
 from frostbench.eval_suites.data.png import PanopticNarratives
 from frostbench.eval_suites.data.pope import PopeQuestions
 from frostbench.eval_suites.data.refcoco import Expressions, mask_of
@@ -23,6 +22,7 @@ from frostbench.eval_suites.grounding.settings import (
     ThoughtSettings,
 )
 from frostbench.eval_suites.grounding.thought import VisualChainOfThought
+from frostbench.plugins.backbones.published import read_pickle
 
 WIDTH, HEIGHT = 8, 6
 
@@ -166,15 +166,15 @@ def test_a_pickle_of_more_than_plain_values_is_refused_and_runs_nothing(
     path = tmp_path / "refs.p"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read as a pickle of plain values"):
-        read_plain_pickle(path)
+        read_pickle(path.read_bytes(), path)
     assert not (tmp_path / "harm").exists()
 
 
 def test_plain_pickles_of_old_and_new_are_read(tmp_path):
     value = [{"a": (1, 2.5, "ä", None, True), "b": {"c": []}}]
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        (tmp_path / "p").write_bytes(pickle.dumps(value, protocol=protocol))
-        assert read_plain_pickle(tmp_path / "p") == value
+        content = pickle.dumps(value, protocol=protocol)
+        assert read_pickle(content, tmp_path / "p") == value
 
 
 # Panoptic Narrative Grounding

@@ -26,7 +26,8 @@ from frostbench.eval_suites.restoration.strengths import (
     VERSION,
 )
 from frostbench.eval_suites.restoration.tasks import Deblurring, Rotation
-from frostbench.packs.mini.scenes.datasets import ClusteredImage, RestorationImages
+from frostbench.packs.mini.scenes.datasets import RestorationImages
+from frostbench.plugins.contract.datasets import ClusteredImage
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import HeldOutContext, Reconstruct
 from frostbench.plugins.host.packs import embedded_pack

@@ -100,11 +100,11 @@ def test_a_image_metric_refuses_what_it_cannot_score(name):
     truth = torch.full((3, 24, 24), 0.5)
     broken = truth.clone()
     broken[0, 3, 4] = torch.nan
-    with pytest.raises(ValueError, match=r"1 of 1728 predicted values are NaN or infinite"):
+    with pytest.raises(ValueError, match=r"NaN or infinity in 1 values"):
         score(name, broken, truth)
     with pytest.raises(ValueError, match=r"image is 24 x 23 and the target 24 x 24"):
         score(name, truth[:, :, :23], truth)
-    with pytest.raises(ValueError, match=r"lie in \[-1, 0.5\]; an image's lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"values from -1 to 0.5, not \[0, 1\]"):
         score(
             name, torch.where(truth.isnan(), truth, truth).index_fill(0, torch.tensor(0), -1), truth
         )

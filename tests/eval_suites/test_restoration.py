@@ -29,7 +29,7 @@ from frostbench.eval_suites.restoration.tasks import (
     Rotation,
     Shift,
 )
-from frostbench.packs.mini.scenes.datasets import ClusteredImage
+from frostbench.plugins.contract.datasets import ClusteredImage
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import HeldOutContext, OracleContext
 from frostbench.plugins.parts.hiding import hide

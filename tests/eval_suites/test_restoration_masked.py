@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from frostbench.eval_suites.controls.meanings import MEANINGS
+from frostbench.eval_suites.controls.cards import CARDS
 from frostbench.eval_suites.restoration.masked import MaskedRestoration
 from frostbench.eval_suites.restoration.settings import MaskedRestorationSettings
-from frostbench.packs.mini.scenes.datasets import ClusteredImage
+from frostbench.plugins.contract.datasets import ClusteredImage
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import NoContext, images_of
 from frostbench.plugins.parts.hiding import random_cells
@@ -83,7 +83,7 @@ def test_the_mean_fill_is_the_mean_colour_of_visible_pixels_and_the_copy_is_the_
 
 def test_every_control_of_the_card_has_a_meaning():
     assert {"copy", "mean_fill", "ceiling", "no_adapter"} <= set(MaskedRestoration.card.controls)
-    assert set(MaskedRestoration.card.controls) <= set(MEANINGS)
+    assert set(MaskedRestoration.card.controls) <= {card.name for card in CARDS}
     assert MaskedRestoration.card.protocols == ()
 
 

@@ -6,8 +6,8 @@ from PIL import Image as Pillow
 
 from frostbench.eval_suites.data.episodes import OpenEndedEpisodes, V2LEpisodes
 from frostbench.eval_suites.understanding.classification import FewShotClassification
-from frostbench.eval_suites.understanding.episodes import EpisodeSource
 from frostbench.eval_suites.understanding.protocols import FewShotSettings
+from frostbench.plugins.contract.datasets import EpisodeSource
 
 LINES = [
     "n01/n01_1.JPEG,n02/n02_1.JPEG,n01/n01_2.JPEG,",

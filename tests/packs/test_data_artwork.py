@@ -9,7 +9,6 @@ from PIL import Image
 from frostbench.packs.mini.recipes.data.artwork import ArtworkSettings, split
 from frostbench.packs.mini.recipes.data.font import plain_name
 from frostbench.packs.mini.recipes.data.photographs import PHOTOS
-from frostbench.packs.mini.scenes.digest import data_digest
 from frostbench.packs.mini.scenes.glyphs import Glyphs, Pose, compose
 from frostbench.packs.mini.scenes.photos import Photos
 from frostbench.plugins.host.packs import embedded_pack
@@ -94,17 +93,6 @@ def test_a_class_that_is_not_there_and_a_folder_without_data_are_said_to_be_so(g
         glyphs.draw("grue", Pose(32.0, 32.0, 40.0), 64)
     with pytest.raises(FileNotFoundError, match="recipe 'data'"):
         Glyphs(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no data"):
-        data_digest(tmp_path)
-
-
-def test_the_digest_follows_contents_and_names(tmp_path):
-    digests = set()
-    for folder, name, content in (("a", "x", "1"), ("b", "y", "1"), ("c", "x", "2")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / name).write_text(content)
-        digests.add(data_digest(tmp_path / folder))
-    assert len(digests) == 3
 
 
 @pytest.mark.parametrize(

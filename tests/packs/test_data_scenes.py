@@ -23,6 +23,8 @@ from frostbench.packs.mini.scenes.wording import (
     place,
     with_article,
 )
+from frostbench.plugins.contract.datasets import Browsable, ImageSet, LabelSet
+from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.host.packs import embedded_pack
 
 DATA = embedded_pack("mini") / "data"
@@ -39,13 +41,13 @@ def test_a_scene_agrees_with_itself(split, seed, count):
     assert len(scene.placed) == count
     covered = np.zeros((64, 64), dtype=int)
     for glyph in scene.placed:
-        rows, columns = np.nonzero(glyph.mask)
+        rows, columns = np.nonzero(glyph.mask.numpy())
         edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         assert glyph.box == edges
         assert glyph.place == place(glyph.box, 64)
         phrase = scene.caption[glyph.start : glyph.end]
         assert phrase == f"{with_article(glyph.name)} {glyph.place}"
-        covered += glyph.mask
+        covered += glyph.mask.numpy()
     assert covered.max() == 1
     assert len({(glyph.name, glyph.place) for glyph in scene.placed}) == count
 
@@ -114,7 +116,7 @@ def test_masks_leave_out_what_a_later_glyph_covers():
         boxes = [glyph.box for glyph in scene.placed]
         area = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
         assert 0 < shown <= area
-        union = np.logical_or.reduce([glyph.mask for glyph in scene.placed])
+        union = np.logical_or.reduce([glyph.mask.numpy() for glyph in scene.placed])
         assert union.sum() == shown
         whole, hidden = whole + area, hidden + area - shown
     assert hidden > 0
@@ -124,8 +126,8 @@ def test_a_mask_marks_the_pixels_that_the_glyph_paints():
     plain = SceneSettings(plain=1.0)
     scenes = Scenes(DATA, plain)
     scene = scenes.scene("novel", 3, 0, 1)
-    inside = scene.pixels[scene.placed[0].mask].astype(float)
-    outside = scene.pixels[~scene.placed[0].mask].astype(float)
+    inside = scene.pixels[scene.placed[0].mask.numpy()].astype(float)
+    outside = scene.pixels[~scene.placed[0].mask.numpy()].astype(float)
     # A gradient is smooth, artwork is not.
     assert inside.std(axis=0).mean() > outside.std(axis=0).mean()
 
@@ -167,16 +169,13 @@ def test_training_images_are_floats_in_range_and_the_same_for_the_same_seed():
         pictures.batch("test", 1, 0)
 
 
-def test_data_sets_give_images_with_names_of_their_own_and_one_digest():
-    portraits, scenes = GlyphPortraits(DATA), GlyphScenes(DATA)
-    crops, restoration = PhotoCrops(DATA), RestorationImages(DATA)
+def test_data_sets_give_images_with_names_of_their_own():
+    portraits, scenes, crops = GlyphPortraits(DATA), GlyphScenes(DATA), PhotoCrops(DATA)
     images = [portraits.portrait(name, 0) for name in portraits.names[:5]]
     images += [scenes.get(1, index).image for index in range(5)]
     images += [crops.get(1, index).image for index in range(5)]
     assert len({image.name for image in images}) == len(set(images)) == 15
     assert all(image.size == (64, 64) for image in images)
-    assert portraits.digest == restoration.digest
-    assert len(portraits.digest) == 64
     with pytest.raises(LookupError, match="no class 'watch' in the split 'novel'"):
         portraits.portrait("watch", 0)
 
@@ -247,3 +246,12 @@ def test_captions_in_every_order_say_the_same_phrases():
     assert captions[0] == caption_of(names, places)[0]
     assert len(set(captions)) == len(captions) == 6
     assert len({frozenset(re.split(r", | and ", one.rstrip("."))) for one in captions}) == 1
+
+
+def test_the_data_sets_keep_the_protocols_that_suites_and_look_ask():
+    assert isinstance(GlyphPortraits(DATA), LabelSet)
+    assert isinstance(GlyphScenes(DATA), SceneSet)
+    assert isinstance(RestorationImages(DATA), ImageSet)
+    for kind in (GlyphPortraits, GlyphScenes, PhotoCrops):
+        assert isinstance(kind(DATA), Browsable)
+    assert not isinstance(RestorationImages, Browsable)

@@ -42,7 +42,7 @@ TINY = {
     "stock": "4",
     "naming": "2",
     "steps": "4",
-    "pictures": "2",
+    "images": "2",
     "conversations": "2",
     "figures_scenes": "2",
     "log_every": "1",
@@ -161,7 +161,8 @@ def test_only_answers_and_their_ends_are_asked_for(tokenizer):
 def test_what_cells_show_adds_up_and_rolls_with_the_image(lessons, scenes):
     still = lessons.make(0, 6, speaking=True)
     assert torch.allclose(still.shown.sum(-1), torch.ones(6, 64))
-    area = np.mean([g.mask.mean() for n in range(12) for g in scenes.scene("base", 0, n).placed])
+    placed = [glyph for number in range(12) for glyph in scenes.scene("base", 0, number).placed]
+    area = np.mean([glyph.mask.numpy().mean() for glyph in placed])
     assert 0 < area < 0.9
     moved = lessons.make(1, 6, speaking=False)
     assert torch.allclose(moved.shown.sum(-1), torch.ones(6, 64))

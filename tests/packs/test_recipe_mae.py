@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 import torch
-from training_world import Stripes
+from training_world import STRIPES, Stripes
 
 from frostbench.packs.mini.recipes import mae as recipe
 from frostbench.packs.mini.recipes.mae import MAETraining, build, train
@@ -28,7 +28,7 @@ TINY = {
     "batch": "4",
     "tuning_steps": "4",
     "tuning_batch": "4",
-    "pool_pictures": "12",
+    "pool_images": "12",
     "validation_batches": "1",
     "log_every": "1",
     "save_every": "2",
@@ -38,7 +38,12 @@ TINY = {
 def workshop(at, **settings):
     (at / "pack").mkdir(parents=True)
     shutil.copytree(PACK / "perceptual", at / "pack" / "perceptual")
-    return Workshop(at / "pack", at / "scratch", settings={**TINY, **settings}, pictures=Stripes())
+    return Workshop(
+        at / "pack",
+        at / "scratch",
+        settings={**TINY, **settings},
+        offered=STRIPES,
+    )
 
 
 def test_a_training_leaves_a_masked_autoencoder_and_a_report(tmp_path):

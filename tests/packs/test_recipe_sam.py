@@ -7,7 +7,7 @@ import torch
 from torchvision.ops import sigmoid_focal_loss
 
 from frostbench.packs.mini.recipes.sam.figures import filled, overlap
-from frostbench.packs.mini.recipes.sam.prompts import KINDS, Stock, box_of, jittered, prompts_of
+from frostbench.packs.mini.recipes.sam.prompts import KINDS, Stock, jittered, prompts_of
 from frostbench.packs.mini.recipes.sam.recipe import (
     SamTraining,
     decode,
@@ -21,6 +21,7 @@ from frostbench.packs.mini.scenes.scenes import Scenes
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.backbones.sam_sizes import build_sam
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.host.packs import embedded_pack
 
@@ -34,7 +35,7 @@ TINY = {
     "decoder_inner": "16",
     "stock": "4",
     "steps": "4",
-    "pictures": "2",
+    "images": "2",
     "figures_scenes": "2",
     "log_every": "1",
 }
@@ -52,7 +53,7 @@ def workshop(at, **settings):
 
 
 def masks_of(scene):
-    return torch.from_numpy(np.stack([glyph.mask for glyph in scene.placed]))
+    return torch.stack([glyph.mask for glyph in scene.placed])
 
 
 def test_a_training_leaves_a_sam_that_loads_and_figures_of_it(tmp_path):
@@ -143,8 +144,8 @@ def test_a_tight_box_holds_the_mask_and_a_rough_one_lies_in_the_image(scenes):
     for number in range(4):
         scene = scenes.scene("base", 0, number)
         for glyph, mask in zip(scene.placed, masks_of(scene), strict=True):
-            box = box_of(mask)
-            assert tuple(box.tolist()) == glyph.box
+            assert box_of(mask) == glyph.box
+            box = torch.tensor(glyph.box)
             assert bool(filled(box[None], mask[None])[0][mask].all())
             rough = jittered(box, 64, draw)
             assert float(rough.min()) >= 0

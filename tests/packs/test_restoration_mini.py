@@ -1,11 +1,10 @@
 import pytest
 
-from frostbench.eval_suites.restoration.pictures import Pictures
 from frostbench.eval_suites.restoration.settings import PROTOCOLS
 from frostbench.eval_suites.restoration.tasks import Inpainting, Rotation, Shift
 from frostbench.eval_suites.understanding.classification import FewShotClassification
-from frostbench.eval_suites.understanding.episodes import EpisodeSource, Portraits
 from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationImages
+from frostbench.plugins.contract.datasets import EpisodeSource, ImageSet, LabelSet
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.host.packs import embedded_pack
 
@@ -19,8 +18,8 @@ def images():
 
 def test_the_pack_s_data_sets_are_what_the_tasks_ask_for(images):
     portraits = GlyphPortraits(DATA)
-    assert isinstance(images, Pictures)
-    assert isinstance(portraits, Portraits)
+    assert isinstance(images, ImageSet)
+    assert isinstance(portraits, LabelSet)
     assert not isinstance(portraits, EpisodeSource)
 
 

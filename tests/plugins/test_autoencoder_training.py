@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from training_world import NETWORK, TRAINING, Stripes
+from training_world import NETWORK, STRIPES, TRAINING
 
 from frostbench.baselines.vqgan import recipe as vqgan_recipe
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
@@ -28,7 +28,7 @@ RECIPE = VQGANRecipe(
 
 @pytest.fixture
 def workshop(tmp_path):
-    return Workshop(tmp_path / "pack", tmp_path / "scratch", pictures=Stripes())
+    return Workshop(tmp_path / "pack", tmp_path / "scratch", offered=STRIPES)
 
 
 def test_a_step_has_the_same_images_whenever_it_is_asked_and_every_other_round_is_mirrored(

@@ -16,12 +16,13 @@ from frostbench.plugins.contract.predictions import (
 from frostbench.plugins.contract.prompts import Ids
 from frostbench.plugins.contract.requests import images_of, masks_asked
 from frostbench.plugins.contract.tokens import Grid, VisualTokens
+from frostbench.plugins.contract.validity import check_prediction
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit import toys
-from frostbench.plugins.kit.conformance import CHECKS, Trial, check
-from frostbench.plugins.kit.flaws import flaw
+from frostbench.plugins.kit.conformance import CHECKS, check, result_of
 from frostbench.plugins.kit.new_plugin import write
 from frostbench.plugins.kit.requests import requests
+from frostbench.plugins.kit.trial import Trial
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +37,11 @@ def broken(good, **members):
 
 def failing(method) -> set[str]:
     trial = Trial(method)
-    return {name for name in CHECKS if not trial.result(name).ok}
+    return {name for name in CHECKS if not result_of(trial, name).ok}
 
 
 def detail(method, name):
-    result = Trial(method).result(name)
+    result = result_of(Trial(method), name)
     assert not result.ok
     return result.detail
 
@@ -126,7 +127,7 @@ def test_writing_to_the_batch_is_seen(good):
 
     method = broken(good, tokenize=tokenize)
     name = "tokenize repeats itself and changes nothing"
-    assert not Trial(method).result(name).ok
+    assert not result_of(Trial(method), name).ok
 
 
 def near(change):
@@ -165,14 +166,14 @@ def test_neighbours_that_do_not_belong_to_the_words_are_seen(good, change, sente
 
 @pytest.mark.parametrize("change", [cells, lambda words, count: {}])
 def test_neighbours_that_begin_with_the_words_or_are_none_pass(good, change):
-    assert Trial(broken(good, **near(change))).result("neighbours begin with the words").ok
+    assert result_of(Trial(broken(good, **near(change))), "neighbours begin with the words").ok
 
 
 def test_words_of_a_layer_belong_to_their_part(good):
     def words(self, tokens):
         return {"local/1": [["one"]], "local/2": [["two", "three"]]}
 
-    assert Trial(broken(good, words=words)).result("words are rows of texts").ok
+    assert result_of(Trial(broken(good, words=words)), "words are rows of texts").ok
 
 
 def test_prompts_drawn_from_elsewhere_than_the_seed_are_seen(good):
@@ -195,7 +196,7 @@ def test_waves_that_are_no_lists_are_seen(good):
         yield ()
 
     method = broken(good, prompt=prompt)
-    assert "a wave is no list" in detail(method, "prompt yields lists of prompts")
+    assert "yielded a tuple, not a list" in detail(method, "prompt yields lists of prompts")
 
 
 def test_a_method_that_raises_is_a_result_with_request_and_reason(good):
@@ -218,11 +219,14 @@ def decoding(good, change):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda made: made[:-1], "requests get"),
-        (lambda made: [TextPrediction("x") for _ in made], "ImagePrediction, not TextPrediction"),
-        (lambda made: [imaged(p, lambda x: x[:, 1:]) for p in made], "and the request's is"),
-        (lambda made: [imaged(p, lambda x: x * torch.nan) for p in made], "no numbers"),
-        (lambda made: [imaged(p, lambda x: x + 1) for p in made], r"outside of [0, 1]"),
+        (lambda made: made[:-1], "and returned"),
+        (
+            lambda made: [TextPrediction("x") for _ in made],
+            "where ImagePrediction was asked for",
+        ),
+        (lambda made: [imaged(p, lambda x: x[:, 1:]) for p in made], "was asked for"),
+        (lambda made: [imaged(p, lambda x: x * torch.nan) for p in made], "has NaN or infinity"),
+        (lambda made: [imaged(p, lambda x: x + 1) for p in made], r"not [0, 1]"),
     ],
 )
 def test_predictions_that_nobody_asked_for_are_seen(good, change, sentence):
@@ -291,35 +295,41 @@ def test_requests_of_every_type_carry_their_name_and_differ():
     assert len(ids) == len(set(ids))
 
 
+def flaw(request, prediction):
+    try:
+        check_prediction(prediction, request)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
+
+
 def test_masks_and_boxes_are_held_to_the_request():
     known = requests()
     (ground,), (detect,) = known["Ground"], known["Detect"]
     height, width = ground.image.size
     masks = torch.zeros(2, height, width, dtype=torch.bool)
     assert flaw(ground, Masks(masks)) is None
-    assert "masks are" in str(flaw(ground, Masks(masks[:1])))
+    assert "masks have shape" in str(flaw(ground, Masks(masks[:1])))
     for kind in ("Segment", "Refine"):
         for request in known[kind]:
             asked = torch.zeros(masks_asked(request), *request.image.size, dtype=torch.bool)
             assert flaw(request, Masks(asked)) is None
-            assert "masks are" in str(flaw(request, Masks(torch.cat([asked, asked]))))
+            assert "masks have shape" in str(flaw(request, Masks(torch.cat([asked, asked]))))
 
     reason, _, _, _, _ = known["Reason"]
     height, width = reason.image.size
     assert flaw(reason, Reasoned("red")) is None
     assert flaw(reason, Reasoned("red", (0.0, 0.0, float(width), float(height)))) is None
-    assert "is no box within" in str(
-        flaw(reason, Reasoned("red", (0.0, 0.0, width + 1.0, float(height))))
-    )
-    assert "is no box within" in str(flaw(reason, Reasoned("red", (3.0, 3.0, 3.0, 5.0))))
-    assert "answered by Reasoned" in str(flaw(reason, TextPrediction("red")))
+    assert "is no box" in str(flaw(reason, Reasoned("red", (0.0, 0.0, width + 1.0, float(height)))))
+    assert "is no box" in str(flaw(reason, Reasoned("red", (3.0, 3.0, 3.0, 5.0))))
+    assert "where Reasoned was asked for" in str(flaw(reason, TextPrediction("red")))
 
     def boxes(box, classes=("ball",), score=0.5):
         return Boxes(torch.tensor([box]), classes, torch.tensor([score]))
 
     assert flaw(detect, boxes([0.0, 0.0, width, height])) is None
     assert "is not within" in str(flaw(detect, boxes([0.0, 0.0, width + 1.0, height])))
-    assert "were not asked for" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], ("cat",))))
+    assert "not asked for" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], ("cat",))))
     assert "outside of [0, 1]" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], score=1.5)))
     assert "differ in number" in str(flaw(detect, boxes([0.0, 0.0, 1.0, 1.0], ("ball",) * 2)))
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training_world import Stripes
+from training_world import STRIPES
 
 from frostbench.plugins.backbones.adapters import LoraSettings, adapted
 from frostbench.plugins.backbones.checksum import checksum
@@ -34,7 +34,7 @@ RECIPE = AdapterRecipe(
 
 @pytest.fixture
 def workshop(tmp_path):
-    workshop = Workshop(tmp_path / "pack", tmp_path / "scratch", pictures=Stripes())
+    workshop = Workshop(tmp_path / "pack", tmp_path / "scratch", offered=STRIPES)
     toy = V2L.toy()
     folder = workshop.pack / "v2l"
     stored.save(folder, toy._model.settings, toy._model.state_dict())

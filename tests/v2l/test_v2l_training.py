@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training_world import NETWORK, TRAINING, Stripes
+from training_world import NETWORK, STRIPES, TRAINING
 
 from frostbench.plugins.backbones.precision import compact, expanded
 from frostbench.plugins.contract.recipe import Workshop
@@ -37,13 +37,13 @@ RECIPE = V2LRecipe(
 
 @pytest.fixture
 def workshop(tmp_path):
-    return Workshop(tmp_path / "pack", tmp_path / "scratch", pictures=Stripes())
+    return Workshop(tmp_path / "pack", tmp_path / "scratch", offered=STRIPES)
 
 
 @pytest.fixture(scope="module")
 def books(tmp_path_factory):
     workshop = Workshop(tmp_path_factory.mktemp("a"), tmp_path_factory.mktemp("b"), seed=1)
-    voters = Pool(replace(workshop, pictures=Stripes()), "base", 2, 4)
+    voters = Pool(replace(workshop, offered=STRIPES), "base", 2, 4)
     return make_codebooks(workshop, toys.llm(), toys.clip(), voters, WORDS)
 
 

@@ -12,8 +12,8 @@ def frostbench_recipes():
 
 
 def train(workshop):
-    corrupted, clean = workshop.pairs.batch("pepper_noise", "base", 3, seed=1)
-    same = clean.equal(workshop.pictures.batch("base", 3, seed=1))
+    corrupted, clean = workshop.data.get("pairs").batch("pepper_noise", "base", 3, seed=1)
+    same = clean.equal(workshop.data.get("images").batch("base", 3, seed=1))
     black = float((corrupted == 0).all(1).float().mean())
     (workshop.pack / "probe.json").write_text(json.dumps([list(clean.shape), same, black]))
     return Report(1, 0.0, {})

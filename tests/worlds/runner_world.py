@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from frostbench.bench.cli.assemble import open_controls
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask, Provenance
 from frostbench.bench.store.manifest import PackEntry
 from frostbench.plugins import (
@@ -45,7 +46,9 @@ from frostbench.plugins import (
 )
 from frostbench.plugins.contract.completions import Cost
 from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.host.registry import Host
 
+CONTROLS = open_controls(Host())
 SIZE = 8
 NAMES = ("red", "green", "blue", "grey")
 
@@ -341,6 +344,7 @@ def plan_of(out: Path, tokens: Path, *, limit: int = 4, **changes: Any) -> Plan:
         facts=Provenance("0", PackEntry("world", "", "0" * 64)),
         tokens=tokens,
         config={"seed": 0},
+        controls=CONTROLS,
         chunk=3,
         tokenize_batch=4,
         gallery=2,

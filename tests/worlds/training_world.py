@@ -36,3 +36,7 @@ class Stripes:
         colours = torch.rand(count, 2, 3, 1, 1, generator=generator)
         upper = torch.arange(16)[:, None] // torch.randint(2, 9, (1,), generator=generator) % 2
         return colours[:, 0] * upper + colours[:, 1] * (1 - upper).expand(16, 16)
+
+
+STRIPES = {"images": lambda _: Stripes()}
+"""What a workshop offers a recipe to be trained on."""

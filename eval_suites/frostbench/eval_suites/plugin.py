@@ -1,10 +1,11 @@
-"""The built-in suites' entry: tasks, metrics and data sets, by name.
+"""The built-in suites' entry: tasks, metrics, controls and data sets, by name.
 
 Nothing behind the names is imported here, and no torch.
 """
 
 from collections.abc import Iterable
 
+from frostbench.eval_suites.controls.cards import CARDS
 from frostbench.eval_suites.grounding.settings import (
     HallucinationSettings,
     NarrativeSettings,
@@ -41,7 +42,7 @@ from frostbench.eval_suites.understanding.settings import (
     interpretation_card,
     question_card,
 )
-from frostbench.plugins.contract.cards import MetricFacts, Offer, TaskCard
+from frostbench.plugins.contract.cards import ControlCard, MetricFacts, Offer, TaskCard
 from frostbench.plugins.contract.hooks import hookimpl
 
 _HERE = "frostbench.eval_suites"
@@ -135,6 +136,18 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
 def frostbench_metrics() -> Iterable[Offer[MetricFacts]]:
     """Offer the metrics."""
     return METRICS
+
+
+@hookimpl
+def frostbench_controls() -> Iterable[Offer[ControlCard]]:
+    """Offer the controls that the suites' tasks name."""
+    return [Offer(card, f"{_HERE}.controls.changes:{card.name}") for card in CARDS]
+
+
+@hookimpl
+def frostbench_training_data() -> Iterable[Offer[str]]:
+    """Offer images before and after a corruption, made of the training images on offer."""
+    return [Offer("pairs", f"{_HERE}.restoration.training_pairs:of_workshop")]
 
 
 @hookimpl

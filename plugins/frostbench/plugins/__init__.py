@@ -9,7 +9,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from frostbench.plugins.contract.cards import Card, MetricFacts, Offer, PackCard, TaskCard
+    from frostbench.plugins.contract.cards import (
+        Card,
+        ControlCard,
+        MetricFacts,
+        Offer,
+        PackCard,
+        TaskCard,
+    )
     from frostbench.plugins.contract.completions import (
         Attended,
         Chosen,
@@ -17,6 +24,17 @@ if TYPE_CHECKING:
         Failed,
         Generated,
         Regressed,
+    )
+    from frostbench.plugins.contract.control import (
+        Company,
+        Control,
+        NoMethod,
+        OtherEngine,
+        OtherImage,
+        OtherPrompt,
+        OtherRequest,
+        OtherTokens,
+        StandIn,
     )
     from frostbench.plugins.contract.hooks import hookimpl
     from frostbench.plugins.contract.images import Image
@@ -74,8 +92,19 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.tokens import Continuous, Grid, Pyramid, Ranked, VisualTokens
 
 _HOMES = {
-    "cards": ("Card", "MetricFacts", "Offer", "PackCard", "TaskCard"),
+    "cards": ("Card", "ControlCard", "MetricFacts", "Offer", "PackCard", "TaskCard"),
     "completions": ("Attended", "Chosen", "Completion", "Failed", "Generated", "Regressed"),
+    "control": (
+        "Company",
+        "Control",
+        "NoMethod",
+        "OtherEngine",
+        "OtherImage",
+        "OtherPrompt",
+        "OtherRequest",
+        "OtherTokens",
+        "StandIn",
+    ),
     "hooks": ("hookimpl",),
     "images": ("Image",),
     "method": ("Method", "Setup"),
@@ -144,8 +173,11 @@ __all__ = [
     "Choose",
     "Chosen",
     "Classify",
+    "Company",
     "Completion",
     "Continuous",
+    "Control",
+    "ControlCard",
     "Detect",
     "Failed",
     "Generate",
@@ -166,10 +198,16 @@ __all__ = [
     "MetricFacts",
     "NamedThought",
     "NoContext",
+    "NoMethod",
     "NoThought",
     "Offer",
     "OracleContext",
     "OracleThought",
+    "OtherEngine",
+    "OtherImage",
+    "OtherPrompt",
+    "OtherRequest",
+    "OtherTokens",
     "PackCard",
     "Prediction",
     "Prompt",
@@ -190,6 +228,7 @@ __all__ = [
     "Segment",
     "Setup",
     "Shot",
+    "StandIn",
     "TaskCard",
     "Text",
     "TextPrediction",

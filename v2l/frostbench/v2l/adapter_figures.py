@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.adapters import adapted
+from frostbench.plugins.contract.engine import UnanswerableError
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Backbones, Setup
 from frostbench.plugins.contract.predictions import ImagePrediction
@@ -17,7 +18,7 @@ from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.contract.requests import NoContext, Restore
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.engine.answer import outcomes
 from frostbench.plugins.parts.autoencoder.reconstruction import mean_psnr
 from frostbench.plugins.parts.hiding import hide
 from frostbench.v2l.masked_exercises import Exercises, Masking, answered
@@ -48,10 +49,9 @@ def figures(
     for name, lm in (("", under), (" [no adapter]", frozen)):
         lost, right = _next_words(lm.model, held_out)
         measured |= {f"loss{name}": lost, f"accuracy of the next{name}": right}
-    if workshop.pictures is None:
-        return measured
     # Beside those of `held_out`, which are drawn by batch.
-    drawn = workshop.pictures.batch("validation", restored, workshop.seed + 7_000_003)
+    images = workshop.data.get("images")
+    drawn = images.batch("validation", restored, workshop.seed + 7_000_003)
     clean = torch.as_tensor(drawn, dtype=torch.float32)
     return measured | _restorations(workshop, backbones, folder, clean, masking)
 
@@ -117,15 +117,11 @@ def _restored(
     Raises:
         ValueError: an image could not be restored.
     """
-    waves = [
-        method.prompt(request, {request.image: tokens})
-        for request, tokens in zip(requests, shown, strict=True)
-    ]
-    outcomes = drive(waves, engine)
-    failed = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
-    if failed is not None:
-        raise ValueError(f"the adapter cannot be measured: {failed}")
-    return [outcome.value for outcome in outcomes]
+    tokens = dict(zip((request.image for request in requests), shown, strict=True))
+    try:
+        return outcomes(method, requests, engine, tokens)
+    except UnanswerableError as error:
+        raise ValueError(f"the adapter cannot be measured: {error}") from error
 
 
 def _images(

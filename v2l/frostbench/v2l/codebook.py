@@ -1,8 +1,6 @@
 """V2L's local and global codebook with their words, in our files and in the published ones."""
 
-import io
 import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from frostbench.plugins.backbones import weights
-from frostbench.plugins.backbones.published import read_torch
+from frostbench.plugins.backbones.published import read_pickle, read_torch
 
 TABLES = "codebooks.safetensors"
 WORDS = "vocabulary.json"
@@ -125,7 +123,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
         array = _read_array(path)
     except FileNotFoundError:
         raise ValueError(f"no vocabulary at {path}.") from None
-    except (ValueError, EOFError, pickle.UnpicklingError, OSError) as error:
+    except (ValueError, EOFError, OSError) as error:
         raise ValueError(f"{path} is cut short or no array of texts: {error}.") from error
     texts = array.flatten().tolist()
     if not all(map(_is_text, texts)):
@@ -134,21 +132,11 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
 
 
 _ARRAY_PARTS = {
-    "ndarray": np.ndarray,
-    "dtype": np.dtype,
-    "_reconstruct": np.empty(0).__reduce__()[0],
-    "scalar": np.str_().__reduce__()[0],
+    "numpy.ndarray": np.ndarray,
+    "numpy.dtype": np.dtype,
+    "numpy._reconstruct": np.empty(0).__reduce__()[0],
+    "numpy.scalar": np.str_().__reduce__()[0],
 }
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles arrays of strings, and refuses every other class or function."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        # The functions live in numpy.core or numpy._core, by the writer's version.
-        if module.partition(".")[0] == "numpy" and name in _ARRAY_PARTS:
-            return _ARRAY_PARTS[name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
 def _read_array(path: Path) -> NDArray[Any]:
@@ -159,7 +147,7 @@ def _read_array(path: Path) -> NDArray[Any]:
         if not kind.hasobject:
             file.seek(0)
             return np.asarray(np.load(file, allow_pickle=False))
-        return np.asarray(_ArraysOnly(io.BytesIO(file.read())).load())
+        return np.asarray(read_pickle(file.read(), path, _ARRAY_PARTS))
 
 
 def _is_text(value: object) -> bool:

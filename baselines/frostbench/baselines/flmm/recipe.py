@@ -63,10 +63,12 @@ def train(workshop: Workshop) -> Report:
 
 def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbones) -> Report:
     """Train with settings that are read, around models that are loaded."""
-    if workshop.grounded is None:
-        raise ValueError("this recipe is trained on scenes with masks, and the workshop has none.")
     examples = PhraseExamples(
-        workshop.grounded, backbones, settings.wording, settings.merge, workshop.scratch / "flmm"
+        workshop.data.get("grounded"),
+        backbones,
+        settings.wording,
+        settings.merge,
+        workshop.scratch / "flmm",
     )
     first = workshop.seed * SEEDS
     known = list(examples.of("base", settings.scenes, first))

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from frostbench.plugins.backbones.sam import input_size, scale_boxes, to_image
+from frostbench.plugins.contract.boxes import box_of
 
 LOWEST = -1.0  # the logit outside of the image, unless the mask head is surer of less
 
@@ -109,23 +110,12 @@ class Refiner(nn.Module):
         chances = functional.interpolate(
             logits[:, None].sigmoid(), size, mode="bilinear", align_corners=False
         )[:, 0]
-        boxes = torch.tensor([box_of(mask) for mask in (chances > 0.5).cpu()])
+        # An empty mask has no box: the prompt is then the whole image.
+        whole = (0.0, 0.0, float(size[1]), float(size[0]))
+        masks = (chances > 0.5).cpu()
+        boxes = torch.tensor([box_of(mask) if mask.any() else whole for mask in masks])
         scaled = scale_boxes(boxes.to(logits.device), size, self._side)
         return self._prompts._embed_boxes(scaled)  # type: ignore[no-any-return]
-
-
-def box_of(mask: Bool[Tensor, "h w"]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a mask, the last two exclusive; of an empty one, everything.
-
-    >>> box_of(torch.tensor([[False, True, False], [False, True, True]]))
-    (1.0, 0.0, 3.0, 2.0)
-    >>> box_of(torch.zeros(2, 3, dtype=torch.bool))
-    (0.0, 0.0, 3.0, 2.0)
-    """
-    rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
-    if not len(rows):
-        return 0.0, 0.0, float(mask.shape[1]), float(mask.shape[0])
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
 def _alike(counts: Sequence[int]) -> list[list[int]]:

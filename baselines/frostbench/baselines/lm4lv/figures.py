@@ -8,13 +8,14 @@ from torch import Tensor
 
 from frostbench.baselines.lm4lv.method import LM4LV
 from frostbench.baselines.lm4lv.weights import Trained
+from frostbench.plugins.contract.engine import UnanswerableError
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Backbones, Method
 from frostbench.plugins.contract.predictions import ImagePrediction
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.contract.requests import NoContext, Reconstruct, Request, Restore
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.engine.answer import answer
 from frostbench.plugins.parts.autoencoder.reconstruction import mean_psnr
 
 
@@ -26,7 +27,7 @@ def figures(
     Raises:
         ValueError: an image could not be restored.
     """
-    assert workshop.pairs is not None
+    pairs = workshop.data.get("pairs")
     method = LM4LV(
         [trained],
         backbones.get("llm"),
@@ -36,7 +37,7 @@ def figures(
     measured: dict[str, float] = {}
     for task in trained.adapters.settings.tasks:
         corruption, _, variant = task.partition("/")
-        before, after = workshop.pairs.batch(
+        before, after = pairs.batch(
             corruption, "validation", count, workshop.seed + 7_000_003, variant
         )
         restore: list[Request] = [
@@ -70,16 +71,8 @@ def _answers(
     Raises:
         ValueError: one could not be made.
     """
-    images = torch.stack([request.image.pixels for request in requests])
-    sizes = torch.tensor([request.image.size for request in requests])
-    tokens = method.tokenize(images, sizes).split()
-    waves = [
-        method.prompt(request, {request.image: own})
-        for request, own in zip(requests, tokens, strict=True)
-    ]
-    outcomes = drive(waves, FrozenEngine(backbones))
-    failed = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
-    if failed is not None:
-        raise ValueError(f"the training cannot be measured: {failed}")
-    made = method.decode(requests, [outcome.value for outcome in outcomes])
+    try:
+        made = answer(method, requests, FrozenEngine(backbones))
+    except UnanswerableError as error:
+        raise ValueError(f"the training cannot be measured: {error}") from error
     return torch.stack([one.pixels for one in made if isinstance(one, ImagePrediction)])

@@ -41,9 +41,7 @@ class FeaturePool:
         each: int,
         batches: int,
     ) -> None:
-        if workshop.pairs is None:
-            raise ValueError("this recipe is trained on restorations, and the workshop has none.")
-        self._pairs, self._mae, self._split = workshop.pairs, mae, split
+        self._pairs, self._mae, self._split = workshop.data.get("pairs"), mae, split
         self._tasks, self._each, self._batches = tasks, each, batches
         self._first = workshop.seed * SEEDS
         self._kept: dict[int, FeaturePairs] = {}
@@ -79,10 +77,9 @@ def tasks_of(workshop: Workshop, corruptions: Sequence[str]) -> tuple[str, ...]:
         ValueError: the workshop has no pairs.
         LookupError: there is no such corruption.
     """
-    if workshop.pairs is None:
-        raise ValueError("this recipe is trained on restorations, and the workshop has none.")
+    pairs = workshop.data.get("pairs")
     return tuple(
         task_of(corruption, variant)
         for corruption in corruptions
-        for variant in workshop.pairs.variants(corruption)
+        for variant in pairs.variants(corruption)
     )

@@ -11,16 +11,15 @@ from typing import Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
 from frostbench.bench.runner.plan import (
-    Controls,
     Plan,
     PlannedMethod,
     PlannedTask,
     Provenance,
-    built_in_controls,
 )
 from frostbench.bench.store.manifest import PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card, TaskCard
+from frostbench.plugins.contract.control import Control, all_controls
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.method import Method, Setup
 from frostbench.plugins.contract.metric import Metric, MetricContext
@@ -81,7 +80,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         facts=_facts(pack, {item.task.data for item in planned}),
         tokens=Path(config.cache) if config.cache else _cache_folder(),
         config=_plain(config),
-        controls=_controls(host) if config.controls else None,
+        controls=open_controls(host) if config.controls else None,
         observers=(HostObserver(host, Path(config.out)),),
         seed=config.seed,
         device=config.device,
@@ -93,9 +92,10 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     )
 
 
-def _controls(host: Host) -> Controls:
+def open_controls(host: Host) -> dict[str, Control]:
     """All controls, also those of methods that do not run: a task may name them all the same."""
-    return built_in_controls(item.card for item in host.methods.values())
+    offered = (Control(item.card, item.load()) for item in host.controls.values())
+    return all_controls(offered, (item.card for item in host.methods.values()))
 
 
 def find_pack(name: str, host: Host) -> Pack:

@@ -111,6 +111,18 @@ def _alternatives(folder: Path) -> dict[str, list[str]]:
     return {role: sorted(others) for role, others in pack.alternatives.items()}
 
 
+def _controls(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            **vars(item.card),
+            "summary": item.card.meaning,
+            "tasks": [name for name, task in host.tasks.items() if item.card.stands_in(task.card)],
+            "plugin": item.plugin,
+        }
+        for item in host.controls.values()
+    ]
+
+
 def _recipes(host: Host) -> list[dict[str, Any]]:
     return [
         {
@@ -159,6 +171,7 @@ KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
     "suites": _suites,
     "tasks": _tasks,
     "metrics": _metrics,
+    "controls": _controls,
     "packs": _packs,
     "datasets": _named(lambda host: host.datasets),
     "backbones": _named(lambda host: host.backbones),

@@ -35,6 +35,7 @@ def look_command(words: list[str]) -> int:
     from frostbench.bench.look.page import page
     from frostbench.bench.look.reading import read
     from frostbench.bench.look.terminal import show
+    from frostbench.plugins.contract.metric import MetricContext
 
     run = RunConfig(
         pack=config.pack,
@@ -46,11 +47,12 @@ def look_command(words: list[str]) -> int:
     )
     pack = find_pack(run.pack, host)
     chosen = choose_methods(run, host, pack)
-    seen = find_image(plain[0], pack)
+    seen = find_image(plain[0], pack, host)
     backbones = open_backbones(run, host, pack)
     engine = open_engine(run, host, backbones)
     methods = [_built(plan_method(run, pack, backbones, item)) for item in chosen]
-    readings = [read(method, seen.image, config.words, engine) for method in methods]
+    psnr = host.pick("metric", "psnr[rgb]").load()(MetricContext(backbones))
+    readings = [read(method, seen.image, config.words, engine, psnr) for method in methods]
     if out is not None:  # written before anything is printed, to a reader that may leave
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page(seen, readings), encoding="utf-8")

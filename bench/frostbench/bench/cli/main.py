@@ -21,9 +21,9 @@ COMMANDS = {
     "list": Command(
         "listing:list_command",
         "list [KIND] [--json]",
-        "Show methods, tasks, metrics, packs, data sets, backbones, engines, recipes.",
-        "KIND is one of methods, suites, tasks, metrics, packs, datasets, backbones, engines,\n"
-        "recipes. plugins=[FILE.py] adds single-file plugins.",
+        "Show methods, tasks, metrics, controls, packs, data sets, backbones, engines, recipes.",
+        "KIND is one of methods, suites, tasks, metrics, controls, packs, datasets, backbones,\n"
+        "engines, recipes. plugins=[FILE.py] adds single-file plugins.",
     ),
     "run": Command(
         "run:run_command",

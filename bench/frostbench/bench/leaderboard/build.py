@@ -25,9 +25,6 @@ from frostbench.bench.store.manifest import MetricEntry, TaskEntry
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
 
-CEILINGS = ("ceiling", "oracle_box", "bare_lmm")
-"""Controls that a method is not meant to beat: what it could reach, and what it stands on."""
-
 Who: TypeAlias = tuple[str | None, str | None]
 Arena: TypeAlias = tuple[str, str, str | None, str, str, str | None]
 
@@ -40,6 +37,7 @@ class Entry:
     column: Column | None
     metric: MetricEntry
     ranks: bool
+    ceiling: bool = False
 
     @property
     def arena(self) -> Arena:
@@ -138,7 +136,8 @@ def _entry(place: _Place, who: Who, records: Sequence[Record], bootstrap: Bootst
         identity=row_identity(manifest, task, metric),
         adapter=control is None and manifest.has_adapter(method, task.name),
     )
-    return Entry(row, column if estimate else None, metric, metric.id == task.ranks_by)
+    ranks, ceiling = metric.id == task.ranks_by, control in task.ceilings
+    return Entry(row, column if estimate else None, metric, ranks, ceiling)
 
 
 def _is_scored(record: Record, metric: MetricEntry) -> bool:
@@ -232,11 +231,11 @@ def _ranked(entries: Sequence[Entry], bootstrap: Bootstrap) -> list[Row]:
 
 
 def _verdicts(entries: Sequence[Entry], bootstrap: Bootstrap) -> Iterable[Verdict]:
-    """Each method against each of its controls but the ceiling, within its own run."""
+    """Each method against each of its controls but the ceilings, within its own run."""
     ranking = [entry for entry in entries if entry.ranks and entry.column is not None]
     controls: Mapping[tuple[int | None, Arena], list[Entry]] = defaultdict(list)
     for entry in ranking:
-        if entry.row.control and entry.row.control not in CEILINGS:
+        if entry.row.control and not entry.ceiling:
             controls[entry.row.run, entry.arena].append(entry)
     for entry in ranking:
         if entry.row.kind != "measured":

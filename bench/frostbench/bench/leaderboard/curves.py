@@ -1,8 +1,9 @@
 """Curves: the ranking metric of each row, by how hard the same is asked."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
+from frostbench.bench.leaderboard.looks import Looks
 from frostbench.bench.leaderboard.numbers import Format, format_of, readable
 from frostbench.bench.leaderboard.plot import GRID, MUTED, as_svg, colour_of, style
 from frostbench.bench.leaderboard.rows import Row
@@ -11,15 +12,23 @@ from frostbench.bench.leaderboard.tables import Across, Section, Table
 COLUMNS = 3
 SIZE = (2.75, 2.35)  # inches of a panel
 SPREAD = 0.34  # how far apart the rows of one place are drawn, of the distance between places
-DASHES = {"copy": (4, 2), "no_llm": (2, 1.5), "floor": (1, 1.6), "ceiling": (6, 1.5, 1, 1.5)}
-"""Controls that are drawn, and how their lines are broken."""
+DASHES: Looks[tuple[float, ...]] = Looks(
+    free=((4.0, 2.0), (8.0, 3.0)),
+    ceilings=((6.0, 1.5, 1.0, 1.5), (6.0, 1.5, 1.0, 1.5, 1.0, 1.5)),
+    others=((2.0, 1.5), (1.0, 1.6), (3.0, 1.0, 1.0, 1.0)),
+)
+"""How the lines of controls are broken."""
+
+
+Dashes: TypeAlias = Mapping[str, tuple[float, ...]]
 
 
 def curves(section: Section) -> str | None:
     """A panel a task with levels or variants, as SVG; see `plot.for_page` and `plot.for_paper`.
 
     Levels are joined by lines, variants are not. Methods are drawn with their intervals, of the
-    controls those of `DASHES`. The same rows give the same bytes. None where there is no such task.
+    controls those that the run says are drawn. The same rows give the same bytes. None where there
+    is no such task.
     """
     import matplotlib as mpl
 
@@ -41,9 +50,10 @@ def _draw(tables: Sequence[Table]) -> str:
     FigureCanvasSVG(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     handles: dict[str, Any] = {}
+    dashes = DASHES.of(tables, drawn=True)
     said = ""
     for number, (axis, table) in enumerate(zip(axes, tables, strict=False)):
-        _panel(axis, table, handles)
+        _panel(axis, table, handles, dashes)
         # Said once a row, and again where the metric is another.
         label = axis.get_ylabel()
         if number % columns and label == said:
@@ -64,7 +74,7 @@ def _draw(tables: Sequence[Table]) -> str:
     return as_svg(figure)
 
 
-def _panel(axis: Any, table: Table, handles: dict[str, Any]) -> None:
+def _panel(axis: Any, table: Table, handles: dict[str, Any], dashes: Dashes) -> None:
     metric, form = table.metrics[0], format_of(table.metrics[0])
     joined = bool(table.task.levels)
     several = [across for across in table.side_by_side if any(_values(across, form))]
@@ -73,8 +83,9 @@ def _panel(axis: Any, table: Table, handles: dict[str, Any]) -> None:
         share = number / (len(methods) - 1) - 0.5 if len(methods) > 1 else 0.0
         _method(axis, across, SPREAD * share, form, joined, handles)
     for across in several:
-        if across.line.row.control in DASHES:
-            _control(axis, across, form, joined, handles)
+        control = across.line.row.control or ""
+        if control in dashes:
+            _control(axis, across, form, joined, handles, dashes[control])
     axis.set_title(readable(table.task.name), loc="left", fontsize=9.5)
     names = [readable(group.protocol or "") for group in table.groups]
     axis.set_xticks(range(len(names)), names)
@@ -104,23 +115,29 @@ def _method(
 
 
 def _control(
-    axis: Any, across: Across, form: Format, joined: bool, handles: dict[str, Any]
+    axis: Any,
+    across: Across,
+    form: Format,
+    joined: bool,
+    handles: dict[str, Any],
+    dashes: tuple[float, ...],
 ) -> None:
-    name = across.line.row.control or ""
     free = across.line.row.of is None
-    colour = MUTED if free else colour_of(across.line)
+    line = {
+        "color": MUTED if free else colour_of(across.line),
+        "lw": 1.3 if free else 0.9,
+        "dashes": dashes,
+    }
     values = _values(across, form)
     if joined:
-        axis.plot(
-            range(len(values)), values, color=colour, lw=1.3 if free else 0.9, dashes=DASHES[name]
-        )
+        axis.plot(range(len(values)), values, **line)
     for place, value in enumerate(values):
         if not joined and value is not None:
             ends = [place - 0.3, place + 0.3]
-            axis.plot(ends, [value] * 2, color=colour, lw=1.3 if free else 0.9, dashes=DASHES[name])
-    label = readable(name)
+            axis.plot(ends, [value] * 2, **line)
+    label = readable(across.line.row.control or "")
     if label not in handles:
-        (sample,) = axis.plot([], [], color=MUTED, lw=1.2, dashes=DASHES[name])
+        (sample,) = axis.plot([], [], color=MUTED, lw=1.2, dashes=dashes)
         handles[label] = sample
 
 

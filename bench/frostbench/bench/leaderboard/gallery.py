@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frostbench.bench.leaderboard.build import CEILINGS
 from frostbench.bench.leaderboard.numbers import format_of, readable
 from frostbench.bench.leaderboard.outlines import box_outline, outline
 from frostbench.bench.leaderboard.words import PartWords, words_of
@@ -172,7 +171,7 @@ def _strip(
         records,
         key=lambda r: (
             r.control is not None,
-            r.control in CEILINGS,
+            r.control in task.ceilings,
             r.control or "",
             r.method or "",
         ),

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from frostbench.bench.leaderboard.looks import Looks
 from frostbench.bench.leaderboard.numbers import Format, format_of, readable
 from frostbench.bench.leaderboard.tables import Group, Line, Section, Table
 
@@ -17,21 +18,11 @@ METHODS = (
     *("#0069b4", "#c8500a", "#00845f", "#a8468a", "#8a6d00"),
     *("#4a55c0", "#b3263a", "#1f7a8c", "#6f5f4e", "#5c7a00"),
 )
-MARKERS = {
-    "chance": "|",
-    "copy": "|",
-    "ceiling": ">",
-    "shuffled_tokens": "x",
-    "majority_vote": "*",
-    "token_overlap": "v",
-    "no_image": "s",
-    "other_image": "D",
-    "no_adapter": "<",
-    "no_llm": "P",
-    "floor": "4",
-    "class_name": "^",
-}
-OTHER_MARKERS = "ds^v*p"
+MARKERS = Looks(
+    free=("|", "^", "d"),
+    ceilings=(">", "p", "h"),
+    others=("*", "v", "x", "D", "s", "P", "4", "<"),
+)
 ROW, LANE = 0.5, 0.19  # inches between categories, and between methods within one
 
 
@@ -117,8 +108,9 @@ def _draw(section: Section, panels: Mapping[str, Sequence[tuple[Table, Group]]])
     FigureCanvasSVG(figure)
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     handles: dict[str, Any] = {}
+    markers = MARKERS.of(section.tables, drawn=False)
     for axis, places in zip(axes, panels.values(), strict=True):
-        _panel(axis, places, handles)
+        _panel(axis, places, handles, markers)
     figure.legend(
         list(handles.values()),
         list(handles),
@@ -136,7 +128,12 @@ def _height(places: Sequence[tuple[Table, Group]]) -> float:
     return sum(max(ROW, LANE * (1 + len(group.methods))) for _, group in places)
 
 
-def _panel(axis: Any, places: Sequence[tuple[Table, Group]], handles: dict[str, Any]) -> None:
+def _panel(
+    axis: Any,
+    places: Sequence[tuple[Table, Group]],
+    handles: dict[str, Any],
+    markers: Mapping[str, str],
+) -> None:
     form = format_of(places[0][0].metrics[0])
     ticks, labels, y = [], [], 0.0
     task = ""
@@ -148,7 +145,7 @@ def _panel(axis: Any, places: Sequence[tuple[Table, Group]], handles: dict[str, 
         task = table.task.name
         ticks.append(centre)
         labels.append(_place(table, group, places))
-        _lanes(axis, centre, group, form, handles)
+        _lanes(axis, centre, group, form, handles, markers)
         y += height
     axis.set_ylim(y, 0)
     if len({table.task.name for table, _ in places}) == 1 and places[0][1].protocol:
@@ -176,7 +173,14 @@ def _place(table: Table, group: Group, places: Sequence[tuple[Table, Group]]) ->
     return ", ".join(parts)
 
 
-def _lanes(axis: Any, centre: float, group: Group, form: Format, handles: dict[str, Any]) -> None:
+def _lanes(
+    axis: Any,
+    centre: float,
+    group: Group,
+    form: Format,
+    handles: dict[str, Any],
+    markers: Mapping[str, str],
+) -> None:
     lines = sorted(
         (line for line in group.methods if line.row.value is not None), key=lambda line: line.name
     )
@@ -194,24 +198,20 @@ def _lanes(axis: Any, centre: float, group: Group, form: Format, handles: dict[s
         handles.setdefault(line.name, dot)
     for control in group.controls:
         if control.row.value is not None:
-            _control(
-                axis,
-                control,
-                lanes.get((control.row.of or "", control.row.run), centre),
-                form,
-                handles,
-            )
+            y = lanes.get((control.row.of or "", control.row.run), centre)
+            _control(axis, control, y, form, handles, markers.get(control.row.control or "", "+"))
 
 
-def _control(axis: Any, line: Line, y: float, form: Format, handles: dict[str, Any]) -> None:
+def _control(
+    axis: Any, line: Line, y: float, form: Format, handles: dict[str, Any], marker: str
+) -> None:
     name = line.row.control or ""
-    spare = OTHER_MARKERS[sum(map(ord, name)) % len(OTHER_MARKERS)]
     free = line.row.of is None
     colour = MUTED if free else colour_of(line)
     axis.plot(
         [(line.row.value or 0.0) * form.scale],
         [y],
-        MARKERS.get(name, spare),
+        marker,
         color=colour,
         markerfacecolor="none",
         markersize=15 if free else 5.5,
@@ -219,6 +219,6 @@ def _control(axis: Any, line: Line, y: float, form: Format, handles: dict[str, A
         zorder=1.5,
     )
     if readable(name) not in handles:
-        sample = axis.plot([], [], MARKERS.get(name, spare), color=MUTED, markerfacecolor="none")
+        sample = axis.plot([], [], marker, color=MUTED, markerfacecolor="none")
         sample[0].set_markersize(8 if free else 5.5)
         handles[readable(name)] = sample[0]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from frostbench.bench.leaderboard.build import CEILINGS
 from frostbench.bench.leaderboard.numbers import Format, format_of
 from frostbench.bench.leaderboard.rows import Leaderboard, Row, Verdict
 from frostbench.bench.store.manifest import MetricEntry, TaskEntry
@@ -243,7 +242,10 @@ def _groups(
             lines = [_line(row, here, task, leaderboard, names) for row in members]
             methods = [line for line in lines if not line.row.control]
             methods.sort(key=lambda line: _standing(line, higher_is_better))
-            controls = sorted(_once(x for x in lines if x.row.control), key=_place_of_control)
+            controls = sorted(
+                _once(x for x in lines if x.row.control),
+                key=lambda line: _place_of_control(line, task),
+            )
             yield Group(protocol, note, tuple(methods), tuple(controls))
 
 
@@ -281,12 +283,12 @@ def _standing(line: Line, higher_is_better: bool) -> tuple[bool, int, int, float
     return value is None, low, high, worth, line.label, line.row.run or 0
 
 
-def _place_of_control(line: Line) -> tuple[bool, bool, str, str, int]:
+def _place_of_control(line: Line, task: TaskEntry) -> tuple[bool, bool, str, str, int]:
     """Sorts controls: those that need no method first, ceilings last."""
     row = line.row
     return (
         row.of is not None,
-        row.control in CEILINGS,
+        row.control in task.ceilings,
         row.control or "",
         row.of or "",
         row.run or 0,

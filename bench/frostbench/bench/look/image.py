@@ -1,16 +1,14 @@
 """The image to look at: a file, or one of the pack's own."""
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
-from frostbench.packs.mini.scenes.datasets import GlyphPortraits, GlyphScenes, PhotoCrops
+from frostbench.plugins.contract.datasets import Browsable
 from frostbench.plugins.contract.images import Image, read_as_seen
 from frostbench.plugins.host.packs import Pack
-
-SEED = 0  # of scenes and photo crops, which the pack makes by number
+from frostbench.plugins.host.registry import Host
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,76 +19,37 @@ class Seen:
     title: str
 
 
-@dataclass(frozen=True)
-class Source:
-    """A data set of a pack that images are taken from."""
-
-    data: str  # its name in the pack
-    form: str  # how an image of it is written
-    take: Callable[[Path, str], Seen]
-
-
-def find_image(name: str, pack: Pack) -> Seen:
-    """The image in a file, or one that the pack makes: "portrait:red apple", "scene:7".
+def find_image(name: str, pack: Pack, host: Host) -> Seen:
+    """The image in a file, or one of a data set of the pack: "portrait:red apple", "scene:7".
 
     Raises:
-        LookupError: the pack has no such image; the message says which it has.
+        LookupError: the data set has no such image; the message says which it has.
         ValueError: there is no such file, or it is no image.
     """
     path = Path(name)
+    if path.exists():
+        return Seen(read_as_seen(path), path.name)
+    own = _browsable(pack, host)
     kind, colon, which = name.partition(":")
-    if not path.exists() and colon and kind in SOURCES:
-        source = SOURCES[kind]
-        if source.data not in pack.data:
-            raise LookupError(
-                f"{name!r} is of the data set {source.data!r}, which the pack {pack.name!r} lacks; "
-                f"it has {', '.join(pack.data) or 'none'}. An image file works with any pack."
-            )
-        return source.take(pack.data[source.data], which.strip())
-    if not path.exists():
-        forms = ", ".join(source.form for source in SOURCES.values())
-        raise ValueError(f"no image at {name}. The pack has some of its own: {forms}.")
-    return Seen(read_as_seen(path), path.name)
+    for form, opened in own.items():
+        if form.partition(":")[0] == kind and colon:
+            return Seen(*opened().find(which.strip()))
+    raise ValueError(
+        f"no image at {name}. The pack has some of its own: "
+        f"{', '.join(own) or 'none that can be named'}."
+    )
 
 
-def _portrait(folder: Path, which: str) -> Seen:
-    """A class by name, and, behind a stroke, the number of its portrait."""
-    name, stroke, number = which.rpartition("/")
-    if not stroke:
-        name, number = which, "0"
-    glyphs = GlyphPortraits(folder).scenes.glyphs
-    names = [glyph.name for glyph in glyphs.all]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
-        some = ", ".join(near or GlyphPortraits(folder).names[:8])
-        raise LookupError(
-            f"no portrait of {name!r}; there are {len(names)} classes, "
-            f"{'near it' if near else 'among them'} {some}."
-        )
-    portraits = GlyphPortraits(folder, glyphs.get(name).split)
-    return Seen(portraits.portrait(name, _number(number, "portrait:NAME/NUMBER")), name)
+def _browsable(pack: Pack, host: Host) -> dict[str, Callable[[], Browsable]]:
+    """How images of the pack are written, and what opens the data set that has them.
 
-
-def _scene(folder: Path, which: str) -> Seen:
-    found = GlyphScenes(folder).get(SEED, _number(which, "scene:NUMBER"))
-    return Seen(found.image, found.scene.caption)
-
-
-def _photo(folder: Path, which: str) -> Seen:
-    found = PhotoCrops(folder).get(SEED, _number(which, "photo:NUMBER"))
-    return Seen(found.image, f"a part of the photograph {found.cluster.rpartition('/')[2]!r}")
-
-
-def _number(text: str, form: str) -> int:
-    if not text.isdecimal():
-        raise LookupError(f"no image number {text!r}; write {form}, counted from 0, without end.")
-    return int(text)
-
-
-Sources: TypeAlias = Mapping[str, Source]
-
-SOURCES: Sources = {
-    "portrait": Source("glyph_portraits", "portrait:NAME", _portrait),
-    "scene": Source("glyph_scenes", "scene:NUMBER", _scene),
-    "photo": Source("photo_crops", "photo:NUMBER", _photo),
-}
+    A data set says on its class that it can be browsed, so that none is opened to be asked.
+    """
+    found: dict[str, Callable[[], Browsable]] = {}
+    for name, folder in pack.data.items():
+        if name in host.datasets:
+            kind = host.datasets[name].load()
+            opened = partial(kind, folder)
+            if isinstance(kind, Browsable):
+                found[kind.form] = opened
+    return found

@@ -2,24 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.bench.leaderboard.words import PartWords, words_of
-from frostbench.eval_suites.metrics.psnr import psnr
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.predictions import ImagePrediction
 from frostbench.plugins.contract.requests import Reconstruct
 from frostbench.plugins.contract.tokens import VisualTokens, discrete_ids
-from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.engine.answer import answer
 from frostbench.plugins.host.errors import PluginError, describe
 
 T = TypeVar("T")
+Psnr: TypeAlias = Callable[[ImagePrediction, Image], float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,10 @@ class Look:
     reason: str
 
 
-def read(method: Method, image: Image, nearest: int, engine: Engine) -> Look:
+def read(method: Method, image: Image, nearest: int, engine: Engine, psnr: Psnr) -> Look:
     """Tokenize an image, and ask for its words, the `nearest` to each, and the image back.
+
+    `psnr` says how near that comes to the image (`psnr[rgb]`).
 
     Raises:
         PluginError: the method raised.
@@ -74,7 +76,7 @@ def read(method: Method, image: Image, nearest: int, engine: Engine) -> Look:
         notes=tuple(method.notes),
         words=parts,
         tokens=len(discrete_ids(tokens)[0]),
-        reconstruction=_reconstruction(method, image, tokens, engine),
+        reconstruction=_reconstruction(method, image, tokens, engine, psnr),
         reason="" if "Reconstruct" in card.capabilities else card.reason("Reconstruct"),
     )
 
@@ -93,21 +95,15 @@ def _check_size(name: str, image: Image, parts: tuple[PartWords, ...]) -> None:
 
 
 def _reconstruction(
-    method: Method, image: Image, tokens: VisualTokens, engine: Engine
+    method: Method, image: Image, tokens: VisualTokens, engine: Engine, psnr: Psnr
 ) -> Returned | None:
     if "Reconstruct" not in method.card.capabilities:
         return None
     request = Reconstruct("look", image)
-    (outcome,) = drive([method.prompt(request, {image: tokens})], engine)
-    if outcome.error is not None:
-        raise PluginError(f"method {method.card.name!r}, reconstruction: {outcome.error}")
-    (made,) = _of(method, "decode", lambda: method.decode([request], [outcome.value]))
-    if not isinstance(made, ImagePrediction):
-        raise PluginError(
-            f"method {method.card.name!r}, decode: a reconstruction is an ImagePrediction, not "
-            f"{type(made).__name__}."
-        )
-    return Returned(made.pixels, psnr(made.pixels, image.pixels))
+    shown = {image: tokens}
+    (made,) = _of(method, "reconstruction", lambda: answer(method, [request], engine, shown))
+    assert isinstance(made, ImagePrediction)
+    return Returned(made.pixels, psnr(made, image))
 
 
 def _of(method: Method, verb: str, call: Callable[[], T]) -> T:

@@ -4,17 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from frostbench.bench.runner.guard import check_prediction
+from frostbench.bench.runner.free import free_predictions
 from frostbench.bench.runner.instances import Chunk
 from frostbench.bench.runner.items import Attempt, answer, decode
-from frostbench.bench.runner.plan import Controls, PlannedTask
-from frostbench.bench.runner.rows import (
-    EXCHANGED,
-    OTHER_IMAGE,
-    SHUFFLED_WORDS,
-    Entrant,
-    free_controls,
-)
+from frostbench.bench.runner.plan import PlannedTask
+from frostbench.bench.runner.rows import Entrant, Lineup
 from frostbench.bench.runner.scoring import Scored, Scoring
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.blobs import Blobs
@@ -26,8 +20,9 @@ from frostbench.bench.store.values import (
     store_target,
     target_as_stored,
 )
-from frostbench.eval_suites.controls.words import asked_of, shuffled_words
+from frostbench.plugins.contract.asked import asked_of
 from frostbench.plugins.contract.completions import Cost
+from frostbench.plugins.contract.control import Company, Exchange
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
@@ -69,10 +64,9 @@ class Bench:
     """
 
     planned: PlannedTask
-    rows: tuple[Entrant, ...]
+    lineup: Lineup
     built: Mapping[str, Built]
     engine: Engine
-    controls: Controls | None
     scoring: Scoring
     blobs: Blobs
     seed: int
@@ -94,7 +88,7 @@ class Bench:
         records = self._free(chunk, shown)
         items = {
             row: [self._item(row, instance, chunk) for instance in chunk.instances]
-            for row in self.rows
+            for row in self.lineup.rows
             if row.method in self.built
         }
         for name, built in self.built.items():
@@ -109,33 +103,33 @@ class Bench:
         return records
 
     def _item(self, row: Entrant, instance: Instance, chunk: Chunk) -> Attempt:
-        rewrites = {} if self.controls is None else self.controls.rewrites
-        rewrite = rewrites.get(row.control or "")
-        built = self.built[row.method]
-        item = Attempt(row, instance, instance.request, built.method, rewrite)
-        try:
-            item.request = row.request(instance)
-            if row.control == SHUFFLED_WORDS:
-                seed = seed_of(self.seed, self.task, chunk.protocol or "", item.request.id)
-                item.request = shuffled_words(item.request, chunk.phrases, seed)
-        except ValueError as error:
-            item.fail("request", self.task, str(error))
-        try:
-            item.method = built.answering(row.control)
-        except ValueError as error:
-            item.fail("control", self.task, str(error))
+        built, way = self.built[row.method], row.way
+        item = Attempt(row, instance, instance.request, built.method)
+        if way.ask is not None:
+            seed = seed_of(self.seed, self.task, chunk.protocol or "", instance.request.id)
+            try:
+                item.request = way.ask(instance, Company(chunk.phrases, seed))
+            except Exception as error:  # a plugin's code: its failure is a result
+                item.fail("request", self.task, _reason(error))
+        if way.stands_in:
+            try:
+                item.method = built.answering(row.control)
+            except ValueError as error:
+                item.fail("control", self.task, str(error))
         return item
 
     def _tokenize(self, built: Built, items: Mapping[Entrant, list[Attempt]], chunk: Chunk) -> None:
         """Give each item its tokens, and its share of the seconds that they took."""
         for row, made in items.items():
-            donors = self._donors(made, chunk, built.tokenizing) if row.control in EXCHANGED else {}
-            if row.control == OTHER_IMAGE:
+            if row.way.image is not None:
                 # Another image altogether: a method may show it to a backbone as it is.
+                others = self._donors(row.way.image, made, chunk, built.tokenizing)
                 for item in made:
-                    other = donors.get(item.request.image, item.request.image)
+                    other = others.get(item.request.image, item.request.image)
                     item.request = replace(item.request, image=other)
-                donors = {}
+            donors: Mapping[Image, Image] = {}
+            if row.way.tokens is not None:
+                donors = self._donors(row.way.tokens, made, chunk, built.tokenizing)
             sources = [_sources(item, donors) for item in made]
             kept = built.tokenizing([source for one in sources for source in one.values()])
             uses = Counter(source for one in sources for source in one.values())
@@ -152,62 +146,39 @@ class Bench:
                 item.tokens = tokens
 
     def _donors(
-        self, items: Sequence[Attempt], chunk: Chunk, tokenizing: Tokenizing
+        self, exchange: Exchange, items: Sequence[Attempt], chunk: Chunk, tokenizing: Tokenizing
     ) -> Mapping[Image, Image]:
-        """Whose tokens each image gets; images that have no tokens give none."""
-        assert self.controls is not None
-        assert self.controls.exchange is not None
+        """Which image takes each one's place; images that have no tokens take none."""
         seed = seed_of(self.seed, self.task, chunk.protocol or "", chunk.index)
         kept = tokenizing(chunk.pool)
         try:
-            pool = [image for image in chunk.pool if isinstance(kept[image], Kept)]
-            return self.controls.exchange(pool, seed)
-        except ValueError as error:
+            return exchange([image for image in chunk.pool if isinstance(kept[image], Kept)], seed)
+        except Exception as error:  # a plugin's code: its failure is a result
             for item in items:
-                item.fail("exchange of tokens", self.task, str(error))
+                item.fail("exchange of tokens", self.task, _reason(error))
             return {}
 
     def _answer(self, items: Mapping[Entrant, list[Attempt]]) -> None:
-        """Methods and what they are compared with share the engine; each control has its own."""
-        engines = {} if self.controls is None else self.controls.engines
-        shared = [
-            item for row, made in items.items() if row.control not in engines for item in made
-        ]
-        answer(shared, self.engine, self.task)
-        for control, engine in engines.items():
-            own = [item for row, made in items.items() if row.control == control for item in made]
-            answer(own, engine, self.task)
+        """Methods and what they are compared with share the engine; some controls have one."""
+        engines: dict[str | None, Engine] = {None: self.engine}
+        together: dict[str | None, list[Attempt]] = {None: []}
+        for row, made in items.items():
+            apart = None if row.way.engine is None else row.control
+            engines[apart] = self.engine if row.way.engine is None else row.way.engine
+            together.setdefault(apart, []).extend(made)
+        for apart, several in together.items():
+            answer(several, engines[apart], self.task)
 
     def _free(self, chunk: Chunk, shown: "_Shown") -> list[Record]:
         """Records of the controls that need no method."""
         records: list[Record] = []
-        names = free_controls(self.planned.task.card, self.controls)
-        if not names:
-            return records
-        made: Mapping[str, Sequence[Prediction]] = {}
-        failure = "the task makes no such control"
-        try:
-            made = self.planned.task.controls(chunk.instances)
-        except Exception as error:  # a plugin's code: its failure is a result
-            failure = describe(error)
-        for name in names:
-            predictions: list[Prediction | None] = [None] * len(chunk.instances)
-            errors = [failure] * len(chunk.instances)
-            if len(made.get(name, ())) == len(chunk.instances):
-                for index, prediction in enumerate(made[name]):
-                    try:
-                        check_prediction(prediction, chunk.instances[index].request)
-                        predictions[index] = prediction
-                    except (TypeError, ValueError) as error:
-                        errors[index] = str(error)
-            elif name in made:
-                count = f"{len(made[name])} predictions of {len(chunk.instances)} instances"
-                errors = [f"the task made {count}"] * len(chunk.instances)
+        task, costs = self.planned.task, [Cost()] * len(chunk.instances)
+        for name, made in free_predictions(task, self.lineup.free, chunk.instances).items():
             sentences = [
-                f"control {name!r}, task {self.task!r}, sample {instance.request.id!r}: {reason}."
-                for instance, reason in zip(chunk.instances, errors, strict=True)
+                f"control {name!r}, task {self.task!r}, sample {instance.request.id!r}: {one}."
+                for instance, one in zip(chunk.instances, made, strict=True)
             ]
-            costs = [Cost()] * len(chunk.instances)
+            predictions = [None if isinstance(one, str) else one for one in made]
             records += self._scored(None, name, predictions, sentences, costs, shown)
         return records
 
@@ -277,6 +248,11 @@ class Bench:
                 )
             )
         return records
+
+
+def _reason(error: Exception) -> str:
+    """Why a control cannot be made: a `ValueError` says it in a sentence."""
+    return str(error) if isinstance(error, ValueError) else describe(error)
 
 
 def _sources(item: Attempt, donors: Mapping[Image, Image]) -> dict[Image, Image]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from frostbench.bench.runner.plan import PlannedTask
-from frostbench.eval_suites.controls.words import phrases_of
+from frostbench.plugins.contract.asked import phrases_of
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.contract.task import Instance

@@ -1,23 +1,22 @@
 """The samples of one chunk in the making: from requests to predictions."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from frostbench.bench.runner.guard import check_predictions, guarded
 from frostbench.bench.runner.rows import Entrant
 from frostbench.plugins.contract.completions import Cost
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.method import Method, Waves
+from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.predictions import Prediction
-from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import Request
 from frostbench.plugins.contract.task import Instance
 from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.engine.answer import decoded, waves_of
 from frostbench.plugins.engine.waves import Outcome, drive
 from frostbench.plugins.host.errors import describe
 
@@ -26,15 +25,13 @@ from frostbench.plugins.host.errors import describe
 class Attempt:
     """One row of one instance; filled in step by step until it has a prediction or an error.
 
-    `method` answers: the row's own, or one that it puts in its place. `rewrite` makes of its
-    prompts what the engine is asked in this row.
+    `method` answers: the row's own, or one that it puts in its place.
     """
 
     row: Entrant
     instance: Instance
     request: Request
     method: Method
-    rewrite: Callable[[Prompt], Prompt] | None = None
     tokens: Mapping[Image, VisualTokens] = field(default_factory=dict)
     outcome: Any = None
     prediction: Prediction | None = None
@@ -63,7 +60,8 @@ def answer(items: Sequence[Attempt], engine: Engine, task: str) -> None:
         return
     try:
         with torch.no_grad():
-            outcomes = drive([_waves(item) for item in sound], engine)
+            waves = [waves_of(x.method, x.request, x.tokens, x.row.way.rewrite) for x in sound]
+            outcomes = drive(waves, engine)
         assert len(outcomes) == len(sound)
     except Exception as error:  # an engine is a plugin too
         groups = _apart(sound)
@@ -89,9 +87,7 @@ def decode(items: Sequence[Attempt], task: str) -> None:
     requests, method = [item.request for item in sound], sound[0].method
     try:
         with torch.no_grad():
-            predictions = check_predictions(
-                method.decode(requests, [item.outcome for item in sound]), requests
-            )
+            predictions = decoded(method, requests, [item.outcome for item in sound])
     except Exception as error:  # an author's code: its failure is a result
         if len(sound) == 1:
             sound[0].fail("decode", task, describe(error))
@@ -103,11 +99,6 @@ def decode(items: Sequence[Attempt], task: str) -> None:
     for item, prediction in zip(sound, predictions, strict=True):
         item.prediction = prediction
         item.spend(seconds)
-
-
-def _waves(item: Attempt) -> Waves:
-    """The item's generator; `prompt` is called when it is first advanced, inside `drive`."""
-    return (yield from guarded(item.method.prompt(item.request, item.tokens), item.rewrite))
 
 
 def _take(item: Attempt, outcome: Outcome, task: str) -> None:

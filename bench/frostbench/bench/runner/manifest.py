@@ -7,22 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from frostbench.bench.machine import hardware, versions
 from frostbench.bench.runner.frozen import named
-from frostbench.bench.runner.machine import hardware, versions
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
-from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import (
     ControlEntry,
-    Dash,
     Failure,
-    LeftOut,
     Manifest,
     MethodEntry,
     MetricEntry,
     TaskEntry,
 )
-from frostbench.bench.store.migration import control_entry
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.typed import typed
 from frostbench.plugins.contract import CONTRACT_VERSION
@@ -31,7 +27,7 @@ from frostbench.plugins.contract.cards import MetricFacts
 
 def new_manifest(plan: Plan) -> Manifest:
     """The manifest of a run that has just begun."""
-    rows = [rows_of(planned, plan.methods, plan.controls) for planned in plan.tasks]
+    rows = plan.lineups.values()
     return Manifest(
         frostbench=plan.facts.frostbench,
         contract=CONTRACT_VERSION,
@@ -46,8 +42,8 @@ def new_manifest(plan: Plan) -> Manifest:
         data=plan.facts.data,
         tasks={planned.task.card.name: _task(plan, planned) for planned in plan.tasks},
         metrics=_metrics(plan),
-        dashes=tuple(Dash(**dash) for one in rows for dash in one.dashes),
-        controls_left_out=tuple(LeftOut(**left) for one in rows for left in one.controls_left_out),
+        dashes=tuple(dash for one in rows for dash in one.dashes),
+        controls_left_out=tuple(left for one in rows for left in one.controls_left_out),
         versions=versions(),
         hardware=hardware(plan.device),
         identity=identity(plan),
@@ -78,9 +74,11 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
     for name, task in fresh.tasks.items():
         before = stored.tasks[name]
         grown = before.limit != task.limit
+        # A control that is new to a complete task is still to be run.
+        same = not grown and set(before.controls) >= set(task.controls)
         fresh = fresh.with_task(
             name,
-            complete=before.complete and not grown,
+            complete=before.complete and same,
             corpus=before.corpus,
             grown_from=(*before.grown_from, *([before.limit] if grown else [])),
         )
@@ -184,8 +182,6 @@ def _method(method: PlannedMethod) -> MethodEntry:
 
 def _task(plan: Plan, planned: PlannedTask) -> TaskEntry:
     card = planned.task.card
-    meanings = {} if plan.controls is None else plan.controls.meanings
-    controls = () if plan.controls is None else card.controls
     return TaskEntry(
         name=card.name,
         suite=card.suite,
@@ -197,8 +193,8 @@ def _task(plan: Plan, planned: PlannedTask) -> TaskEntry:
         metrics=tuple(plan.metrics_of(planned)),
         ranks_by=card.ranks_by,
         controls={
-            name: typed(ControlEntry, control_entry(name, meanings.get(name, "")))
-            for name in controls
+            control.name: ControlEntry(control.meaning, control.ceiling, control.drawn)
+            for control in plan.lineups[card.name].controls
         },
         settings=plain(planned.settings),
         summary=card.summary,

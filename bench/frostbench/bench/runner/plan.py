@@ -1,18 +1,19 @@
 """The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from frostbench.bench.runner.rows import Lineup, rows_of
 from frostbench.bench.store.manifest import PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card
+from frostbench.plugins.contract.control import Control
 from frostbench.plugins.contract.engine import Engine
-from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.metric import Metric
-from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.task import Task
 
 
@@ -63,13 +64,6 @@ class Observer(Protocol):
         ...
 
 
-Exchange: TypeAlias = Callable[[Sequence[Image], int], Mapping[Image, Image]]
-"""A derangement: for each of at least two distinct images another one, drawn from the seed."""
-
-Rewrite: TypeAlias = Callable[[Prompt], Prompt]
-"""A prompt with something taken away."""
-
-
 @dataclass(frozen=True)
 class PlannedMethod:
     """A method to be built when its first sample is due.
@@ -98,56 +92,6 @@ class PlannedTask:
 
 
 @dataclass(frozen=True)
-class Controls:
-    """The controls that are made of a method.
-
-    `engines` answer the method's own prompts without a language model ("majority_vote",
-    "token_overlap"); `rewrites` take something from them before the run's own engine answers
-    ("no_image", "no_adapter"), and raise ValueError where there is nothing to take; `exchange` says
-    whose tokens each image gets in "shuffled_tokens" and "other_image". `brought` are names of
-    those that methods make themselves ("no_llm"), as their cards say. `meanings` are one sentence
-    for each control, method-free ones included, for the manifest.
-    """
-
-    engines: Mapping[str, Engine] = field(default_factory=dict)
-    exchange: Exchange | None = None
-    meanings: Mapping[str, str] = field(default_factory=dict)
-    rewrites: Mapping[str, Rewrite] = field(default_factory=dict)
-    brought: frozenset[str] = frozenset({"no_llm", "bare_lmm"})
-
-
-def built_in_controls(cards: Iterable[Card] = ()) -> Controls:
-    """The controls that frostbench brings, and those that methods with these cards bring.
-
-    Raises:
-        ValueError: a method brings one under a name that is taken.
-    """
-    from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
-    from frostbench.eval_suites.controls.meanings import MEANINGS
-    from frostbench.eval_suites.controls.rewrites import without_adapter, without_images
-    from frostbench.eval_suites.controls.shuffle import exchange
-
-    engines: Mapping[str, Engine] = {
-        "majority_vote": MajorityVote(),
-        "token_overlap": TokenOverlap(),
-    }
-    rewrites: Mapping[str, Rewrite] = {
-        "no_image": without_images,
-        "no_adapter": without_adapter,
-    }
-    brought = set(Controls().brought)
-    for card in cards:
-        taken = sorted(set(card.controls) & set(MEANINGS) - brought)
-        if taken:
-            raise ValueError(
-                f"method {card.name!r} brings a control {taken[0]!r}, which frostbench makes of "
-                "every method; give it another name."
-            )
-        brought.update(card.controls)
-    return Controls(engines, exchange, MEANINGS, rewrites, frozenset(brought))
-
-
-@dataclass(frozen=True)
 class Provenance:
     """What the numbers depend on besides the plan itself, as the manifest tells it.
 
@@ -170,7 +114,7 @@ class Plan:
         engine: answers the prompts of methods; loads nothing before its first prompt.
         config: the resolved configuration as plain values, stored as config.yaml.
         tokens: folder of kept visual tokens, shared between runs.
-        controls: None leaves controls out.
+        controls: by name those that tasks may show; None leaves controls out.
         chunk: requests that are driven together. Chunks depend on the plan alone, so that a
             resumed run repeats whole chunks and gives the numbers of an uninterrupted one.
         tokenize_batch: images of one call of `tokenize`.
@@ -190,7 +134,7 @@ class Plan:
     facts: Provenance
     tokens: Path
     config: Mapping[str, Any] = field(default_factory=dict)
-    controls: Controls | None = field(default_factory=built_in_controls)
+    controls: Mapping[str, Control] | None = None
     observers: tuple[Observer, ...] = ()
     seed: int = 0
     device: str = "cpu"
@@ -219,6 +163,15 @@ class Plan:
                     f"task {card.name!r} ranks by {card.ranks_by!r}, which is not among the "
                     f"metrics of this run: {', '.join(sorted(self.metrics)) or 'none'}."
                 )
+
+    @cached_property
+    def lineups(self) -> Mapping[str, Lineup]:
+        """By task its rows."""
+        cards = sorted((method.card for method in self.methods), key=lambda card: card.name)
+        return {
+            planned.task.card.name: rows_of(planned.task.card, cards, self.controls)
+            for planned in self.tasks
+        }
 
     def metrics_of(self, planned: PlannedTask) -> dict[str, Metric]:
         """The task's metrics that this run has: its card's in order, then those made for it."""

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from frostbench.bench.runner.chunk import Built
-from frostbench.bench.runner.guard import guarded
 from frostbench.bench.runner.plan import Plan, PlannedTask
-from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.records import Key
 from frostbench.bench.store.tokens import Kept
 from frostbench.plugins.contract.engine import Length, Measures
@@ -22,6 +20,7 @@ from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.contract.task import Instance
+from frostbench.plugins.engine.answer import waves_of
 
 
 class PreflightError(ValueError):
@@ -45,7 +44,7 @@ def trials(plan: Plan, complete: Collection[str], done: Collection[Key]) -> list
         card = planned.task.card
         if card.name in complete:
             continue
-        rows = rows_of(planned, plan.methods, plan.controls).rows
+        rows = plan.lineups[card.name].rows
         methods = tuple(row.method for row in rows if row.control is None)
         for protocol in card.protocols or (None,):
             new = tuple(name for name in methods if (card.name, protocol, name) not in begun)
@@ -138,7 +137,7 @@ def _prompts(built: Built, method: Method, instance: Instance) -> Sequence[Promp
         tokens[image] = kept.tokens
     try:
         with torch.no_grad():
-            waves = guarded(method.prompt(instance.request, tokens))
+            waves = waves_of(method, instance.request, tokens)
             wave = next(waves)
             waves.close()
     except Exception:  # StopIteration too: a request without prompts

@@ -1,29 +1,51 @@
-"""Which rows a task has: methods, and the controls that are made of them."""
+"""Which rows a task has: methods, and the controls that stand beside them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, assert_never
 
-from frostbench.bench.runner.plan import Controls, PlannedMethod, PlannedTask
-from frostbench.eval_suites.controls.ceiling import ceiling
-from frostbench.eval_suites.controls.floor import floor
-from frostbench.eval_suites.controls.oracle import oracle_box
-from frostbench.plugins.contract.cards import Card, TaskCard
+from frostbench.bench.store.manifest import Dash, LeftOut
+from frostbench.plugins.contract.cards import Card, ControlCard, TaskCard
+from frostbench.plugins.contract.control import (
+    Company,
+    Control,
+    Exchange,
+    NoMethod,
+    OtherEngine,
+    OtherImage,
+    OtherPrompt,
+    OtherRequest,
+    OtherTokens,
+    StandIn,
+)
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import Request
 from frostbench.plugins.contract.task import Instance
 
-NO_ADAPTER = "no_adapter"
-OTHER_IMAGE = "other_image"
-SHUFFLED_WORDS = "shuffled_words"
-SPECIAL: Mapping[str, tuple[Callable[[Instance], Instance], Mapping[str, str]]] = {
-    "ceiling": (ceiling, {"Restore": "Reconstruct"}),
-    "floor": (floor, {"Restore": "Reconstruct"}),
-    "oracle_box": (oracle_box, {"Segment": "Refine", "Ground": "Refine", "Reason": "Reason"}),
-}
-"""Controls that ask for something else: how, and, by the task's type, what a method must answer."""
+Predict: TypeAlias = Callable[[Sequence[Instance]], Sequence[Prediction]]
 
-SHUFFLED_TOKENS = "shuffled_tokens"
-EXCHANGED = (SHUFFLED_TOKENS, OTHER_IMAGE)
-"""Controls in which images give way to others."""
+
+@dataclass(frozen=True)
+class Way:
+    """How the samples of a row come about; None stands for the method's own way.
+
+    Attributes:
+        ask: what the method is asked.
+        image: which image is asked about.
+        tokens: whose visual tokens each image gets.
+        rewrite: what becomes of the prompts.
+        engine: who answers them.
+        stands_in: whether what the method puts in its place takes part in its stead.
+    """
+
+    ask: Callable[[Instance, Company], Request] | None = None
+    image: Exchange | None = None
+    tokens: Exchange | None = None
+    rewrite: Callable[[Prompt], Prompt] | None = None
+    engine: Engine | None = None
+    stands_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,11 +54,7 @@ class Entrant:
 
     method: str
     control: str | None = None
-
-    def request(self, instance: Instance) -> Request:
-        """What the method is asked in this row."""
-        make, _ = SPECIAL.get(self.control or "", (None, None))
-        return instance.request if make is None else make(instance).request
+    way: Way = field(default=Way(), compare=False)
 
     @property
     def title(self) -> str:
@@ -46,69 +64,90 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The rows of a task that are made of methods, and what is left out, with reasons."""
+    """The rows of a task, and what is left out, with reasons.
+
+    `free` are the controls that need no method, with the function that predicts; None where the
+    task does. `controls` are the cards of all that the task shows.
+    """
 
     rows: tuple[Entrant, ...]
-    dashes: tuple[Mapping[str, str], ...]
-    controls_left_out: tuple[Mapping[str, str], ...]
+    free: Mapping[str, Predict | None]
+    dashes: tuple[Dash, ...]
+    controls_left_out: tuple[LeftOut, ...]
+    controls: tuple[ControlCard, ...]
 
 
 def rows_of(
-    planned: PlannedTask, methods: Sequence[PlannedMethod], controls: Controls | None
+    task: TaskCard, methods: Iterable[Card], controls: Mapping[str, Control] | None
 ) -> Lineup:
-    """The rows, ordered by name so that the order of methods changes no number."""
-    task = planned.task.card
+    """The rows of a task, those of each method together; None leaves controls out."""
+    shown = [] if controls is None else _shown(task, controls)
+    ways, free = _by_kind(shown)
     rows: list[Entrant] = []
-    dashes: list[Mapping[str, str]] = []
-    left_out: list[Mapping[str, str]] = []
-    for card in sorted((method.card for method in methods), key=lambda card: card.name):
+    dashes: list[Dash] = []
+    left_out: list[LeftOut] = []
+    for card in methods:
         reason = card.refuses(task)
         if reason is not None:
-            dashes.append({"method": card.name, "task": task.name, "reason": reason})
+            dashes.append(Dash(card.name, task.name, reason))
             continue
         rows.append(Entrant(card.name))
-        for control in bound_controls(task, controls):
-            needed = _needed(task, control)
+        for control, way in ways:
+            needed = control.answers.get(task.request_type)
             if needed is not None and needed not in card.capabilities:
-                left_out.append(_left_out(card, task, control, needed))
-            elif _has(card, task, control, controls):
-                rows.append(Entrant(card.name, control))
-    return Lineup(tuple(rows), tuple(dashes), tuple(left_out))
+                reason = card.reason(needed)
+                left_out.append(LeftOut(card.name, task.name, control.name, reason))
+            elif _has(card, task, control, way):
+                rows.append(Entrant(card.name, control.name, way))
+    cards = tuple(control.card for control in shown)
+    return Lineup(tuple(rows), free, tuple(dashes), tuple(left_out), cards)
 
 
-def _has(card: Card, task: TaskCard, control: str, controls: Controls | None) -> bool:
-    """Whether the method has what the control needs or takes away, or brings the control itself."""
-    if control == NO_ADAPTER:
-        return task.name in card.adapters
-    if controls is not None and control in controls.engines:
-        return card.in_context
-    return controls is None or control not in controls.brought or control in card.controls
+def _shown(task: TaskCard, controls: Mapping[str, Control]) -> list[Control]:
+    """The controls that a task names, and those that join it; what nobody offers, it makes."""
+    named = [
+        controls.get(name, Control(ControlCard(name, ""), NoMethod())) for name in task.controls
+    ]
+    return named + [
+        control
+        for name, control in controls.items()
+        if name not in task.controls and control.card.stands_in(task)
+    ]
 
 
-def bound_controls(task: TaskCard, controls: Controls | None) -> list[str]:
-    """Those of the task's controls that are made of a method."""
-    if controls is None:
-        return []
-    made = {*controls.engines, *controls.rewrites, *SPECIAL, SHUFFLED_WORDS, *controls.brought}
-    if controls.exchange is not None:
-        made |= set(EXCHANGED)
-    return [control for control in task.controls if control in made]
+def _by_kind(
+    controls: Iterable[Control],
+) -> tuple[list[tuple[ControlCard, Way]], dict[str, Predict | None]]:
+    """The controls that are made of a method, and those that need none."""
+    ways: list[tuple[ControlCard, Way]] = []
+    free: dict[str, Predict | None] = {}
+    for control in controls:
+        match control.change:
+            case OtherEngine(engine):
+                way = Way(engine=engine)
+            case OtherPrompt(rewrite):
+                way = Way(rewrite=rewrite)
+            case OtherTokens(exchange):
+                way = Way(tokens=exchange)
+            case OtherImage(exchange):
+                way = Way(image=exchange)
+            case OtherRequest(ask):
+                way = Way(ask=ask)
+            case StandIn():
+                way = Way(stands_in=True)
+            case NoMethod(predict):
+                free[control.card.name] = predict
+                continue
+            case _:
+                assert_never(control.change)
+        ways.append((control.card, way))
+    return ways, free
 
 
-def free_controls(task: TaskCard, controls: Controls | None) -> list[str]:
-    """Those of the task's controls that the task itself makes, without a method."""
-    if controls is None:
-        return []
-    bound = bound_controls(task, controls)
-    return [control for control in task.controls if control not in bound]
-
-
-def _needed(task: TaskCard, control: str) -> str | None:
-    """The type of the requests of a control's row, if it is not the task's own."""
-    _, types = SPECIAL.get(control, (None, {}))
-    return types.get(task.request_type)
-
-
-def _left_out(card: Card, task: TaskCard, control: str, needed: str) -> Mapping[str, str]:
-    reason = card.reason(needed)
-    return {"method": card.name, "task": task.name, "control": control, "reason": reason}
+def _has(card: Card, task: TaskCard, control: ControlCard, way: Way) -> bool:
+    """Whether the method has what the control needs, or brings the control itself."""
+    return (
+        (card.in_context or not control.in_context)
+        and (task.name in card.adapters or not control.adapter)
+        and (control.name in card.controls or not way.stands_in)
+    )

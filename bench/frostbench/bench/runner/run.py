@@ -21,7 +21,7 @@ from frostbench.bench.runner.manifest import (
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
 from frostbench.bench.runner.progress import Progress, Quiet
-from frostbench.bench.runner.rows import Lineup, free_controls, rows_of
+from frostbench.bench.runner.rows import Lineup
 from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.runner.watching import Counted, Watchers
 from frostbench.bench.store.atomic import StoreError
@@ -110,9 +110,8 @@ class _Session:
     def _task(self, planned: PlannedTask) -> None:
         card = planned.task.card
         entry = self._manifest.tasks[card.name]
-        rows = rows_of(planned, self._plan.methods, self._plan.controls)
-        free = free_controls(card, self._plan.controls)
-        each = len(rows.rows) + len(free)
+        rows = self._plan.lineups[card.name]
+        each = len(rows.rows) + len(rows.free)
         total = planned.limit * max(1, len(card.protocols)) * each
         self._progress.task(card.name, total, sum(key[0] == card.name for key in self._done))
         if entry.complete or not each:
@@ -150,10 +149,9 @@ class _Session:
             return
         bench = Bench(
             planned=planned,
-            rows=rows.rows,
+            lineup=rows,
             built=built,
             engine=Counted(self._plan.engine, self._progress),
-            controls=self._plan.controls,
             scoring=scoring,
             blobs=self._writer.blobs,
             seed=self._plan.seed,
@@ -176,7 +174,7 @@ class _Session:
             (row.method, row.control) for row in rows.rows if row.method not in self._methods.failed
         ]
         card = planned.task.card
-        pairs += [(None, control) for control in free_controls(card, self._plan.controls)]
+        pairs += [(None, control) for control in rows.free]
         keys = {
             (card.name, chunk.protocol, method, control, instance.request.id)
             for method, control in pairs

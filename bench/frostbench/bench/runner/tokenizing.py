@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from frostbench.bench.runner.guard import check_tokens
 from frostbench.bench.store.manifest import TokenizerCounts
 from frostbench.bench.store.tokens import Kept, TokenStore
-from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.images import Image, as_batch
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.contract.validity import check_tokens
 from frostbench.plugins.host.errors import describe
 
 # Images whose tokens stay in memory: the rows of a chunk look at the same ones.
@@ -88,10 +88,9 @@ class Tokenizing:
 
     def _forward(self, images: Sequence[Image]) -> VisualTokens:
         self.counts += TokenizerCounts(forwards=1)
-        pixels = torch.stack([image.pixels for image in images]).to(self._device)
-        sizes = torch.tensor([image.size for image in images])
+        pixels, sizes = as_batch(images)
         with torch.no_grad():
-            tokens = self._method.tokenize(pixels, sizes)
+            tokens = self._method.tokenize(pixels.to(self._device), sizes)
         check_tokens(tokens, len(images))
         return VisualTokens.from_tensors(tokens.tensors())
 

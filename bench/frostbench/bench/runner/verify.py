@@ -10,16 +10,15 @@ from typing import Any
 
 import torch
 
+from frostbench.bench.machine import versions
 from frostbench.bench.runner.built import Methods
 from frostbench.bench.runner.chunk import Bench
 from frostbench.bench.runner.corpus import scoring_of
 from frostbench.bench.runner.frozen import Watch, digest
 from frostbench.bench.runner.instances import DataError, chunks_of
-from frostbench.bench.runner.machine import versions
 from frostbench.bench.runner.manifest import different, identity
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.progress import Progress, Quiet
-from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.runner.watching import Counted
 from frostbench.bench.store.blobs import Blobs
@@ -128,13 +127,12 @@ def _compute(
 ) -> list[Record]:
     """The drawn chunks of a task, computed again."""
     name = planned.task.card.name
-    rows = rows_of(planned, plan.methods, plan.controls).rows
+    lineup = plan.lineups[name]
     bench = Bench(
         planned=planned,
-        rows=rows,
-        built=methods.get(row.method for row in rows),
+        lineup=lineup,
+        built=methods.get(row.method for row in lineup.rows),
         engine=Counted(plan.engine, progress),
-        controls=plan.controls,
         scoring=scoring,
         blobs=scoring.blobs,
         seed=plan.seed,

@@ -97,6 +97,11 @@ class TaskEntry:
         return (*self.levels, *self.variants)
 
     @property
+    def ceilings(self) -> tuple[str, ...]:
+        """Controls that a method is not meant to beat."""
+        return tuple(name for name, control in self.controls.items() if control.ceiling)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The metrics, first the one that ranks."""
         return tuple(dict.fromkeys((self.ranks_by, *self.metrics)))

@@ -57,7 +57,7 @@ def _metric_entry(name: str, old: Mapping[str, Any], pack: str) -> dict[str, Any
     }
 
 
-def control_entry(name: str, meaning: str) -> dict[str, Any]:
+def _control_entry(name: str, meaning: str) -> dict[str, Any]:
     """A control of schema 0, of which a meaning was all that was stored."""
     return {"meaning": meaning, "ceiling": name in _CEILINGS, "drawn": name in _DRAWN}
 
@@ -70,7 +70,7 @@ def _with_facts(old: Mapping[str, Any]) -> Mapping[str, Any]:
             **task,
             "name": name,
             "controls": {
-                control: control_entry(control, meaning)
+                control: _control_entry(control, meaning)
                 for control, meaning in task["controls"].items()
             },
         }

@@ -5,27 +5,28 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from frostbench.plugins.contract.recipe import Recipe, Report
+from frostbench.bench.machine import hardware
+from frostbench.plugins.contract.recipe import Recipe, Report, Workshop
 
 
-def record(pack: Path, recipe: Recipe, report: Report, *, command: str, seed: int) -> None:
-    """Write or replace a part's entry in `card.json`, and `CARD.md` after it."""
+def record(recipe: Recipe, workshop: Workshop, report: Report, command: str) -> None:
+    """Write or replace a part's entry in the pack's `card.json`, and `CARD.md` after it."""
+    pack = workshop.pack
     path = pack / "card.json"
     card: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     card[recipe.name] = {
         "summary": recipe.summary,
         "command": command,
-        "seed": seed,
+        "seed": workshop.seed,
         "date": datetime.now(UTC).date().isoformat(),
         "steps": report.steps,
         "seconds": round(report.seconds, 1),
-        "hardware": hardware(),
+        "hardware": _hardware(workshop.device),
         "figures": dict(report.figures),
         "settings": dict(report.settings),
         "notes": list(report.notes),
@@ -82,27 +83,18 @@ def render(pack: Path, card: Mapping[str, Any]) -> str:
             f"| `{file}` | {facts['bytes']:,} | `{facts['sha256'][:16]}` |"
             for file, facts in entry["files"].items()
         ]
-    sources = pack / "data" / "README.md"
-    if sources.exists():
+    for sources in sorted(pack.glob("*/README.md")):
         lines += ["", sources.read_text().strip().replace("# ", "## ", 1)]
     return "\n".join(lines) + "\n"
 
 
-def hardware() -> str:
+def _hardware(device: str) -> str:
     """The processor and the number of threads that torch uses."""
     import torch
 
-    model = platform.processor() or platform.machine()
-    for line in _lines(Path("/proc/cpuinfo")):
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else model
-    return f"{device}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
+    known = hardware(device)
+    name = known.accelerator or known.cpu
+    return f"{name}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
 
 
 def _thin(history: Any, most: int = 12) -> list[tuple[int, Mapping[str, float]]]:

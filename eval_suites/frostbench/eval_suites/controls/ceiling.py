@@ -5,7 +5,7 @@ from frostbench.plugins.contract.requests import Reconstruct, Restore
 from frostbench.plugins.contract.task import Instance
 
 
-def ceiling(instance: Instance) -> Instance:
+def clean_image(instance: Instance) -> Reconstruct:
     """The reconstruction of the clean image, in place of a restoration.
 
     No restoration through these tokens is expected to be nearer to the target.
@@ -19,6 +19,4 @@ def ceiling(instance: Instance) -> Instance:
             f"only restorations have a ceiling; {request.id!r} is a {type(request).__name__} "
             f"request with a {type(target).__name__} as its target."
         )
-    return Instance(
-        Reconstruct(request.id, target, request.seed), target, instance.protocol, instance.cluster
-    )
+    return Reconstruct(request.id, target, request.seed)

@@ -4,7 +4,7 @@ from frostbench.plugins.contract.requests import Reconstruct, Restore
 from frostbench.plugins.contract.task import Instance
 
 
-def floor(instance: Instance) -> Instance:
+def corrupted_image(instance: Instance) -> Reconstruct:
     """The reconstruction of the corrupted image, in place of a restoration.
 
     An encoder that cannot say noise leaves some of it out; what a method restores beyond that, it
@@ -18,9 +18,4 @@ def floor(instance: Instance) -> Instance:
         raise ValueError(
             f"only restorations have a floor; {request.id!r} is a {type(request).__name__} request."
         )
-    return Instance(
-        Reconstruct(request.id, request.image, request.seed),
-        instance.target,
-        instance.protocol,
-        instance.cluster,
-    )
+    return Reconstruct(request.id, request.image, request.seed)

@@ -38,7 +38,7 @@ def without_adapter(prompt: Prompt) -> Prompt:
 def stands_for_image(piece: Piece) -> bool:
     """Whether a piece stands for an image, or for a part of one.
 
-    >>> stands_for_picture(Text("Input: ")), stands_for_picture(Text("red round", visual=True))
+    >>> stands_for_image(Text("Input: ")), stands_for_image(Text("red round", visual=True))
     (False, True)
     """
     return not isinstance(piece, Text) or piece.visual

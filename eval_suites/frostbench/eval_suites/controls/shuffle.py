@@ -1,10 +1,9 @@
 """The control `shuffled_tokens`: every image with the visual tokens of another."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.tokens import VisualTokens
 
 
 def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
@@ -35,8 +34,3 @@ def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
             cycle[last], cycle[other] = cycle[other], cycle[last]
         donors.update(zip(group, cycle, strict=True))
     return donors
-
-
-def shuffled_tokens(tokens: Mapping[Image, VisualTokens], seed: int) -> dict[Image, VisualTokens]:
-    """The visual tokens of many images, exchanged among them; see `exchange`."""
-    return {image: tokens[donor] for image, donor in exchange(list(tokens), seed).items()}

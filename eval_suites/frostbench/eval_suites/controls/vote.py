@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from frostbench.eval_suites.controls.draw import draw
 from frostbench.plugins.contract.completions import Chosen, Completion, Failed, Generated
+from frostbench.plugins.contract.engine import UnanswerableError
 from frostbench.plugins.contract.prompts import (
     Choose,
     Generate,
@@ -16,10 +17,6 @@ from frostbench.plugins.contract.prompts import (
     TokenSets,
     Trie,
 )
-
-
-class UnanswerableError(Exception):
-    """This prompt cannot be answered without a language model; the message says why."""
 
 
 def vote(prompt: Prompt, shots: Sequence[Shot]) -> Completion:

@@ -4,50 +4,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from frostbench.plugins.contract.requests import (
-    Answer,
-    Ground,
-    Reason,
-    Request,
-    Segment,
-    Span,
-    spans_in,
-)
-
-_BETWEEN = " · "
+from frostbench.plugins.contract.asked import phrases_of
+from frostbench.plugins.contract.requests import Ground, Request, Segment, Span
 
 
-def phrases_of(request: Request) -> tuple[str, ...]:
-    """The phrases that a request asks masks for, as they stand in it."""
-    match request:
-        case Segment():
-            return request.phrases
-        case Ground():
-            return request.texts
-        case _:
-            return ()
-
-
-def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
-    """What a request says of its image, for people, and where in it its phrases stand.
-
-    >>> from frostbench.plugins.contract.images import Image
-    >>> asked_of(Segment("s", Image(torch.zeros(3, 1, 1)), ("a cat", "a dog")))
-    ('a cat · a dog', ((0, 5), (8, 13)))
-    """
-    match request:
-        case Segment():
-            text = _BETWEEN.join(request.phrases)
-            return text, spans_in(text, request.phrases)
-        case Ground():
-            return request.narrative, request.phrases
-        case Answer() | Reason():
-            return request.question, ()
-        case _:
-            return "", ()
-
-
-def shuffled_words(request: Request, pool: Sequence[str], seed: int) -> Request:
+def shuffled(request: Request, pool: Sequence[str], seed: int) -> Request:
     """The request with each of its phrases exchanged for one of another request's.
 
     What is between the phrases of a narrative stays. Which phrase of `pool` comes in depends on the

@@ -3,7 +3,6 @@
 Nothing is downloaded: each class takes the folder that a user has.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from frostbench.eval_suites.understanding.episodes import Episode
+from frostbench.eval_suites.data.annotations import read_json, require
+from frostbench.plugins.contract.datasets import Episode
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import LabelledImage
 
@@ -30,17 +30,8 @@ class V2LEpisodes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        missing = [
-            name
-            for name in ("fewshot_split", "images", "class_names.json")
-            if not (folder / name).exists()
-        ]
-        if missing:
-            raise ValueError(
-                f"{folder} lacks {', '.join(missing)}; V2L's episodes are fewshot_split/*.csv, "
-                "images/<wnid>/<file> and class_names.json (wnid to name)."
-            )
-        names = _read_json(folder / "class_names.json")
+        require(folder, ("fewshot_split", "images", "class_names.json"), "V2L's set of episodes")
+        names = read_json(folder / "class_names.json")
         if not isinstance(names, dict) or not all(
             isinstance(name, str) and name.strip() for name in names.values()
         ):
@@ -114,7 +105,7 @@ class OpenEndedEpisodes:
                 f"{self._folder} has {len(files)} files of {ways} ways and {shots} shots, and one "
                 f"is wanted; there are {names}."
             )
-        entries = _read_json(files[0])
+        entries = read_json(files[0])
         if not isinstance(entries, list):
             raise ValueError(f"{files[0]} is no list of questions.")
         for index, entry in enumerate(entries):
@@ -159,10 +150,3 @@ def _check(where: str, labels: list[str], answer: str, ways: int, shots: int) ->
             f"{where}: the query is {answer!r}, and no example is; there are "
             f"{', '.join(map(repr, sorted(counts)))}."
         )
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON: {error}.") from error

@@ -15,7 +15,7 @@ from PIL import UnidentifiedImageError
 from torch import Tensor
 
 from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
-from frostbench.eval_suites.grounding.pictures import Narrative
+from frostbench.plugins.contract.datasets import Narrative
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import Span
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frostbench.eval_suites.data.annotations import either, read_lines, require, taken
-from frostbench.eval_suites.grounding.pictures import YesNoQuestion
 from frostbench.eval_suites.grounding.settings import POPE
+from frostbench.plugins.contract.datasets import YesNoQuestion
 from frostbench.plugins.contract.images import read_image
 
 FILES = tuple(f"coco_pope_{protocol}.json" for protocol in POPE)

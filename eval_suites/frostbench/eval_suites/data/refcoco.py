@@ -14,8 +14,8 @@ from pycocotools import mask as coco
 from torch import Tensor
 
 from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
-from frostbench.eval_suites.data.plain_pickle import read_plain_pickle
-from frostbench.eval_suites.grounding.pictures import Referent, ReferredImage
+from frostbench.plugins.backbones.published import read_pickle
+from frostbench.plugins.contract.datasets import Referent, ReferredImage
 from frostbench.plugins.contract.images import read_image
 
 IMAGES = ("train2014", "images/train2014", "images/mscoco/images/train2014")
@@ -102,7 +102,7 @@ def _referents(path: Path, split: str) -> dict[int, list[tuple[str, int, tuple[s
     """
     images: dict[int, list[tuple[str, int, tuple[str, ...]]]] = {}
     splits = set()
-    for where, ref in entries(str(path), read_plain_pickle(path)):
+    for where, ref in entries(str(path), read_pickle(path.read_bytes(), path)):
         found = taken(where, ref, "split", str)
         splits.add(found)
         # The name is compared whole: "test" is not "testA".

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.eval_suites.data.annotations import either, entries, read_json, read_lines, taken
-from frostbench.eval_suites.grounding.pictures import DetailQuestion
+from frostbench.plugins.contract.datasets import DetailQuestion
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import Box, within
 

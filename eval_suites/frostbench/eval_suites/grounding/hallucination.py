@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from frostbench.eval_suites.grounding.pictures import YesNoSource
 from frostbench.eval_suites.grounding.scenes import PolledScenes
 from frostbench.eval_suites.grounding.settings import HallucinationSettings, hallucination_card
+from frostbench.plugins.contract.datasets import YesNoSource
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Answer
 from frostbench.plugins.contract.seeds import seed_of
@@ -47,7 +47,7 @@ class ObjectHallucination(Task):
                     seed=seed_of(seed, name, protocol),
                 )
                 target = "yes" if question.yes else "no"
-                yield Instance(request, target, protocol, cluster=question.picture)
+                yield Instance(request, target, protocol, cluster=question.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`chance`: yes or no, from each request's seed; `always_yes`."""

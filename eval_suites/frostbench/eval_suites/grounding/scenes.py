@@ -1,4 +1,4 @@
-"""Glyph scenes as the suite's data: expressions, narratives and questions, all exact."""
+"""Scenes made to order as the suite's data: expressions, narratives and questions, all exact."""
 
 import random
 from collections import Counter
@@ -8,20 +8,16 @@ from itertools import count, pairwise
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
-from frostbench.eval_suites.grounding.pictures import (
+from frostbench.eval_suites.grounding.settings import HallucinationSettings, ThoughtSettings
+from frostbench.plugins.contract.datasets import (
     DetailQuestion,
     Narrative,
     Referent,
     ReferredImage,
     YesNoQuestion,
 )
-from frostbench.eval_suites.grounding.settings import HallucinationSettings, ThoughtSettings
-from frostbench.packs.mini.scenes.datasets import GlyphScenes, SceneImage
-from frostbench.packs.mini.scenes.scenes import Placed
-from frostbench.packs.mini.scenes.wording import PLACES, is_there, what_is, where_is
+from frostbench.plugins.contract.scenes import Placed, Scene, SceneSet
 from frostbench.plugins.contract.seeds import seed_of
 
 Names: TypeAlias = tuple[str, ...]
@@ -30,53 +26,51 @@ Names: TypeAlias = tuple[str, ...]
 class ReferringScenes:
     """Scenes of several glyphs, of which each sentence means one alone."""
 
-    def __init__(self, scenes: GlyphScenes, most: int) -> None:
+    def __init__(self, scenes: SceneSet, most: int) -> None:
         self._scenes, self._most = scenes, most
 
     def referred(self, seed: int) -> Iterator[ReferredImage]:
         """Scenes of 2 to `most` glyphs in turn, without end."""
         for index in count():
-            picture = self._scenes.get(seed, index, 2 + index % (self._most - 1))
-            placed = picture.scene.placed
-            alike = Counter(self._scenes.family(glyph.name) for glyph in placed)
+            scene = self._scenes.get(seed, index, 2 + index % (self._most - 1))
+            alike = Counter(self._scenes.family(one.name) for one in scene.placed)
             yield ReferredImage(
                 f"{index:05d}",
-                picture.image,
+                scene.image,
                 tuple(
                     Referent(
                         str(number),
-                        _sentences(glyph, alike[self._scenes.family(glyph.name)] == 1),
-                        _mask(glyph),
+                        _sentences(one, alike[self._scenes.family(one.name)] == 1),
+                        one.mask,
                     )
-                    for number, glyph in enumerate(placed)
+                    for number, one in enumerate(scene.placed)
                 ),
             )
 
 
-def _sentences(glyph: Placed, alone: bool) -> tuple[str, ...]:
+def _sentences(one: Placed, alone: bool) -> tuple[str, ...]:
     """With its place; and by its name `alone`, where nothing else looks or is called alike."""
-    whole = f"the {glyph.name} {glyph.place}"
-    return (whole, f"the {glyph.name}") if alone else (whole,)
+    whole = f"the {one.name} {one.place}"
+    return (whole, f"the {one.name}") if alone else (whole,)
 
 
 class NarratedScenes:
     """Scenes of one to four glyphs with their captions."""
 
-    def __init__(self, scenes: GlyphScenes) -> None:
+    def __init__(self, scenes: SceneSet) -> None:
         self._scenes = scenes
 
     def narratives(self, seed: int) -> Iterator[Narrative]:
         """Captions, without end; every phrase is one thing."""
         for index in count():
-            picture = self._scenes.get(seed, index)
-            placed = picture.scene.placed
+            scene = self._scenes.get(seed, index)
             yield Narrative(
                 f"{index:05d}",
-                picture.image,
-                picture.scene.caption,
-                tuple((glyph.start, glyph.end) for glyph in placed),
-                torch.stack([_mask(glyph) for glyph in placed]),
-                (("thing", "singular"),) * len(placed),
+                scene.image,
+                scene.caption,
+                tuple((one.start, one.end) for one in scene.placed),
+                torch.stack([one.mask for one in scene.placed]),
+                (("thing", "singular"),) * len(scene.placed),
             )
 
 
@@ -96,7 +90,7 @@ class PolledScenes:
     is there: those look or are called alike.
     """
 
-    def __init__(self, scenes: GlyphScenes, settings: HallucinationSettings) -> None:
+    def __init__(self, scenes: SceneSet, settings: HallucinationSettings) -> None:
         self._scenes, self._settings = scenes, settings
 
     def questions(self, protocol: str, seed: int) -> Iterator[YesNoQuestion]:
@@ -118,7 +112,7 @@ class PolledScenes:
                 yield YesNoQuestion(
                     f"{index:05d}-{number}-{answer}",
                     self._image(names, seed, index).image,
-                    is_there(name, yes).text,
+                    self._scenes.is_there(name, yes).text,
                     yes,
                     f"{index:05d}",
                 )
@@ -157,9 +151,9 @@ class PolledScenes:
             pool.append(tuple(names))
         return pool
 
-    def _image(self, names: Names, seed: int, index: int) -> SceneImage:
+    def _image(self, names: Names, seed: int, index: int) -> Scene:
         draw = random.Random(seed_of(seed, "hallucination places", index))
-        return self._scenes.of(names, draw.sample(PLACES, len(names)), seed, index)
+        return self._scenes.of(names, draw.sample(self._scenes.places, len(names)), seed, index)
 
     def _alike(self, name: str, names: Sequence[str]) -> bool:
         """Whether a class is of the family of one of several."""
@@ -183,7 +177,7 @@ class PolledScenes:
 class DetailedScenes:
     """Large scenes of small glyphs, about one of which there is a question."""
 
-    def __init__(self, scenes: GlyphScenes, settings: ThoughtSettings) -> None:
+    def __init__(self, scenes: SceneSet, settings: ThoughtSettings) -> None:
         self._scenes = scenes.resized(settings.side, settings.sizes)
         self._settings = settings
 
@@ -193,20 +187,20 @@ class DetailedScenes:
         for index in count():
             draw = random.Random(seed_of(seed, "detail", index))
             names = self._names(draw)
-            places = draw.sample(PLACES, len(names))
-            picture = self._scenes.of(names, places, seed, index)
-            glyph = draw.choice(picture.scene.placed)
+            places = draw.sample(self._scenes.places, len(names))
+            scene = self._scenes.of(names, places, seed, index)
+            one = draw.choice(scene.placed)
             question = (
-                what_is(glyph.place, glyph.name)
+                self._scenes.what_is(one.place, one.name)
                 if kinds[index % len(kinds)] == "what"
-                else where_is(glyph.name, glyph.place)
+                else self._scenes.where_is(one.name, one.place)
             )
             yield DetailQuestion(
                 f"{index:05d}",
-                picture.image,
+                scene.image,
                 question.text,
                 question.answers,
-                glyph.box,
+                one.box,
                 f"{index:05d}",
             )
 
@@ -217,7 +211,3 @@ class DetailedScenes:
             families = sorted(map(self._scenes.family, names))
             if all(one != two for one, two in pairwise(families)):
                 return names
-
-
-def _mask(glyph: Placed) -> Bool[Tensor, "h w"]:
-    return torch.from_numpy(glyph.mask)

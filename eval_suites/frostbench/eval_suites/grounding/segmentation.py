@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from frostbench.eval_suites.grounding.pictures import (
-    NarrativeSource,
-    ReferredImage,
-    ReferringSource,
-)
 from frostbench.eval_suites.grounding.scenes import NarratedScenes, ReferringScenes
 from frostbench.eval_suites.grounding.settings import (
     NarrativeSettings,
     ReferringSettings,
     narrative_card,
     referring_card,
+)
+from frostbench.plugins.contract.datasets import (
+    NarrativeSource,
+    ReferredImage,
+    ReferringSource,
 )
 from frostbench.plugins.contract.predictions import Masks, Prediction
 from frostbench.plugins.contract.requests import Ground, Segment, masks_asked
@@ -53,28 +53,28 @@ class ReferringSegmentation(Task):
         for protocol in self._settings.protocols:
             ask = self._each if protocol == "standard" else self._together
             images = source.referred(seed)
-            yield from islice((one for picture in images for one in ask(picture, seed)), limit)
+            yield from islice((one for referred in images for one in ask(referred, seed)), limit)
 
-    def _each(self, picture: ReferredImage, seed: int) -> Iterator[Instance]:
-        for referent in picture.referents:
+    def _each(self, referred: ReferredImage, seed: int) -> Iterator[Instance]:
+        for referent in referred.referents:
             for number, sentence in enumerate(referent.sentences):
-                name = f"{self.card.name}-{picture.id}-{referent.id}-{number}"
+                name = f"{self.card.name}-{referred.id}-{referent.id}-{number}"
                 own = seed_of(seed, name, "standard")
-                request = Segment(name, picture.image, (sentence,), own)
+                request = Segment(name, referred.image, (sentence,), own)
                 yield Instance(
-                    request, TrueMasks(referent.mask[None]), "standard", cluster=picture.id
+                    request, TrueMasks(referent.mask[None]), "standard", cluster=referred.id
                 )
 
-    def _together(self, picture: ReferredImage, seed: int) -> Iterator[Instance]:
-        name = f"{self.card.name}-{picture.id}"
+    def _together(self, referred: ReferredImage, seed: int) -> Iterator[Instance]:
+        name = f"{self.card.name}-{referred.id}"
         request = Segment(
             name,
-            picture.image,
-            tuple(referent.sentences[0].lower() for referent in picture.referents),
+            referred.image,
+            tuple(referent.sentences[0].lower() for referent in referred.referents),
             seed_of(seed, name, "official"),
         )
-        masks = torch.stack([referent.mask for referent in picture.referents])
-        yield Instance(request, TrueMasks(masks), "official", cluster=picture.id)
+        masks = torch.stack([referent.mask for referent in referred.referents])
+        yield Instance(request, TrueMasks(masks), "official", cluster=referred.id)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`whole_image` and `centre_box`."""

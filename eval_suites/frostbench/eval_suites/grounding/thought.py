@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from frostbench.eval_suites.grounding.pictures import DetailSource
 from frostbench.eval_suites.grounding.scenes import DetailedScenes
 from frostbench.eval_suites.grounding.settings import ThoughtSettings, thought_card
+from frostbench.plugins.contract.datasets import DetailSource
 from frostbench.plugins.contract.requests import (
     NamedThought,
     NoThought,
@@ -54,4 +54,4 @@ class VisualChainOfThought(Task):
                 own = seed_of(seed, name, protocol)
                 request = Reason(name, question.image, question.text, _THOUGHTS[protocol], own)
                 target = TrueAnswer(question.answers, question.box)
-                yield Instance(request, target, protocol, cluster=question.picture)
+                yield Instance(request, target, protocol, cluster=question.cluster)

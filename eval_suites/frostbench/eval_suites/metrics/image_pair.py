@@ -7,10 +7,7 @@ from torch import Tensor
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
-
-TOLERANCE = 1e-4
-"""How far a value may lie outside [0, 1]: what rounding does to an image that was clamped."""
-
+from frostbench.plugins.contract.validity import check_image
 
 BORDER = 4
 """Pixels that LM4LV's evaluation (BasicSR's `crop_border`) leaves out on each side."""
@@ -35,7 +32,7 @@ def image_pair(
             f"the predicted image is {_size(pixels)} and the target {_size(truth)}; "
             "predictions come back at the size of the request's image."
         )
-    check_pixels("the prediction", pixels)
+    check_image(pixels)
     return _plain(pixels), _plain(truth)
 
 
@@ -53,25 +50,6 @@ def inside(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 inner_h inner_w"]
 def _plain(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
     # A sum's last bit depends on the order of its terms in memory: one order for all.
     return pixels.detach().to("cpu", torch.float64).contiguous()
-
-
-def check_pixels(metric: str, pixels: Float[Tensor, "3 h w"]) -> None:
-    """Refuse what is no image.
-
-    Raises:
-        ValueError: values are NaN, infinite or outside [0, 1].
-    """
-    wrong = int((~torch.isfinite(pixels)).sum())
-    if wrong:
-        raise ValueError(
-            f"{metric}: {wrong} of {pixels.numel()} predicted values are NaN or infinite."
-        )
-    lowest, highest = float(pixels.min()), float(pixels.max())
-    if lowest < -TOLERANCE or highest > 1 + TOLERANCE:
-        raise ValueError(
-            f"{metric}: predicted values lie in [{lowest:.4g}, {highest:.4g}]; an image's lie in "
-            "[0, 1]: clamp them in `decode`."
-        )
 
 
 def _size(pixels: Tensor) -> str:

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from frostbench.eval_suites.metrics.image_pair import check_pixels
 from frostbench.eval_suites.metrics.weights import read_weights, weight_file
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.metric import ImageFeatures, MetricContext
+from frostbench.plugins.contract.validity import check_image
 
 KEY = "inception-v3-pt"
 WANTED = "pytorch-fid's Inception (weights-inception-2015-12-05-6726825d.pth of torch-fidelity)"
@@ -44,7 +44,7 @@ def fid_inception(context: MetricContext) -> ImageFeatures:
     def features(images: Sequence[Image]) -> npt.NDArray[np.float32]:
         rows = []
         for image in images:
-            check_pixels(name, image.pixels)
+            check_image(image.pixels)
             bytes_ = (image.pixels.clamp(0, 1) * 255).round().to(torch.uint8)
             with torch.inference_mode():
                 rows.append(network(bytes_[None])[0])

@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from frostbench.eval_suites.metrics.image_pair import check_pixels, image_pair
+from frostbench.eval_suites.metrics.image_pair import image_pair
 from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.metric import ImageFeatures, MetricContext, SampleScore
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
+from frostbench.plugins.contract.validity import check_image
 
 
 def lpips_mini(context: MetricContext) -> SampleScore:
@@ -47,7 +48,7 @@ def fid_mini(context: MetricContext) -> ImageFeatures:
     def features(images: Sequence[Image]) -> npt.NDArray[np.float32]:
         rows = []
         for image in images:
-            check_pixels("fid[mini]", image.pixels)
+            check_image(image.pixels)
             with torch.inference_mode():
                 pixels = image.pixels.to(_device(network), torch.float32)
                 rows.append(network.features(pixels[None]).cpu().float())

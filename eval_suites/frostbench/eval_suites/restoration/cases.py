@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from frostbench.eval_suites.restoration.degradations import degraded, varied
-from frostbench.eval_suites.restoration.pictures import Pictures
+from frostbench.plugins.contract.datasets import ImageSet
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.parts.hiding import hide
 
@@ -27,7 +27,7 @@ MakeCase: TypeAlias = Callable[[int, int, int], Case]
 """From a seed and a number of the data set, and a seed for the corruption, to a case."""
 
 
-def hiding(images: Pictures, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]]) -> MakeCase:
+def hiding(images: ImageSet, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]]) -> MakeCase:
     """A part of each image is mid-grey, and `hidden`."""
 
     def case(seed: int, index: int, own: int) -> Case:
@@ -39,7 +39,7 @@ def hiding(images: Pictures, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]
     return case
 
 
-def degrading(images: Pictures, corruption: str, strength: float) -> MakeCase:
+def degrading(images: ImageSet, corruption: str, strength: float) -> MakeCase:
     """Each image under a low-level corruption of one strength, drawn by its own seed."""
 
     def case(seed: int, index: int, own: int) -> Case:
@@ -51,7 +51,7 @@ def degrading(images: Pictures, corruption: str, strength: float) -> MakeCase:
     return case
 
 
-def varying(images: Pictures, corruption: str, variant: str) -> MakeCase:
+def varying(images: ImageSet, corruption: str, variant: str) -> MakeCase:
     """Each image turned or flipped in the same way."""
 
     def case(seed: int, index: int, own: int) -> Case:

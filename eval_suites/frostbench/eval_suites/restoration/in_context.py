@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from frostbench.eval_suites.restoration.cases import Case, MakeCase
-from frostbench.eval_suites.restoration.pictures import ExamplePool, Pictures
+from frostbench.eval_suites.restoration.example_pool import ExamplePool
 from frostbench.eval_suites.restoration.settings import InContextSettings, restoration_card
+from frostbench.plugins.contract.datasets import ImageSet
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import (
     HeldOutContext,
@@ -34,7 +35,7 @@ class InContext(Task):
         self.data = settings.data
 
     @abstractmethod
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """How cases are made of a data set; the same for the same arguments."""
 
     def variant(self, protocol: str) -> str:
@@ -45,7 +46,7 @@ class InContext(Task):
         """How many disturbed copies of the clean image are the examples; 0 shows others."""
         return 0
 
-    def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` images for each protocol, one protocol after the other."""
         examples = ExamplePool(data, self._settings.pool, seed)
         for protocol in self._settings.protocols:

@@ -6,7 +6,6 @@ examples; those that know nothing but what they are shown learn it from them.
 
 from frostbench.eval_suites.restoration.cases import MakeCase, degrading, varying
 from frostbench.eval_suites.restoration.in_context import InContext
-from frostbench.eval_suites.restoration.pictures import Pictures
 from frostbench.eval_suites.restoration.settings import (
     DenoisingSettings,
     DerainingSettings,
@@ -17,6 +16,7 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
+from frostbench.plugins.contract.datasets import ImageSet
 
 
 class Degraded(InContext):
@@ -28,7 +28,7 @@ class Degraded(InContext):
         super().__init__(settings)
         self._strengths = settings.strengths
 
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Degrade the images."""
         strength = self._strengths[SEVERITIES.index(protocol)]
         return degrading(images, self.card.name, strength)
@@ -73,7 +73,7 @@ class Flipping(InContext):
     card = restoration_card("flipping", FlippingSettings())
     data = FlippingSettings().data
 
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Flip the images."""
         return varying(images, self.card.name, self.variant(protocol))
 

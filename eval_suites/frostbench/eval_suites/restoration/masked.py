@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch
 
-from frostbench.eval_suites.restoration.pictures import Pictures
 from frostbench.eval_suites.restoration.settings import MaskedRestorationSettings, masked_card
+from frostbench.plugins.contract.datasets import ImageSet
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import NoContext, Restore
@@ -32,7 +32,7 @@ class MaskedRestoration(Task):
         self.card = masked_card(settings)
         self.data = settings.data
 
-    def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` images; which cells are hidden is drawn from (seed, number)."""
         for index in range(limit):
             clean = data.get(seed, index)

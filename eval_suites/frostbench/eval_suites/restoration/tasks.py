@@ -18,7 +18,6 @@ from frostbench.eval_suites.restoration.corruptions import (
     lower_half,
 )
 from frostbench.eval_suites.restoration.in_context import InContext
-from frostbench.eval_suites.restoration.pictures import Pictures
 from frostbench.eval_suites.restoration.settings import (
     ORACLE,
     DeblurringSettings,
@@ -30,6 +29,7 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
+from frostbench.plugins.contract.datasets import ImageSet
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import Reconstruct
@@ -58,7 +58,7 @@ class Inpainting(Restoration):
     card = restoration_card("inpainting", RestorationSettings())
     data = RestorationSettings().data
 
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Hide the central square."""
         return hiding(images, central_square)
 
@@ -69,7 +69,7 @@ class Outpainting(Restoration):
     card = restoration_card("outpainting", RestorationSettings())
     data = RestorationSettings().data
 
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Hide the lower half."""
         return hiding(images, lower_half)
 
@@ -85,7 +85,7 @@ class Deblurring(Restoration):
         super().__init__(settings)
         self._kernels, self._strengths = settings.kernels, settings.strengths
 
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Blur the images, as published each by its own seed."""
         if protocol in SEVERITIES:
             strength = self._strengths[SEVERITIES.index(protocol)]
@@ -114,7 +114,7 @@ class Shift(Restoration):
         super().__init__(settings)
         self._right, self._down = settings.right, settings.down
 
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Move the camera by a whole number of pixels."""
         side = side_of(images.get(0, 0).image)
         right, down = int(self._right * side), int(self._down * side)
@@ -138,7 +138,7 @@ class Rotation(Restoration):
     card = restoration_card("rotation", RotationSettings())
     data = RotationSettings().data
 
-    def cases(self, images: Pictures, protocol: str) -> MakeCase:
+    def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Turn the images."""
         return varying(images, self.card.name, self.variant(protocol))
 
@@ -158,7 +158,7 @@ class Reconstruction(Task):
         self.card = reconstruction_card(settings)
         self.data = settings.data
 
-    def instances(self, data: Pictures, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` images, those of the restorations."""
         for index in range(limit):
             clean = data.get(seed, index)

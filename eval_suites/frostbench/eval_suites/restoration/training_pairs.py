@@ -9,7 +9,7 @@ from torch import Tensor
 
 from frostbench.eval_suites.restoration.degradations import degraded, varied
 from frostbench.eval_suites.restoration.strengths import STRENGTHS, VARIANTS, check_corruption
-from frostbench.plugins.contract.recipe import TrainingImages
+from frostbench.plugins.contract.recipe import TrainingImages, Workshop
 from frostbench.plugins.contract.seeds import seed_of
 
 
@@ -53,3 +53,8 @@ class TrainingPairs:
             strength = random.Random(own).uniform(min(strengths), max(strengths))
             corrupted.append(degraded(corruption, pixels, strength, own))
         return torch.stack(corrupted), clean
+
+
+def of_workshop(workshop: Workshop) -> TrainingPairs:
+    """Pairs of the workshop's training images."""
+    return TrainingPairs(workshop.data.get("images"))

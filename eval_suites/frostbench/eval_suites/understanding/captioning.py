@@ -4,10 +4,10 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from frostbench.eval_suites.understanding.layouts import Layout, Layouts, SceneSource, deal
+from frostbench.eval_suites.understanding.layouts import Layout, Layouts, deal
 from frostbench.eval_suites.understanding.settings import CaptioningSettings, captioning_card
-from frostbench.packs.mini.scenes.wording import captions_of
 from frostbench.plugins.contract.requests import Caption, LabelledImage
+from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance, Target, Task
 
@@ -36,25 +36,27 @@ class Captioning(Task):
             examples = drawn.episodic if protocol == "episodic" else drawn.pooled
             for index in range(limit):
                 query = drawn.query(index)
-                picture = data.of(query.names, query.places, seed, index)
+                scene = data.of(query.names, query.places, seed, index)
                 request = Caption(
                     id=f"{self.card.name}-{index:05d}",
-                    image=picture.image,
+                    image=scene.image,
                     examples=tuple(examples(query, index)),
                     seed=seed_of(seed, self.card.name, index),
                 )
-                yield Instance(request, _references(query), protocol, cluster=request.id)
+                references = data.captions(query.names, query.places)
+                yield Instance(request, references, protocol, cluster=request.id)
 
     def corpus(self, data: Any, seed: int) -> Sequence[Target]:
         """The references of the first `corpus` queries, asked or not."""
         drawn = _Drawn(data, self._settings, seed)
-        return [_references(drawn.query(index)) for index in range(self._settings.corpus)]
+        queries = map(drawn.query, range(self._settings.corpus))
+        return [data.captions(query.names, query.places) for query in queries]
 
 
 class _Drawn:
     """Queries and examples; each depends on the seed, the settings and its number alone."""
 
-    def __init__(self, scenes: SceneSource, settings: CaptioningSettings, seed: int) -> None:
+    def __init__(self, scenes: SceneSet, settings: CaptioningSettings, seed: int) -> None:
         self._scenes, self._settings, self._seed = scenes, settings, seed
         self._layouts = Layouts(scenes)
 
@@ -81,12 +83,8 @@ class _Drawn:
             yield self._described(layout, own, number)
 
     def _described(self, layout: Layout, seed: int, number: int) -> LabelledImage:
-        picture = self._scenes.of(layout.names, layout.places, seed, number)
-        return LabelledImage(picture.image, picture.scene.caption)
+        scene = self._scenes.of(layout.names, layout.places, seed, number)
+        return LabelledImage(scene.image, scene.caption)
 
     def _source(self, *what: str | int) -> random.Random:
         return random.Random(seed_of(self._seed, "captioning", *what))
-
-
-def _references(layout: Layout) -> tuple[str, ...]:
-    return captions_of(layout.names, layout.places)

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from frostbench.eval_suites.understanding.episodes import DrawnEpisodes, Episode, EpisodeSource
+from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
 from frostbench.eval_suites.understanding.protocols import FewShotSettings, Protocol, few_shot_card
+from frostbench.plugins.contract.datasets import Episode, EpisodeSource
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Classify
 from frostbench.plugins.contract.seeds import seed_of

@@ -1,59 +1,12 @@
-"""Episodes of few-shot classification, and where they come from."""
+"""Episodes of few-shot classification, drawn from images by class."""
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
+from frostbench.plugins.contract.datasets import Episode, LabelSet
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import LabelledImage
 from frostbench.plugins.contract.seeds import seed_of
-
-
-@dataclass(frozen=True)
-class Episode:
-    """Labelled examples in the order in which they are shown, and a query of their classes."""
-
-    id: str
-    examples: tuple[LabelledImage, ...]
-    query: Image
-    label: str
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """The classes, sorted: their order tells nothing of the query."""
-        return tuple(sorted({example.text for example in self.examples}))
-
-
-@runtime_checkable
-class EpisodeSource(Protocol):
-    """A data set that gives episodes."""
-
-    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
-        """Episodes in a fixed order; drawn ones have no end, those of a file do.
-
-        Raises:
-            ValueError: there are none of that kind, or the data are broken.
-        """
-        ...
-
-
-@runtime_checkable
-class Portraits(Protocol):
-    """Images by class, rendered on demand, of classes on which nothing was trained."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The classes, no two of one name."""
-        ...
-
-    def family(self, name: str) -> int:
-        """The number of a class's family; classes of one family look or are called alike."""
-        ...
-
-    def portrait(self, name: str, number: int) -> Image:
-        """Image `number` of a class; the same whenever it is asked for."""
-        ...
 
 
 class DrawnEpisodes:
@@ -64,7 +17,7 @@ class DrawnEpisodes:
     its image is none of the examples.
     """
 
-    def __init__(self, portraits: Portraits, images: int) -> None:
+    def __init__(self, portraits: LabelSet, images: int) -> None:
         self._portraits = portraits
         self._images = images
         self._members: dict[int, list[str]] = {}

@@ -3,28 +3,8 @@
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-from frostbench.packs.mini.scenes.datasets import SceneImage
-from frostbench.packs.mini.scenes.wording import PLACES
-
-
-@runtime_checkable
-class SceneSource(Protocol):
-    """Scenes of classes on which nothing was trained, rendered on demand."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The classes, no two of one name."""
-        ...
-
-    def family(self, name: str) -> int:
-        """The number of a class's family; classes of one family look or are called alike."""
-        ...
-
-    def of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> SceneImage:
-        """Scene `index` of a seed, of given classes at given places; always the same."""
-        ...
+from frostbench.plugins.contract.scenes import SceneSet
 
 
 @dataclass(frozen=True)
@@ -46,7 +26,7 @@ class Layouts:
     it shows. Places are drawn uniformly, so that none can be guessed.
     """
 
-    def __init__(self, source: SceneSource) -> None:
+    def __init__(self, source: SceneSet) -> None:
         self._source = source
         self._members: dict[int, list[str]] = {}
         for name in sorted(source.names):
@@ -79,7 +59,7 @@ class Layouts:
         """The classes at random places, none where `avoid` says that it is not to stand."""
         barred = avoid or {}
         while True:
-            places = draw.sample(PLACES, len(names))
+            places = draw.sample(self._source.places, len(names))
             if all(barred.get(name) != where for name, where in zip(names, places, strict=True)):
                 return Layout(tuple(names), tuple(places))
 

@@ -39,7 +39,7 @@ class FewShotSettings:
             ask 1, 3 and 5; 5 is left out by default because it costs as much as the rest.
         shots_without_induction: The same, where it does not; empty leaves those protocols out.
         repeats: How many times more the list of examples is shown. The papers ask 0, 1, 3 and 5.
-        images: Images of each class that episodes draw from, where they are rendered and there
+        pictures: Images of each class that episodes draw from, where they are rendered and there
             is no end of them. Images that come again have their visual tokens already.
         data: The data set of the pack: `glyph_portraits`, or episode files of mini-ImageNet,
             `v2l_episodes` or `open_ended_episodes`, which a pack names by their folder.
@@ -66,7 +66,7 @@ class FewShotSettings:
         if self.pictures <= max(asked):
             raise ValueError(
                 f"{max(asked)} examples and a query need {max(asked) + 1} images of a class; "
-                f"`images` is {self.pictures}."
+                f"`pictures` is {self.pictures}."
             )
 
     @property

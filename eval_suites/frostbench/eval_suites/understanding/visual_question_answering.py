@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frostbench.eval_suites.understanding.layouts import Layout, Layouts, SceneSource, deal
+from frostbench.eval_suites.understanding.layouts import Layout, Layouts, deal
 from frostbench.eval_suites.understanding.settings import QuestionSettings, question_card
-from frostbench.packs.mini.scenes.wording import Question, how_many, is_there, what_is, where_is
 from frostbench.plugins.contract.requests import Answer, LabelledImage
+from frostbench.plugins.contract.scenes import Question, SceneSet
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance, Task
 
@@ -41,10 +41,10 @@ class VisualQuestionAnswering(Task):
             examples = drawn.episodic if protocol == "episodic" else drawn.pooled
             for index in range(limit):
                 query = drawn.query(index)
-                picture = data.of(query.layout.names, query.layout.places, seed, index)
+                scene = data.of(query.layout.names, query.layout.places, seed, index)
                 request = Answer(
                     id=f"{self.card.name}-{index:05d}",
-                    image=picture.image,
+                    image=scene.image,
                     question=query.question.text,
                     examples=tuple(examples(query, index)),
                     seed=seed_of(seed, self.card.name, index),
@@ -64,7 +64,7 @@ class Asked:
 class _Drawn:
     """Queries and examples; each depends on the seed, the settings and its number alone."""
 
-    def __init__(self, scenes: SceneSource, settings: QuestionSettings, seed: int) -> None:
+    def __init__(self, scenes: SceneSet, settings: QuestionSettings, seed: int) -> None:
         self._scenes, self._settings, self._seed = scenes, settings, seed
         self._layouts = Layouts(scenes)
 
@@ -98,14 +98,14 @@ class _Drawn:
         kind = self._settings.kinds[number % len(self._settings.kinds)]
         if kind == "how many":
             layout = self._layouts.some(self._settings.counted, draw)
-            return Asked(layout, how_many(len(layout.names)))
+            return Asked(layout, self._scenes.how_many(len(layout.names)))
         layout = self._layouts.some(self._settings.glyphs, draw)
         name = draw.choice(layout.names)
         if kind != "whether":
-            return _about(kind, layout, name)
+            return self._about(kind, layout, name)
         there = draw.random() < 0.5
         asked = name if there else self._layouts.classes(1, draw, layout.names)[0]
-        return Asked(layout, is_there(asked, there), asked)
+        return Asked(layout, self._scenes.is_there(asked, there), asked)
 
     def _about_one(self, query: Asked, draw: random.Random) -> list[Asked]:
         """Of "what" and "where": the class in question is asked about in one of the examples.
@@ -117,10 +117,11 @@ class _Drawn:
         assert query.about is not None
         order = [query.about, *(name for name in query.layout.names if name != query.about)]
         shown = deal(order, self._order(draw), self._settings.examples)
-        free = (query.about,) if query.question.kind == "where" else ()
+        kind = query.question.kind
+        free = (query.about,) if kind == "where" else ()
         layouts = self._layouts.around(query.layout, shown, self._sizes(draw), draw, free)
         return [
-            _about(query.question.kind, layout, must[0] if must else draw.choice(layout.names))
+            self._about(kind, layout, must[0] if must else draw.choice(layout.names))
             for layout, must in zip(layouts, shown, strict=True)
         ]
 
@@ -130,17 +131,18 @@ class _Drawn:
         What the query shows beside the class in question stands in an example of any answer, or,
         where the class is not there, in one that is answered by "no".
         """
-        assert query.about is not None
+        about = query.about
+        assert about is not None
         order = self._order(draw)
         yes = len(order) // 2 + (len(order) % 2 and draw.randrange(2))
-        there = query.about in query.layout.names
-        beside = [name for name in query.layout.names if name != query.about]
+        there = about in query.layout.names
+        beside = [name for name in query.layout.names if name != about]
         shown = deal(beside, order if there else order[yes:], len(order))
         for example in order[:yes]:
-            shown[example].insert(0, query.about)
+            shown[example].insert(0, about)
         layouts = self._layouts.around(query.layout, shown, self._sizes(draw), draw)
         return [
-            Asked(layout, is_there(query.about, query.about in layout.names), query.about)
+            Asked(layout, self._scenes.is_there(about, about in layout.names), about)
             for layout in layouts
         ]
 
@@ -152,7 +154,12 @@ class _Drawn:
             sizes[example] = 1 + (first + turn) % self._settings.counted
         shown = deal(query.layout.names, order, len(order))
         layouts = self._layouts.around(query.layout, shown, sizes, draw)
-        return [Asked(layout, how_many(len(layout.names))) for layout in layouts]
+        return [Asked(layout, self._scenes.how_many(len(layout.names))) for layout in layouts]
+
+    def _about(self, kind: str, layout: Layout, name: str) -> Asked:
+        where, scenes = layout.place_of(name), self._scenes
+        question = scenes.what_is(where, name) if kind == "what" else scenes.where_is(name, where)
+        return Asked(layout, question, name)
 
     def _order(self, draw: random.Random) -> list[int]:
         """The numbers of the examples, shuffled."""
@@ -162,14 +169,8 @@ class _Drawn:
         return [draw.randint(1, self._settings.glyphs) for _ in range(self._settings.examples)]
 
     def _answered(self, asked: Asked, seed: int, number: int) -> LabelledImage:
-        picture = self._scenes.of(asked.layout.names, asked.layout.places, seed, number)
-        return LabelledImage(picture.image, asked.question.answers[0], asked.question.text)
+        scene = self._scenes.of(asked.layout.names, asked.layout.places, seed, number)
+        return LabelledImage(scene.image, asked.question.answers[0], asked.question.text)
 
     def _source(self, *what: str | int) -> random.Random:
         return random.Random(seed_of(self._seed, "question", *what))
-
-
-def _about(kind: str, layout: Layout, name: str) -> Asked:
-    where = layout.place_of(name)
-    question = what_is(where, name) if kind == "what" else where_is(name, where)
-    return Asked(layout, question, name)

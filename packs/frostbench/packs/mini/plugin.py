@@ -38,6 +38,16 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 
 @hookimpl
+def frostbench_training_data() -> Iterable[Offer[str]]:
+    """Offer images and grounded scenes, made of the data folder of the pack in the making."""
+    scenes = "frostbench.packs.mini.scenes"
+    return [
+        Offer("images", f"{scenes}.training_images:of_workshop"),
+        Offer("grounded", f"{scenes}.training_scenes:of_workshop"),
+    ]
+
+
+@hookimpl
 def frostbench_recipes() -> Iterable[Recipe]:
     """Offer the trainings of the pack's data and frozen models."""
     recipes = "frostbench.packs.mini.recipes"

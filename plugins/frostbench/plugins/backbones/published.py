@@ -1,5 +1,6 @@
-"""Read what authors published: torch files of any age, without running what is pickled in them."""
+"""Read what authors published, of any age, without running what is pickled in it."""
 
+import io
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -69,6 +70,34 @@ def read_torch(path: Path) -> Any:
             f"{path} ({size} bytes) is cut short, no checkpoint, or too old to be read safely. "
             "Get it again, or save its tensors anew with torch >= 1.6."
         ) from error
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes plain values, and what it is given by name; refuses whatever else a pickle asks for."""
+
+    def __init__(self, content: bytes, known: Mapping[str, Any]) -> None:
+        # Python 2 wrote texts that are bytes to Python 3.
+        super().__init__(io.BytesIO(content), encoding="utf-8")
+        self._known = known
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What the name stands for, by the package alone: modules moved within theirs."""
+        key = f"{module.partition('.')[0]}.{name}"
+        if key in self._known:
+            return self._known[key]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def read_pickle(content: bytes, path: Path, known: Mapping[str, Any] | None = None) -> Any:
+    """What a pickle of Python 2 or 3 holds: plain values, and what is `known` as "package.name".
+
+    Raises:
+        ValueError: it is no pickle, is cut short, or asks for anything else.
+    """
+    try:
+        return _Unpickler(content, known or {}).load()
+    except (pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{path} cannot be read as a pickle of plain values: {error}.") from error
 
 
 def state_of(content: Any, keys: tuple[str, ...], path: Path) -> dict[str, Tensor]:

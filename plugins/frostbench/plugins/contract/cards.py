@@ -1,7 +1,7 @@
 """Cards: what a plugin says of itself before any of its code is loaded."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar, get_args
 
@@ -41,7 +41,7 @@ class Card:
     that task although it answers others of its type. `backbones` are roles of the pack ("llm",
     "clip"); `trained` names the method's own parts that were trained, and `trained_on` the data.
     `adapters` are names of tasks in which a LoRA adapter of the method is active beside the frozen
-    weights; the leaderboard marks them, and the control `no_adapter` stands beside them. `controls`
+    weights; the leaderboard marks them, and controls that need one stand beside them. `controls`
     are those that the method itself makes, with something of it exchanged (`Method.control`); tasks
     that name them show them. `in_context` says whether prompts show a request's examples; controls
     that answer from these alone are left out where they do not.
@@ -61,12 +61,7 @@ class Card:
     in_context: bool = True
 
     def __post_init__(self) -> None:
-        unknown = set(self.capabilities) - set(REQUEST_TYPES)
-        if unknown:
-            raise ValueError(
-                f"card of method {self.name!r}: no request type named "
-                f"{', '.join(map(repr, sorted(unknown)))}; there are {', '.join(REQUEST_TYPES)}."
-            )
+        _known_types("method", self.name, self.capabilities)
         if not self.name or set(self.name) & set(" =,/[]"):
             raise ValueError(f"a method's name has no blanks and none of = , / [ ]: {self.name!r}.")
 
@@ -170,12 +165,59 @@ class MetricFacts:
 
 
 @dataclass(frozen=True)
+class ControlCard:
+    """A control, as listed: a row that shows what something contributes.
+
+    `meaning` says in a clause what is done, and stands beside the row. A `ceiling` is not meant to
+    be beaten; one that is `drawn` is a line in the curves of tasks with levels. It stands in the
+    tasks whose cards name it, and besides in those named in `tasks` and in all whose requests are
+    of `request_types`, so that a task need not know it.
+
+    A method has such a row only if it has what the control needs: with `in_context`, prompts that
+    show a request's examples; with `adapter`, one for the task; and, by the task's type of
+    requests, the type that `answers` names.
+    """
+
+    name: str
+    meaning: str
+    ceiling: bool = False
+    drawn: bool = False
+    tasks: tuple[str, ...] = ()
+    request_types: tuple[str, ...] = ()
+    in_context: bool = False
+    adapter: bool = False
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _known_types(
+            "control", self.name, {*self.request_types, *self.answers, *self.answers.values()}
+        )
+
+    def stands_in(self, task: TaskCard) -> bool:
+        """Whether a task shows the control."""
+        return (
+            self.name in task.controls
+            or task.name in self.tasks
+            or task.request_type in self.request_types
+        )
+
+
+@dataclass(frozen=True)
 class PackCard:
     """A pack, as listed: a folder with `pack.json` in it."""
 
     name: str
     folder: str
     summary: str = ""
+
+
+def _known_types(kind: str, name: str, types: Collection[str]) -> None:
+    unknown = set(types) - set(REQUEST_TYPES)
+    if unknown:
+        raise ValueError(
+            f"card of {kind} {name!r}: no request type named "
+            f"{', '.join(map(repr, sorted(unknown)))}; there are {', '.join(REQUEST_TYPES)}."
+        )
 
 
 C = TypeVar("C")

@@ -17,6 +17,10 @@ class Engine(Protocol):
         ...
 
 
+class UnanswerableError(Exception):
+    """A prompt that an engine cannot answer; the message is one sentence."""
+
+
 @dataclass(frozen=True)
 class Length:
     """How long a prompt is for its backbone, in tokens.

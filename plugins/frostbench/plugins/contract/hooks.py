@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from frostbench.plugins.contract.cards import Card, MetricFacts, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.cards import (
+    Card,
+    ControlCard,
+    MetricFacts,
+    Offer,
+    PackCard,
+    TaskCard,
+)
 from frostbench.plugins.contract.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -47,6 +54,16 @@ def frostbench_metrics() -> Iterable[Offer[MetricFacts]]:
 
 
 @hookspec
+def frostbench_controls() -> Iterable[Offer[ControlCard]]:
+    """Offer controls: cards with the change behind them (see `contract.control.Change`).
+
+    A control stands in the tasks whose cards name it and in those that its own card names, in
+    every run (`controls=false` leaves all out). It must not write to what it is given.
+    """
+    return ()
+
+
+@hookspec
 def frostbench_datasets() -> Iterable[Offer[str]]:
     """Offer data sets by name: a callable `(folder: Path) -> object` that tasks ask for."""
     return ()
@@ -77,6 +94,16 @@ def frostbench_engines() -> Iterable[Offer[str]]:
 @hookspec
 def frostbench_recipes() -> Iterable[Recipe]:
     """Offer recipes, which train parts of a pack."""
+    return ()
+
+
+@hookspec
+def frostbench_training_data() -> Iterable[Offer[str]]:
+    """Offer what recipes are trained on, by name: a callable `(workshop: Workshop) -> object`.
+
+    It is called when a recipe first asks `workshop.data.get(name)`, and may ask for other training
+    data in turn. "images" are `TrainingImages`, "pairs" `Pairs`, "grounded" `GroundedScenes`.
+    """
     return ()
 
 

@@ -1,14 +1,14 @@
 """One image as requests carry it."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor
@@ -40,6 +40,18 @@ class Image:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+
+def as_batch(
+    images: Sequence[Image], fill: float = 0.0
+) -> tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b 2"]]:
+    """Images as one batch, padded at the bottom and at the right, and their sizes."""
+    sizes = torch.tensor([image.size for image in images])
+    height, width = sizes.amax(0).tolist()
+    batch = torch.full((len(images), 3, height, width), fill)
+    for row, image in zip(batch, images, strict=True):
+        row[:, : image.size[0], : image.size[1]] = image.pixels
+    return batch, sizes
 
 
 def read_image(path: Path) -> Image:

@@ -1,10 +1,11 @@
-"""Recipes: how a part of a pack is trained."""
+"""Recipes: how a part of a pack is trained, and on what."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, overload, runtime_checkable
 
 
 @runtime_checkable
@@ -76,7 +77,8 @@ class Workshop:
     `pack` is the folder of the pack in the making: a recipe reads the parts it needs from
     `pack / <need>` and writes its own to `pack / <name>`. `scratch` keeps checkpoints and caches
     and is never part of a pack. `settings` are overrides of the recipe's own settings, read by
-    the recipe through its settings dataclass.
+    the recipe through its settings dataclass. `offered` makes training data, which recipes get by
+    `data`: every offer of the hook `frostbench_training_data`.
     """
 
     pack: Path
@@ -84,13 +86,53 @@ class Workshop:
     device: str = "cpu"
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
-    pictures: TrainingImages | None = None
-    pairs: Pairs | None = None
-    grounded: GroundedScenes | None = None
+    offered: Mapping[str, "MakeTrainingData"] = field(default_factory=dict)
+
+    @cached_property
+    def data(self) -> "TrainingData":
+        """What the recipe may be trained on, by name."""
+        return TrainingData(self)
 
     def log(self, line: str) -> None:
         """Print one line at once, for whoever watches a log file."""
         print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+
+
+MakeTrainingData: TypeAlias = Callable[[Workshop], object]
+"""What a plugin offers as training data: made of a workshop, and of its other training data."""
+
+
+class TrainingData:
+    """Training data by name, each made of the workshop when it is first asked for."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._made: dict[str, object] = {}
+
+    @overload
+    def get(self, name: Literal["images"]) -> TrainingImages: ...
+    @overload
+    def get(self, name: Literal["pairs"]) -> Pairs: ...
+    @overload
+    def get(self, name: Literal["grounded"]) -> GroundedScenes: ...
+    @overload
+    def get(self, name: str) -> Any: ...
+    def get(self, name: str) -> Any:
+        """The data of a name.
+
+        Raises:
+            ValueError: the workshop has none of that name.
+        """
+        offered = self._workshop.offered
+        if name not in offered:
+            raise ValueError(
+                f"this recipe is trained on {name!r}, and the workshop has none; there are "
+                f"{', '.join(map(repr, sorted(offered))) or 'no training data'}. A plugin offers "
+                "them by the hook frostbench_training_data."
+            )
+        if name not in self._made:
+            self._made[name] = offered[name](self._workshop)
+        return self._made[name]
 
 
 @dataclass(frozen=True)

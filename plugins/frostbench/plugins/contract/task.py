@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, TypeAlias
 
 from jaxtyping import Bool
 from torch import Tensor
@@ -57,23 +57,6 @@ class Instance:
     target: Target
     protocol: str | None
     cluster: str
-
-
-@runtime_checkable
-class DataSource(Protocol):
-    """The pack's data sets by name, opened on first use."""
-
-    def get(self, name: str) -> Any:
-        """The data set.
-
-        Raises:
-            LookupError: the pack has no such data set; the message lists those it has.
-        """
-        ...
-
-    def digest(self, name: str) -> str:
-        """SHA-256 of the data set's files."""
-        ...
 
 
 class Task(ABC):

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from frostbench.plugins.backbones.adapters import adapted
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.contract.completions import Completion, Failed
-from frostbench.plugins.contract.engine import Length
+from frostbench.plugins.contract.engine import Length, UnanswerableError
 from frostbench.plugins.contract.method import Backbones
 from frostbench.plugins.contract.prompts import Adapter, Prompt
 from frostbench.plugins.engine.model import ModelEngine
-from frostbench.plugins.engine.resolve import UnanswerableError, measure
+from frostbench.plugins.engine.resolve import measure
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import Traits
 

@@ -19,6 +19,7 @@ from frostbench.plugins.contract.completions import (
     Generated,
     Regressed,
 )
+from frostbench.plugins.contract.engine import UnanswerableError
 from frostbench.plugins.contract.prompts import Attend, Choose, Generate, Prompt, Regress
 from frostbench.plugins.engine.attend import attend
 from frostbench.plugins.engine.batches import plan
@@ -27,7 +28,7 @@ from frostbench.plugins.engine.forward import Forward, Logits, States
 from frostbench.plugins.engine.generate import generate
 from frostbench.plugins.engine.reader import CachedReader, Reader, WholeReader
 from frostbench.plugins.engine.regress import regress
-from frostbench.plugins.engine.resolve import ReadyPrompt, UnanswerableError, resolve
+from frostbench.plugins.engine.resolve import ReadyPrompt, resolve
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import probe
 from frostbench.plugins.host.errors import describe

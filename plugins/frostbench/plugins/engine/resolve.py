@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.lmm import LMM, ImageIds
-from frostbench.plugins.contract.engine import Length
+from frostbench.plugins.contract.engine import Length, UnanswerableError
 from frostbench.plugins.contract.prompts import (
     Ask,
     Attend,
@@ -31,10 +31,6 @@ from frostbench.plugins.host.errors import describe
 ResolvedPiece: TypeAlias = tuple[int, ...] | Tensor | ImageIds
 """What a piece becomes: token ids, embeddings `[n d]`, or an image, seen when it is read."""
 Feed: TypeAlias = Callable[[Tensor], Tensor]
-
-
-class UnanswerableError(Exception):
-    """A prompt that this backbone cannot answer; the message is one sentence."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,14 @@ from typing import Any, Generic, TypeVar, cast
 import pluggy
 
 from frostbench.plugins.contract import hooks
-from frostbench.plugins.contract.cards import Card, MetricFacts, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.cards import (
+    Card,
+    ControlCard,
+    MetricFacts,
+    Offer,
+    PackCard,
+    TaskCard,
+)
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.errors import PluginError, missing
 
@@ -87,9 +94,13 @@ class Host:
         self.metrics: Mapping[str, Registered[MetricFacts]] = self._collect(
             "frostbench_metrics", MetricFacts, lambda facts: facts.id
         )
+        self.controls: Mapping[str, Registered[ControlCard]] = self._collect(
+            "frostbench_controls", ControlCard, lambda card: card.name
+        )
         self.datasets = self._named("frostbench_datasets")
         self.backbones = self._named("frostbench_backbones")
         self.engines = self._named("frostbench_engines")
+        self.training_data = self._named("frostbench_training_data")
         self.recipes: Mapping[str, Registered[Recipe]] = self._collect(
             "frostbench_recipes",
             Recipe,
@@ -149,11 +160,13 @@ class Host:
             "method": self.methods,
             "task": self.tasks,
             "metric": self.metrics,
+            "control": self.controls,
             "data set": self.datasets,
             "pack": self.packs,
             "backbone kind": self.backbones,
             "engine": self.engines,
             "recipe": self.recipes,
+            "training data": self.training_data,
         }
         known = kinds[kind]
         if name not in known:

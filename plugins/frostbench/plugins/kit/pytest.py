@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from frostbench.plugins.contract.method import Method
-from frostbench.plugins.kit.conformance import CHECKS, Trial
+from frostbench.plugins.kit.conformance import CHECKS, result_of
+from frostbench.plugins.kit.trial import Trial
 
 
 def conformance_tests(*methods: type[Method]) -> Callable[..., None]:
@@ -23,7 +24,7 @@ def conformance_tests(*methods: type[Method]) -> Callable[..., None]:
     def test(method: type[Method], check: str) -> None:
         if method not in trials:
             trials[method] = Trial(method)
-        result = trials[method].result(check)
+        result = result_of(trials[method], check)
         if not result.ok:
             pytest.fail(result.detail, pytrace=False)
 

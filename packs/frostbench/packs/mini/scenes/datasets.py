@@ -1,18 +1,23 @@
 """Data sets for suites: images of one split of the pack, each with a name that stays its own.
 
 A data set has no end: number n is made when it is asked for, and is the same whenever it is. All of
-them read one data folder, whose `digest` says which.
+them read one data folder.
 """
 
+import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from frostbench.packs.mini.scenes.digest import data_digest
+from frostbench.packs.mini.scenes import wording
 from frostbench.packs.mini.scenes.glyphs import Split
-from frostbench.packs.mini.scenes.scenes import Scene, Scenes, SceneSettings
+from frostbench.packs.mini.scenes.scenes import Composition, Scenes, SceneSettings
 from frostbench.packs.mini.scenes.training_images import to_tensor
+from frostbench.plugins.contract.datasets import ClusteredImage
 from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.scenes import Scene
+
+NAMED = 0  # the seed of scenes and photo crops that are named by number
 
 
 class DataSet:
@@ -23,11 +28,6 @@ class DataSet:
     ) -> None:
         self.folder, self.split = folder, split
         self.scenes = Scenes(folder, settings)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the data folder."""
-        return data_digest(self.folder)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,6 +42,8 @@ class DataSet:
 class GlyphPortraits(DataSet):
     """One large glyph an image, by class: for few-shot episodes and classification."""
 
+    form = "portrait:NAME"
+
     def portrait(self, name: str, number: int) -> Image:
         """Portrait `number` of a class.
 
@@ -53,25 +55,40 @@ class GlyphPortraits(DataSet):
         pixels = self.scenes.portrait(name, number)
         return Image(to_tensor(pixels), f"portrait/{self.split}/{name}/{number}")
 
-
-@dataclass(frozen=True, eq=False)
-class SceneImage:
-    """A scene, and its image as requests carry it."""
-
-    scene: Scene
-    image: Image
+    def find(self, which: str) -> tuple[Image, str]:
+        """A class of any split by name, and, after a slash, the number of its portrait."""
+        name, slash, number = which.rpartition("/")
+        if not slash:
+            name, number = which, "0"
+        names = [glyph.name for glyph in self.scenes.glyphs.all]
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+            raise LookupError(
+                f"no portrait of {name!r}; there are {len(names)} classes, "
+                f"{'near it' if near else 'among them'} {', '.join(near or self.names[:8])}."
+            )
+        own = GlyphPortraits(self.folder, self.scenes.glyphs.get(name).split)
+        return own.portrait(name, _number(number, f"{self.form}/NUMBER")), name
 
 
 class GlyphScenes(DataSet):
     """Scenes of one to four glyphs, with captions, questions, phrases, boxes and masks."""
 
-    def get(self, seed: int, index: int, count: int | None = None) -> SceneImage:
-        """Scene `index` of a seed, with `count` glyphs (random if None)."""
-        return _image(self.scenes.scene(self.split, seed, index, count))
+    form = "scene:NUMBER"
+    places = wording.PLACES
+    captions = staticmethod(wording.captions_of)
+    how_many = staticmethod(wording.how_many)
+    is_there = staticmethod(wording.is_there)
+    what_is = staticmethod(wording.what_is)
+    where_is = staticmethod(wording.where_is)
 
-    def of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> SceneImage:
+    def get(self, seed: int, index: int, count: int | None = None) -> Scene:
+        """Scene `index` of a seed, with `count` glyphs (random if None)."""
+        return _scene(self.scenes.scene(self.split, seed, index, count))
+
+    def of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> Scene:
         """Scene `index` of a seed, of given classes at given places; see `Scenes.scene_of`."""
-        return _image(self.scenes.scene_of(names, places, seed, index))
+        return _scene(self.scenes.scene_of(names, places, seed, index))
 
     def resized(self, side: int, sizes: tuple[float, float]) -> "GlyphScenes":
         """Scenes of another side in pixels, whose glyphs take other parts of it, however many."""
@@ -80,27 +97,29 @@ class GlyphScenes(DataSet):
         )
         return GlyphScenes(self.folder, self.split, settings)
 
+    def find(self, which: str) -> tuple[Image, str]:
+        """A scene by its number, and its caption."""
+        scene = self.get(NAMED, _number(which, self.form))
+        return scene.image, scene.caption
 
-def _image(scene: Scene) -> SceneImage:
-    return SceneImage(scene, Image(to_tensor(scene.pixels), scene.id))
 
-
-@dataclass(frozen=True, eq=False)
-class ClusteredImage:
-    """An image with the cluster it belongs to: images of one photograph are no two witnesses."""
-
-    image: Image
-    cluster: str
+def _scene(made: Composition) -> Scene:
+    return Scene(Image(to_tensor(made.pixels), made.id), made.caption, made.placed)
 
 
 class PhotoCrops(DataSet):
     """Crops of the split's photographs."""
 
+    form = "photo:NUMBER"
+
     def get(self, seed: int, index: int) -> ClusteredImage:
         """Crop `index` of a seed; its cluster is its photograph."""
-        crop = self.scenes.photo_crop(self.split, seed, index)
-        image = Image(to_tensor(crop.pixels), f"photo/{self.split}/{crop.photo}/{seed}/{index}")
-        return ClusteredImage(image, f"photo/{crop.photo}")
+        return _crop(self, seed, index)
+
+    def find(self, which: str) -> tuple[Image, str]:
+        """A crop by its number, and the name of its photograph."""
+        found = self.get(NAMED, _number(which, self.form))
+        return found.image, f"a part of the photograph {found.cluster.rpartition('/')[2]!r}"
 
 
 class RestorationImages(DataSet):
@@ -110,9 +129,7 @@ class RestorationImages(DataSet):
         """Image `index` of a seed; a scene is its own cluster."""
         half, odd = divmod(index, 2)
         if not odd:
-            crop = self.scenes.photo_crop(self.split, seed, half)
-            name = f"photo/{self.split}/{crop.photo}/{seed}/{half}"
-            return ClusteredImage(Image(to_tensor(crop.pixels), name), f"photo/{crop.photo}")
+            return _crop(self, seed, half)
         scene = self.scenes.scene(self.split, seed, half)
         return ClusteredImage(Image(to_tensor(scene.pixels), scene.id), scene.id)
 
@@ -121,3 +138,15 @@ class RestorationImages(DataSet):
         settings = self.scenes.settings
         larger = replace(settings, side=settings.side + 2 * margin)
         return RestorationImages(self.folder, self.split, larger)
+
+
+def _crop(data: DataSet, seed: int, index: int) -> ClusteredImage:
+    crop = data.scenes.photo_crop(data.split, seed, index)
+    image = Image(to_tensor(crop.pixels), f"photo/{data.split}/{crop.photo}/{seed}/{index}")
+    return ClusteredImage(image, f"photo/{crop.photo}")
+
+
+def _number(text: str, form: str) -> int:
+    if not text.isdecimal():
+        raise LookupError(f"no image number {text!r}; write {form}, counted from 0, without end.")
+    return int(text)

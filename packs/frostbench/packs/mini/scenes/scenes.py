@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from frostbench.packs.mini.scenes.glyphs import Glyphs, Pixels, Pose, Split, compose
 from frostbench.packs.mini.scenes.photos import Photos, PhotoSplit
 from frostbench.packs.mini.scenes.wording import (
     PLACES,
-    Question,
     caption_of,
     place,
     questions_about,
 )
+from frostbench.plugins.contract.boxes import box_of
+from frostbench.plugins.contract.scenes import Placed, Question
 
 PHOTO_SPLIT: dict[Split, PhotoSplit] = {
     "base": "train",
@@ -45,24 +47,7 @@ class SceneSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
-    """One glyph in a scene.
-
-    `mask` is true where the glyph is what one sees (its alpha is at least a half, and nothing
-    later covers it); `box` is the mask's left, top, right and bottom edge in pixels, the last two
-    exclusive. `start` and `end` are its phrase's characters in the caption.
-    """
-
-    name: str
-    place: str
-    mask: NDArray[np.bool_]
-    box: tuple[float, float, float, float]
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
+class Composition:
     """An image `[side, side, 3]` with its glyphs, caption and questions, all exact."""
 
     id: str
@@ -96,15 +81,17 @@ class Scenes:
             split: self.glyphs.names(split) for split in PHOTO_SPLIT
         }
 
-    def scene(self, split: Split, seed: int, index: int, count: int | None = None) -> Scene:
+    def scene(self, split: Split, seed: int, index: int, count: int | None = None) -> Composition:
         """Scene number `index` of a split and seed, with `count` glyphs (random if None)."""
         draw = _random("scene", split, seed, index)
         count = count or int(draw.integers(1, self.settings.most + 1))
         name = f"scene/{split}/{seed}/{index}"
         return self._draw(name, split, lambda: self._choose(split, count, draw), draw)
 
-    def scene_of(self, names: Sequence[str], places: Sequence[str], seed: int, index: int) -> Scene:
-        """Scene number `index` of a seed that shows these classes at these places, in this order.
+    def scene_of(
+        self, names: Sequence[str], places: Sequence[str], seed: int, index: int
+    ) -> Composition:
+        """Scene number `index` of a seed that shows these classes at these places, in order.
 
         Raises:
             LookupError: there is no such class.
@@ -135,7 +122,7 @@ class Scenes:
         choose: Callable[[], list[str]],
         draw: np.random.Generator,
         wanted: list[str] | None = None,
-    ) -> Scene:
+    ) -> Composition:
         """A scene of the classes that `choose` gives, at the places that are `wanted`, if any.
 
         What does not fit is drawn anew, classes included.
@@ -145,9 +132,11 @@ class Scenes:
             count = len(names)
             poses = self._poses(count, draw, wanted)
             pixels, labels, complete = self._lay(names, poses, split, draw)
-            masks = [labels == number for number in range(count)]
-            seen = [mask.sum() / max(1, whole) for mask, whole in zip(masks, complete, strict=True)]
-            boxes = [_box(mask) for mask in masks if mask.any()]
+            masks = [torch.from_numpy(labels == number) for number in range(count)]
+            seen = [
+                int(mask.sum()) / max(1, whole) for mask, whole in zip(masks, complete, strict=True)
+            ]
+            boxes = [box_of(mask) for mask in masks if mask.any()]
             if len(boxes) < count or min(seen) < self.settings.visible:
                 continue
             places = [place(box, self.settings.side) for box in boxes]
@@ -164,7 +153,7 @@ class Scenes:
         )
         absent = self._absent(split, names, draw)
         questions = questions_about(list(zip(names, places, strict=True)), absent)
-        return Scene(name, pixels, placed, caption, questions)
+        return Composition(name, pixels, placed, caption, questions)
 
     def portrait(self, name: str, seed: int) -> Pixels:
         """One large glyph, at a random place, size, angle and background: `[side, side, 3]`."""
@@ -265,8 +254,3 @@ def _random(*key: str | int) -> np.random.Generator:
     """A generator of its own for each key, the same on every machine."""
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

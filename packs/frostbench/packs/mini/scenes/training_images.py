@@ -11,6 +11,7 @@ from torch import Tensor
 
 from frostbench.packs.mini.scenes.glyphs import Pixels, Split
 from frostbench.packs.mini.scenes.scenes import Scenes, SceneSettings
+from frostbench.plugins.contract.recipe import Workshop
 
 
 def to_tensor(pixels: Pixels) -> Float[Tensor, "3 h w"]:
@@ -37,7 +38,7 @@ def checked(split: str) -> Split:
 
 
 class MiniImages:
-    """`frostbench.plugins.contract.recipe.Images` over the data folder of a pack.
+    """`frostbench.plugins.contract.recipe.TrainingImages` over the data folder of a pack.
 
     `shares` are those of scenes and portraits; the rest are photo crops.
     """
@@ -72,3 +73,8 @@ class MiniImages:
                 pixels = self._scenes.photo_crop(known, seed, index).pixels
             images.append(pixels)
         return stack(images)
+
+
+def of_workshop(workshop: Workshop) -> MiniImages:
+    """The images of the pack in the making."""
+    return MiniImages(workshop.pack / "data")

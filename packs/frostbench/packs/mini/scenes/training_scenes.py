@@ -9,7 +9,7 @@ import torch
 from frostbench.packs.mini.scenes.scenes import Scenes
 from frostbench.packs.mini.scenes.training_images import checked, to_tensor
 from frostbench.packs.mini.scenes.wording import caption_of
-from frostbench.plugins.contract.recipe import GroundedScene
+from frostbench.plugins.contract.recipe import GroundedScene, Workshop
 from frostbench.plugins.contract.seeds import seed_of
 
 
@@ -42,5 +42,10 @@ class TrainingScenes:
             else f"the {glyph.name} {glyph.place}"
             for glyph in placed
         ]
-        masks = torch.stack([torch.from_numpy(glyph.mask) for glyph in placed])
+        masks = torch.stack([glyph.mask for glyph in placed])
         return GroundedScene(to_tensor(scene.pixels), text, spans, tuple(expressions), masks)
+
+
+def of_workshop(workshop: Workshop) -> TrainingScenes:
+    """The scenes of the pack in the making."""
+    return TrainingScenes(workshop.pack / "data")

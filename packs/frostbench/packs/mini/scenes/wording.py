@@ -2,24 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import permutations
-from typing import Literal
+
+from frostbench.plugins.contract.scenes import Question
 
 PLACES = ("on the left", "on the right", "at the top", "at the bottom", "in the middle")
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 _SILENT = ("hour", "honest", "heir")
 _SOUNDED = ("uni", "one", "euro", "ukulele")
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question about a scene, and the answers that are right."""
-
-    kind: Literal["what", "how many", "where", "whether"]
-    text: str
-    answers: tuple[str, ...]
 
 
 def with_article(name: str) -> str:

@@ -22,9 +22,7 @@ class Pool:
     """
 
     def __init__(self, workshop: Workshop, split: str, size: int, batches: int) -> None:
-        if workshop.pictures is None:
-            raise ValueError("this recipe is trained on images, and the workshop has none.")
-        self._images, self._split = workshop.pictures, split
+        self._images, self._split = workshop.data.get("images"), split
         self._first = workshop.seed * SEEDS
         self._device = workshop.device
         self.size, self.batches = size, batches

@@ -20,7 +20,7 @@ from frostbench.packs.mini.recipes.lmm.lessons import (
     conversation,
 )
 from frostbench.packs.mini.scenes.glyphs import Split
-from frostbench.packs.mini.scenes.scenes import Scene, Scenes
+from frostbench.packs.mini.scenes.scenes import Composition, Scenes
 from frostbench.packs.mini.scenes.training_images import stack
 from frostbench.packs.mini.scenes.wording import with_article
 
@@ -56,7 +56,7 @@ def measure(
         made = [scenes.scene(split, SEED, number) for number in range(count)]
         found = answers(model, reader, made)
         maps = name_maps(model, reader, made)
-        masks = [torch.from_numpy(glyph.mask) for scene in made for glyph in scene.placed]
+        masks = [glyph.mask for scene in made for glyph in scene.placed]
         hits = torch.stack([pointed(m, mask) for m, mask in zip(maps, masks, strict=True)])
         if best is None:
             best = int(hits.float().mean(0).argmax())
@@ -70,7 +70,9 @@ def measure(
 
 
 @torch.no_grad()
-def answers(model: Any, reader: ConversationWriter, scenes: Sequence[Scene]) -> dict[str, float]:
+def answers(
+    model: Any, reader: ConversationWriter, scenes: Sequence[Composition]
+) -> dict[str, float]:
     """The share of right answers by kind of question, blind too, and of right names in captions.
 
     A greedy answer is the expected one exactly if each of its tokens is the likeliest after those
@@ -104,7 +106,7 @@ def answers(model: Any, reader: ConversationWriter, scenes: Sequence[Scene]) -> 
 
 @torch.no_grad()
 def name_maps(
-    model: Any, reader: ConversationWriter, scenes: Sequence[Scene]
+    model: Any, reader: ConversationWriter, scenes: Sequence[Composition]
 ) -> list[Float[Tensor, "maps h w"]]:
     """For each glyph of each scene, the attention of its name in the caption to the cells.
 
@@ -137,12 +139,12 @@ def _share(maps: Sequence[Float[Tensor, "1 r c"]], masks: Sequence[Bool[Tensor, 
     return float(np.mean([bool(pointed(m, mask)) for m, mask in zip(maps, masks, strict=True)]))
 
 
-def _rows(scenes: Sequence[Scene]) -> Iterator[Sequence[Scene]]:
+def _rows(scenes: Sequence[Composition]) -> Iterator[Sequence[Composition]]:
     for start in range(0, len(scenes), ROWS):
         yield scenes[start : start + ROWS]
 
 
-def _run(model: Any, scenes: Sequence[Scene], reading: Conversations, **wanted: bool) -> Any:
+def _run(model: Any, scenes: Sequence[Composition], reading: Conversations, **wanted: bool) -> Any:
     """The model's own forward pass, as a user of the folder would call it."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
     # Not every attention takes true and false for a mask.
@@ -157,7 +159,9 @@ def _run(model: Any, scenes: Sequence[Scene], reading: Conversations, **wanted: 
     )
 
 
-def _names_at(reader: ConversationWriter, scene: Scene, caption: str) -> list[tuple[int, int]]:
+def _names_at(
+    reader: ConversationWriter, scene: Composition, caption: str
+) -> list[tuple[int, int]]:
     """Where each glyph's name stands among the tokens of a caption, in the caption's order."""
     found = []
     for glyph in scene.placed:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.packs.mini.scenes.scenes import Scene, Scenes
+from frostbench.packs.mini.scenes.scenes import Composition, Scenes
 from frostbench.packs.mini.scenes.training_images import stack
-from frostbench.packs.mini.scenes.wording import Question, caption_of, with_article
+from frostbench.packs.mini.scenes.wording import caption_of, with_article
+from frostbench.plugins.contract.scenes import Question
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -142,7 +143,7 @@ class Lessons:
         self._reader = ConversationWriter(tokenizer, (scenes.settings.side // patch) ** 2)
 
         @cache  # to compose a scene costs half as much as to learn from it
-        def scene(number: int, count: int | None) -> Scene:
+        def scene(number: int, count: int | None) -> Composition:
             return scenes.scene("base", seed, number, count)
 
         self._scene = scene
@@ -163,10 +164,10 @@ class Lessons:
         shown = [self._shown(s, by) for s, by in zip(scenes, moves, strict=True)]
         return ConversationLesson(stack(pixels), torch.stack(shown), self._reader.write(turns))
 
-    def _shown(self, scene: Scene, by: NDArray[np.int64]) -> Float[Tensor, "n names"]:
+    def _shown(self, scene: Composition, by: NDArray[np.int64]) -> Float[Tensor, "n names"]:
         """The part of each cell that each class covers, and, last, that none does."""
-        masks = [np.roll(glyph.mask, by, (0, 1)) for glyph in scene.placed]
-        parts = cells(torch.from_numpy(np.stack(masks)), self._patch)
+        masks = [glyph.mask.roll((int(by[0]), int(by[1])), (0, 1)) for glyph in scene.placed]
+        parts = cells(torch.stack(masks), self._patch)
         shown = torch.zeros(parts.shape[1], len(self._names) + 1)
         for glyph, part in zip(scene.placed, parts, strict=True):
             shown[:, self._names[glyph.name]] += part
@@ -179,7 +180,7 @@ def cells(masks: Bool[Tensor, "glyphs h w"], patch: int) -> Float[Tensor, "glyph
     return functional.avg_pool2d(masks[:, None].float(), patch).flatten(1)
 
 
-def conversation(scene: Scene, draw: np.random.Generator) -> list[Turn]:
+def conversation(scene: Composition, draw: np.random.Generator) -> list[Turn]:
     """A caption or a list in any order, and one question of each kind that there is.
 
     The list says places before names, so that not only a name but a place, too, tells what to look

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from frostbench.packs.mini.recipes.sam.prompts import Prompts, box_of, jittered, prompts_of
+from frostbench.packs.mini.recipes.sam.prompts import Prompts, jittered, prompts_of
 from frostbench.packs.mini.scenes.glyphs import Split
 from frostbench.packs.mini.scenes.scenes import Scenes
 from frostbench.packs.mini.scenes.training_images import to_tensor
 from frostbench.plugins.backbones.sam import Sam
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.images import Image
 
 SEED = 1_000_003  # no training's
@@ -33,9 +34,9 @@ def measure(sam: Sam, scenes: Scenes, count: int) -> dict[str, float]:
         overlaps: dict[str, list[Tensor]] = defaultdict(list)
         for number in range(count):
             scene = scenes.scene(split, SEED, number)
-            masks = torch.from_numpy(np.stack([glyph.mask for glyph in scene.placed]))
+            masks = torch.stack([glyph.mask for glyph in scene.placed])
             image = Image(to_tensor(scene.pixels))
-            tight = torch.stack([box_of(mask) for mask in masks])
+            tight = torch.tensor([box_of(mask) for mask in masks])
             rough = torch.stack([jittered(box, masks.shape[-1], draw) for box in tight])
             for name, boxes in (("box", tight), ("rough box", rough)):
                 overlaps[f"from the {name}"].append(

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.packs.mini.scenes.scenes import Scene, Scenes
+from frostbench.packs.mini.scenes.scenes import Composition, Scenes
 from frostbench.packs.mini.scenes.training_images import to_tensor
+from frostbench.plugins.contract.boxes import box_of
 
 KINDS = ("box", "point", "points", "box and mask", "mask")
 SHARES = (0.35, 0.1, 0.1, 0.3, 0.15)
@@ -54,7 +55,7 @@ class Stock:
         self._size, self._seed = size, seed
 
         @cache
-        def scene(number: int) -> Scene:
+        def scene(number: int) -> Composition:
             return scenes.scene("base", seed, number)
 
         self._scene = scene
@@ -68,10 +69,10 @@ class Stock:
         ]
 
 
-def lesson(scene: Scene, draw: np.random.Generator) -> MaskLesson:
+def lesson(scene: Composition, draw: np.random.Generator) -> MaskLesson:
     """Prompts of one kind for the glyphs of a scene, mirrored and recoloured at random."""
     pixels = to_tensor(scene.pixels)[torch.from_numpy(draw.permutation(3))]
-    masks = torch.from_numpy(np.stack([glyph.mask for glyph in scene.placed]))
+    masks = torch.stack([glyph.mask for glyph in scene.placed])
     axes = [axis for axis in (-1, -2) if draw.random() < 0.5]
     pixels, masks = pixels.flip(axes), masks.flip(axes).repeat_interleave(EACH, 0)
     kind = KINDS[draw.choice(len(KINDS), p=SHARES)]
@@ -86,16 +87,11 @@ def prompts_of(kind: str, masks: Bool[Tensor, "n h w"], draw: np.random.Generato
         drawn = [points_of(mask, count, draw) for mask in masks]
         points, labels = (torch.stack(parts) for parts in zip(*drawn, strict=True))
     if "box" in kind:
-        boxes = torch.stack([jittered(box_of(mask), masks.shape[-1], draw) for mask in masks])
+        tight = torch.tensor([box_of(mask) for mask in masks])
+        boxes = torch.stack([jittered(box, masks.shape[-1], draw) for box in tight])
     if "mask" in kind:
         coarse = torch.stack([coarse_of(mask, draw) for mask in masks])[:, None]
     return Prompts(points, labels, boxes, coarse)
-
-
-def box_of(mask: Bool[Tensor, "h w"]) -> Float[Tensor, " 4"]:
-    """The tight box of a mask that is not empty; right and bottom are exclusive."""
-    rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
-    return torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
 
 
 def jittered(box: Float[Tensor, " 4"], side: int, draw: np.random.Generator) -> Float[Tensor, " 4"]:

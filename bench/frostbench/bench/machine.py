@@ -1,4 +1,4 @@
-"""What the machine and its software are, for the manifest."""
+"""What the machine and its software are, for manifests of runs and cards of packs."""
 
 import importlib.metadata
 import os

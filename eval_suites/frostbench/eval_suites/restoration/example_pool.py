@@ -1,24 +1,10 @@
-"""What restorations ask of a data set, and which images serve as examples."""
+"""Which images serve as examples of a restoration."""
 
 import random
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
-from frostbench.packs.mini.scenes.datasets import ClusteredImage
+from frostbench.plugins.contract.datasets import ImageSet
 from frostbench.plugins.contract.seeds import seed_of
-
-
-@runtime_checkable
-class Pictures(Protocol):
-    """Square test images without end, on none of which anything was trained."""
-
-    def get(self, seed: int, index: int) -> ClusteredImage:
-        """Image `index` of a seed; the same whenever it is asked for."""
-        ...
-
-    def wider(self, margin: int) -> "Pictures":
-        """Images of the same kind with `margin` more pixels on each side."""
-        ...
 
 
 class ExamplePool:
@@ -28,7 +14,7 @@ class ExamplePool:
     same data as the queries and from another seed.
     """
 
-    def __init__(self, images: Pictures, pool: int, seed: int) -> None:
+    def __init__(self, images: ImageSet, pool: int, seed: int) -> None:
         self.seed = seed_of(seed, "examples")
         self._images, self._pool = images, pool
 

@@ -1,13 +1,11 @@
-"""What a method hands over is checked before anything is built on it."""
+"""What is valid of what a method hands over: one judge for the kit, for runs and for metrics."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 import torch
 from torch import Tensor
 
-from frostbench.plugins.contract.completions import Completion
-from frostbench.plugins.contract.method import Waves
 from frostbench.plugins.contract.predictions import (
     Boxes,
     ImagePrediction,
@@ -35,7 +33,8 @@ from frostbench.plugins.contract.requests import (
 )
 from frostbench.plugins.contract.tokens import VisualTokens, tensors_of
 
-_LEVEL = 1 / 255
+ROUNDING = 0.5 / 255
+"""How far a value may lie outside [0, 1]: what storing 8 bits a channel rounds away."""
 
 
 def check_tokens(tokens: Any, count: int) -> None:
@@ -59,29 +58,14 @@ def check_tokens(tokens: Any, count: int) -> None:
                 raise ValueError(f"tokenize returned NaN or infinity in {name!r}")
 
 
-def guarded(waves: Any, rewrite: Callable[[Prompt], Prompt] | None = None) -> Waves:
-    """The generator that `prompt` returned, each wave checked before the engine sees it.
-
-    The engine gets each prompt as `rewrite` makes it.
+def check_wave(wave: Any) -> None:
+    """Refuse what `prompt` yielded, if it is no wave.
 
     Raises:
-        TypeError: `prompt` returned no generator, or a wave is no list of prompts.
-        ValueError: a prompt cannot be rewritten.
+        TypeError: it is no list of prompts.
     """
-    if not isinstance(waves, Generator):
-        raise TypeError(f"prompt returned {_kind(waves)}, not a generator (it has to yield)")
-    completions: list[Completion] | None = None
-    try:
-        while True:
-            try:
-                wave = next(waves) if completions is None else waves.send(completions)
-            except StopIteration as stop:
-                return stop.value
-            if not isinstance(wave, list) or not all(isinstance(one, Prompt) for one in wave):
-                raise TypeError(f"prompt yielded {_kind(wave)}, not a list of Prompt")
-            completions = yield (wave if rewrite is None else list(map(rewrite, wave)))
-    finally:
-        waves.close()
+    if not isinstance(wave, list) or not all(isinstance(one, Prompt) for one in wave):
+        raise TypeError(f"prompt yielded {_kind(wave)}, not a list of Prompt")
 
 
 def check_predictions(predictions: Any, requests: Sequence[Request]) -> list[Prediction]:
@@ -109,33 +93,57 @@ def check_prediction(prediction: Any, request: Request) -> None:
         TypeError: it is of another kind than the request asks for.
         ValueError: it has a wrong size or impossible values.
     """
+    size = request.image.size
     match request:
         case Classify() | Caption() | Answer() | Interpret():
             _expect(prediction, TextPrediction)
-            if not isinstance(prediction.text, str):
-                raise TypeError(f"the predicted text is {_kind(prediction.text)}")
+            _check_text(prediction.text)
         case Reconstruct() | Restore():
             _expect(prediction, ImagePrediction)
-            _check_pixels(prediction.pixels, request.image.size)
+            _check_pixels(prediction.pixels, size)
         case Segment() | Ground() | Refine():
             _expect(prediction, Masks)
-            _check_masks(prediction.masks, masks_asked(request), request.image.size)
+            _check_masks(prediction.masks, masks_asked(request), size)
         case Reason():
             _expect(prediction, Reasoned)
-            if not isinstance(prediction.text, str):
-                raise TypeError(f"the predicted text is {_kind(prediction.text)}")
-            if prediction.box is not None and not within(prediction.box, request.image.size):
-                height, width = request.image.size
+            _check_text(prediction.text)
+            if prediction.box is not None and not within(prediction.box, size):
                 raise ValueError(
                     f"the box {prediction.box} is no box (left, top, right, bottom) within "
-                    f"{width} x {height} pixels"
+                    f"{size[1]} x {size[0]} pixels"
                 )
         case Detect():
             _expect(prediction, Boxes)
-            _finite("boxes", prediction.boxes)
-            _finite("scores", prediction.scores)
+            _check_boxes(prediction, request)
         case _:
             assert_never(request)
+
+
+def check_image(pixels: Tensor) -> None:
+    """Refuse what is no image; beyond rounding, clamping would hide what a method predicted.
+
+    Raises:
+        ValueError: values are NaN, infinite or outside [0, 1].
+    """
+    _finite("image", pixels)
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ValueError(f"the predicted image has values from {low:.3g} to {high:.3g}, not [0, 1]")
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"the predicted text is {_kind(text)}")
+
+
+def _check_pixels(pixels: Any, size: tuple[int, int]) -> None:
+    if not isinstance(pixels, Tensor) or not pixels.is_floating_point():
+        raise TypeError(f"the predicted pixels are {_kind(pixels)}, not a tensor of floats")
+    if tuple(pixels.shape) != (3, *size):
+        raise ValueError(
+            f"the predicted image has shape {list(pixels.shape)}, and {[3, *size]} was asked for"
+        )
+    check_image(pixels)
 
 
 def _check_masks(masks: Any, count: int, size: tuple[int, int]) -> None:
@@ -149,18 +157,25 @@ def _check_masks(masks: Any, count: int, size: tuple[int, int]) -> None:
         )
 
 
-def _check_pixels(pixels: Any, size: tuple[int, int]) -> None:
-    if not isinstance(pixels, Tensor) or not pixels.is_floating_point():
-        raise TypeError(f"the predicted pixels are {_kind(pixels)}, not a tensor of floats")
-    if tuple(pixels.shape) != (3, *size):
-        raise ValueError(
-            f"the predicted image has shape {list(pixels.shape)}, and {[3, *size]} was asked for"
-        )
-    _finite("image", pixels)
-    low, high = float(pixels.min()), float(pixels.max())
-    # Half a level of 8 bits is rounding; beyond it, clamping would hide what the method said.
-    if low < -_LEVEL / 2 or high > 1 + _LEVEL / 2:
-        raise ValueError(f"the predicted image has values from {low:.3g} to {high:.3g}, not [0, 1]")
+def _check_boxes(prediction: Boxes, request: Detect) -> None:
+    strange = set(prediction.classes) - set(request.classes)
+    if strange:
+        raise ValueError(f"there are boxes of {', '.join(sorted(strange))}, not asked for")
+    if not len(prediction.boxes) == len(prediction.classes) == len(prediction.scores):
+        raise ValueError("the predicted boxes, classes and scores differ in number")
+    _finite("boxes", prediction.boxes)
+    _finite("scores", prediction.scores)
+    height, width = request.image.size
+    for left, top, right, bottom in prediction.boxes.tolist():
+        # An empty box is a wrong answer, and a valid one.
+        if not (min(left, right, top, bottom) >= 0 and max(left, right) <= width) or (
+            max(top, bottom) > height
+        ):
+            box = left, top, right, bottom
+            raise ValueError(f"the box {box} is not within {width} x {height} pixels")
+    for score in prediction.scores.tolist():
+        if not 0 <= score <= 1:
+            raise ValueError(f"the predicted score {score:.3g} is outside of [0, 1]")
 
 
 def _finite(what: str, tensor: Tensor) -> None:

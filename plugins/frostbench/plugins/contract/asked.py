@@ -1,0 +1,42 @@
+"""What a request says of its image, for people and for controls."""
+
+from frostbench.plugins.contract.requests import (
+    Answer,
+    Ground,
+    Reason,
+    Request,
+    Segment,
+    Span,
+    spans_in,
+)
+
+
+def phrases_of(request: Request) -> tuple[str, ...]:
+    """The phrases that a request asks masks for, as they stand in it."""
+    match request:
+        case Segment():
+            return request.phrases
+        case Ground():
+            return request.texts
+        case _:
+            return ()
+
+
+def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
+    """What a request says of its image, for people, and where in it its phrases stand.
+
+    >>> import torch
+    >>> from frostbench.plugins.contract.images import Image
+    >>> asked_of(Segment("s", Image(torch.zeros(3, 1, 1)), ("a cat", "a dog")))
+    ('a cat · a dog', ((0, 5), (8, 13)))
+    """
+    match request:
+        case Segment():
+            text = " · ".join(request.phrases)
+            return text, spans_in(text, request.phrases)
+        case Ground():
+            return request.narrative, request.phrases
+        case Answer() | Reason():
+            return request.question, ()
+        case _:
+            return "", ()

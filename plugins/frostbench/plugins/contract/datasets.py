@@ -1,0 +1,194 @@
+"""What data sets give: protocols that tasks ask for, and the small types that cross them.
+
+A task names one of these protocols and never a data set: drawn scenes, a user's folder and a
+published benchmark are implementers alike.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.requests import Box, LabelledImage, Span
+
+
+@runtime_checkable
+class Browsable(Protocol):
+    """A data set whose images a user can name one by one, for `frostbench look`."""
+
+    form: str
+    """How an image is written, its kind before the colon: "portrait:NAME"."""
+
+    def find(self, which: str) -> tuple[Image, str]:
+        """The image called `which`, as it stands after the colon of `form`, and a title for it.
+
+        Raises:
+            LookupError: there is none; the message says which there are.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ClusteredImage:
+    """An image with the cluster it belongs to: images of one photograph are no two witnesses."""
+
+    image: Image
+    cluster: str
+
+
+@runtime_checkable
+class ImageSet(Protocol):
+    """Ordered images without end, on none of which anything was trained."""
+
+    def get(self, seed: int, index: int) -> ClusteredImage:
+        """Image `index` of a seed; the same whenever it is asked for."""
+        ...
+
+    def wider(self, margin: int) -> "ImageSet":
+        """Images of the same kind with `margin` more pixels on each side."""
+        ...
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Labelled examples in the order in which they are shown, and a query of their classes."""
+
+    id: str
+    examples: tuple[LabelledImage, ...]
+    query: Image
+    label: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The classes, sorted: their order tells nothing of the query."""
+        return tuple(sorted({example.text for example in self.examples}))
+
+
+@runtime_checkable
+class EpisodeSource(Protocol):
+    """A data set that gives episodes."""
+
+    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
+        """Episodes in a fixed order; drawn ones have no end, those of a file do.
+
+        Raises:
+            ValueError: there are none of that kind, or the data are broken.
+        """
+        ...
+
+
+@runtime_checkable
+class LabelSet(Protocol):
+    """Images by class, of classes on which nothing was trained: what episodes are drawn from."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes, no two of one name."""
+        ...
+
+    def family(self, name: str) -> int:
+        """The number of a class's family; classes of one family look or are called alike."""
+        ...
+
+    def portrait(self, name: str, number: int) -> Image:
+        """Image `number` of a class; the same whenever it is asked for."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Referent:
+    """Something in an image: its mask, and one or more sentences that each mean it alone."""
+
+    id: str
+    sentences: tuple[str, ...]
+    mask: Bool[Tensor, "h w"]
+
+
+@dataclass(frozen=True, eq=False)
+class ReferredImage:
+    """An image with all its referents."""
+
+    id: str
+    image: Image
+    referents: tuple[Referent, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Narrative:
+    """A text about an image, the spans of its phrases, and a mask and kinds for each of them."""
+
+    id: str
+    image: Image
+    text: str
+    phrases: tuple[Span, ...]
+    masks: Bool[Tensor, "n h w"]
+    kinds: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class YesNoQuestion:
+    """A question that yes or no answers; those of one `cluster` are about one image."""
+
+    id: str
+    image: Image
+    text: str
+    yes: bool
+    cluster: str
+
+
+@dataclass(frozen=True, eq=False)
+class DetailQuestion:
+    """A question about a detail: what answers it, and the box that it is seen in.
+
+    Questions of one `cluster` are about one image.
+    """
+
+    id: str
+    image: Image
+    text: str
+    answers: tuple[str, ...]
+    box: Box
+    cluster: str
+
+
+@runtime_checkable
+class ReferringSource(Protocol):
+    """A data set of expressions."""
+
+    def referred(self, seed: int) -> Iterator[ReferredImage]:
+        """Images in a fixed order; drawn ones have no end, those of files do.
+
+        Raises:
+            ValueError: the data are broken; the message says where.
+        """
+        ...
+
+
+@runtime_checkable
+class NarrativeSource(Protocol):
+    """A data set of narratives."""
+
+    def narratives(self, seed: int) -> Iterator[Narrative]:
+        """Narratives in a fixed order; see `ReferringSource`."""
+        ...
+
+
+@runtime_checkable
+class YesNoSource(Protocol):
+    """A data set of questions by yes and no."""
+
+    def questions(self, protocol: str, seed: int) -> Iterator[YesNoQuestion]:
+        """The questions of one of POPE's protocols in a fixed order; see `ReferringSource`."""
+        ...
+
+
+@runtime_checkable
+class DetailSource(Protocol):
+    """A data set of questions about details."""
+
+    def details(self, seed: int) -> Iterator[DetailQuestion]:
+        """Questions in a fixed order; see `ReferringSource`."""
+        ...

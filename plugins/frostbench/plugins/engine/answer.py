@@ -1,0 +1,97 @@
+"""Answers: a method's three verbs in their order, each result checked before the next uses it."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import torch
+
+from frostbench.plugins.contract.completions import Completion
+from frostbench.plugins.contract.engine import Engine, UnanswerableError
+from frostbench.plugins.contract.images import Image, as_batch
+from frostbench.plugins.contract.method import Method, Tokens, Waves
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.contract.requests import Request, images_of
+from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.contract.validity import check_predictions, check_tokens, check_wave
+from frostbench.plugins.engine.waves import drive
+
+
+@torch.no_grad()
+def answer(
+    method: Method, requests: Sequence[Request], engine: Engine, tokens: Tokens | None = None
+) -> list[Prediction]:
+    """The method's predictions; `tokens` are the visual tokens of all images, if there are any yet.
+
+    Raises:
+        UnanswerableError: a request failed.
+        TypeError: what a verb returned is of another kind than asked for.
+        ValueError: it is not valid; see `contract.validity`.
+    """
+    if tokens is None:
+        images = dict.fromkeys(image for request in requests for image in images_of(request))
+        tokens = tokenized(method, list(images))
+    return decoded(method, requests, outcomes(method, requests, engine, tokens))
+
+
+def tokenized(method: Method, images: Sequence[Image]) -> dict[Image, VisualTokens]:
+    """The visual tokens of images, made in one batch."""
+    tokens = method.tokenize(*as_batch(images))
+    check_tokens(tokens, len(images))
+    return dict(zip(images, tokens.split(), strict=True))
+
+
+def outcomes(
+    method: Method, requests: Sequence[Request], engine: Engine, tokens: Tokens
+) -> list[Any]:
+    """What the requests' prompts led to.
+
+    Raises:
+        UnanswerableError: a request failed; the first is named.
+    """
+    driven = drive([waves_of(method, request, tokens) for request in requests], engine)
+    for request, outcome in zip(requests, driven, strict=True):
+        if outcome.error is not None:
+            kind = type(request).__name__
+            raise UnanswerableError(f"request {request.id!r} ({kind}) failed: {outcome.error}")
+    return [outcome.value for outcome in driven]
+
+
+def decoded(
+    method: Method, requests: Sequence[Request], outcomes: Sequence[Any]
+) -> list[Prediction]:
+    """The method's predictions of outcomes, one a request."""
+    return check_predictions(method.decode(requests, outcomes), requests)
+
+
+def waves_of(
+    method: Method,
+    request: Request,
+    tokens: Tokens,
+    rewrite: Callable[[Prompt], Prompt] | None = None,
+) -> Waves:
+    """The waves of one request, each checked; the engine gets each prompt as `rewrite` makes it.
+
+    The method is shown the tokens of the request's own images and no others. `prompt` is called
+    when the generator is first advanced.
+
+    Raises:
+        TypeError: `prompt` returned no generator, or a wave is no list of prompts.
+        ValueError: a prompt cannot be rewritten.
+    """
+    own = {image: tokens[image] for image in images_of(request) if image in tokens}
+    waves = method.prompt(request, own)
+    if not isinstance(waves, Generator):
+        kind = "None" if waves is None else f"a {type(waves).__name__}"
+        raise TypeError(f"prompt returned {kind}, not a generator (it has to yield)")
+    completions: list[Completion] | None = None
+    try:
+        while True:
+            try:
+                wave = next(waves) if completions is None else waves.send(completions)
+            except StopIteration as stop:
+                return stop.value
+            check_wave(wave)
+            completions = yield (wave if rewrite is None else list(map(rewrite, wave)))
+    finally:
+        waves.close()

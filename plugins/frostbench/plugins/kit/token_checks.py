@@ -1,0 +1,89 @@
+"""Checks of `tokenize`, and of what tokens are shown as."""
+
+import torch
+
+from frostbench.plugins.contract.images import as_batch
+from frostbench.plugins.contract.tokens import VisualTokens, join
+from frostbench.plugins.contract.validity import check_tokens
+from frostbench.plugins.kit.sameness import same
+from frostbench.plugins.kit.trial import Trial, expect
+
+NEIGHBOURS = 3  # nearest words of each token that are asked for
+
+
+def tokenize_gives_one_row_an_image(trial: Trial) -> None:
+    """The batch axis of every part has as many rows as there are images."""
+    check_tokens(trial.tokenize(trial.images), len(trial.images))
+
+
+def tokens_do_not_depend_on_the_batch(trial: Trial) -> None:
+    """An image alone, in a batch, in any order, padded with anything: the same tokens."""
+    images = trial.images
+    together = trial.tokenize(images).split()
+    for image, tokens in zip(images, together, strict=True):
+        expect(same(trial.tokenize([image]).split()[0], tokens), f"{image.name!r} alone differs.")
+    backwards = trial.tokenize(images[::-1]).split()[::-1]
+    expect(same(backwards, together), "in reverse order they differ.")
+    white = trial.method.tokenize(*as_batch(images, fill=1.0)).split()
+    expect(same(white, together), "they depend on the padding outside of `sizes`.")
+
+
+def tokenize_repeats_itself_and_changes_nothing(trial: Trial) -> None:
+    """Twice the same, and the batch is left as it was."""
+    batch, sizes = as_batch(trial.images)
+    kept, kept_sizes = batch.clone(), sizes.clone()
+    first, second = trial.method.tokenize(batch, sizes), trial.method.tokenize(batch, sizes)
+    expect(same(first, second), "a second call gives other tokens.")
+    expect(torch.equal(batch, kept) and torch.equal(sizes, kept_sizes), "it changes the images.")
+
+
+def tokens_survive_being_kept(trial: Trial) -> None:
+    """Split and joined, stored and read back, they are what they were."""
+    tokens = trial.tokenize(trial.images)
+    expect(same(join(tokens.split()), tokens), "split and joined, they differ.")
+    expect(
+        same(VisualTokens.from_tensors(tokens.tensors()), tokens),
+        "stored and read back, they differ; keep them on the CPU, and names without '/'.",
+    )
+
+
+def words_are_rows_of_texts(trial: Trial) -> None:
+    """What people are shown is text, in rows, for parts that exist; "part/1" is its layer 1."""
+    for image, tokens in trial.tokens.items():
+        for name, rows in trial.method.words(tokens).items():
+            part = name.partition("/")[0]
+            expect(part in tokens.parts, f"{name!r} is none of {', '.join(tokens.parts)}.")
+            expect(
+                all(isinstance(word, str) for row in rows for word in row),
+                f"the words of {image.name!r}, part {name!r}, are not all texts.",
+            )
+
+
+def neighbours_begin_with_the_words(trial: Trial) -> None:
+    """The nearest word of each token is the token's own, or a part has no neighbours at all."""
+    several = trial.method.neighbours(*as_batch(trial.images), NEIGHBOURS)
+    shown, given = len(trial.images), len(several)
+    expect(shown == given, f"{shown} images get the neighbours of {given}.")
+    for image, parts in zip(trial.images, several, strict=True):
+        words = trial.method.words(trial.tokens[image])
+        for name, rows in parts.items():
+            where = f"the neighbours of {image.name!r}, part {name!r},"
+            expect(name in words, f"{where} are of no part that has words.")
+            expect(
+                [len(row) for row in rows] == [len(row) for row in words[name]],
+                f"{where} are not in the rows of its words.",
+            )
+            cells = [cell for row in rows for cell in row]
+            expect(
+                all(isinstance(word, str) for cell in cells for word in cell),
+                f"{where} are not all texts.",
+            )
+            expect(
+                all(0 < len(cell) <= NEIGHBOURS for cell in cells),
+                f"{where} are not 1 to {NEIGHBOURS} for each token.",
+            )
+            firsts = [cell[0] for cell in cells]
+            expect(
+                firsts == [word for row in words[name] for word in row],
+                f"{where} do not begin with the words.",
+            )
