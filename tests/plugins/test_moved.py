@@ -30,7 +30,9 @@ OLD = {
     "baselines.autoencoder.reconstruction": "Reconstruction psnr",
     "baselines.autoencoder.settings": "ContextSettings DiscriminatorSettings NetworkSettings SMALL",
     "baselines.autoencoder.stored": "CONFIG WEIGHTS load_into override read_settings save",
-    "baselines.autoencoder.training": ("AdversarialTraining Forward TrainingSettings figures perplexity"),
+    "baselines.autoencoder.training": (
+        "AdversarialTraining Forward TrainingSettings figures perplexity"
+    ),
     "plugins.builtin": "frostbench_backbones frostbench_engines",
     "plugins.cards": "Card DISCRETE HEADLESS Offer PackCard REQUEST_TYPES TaskCard",
     "plugins.completions": "Attended Chosen Completion Cost Failed Generated Regressed",

@@ -32,7 +32,8 @@ class RunConfig:
     `limit` bounds the samples of each task and protocol; without it the suites' own `limits`
     hold. `llm` puts another frozen language model in the place of the pack's: one that the pack
     names beside it, a folder inside the pack, a local folder, or a hub id in the local cache.
-    `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings.
+    `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings, and
+    `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
     """
 
     pack: str = "mini"
