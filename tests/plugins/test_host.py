@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.contract.cards import Card, Offer
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.host.errors import PluginError
@@ -70,6 +71,17 @@ def test_a_broken_file_is_named_in_one_error(tmp_path, text, expected):
         Host([path], installed=False)
     assert expected in str(caught.value)
     assert "broken" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9", "1.99"])
+def test_a_plugin_written_for_another_contract_is_refused(version, tmp_path):
+    file = write(tmp_path, "mine.py")
+    file.write_text(f'FROSTBENCH_CONTRACT = "{version}"\n' + file.read_text())
+    wanted = f"mine.py.*written for version {version} of the contract, and this frostbench has"
+    with pytest.raises(PluginError, match=wanted):
+        Host([file], installed=False)
+    file.write_text(file.read_text().replace(version, CONTRACT_VERSION))
+    assert list(Host([file], installed=False).methods) == ["mine"]
 
 
 def test_a_missing_file_is_said(tmp_path):

@@ -1,9 +1,11 @@
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit.new_plugin import write
 
@@ -53,10 +55,9 @@ def test_the_written_code_is_formatted_and_clean(package):
 
 def test_no_template_word_is_left_over(package):
     for path in package.rglob("*"):
+        assert "@" not in path.name
         if path.suffix in {".py", ".toml", ".md"}:
-            assert "@NAME@" not in path.read_text()
-            assert "@MODULE@" not in path.read_text()
-            assert "@CLASS@" not in path.read_text()
+            assert not re.search(r"@[A-Z]+@", path.read_text())
 
 
 def test_the_package_enters_through_the_entry_point(package):
@@ -74,3 +75,13 @@ def test_a_name_that_is_no_package_is_refused(name, tmp_path):
 def test_nothing_is_overwritten(package):
     with pytest.raises(ValueError, match="is there already"):
         write("mean-colour", package.parent)
+
+
+def test_a_kind_that_is_not_there_is_said_with_those_that_are(tmp_path):
+    with pytest.raises(LookupError, match=r"no kind of plugin named 'methods'; there are .*method"):
+        write("mine", tmp_path, "methods")
+
+
+def test_the_package_says_which_contract_it_is_written_for(package):
+    module = package / "mean_colour.py"
+    assert f'FROSTBENCH_CONTRACT = "{CONTRACT_VERSION}"' in module.read_text(encoding="utf-8")

@@ -123,6 +123,7 @@ class PluginConfig:
 class NewPluginConfig:
     """Keys of `frostbench new-plugin NAME`."""
 
+    kind: str = "method"
     out: str = "."
 
 

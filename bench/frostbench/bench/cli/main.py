@@ -81,8 +81,9 @@ COMMANDS = {
     ),
     "new-plugin": Command(
         "new_plugin:new_plugin_command",
-        "new-plugin NAME [out=DIR]",
+        "new-plugin NAME [kind=KIND] [out=DIR]",
         "Write a small working plugin package to start from.",
+        "KIND is method, metric or control; without it, a method.",
     ),
 }
 
