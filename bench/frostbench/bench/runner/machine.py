@@ -15,10 +15,7 @@ _PACKAGES = (
     "peft",
     "safetensors",
     "numpy",
-    "scipy",
-    "scikit-image",
     "pillow",
-    "torchmetrics",
     "lpips",
     "torch-fidelity",
 )
@@ -41,9 +38,7 @@ def hardware(device: str) -> dict[str, Any]:
 
     return {
         "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": _cores(),
         "memory_bytes": int(psutil.virtual_memory().total),
         "accelerator": _accelerator(device),
     }
