@@ -1,6 +1,6 @@
 """How much faster the engine answers deblurring prompts than a plain loop does.
 
-    python benchmarks/engine_vs_loop.py [--pack packs/mini] [--images 8] [--threads 2] [--random]
+    python benchmarks/engine_vs_loop.py [--pack FOLDER] [--images 8] [--threads 2] [--random]
 
 The prompts are those of V2L's restorations (32 an 8x8 image: instruction, 10 examples, query, 2
 new tokens) over codes drawn at random, so that no two examples are alike. The loop is what one

@@ -154,7 +154,7 @@ def test_a_reconstruction_is_rendered_through_the_language_model_at_the_images_s
     assert 0 <= float(prediction.pixels.min()) <= float(prediction.pixels.max()) <= 1
 
 
-def test_a_restoration_is_a_image_of_the_requests_size(folder):
+def test_a_restoration_is_an_image_of_the_requests_size(folder):
     method = built(folder)
     image, clean = picture(0, 12, 9), picture(1, 12, 9)
     request = Restore("r", image, "blur", OracleContext(clean, 2))

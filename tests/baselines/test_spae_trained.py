@@ -3,7 +3,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from readme import REPOSITORY
 
 from frostbench.baselines.spae.codebook import CodebookWords
 from frostbench.baselines.spae.training import Guide, load
@@ -12,9 +11,10 @@ from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationIma
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.templates import embed_words
+from frostbench.plugins.host.packs import embedded_pack
 from frostbench.plugins.parts.autoencoder.reconstruction import psnr
 
-PACK = REPOSITORY / "packs" / "mini"
+PACK = embedded_pack("mini")
 UPPER = 2  # layers that are guided, and shown
 
 

@@ -155,7 +155,7 @@ def test_restored_answers_are_held_to_the_codes(folder):
     )
 
 
-def test_a_restoration_is_a_image_of_the_requests_size(folder):
+def test_a_restoration_is_an_image_of_the_requests_size(folder):
     method = built(folder)
     image, clean = picture(0, 12, 9), picture(1, 12, 9)
     request = Restore("r", image, "blur", OracleContext(clean, 2))

@@ -5,17 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import my_method
 from PIL import Image
-from readme import REPOSITORY, method
 
 from frostbench.bench.cli import main
 from frostbench.bench.store.reader import open_run
+from frostbench.plugins.host.packs import embedded_pack
 
 
 @pytest.fixture(scope="module")
 def outsider(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outsider")
-    return method(folder)
+    return my_method(folder)
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +45,17 @@ def board(outsider, cache, tmp_path_factory):
     return out
 
 
-def test_the_readmes_method_is_listed(outsider, capsys):
+def test_the_documented_method_is_listed(outsider, capsys):
     assert main(["list", "methods", "--json", f"plugins={outsider}"]) == 0
     names = {entry["name"] for entry in json.loads(capsys.readouterr().out)["methods"]}
     assert {"mean_colours", "v2l", "vqgan"} <= names
 
 
-def test_the_readmes_method_keeps_the_contract(outsider, capsys):
+def test_the_documented_method_keeps_the_contract(outsider, capsys):
     assert main(["check", "mean_colours", f"plugins={outsider}"]) == 0, capsys.readouterr().out
 
 
-def test_the_readmes_method_stands_on_the_leaderboard(board):
+def test_the_documented_method_stands_on_the_leaderboard(board):
     rows = json.loads((board / "site" / "leaderboard.json").read_text())["rows"]
     measured = [row for row in rows if row["kind"] == "measured" and row["value"] is not None]
     assert {row["method"] for row in measured} == {"mean_colours", "v2l"}
@@ -122,7 +123,7 @@ def test_a_mistake_gets_one_sentence(words, expected, tmp_path, monkeypatch, cap
 
 def test_a_weight_file_cut_short_fails_its_method_and_nothing_else(tmp_path, capsys):
     pack = tmp_path / "pack"
-    _copy(REPOSITORY / "packs" / "mini", pack)
+    _copy(embedded_pack("mini"), pack)
     weights = pack / "vqgan" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     words = ["run", f"pack={pack}", "tasks=reconstruction", "limit=2", "quiet=true"]

@@ -5,17 +5,16 @@ from random import Random
 
 import pytest
 import torch
-from readme import REPOSITORY
 
 from frostbench.packs.mini.scenes.datasets import RestorationImages
 from frostbench.plugins.backbones import SharedBackbones
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Generate, Ids, Prompt
 from frostbench.plugins.engine import FrozenEngine
-from frostbench.plugins.host.packs import read_pack
+from frostbench.plugins.host.packs import embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host
 
-PACK = REPOSITORY / "packs" / "mini"
+PACK = embedded_pack("mini")
 
 
 @pytest.fixture(scope="module")

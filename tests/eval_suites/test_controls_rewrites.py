@@ -42,7 +42,7 @@ def prompt_of(shown):
 
 
 @pytest.mark.parametrize("shown", VISUAL)
-def test_without_images_no_segment_of_a_image_is_left_and_every_other_one_stays(shown):
+def test_without_images_no_segment_of_an_image_is_left_and_every_other_one_stays(shown):
     prompt = prompt_of(shown)
     bare = without_images(prompt)
     assert not any(map(stands_for_image, bare.pieces))

@@ -45,7 +45,7 @@ def test_the_more_severe_the_further_from_the_clean_image(corruption):
 
 @pytest.mark.parametrize("corruption", STRENGTHS)
 @pytest.mark.parametrize("size", [(32, 32), (20, 26), (12, 11)])
-def test_a_degraded_image_is_a_image_and_a_seed_says_which(corruption, size):
+def test_a_degraded_image_is_an_image_and_a_seed_says_which(corruption, size):
     clean = image(*size)
     before = clean.clone()
     for strength in STRENGTHS[corruption]:

@@ -157,7 +157,7 @@ def test_every_metric_keeps_the_contract():
         assert metric.higher_is_better
 
 
-def test_a_score_does_not_depend_on_how_a_image_lies_in_memory():
+def test_a_score_does_not_depend_on_how_an_image_lies_in_memory():
     for seed in range(20):
         images = torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(seed))
         one, two = images.permute(0, 3, 1, 2)

@@ -126,7 +126,7 @@ def test_lpips_of_the_pack_grows_with_the_disturbance_and_is_zero_for_the_truth(
     assert values[0] < values[1] < values[2]
 
 
-def test_features_of_a_image_do_not_depend_on_the_others(mini):
+def test_features_of_an_image_do_not_depend_on_the_others(mini):
     metric = FidMini(mini)
     images = pictures(4, 0)
     together = metric.features(images)

@@ -2,12 +2,13 @@ import json
 from pathlib import Path
 
 from frostbench.bench.cli.train import train_command
+from frostbench.plugins.host.packs import embedded_pack
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_recipes_get_pairs_of_the_pack_s_own_images(tmp_path):
-    (tmp_path / "data").symlink_to(ROOT / "packs" / "mini" / "data")
+    (tmp_path / "data").symlink_to(embedded_pack("mini") / "data")
     plugin = ROOT / "tests" / "worlds" / "probe_world.py"
     words = ["probe", f"pack={tmp_path}", f"scratch={tmp_path}", f"plugins=[{plugin}]"]
     assert train_command(words) == 0

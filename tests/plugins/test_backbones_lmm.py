@@ -125,7 +125,9 @@ def test_the_views_of_llava_next_leave_out_the_newlines_and_nothing_else(size):
     ],
 )
 @pytest.mark.parametrize("size", [(96, 96), (96, 150), (150, 96), (97, 301)])
-def test_what_changes_in_a_image_changes_in_the_cell_that_the_view_names(family, how, images, size):
+def test_what_changes_in_an_image_changes_in_the_cell_that_the_view_names(
+    family, how, images, size
+):
     lm = with_images(family, how, **images)
     dark = Image(torch.full((3, *size), 0.5))
     height, width = size
@@ -331,7 +333,7 @@ def test_a_folder_that_holds_none_says_so(tmp_path):
         SharedBackbones([BackboneEntry("lmm", "lmm", str(tmp_path))]).get("lmm")
 
 
-def test_a_text_that_names_a_image_which_is_not_there_is_refused():
+def test_a_text_that_names_an_image_which_is_not_there_is_refused():
     (failed,) = FrozenEngine(One(lmm("llava"))).run([prompt(["a <image> cat"], Generate(2))])
     assert isinstance(failed, Failed)
     assert "put a Image piece there" in failed.reason

@@ -73,7 +73,7 @@ def test_a_sam_comes_back_from_its_folder_frozen_and_as_it_was(tmp_path):
     assert torch.allclose(sam.embed(image), toy.embed(image), atol=0.02)
 
 
-def test_the_image_encoder_reads_a_image_once_and_keeps_few():
+def test_the_image_encoder_reads_an_image_once_and_keeps_few():
     sam = toys.sam()
     read = []
     sam.model.image_encoder.register_forward_hook(lambda *_: read.append(1))

@@ -68,7 +68,7 @@ def test_of_a_hybrid_the_layers_that_attend_are_returned():
 
 
 @pytest.mark.parametrize("family", MULTIMODAL)
-def test_rows_over_a_image_are_those_of_the_models_own_forward(family):
+def test_rows_over_an_image_are_those_of_the_models_own_forward(family):
     lm = lmm(family)
     image = picture(30, 50)
     plain = prompt(["a cat sat ", image, "the mat and dog"], Generate(0))

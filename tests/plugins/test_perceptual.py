@@ -83,7 +83,7 @@ def test_gradients_stay_finite_where_nothing_responds(landed):
     assert flat.grad.isfinite().all()
 
 
-def test_features_are_one_vector_a_image_of_any_size(landed, images):
+def test_features_are_one_vector_an_image_of_any_size(landed, images):
     assert landed.features(images).shape == (8, 128)
     assert landed.features(images[..., :40, :56]).shape == (8, 128)
 

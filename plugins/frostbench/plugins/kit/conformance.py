@@ -204,7 +204,7 @@ def the_toy_is_always_the_same(trial: Trial) -> None:
     _expect(same(trial.method.tokenize(*batch), other.tokenize(*batch)), "their tokens differ.")
 
 
-def tokenize_gives_one_row_a_image(trial: Trial) -> None:
+def tokenize_gives_one_row_an_image(trial: Trial) -> None:
     """The batch axis of every part has as many rows as there are images."""
     tokens = trial.tokenize(trial.images)
     _expect(isinstance(tokens, VisualTokens), f"it returns {type(tokens).__name__}.")
@@ -422,7 +422,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
     for function in (
         the_card_says_what_the_method_is,
         the_toy_is_always_the_same,
-        tokenize_gives_one_row_a_image,
+        tokenize_gives_one_row_an_image,
         tokens_do_not_depend_on_the_batch,
         tokenize_repeats_itself_and_changes_nothing,
         tokens_survive_being_kept,

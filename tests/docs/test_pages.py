@@ -1,0 +1,98 @@
+"""The documentation's code runs, and what it points at is there."""
+
+import json
+import re
+import shlex
+
+import pytest
+import yaml
+from pages import PAGES, REPOSITORY, blocks, write_files
+
+from frostbench.bench.cli import main
+from frostbench.bench.cli.config import RunConfig, read_config, split_words
+from frostbench.bench.cli.main import COMMANDS
+from frostbench.plugins.host.registry import Host
+
+LANGUAGES = {"python", "sh", "json", "yaml", "text"}
+
+
+def named(page):
+    return str(page.relative_to(REPOSITORY))
+
+
+def commands(text):
+    """The commands of a shell block, without comments."""
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    return [words for words in lines if words]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("tokens")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, cache, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    write_files(page, tmp_path)
+    names = {"__name__": "page"}
+    for block in blocks(page):
+        assert block.language in LANGUAGES, f"{page.name} has a block of {block.language!r}"
+        match block.language, block.note:
+            case "python", "":
+                exec(compile(block.text, page.name, "exec"), names)
+            case "sh", "":
+                for words in commands(block.text):
+                    assert words[0] == "frostbench"
+                    assert main(words[1:]) == 0, (words, capsys.readouterr().err)
+            case "sh", note:
+                assert note == "slow"
+            case "json", _:
+                json.loads(block.text)
+            case "yaml", _:
+                yaml.safe_load(block.text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_slow_command_of_a_page_names_what_there_is(page):
+    host = Host()
+    for block in blocks(page):
+        if (block.language, block.note) != ("sh", "slow"):
+            continue
+        for program, *words in commands(block.text):
+            if program == "make":
+                assert f"\n{words[0]}:" in (REPOSITORY / "Makefile").read_text()
+            elif program == "python":
+                assert (REPOSITORY / words[0]).is_file()
+            elif program == "frostbench":
+                assert words[0] in COMMANDS
+                if words[0] == "run":
+                    _check_run(words[1:], host)
+            else:
+                assert program == "pip"
+
+
+def _check_run(words, host):
+    plain, overrides = split_words(words)
+    config = read_config(RunConfig, overrides)
+    assert not plain
+    assert set(config.methods) <= set(host.methods)
+    assert {*config.tasks, *config.task} <= set(host.tasks)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(REPOSITORY.glob("*/README.md"))], ids=named)
+def test_links_and_images_of_a_page_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_readme_stays_within_two_screens():
+    assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 90
+
+
+def test_every_page_is_in_the_table_of_contents():
+    index = (REPOSITORY / "docs" / "README.md").read_text()
+    for page in (REPOSITORY / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index
