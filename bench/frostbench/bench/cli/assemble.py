@@ -193,8 +193,9 @@ def open_metrics(
 
 def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
     """What answers prompts, over the shared backbones."""
-    settings = dataclasses.asdict(config.engine)
-    engine: Engine = host.pick("engine", settings.pop("name")).load()(backbones, settings)
+    settings = dict(config.engine)
+    name = str(settings.pop("name", "frozen"))
+    engine: Engine = host.pick("engine", name).load()(backbones, settings)
     return engine
 
 
