@@ -10,11 +10,11 @@ from language_models import language_model, model, tokenizer
 from torch import nn
 
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones, precision, weights
-from frostbench.plugins.backbones.shared import built_in
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum, fingerprints
 from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.linears import FEWEST_ROWS, OneDnnLinear, speed_up_linears
+from frostbench.plugins.backbones.shared import built_in
 from frostbench.plugins.contract.method import Backbones
 
 
