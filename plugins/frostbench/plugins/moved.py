@@ -61,6 +61,7 @@ _RENAMED = {
     "WindowSettings",
     "baselines.autoencoder.reconstruction.Reconstruction": "plugins.parts.autoencoder."
     "reconstruction.AutoencoderOutput",
+    "baselines.autoencoder.stored.read_settings": "plugins.parts.training.folder.stored_settings",
     "baselines.autoencoder.training.Forward": "plugins.parts.autoencoder.training."
     "AutoencoderForward",
     "baselines.autoencoder.training.TrainingSettings": "plugins.parts.autoencoder.training."
@@ -78,7 +79,7 @@ def forward(module: str, name: str) -> object:
     """
     old = f"{module.removeprefix(_ROOT)}.{name}"
     homes = [f"{home}.{name}" for home in MOVED[module.removeprefix(_ROOT)]]
-    for new in [_RENAMED[old]] if old in _RENAMED else homes:
+    for new in filter(None, (_RENAMED.get(old), *homes)):
         home, _, attribute = new.rpartition(".")
         loaded = vars(importlib.import_module(_ROOT + home))
         if attribute in loaded and not name.startswith("__"):
