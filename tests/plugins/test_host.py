@@ -138,7 +138,7 @@ def test_listing_and_reading_cards_imports_no_torch():
     code = (
         "import sys; from frostbench.plugins.host.registry import Host; h = Host(); "
         "assert h.methods and h.tasks, h.problems; "
-        "import frostbench.bench.cli; "
+        "from frostbench.bench.cli import main; assert main(['list']) == 0; "
         "heavy = {'torch', 'transformers', 'numpy'} & set(sys.modules); "
         "assert not heavy, heavy"
     )
