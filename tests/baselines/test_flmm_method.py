@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from frostbench.baselines.flmm.heads import Heads, HeadSettings
 from frostbench.baselines.flmm.method import FLMM, FLMMSettings, embedding_of
+from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.baselines.flmm.weights import save
 from frostbench.plugins.backbones.checksum import checksum

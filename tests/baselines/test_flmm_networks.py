@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from frostbench.baselines.flmm.attention import laid_out, merged, of_image
 from frostbench.baselines.flmm.checkpoint import PLACES, fill, load_published
-from frostbench.baselines.flmm.heads import Heads, HeadSettings
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
+from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.baselines.flmm.refiner import Refiner
 from frostbench.baselines.flmm.text import mixed
 from frostbench.baselines.flmm.unet import UNet, UNetSettings, mask_size

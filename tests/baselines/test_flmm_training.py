@@ -5,8 +5,8 @@ import torch
 from flmm_world import RECIPE, WORDING, Squares
 
 from frostbench.baselines.flmm.examples import PhraseExamples
-from frostbench.baselines.flmm.heads import Heads
 from frostbench.baselines.flmm.method import FLMM
+from frostbench.baselines.flmm.model import Heads
 from frostbench.baselines.flmm.recipe import FLMMRecipe, sizes, train_on
 from frostbench.baselines.flmm.training import HeadTraining, HeadTrainingSettings, alike, lost
 from frostbench.baselines.flmm.weights import load

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.linear import LinearMaps
 from frostbench.baselines.lm4lv.method import LM4LV, LM4LVLoRA, to_bicubic_square
-from frostbench.baselines.lm4lv.training import say
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
+from frostbench.baselines.lm4lv.training import teacher_forced
 from frostbench.baselines.lm4lv.weights import Trained
 from frostbench.baselines.lm4lv.wording import Wording, frame
 from frostbench.plugins.contract.images import Image
@@ -53,7 +53,7 @@ def test_what_it_regresses_is_what_it_says_when_it_reads_its_own_answer(method):
     adapters = method._trained[0].adapters
     degraded = mae.encode(torch.stack([image.pixels for image in images]))
     row = torch.tensor([adapters.settings.tasks.index("deblurring")] * 2)
-    said = say(lm, adapters, frame(Wording(), lm), degraded, answers, row)
+    said = teacher_forced(lm, adapters, frame(Wording(), lm), degraded, answers, row)
     torch.testing.assert_close(said.clean, answers, atol=1e-4, rtol=0)
 
 

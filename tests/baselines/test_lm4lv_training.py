@@ -6,10 +6,10 @@ import torch
 from lm4lv_world import TINY, Pairs
 
 from frostbench.baselines.lm4lv import recipe
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
 from frostbench.baselines.lm4lv.recipe import RECIPES, train_on
-from frostbench.baselines.lm4lv.training import Objective, losses, say
+from frostbench.baselines.lm4lv.training import Objective, losses, teacher_forced
 from frostbench.baselines.lm4lv.weights import load
 from frostbench.baselines.lm4lv.wording import Wording, frame
 from frostbench.plugins.contract.recipe import Workshop
@@ -32,7 +32,9 @@ def features(count=2):
 
 def spoken(clean, degraded, rows=(0, 1)):
     with torch.no_grad():
-        return say(LM, adapters(), TEXTS, degraded, clean, torch.tensor(rows[: len(clean)]))
+        return teacher_forced(
+            LM, adapters(), TEXTS, degraded, clean, torch.tensor(rows[: len(clean)])
+        )
 
 
 @pytest.mark.parametrize("place", [0, 1, 8, 16])

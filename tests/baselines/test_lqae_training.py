@@ -7,8 +7,9 @@ from training_world import Stripes
 
 from frostbench.baselines.lqae.lesson import cells, in_halves, prepare
 from frostbench.baselines.lqae.model import LQAE
-from frostbench.baselines.lqae.recipe import load, train, train_on, whole
+from frostbench.baselines.lqae.recipe import train, train_on, whole
 from frostbench.baselines.lqae.training import LQAETraining, LQAETrainingSettings
+from frostbench.baselines.lqae.weights import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.kit import toys
@@ -163,4 +164,4 @@ def test_a_stored_model_is_a_byte_a_number(trained):
     file = shop.pack / "lqae" / "model.safetensors"
     numbers = sum(p.numel() for p in LQAE(SIZES).parameters())
     assert file.stat().st_size < 2 * numbers + 12_000
-    assert stored.read_settings(shop.pack / "lqae", SIZES) == SIZES
+    assert stored.stored_settings(shop.pack / "lqae", SIZES) == SIZES

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from frostbench.baselines.spae.codebook import CodebookWords
-from frostbench.baselines.spae.training import Guide, load
+from frostbench.baselines.spae.recipe import Guide
+from frostbench.baselines.spae.weights import load
 from frostbench.bench.statistics.bootstrap import Bootstrap
 from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationImages
 from frostbench.plugins.backbones.clip import Clip

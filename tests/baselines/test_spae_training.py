@@ -4,19 +4,13 @@ import pytest
 import torch
 from training_world import NETWORK, TRAINING, Stripes
 
-from frostbench.baselines.spae import training
+from frostbench.baselines.spae import recipe as spae_recipe
 from frostbench.baselines.spae.codebook import CodebookSettings, CodebookWords
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.projection import ProjectionSettings
+from frostbench.baselines.spae.recipe import PUBLISHED, Guide, SPAERecipe, fit_codes, train_on
 from frostbench.baselines.spae.semantic import SemanticSettings
-from frostbench.baselines.spae.training import (
-    PUBLISHED,
-    Guide,
-    SPAERecipe,
-    fit_codes,
-    load,
-    train_on,
-)
+from frostbench.baselines.spae.weights import load
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.kit import toys
 from frostbench.plugins.parts.autoencoder.reconstruction import psnr
@@ -124,9 +118,9 @@ def test_settings_of_the_recipe_are_overridden_by_dotted_names(workshop, monkeyp
         seen.append(settings)
         return Report(steps=0, seconds=0.0, figures={})
 
-    monkeypatch.setattr(training, "train_on", remember)
+    monkeypatch.setattr(spae_recipe, "train_on", remember)
     for name, toy in (("llm", toys.llm()), ("clip", toys.clip())):
-        loader = training.CausalLM if name == "llm" else training.Clip
+        loader = spae_recipe.CausalLM if name == "llm" else spae_recipe.Clip
         monkeypatch.setattr(loader, "load", lambda entry, device, toy=toy: toy)
     values = {
         "semantic.thresholds": "[0.7]",
@@ -134,7 +128,7 @@ def test_settings_of_the_recipe_are_overridden_by_dotted_names(workshop, monkeyp
         "training.loss.perceptual_weight": "0",
         "model.layers": "[1,2,4]",
     }
-    training.train(replace(workshop, settings=values))
+    spae_recipe.train(replace(workshop, settings=values))
     assert seen[0].semantic.thresholds == (0.7,)
     assert seen[0].codebook.source == "clip_text"
     assert seen[0].model.layers == (1, 2, 4)

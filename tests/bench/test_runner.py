@@ -90,7 +90,7 @@ def test_scores_are_those_of_the_stored_images(paths):
         if record.task == "mending":
             prediction = load_prediction(record.prediction, done.blobs)
             target = load_target(record.target, done.blobs)
-            assert record.scores["mse"] == plan.metrics["mse"](prediction, target)
+            assert record.scores["mse"] == plan.metrics["mse"].function(prediction, target)
 
 
 def test_the_ceiling_is_the_reconstruction_of_the_clean_image(paths):

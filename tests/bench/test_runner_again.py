@@ -3,14 +3,16 @@ from dataclasses import replace
 import pytest
 import torch
 from runner_world import (
-    Accuracy,
+    ACCURACY,
+    SQUARES,
     Blocks,
     Fine,
     Hashing,
-    Squares,
+    by_id,
     method,
     plain,
     plan_of,
+    squares,
 )
 
 from frostbench.bench.runner.rescore import score
@@ -18,7 +20,7 @@ from frostbench.bench.runner.run import run
 from frostbench.bench.runner.verify import verify
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.reader import open_run
-from frostbench.plugins import Grid, VisualTokens
+from frostbench.plugins import Grid, Metric, VisualTokens
 
 
 class Steady(Hashing):
@@ -46,7 +48,7 @@ def plan(tmp_path):
 
 def test_scoring_again_gives_the_same_numbers_without_methods(plan):
     before = plain(run(plan))
-    again = score(plan.out, {"mse": Squares(), Accuracy.id: Accuracy()})
+    again = score(plan.out, by_id(SQUARES, ACCURACY))
     assert again.samples == len(before)
     assert again.changed == {"mse": (0, 0.0), "accuracy[exact]": (0, 0.0)}
     assert again.missing == ("distance[mean]",)
@@ -56,13 +58,11 @@ def test_scoring_again_gives_the_same_numbers_without_methods(plan):
 def test_scoring_with_another_metric_adds_it_to_the_run(plan):
     run(plan)
 
-    class Rooted(Squares):
-        id = "rmse"
+    def rooted(prediction, target):
+        return squares(prediction, target) ** 0.5
 
-        def __call__(self, prediction, target):
-            return super().__call__(prediction, target) ** 0.5
-
-    score(plan.out, {"rmse": Rooted()}, {"mending": ["rmse"]})
+    given = by_id(Metric(replace(SQUARES.facts, id="rmse"), rooted))
+    score(plan.out, given, {"mending": ["rmse"]})
     done = open_run(plan.out)
     assert done.manifest["tasks"]["mending"]["metrics"] == ["mse", "distance[mean]", "rmse"]
     assert done.manifest["metrics"]["rmse"]["higher_is_better"] is False
@@ -71,18 +71,18 @@ def test_scoring_with_another_metric_adds_it_to_the_run(plan):
             assert record.scores["rmse"] == record.scores["mse"] ** 0.5
             assert set(record.features) == {"distance[mean]"}
     with pytest.raises(LookupError, match="the run has no task 'baking'"):
-        score(plan.out, {"rmse": Rooted()}, {"baking": ["rmse"]})
+        score(plan.out, given, {"baking": ["rmse"]})
     with pytest.raises(LookupError, match="no metric 'other' is given"):
-        score(plan.out, {"rmse": Rooted()}, {"mending": ["other"]})
+        score(plan.out, given, {"mending": ["other"]})
 
 
 def test_samples_that_a_metric_failed_are_scored_when_it_is_mended(plan):
-    class Broken(Accuracy):
-        def __call__(self, prediction, target):
-            raise ZeroDivisionError
+    def broken(prediction, target):
+        raise ZeroDivisionError
 
-    assert run(replace(plan, metrics={**plan.metrics, Accuracy.id: Broken()})).failed
-    assert score(plan.out, {Accuracy.id: Accuracy()}).failed == ()
+    metrics = {**plan.metrics, **by_id(replace(ACCURACY, function=broken))}
+    assert run(replace(plan, metrics=metrics)).failed
+    assert score(plan.out, by_id(ACCURACY)).failed == ()
     done = open_run(plan.out)
     assert not done.failed
     assert all(r.status == "scored" for r in done.records())
@@ -111,11 +111,8 @@ def test_what_does_not_hold_is_named(plan):
 
     assert broken(replace(plan, engine=Other())) >= {"predictions", "scores"}
 
-    class Stricter(Squares):
-        def __call__(self, prediction, target):
-            return super().__call__(prediction, target) + 0.01
-
-    assert broken(replace(plan, metrics={**plan.metrics, "mse": Stricter()})) == {"scores"}
+    stricter = replace(SQUARES, function=lambda one, two: squares(one, two) + 0.01)
+    assert broken(replace(plan, metrics={**plan.metrics, "mse": stricter})) == {"scores"}
     assert "sources" in broken(replace(plan, seed=1))
     changed = method(Pure, lambda: Pure(9))
     assert "method pure" in broken(replace(plan, methods=(changed,)))

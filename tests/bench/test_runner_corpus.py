@@ -2,8 +2,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from corpus_world import REFUSED, Letters, Rarity, Telling, corpus_plan
-from runner_world import Hashing, Ways, image, plain
+from corpus_world import LETTERS, RARITY, REFUSED, Telling, corpus_plan, letters
+from runner_world import Hashing, Ways, by_id, picture, plain
 
 from frostbench.bench.leaderboard import build
 from frostbench.bench.runner.plan import PlannedTask
@@ -14,7 +14,7 @@ from frostbench.bench.statistics import Bootstrap
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.reader import open_run
 
-METRICS = {Rarity.id: Rarity(), Letters.id: Letters()}
+METRICS = by_id(RARITY, LETTERS)
 
 
 class Steady(Hashing):
@@ -30,19 +30,19 @@ def plan(tmp_path):
 
 
 def with_task(plan, task):
-    return replace(plan, tasks=(PlannedTask(task, lambda: image, 7, {"ways": 3}),))
+    return replace(plan, tasks=(PlannedTask(task, lambda: picture, 7, {"ways": 3}),))
 
 
 def test_samples_have_scores_of_the_corpus_and_counts_of_their_own(plan):
     done = run(plan)
     scored = [record for record in done.records() if record.status == "scored"]
     for record in scored:
-        assert set(record.scores) == {"accuracy[exact]", Rarity.id}
+        assert set(record.scores) == {"accuracy[exact]", RARITY.facts.id}
         same = sum(a == b for a, b in zip(record.prediction.text, record.target.text, strict=False))
-        assert record.counts == {Letters.id: (same, len(record.target.text))}
-    assert {record.scores[Rarity.id] for record in scored} > {0.0}
-    assert done.manifest["metrics"][Letters.id]["pooling"] == "ratio"
-    assert done.manifest["metrics"][Rarity.id]["corpus"] is True
+        assert record.counts == {LETTERS.facts.id: (same, len(record.target.text))}
+    assert {record.scores[RARITY.facts.id] for record in scored} > {0.0}
+    assert done.manifest["metrics"][LETTERS.facts.id]["pooling"] == "ratio"
+    assert done.manifest["metrics"][RARITY.facts.id]["corpus"] is True
 
 
 def test_a_sample_that_cannot_be_counted_is_left_out_of_everything(plan):
@@ -54,11 +54,11 @@ def test_a_sample_that_cannot_be_counted_is_left_out_of_everything(plan):
         assert f"no letters are counted in {REFUSED}" in record.error
         assert (record.scores, record.counts, record.features) == ({}, {}, {})
     for row in build([done], Bootstrap(100)).rows:
-        if row.metric == Letters.id:
+        if row.metric == LETTERS.facts.id:
             who = row.of if row.control else row.method, row.control
             mine = [record for record in done.records() if record.row == who]
             same, letters = zip(
-                *(r.counts[Letters.id] for r in mine if r.status == "scored"), strict=True
+                *(r.counts[LETTERS.facts.id] for r in mine if r.status == "scored"), strict=True
             )
             assert row.failed == sum(record.status == "failed" for record in mine)
             assert row.value == pytest.approx(sum(same) / sum(letters))
@@ -94,22 +94,25 @@ def test_a_longer_run_weighs_by_the_same_corpus(tmp_path):
 def test_scoring_again_needs_neither_task_nor_data(plan):
     before = plain(run(plan))
     again = score(plan.out, METRICS)
-    assert again.changed == {Rarity.id: (0, 0.0), Letters.id: (0, 0.0), "accuracy[exact]": (0, 0.0)}
+    assert again.changed == {
+        RARITY.facts.id: (0, 0.0),
+        LETTERS.facts.id: (0, 0.0),
+        "accuracy[exact]": (0, 0.0),
+    }
     assert plain(open_run(plan.out)) == before
 
 
 def test_scoring_again_says_how_far_counts_moved(plan):
     run(plan)
 
-    class Doubled(Letters):
-        def counts(self, prediction, target):
-            same, length = super().counts(prediction, target)
-            return same, 2 * length
+    def doubled(prediction, target):
+        same, length = letters(prediction, target)
+        return same, 2 * length
 
     counted = sum(bool(record.counts) for record in open_run(plan.out).records())
-    longest = max(r.counts[Letters.id][1] for r in open_run(plan.out).records() if r.counts)
-    changed = score(plan.out, {Letters.id: Doubled()}).changed
-    assert changed[Letters.id] == (counted, longest)
+    longest = max(r.counts[LETTERS.facts.id][1] for r in open_run(plan.out).records() if r.counts)
+    changed = score(plan.out, by_id(replace(LETTERS, function=doubled))).changed
+    assert changed[LETTERS.facts.id] == (counted, longest)
 
 
 def test_a_run_that_keeps_no_corpus_is_not_scored_by_one(plan):
@@ -125,9 +128,8 @@ def test_verifying_looks_at_the_corpus_and_at_counts(plan):
     run(plan)
     assert verify(plan, sample=7).holds
 
-    class Longer(Letters):
-        def counts(self, prediction, target):
-            return *super().counts(prediction, target)[:1], 9.0
+    def longer(prediction, target):
+        return letters(prediction, target)[0], 9.0
 
     class Common(Telling):
         def corpus(self, data, seed):
@@ -136,7 +138,8 @@ def test_verifying_looks_at_the_corpus_and_at_counts(plan):
     def broken(changed):
         return {check.name for check in verify(changed, sample=7).checks if not check.holds}
 
-    assert broken(replace(plan, metrics={**plan.metrics, Letters.id: Longer()})) == {"scores"}
+    metrics = {**plan.metrics, **by_id(replace(LETTERS, function=longer))}
+    assert broken(replace(plan, metrics=metrics)) == {"scores"}
     assert broken(with_task(plan, Common(Ways(3)))) >= {"corpus of telling"}
     with pytest.raises(StoreError, match="'telling' gives another corpus"):
         run(replace(with_task(plan, Common(Ways(3))), retry_failed=True))

@@ -11,14 +11,17 @@ import pytest
 import torch
 from PIL import Image as Pillow
 from runner_world import (
-    Accuracy,
+    ACCURACY,
+    DISTANCE,
     Blocks,
     Fine,
     Hashing,
-    MeanDistance,
     Naming,
     OneBackbone,
     Ways,
+    accuracy,
+    by_id,
+    mean_colours,
     method,
     picture,
     plain,
@@ -262,14 +265,14 @@ def test_data_that_cannot_be_read_end_the_task_and_not_the_run(paths, tmp_path):
 
 
 def test_a_sample_that_cannot_be_scored_is_failed_and_never_zero(paths):
-    class Picky(Accuracy):
-        def __call__(self, prediction, target):
-            if target == "green":
-                raise ValueError("green has no score")
-            return float("nan") if target == "grey" else super().__call__(prediction, target)
+    def picky(prediction, target):
+        if target == "green":
+            raise ValueError("green has no score")
+        return float("nan") if target == "grey" else accuracy(prediction, target)
 
     plan = only_naming(plan_of(*paths))
-    done = run(replace(plan, metrics={**plan.metrics, Picky.id: Picky()}))
+    metrics = by_id(replace(ACCURACY, function=picky))
+    done = run(replace(plan, metrics=metrics))
     for record in done.records():
         text = record.target.text
         assert (record.status == "failed") == (text in ("green", "grey"))
@@ -290,17 +293,19 @@ def marked(name: str) -> Image:
     return image
 
 
-class Picky(MeanDistance):
-    def features(self, images):
-        if any((image.pixels[:2, 0, 0] * 255).round().tolist() == [77, 11] for image in images):
-            raise ValueError("a spoiled corner")
-        return super().features(images)
+def features_of_all_but_one(images):
+    if any((image.pixels[:2, 0, 0] * 255).round().tolist() == [77, 11] for image in images):
+        raise ValueError("a spoiled corner")
+    return mean_colours(images)
+
+
+PICKY = replace(DISTANCE, function=features_of_all_but_one)
 
 
 def test_features_that_cannot_be_had_fail_their_sample(paths):
     plan = plan_of(*paths)
     mending = replace(plan.tasks[1], data=lambda: marked)
-    done = run(replace(plan, tasks=(mending,), metrics={**plan.metrics, Picky.id: Picky()}))
+    done = run(replace(plan, tasks=(mending,), metrics={**plan.metrics, **by_id(PICKY)}))
     assert {(r.sample, r.status) for r in done.records()} == {
         ("0", "scored"),
         ("1", "failed"),

@@ -7,19 +7,16 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from frostbench.eval_suites.metrics.accuracy import accuracy_exact, accuracy_prefix
+from frostbench.eval_suites.metrics.facts import METRICS
 from frostbench.eval_suites.metrics.luma import studio_luma
-from frostbench.eval_suites.metrics.psnr import psnr, psnr_rgb, psnr_rgb_crop4, psnr_y
-from frostbench.eval_suites.metrics.ssim import ssim_rgb, ssim_rgb_crop4, ssim_y
+from frostbench.eval_suites.metrics.psnr import psnr, psnr_rgb
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.predictions import ImagePrediction, TextPrediction
 
-CONTEXT = MetricContext(backbones=None)
-IMAGE_METRICS = [
-    factory(CONTEXT)
-    for factory in (psnr_rgb, psnr_y, psnr_rgb_crop4, ssim_rgb, ssim_rgb_crop4, ssim_y)
-]
-BY_ID = {metric.id: metric for metric in IMAGE_METRICS}
+FACTS = {offer.card.id: offer.card for offer in METRICS}
+BY_ID = {
+    offer.card.id: offer.load() for offer in METRICS if offer.card.id.startswith(("psnr", "ssim"))
+}
 
 
 def pair(seed, height=40, width=52, noise=0.1):
@@ -80,10 +77,10 @@ def test_luma_is_that_of_scikit_image_in_studio_range():
 @settings(max_examples=20, deadline=None)
 def test_scores_are_symmetric_within_bounds_and_best_for_the_truth(seed, noise):
     ours, truth = pair(seed, 24, 20, noise)
-    for name, metric in BY_ID.items():
-        value = score(name, ours, truth)
+    for name in BY_ID:
+        facts, value = FACTS[name], score(name, ours, truth)
         assert value == pytest.approx(score(name, truth, ours))
-        assert metric.lower <= value < score(name, truth, truth) == pytest.approx(metric.upper)
+        assert facts.lower <= value < score(name, truth, truth) == pytest.approx(facts.upper)
 
 
 def test_psnr_of_almost_identical_images_is_not_above_that_of_identical_ones():
@@ -126,7 +123,6 @@ def test_images_too_small_for_the_window_or_the_crop_are_unscored():
 
 
 def test_exact_accuracy_wants_the_whole_label_and_prefix_accuracy_its_beginning():
-    exact, prefix = accuracy_exact(CONTEXT), accuracy_prefix(CONTEXT)
     table = {  # text: (exact, prefix), for the label "lion"
         "lion": (1, 1),
         "  lion\n": (1, 1),
@@ -139,28 +135,21 @@ def test_exact_accuracy_wants_the_whole_label_and_prefix_accuracy_its_beginning(
     }
     for text, expected in table.items():
         prediction = TextPrediction(text)
-        assert (exact(prediction, "lion"), prefix(prediction, "lion")) == expected
-    assert exact(TextPrediction("two"), ("2", "two")) == 1
+        found = accuracy_exact(prediction, "lion"), accuracy_prefix(prediction, "lion")
+        assert found == expected
+    assert accuracy_exact(TextPrediction("two"), ("2", "two")) == 1
 
 
 def test_accuracy_refuses_images():
-    exact = accuracy_exact(CONTEXT)
     with pytest.raises(ValueError, match="the prediction is a ImagePrediction"):
-        exact(ImagePrediction(torch.zeros(3, 2, 2)), "lion")
+        accuracy_exact(ImagePrediction(torch.zeros(3, 2, 2)), "lion")
     with pytest.raises(ValueError, match="the target is a Image"):
-        exact(TextPrediction("lion"), Image(torch.zeros(3, 2, 2)))
-
-
-def test_every_metric_keeps_the_contract():
-    for metric in (*IMAGE_METRICS, accuracy_exact(CONTEXT), accuracy_prefix(CONTEXT)):
-        assert isinstance(metric, Metric)
-        assert metric.higher_is_better
+        accuracy_exact(TextPrediction("lion"), Image(torch.zeros(3, 2, 2)))
 
 
 def test_a_score_does_not_depend_on_how_an_image_lies_in_memory():
     for seed in range(20):
         images = torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(seed))
         one, two = images.permute(0, 3, 1, 2)
-        metric = psnr_rgb(MetricContext(None))
-        apart = metric(ImagePrediction(one), Image(two))
-        assert metric(ImagePrediction(one.contiguous()), Image(two.contiguous())) == apart
+        apart = psnr_rgb(ImagePrediction(one), Image(two))
+        assert psnr_rgb(ImagePrediction(one.contiguous()), Image(two.contiguous())) == apart

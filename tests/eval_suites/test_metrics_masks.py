@@ -10,11 +10,9 @@ from frostbench.bench.statistics.bootstrap import Bootstrap
 from frostbench.bench.store.masks import run_lengths
 from frostbench.eval_suites.metrics import masks as metrics
 from frostbench.eval_suites.metrics.masks import Overlap, overlaps, recall_area
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Masks, TextPrediction
 from frostbench.plugins.contract.task import TrueMasks
 
-CONTEXT = MetricContext(None)
 GROUPED = {
     "average_recall[things]": metrics.average_recall_things,
     "average_recall[stuff]": metrics.average_recall_stuff,
@@ -30,10 +28,9 @@ def drawn(seed: int, count: int, density: float = 0.4) -> torch.Tensor:
 def value(metric, pairs) -> float | None:
     """The metric over a set of (predicted, true) samples, as the leaderboard computes it."""
     entries = [
-        (str(number), str(number), metric.counts(said, true))
-        for number, (said, true) in enumerate(pairs)
+        (str(number), str(number), metric(said, true)) for number, (said, true) in enumerate(pairs)
     ]
-    found = Pooled.of(entries, metric.pooling).estimate(Bootstrap(replicates=50))
+    found = Pooled.of(entries, "ratio").estimate(Bootstrap(replicates=50))
     return None if found is None else found.value
 
 
@@ -50,7 +47,7 @@ def pairs(seed: int, sizes: list[int]) -> list[tuple[Masks, TrueMasks]]:
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 4))
 def test_iou_is_that_of_cocos_own_tools(seed, count):
     said, true = drawn(seed, count), drawn(seed + 1, count)
-    found = [one.iou for one in overlaps("m", Masks(said), TrueMasks(true))]
+    found = [one.iou for one in overlaps(Masks(said), TrueMasks(true))]
     theirs = coco.iou(list(run_lengths(said)), list(run_lengths(true)), [0] * count)
     assert found == pytest.approx(np.diag(theirs).tolist())
 
@@ -65,10 +62,10 @@ def test_cumulative_and_mean_iou_are_those_of_all_phrases_in_one_row(seed, sizes
     both = [int((a & b).sum()) for a, b in zip(said, true, strict=True)]
     either = [int((a | b).sum()) for a, b in zip(said, true, strict=True)]
     ious = [a / b for a, b in zip(both, either, strict=True)]
-    assert value(metrics.ciou(CONTEXT), made) == pytest.approx(sum(both) / sum(either))
-    assert value(metrics.miou(CONTEXT), made) == pytest.approx(np.mean(ious))
+    assert value(metrics.ciou, made) == pytest.approx(sum(both) / sum(either))
+    assert value(metrics.miou, made) == pytest.approx(np.mean(ious))
     right = np.mean([iou >= 0.5 for iou in ious])
-    assert value(metrics.precision_at_half(CONTEXT), made) == pytest.approx(right)
+    assert value(metrics.precision_at_half, made) == pytest.approx(right)
 
 
 @settings(deadline=None, max_examples=15)
@@ -76,10 +73,10 @@ def test_cumulative_and_mean_iou_are_those_of_all_phrases_in_one_row(seed, sizes
 def test_average_recall_is_the_published_integral_and_so_the_mean_iou(seed, sizes):
     """Against the integral as it is published: shares of phrases, threshold by threshold."""
     made = pairs(seed, sizes)
-    ious = [one.iou for said, true in made for one in overlaps("m", said, true)]
+    ious = [one.iou for said, true in made for one in overlaps(said, true)]
     recalls = [np.mean(np.array(ious) >= t) for t in np.arange(0, 1, 1e-3)]
     coarse = float(np.sum(recalls) * 1e-3)
-    found = value(metrics.average_recall_all(CONTEXT), made)
+    found = value(metrics.average_recall, made)
     assert found == pytest.approx(coarse, abs=1e-3)
     assert 0 <= found - np.mean(ious) <= 1e-5 + 1e-12
 
@@ -96,13 +93,13 @@ def test_two_empty_masks_score_one_and_an_empty_prediction_nothing():
     empty, full = torch.zeros(1, 4, 4, dtype=torch.bool), torch.ones(1, 4, 4, dtype=torch.bool)
     both = [(Masks(empty), TrueMasks(empty))]
     missed = [(Masks(empty), TrueMasks(full))]
-    for make in (metrics.miou, metrics.precision_at_half, metrics.average_recall_all):
-        assert value(make(CONTEXT), both) == 1
-        assert value(make(CONTEXT), missed) == pytest.approx(0, abs=1e-5)
-    assert value(metrics.ciou(CONTEXT), missed) == 0
+    for metric in (metrics.miou, metrics.precision_at_half, metrics.average_recall):
+        assert value(metric, both) == 1
+        assert value(metric, missed) == pytest.approx(0, abs=1e-5)
+    assert value(metrics.ciou, missed) == 0
     # Nothing to find and nothing found adds no pixel to either sum.
-    assert metrics.ciou(CONTEXT).counts(*both[0]) == (0, 0)
-    assert value(metrics.ciou(CONTEXT), both) is None
+    assert metrics.ciou(*both[0]) == (0, 0)
+    assert value(metrics.ciou, both) is None
 
 
 @pytest.mark.parametrize("name", GROUPED)
@@ -112,10 +109,9 @@ def test_groups_score_their_own_phrases_alone(name):
     kinds = (("thing", "singular"), ("stuff", "singular"), ("thing", "plural"))
     expected = {"things": (2, 2), "stuff": (0, 1), "singulars": (1, 2), "plurals": (1, 1)}
     right, count = expected[name.partition("[")[2].rstrip("]")]
-    metric = GROUPED[name](CONTEXT)
-    assert metric.id == name
-    assert metric.counts(said, TrueMasks(true, kinds)) == pytest.approx((right, count), abs=2e-5)
-    assert metric.counts(said, TrueMasks(true)) == (0, 0)
+    metric = GROUPED[name]
+    assert metric(said, TrueMasks(true, kinds)) == pytest.approx((right, count), abs=2e-5)
+    assert metric(said, TrueMasks(true)) == (0, 0)
     assert value(metric, [(said, TrueMasks(true))]) is None
 
 
@@ -128,6 +124,6 @@ def test_groups_score_their_own_phrases_alone(name):
     ],
 )
 def test_what_cannot_be_compared_is_said(said, true, reason):
-    for make in (metrics.ciou, metrics.miou):
+    for metric in (metrics.ciou, metrics.miou):
         with pytest.raises(ValueError, match=reason):
-            make(CONTEXT).counts(said, true)
+            metric(said, true)

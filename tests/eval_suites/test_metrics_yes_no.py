@@ -9,12 +9,10 @@ from frostbench.eval_suites.metrics import yes_no
 from frostbench.eval_suites.metrics.anls import anls, edits
 from frostbench.eval_suites.metrics.boxes import box_iou, box_precision
 from frostbench.eval_suites.metrics.yes_no import says_yes
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Reasoned, TextPrediction
 from frostbench.plugins.contract.task import TrueAnswer
 
-CONTEXT = MetricContext(None)
-MAKERS = {
+METRICS = {
     "accuracy[pope]": (yes_no.accuracy, accuracy_score),
     "f1[pope]": (yes_no.f1, f1_score),
     "precision[pope]": (yes_no.precision, precision_score),
@@ -26,10 +24,10 @@ BOX = (0.0, 0.0, 4.0, 4.0)
 
 def estimate(metric, pairs):
     entries = [
-        (str(number), str(number // 2), metric.counts(TextPrediction(said), true))
+        (str(number), str(number // 2), metric(TextPrediction(said), true))
         for number, (said, true) in enumerate(pairs)
     ]
-    return Pooled.of(entries, metric.pooling).estimate(Bootstrap(replicates=200))
+    return Pooled.of(entries, "ratio").estimate(Bootstrap(replicates=200))
 
 
 @pytest.mark.parametrize(
@@ -54,41 +52,41 @@ def test_answers_are_read_as_pope_reads_them(answer, yes):
 @settings(deadline=None, max_examples=40)
 @given(
     answers=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30),
-    name=st.sampled_from(sorted(MAKERS)),
+    name=st.sampled_from(sorted(METRICS)),
 )
 def test_counts_pool_to_what_scikit_learn_says(answers, name):
-    make, theirs = MAKERS[name]
+    metric, theirs = METRICS[name]
     said, true = [one for one, _ in answers], [one for _, one in answers]
     # Where nothing is there to divide by, scikit-learn warns and says 0, and we say nothing.
     assume(any(said) or name not in ("precision[pope]", "f1[pope]"))
     assume(any(true) or name != "recall[pope]")
     texts = [("Yes" if one else "No", "yes" if other else "no") for one, other in answers]
-    found = estimate(make(CONTEXT), texts)
+    found = estimate(metric, texts)
     assert found.value == pytest.approx(theirs(true, said))
     assert found.low is None or 0 <= found.low <= found.value <= found.high <= 1
 
 
 def test_f1_is_nothing_where_yes_is_never_said_and_should_have_been():
-    assert estimate(yes_no.f1(CONTEXT), [("no", "yes"), ("no", "no")]).value == 0
+    assert estimate(yes_no.f1, [("no", "yes"), ("no", "no")]).value == 0
 
 
 def test_what_has_no_value_has_none():
-    assert estimate(yes_no.precision(CONTEXT), [("no", "yes"), ("no", "no")]) is None
-    assert estimate(yes_no.recall(CONTEXT), [("yes", "no")]) is None
+    assert estimate(yes_no.precision, [("no", "yes"), ("no", "no")]) is None
+    assert estimate(yes_no.recall, [("yes", "no")]) is None
 
 
 def test_a_target_is_yes_or_no():
     with pytest.raises(ValueError, match="the target is \\('maybe',\\)"):
-        yes_no.f1(CONTEXT).counts(TextPrediction("yes"), "maybe")
+        yes_no.f1(TextPrediction("yes"), "maybe")
 
 
 def test_a_box_counts_from_half_and_no_box_counts_for_nothing():
-    metric, true = box_precision(CONTEXT), TrueAnswer(("cat",), BOX)
-    assert metric.counts(Reasoned("cat", (0.0, 0.0, 4.0, 2.0)), true) == (1, 1)
-    assert metric.counts(Reasoned("cat", (0.0, 0.0, 4.0, 1.9)), true) == (0, 1)
-    assert metric.counts(Reasoned("cat"), true) == (0, 0)
+    metric, true = box_precision, TrueAnswer(("cat",), BOX)
+    assert metric(Reasoned("cat", (0.0, 0.0, 4.0, 2.0)), true) == (1, 1)
+    assert metric(Reasoned("cat", (0.0, 0.0, 4.0, 1.9)), true) == (0, 1)
+    assert metric(Reasoned("cat"), true) == (0, 0)
     with pytest.raises(ValueError, match="a TextPrediction and a TrueAnswer"):
-        metric.counts(TextPrediction("cat"), true)
+        metric(TextPrediction("cat"), true)
 
 
 @given(one=st.tuples(*[st.integers(0, 6)] * 4), two=st.tuples(*[st.integers(0, 6)] * 4))
@@ -123,8 +121,7 @@ def test_edits_are_the_fewest(one, two):
 
 
 def test_anls_takes_the_nearest_accepted_answer_and_nothing_from_half_on():
-    metric = anls(CONTEXT)
-    assert metric(TextPrediction("cats"), TrueAnswer(("dog", "cat"), BOX)) == 0.75
-    assert metric(Reasoned("  A CAT"), ("a cat",)) == 1
-    assert metric(TextPrediction("at"), "cat") == pytest.approx(2 / 3)
-    assert metric(TextPrediction("ab"), "ac") == 0
+    assert anls(TextPrediction("cats"), TrueAnswer(("dog", "cat"), BOX)) == 0.75
+    assert anls(Reasoned("  A CAT"), ("a cat",)) == 1
+    assert anls(TextPrediction("at"), "cat") == pytest.approx(2 / 3)
+    assert anls(TextPrediction("ab"), "ac") == 0

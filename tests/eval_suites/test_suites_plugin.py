@@ -2,9 +2,7 @@ import subprocess
 import sys
 
 from frostbench.eval_suites import plugin
-from frostbench.eval_suites.metrics.psnr import psnr_rgb
 from frostbench.plugins.contract.cards import REQUEST_TYPES
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.host.settings import read_settings
@@ -32,14 +30,6 @@ def test_tasks_name_metrics_and_data_sets_that_are_offered():
         assert offer.card.ranks_by in offer.card.metrics
         assert set(offer.card.metrics) <= set(host.metrics)
         assert offer.load().data in host.datasets
-
-
-def test_a_metric_has_the_id_under_which_it_is_offered():
-    context = MetricContext(None)
-    for offer in offered("frostbench_metrics"):
-        if offer.card.startswith(("psnr", "ssim", "accuracy")):
-            assert offer.load()(context).id == offer.card
-    assert psnr_rgb(context).id == "psnr[rgb]"
 
 
 def test_the_host_takes_the_suites():

@@ -7,7 +7,6 @@ from frostbench.eval_suites.metrics.cider import cider_d_corpus
 from frostbench.eval_suites.understanding.captioning import Captioning
 from frostbench.eval_suites.understanding.settings import CaptioningSettings
 from frostbench.packs.mini.scenes.wording import PLACES, caption_of
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import TextPrediction
 from frostbench.plugins.contract.requests import images_of
 
@@ -93,7 +92,7 @@ def test_the_corpus_knows_no_limit_and_weighs_names_more_than_places():
     corpus = task.corpus(SCENES, 0)
     assert corpus == task.corpus(SCENES, 0)
     assert [one.target for one in instances(5)] == list(corpus[:5])
-    score = cider_d_corpus(MetricContext(None)).on(corpus)
+    score = cider_d_corpus(corpus)
     for reference, other in pairwise(corpus[:10]):
         name, _, where = shown_words(reference[0])
         _, _, elsewhere = shown_words(other[0])

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from training_world import NETWORK, TRAINING, Stripes
 
-from frostbench.baselines.vqgan import training
+from frostbench.baselines.vqgan import recipe as vqgan_recipe
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.baselines.vqgan.training import VQGANRecipe, fit_codebook, load, train_on
+from frostbench.baselines.vqgan.recipe import VQGANRecipe, fit_codebook, train_on
+from frostbench.baselines.vqgan.weights import load
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.encoder import Encoder
 from frostbench.plugins.parts.autoencoder.initial import pass_through
@@ -98,18 +99,18 @@ def test_settings_of_the_recipe_are_overridden_by_dotted_names(workshop, monkeyp
         seen.append(settings)
         return Report(steps=0, seconds=0.0, figures={})
 
-    monkeypatch.setattr(training, "train_on", remember)
+    monkeypatch.setattr(vqgan_recipe, "train_on", remember)
     values = {
         "training.steps": "7",
         "model.network.multipliers": "[1,2]",
         "training.loss.perceptual_weight": "0",
     }
-    training.train(replace(workshop, settings=values))
+    vqgan_recipe.train(replace(workshop, settings=values))
     assert seen[0].training.steps == 7
     assert seen[0].model.network.multipliers == (1, 2)
     assert seen[0].model.network.channels == VQGANRecipe().model.network.channels
     with pytest.raises(ValueError, match=r"no setting named 'step'.*'steps'"):
-        training.train(replace(workshop, settings={"training.step": "7"}))
+        vqgan_recipe.train(replace(workshop, settings={"training.step": "7"}))
 
 
 def test_the_rate_warms_up_and_falls_along_half_a_cosine():

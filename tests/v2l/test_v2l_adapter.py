@@ -13,10 +13,10 @@ from frostbench.plugins.parts.prompting.masked import MaskedSettings
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.v2l import codebook
-from frostbench.v2l.adapter import AdapterRecipe, exercises_of, train_on
+from frostbench.v2l.adapter_recipe import AdapterRecipe, exercises_of, train_on
 from frostbench.v2l.masked_exercises import Looks, Masking, answered
 from frostbench.v2l.method import V2L
-from frostbench.v2l.training import load
+from frostbench.v2l.weights import load
 
 RECIPE = AdapterRecipe(
     lora=LoraSettings(rank=4, alpha=32),

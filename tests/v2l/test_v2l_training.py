@@ -8,19 +8,19 @@ from frostbench.plugins.backbones.precision import compact, expanded
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.kit import toys
 from frostbench.plugins.parts.training.pool import Pool
-from frostbench.v2l import training
+from frostbench.v2l import recipe as v2l_recipe
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
-from frostbench.v2l.training import (
+from frostbench.v2l.recipe import (
     V2LRecipe,
     fit_projection,
     image_features,
     kept_codebooks,
-    load,
     make_codebooks,
     train_on,
 )
 from frostbench.v2l.vocabulary import VocabularySettings
+from frostbench.v2l.weights import load
 
 WORDS = VocabularySettings(
     template="{}", prompts=("{}",), keep_spaces=True, nearest=3, more_than=0, merge_equal=True
@@ -89,7 +89,7 @@ def test_codebooks_are_kept_and_not_mixed_with_those_of_other_settings(
         made.append(llm.identity)
         return books
 
-    monkeypatch.setattr(training, "make_codebooks", make)
+    monkeypatch.setattr(v2l_recipe, "make_codebooks", make)
     toys.llm().model.save_pretrained(workshop.pack / "llm")
     toys.llm().tokenizer.save_pretrained(workshop.pack / "llm")
     voters = Pool(workshop, "base", 2, 4)

@@ -6,18 +6,18 @@ Words of a corpus weigh by how few of its targets they are; letters are counted 
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from runner_world import NAMES, Accuracy, Blocks, Naming, Ways, image, method, plan_of
+from runner_world import ACCURACY, NAMES, Blocks, Naming, Ways, by_id, method, picture, plan_of
 
 from frostbench.bench.runner.plan import Plan, PlannedTask
-from frostbench.plugins import Image
+from frostbench.plugins import Image, Metric, MetricFacts
 from frostbench.plugins.contract.task import Target
 
 REFUSED = "grey"
-"""A prediction that `Letters` cannot count."""
+"""A prediction that `letters` cannot count."""
 
 
 class Telling(Naming):
@@ -34,54 +34,32 @@ class Telling(Naming):
         return [NAMES[0], *((name, NAMES[0]) for name in NAMES)]
 
 
-@dataclass
-class RarityOn:
+def rarity(corpus: Sequence[Target]) -> Callable[[Any, Any], float]:
     """The logarithm of how rare the target is, where the prediction is the target."""
+    if not corpus:
+        raise ValueError("there is no corpus")
+    texts = [{one} if isinstance(one, str) else set(one) for one in corpus]
+    counts = Counter(name for text in texts for name in text)
 
-    documents: int
-    counts: Counter[str]
-    id: str = "rarity[corpus]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = None
+    def score(prediction: Any, target: Any) -> float:
+        return float(prediction.text == target) * math.log(len(corpus) / counts[target])
 
-    def __call__(self, prediction: Any, target: Any) -> float:
-        right = float(prediction.text == target)
-        return right * math.log(self.documents / self.counts[target])
+    return score
 
 
-class Rarity:
-    id = "rarity[corpus]"
-    higher_is_better = True
-    unit = ""
-    lower: float | None = 0.0
-    upper: float | None = None
-
-    def on(self, corpus: Sequence[Target]) -> RarityOn:
-        if not corpus:
-            raise ValueError("there is no corpus")
-        texts = [{one} if isinstance(one, str) else set(one) for one in corpus]
-        return RarityOn(len(corpus), Counter(name for text in texts for name in text))
+def letters(prediction: Any, target: Any) -> tuple[float, float]:
+    if prediction.text == REFUSED:
+        raise ValueError(f"no letters are counted in {REFUSED}")
+    same = sum(a == b for a, b in zip(prediction.text, target, strict=False))
+    return float(same), float(len(target))
 
 
-class Letters:
-    id = "letters[pooled]"
-    higher_is_better = True
-    unit = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-    pooling: Literal["ratio", "bleu"] = "ratio"
-
-    def counts(self, prediction: Any, target: Any) -> Sequence[float]:
-        if prediction.text == REFUSED:
-            raise ValueError(f"no letters are counted in {REFUSED}")
-        same = sum(a == b for a, b in zip(prediction.text, target, strict=False))
-        return float(same), float(len(target))
+RARITY = Metric(MetricFacts("rarity[corpus]", lower=0.0, corpus=True), rarity)
+LETTERS = Metric(MetricFacts("letters[pooled]", lower=0.0, upper=1.0, pooling="ratio"), letters)
 
 
 def corpus_plan(out: Path, tokens: Path, *, limit: int = 7, **changes: Any) -> Plan:
-    metrics = {metric.id: metric for metric in (Accuracy(), Rarity(), Letters())}
-    task = PlannedTask(Telling(Ways(3)), lambda: image, limit, {"ways": 3})
+    metrics = by_id(ACCURACY, RARITY, LETTERS)
+    task = PlannedTask(Telling(Ways(3)), lambda: picture, limit, {"ways": 3})
     plan = plan_of(out, tokens, methods=(method(Blocks),), tasks=(task,), metrics=metrics)
     return replace(plan, **changes)

@@ -2,7 +2,7 @@
 
 import torch
 
-from frostbench.baselines.flmm.reading import ChatWording
+from frostbench.baselines.flmm.prompts import ChatWording
 from frostbench.baselines.flmm.recipe import FLMMRecipe
 from frostbench.baselines.flmm.training import HeadTrainingSettings
 from frostbench.plugins.contract.recipe import GroundedScene

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -27,6 +26,8 @@ from frostbench.plugins import (
     ImagePrediction,
     LabelledImage,
     Method,
+    Metric,
+    MetricFacts,
     OracleContext,
     Prompt,
     Reconstruct,
@@ -243,41 +244,28 @@ class Hashing:
         raise AssertionError(prompt.ask)
 
 
-class Accuracy:
-    id = "accuracy[exact]"
-    higher_is_better = True
-    unit = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-
-    def __call__(self, prediction: Any, target: Any) -> float:
-        return float(prediction.text == target)
+def accuracy(prediction: Any, target: Any) -> float:
+    return float(prediction.text == target)
 
 
-class Squares:
-    id = "mse"
-    higher_is_better = False
-    unit = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-
-    def __call__(self, prediction: Any, target: Any) -> float:
-        return float((prediction.pixels - target.pixels).square().mean())
+def squares(prediction: Any, target: Any) -> float:
+    return float((prediction.pixels - target.pixels).square().mean())
 
 
-class MeanDistance:
-    id = "distance[mean]"
-    higher_is_better = False
-    unit = ""
-    lower: float | None = 0.0
-    upper: float | None = None
+def mean_colours(images: Sequence[Image]) -> Any:
+    rows = torch.stack([image.pixels.mean((1, 2)) for image in images])
+    return (rows + len(images) * 1e-3).numpy()
 
-    def features(self, images: Sequence[Image]) -> Any:
-        rows = torch.stack([image.pixels.mean((1, 2)) for image in images])
-        return (rows + len(images) * 1e-3).numpy()
 
-    def __call__(self, predictions: Any, targets: Any) -> float:
-        return float(np.linalg.norm(predictions.mean(0) - targets.mean(0)))
+ACCURACY = Metric(MetricFacts("accuracy[exact]", lower=0.0, upper=1.0, percent=True), accuracy)
+SQUARES = Metric(MetricFacts("mse", lower=0.0, upper=1.0, direction="lower"), squares)
+DISTANCE = Metric(
+    MetricFacts("distance[mean]", lower=0.0, direction="lower", pooling="features"), mean_colours
+)
+
+
+def by_id(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.facts.id: metric for metric in metrics}
 
 
 @dataclass
@@ -337,7 +325,7 @@ def method(kind: type[Blocks], build: Callable[[], Any] | None = None) -> Planne
 
 
 def plan_of(out: Path, tokens: Path, *, limit: int = 4, **changes: Any) -> Plan:
-    metrics = {metric.id: metric for metric in (Accuracy(), Squares(), MeanDistance())}
+    metrics = by_id(ACCURACY, SQUARES, DISTANCE)
     tasks = (
         PlannedTask(Naming(Ways()), lambda: picture, limit, {"ways": 2}),
         PlannedTask(Mending(Ways()), lambda: picture, limit, {"pairs": 2}),

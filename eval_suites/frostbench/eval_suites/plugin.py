@@ -15,6 +15,7 @@ from frostbench.eval_suites.grounding.settings import (
     referring_card,
     thought_card,
 )
+from frostbench.eval_suites.metrics.facts import METRICS
 from frostbench.eval_suites.restoration.settings import (
     DeblurringSettings,
     DenoisingSettings,
@@ -40,49 +41,10 @@ from frostbench.eval_suites.understanding.settings import (
     interpretation_card,
     question_card,
 )
-from frostbench.plugins.contract.cards import Offer, TaskCard
+from frostbench.plugins.contract.cards import MetricFacts, Offer, TaskCard
 from frostbench.plugins.contract.hooks import hookimpl
 
 _HERE = "frostbench.eval_suites"
-
-_METRICS = {
-    "accuracy[exact]": "accuracy:accuracy_exact",
-    "accuracy[prefix]": "accuracy:accuracy_prefix",
-    "accuracy[vqa]": "vqa:vqa",
-    "accuracy[vqa-always]": "vqa:vqa_always",
-    "accuracy[vqa-exact]": "vqa:vqa_exact",
-    "accuracy[vqa-legacy]": "vqa:vqa_legacy",
-    "accuracy[pope]": "yes_no:accuracy",
-    "anls[0.5]": "anls:anls",
-    "average_recall[all]": "masks:average_recall_all",
-    "average_recall[plurals]": "masks:average_recall_plurals",
-    "average_recall[singulars]": "masks:average_recall_singulars",
-    "average_recall[stuff]": "masks:average_recall_stuff",
-    "average_recall[things]": "masks:average_recall_things",
-    "bleu-4[corpus]": "bleu:bleu_4",
-    "cider-d[corpus]": "cider:cider_d_corpus",
-    "ciou[pixels]": "masks:ciou",
-    "clip_score[mini]": "clip_score:ClipScoreMini",
-    "clip_score_relative[mini]": "clip_score:ClipScoreRelativeMini",
-    "f1[pope]": "yes_no:f1",
-    "miou[phrases]": "masks:miou",
-    "p@0.5[box]": "boxes:box_precision",
-    "p@0.5[phrases]": "masks:precision_at_half",
-    "precision[pope]": "yes_no:precision",
-    "psnr[rgb]": "psnr:psnr_rgb",
-    "psnr[y]": "psnr:psnr_y",
-    "psnr[rgb-crop4]": "psnr:psnr_rgb_crop4",
-    "recall[pope]": "yes_no:recall",
-    "ssim[rgb]": "ssim:ssim_rgb",
-    "ssim[rgb-crop4]": "ssim:ssim_rgb_crop4",
-    "ssim[y]": "ssim:ssim_y",
-    "lpips[mini]": "perceptual:LpipsMini",
-    "lpips[alex]": "lpips:lpips_alex",
-    "lpips[vgg]": "lpips:lpips_vgg",
-    "fid[mini]": "perceptual:FidMini",
-    "fid[inception-v3-pt]": "inception:FidInception",
-    "yes[pope]": "yes_no:share_of_yes",
-}
 
 _DATA_SETS = {
     "v2l_episodes": "data.episodes:V2LEpisodes",
@@ -170,9 +132,9 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
 
 
 @hookimpl
-def frostbench_metrics() -> Iterable[Offer[str]]:
-    """Offer the metrics; each target makes one from a `MetricContext`."""
-    return [Offer(name, f"{_HERE}.metrics.{target}") for name, target in _METRICS.items()]
+def frostbench_metrics() -> Iterable[Offer[MetricFacts]]:
+    """Offer the metrics."""
+    return METRICS
 
 
 @hookimpl

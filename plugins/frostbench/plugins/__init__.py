@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.hooks import *
     from frostbench.plugins.contract.images import *
     from frostbench.plugins.contract.method import *
+    from frostbench.plugins.contract.metric import *
     from frostbench.plugins.contract.predictions import *
     from frostbench.plugins.contract.prompts import *
     from frostbench.plugins.contract.recipe import *
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 # The public names, by the module of `contract` that defines them.
 _HOMES = {
-    "cards": "Card Offer PackCard TaskCard",
+    "cards": "Card MetricFacts Offer PackCard TaskCard",
     "completions": "Attended Chosen Completion Failed Generated Regressed",
     "hooks": "hookimpl",
     "images": "Image",
     "method": "Method Setup",
+    "metric": "Metric MetricContext",
     "predictions": "Boxes ImagePrediction Masks Prediction Reasoned TextPrediction",
     "prompts": "Adapter Attend Choose Generate Ids ImagePiece Prompt Regress Shot Text TokenSets "
     "Trie Vectors Wave",

@@ -1,4 +1,4 @@
-"""What a trained adapter is worth, on images that nothing was trained on."""
+"""What V2L's trained adapter is worth, on images that nothing was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from frostbench.plugins.contract.requests import NoContext, Restore
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.engine import FrozenEngine
 from frostbench.plugins.engine.waves import drive
-from frostbench.plugins.parts.autoencoder.reconstruction import psnr
+from frostbench.plugins.parts.autoencoder.reconstruction import mean_psnr
 from frostbench.plugins.parts.hiding import hide
 from frostbench.v2l.masked_exercises import Exercises, Masking, answered
 from frostbench.v2l.method import V2L
@@ -38,7 +38,7 @@ def figures(
     """Figures of the stored adapter, and in brackets of the frozen model alone.
 
     "loss" and "accuracy of the next" are of hidden cells behind the right words of all cells before
-    them; "accuracy" and "psnr" are those of whole restorations, in which the model goes on behind
+    them; "accuracy" and "psnr" are those of whole restorations, in which the model goes on after
     its own words. "psnr [copy]" is the image with its grey cells, "psnr [mean]" with cells in the
     mean colour of what is visible, "psnr [ceiling]" the reconstruction of the clean image.
     """
@@ -91,17 +91,17 @@ def _restorations(
     sizes = torch.tensor([[height, width]] * len(clean))
     shown, right = method.tokenize(grey, sizes).split(), method.tokenize(clean, sizes).split()
     requests = [
-        Restore(f"picture {seed}", Image(one), CORRUPTION, NoContext(), gone, seed)
+        Restore(f"image {seed}", Image(one), CORRUPTION, NoContext(), gone, seed)
         for seed, (one, gone) in enumerate(zip(grey, hidden, strict=True))
     ]
     measured = {
-        "psnr [copy]": _psnr(clean, grey),
-        "psnr [mean]": _psnr(clean, filled),
-        "psnr [ceiling]": _psnr(clean, _images(method, requests, right)),
+        "psnr [copy]": mean_psnr(clean, grey),
+        "psnr [mean]": mean_psnr(clean, filled),
+        "psnr [ceiling]": mean_psnr(clean, _images(method, requests, right)),
     }
     for name, asked in (("", method), (" [no adapter]", alone)):
         said = _restored(asked, requests, shown, FrozenEngine(backbones))
-        measured[f"psnr{name}"] = _psnr(clean, _images(asked, requests, said))
+        measured[f"psnr{name}"] = mean_psnr(clean, _images(asked, requests, said))
         measured[f"accuracy{name}"] = _accuracy(method, said, right, hidden, masking)
     return measured
 
@@ -157,8 +157,3 @@ def _mean_filled(
     """The image with hidden pixels in the mean colour of the visible ones."""
     colour = pixels[:, ~hidden].mean(1)
     return torch.where(hidden, colour[:, None, None], pixels)
-
-
-def _psnr(clean: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> float:
-    """Mean PSNR over images in [0, 1], in dB."""
-    return float(psnr(clean * 2 - 1, other * 2 - 1).mean())

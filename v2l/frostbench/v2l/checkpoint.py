@@ -1,4 +1,4 @@
-"""Published V2L checkpoints: the periodic files and the one to resume from."""
+"""Reads published V2L checkpoints: the periodic files and the one to resume from."""
 
 from collections.abc import Mapping
 from pathlib import Path

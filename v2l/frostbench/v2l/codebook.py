@@ -1,4 +1,4 @@
-"""The two codebooks with their words: kept as safetensors and JSON, read from official files."""
+"""V2L's local and global codebook with their words, in our files and in the published ones."""
 
 import io
 import json
@@ -22,7 +22,7 @@ WORDS = "vocabulary.json"
 
 @dataclass(frozen=True, eq=False)
 class Codebooks:
-    """Text embeddings and the texts behind their rows.
+    """Text embeddings and the texts of their rows.
 
     Row i of `local` belongs to token i of the LLM, whose text is `local_words[i]`.
     """

@@ -1,4 +1,4 @@
-"""Exercises of masked restoration: what the method asks, with the answer that was to be given."""
+"""Training examples for restoring masked words: the method's prompts with their answers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,7 +71,7 @@ def make_exercises(
 
     The words shown are those of the image whose hidden pixels are grey, with the mask where they
     are hidden. To be learned are the words that the clean image has there; visible words are to
-    be said as they are shown.
+    be repeated as they are shown.
     """
     inputs: list[Tensor] = []
     answers: list[Tensor] = []

@@ -19,17 +19,17 @@ from frostbench.plugins.contract.prompts import Adapter, Piece, Text
 from frostbench.plugins.contract.tokens import Grid, Ranked, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
-from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
 from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import to_square
+from frostbench.v2l.card import CARD
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
-from frostbench.v2l.plugin import CARD
-from frostbench.v2l.training import load
+from frostbench.v2l.weights import load
 
 NO_ADAPTER = (
     "the pack has no adapter for this language model, so that the frozen model alone answers "
@@ -79,7 +79,7 @@ class V2L(DiscreteMethod):
         self._model = model.to(device).eval().requires_grad_(False)
         self._device = device
         self._clip = clip
-        self._side = settings.image_size or model.settings.network.nominal_size
+        self._side = model.settings.network.side(settings.image_size)
         self._count = settings.global_tokens or model.settings.global_tokens
         self.local_words, self.global_words = map(tuple, vocabularies)
         self.prompting = settings
@@ -95,12 +95,6 @@ class V2L(DiscreteMethod):
     def _check(self) -> None:
         """See that the parts fit."""
         sizes = self._model.settings
-        factor = sizes.network.factor
-        if self._side % factor:
-            raise ValueError(
-                f"image_size is {self._side}, and the networks read cells of {factor} pixels; "
-                "choose a multiple of that."
-            )
         for name, words, rows in (
             ("local", self.local_words, sizes.local_words),
             ("global", self.global_words, sizes.global_words),
@@ -145,17 +139,8 @@ class V2L(DiscreteMethod):
 
         backbones = toys.backbones()
         language, clip = backbones.get("llm"), backbones.get("clip")
-        network = NetworkSettings(
-            channels=4,
-            multipliers=(1, 1, 2),
-            residual_blocks=1,
-            attention_sizes=(),
-            nominal_size=16,
-            z_channels=4,
-            norm_groups=2,
-        )
         sizes = V2LSettings(
-            network,
+            TINY,
             local_words=language.vocabulary_size,
             global_words=24,
             embed_width=_width(clip),

@@ -1,4 +1,8 @@
-"""The tokenizer: local words for cells, global words for the image, and the way back."""
+"""V2L's tokenizer network: local words for cells, global words for the image, and a decoder.
+
+The paper is Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874. It builds on VQ-GAN (Esser et
+al., CVPR 2021, https://arxiv.org/abs/2012.09841), which is cited where its equations are used.
+"""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -188,6 +192,7 @@ class V2LTokenizer(nn.Module):
             blurred = features + noise * torch.randn_like(features)
             image = self.render(blurred, global_ids)
             return AutoencoderOutput(image, features.square().mean(), None)
+        # VQ-GAN, equation (2), over the projected words; then equations (4) and (3).
         codebook = self.codebook()
         ids = nearest(features.movedim(1, -1), codebook)
         rows = functional.embedding(ids, codebook).movedim(-1, 1)

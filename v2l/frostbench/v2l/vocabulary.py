@@ -1,4 +1,4 @@
-"""The vocabularies, in three steps: expansion by the LLM, CLIP's embeddings, votes of images.
+"""V2L's vocabularies: expansion by the LLM, CLIP's embeddings, votes of images.
 
 Step 1 makes of each token of the LLM a word, a pair and a triple; step 2 embeds these texts with
 CLIP; step 3 keeps those that training images are near to. The local vocabulary is the tokens

@@ -1,4 +1,4 @@
-"""From rows of attention to maps: one for each phrase, layer and head.
+"""Attention weights of a phrase's tokens, laid out as maps over the image.
 
 A phrase's tokens are the queries, and the positions of an image the keys. Weights are the ordinary
 ones, of a softmax over all that a token may look at, so that a map does not sum to 1.

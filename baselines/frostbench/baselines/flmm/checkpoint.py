@@ -1,4 +1,4 @@
-"""Published head checkpoints: what was trained, and nothing of the frozen models.
+"""Reads the published checkpoints of F-LMM's heads.
 
 The official script writes a flat state dict; mmengine's files have it under "state_dict". Whatever
 was frozen, the SAM's image encoder and the multimodal model, is not in them.
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frostbench.baselines.flmm.heads import Heads, HeadSettings
+from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import read_torch, state_of
 

@@ -1,4 +1,4 @@
-"""What heads learn from, made once: the frozen models read each training scene a single time.
+"""Training examples of F-LMM: what the frozen models make of a scene, computed once.
 
 Attention rows, hidden states and SAM's embeddings do not change while heads are trained, so that
 they are kept in half precision, and in files, from where a training that was killed goes on.
@@ -14,12 +14,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frostbench.baselines.flmm.attention import Merge, merged
-from frostbench.baselines.flmm.reading import (
+from frostbench.baselines.flmm.prompts import (
     BACKBONE,
+    AttentionPrompt,
     ChatWording,
-    Looking,
+    attention_prompt,
     expressions,
-    looking,
     narrative,
 )
 from frostbench.plugins.backbones import weights
@@ -119,12 +119,12 @@ class PhraseExamples:
         several = [self._sam.embed(image_of(scene)) for scene in scenes]
         return {"embeddings": torch.stack(several).half()}
 
-    def _asked(self, scene: GroundedScene, number: int) -> Looking:
+    def _asked(self, scene: GroundedScene, number: int) -> AttentionPrompt:
         image = image_of(scene)
         if number % 2:
-            return looking(expressions(self._wording, image, scene.expressions), self._lmm)
+            return attention_prompt(expressions(self._wording, image, scene.expressions), self._lmm)
         read = narrative(self._wording, image, scene.narrative, scene.phrases)
-        return looking(read, self._lmm)
+        return attention_prompt(read, self._lmm)
 
     def _examples(
         self, seen: Mapping[str, Tensor], embeddings: Float[Tensor, "b d side side"]

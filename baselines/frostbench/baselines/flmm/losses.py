@@ -1,4 +1,4 @@
-"""The four losses: cross-entropy and Dice, of the mask head's and of the refiner's masks."""
+"""F-LMM's four losses: cross-entropy and Dice, of the mask head's and of the refiner's masks."""
 
 import torch
 from jaxtyping import Bool, Float

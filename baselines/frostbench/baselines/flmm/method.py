@@ -1,4 +1,4 @@
-"""F-LMM as a method: phrases become masks, and nothing of the multimodal model changes.
+"""F-LMM as a method: phrases become masks, while the multimodal model stays as it is.
 
 Wu et al., CVPR 2025, https://arxiv.org/abs/2406.05821. Where the paper and the published code
 differ, the code is followed; what is not published is a setting.
@@ -7,30 +7,36 @@ differ, the code is followed; what is not published is a setting.
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isqrt
 from typing import Any, TypeAlias, assert_never
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from frostbench.baselines.flmm.attention import merged
-from frostbench.baselines.flmm.heads import Found, Heads, HeadSettings
+from frostbench.baselines.flmm.card import CARD
+from frostbench.baselines.flmm.model import Found, Heads, HeadSettings
+from frostbench.baselines.flmm.outcomes import (
+    PART,
+    Conversation,
+    MaskInputs,
+    PhraseFeatures,
+    embedding_of,
+    enlarged,
+)
 from frostbench.baselines.flmm.phrases import phrases_of
-from frostbench.baselines.flmm.plugin import CARD
-from frostbench.baselines.flmm.reading import (
+from frostbench.baselines.flmm.prompts import (
     BACKBONE,
     ChatWording,
     PhrasedPrompt,
+    attention_prompt,
     expressions,
-    looking,
     narrative,
     questioned,
     spoken,
     tokens_of,
 )
-from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of
+from frostbench.baselines.flmm.thought import RegionSettings, cut_out, region_of, whole
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.baselines.flmm.weights import load
 from frostbench.plugins.backbones.checksum import checksum
@@ -61,15 +67,13 @@ from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
-PART = "sam"
-
 TextWaves: TypeAlias = Generator[Wave, list[Completion], Generated]
-LookWaves: TypeAlias = Generator[Wave, list[Completion], "PhraseFeatures"]
+LookWaves: TypeAlias = Generator[Wave, list[Completion], PhraseFeatures]
 
 
 @dataclass(frozen=True)
 class FLMMSettings:
-    """What the multimodal model is told, and how long it may speak.
+    """What the multimodal model is told, and how long its answers may be.
 
     Attributes:
         wording: What stands around images and texts.
@@ -92,31 +96,6 @@ class FLMMSettings:
     thought_stop: str = "."
     region: RegionSettings = field(default_factory=RegionSettings)
     names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class PhraseFeatures:
-    """What the tokens of phrases see of an image, merged, and their hidden states; on the CPU."""
-
-    rows: Float[Tensor, "n channels keys"]
-    hidden: tuple[Float[Tensor, "layers _k d"], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """The outcome of a request for masks: what is seen, and the image's embedding."""
-
-    seen: PhraseFeatures
-    embedding: Float[Tensor, "d side side"]
-
-
-@dataclass(frozen=True, eq=False)
-class Conversation:
-    """An answer, where its phrases stand in it, and a mask for each, at the image's size."""
-
-    text: str
-    phrases: tuple[tuple[int, int], ...]
-    masks: Bool[Tensor, "n h w"]
 
 
 class FLMM(Method):
@@ -211,10 +190,10 @@ class FLMM(Method):
                 return said.text.strip()
             case Segment(image=image, phrases=phrases):
                 seen = yield from self._look(expressions(self._wording, image, phrases))
-                return Looked(seen, embedding_of(tokens[image]))
+                return MaskInputs(seen, embedding_of(tokens[image]))
             case Ground(image=image, narrative=text, phrases=spans):
                 seen = yield from self._look(narrative(self._wording, image, text, spans))
-                return Looked(seen, embedding_of(tokens[image]))
+                return MaskInputs(seen, embedding_of(tokens[image]))
             case Refine(boxes=boxes):
                 return boxes  # no words are looked for
             case Reason(image=image, question=question, thought=thought):
@@ -247,8 +226,8 @@ class FLMM(Method):
         spans = phrases_of(said.text, self._settings.names)
         if not spans:
             return Conversation(said.text, (), torch.zeros(0, *image.size, dtype=torch.bool))
-        reading = spoken(asked, said.ids, tokens_of(self._lmm, said.ids, spans))
-        seen = yield from self._look(reading)
+        phrased = spoken(asked, said.ids, tokens_of(self._lmm, said.ids, spans))
+        seen = yield from self._look(phrased)
         found = self._find(seen, embedding_of(tokens[image]), image)
         return Conversation(said.text, spans, (found.fine > 0).cpu())
 
@@ -262,8 +241,8 @@ class FLMM(Method):
         assert isinstance(said, Generated)
         return said
 
-    def _look(self, reading: PhrasedPrompt) -> LookWaves:
-        asked = looking(reading, self._lmm)
+    def _look(self, phrased: PhrasedPrompt) -> LookWaves:
+        asked = attention_prompt(phrased, self._lmm)
         (attended,) = yield [asked.prompt]
         assert isinstance(attended, Attended)
         rows = merged(attended.attention, asked.phrases, self._heads.settings.merge)
@@ -280,7 +259,7 @@ class FLMM(Method):
             case OracleThought(box=box):
                 return box
             case QuestionThought():
-                reading = questioned(self._wording, image, question)
+                phrased = questioned(self._wording, image, question)
             case NamedThought():
                 wording, settings = self._wording, self._settings
                 asked = wording.asking(image, question + wording.think, wording.thought)
@@ -288,10 +267,10 @@ class FLMM(Method):
                 said = yield from self._generate(asked, settings.thought_tokens, stop)
                 if not said.ids:  # it names nothing: everything is looked at again
                     return whole(image)
-                reading = spoken(asked, said.ids, [(0, len(said.ids))])
+                phrased = spoken(asked, said.ids, [(0, len(said.ids))])
             case _:
                 assert_never(thought)
-        seen = yield from self._look(reading)
+        seen = yield from self._look(phrased)
         found = self._find(seen, embedding_of(tokens[image]), image)
         mask = found.fine if self._settings.region.refined else enlarged(found.coarse, image.size)
         return region_of((mask[0] > 0).cpu(), self._settings.region)
@@ -326,7 +305,7 @@ class FLMM(Method):
                 return outcome
             case Refine(image=image), tuple():
                 return Masks(self._sam.masks_from_boxes(image, torch.tensor(outcome)))
-            case _, Looked(seen=seen, embedding=embedding):
+            case _, MaskInputs(seen=seen, embedding=embedding):
                 found = self._find(seen, embedding, request.image)
                 return Masks((found.fine > 0).cpu())
             case _:
@@ -349,25 +328,3 @@ class BareLMM(FLMM):
         if isinstance(request, Reason):
             request = replace(request, thought=NoThought())
         return super().prompt(request, tokens)
-
-
-def embedding_of(tokens: VisualTokens) -> Float[Tensor, "d side side"]:
-    """SAM's embedding of one image, out of its visual tokens."""
-    part = tokens.parts[PART]
-    assert isinstance(part, Continuous)
-    rows = part.features[0]
-    side = isqrt(len(rows))
-    return rows.mT.reshape(-1, side, side)
-
-
-def enlarged(
-    logits: Float[Tensor, "n rows columns"], size: tuple[int, int]
-) -> Float[Tensor, "n h w"]:
-    """The mask head's logits in pixels of the image."""
-    return functional.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-
-
-def whole(image: Image) -> Box:
-    """The box around an image."""
-    height, width = image.size
-    return 0.0, 0.0, float(width), float(height)

@@ -1,4 +1,4 @@
-"""Which phrases of an answer are grounded.
+"""Finds the phrases of an answer that get a mask.
 
 The paper's selector of keywords is not published, and the demonstration asks a parser and a person.
 Here is a rule instead: runs of words between words that name nothing. It is no parser: a verb that

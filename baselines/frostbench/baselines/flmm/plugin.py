@@ -1,31 +1,11 @@
-"""F-LMM's entry: its card and its recipe, without loading any of its code."""
+"""What F-LMM offers to frostbench; importing this module loads no torch."""
 
 from collections.abc import Iterable
 
+from frostbench.baselines.flmm.card import CARD
 from frostbench.plugins.contract.cards import Card, Offer
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
-
-WITHOUT_IMAGES = "it gives no images"
-
-CARD = Card(
-    name="flmm",
-    paper="https://arxiv.org/abs/2406.05821",
-    summary="masks of phrases, read from the attention of a frozen multimodal model",
-    capabilities=frozenset({"Caption", "Answer", "Segment", "Ground", "Reason", "Refine"}),
-    backbones=("lmm", "sam"),
-    trained=("mask_head", "text_layer_weights", "text_proj", "refiner"),
-    trained_on="the pack's base scenes with their exact masks; published: PNG and RefCOCO/+/g",
-    reasons={
-        "Classify": "its multimodal model is shown one image at a time, and no labelled examples",
-        "Interpret": "its visual tokens are continuous: they are no words",
-        "Reconstruct": WITHOUT_IMAGES,
-        "Restore": WITHOUT_IMAGES,
-        "Detect": "it gives a mask for a phrase, and no scored boxes",
-    },
-    controls=("bare_lmm",),
-    in_context=False,
-)
 
 
 @hookimpl

@@ -1,6 +1,6 @@
-"""The recipe that trains F-LMM's heads on a pack's scenes, and the trained heads it leaves."""
+"""The recipe that trains F-LMM's heads on a pack's scenes."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -8,8 +8,8 @@ import torch
 from frostbench.baselines.flmm import weights as stored
 from frostbench.baselines.flmm.attention import Merge
 from frostbench.baselines.flmm.examples import PhraseExample, PhraseExamples
-from frostbench.baselines.flmm.heads import Heads, HeadSettings
-from frostbench.baselines.flmm.reading import BACKBONE, ChatWording
+from frostbench.baselines.flmm.model import Heads, HeadSettings
+from frostbench.baselines.flmm.prompts import BACKBONE, ChatWording
 from frostbench.baselines.flmm.training import HeadTraining, HeadTrainingSettings, figures
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.plugins.backbones.entry import BackboneEntry
@@ -33,7 +33,7 @@ class FLMMRecipe:
         wording: What the multimodal model is told, as in the method's own settings.
         training: How the heads are trained.
         scenes: Training scenes, gone through again and again.
-        validation_scenes: Scenes behind each figure.
+        validation_scenes: Scenes for each figure.
     """
 
     widths: tuple[int, ...] = (24, 48, 64, 96)
@@ -89,13 +89,7 @@ def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbone
     for split in ("base", "validation", "novel"):
         unseen = list(examples.of(split, settings.validation_scenes, first + SEEDS // 2))
         measured |= {f"{key} [{split}]": value for key, value in figures(heads, unseen).items()}
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures=measured,
-        history=tuple(progress.history),
-        settings=asdict(settings),
-    )
+    return progress.report(measured, settings)
 
 
 def sizes(settings: FLMMRecipe, example: PhraseExample) -> HeadSettings:

@@ -1,4 +1,4 @@
-"""The mask refiner: SAM's prompt encoder and mask decoder, trained on, around a frozen encoder."""
+"""F-LMM's mask refiner: SAM's prompt encoder and mask decoder, trained further."""
 
 import copy
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the mask refiner is told of a phrase's words: the language model's states, mixed."""
+"""The mask refiner's text input: the language model's states, averaged over its layers."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""The region that is looked at again in a visual chain of thought."""
+"""The image region that is looked at again in a visual chain of thought."""
 
 from dataclasses import dataclass
 
@@ -36,6 +36,12 @@ def region_of(mask: Bool[Tensor, "h w"], settings: RegionSettings) -> Box:
     top, bottom = _extent(rows, height, settings)
     left, right = _extent(columns, width, settings)
     return float(left), float(top), float(right), float(bottom)
+
+
+def whole(image: Image) -> Box:
+    """The box around an image."""
+    height, width = image.size
+    return 0.0, 0.0, float(width), float(height)
 
 
 def cut_out(image: Image, box: Box) -> Image:

@@ -1,6 +1,5 @@
-"""The training of the heads, on what the frozen models have read once and for all."""
+"""One training step of F-LMM's heads, and what the trained heads are worth."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +8,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from frostbench.baselines.flmm.examples import PhraseExample
-from frostbench.baselines.flmm.heads import Found, Heads
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
+from frostbench.baselines.flmm.model import Found, Heads
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 EPOCH = 23_770  # steps: about 190,160 images, of PNG and RefCOCO/+/g, 8 in a step
 
@@ -46,10 +46,7 @@ class HeadTrainingSettings:
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
         warm = max(1, round(self.warm_up * self.steps))
-        if step < warm:
-            return self.rate * (self.begin + (1 - self.begin) * step / warm)
-        done = (step - warm) / max(1, self.steps - warm)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        return self.rate * rise(step, warm, self.begin) * cosine_fall(step, warm, self.steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +82,7 @@ class HeadTraining:
     def step(self, index: int) -> Mapping[str, float]:
         """Train on the phrases of some images."""
         settings = self.settings
-        for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate_at(index)
+        set_rate(self.optimiser, settings.rate_at(index))
         self.heads.train()
         groups = [
             lost(self.heads, some, bfloat16=settings.bfloat16)

@@ -1,4 +1,4 @@
-"""The mask head: a U-Net over maps of attention, one channel a layer and head.
+"""F-LMM's mask head: a U-Net over maps of attention, one channel a layer and head.
 
 The architecture and the names of its parameters are those of mmsegmentation's UNet, which the
 published checkpoints hold, with a group normalisation of one group.

@@ -1,10 +1,10 @@
-"""Trained heads as a folder of a pack: settings, and weights under the published names."""
+"""Trained heads of F-LMM in a pack's folder."""
 
 from pathlib import Path
 from typing import Any
 
 from frostbench.baselines.flmm.checkpoint import fill
-from frostbench.baselines.flmm.heads import Heads, HeadSettings
+from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.plugins.backbones import precision
 from frostbench.plugins.parts.training import folder as stored
 
@@ -20,7 +20,7 @@ def load(folder: Path, sam: Any) -> Heads:
     Raises:
         ValueError: a file is missing or damaged, or the heads were trained around another SAM.
     """
-    heads = Heads(stored.read_settings(folder, HeadSettings()), sam)
+    heads = Heads(stored.stored_settings(folder, HeadSettings()), sam)
     path = folder / stored.WEIGHTS
     fill(heads, precision.read(path), str(path))
     return heads.eval()

@@ -1,4 +1,4 @@
-"""Checkpoints as LM4LV's published code writes them; none was ever published.
+"""Reads checkpoints that LM4LV's published code writes; none was ever published.
 
 A flat mapping of a `torch.save`, in bf16: `adapter.*`, `deadapter.*`, `learnable_task_token`, and
 with LoRA the layers of `llama_model`, named as peft 0.3 does.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import read_torch
 

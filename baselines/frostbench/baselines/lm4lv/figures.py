@@ -1,4 +1,4 @@
-"""Figures of a training: validation images restored through the method itself."""
+"""PSNR of restored validation images, for the card of a training."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.contract.requests import NoContext, Reconstruct, Request, Restore
 from frostbench.plugins.engine import FrozenEngine
 from frostbench.plugins.engine.waves import drive
-from frostbench.plugins.parts.autoencoder.reconstruction import psnr
+from frostbench.plugins.parts.autoencoder.reconstruction import mean_psnr
 
 
 def figures(
@@ -44,21 +44,21 @@ def figures(
             for i, one in enumerate(before)
         ]
         measured |= {
-            f"psnr [{task}]": _psnr(after, _answers(method, restore, backbones)),
-            f"psnr [{task}, no_llm]": _psnr(
+            f"psnr [{task}]": mean_psnr(after, _answers(method, restore, backbones)),
+            f"psnr [{task}, no_llm]": mean_psnr(
                 after, _answers(method.control("no_llm"), restore, backbones)
             ),
-            f"psnr [{task}, copy]": _psnr(after, before),
-            f"psnr [{task}, floor]": _psnr(after, _reconstructed(method, before, backbones)),
-            f"psnr [{task}, ceiling]": _psnr(after, _reconstructed(method, after, backbones)),
+            f"psnr [{task}, copy]": mean_psnr(after, before),
+            f"psnr [{task}, floor]": mean_psnr(after, _reconstructed(method, before, backbones)),
+            f"psnr [{task}, ceiling]": mean_psnr(after, _reconstructed(method, after, backbones)),
         }
     return measured
 
 
 def _reconstructed(
-    method: Method, pictures: Float[Tensor, "b 3 h w"], backbones: Backbones
+    method: Method, images: Float[Tensor, "b 3 h w"], backbones: Backbones
 ) -> Float[Tensor, "b 3 h w"]:
-    requests: list[Request] = [Reconstruct(str(i), Image(one)) for i, one in enumerate(pictures)]
+    requests: list[Request] = [Reconstruct(str(i), Image(one)) for i, one in enumerate(images)]
     return _answers(method, requests, backbones)
 
 
@@ -83,7 +83,3 @@ def _answers(
         raise ValueError(f"the training cannot be measured: {failed}")
     made = method.decode(requests, [outcome.value for outcome in outcomes])
     return torch.stack([one.pixels for one in made if isinstance(one, ImagePrediction)])
-
-
-def _psnr(clean: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> float:
-    return float(psnr(clean * 2 - 1, other * 2 - 1).mean())

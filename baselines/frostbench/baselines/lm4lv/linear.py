@@ -1,4 +1,4 @@
-"""The control `no_llm`: a linear map in place of the language model.
+"""The control `no_llm` of LM4LV: a linear map in place of the language model.
 
 From the feature of a degraded patch straight to that of the clean one, each place for itself, by
 least squares: the best that any linear map can do by the training's own measure, and what a

@@ -1,4 +1,4 @@
-"""LM4LV as a method: continuous features in, continuous features out, one after the other.
+"""LM4LV as a method: a language model continues an image's features, one after the other.
 
 Zheng et al., "LM4LV: A Frozen Large Language Model for Low-level Vision Tasks",
 https://arxiv.org/abs/2405.15734.
@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings, task_of
+from frostbench.baselines.lm4lv.card import CARD, LORA_CARD
 from frostbench.baselines.lm4lv.linear import LinearMaps
-from frostbench.baselines.lm4lv.plugin import CARD, LORA_CARD
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings, task_of
 from frostbench.baselines.lm4lv.weights import Trained, load_all
 from frostbench.baselines.lm4lv.wording import pieces
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -96,7 +96,7 @@ class LM4LV(Method):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the masked autoencoder alone: what was trained begins behind its features."""
+        """Of the masked autoencoder alone: what was trained begins after its features."""
         return fingerprint(
             method=self.card.name, version=self.card.version, mae=checksum(self._mae.model)
         )
@@ -124,8 +124,8 @@ class LM4LV(Method):
                 return features_of(tokens, request)
             case Restore():
                 one, task = self._home(request)
-                picture = features_of(tokens, request)
-                return (yield from self._restore(one, task, picture))
+                features = features_of(tokens, request)
+                return (yield from self._restore(one, task, features))
             case _:
                 raise refusal(self.card, request)
 
@@ -138,10 +138,10 @@ class LM4LV(Method):
         if not outcomes:
             return []
         features = torch.stack([_finite(outcome) for outcome in outcomes])
-        pictures = by_row(self._mae.decode, features.to(self._mae.device)).clamp(0, 1).cpu()
+        decoded = by_row(self._mae.decode, features.to(self._mae.device)).clamp(0, 1).cpu()
         return [
-            ImagePrediction(resized(picture, *request.image.size))
-            for request, picture in zip(requests, pictures, strict=True)
+            ImagePrediction(resized(image, *request.image.size))
+            for request, image in zip(requests, decoded, strict=True)
         ]
 
     def control(self, name: str) -> Method:
@@ -161,14 +161,14 @@ class LM4LV(Method):
             )
         return self._homes[task], task
 
-    def _restore(self, one: Trained, task: str, picture: Float[Tensor, "n d"]) -> Waves:
+    def _restore(self, one: Trained, task: str, features: Float[Tensor, "n d"]) -> Waves:
         adapters = one.adapters
         with torch.no_grad():
-            shown = adapters.adapter(picture.to(self._device))
+            shown = adapters.adapter(features.to(self._device))
             asked = adapters.task(task)
         prompt = Prompt(
             query=pieces(adapters.settings.wording, shown, asked),
-            ask=Regress(len(picture), adapters.feed),
+            ask=Regress(len(features), adapters.feed),
             adapter=one.lora,
         )
         (completion,) = yield [prompt]
@@ -191,10 +191,10 @@ class _WithoutLLM(LM4LV):
         self._trained, self._homes = method._trained, method._homes
         self._mae, self._device = method._mae, method._device
 
-    def _restore(self, one: Trained, task: str, picture: Float[Tensor, "n d"]) -> Waves:
+    def _restore(self, one: Trained, task: str, features: Float[Tensor, "n d"]) -> Waves:
         row = one.adapters.settings.tasks.index(task)
         with torch.no_grad():
-            return one.linear.through(row, picture.to(self._device)).cpu()
+            return one.linear.through(row, features.to(self._device)).cpu()
         yield []  # a generator, which asks nothing
 
 
@@ -231,13 +231,13 @@ def to_bicubic_square(
 def _check_widths(sizes: AdapterSettings, language: CausalLM, mae: MAE) -> None:
     if sizes.llm_width != language.width:
         raise ValueError(
-            f"adapters for {', '.join(sizes.tasks)} speak to embeddings of width "
+            f"adapters for {', '.join(sizes.tasks)} lead to embeddings of width "
             f"{sizes.llm_width}, and language model {language.identity or 'given'} has "
             f"{language.width}; train them for it with `frostbench train lm4lv`."
         )
     if sizes.width != mae.width:
         raise ValueError(
-            f"adapters for {', '.join(sizes.tasks)} speak of features of width {sizes.width}, and "
+            f"adapters for {', '.join(sizes.tasks)} read features of width {sizes.width}, and "
             f"the masked autoencoder {mae.identity or 'given'} has {mae.width}."
         )
 

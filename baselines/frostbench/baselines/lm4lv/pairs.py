@@ -1,4 +1,4 @@
-"""Training pairs as features of the frozen masked autoencoder, encoded once."""
+"""Degraded and clean training images, as features of the frozen masked autoencoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frostbench.baselines.lm4lv.adapters import task_of
+from frostbench.baselines.lm4lv.model import task_of
 from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.parts.training.pool import SEEDS
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class FeaturePairs:
     """Degraded and clean images as features, and the row of each one's task."""
 
     degraded: Float[Tensor, "b n d"]
@@ -46,20 +46,20 @@ class FeaturePool:
         self._pairs, self._mae, self._split = workshop.pairs, mae, split
         self._tasks, self._each, self._batches = tasks, each, batches
         self._first = workshop.seed * SEEDS
-        self._kept: dict[int, Features] = {}
+        self._kept: dict[int, FeaturePairs] = {}
 
     def __len__(self) -> int:
         return self._batches
 
-    def __call__(self, step: int) -> Features:
+    def __call__(self, step: int) -> FeaturePairs:
         """The pairs of a step, in float32."""
         index = step % self._batches
         if index not in self._kept:
             self._kept[index] = self._drawn(index)
         kept = self._kept[index]
-        return Features(kept.degraded.float(), kept.clean.float(), kept.tasks)
+        return FeaturePairs(kept.degraded.float(), kept.clean.float(), kept.tasks)
 
-    def _drawn(self, index: int) -> Features:
+    def _drawn(self, index: int) -> FeaturePairs:
         degraded, clean, rows = [], [], []
         for row, task in enumerate(self._tasks):
             corruption, _, variant = task.partition("/")
@@ -69,7 +69,7 @@ class FeaturePool:
             clean.append(self._mae.encode(after).half())
             rows += [row] * len(before)
         tasks = torch.tensor(rows, device=self._mae.device)
-        return Features(torch.cat(degraded), torch.cat(clean), tasks)
+        return FeaturePairs(torch.cat(degraded), torch.cat(clean), tasks)
 
 
 def tasks_of(workshop: Workshop, corruptions: Sequence[str]) -> tuple[str, ...]:

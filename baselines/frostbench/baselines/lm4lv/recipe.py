@@ -1,17 +1,17 @@
-"""The recipe that trains LM4LV's adapters on a pack's images, restoration by restoration."""
+"""The recipes that train LM4LV's adapters on a pack's images, restoration by restoration."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import nn
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.figures import figures
 from frostbench.baselines.lm4lv.linear import LinearMaps, fit
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
-from frostbench.baselines.lm4lv.training import Objective, losses, say
+from frostbench.baselines.lm4lv.training import Objective, losses, teacher_forced
 from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save
 from frostbench.baselines.lm4lv.wording import Wording, frame
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
@@ -24,6 +24,7 @@ from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.schedules import linear_fall, rise, set_rate
 
 DEGRADATIONS = ("denoising", "deblurring", "pepper_noise", "deraining", "mask_removal")
 
@@ -75,17 +76,15 @@ class LM4LVRecipe:
     lora_rank: int = 0
     lora_alpha: int = 32
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
-    linear_batches: int = 40  # behind the linear maps of `no_llm`
-    restored: int = 16  # validation images of each task behind the figures
+    linear_batches: int = 40  # to fit the linear maps of `no_llm`
+    restored: int = 16  # validation images of each task for the figures
     log_every: int = 25
     save_every: int = 50
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
         warm = max(1, round(self.warm_up * self.steps))
-        if step < warm:
-            return self.rate * (step + 1) / warm
-        return self.rate * (self.steps - step) / max(1, self.steps - warm)
+        return self.rate * rise(step + 1, warm) * linear_fall(step, warm, self.steps)
 
 
 _FROZEN = LM4LVRecipe()
@@ -166,10 +165,9 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     optimiser = torch.optim.Adam(trained, settings.rate, betas=(0.9, 0.95))
 
     def step(index: int) -> Mapping[str, float]:
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate_at(index)
+        set_rate(optimiser, settings.rate_at(index))
         pairs = pool(index)
-        said = say(reader, adapters, texts, pairs.degraded, pairs.clean, pairs.tasks)
+        said = teacher_forced(reader, adapters, texts, pairs.degraded, pairs.clean, pairs.tasks)
         loss = losses(reader, said, texts, pairs.degraded, pairs.clean, settings.objective)
         optimiser.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
@@ -195,12 +193,8 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     linear = _linear(workshop, settings, mae, tasks)
     save(folder, Trained(adapters.eval(), linear, adapter))
     measured = figures(workshop, backbones, load(folder), settings.restored)
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures=measured | {"numbers": float(sum(part.numel() for part in trained))},
-        history=tuple(progress.history),
-        settings=asdict(settings),
+    return progress.report(
+        measured | {"numbers": float(sum(part.numel() for part in trained))}, settings
     )
 
 

@@ -1,7 +1,7 @@
-"""How the trained parts learn: next features, by mean squared error, before frozen networks.
+"""LM4LV's objective: predict the next image feature, by mean squared error.
 
-Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734. The hidden state behind one token is to say,
-through `deadapter`, the feature that stands at the next: the one before an image says its first.
+Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734. From the hidden state after one token
+`deadapter` predicts the feature at the next place; the state before an image predicts its first.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.lm4lv.adapters import Adapters
+from frostbench.baselines.lm4lv.model import Adapters
 from frostbench.baselines.lm4lv.wording import Frame
 from frostbench.plugins.backbones.causal_lm import CausalLM
 
@@ -21,9 +21,9 @@ class Objective:
     """What counts.
 
     Attributes:
-        loss_on_input_image: Whether the features of the degraded image are to be said too, and
+        loss_on_input_image: Whether the features of the degraded image are predicted too, and
             count as much as those of the clean one. The published code marks both images, and
-            then takes the mark from whatever stands in the human's turn, so that it says no.
+            then takes the mark from whatever stands in the human's turn, so that there it is off.
         text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
             code. They are always the same, so that 0 loses little and saves the product with the
             vocabulary.
@@ -45,10 +45,10 @@ class Losses:
 
 @dataclass(frozen=True, eq=False)
 class TeacherForced:
-    """What the language model says at the places of two images, under teacher forcing.
+    """What is predicted at the places of two images, under teacher forcing.
 
     `hidden` are the last hidden states of the whole sequence, and `begin` and `closing` the places
-    before the texts that it is to say, those of the assistant's turn.
+    before the texts that it is to write, those of the assistant's turn.
     """
 
     degraded: Float[Tensor, "b n d"]
@@ -58,7 +58,7 @@ class TeacherForced:
     closing: slice
 
 
-def say(
+def teacher_forced(
     lm: CausalLM,
     adapters: Adapters,
     frame: Frame,

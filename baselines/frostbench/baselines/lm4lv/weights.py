@@ -1,4 +1,4 @@
-"""A training's outcome as a folder: settings, adapters and linear maps, and perhaps a LoRA.
+"""What a training of LM4LV leaves in a pack's folder: adapters, linear maps, perhaps a LoRA.
 
 A pack's folder of LM4LV holds one such folder a training, each of which made some restorations.
 """
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.linear import LinearMaps
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.plugins.contract.prompts import Adapter
 from frostbench.plugins.parts.training import folder as stored
 
@@ -48,7 +48,7 @@ def load(folder: Path) -> Trained:
     Raises:
         ValueError: a file is missing or damaged, or the two do not fit.
     """
-    settings = stored.read_settings(folder, AdapterSettings())
+    settings = stored.stored_settings(folder, AdapterSettings())
     adapters = Adapters(settings)
     linear = LinearMaps(len(settings.tasks), settings.width)
     stored.load_into(_Parts(adapters, linear), folder)

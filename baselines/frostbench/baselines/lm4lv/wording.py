@@ -1,4 +1,4 @@
-"""The prompt: the degraded image, the task tokens, and the beginning of the answer.
+"""LM4LV's prompt: the degraded image, the task tokens, and the beginning of the answer.
 
 Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734; texts and order are those of the published
 code (template `default`), which tokenises them one by one, without special tokens but BOS. With
@@ -25,10 +25,10 @@ class Wording:
 
     Attributes:
         human: Before the degraded image.
-        begin: Directly before an image; before the restored one the language model is to say it.
+        begin: Directly before an image; before the restored one the language model writes it.
         end: Between the degraded image and the task tokens.
-        assistant: Behind them.
-        closing: Behind the restored image; read in training alone.
+        assistant: After them.
+        closing: After the restored image; read in training alone.
     """
 
     human: str = "### Human: "
@@ -57,7 +57,7 @@ def pieces(
 class Frame:
     """The texts as embeddings, for training; `opening` begins with BOS where the model has one.
 
-    `begin_ids` and `closing_ids` are what the language model is to say itself: its turn's texts.
+    `begin_ids` and `closing_ids` are what the language model writes itself: its turn's texts.
     """
 
     opening: Float[Tensor, "_opening d"]

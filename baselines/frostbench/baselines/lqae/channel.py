@@ -1,4 +1,4 @@
-"""The channel: a frozen masked language model between the encoder and the decoder.
+"""A frozen masked language model between LQAE's encoder and decoder.
 
 Its word embeddings are the codebook; its guesses are what the decoder reads.
 """

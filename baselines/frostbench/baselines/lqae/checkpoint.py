@@ -1,4 +1,4 @@
-"""Checkpoints of the published code, which is written in Flax; no weights of it are public.
+"""Reads checkpoints of LQAE's published code, written in Flax; no weights are public.
 
 The code pickles its whole training state, which can only be opened beside Flax, JAX and that code.
 There, the parameters are written for us with

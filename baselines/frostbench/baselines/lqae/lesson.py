@@ -1,4 +1,4 @@
-"""A lesson: which code each cell of an image may begin with.
+"""Which code each grid cell is taught at first, so that short trainings do not collapse.
 
 The published training finds out by itself, in 250,000 steps. In short ones nearly all cells end at
 a few codes: of a frozen codebook in many dimensions, a feature is about equally near to most rows,

@@ -1,4 +1,4 @@
-"""LQAE as a method: images as words of a masked language model, read by another one.
+"""LQAE as a method: an image in words of one language model, read by another.
 
 Liu, Yan, Abbeel, NeurIPS 2023, https://arxiv.org/abs/2302.00902. The published repository has no
 prompts; how images are shown is taken from descriptions of later work (unverified).
@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frostbench.baselines.lqae.card import CARD
 from frostbench.baselines.lqae.channel import Channel, codes
 from frostbench.baselines.lqae.model import LQAE, LQAESettings, check_sizes
-from frostbench.baselines.lqae.plugin import CARD
-from frostbench.baselines.lqae.recipe import load
 from frostbench.baselines.lqae.vit import ViTSettings
+from frostbench.baselines.lqae.weights import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.contract.method import Setup

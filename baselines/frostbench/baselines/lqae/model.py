@@ -1,4 +1,4 @@
-"""LQAE: encoder, nearest words, the language model's guesses, decoder."""
+"""LQAE's autoencoder: encoder, nearest words, masked language model, decoder."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ class LQAESettings:
     Attributes:
         network: Sizes of encoder and decoder.
         lm_output: What the decoder reads; see `Channel`. Unverified: the published command reads
-            states, the paper's abstract speaks of predicted tokens.
+            states, the paper's abstract has predicted tokens.
         ban_special: See `codes`.
         ban_unreadable: See `codes`.
     """
@@ -30,11 +30,11 @@ class LQAESettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
+class LQAEOutput:
     """What one pass gives to the training.
 
     `images` are about [0, 1]; `commitment` is the mean square between features and their codes'
-    embeddings; `loss` and `right` say how well masked codes were guessed; `ids` are the codes that
+    embeddings; `loss` and `right` tell how well masked codes were guessed; `ids` are the codes that
     stood for `features`.
     """
 
@@ -68,8 +68,8 @@ class LQAE(nn.Module):
             ValueError: an id is no code.
         """
         check_ids(ids, channel.size, "code")
-        pictures: Tensor = self.decoder(channel.read(ids))
-        return pictures
+        decoded: Tensor = self.decoder(channel.read(ids))
+        return decoded
 
     def forward(
         self,
@@ -77,7 +77,7 @@ class LQAE(nn.Module):
         channel: Channel,
         ratio: tuple[float, float],
         taught: Int[Tensor, "b gh gw"] | None = None,
-    ) -> Pass:
+    ) -> LQAEOutput:
         """Reconstruct images in [0, 1], a share of the codes between two ratios masked.
 
         Codes' embeddings are not normalised, though they are chosen by direction alone; the
@@ -90,8 +90,8 @@ class LQAE(nn.Module):
         read = straight_through(features, rows) if taught is None else rows
         guessed = channel.guess(read, ids, drawn(ids.shape, ratio, ids.device))
         commitment = (rows - features).square().mean()
-        pictures = self.decoder(guessed.features).float()
-        return Pass(pictures, commitment, guessed.loss, guessed.right, features, ids)
+        decoded = self.decoder(guessed.features).float()
+        return LQAEOutput(decoded, commitment, guessed.loss, guessed.right, features, ids)
 
 
 def check_sizes(settings: LQAESettings, mlm: MaskedLM) -> None:

@@ -1,21 +1,11 @@
-"""LQAE's entry: its card and its recipe, without loading any of its code."""
+"""What LQAE offers to frostbench; importing this module loads no torch."""
 
 from collections.abc import Iterable
 
-from frostbench.plugins.contract.cards import DISCRETE, HEADLESS, Card, Offer
+from frostbench.baselines.lqae.card import CARD
+from frostbench.plugins.contract.cards import Card, Offer
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
-
-CARD = Card(
-    name="lqae",
-    paper="https://arxiv.org/abs/2302.00902",
-    summary="tokens of a frozen masked language model, cell by cell, learned without any text",
-    capabilities=DISCRETE,
-    backbones=("llm", "mlm"),
-    trained=("encoder", "decoder"),
-    trained_on="images alone: the pack's training images; no weights are published",
-    reasons=HEADLESS,
-)
 
 
 @hookimpl

@@ -1,7 +1,6 @@
-"""The recipe that trains LQAE on a pack's images, and the trained model it leaves."""
+"""The recipe that trains LQAE on a pack's images."""
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -76,13 +75,12 @@ def train_on(workshop: Workshop, settings: LQAERecipe, mlm: MaskedLM) -> Report:
     sizes, plan = settings.model, settings.training
     channel = whole(mlm, sizes)
     model = LQAE(sizes).to(workshop.device)
-    pictures = Pool(workshop, "base", plan.batch, settings.pool_batches)
-    training = LQAETraining(model, channel, pictures, plan, workshop.seed)
+    training_images = Pool(workshop, "base", plan.batch, settings.pool_batches)
+    training = LQAETraining(model, channel, training_images, plan, workshop.seed)
     progress = recipe.train(workshop, "lqae", training.parts(), training.step, plan.steps)
-    stored.rounded(model, "byte")
-    stored.save(workshop.pack / "lqae", sizes, model.state_dict(), "byte")
+    stored.save_model(workshop.pack / "lqae", model)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
-    batches = [held_out(i) for i in range(settings.validation_batches)]
+    batches = list(held_out)
 
     def unmasked(images: Tensor, noise: float | None) -> AutoencoderOutput:
         result = model((images + 1) / 2, channel, (0.0, 0.0))
@@ -90,13 +88,7 @@ def train_on(workshop: Workshop, settings: LQAERecipe, mlm: MaskedLM) -> Report:
 
     measured = figures(model, unmasked, batches, channel.size)
     measured |= guessing(model, channel, batches, plan.mask_ratio)
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures={**measured, "codes": float(channel.size)},
-        history=tuple(progress.history),
-        settings=asdict(settings),
-    )
+    return progress.report({**measured, "codes": float(channel.size)}, settings)
 
 
 def whole(mlm: MaskedLM, settings: LQAESettings) -> Channel:
@@ -108,14 +100,3 @@ def whole(mlm: MaskedLM, settings: LQAESettings) -> Channel:
     check_sizes(settings, mlm)
     allowed = codes(mlm, ban_special=settings.ban_special, ban_unreadable=settings.ban_unreadable)
     return Channel(mlm, allowed, settings.lm_output)
-
-
-def load(folder: Path) -> LQAE:
-    """The trained model of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = LQAE(stored.read_settings(folder, LQAESettings()))
-    stored.load_into(model, folder)
-    return model.eval()

@@ -1,6 +1,5 @@
-"""The training: pixels, masked codes, and features drawn to their codes; no adversary."""
+"""One training step of LQAE: pixel, commitment and masked-word losses."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from frostbench.baselines.lqae.model import LQAE
 from frostbench.plugins.parts.autoencoder.reconstruction import psnr
 from frostbench.plugins.parts.autoencoder.training import perplexity
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 EPOCH = 2502  # steps: ImageNet in batches of 512
 ROUNDS = 5  # of k-means
@@ -63,10 +63,8 @@ class LQAETrainingSettings:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warmup_steps:
-            return self.rate * step / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        up = rise(step, self.warmup_steps)
+        return self.rate * up * cosine_fall(step, self.warmup_steps, self.steps)
 
     def ratio_at(self, step: int) -> tuple[float, float]:
         """The mask ratios of a step, counted from 0."""
@@ -78,18 +76,18 @@ class LQAETrainingSettings:
 class LQAETraining:
     """The optimiser, and what happens in a step.
 
-    `pictures(step)` gives a step's batch in [-1, 1], the same for the same step.
+    `batches(step)` gives a step's batch in [-1, 1], the same for the same step.
     """
 
     def __init__(
         self,
         model: LQAE,
         channel: Channel,
-        pictures: Callable[[int], Tensor],
+        batches: Callable[[int], Tensor],
         settings: LQAETrainingSettings,
         seed: int,
     ) -> None:
-        self.model, self.channel, self.pictures = model, channel, pictures
+        self.model, self.channel, self.batches = model, channel, batches
         self.settings, self._seed = settings, seed
         self._lesson: ClusterLesson | None = None
         self.optimiser = torch.optim.AdamW(
@@ -104,9 +102,8 @@ class LQAETraining:
         """Train on one batch."""
         settings = self.settings
         torch.manual_seed(self._seed * settings.steps + index)  # of the masks, resumed or not
-        for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate_at(index)
-        images = self.pictures(index)
+        set_rate(self.optimiser, settings.rate_at(index))
+        images = self.batches(index)
         taught = None
         if index < settings.lesson_steps:
             taught = self.lesson()(images)
@@ -114,6 +111,7 @@ class LQAETraining:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.bfloat16):
             result = self.model((images + 1) / 2, self.channel, settings.ratio_at(index), taught)
         pixel = (result.images - (images + 1) / 2).square().mean()
+        # The published objective: no perceptual term, no adversary, no code without the channel.
         loss = pixel + settings.commitment * result.commitment + settings.guess_weight * result.loss
         values = {}
         if taught is not None:
@@ -141,9 +139,9 @@ class LQAETraining:
         """The lesson, from the first images; the same after a resumption."""
         if self._lesson is None:
             settings = self.settings
-            batches = -(-LESSON_IMAGES // settings.batch)
+            count = -(-LESSON_IMAGES // settings.batch)
             self._lesson = prepare(
-                torch.cat([self.pictures(i) for i in range(batches)]),
+                torch.cat([self.batches(i) for i in range(count)]),
                 self.model.settings.network.patch,
                 self.channel.rows,
                 settings.lesson_clusters,

@@ -1,4 +1,4 @@
-"""The two transformers: from images to a grid of features, and back.
+"""LQAE's two transformers: from images to a grid of features, and back.
 
 Their blocks are those of the published code: a layer norm after attention too (as in NormFormer), a
 gated feed-forward layer with a convolution over the grid, no biases in linear layers, and no layer

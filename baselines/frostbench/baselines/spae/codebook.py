@@ -1,4 +1,4 @@
-"""The codebook: which of a language model's tokens are codes, and the vectors they stand for."""
+"""SPAE's codebook: which of a language model's tokens are codes, and their vectors."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -39,7 +39,7 @@ class CodebookSettings:
 
 @dataclass(frozen=True)
 class CodebookWords:
-    """The tokens behind the rows of a codebook, as the language model `llm` counts them."""
+    """The tokens of the rows of a codebook, as the language model `llm` counts them."""
 
     ids: tuple[int, ...]
     texts: tuple[str, ...]

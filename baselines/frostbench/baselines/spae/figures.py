@@ -1,4 +1,4 @@
-"""What a trained pyramid is worth, layer by layer, on images that nothing was trained on."""
+"""How well a trained pyramid describes and reconstructs images, layer by layer."""
 
 from collections.abc import Callable, Iterable
 
@@ -29,15 +29,15 @@ def measured(
     decibels: list[list[Tensor]] = [[] for _ in depths]
     chosen: list[list[Tensor]] = [[] for _ in depths]
     scored: list[Tensor] = []
-    pictures = 0
+    count = 0
     for images in batches:
         layers = model.encode(images)
         scored.append(score(images))
         for depth in depths:
             decibels[depth - 1].append(psnr(images, model.decode(layers[:depth])))
             chosen[depth - 1].append(layers[depth - 1].flatten(1))
-        pictures += len(images)
-    figures = {"pictures": float(pictures), "words": float(model.settings.words)}
+        count += len(images)
+    figures = {"pictures": float(count), "words": float(model.settings.words)}
     of_all = torch.cat(scored)
     for depth in depths:
         ids = torch.cat(chosen[depth - 1])

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frostbench.baselines.spae.card import CARD
 from frostbench.baselines.spae.codebook import (
     CodebookSettings,
     CodebookWords,
@@ -21,15 +22,14 @@ from frostbench.baselines.spae.codebook import (
     standardised,
 )
 from frostbench.baselines.spae.model import SPAE, SPAESettings
-from frostbench.baselines.spae.plugin import CARD
-from frostbench.baselines.spae.training import load
+from frostbench.baselines.spae.weights import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Ids, Piece
 from frostbench.plugins.contract.tokens import Pyramid, VisualTokens, tensors_of
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
-from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
 from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
@@ -115,16 +115,7 @@ class SPAEMethod(DiscreteMethod):
         llm = toys.backbones().get("llm")
         codes = CodebookSettings()
         words = choose(llm, special_ids(llm), codes)
-        network = NetworkSettings(
-            channels=4,
-            multipliers=(1, 1, 2),
-            residual_blocks=1,
-            attention_sizes=(),
-            nominal_size=16,
-            z_channels=4,
-            norm_groups=2,
-        )
-        sizes = SPAESettings(network, (1, 2, 4, 4), words=len(words.ids), width=llm.width)
+        sizes = SPAESettings(TINY, (1, 2, 4, 4), words=len(words.ids), width=llm.width)
         with toys.seeded():
             model = SPAE(sizes)
         model.set_codebook(standardised(input_rows(llm, words), codes.standardise))

@@ -1,4 +1,4 @@
-"""The tokenizer: encoder, pyramid of words, decoder."""
+"""SPAE's autoencoder: encoder, pyramid of words, decoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -233,13 +233,13 @@ class SPAE(nn.Module):
             chosen = semantic or SemanticSettings()
             guidance = semantic_loss(streamed.queries, codes, scored, chosen)
         shown, wanted = self._shown(features, streamed)
-        pictures = self.render(wanted + (shown - wanted).detach())
-        return AutoencoderOutput(pictures, loss, torch.cat(streamed.ids, 1), guidance)
+        decoded = self.render(wanted + (shown - wanted).detach())
+        return AutoencoderOutput(decoded, loss, torch.cat(streamed.ids, 1), guidance)
 
     def _shown(
         self, features: Float[Tensor, "b cells d"], streamed: Streamed
     ) -> tuple[Float[Tensor, "b cells d"], Float[Tensor, "b cells d"]]:
-        """What the decoder reads, and the features behind it, each image at its own depth."""
+        """What the decoder reads, and the features it stands for, each image at its own depth."""
         depth = len(self.layers)
         dropped = self.settings.depth_dropout if self.training else 0.0
         if dropped == 0:

@@ -1,21 +1,11 @@
-"""SPAE's entry: its card and its recipe, without loading any of its code."""
+"""What SPAE offers to frostbench; importing this module loads no torch."""
 
 from collections.abc import Iterable
 
-from frostbench.plugins.contract.cards import DISCRETE, HEADLESS, Card, Offer
+from frostbench.baselines.spae.card import CARD
+from frostbench.plugins.contract.cards import Card, Offer
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
-
-CARD = Card(
-    name="spae",
-    paper="https://arxiv.org/abs/2306.17842",
-    summary="a pyramid of the language model's own words, meaning on top and appearance below",
-    capabilities=DISCRETE,
-    backbones=("llm",),
-    trained=("encoder", "decoder"),
-    trained_on="the pack's training images, guided by the pack's CLIP; no weights are published",
-    reasons=HEADLESS,
-)
 
 
 @hookimpl
@@ -31,7 +21,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "spae",
             ("data", "llm", "clip", "perceptual"),
-            "frostbench.baselines.spae.training:train",
+            "frostbench.baselines.spae.recipe:train",
             "SPAE: encoder and decoder around the language model's embeddings, guided by CLIP",
         )
     ]

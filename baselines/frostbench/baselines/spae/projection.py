@@ -1,4 +1,4 @@
-"""A projection of the codebook for small packs: room for appearance, and room for meaning.
+"""A projection of SPAE's codebook for small packs: room for appearance, and for meaning.
 
 The paper seems to have none. Here the strongest directions of the encoder's features, in which
 images look different, are filled with directions of the codebook that say nothing of what CLIP

@@ -1,4 +1,4 @@
-"""Streaming average quantization: the codes of a cell average to its feature, layer after layer."""
+"""Streaming average quantization: the codes of a grid cell average to its feature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ def stream(
     ids, queries, states, coded = [], [], [], []
     for taken in layers:
         count[taken] += 1
+        # n z - sum of e_i over the n - 1 earlier codes of a cell, the current one left out.
         query = count[taken][:, None] * features[:, taken] - total[:, taken]
         chosen = nearest(query, codebook)
         total = total.index_add(1, taken, functional.embedding(chosen, codebook).to(total.dtype))

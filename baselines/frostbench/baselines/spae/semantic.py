@@ -1,4 +1,4 @@
-"""Semantic guidance: upper layers are drawn to words that CLIP finds fitting for the image."""
+"""SPAE's semantic loss: upper layers are drawn to words that CLIP finds fitting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

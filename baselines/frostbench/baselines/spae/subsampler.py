@@ -1,4 +1,4 @@
-"""The dilation subsampler: which cells of the encoder's grid each layer of the pyramid codes."""
+"""SPAE's dilation subsampler: which grid cells each layer of the pyramid codes."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""Published VQ-GAN checkpoints: Lightning files, alone or inside a transformer's checkpoint."""
+"""Reads published VQ-GAN checkpoints, alone or inside a transformer's checkpoint."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""VQ-GAN as a method: learned codes, lent to a frozen language model as ids without meaning.
+"""VQ-GAN as a method: learned codes, shown to a language model as ids without meaning.
 
 Esser, Rombach, Ommer, CVPR 2021, https://arxiv.org/abs/2012.09841. The paper has no language
 model: this is the non-linguistic baseline of the V2L-Tokenizer paper (Zhu et al., CVPR 2024,
@@ -13,16 +13,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frostbench.baselines.vqgan.card import CARD
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.baselines.vqgan.plugin import CARD
-from frostbench.baselines.vqgan.training import load
+from frostbench.baselines.vqgan.weights import load
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Ids, Piece
 from frostbench.plugins.contract.tokens import Grid, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
-from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
 from frostbench.plugins.parts.prompting.token_map import CodeToId, lend
@@ -63,15 +63,9 @@ class VQGANMethod(DiscreteMethod):
             ValueError: the size of images does not suit the networks, or the language model has
                 fewer ids than the codes need.
         """
-        network = model.settings.network
         self._model = model.to(device).eval().requires_grad_(False)
         self._device = device
-        self._side = settings.image_size or network.nominal_size
-        if self._side % network.factor:
-            raise ValueError(
-                f"image_size is {self._side}, and the networks read cells of {network.factor} "
-                "pixels; choose a multiple of that."
-            )
+        self._side = model.settings.network.side(settings.image_size)
         self.language = language
         codes = model.settings.codes
         self.lending = lend(codes, language.vocabulary_size, settings.code_to_id, settings.first_id)
@@ -89,17 +83,8 @@ class VQGANMethod(DiscreteMethod):
         """Random weights, images of 16x16, 4x4 codes out of 32."""
         from frostbench.plugins.kit import toys
 
-        network = NetworkSettings(
-            channels=4,
-            multipliers=(1, 1, 2),
-            residual_blocks=1,
-            attention_sizes=(),
-            nominal_size=16,
-            z_channels=4,
-            norm_groups=2,
-        )
         with toys.seeded():
-            model = VQGAN(VQGANSettings(network, codes=32, embed_width=4))
+            model = VQGAN(VQGANSettings(TINY, codes=32, embed_width=4))
             torch.nn.init.normal_(model.quantize.embedding.weight)
         return cls(model, toys.backbones().get("llm"), VQGANMethodSettings())
 

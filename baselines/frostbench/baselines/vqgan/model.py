@@ -1,4 +1,8 @@
-"""The VQ-GAN tokenizer: encoder, learned codebook, decoder."""
+"""VQ-GAN's autoencoder: encoder, learned codebook, decoder.
+
+Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021,
+https://arxiv.org/abs/2012.09841. Equations and sections are the paper's.
+"""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -37,7 +41,7 @@ F16_16384 = VQGANSettings(codes=16384)
 
 
 class VQGAN(nn.Module):
-    """Stage 1 of the paper; parameters are named as in the published checkpoints."""
+    """Stage 1 (section 3.1); parameters are named as in the published checkpoints."""
 
     def __init__(self, settings: VQGANSettings) -> None:
         super().__init__()
@@ -54,7 +58,7 @@ class VQGAN(nn.Module):
         return cast(Tensor, self.quant_conv(self.encoder(images)))
 
     def encode(self, images: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b gh gw"]:
-        """The code of each cell; images in [-1, 1], sizes a multiple of the cell's."""
+        """The code of each cell, equation (2); images in [-1, 1], sizes a multiple of a cell's."""
         return cast(Tensor, self.quantize(self.features(images)))
 
     def decode(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b 3 h w"]:
@@ -72,7 +76,7 @@ class VQGAN(nn.Module):
     def forward(
         self, images: Float[Tensor, "b 3 h w"], noise: float | None = None
     ) -> AutoencoderOutput:
-        """Reconstruct images in [-1, 1] for training.
+        """Reconstruct images in [-1, 1] for training, equation (3), with the codebook's loss.
 
         With `noise` there is no codebook: noise of that deviation is added to the features, and
         their mean square takes the place of the codebook's loss. Short trainings begin so (the

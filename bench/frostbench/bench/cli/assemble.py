@@ -11,7 +11,6 @@ from typing import Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
 from frostbench.bench.runner.plan import (
-    AnyMetric,
     Controls,
     Plan,
     PlannedMethod,
@@ -23,7 +22,7 @@ from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.method import Method, Setup
-from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.packs import Pack, digests, embedded_pack, read_pack
@@ -70,13 +69,12 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     # Preflight and all tasks read one open data set.
     data = cache(partial(_open_data, host, pack))
     planned = tuple(_task(config, data, item) for item in tasks)
+    cards = {item.task.card.name: item.task.card.metrics for item in planned}
     return Plan(
         out=Path(config.out),
         methods=tuple(plan_method(config, pack, backbones, item) for item in methods),
         tasks=planned,
-        metrics=open_metrics(
-            config, host, backbones, [name for item in planned for name in item.task.card.metrics]
-        ),
+        metrics=open_metrics(config, host, backbones, metrics_of(host, cards)),
         engine=open_engine(config, host, backbones),
         backbones=backbones,
         facts=_facts(pack, {item.task.data for item in planned}),
@@ -177,18 +175,38 @@ def _language_models(pack: Pack) -> str:
     return f"The pack {pack.name!r} has {', '.join(own)}." if len(own) > 1 else ""
 
 
+def metrics_of(host: Host, tasks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The ids of tasks' own metrics, by task, and after them of those whose facts name the task.
+
+    Raises:
+        LookupError: a metric's facts name a task that is not installed.
+    """
+    named: dict[str, list[str]] = {task: list(own) for task, own in tasks.items()}
+    for name, item in host.metrics.items():
+        for task in item.card.tasks:
+            if task not in host.tasks:
+                raise LookupError(f"metric {name!r}: " + missing("task", task, host.tasks))
+            if name not in named.get(task, [name]):
+                named[task].append(name)
+    return named
+
+
 def open_metrics(
-    config: RunConfig, host: Host, backbones: Any, names: Sequence[str]
-) -> dict[str, AnyMetric]:
-    """Metrics by id; those of published networks read local weight files."""
-    known = {name.partition("[")[2].rstrip("]") for name in host.metrics}
+    config: RunConfig, host: Host, backbones: Any, tasks: Mapping[str, Sequence[str]]
+) -> dict[str, Metric]:
+    """The metrics of tasks, by id; those of published networks read local weight files."""
+    known = {item.card.weights for item in host.metrics.values()} - {""}
     for name in config.metric_weights:
         if name not in known:
             raise LookupError(missing("network of a metric", str(name), known))
     context = MetricContext(
         backbones, {key: Path(value) for key, value in config.metric_weights.items()}
     )
-    return {name: host.pick("metric", name).load()(context) for name in dict.fromkeys(names)}
+    metrics = {}
+    for name in dict.fromkeys(name for own in tasks.values() for name in own):
+        item = host.pick("metric", name)
+        metrics[name] = Metric.made(item.card, item.load(), context)
+    return metrics
 
 
 def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:

@@ -3,10 +3,12 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import PluginConfig, read_config, split_words
+from frostbench.plugins.contract.cards import MetricFacts
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.packs import read_pack
 from frostbench.plugins.host.registry import Host, Registered
@@ -121,6 +123,30 @@ def _recipes(host: Host) -> list[dict[str, Any]]:
     ]
 
 
+def _metrics(host: Host) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "summary": _in_words(item.card), **asdict(item.card), "plugin": item.plugin}
+        for name, item in host.metrics.items()
+    ]
+
+
+def _in_words(facts: MetricFacts) -> str:
+    """What a metric's facts say, in a line: "dB, from 0, to 100, higher is better"."""
+    clauses = {
+        facts.unit: bool(facts.unit),
+        f"from {facts.lower}": facts.lower is not None and not facts.percent,
+        f"to {facts.upper}": facts.upper is not None and not facts.percent,
+        "percent": facts.percent,
+        f"{facts.direction} is better": facts.direction != "neither",
+        "neither end is better": facts.direction == "neither",
+        f"pooled as {facts.pooling}": facts.pooling != "mean",
+        f"by the pack's {' and '.join(facts.networks)}": bool(facts.networks),
+        f"needs metric_weights.{facts.weights}=FILE": bool(facts.weights),
+        f"also for {', '.join(facts.tasks)}": bool(facts.tasks),
+    }
+    return ", ".join(clause for clause, holds in clauses.items() if holds)
+
+
 def _named(items: Callable[[Host], Mapping[str, Registered[str]]]) -> Callable[[Host], Any]:
     def entries(host: Host) -> list[dict[str, Any]]:
         return [{"name": name, "plugin": item.plugin} for name, item in items(host).items()]
@@ -132,7 +158,7 @@ KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
     "methods": _methods,
     "suites": _suites,
     "tasks": _tasks,
-    "metrics": _named(lambda host: host.metrics),
+    "metrics": _metrics,
     "packs": _packs,
     "datasets": _named(lambda host: host.datasets),
     "backbones": _named(lambda host: host.backbones),

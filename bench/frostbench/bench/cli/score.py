@@ -22,12 +22,16 @@ def score_command(words: list[str]) -> int:
     config = config_of(stored)
     host = Host([*config.plugins, *files])
 
-    from frostbench.bench.cli.assemble import find_pack, open_backbones, open_metrics
+    from frostbench.bench.cli.assemble import find_pack, metrics_of, open_backbones, open_metrics
 
     pack = find_pack(config.pack, host)
     backbones = open_backbones(config, host, pack)
-    names = [name for task in stored.manifest["tasks"].values() for name in task["metrics"]]
-    result = score(folder, open_metrics(config, host, backbones, names))
+    own = {
+        name: [metric for metric in task["metrics"] if metric in host.metrics]
+        for name, task in stored.manifest["tasks"].items()
+    }
+    tasks = metrics_of(host, own)
+    result = score(folder, open_metrics(config, host, backbones, tasks), tasks)
     print(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():
         print(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")

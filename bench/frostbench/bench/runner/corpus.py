@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from frostbench.bench.runner.instances import DataError
-from frostbench.bench.runner.plan import AnyMetric, Plan, PlannedTask
+from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.blobs import Blobs
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.metric import CorpusMetric
+from frostbench.plugins.contract.metric import Metric
 from frostbench.plugins.contract.task import Target
 from frostbench.plugins.host.errors import describe
 
@@ -45,9 +45,9 @@ def scoring_of(
     return scoring, kept
 
 
-def learners(metrics: Mapping[str, AnyMetric]) -> list[str]:
+def learners(metrics: Mapping[str, Metric]) -> list[str]:
     """Those metrics that learn from a corpus."""
-    return [name for name, metric in metrics.items() if isinstance(metric, CorpusMetric)]
+    return [name for name, metric in metrics.items() if metric.facts.corpus]
 
 
 def keep_corpus(corpus: Sequence[Target], blobs: Blobs) -> str:

@@ -2,16 +2,16 @@
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from frostbench.bench.runner.frozen import named
 from frostbench.bench.runner.machine import hardware, versions
-from frostbench.bench.runner.plan import AnyMetric, Plan, PlannedMethod, PlannedTask
+from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
 from frostbench.bench.runner.rows import rows_of
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.records import Record
-from frostbench.plugins.contract.metric import CorpusMetric, PooledMetric, SetMetric
+from frostbench.plugins.contract.cards import MetricFacts
 
 
 def new_manifest(plan: Plan) -> dict[str, Any]:
@@ -230,22 +230,25 @@ def _task(plan: Plan, planned: PlannedTask) -> dict[str, Any]:
     }
 
 
-def describe_metrics(metrics: Mapping[str, AnyMetric]) -> dict[str, Any]:
+def describe_metrics(metrics: Iterable[MetricFacts]) -> dict[str, Any]:
     """The manifest's entries of metrics."""
     return {
-        name: {
-            "higher_is_better": metric.higher_is_better,
-            "unit": metric.unit,
-            "lower": metric.lower,
-            "upper": metric.upper,
-            "set": isinstance(metric, SetMetric),
-            "pooling": metric.pooling if isinstance(metric, PooledMetric) else None,
-            "corpus": isinstance(metric, CorpusMetric),
+        facts.id: {
+            "higher_is_better": facts.direction != "lower",
+            "direction": facts.direction,
+            "percent": facts.percent,
+            "unit": facts.unit,
+            "lower": facts.lower,
+            "upper": facts.upper,
+            "set": facts.pooling == "features",
+            "pooling": facts.pooling if facts.pooling in ("ratio", "bleu") else None,
+            "corpus": facts.corpus,
+            "networks": list(facts.networks),
         }
-        for name, metric in metrics.items()
+        for facts in metrics
     }
 
 
 def _metrics(plan: Plan) -> dict[str, Any]:
     used = {name for planned in plan.tasks for name in plan.metrics_of(planned)}
-    return describe_metrics({name: plan.metrics[name] for name in plan.metrics if name in used})
+    return describe_metrics(one.facts for name, one in plan.metrics.items() if name in used)

@@ -10,11 +10,9 @@ from frostbench.plugins.contract.cards import Card
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
-from frostbench.plugins.contract.metric import CorpusMetric, Metric, PooledMetric, SetMetric
+from frostbench.plugins.contract.metric import Metric
 from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.task import Task
-
-AnyMetric: TypeAlias = Metric | CorpusMetric | PooledMetric | SetMetric
 
 
 @runtime_checkable
@@ -186,7 +184,7 @@ class Plan:
     out: Path
     methods: tuple[PlannedMethod, ...]
     tasks: tuple[PlannedTask, ...]
-    metrics: Mapping[str, AnyMetric]
+    metrics: Mapping[str, Metric]
     engine: Engine
     backbones: FrozenBackbones
     facts: Provenance
@@ -222,8 +220,9 @@ class Plan:
                     f"metrics of this run: {', '.join(sorted(self.metrics)) or 'none'}."
                 )
 
-    def metrics_of(self, planned: PlannedTask) -> dict[str, AnyMetric]:
-        """The task's metrics that this run has, in the card's order."""
-        return {
-            name: self.metrics[name] for name in planned.task.card.metrics if name in self.metrics
-        }
+    def metrics_of(self, planned: PlannedTask) -> dict[str, Metric]:
+        """The task's metrics that this run has: its card's in order, then those made for it."""
+        card = planned.task.card
+        made_for = [name for name, one in self.metrics.items() if card.name in one.facts.tasks]
+        names = dict.fromkeys((*card.metrics, *made_for))
+        return {name: self.metrics[name] for name in names if name in self.metrics}

@@ -7,7 +7,6 @@ from typing import Any
 
 from frostbench.bench.runner.corpus import learners, load_corpus
 from frostbench.bench.runner.manifest import describe_metrics, failures_of, is_of_samples
-from frostbench.bench.runner.plan import AnyMetric
 from frostbench.bench.runner.scoring import Scored, Scoring
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lock import RunLock
@@ -15,6 +14,7 @@ from frostbench.bench.store.reader import open_run
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.values import load_prediction, load_target
 from frostbench.bench.store.writer import RunWriter
+from frostbench.plugins.contract.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Rescored:
 
 def score(
     folder: Path,
-    metrics: Mapping[str, AnyMetric],
+    metrics: Mapping[str, Metric],
     tasks: Mapping[str, Sequence[str]] | None = None,
 ) -> Rescored:
     """Compute scores again from stored predictions and targets, and store them.
@@ -70,7 +70,7 @@ def score(
             manifest["tasks"][task]["metrics"] = names
         writer.replace(after)
         manifest["metrics"] |= describe_metrics(
-            {name: metric for name, metric in metrics.items() if name in named}
+            metric.facts for name, metric in metrics.items() if name in named
         )
         others = [entry for entry in manifest["failures"] if not is_of_samples(entry)]
         failed = [record for record in writer.records() if record.status == "failed"]
@@ -86,7 +86,7 @@ def score(
 
 def _wanted(
     stored: Mapping[str, Mapping[str, Sequence[str]]],
-    metrics: Mapping[str, AnyMetric],
+    metrics: Mapping[str, Metric],
     more: Mapping[str, Sequence[str]],
 ) -> dict[str, list[str]]:
     """The metrics of each task, its own first."""
@@ -104,9 +104,7 @@ def _wanted(
     }
 
 
-def _scoring(
-    task: str, metrics: Mapping[str, AnyMetric], blobs: Blobs, corpus: str | None
-) -> Scoring:
+def _scoring(task: str, metrics: Mapping[str, Metric], blobs: Blobs, corpus: str | None) -> Scoring:
     """The metrics of a task, on the corpus that the run keeps."""
     learning = learners(metrics)
     if not learning:

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from frostbench.bench.runner.plan import AnyMetric
 from frostbench.bench.statistics import checked_counts
 from frostbench.bench.store.blobs import Blobs
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.metric import CorpusMetric, Metric, PooledMetric, SetMetric
+from frostbench.plugins.contract.metric import ImageFeatures, Metric, SampleCounts, SampleScore
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
 from frostbench.plugins.host.errors import describe
@@ -44,20 +43,23 @@ class Scoring:
     """
 
     def __init__(
-        self, metrics: Mapping[str, AnyMetric], blobs: Blobs, corpus: Sequence[Target] = ()
+        self, metrics: Mapping[str, Metric], blobs: Blobs, corpus: Sequence[Target] = ()
     ) -> None:
-        self._singles: dict[str, Metric] = {}
-        self._pooled: dict[str, PooledMetric] = {}
-        self._sets: dict[str, SetMetric] = {}
+        self._singles: dict[str, SampleScore] = {}
+        self._pooled: dict[str, tuple[Literal["ratio", "bleu"], SampleCounts]] = {}
+        self._sets: dict[str, ImageFeatures] = {}
         for name, metric in metrics.items():
-            if isinstance(metric, CorpusMetric):
-                self._singles[name] = metric.on(corpus)
-            elif isinstance(metric, PooledMetric):
-                self._pooled[name] = metric
-            elif isinstance(metric, SetMetric):
-                self._sets[name] = metric
-            else:
-                self._singles[name] = metric
+            learns = metric.facts.corpus
+            function = metric.function(corpus) if learns else metric.function
+            match metric.facts.pooling:
+                case "mean":
+                    self._singles[name] = function
+                case "ratio" | "bleu" as pooling:
+                    self._pooled[name] = pooling, function
+                case "features":
+                    self._sets[name] = function
+                case other:
+                    assert_never(other)
         self.blobs = blobs
         self._known: dict[tuple[str, str], str | ValueError] = {}
 
@@ -83,19 +85,19 @@ class Scoring:
 
     def _score(self, prediction: Prediction, target: Target) -> Scored:
         scores: dict[str, float] = {}
-        for name, metric in self._singles.items():
+        for name, score in self._singles.items():
             try:
                 with torch.no_grad():
-                    value = float(metric(prediction, target))
+                    value = float(score(prediction, target))
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
             if value != value:
                 return Scored(error=f"metric {name!r} gave NaN")
             scores[name] = value
         counts: dict[str, tuple[float, ...]] = {}
-        for name, pooled in self._pooled.items():
+        for name, (pooling, count) in self._pooled.items():
             try:
-                counts[name] = checked_counts(pooled.pooling, pooled.counts(prediction, target))
+                counts[name] = checked_counts(pooling, count(prediction, target))
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
         return Scored(scores, counts=counts)
@@ -141,7 +143,7 @@ class Scoring:
             return []
         try:
             with torch.no_grad():
-                rows = _as_rows(self._sets[name].features(images), len(images))
+                rows = _as_rows(self._sets[name](images), len(images))
         except Exception as error:
             if len(images) > 1:
                 return [kept for image in images for kept in self._features(name, [image])]

@@ -1,1 +1,1 @@
-"""Metrics: pure functions, and their classes under ids that carry the protocol."""
+"""Metrics: pure functions, and the facts of each in one table without torch (`facts.py`)."""

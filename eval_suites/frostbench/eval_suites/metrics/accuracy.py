@@ -1,10 +1,8 @@
 """Accuracy of labels and answers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -29,32 +27,24 @@ def prefix(text: str, label: str) -> bool:
     return text.lstrip().startswith(label.strip())
 
 
-@dataclass
-class Accuracy:
-    """1 where the text matches the target (or one of several accepted texts), else 0."""
+def accuracy_exact(prediction: Prediction, target: Target) -> float:
+    """`accuracy[exact]`: 1 where the text is the label, or one of several accepted, else 0.
 
-    id: str
-    matches: Callable[[str, str], bool]
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-
-    def __call__(self, prediction: Prediction, target: Target) -> float:
-        """1.0 or 0.0.
-
-        Raises:
-            ValueError: prediction or target is no text, or no text is accepted.
-        """
-        text, accepted = text_pair(self.id, prediction, target)
-        return float(any(self.matches(text, label) for label in accepted))
+    Raises:
+        ValueError: prediction or target is no text, or no text is accepted.
+    """
+    return _any(exact, prediction, target)
 
 
-def accuracy_exact(_: MetricContext) -> Accuracy:
-    """`accuracy[exact]`: the whole label."""
-    return Accuracy("accuracy[exact]", exact)
+def accuracy_prefix(prediction: Prediction, target: Target) -> float:
+    """`accuracy[prefix]`: 1 where the text begins with the label, or an accepted text, else 0.
+
+    Raises:
+        ValueError: prediction or target is no text, or no text is accepted.
+    """
+    return _any(prefix, prediction, target)
 
 
-def accuracy_prefix(_: MetricContext) -> Accuracy:
-    """`accuracy[prefix]`: the text begins with the label."""
-    return Accuracy("accuracy[prefix]", prefix)
+def _any(matches: Callable[[str, str], bool], prediction: Prediction, target: Target) -> float:
+    text, accepted = text_pair(prediction, target)
+    return float(any(matches(text, label) for label in accepted))

@@ -3,10 +3,7 @@
 Biten et al., "Scene Text Visual Question Answering", ICCV 2019, section 4.
 """
 
-from dataclasses import dataclass
-
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -41,26 +38,11 @@ def similarity(answer: str, accepted: str) -> float:
     return 1 - distance if distance < THRESHOLD else 0.0
 
 
-@dataclass
-class Anls:
-    """The similarity to the nearest accepted answer, in [0, 1]; higher is better."""
+def anls(prediction: Prediction, target: Target) -> float:
+    """`anls[0.5]`: the similarity to the nearest accepted answer, in [0, 1]; higher is better.
 
-    id: str = "anls[0.5]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-
-    def __call__(self, prediction: Prediction, target: Target) -> float:
-        """The score of one answer.
-
-        Raises:
-            ValueError: prediction or target is no text, or there is no answer.
-        """
-        text, accepted = text_pair(self.id, prediction, target)
-        return max(similarity(text, answer) for answer in accepted)
-
-
-def anls(_: MetricContext) -> Anls:
-    """`anls[0.5]`."""
-    return Anls()
+    Raises:
+        ValueError: prediction or target is no text, or there is no answer.
+    """
+    text, accepted = text_pair(prediction, target)
+    return max(similarity(text, answer) for answer in accepted)

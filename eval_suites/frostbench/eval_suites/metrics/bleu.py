@@ -6,12 +6,9 @@ form of pycocoevalcap 1.2, by which captions are compared.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from frostbench.eval_suites.metrics.caption_words import caption_words, ngrams
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -40,30 +37,14 @@ def bleu_counts(candidate: Sequence[str], references: Sequence[Sequence[str]]) -
     return tuple(map(float, (*orders, len(candidate), nearest)))
 
 
-@dataclass
-class Bleu4:
-    """BLEU-4 in [0, 1], higher is better; words are those of `caption_words`.
+def bleu_4(prediction: Prediction, target: Target) -> tuple[float, ...]:
+    """`bleu-4[corpus]`: what one caption adds to BLEU-4, in [0, 1]; higher is better.
 
-    It is a value of the whole set, and no mean of captions' values: counts are summed first.
+    It is a value of the whole set, and no mean of captions' values: counts are summed first, those
+    of `bleu_counts`. Words are those of `caption_words`.
+
+    Raises:
+        ValueError: prediction or target is no text, or there is no reference.
     """
-
-    id: str = "bleu-4[corpus]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-    pooling: Literal["ratio", "bleu"] = "bleu"
-
-    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
-        """The counts of one caption; see `bleu_counts`.
-
-        Raises:
-            ValueError: prediction or target is no text, or there is no reference.
-        """
-        text, references = text_pair(self.id, prediction, target)
-        return bleu_counts(caption_words(text), [caption_words(one) for one in references])
-
-
-def bleu_4(_: MetricContext) -> Bleu4:
-    """`bleu-4[corpus]`: over the whole set, with the nearest reference length."""
-    return Bleu4()
+    text, references = text_pair(prediction, target)
+    return bleu_counts(caption_words(text), [caption_words(one) for one in references])

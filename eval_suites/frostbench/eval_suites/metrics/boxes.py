@@ -1,10 +1,5 @@
 """Metrics of the one box that a visual chain of thought looks at."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
-
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Prediction, Reasoned
 from frostbench.plugins.contract.requests import Box
 from frostbench.plugins.contract.task import Target, TrueAnswer
@@ -28,36 +23,20 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-@dataclass
-class BoxPrecision:
-    """The share of looked-at boxes with an IoU of 0.5 or more; higher is better.
+def box_precision(prediction: Prediction, target: Target) -> tuple[float, float]:
+    """`p@0.5[box]`: the share of looked-at boxes with an IoU of 0.5 or more; higher is better.
 
-    Answers that looked at no box count for nothing: a set of them has no value.
+    One answer adds whether its box is right, and whether there is one: answers that looked at no
+    box count for nothing, and a set of them has no value.
+
+    Raises:
+        ValueError: the prediction is no reasoned answer, or the target has no box.
     """
-
-    id: str = "p@0.5[box]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-    pooling: Literal["ratio", "bleu"] = "ratio"
-
-    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
-        """Whether the box is right, and whether there is one.
-
-        Raises:
-            ValueError: the prediction is no reasoned answer, or the target has no box.
-        """
-        if not isinstance(prediction, Reasoned) or not isinstance(target, TrueAnswer):
-            raise ValueError(
-                f"{self.id} scores the boxes of reasoned answers; these are a "
-                f"{type(prediction).__name__} and a {type(target).__name__}."
-            )
-        if prediction.box is None:
-            return 0.0, 0.0
-        return float(box_iou(prediction.box, target.box) >= ENOUGH), 1.0
-
-
-def box_precision(_: MetricContext) -> BoxPrecision:
-    """`p@0.5[box]`: the boxes of thoughts."""
-    return BoxPrecision()
+    if not isinstance(prediction, Reasoned) or not isinstance(target, TrueAnswer):
+        raise ValueError(
+            f"the boxes of reasoned answers are scored; these are a {type(prediction).__name__} "
+            f"and a {type(target).__name__}."
+        )
+    if prediction.box is None:
+        return 0.0, 0.0
+    return float(box_iou(prediction.box, target.box) >= ENOUGH), 1.0

@@ -8,11 +8,12 @@ https://arxiv.org/abs/1411.5726, section 5 and its variant D, in the form of pyc
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 
 from frostbench.eval_suites.metrics.caption_words import caption_words, ngrams
 from frostbench.eval_suites.metrics.texts import text_pair, texts_of
-from frostbench.plugins.contract.metric import Metric, MetricContext
+from frostbench.plugins.contract.metric import SampleScore
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -84,67 +85,30 @@ def _similarity(candidate: Weighed, reference: Weighed) -> float:
     return sum(cosines) * math.exp(-(apart**2) / (2 * SIGMA**2))
 
 
-@dataclass
-class CiderD:
-    """CIDEr-D before it knows a corpus. Words are those of `caption_words`.
+def cider_d_corpus(corpus: Sequence[Target]) -> SampleScore:
+    """`cider-d[corpus]`: CIDEr-D on a corpus; each target holds the references of one image.
 
     What is rare is learned from the task's whole corpus, not from the samples of a run: a run of
     few samples is then comparable with one of many. pycocoevalcap counts in the references being
-    scored, and agrees where those are the corpus.
+    scored, and agrees where those are the corpus. Words are those of `caption_words`.
+
+    Raises:
+        ValueError: the corpus has fewer than two targets, or one that is no text.
     """
+    if len(corpus) < 2:
+        raise ValueError(
+            "CIDEr-D weighs words by how many images of a corpus have them, and the corpus has "
+            f"{len(corpus)}; the task's `corpus` gives the references of two or more."
+        )
+    rarity = Rarity([[caption_words(text) for text in texts_of(target)] for target in corpus])
 
-    id: str = "cider-d[corpus]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = SCALE
+    @cache  # every row of a table has the same references
+    def reference(text: str) -> Weighed:
+        return rarity.weigh(caption_words(text))
 
-    def on(self, corpus: Sequence[Target]) -> Metric:
-        """The metric on a corpus; each target holds the references of one image.
+    def score(prediction: Prediction, target: Target) -> float:
+        """The score of one caption; an empty one has 0. A set's is the mean of its captions'."""
+        text, references = text_pair(prediction, target)
+        return cider_d(rarity.weigh(caption_words(text)), [reference(one) for one in references])
 
-        Raises:
-            ValueError: the corpus has fewer than two targets, or one that is no text.
-        """
-        if len(corpus) < 2:
-            raise ValueError(
-                f"{self.id} weighs words by how many images of a corpus have them, and the corpus "
-                f"has {len(corpus)}; the task's `corpus` gives the references of two or more."
-            )
-        documents = [
-            [caption_words(text) for text in texts_of(self.id, target)] for target in corpus
-        ]
-        return CiderDOn(Rarity(documents))
-
-
-@dataclass
-class CiderDOn:
-    """CIDEr-D on a corpus; the score of a set is the mean of its captions'."""
-
-    rarity: Rarity
-    id: str = "cider-d[corpus]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = SCALE
-    _kept: dict[str, Weighed] = field(default_factory=dict, repr=False)
-
-    def __call__(self, prediction: Prediction, target: Target) -> float:
-        """The score of one caption; an empty one has 0.
-
-        Raises:
-            ValueError: prediction or target is no text, or there is no reference.
-        """
-        text, references = text_pair(self.id, prediction, target)
-        candidate = self.rarity.weigh(caption_words(text))
-        return cider_d(candidate, [self._reference(one) for one in references])
-
-    def _reference(self, text: str) -> Weighed:
-        """A reference, weighed once: every row of a table has the same."""
-        if text not in self._kept:
-            self._kept[text] = self.rarity.weigh(caption_words(text))
-        return self._kept[text]
-
-
-def cider_d_corpus(_: MetricContext) -> CiderD:
-    """`cider-d[corpus]`: rarity from the corpus of the task."""
-    return CiderD()
+    return score

@@ -80,16 +80,9 @@ class ClipScoreMini:
         LookupError: the pack has no backbone of the role "clip".
     """
 
-    id = "clip_score[mini]"
-    higher_is_better = True
-    unit = ""
-    lower: float | None = -1.0
-    upper: float | None = 1.0
-
     def __init__(self, context: MetricContext, settings: ClipScoreSettings | None = None) -> None:
         self._settings = settings or ClipScoreSettings()
         clip: Clip = context.backbones.get("clip")
-        self.identity: str = clip.identity
         self._clip = ClipWords(clip, self._settings.templates)
 
     def __call__(self, prediction: Prediction, target: Target) -> float:
@@ -98,7 +91,7 @@ class ClipScoreMini:
         Raises:
             ValueError: the prediction is no text or says no word, or the target is no image.
         """
-        image, words = image_and_words(self.id, prediction, target, self._settings.words)
+        image, words = image_and_words(prediction, target, self._settings.words)
         return float(self._clip.cosines(image, words).mean())
 
 
@@ -114,17 +107,10 @@ class ClipScoreRelativeMini:
         LookupError: the pack has no backbone of the role "clip" or "llm".
     """
 
-    id = "clip_score_relative[mini]"
-    higher_is_better = True
-    unit = ""
-    lower: float | None = None
-    upper: float | None = None
-
     def __init__(self, context: MetricContext, settings: ClipScoreSettings | None = None) -> None:
         self._settings = settings or ClipScoreSettings()
         clip: Clip = context.backbones.get("clip")
         llm: CausalLM = context.backbones.get("llm")
-        self.identity: str = f"{clip.identity} {llm.identity}"
         self._clip = ClipWords(clip, self._settings.templates)
         self._llm = llm
         self._ranges: dict[str, tuple[float, float]] = {}
@@ -135,7 +121,7 @@ class ClipScoreRelativeMini:
         Raises:
             ValueError: the prediction is no text or says no word, or the target is no image.
         """
-        image, words = image_and_words(self.id, prediction, target, self._settings.words)
+        image, words = image_and_words(prediction, target, self._settings.words)
         low, high = self._range(image)
         return float((self._clip.cosines(image, words).mean() - low) / (high - low))
 
@@ -157,21 +143,19 @@ def letter_words(llm: CausalLM) -> list[str]:
     return list(dict.fromkeys(text for text in texts if any(map(str.isalpha, text))))
 
 
-def image_and_words(
-    metric: str, prediction: Prediction, target: Target, most: int
-) -> tuple[Image, list[str]]:
+def image_and_words(prediction: Prediction, target: Target, most: int) -> tuple[Image, list[str]]:
     """The image, and the first words of a prediction of one word a line; empty lines are none.
 
     Raises:
         ValueError: the prediction is no text or says no word, or the target is no image.
     """
     if not isinstance(prediction, TextPrediction):
-        raise ValueError(f"{metric} scores words; the prediction is a {_kind(prediction)}.")
+        raise ValueError(f"words are scored; the prediction is a {_kind(prediction)}.")
     if not isinstance(target, Image):
-        raise ValueError(f"{metric} holds words against an image; the target is a {_kind(target)}.")
+        raise ValueError(f"words are held against an image; the target is a {_kind(target)}.")
     words = [line.strip() for line in prediction.text.split("\n") if line.strip()]
     if not words:
-        raise ValueError(f"{metric}: the prediction says no word; one a line is wanted.")
+        raise ValueError("the prediction says no word; one a line is wanted.")
     return target, words[:most]
 
 

@@ -12,8 +12,12 @@ TOLERANCE = 1e-4
 """How far a value may lie outside [0, 1]: what rounding does to an image that was clamped."""
 
 
+BORDER = 4
+"""Pixels that LM4LV's evaluation (BasicSR's `crop_border`) leaves out on each side."""
+
+
 def image_pair(
-    metric: str, prediction: Prediction, target: Target
+    prediction: Prediction, target: Target
 ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]:
     """Prediction and target as double-precision pixels on the CPU.
 
@@ -22,17 +26,28 @@ def image_pair(
             prediction holds NaN, infinities or values outside [0, 1]. The sample is unscored.
     """
     if not isinstance(prediction, ImagePrediction):
-        raise ValueError(f"{metric} scores images; the prediction is {_kind(prediction)}.")
+        raise ValueError(f"images are scored; the prediction is {_kind(prediction)}.")
     if not isinstance(target, Image):
-        raise ValueError(f"{metric} scores images; the target is {_kind(target)}.")
+        raise ValueError(f"images are scored; the target is {_kind(target)}.")
     pixels, truth = prediction.pixels, target.pixels
     if pixels.shape != truth.shape:
         raise ValueError(
-            f"{metric}: the predicted image is {_size(pixels)} and the target {_size(truth)}; "
+            f"the predicted image is {_size(pixels)} and the target {_size(truth)}; "
             "predictions come back at the size of the request's image."
         )
-    check_pixels(metric, pixels)
+    check_pixels("the prediction", pixels)
     return _plain(pixels), _plain(truth)
+
+
+def inside(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 inner_h inner_w"]:
+    """The image without its outer 4 pixels.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    if min(pixels.shape[1:]) <= 2 * BORDER:
+        raise ValueError(f"an image of {2 * BORDER} pixels or less has no inside.")
+    return pixels[:, BORDER:-BORDER, BORDER:-BORDER]
 
 
 def _plain(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:

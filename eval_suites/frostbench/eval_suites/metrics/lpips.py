@@ -5,6 +5,7 @@ from a local file.
 """
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ import torch
 
 from frostbench.eval_suites.metrics.image_pair import image_pair
 from frostbench.eval_suites.metrics.weights import read_weights, weight_file
-from frostbench.plugins.backbones import weights
-from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.metric import MetricContext, SampleScore
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -26,68 +26,50 @@ SMALLEST = {"alex": 32, "vgg": 16}
 """Shortest side in pixels that still reaches the last tap of a trunk."""
 
 
-class LpipsPublished:
+def lpips_published(context: MetricContext, *, trunk: str) -> SampleScore:
     """`lpips[alex]` or `lpips[vgg]`: perceptual distance; lower is better, 0 for equal images.
 
     Images in [0, 1] are mapped to [-1, 1] once. (V2L's published evaluation maps them twice;
-    its values are not comparable.) `identity` is the SHA-256 of the trunk's file and of the heads'.
+    its values are not comparable.) Images that are too small for the trunk are unscored.
 
     Raises:
         ValueError: no trunk file is named, it cannot be read, or it is another network's.
     """
+    path = weight_file(context, f"lpips[{trunk}]", trunk, TRUNKS[trunk])
+    network, smallest = _network(trunk), SMALLEST[trunk]
+    _load_trunk(network.net, trunk, path)
 
-    def __init__(self, context: MetricContext, trunk: str) -> None:
-        self.id = f"lpips[{trunk}]"
-        self.higher_is_better = False
-        self.unit = ""
-        self.lower: float | None = 0.0
-        self.upper: float | None = None
-        self._smallest = SMALLEST[trunk]
-        path = weight_file(context, self.id, trunk, TRUNKS[trunk])
-        heads = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{trunk}.pth"
-        self._network = _network(trunk)
-        self._load_trunk(path)
-        self.identity = f"{weights.digest(path)}+{weights.digest(heads)}"
-
-    def __call__(self, prediction: Prediction, target: Target) -> float:
-        """The distance of one sample.
-
-        Raises:
-            ValueError: the images cannot be compared (see `picture_pair`), or are too small.
-        """
-        ours, truth = image_pair(self.id, prediction, target)
-        if min(truth.shape[1:]) < self._smallest:
+    def distance(prediction: Prediction, target: Target) -> float:
+        ours, truth = image_pair(prediction, target)
+        if min(truth.shape[1:]) < smallest:
             raise ValueError(
-                f"{self.id}: the network needs sides of {self._smallest} pixels, the shortest of "
-                f"this image has {min(truth.shape[1:])}."
+                f"the network needs sides of {smallest} pixels, the shortest of this image has "
+                f"{min(truth.shape[1:])}."
             )
         with torch.inference_mode():
-            return float(self._network(ours.float()[None], truth.float()[None], normalize=True))
+            return float(network(ours.float()[None], truth.float()[None], normalize=True))
 
-    def _load_trunk(self, path: Path) -> None:
-        """Put torchvision's `features.N.*` where the package keeps them, `sliceK.N.*`."""
-        state = read_weights(self.id, path)
-        own = self._network.net.state_dict()
-        named = {key: f"features.{key.partition('.')[2]}" for key in own}
-        missing = sorted(name for name in named.values() if name not in state)
-        if missing:
-            raise ValueError(
-                f"{self.id}: {path} lacks {', '.join(missing)}; {TRUNKS[self.id[6:-1]]} is wanted."
-            )
-        wrong = [name for key, name in named.items() if state[name].shape != own[key].shape]
-        if wrong:
-            raise ValueError(f"{self.id}: {path} has other shapes for {', '.join(sorted(wrong))}.")
-        self._network.net.load_state_dict({key: state[name] for key, name in named.items()})
+    return distance
 
 
-def lpips_alex(context: MetricContext) -> LpipsPublished:
-    """`lpips[alex]`, from the file `metric_weights.alex`."""
-    return LpipsPublished(context, "alex")
+lpips_alex = partial(lpips_published, trunk="alex")
+lpips_vgg = partial(lpips_published, trunk="vgg")
 
 
-def lpips_vgg(context: MetricContext) -> LpipsPublished:
-    """`lpips[vgg]`, from the file `metric_weights.vgg`."""
-    return LpipsPublished(context, "vgg")
+def _load_trunk(net: torch.nn.Module, trunk: str, path: Path) -> None:
+    """Put torchvision's `features.N.*` where the package keeps them, `sliceK.N.*`."""
+    state = read_weights(f"lpips[{trunk}]", path)
+    own = net.state_dict()
+    named = {key: f"features.{key.partition('.')[2]}" for key in own}
+    missing = sorted(name for name in named.values() if name not in state)
+    if missing:
+        raise ValueError(
+            f"lpips[{trunk}]: {path} lacks {', '.join(missing)}; {TRUNKS[trunk]} is wanted."
+        )
+    wrong = [name for key, name in named.items() if state[name].shape != own[key].shape]
+    if wrong:
+        raise ValueError(f"lpips[{trunk}]: {path} has other shapes for {', '.join(sorted(wrong))}.")
+    net.load_state_dict({key: state[name] for key, name in named.items()})
 
 
 def _network(trunk: str) -> Any:

@@ -5,11 +5,10 @@ phrase by its company.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Masks, Prediction
 from frostbench.plugins.contract.task import Target, TrueMasks
 
@@ -35,7 +34,7 @@ class Overlap:
         return self.intersection / self.union if self.union else 1.0
 
 
-def overlaps(metric: str, prediction: Prediction, target: Target) -> list[Overlap]:
+def overlaps(prediction: Prediction, target: Target) -> list[Overlap]:
     """One overlap a phrase.
 
     Raises:
@@ -43,13 +42,13 @@ def overlaps(metric: str, prediction: Prediction, target: Target) -> list[Overla
             sample is unscored.
     """
     if not isinstance(prediction, Masks):
-        raise ValueError(f"{metric} scores masks; the prediction is a {type(prediction).__name__}.")
+        raise ValueError(f"masks are scored; the prediction is a {type(prediction).__name__}.")
     if not isinstance(target, TrueMasks):
-        raise ValueError(f"{metric} scores masks; the target is a {type(target).__name__}.")
+        raise ValueError(f"masks are scored; the target is a {type(target).__name__}.")
     said, true = prediction.masks.cpu(), target.masks.cpu()
     if said.shape != true.shape:
         raise ValueError(
-            f"{metric}: the predicted masks are {list(said.shape)} and the true ones "
+            f"the predicted masks are {list(said.shape)} and the true ones "
             f"{list(true.shape)}; predictions come back one a phrase, at the size of the "
             "request's image."
         )
@@ -74,98 +73,49 @@ def recall_area(overlap: Overlap) -> float:
     return min(STEPS, reached + 1) / STEPS
 
 
-@dataclass
-class PerPhrase:
-    """The mean over phrases of a value in [0, 1], higher is better.
+def ciou(prediction: Prediction, target: Target) -> tuple[float, float]:
+    """`ciou[pixels]`: all phrases' intersections by all their unions, as RefCOCO is ranked.
+
+    In [0, 1]; higher is better. Large masks weigh more. A phrase whose two masks are empty adds
+    nothing to either sum.
+
+    Raises:
+        ValueError: prediction or target holds no masks, or they do not fit one another.
+    """
+    found = overlaps(prediction, target)
+    return float(sum(one.intersection for one in found)), float(sum(one.union for one in found))
+
+
+def phrase_mean(
+    prediction: Prediction,
+    target: Target,
+    *,
+    value: Callable[[Overlap], float],
+    kind: str | None = None,
+) -> tuple[float, float]:
+    """What one sample adds to the mean over phrases of a value in [0, 1]; higher is better.
 
     With `kind`, over the phrases of that kind alone; where a set has none there is no value.
+
+    Raises:
+        ValueError: prediction or target holds no masks, or they do not fit one another.
     """
-
-    id: str
-    value: Callable[[Overlap], float]
-    kind: str | None = None
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-    pooling: Literal["ratio", "bleu"] = "ratio"
-
-    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
-        """The sum of the phrases' values, and how many phrases there are.
-
-        Raises:
-            ValueError: prediction or target holds no masks, or they do not fit one another.
-        """
-        found = [
-            self.value(one)
-            for one in overlaps(self.id, prediction, target)
-            if self.kind is None or self.kind in one.kinds
-        ]
-        return math.fsum(found), float(len(found))
+    found = [
+        value(one) for one in overlaps(prediction, target) if kind is None or kind in one.kinds
+    ]
+    return math.fsum(found), float(len(found))
 
 
-@dataclass
-class CumulativeIou:
-    """All phrases' intersections by all their unions, in [0, 1]; higher is better.
+miou = partial(phrase_mean, value=lambda one: one.iou)
+"""`miou[phrases]`: the mean IoU of phrases (gIoU in LISA)."""
 
-    Large masks weigh more. A phrase whose two masks are empty adds nothing to either sum.
-    """
+precision_at_half = partial(phrase_mean, value=lambda one: float(one.iou >= 0.5))
+"""`p@0.5[phrases]`: the share of phrases with an IoU of 0.5 or more."""
 
-    id: str = "ciou[pixels]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-    pooling: Literal["ratio", "bleu"] = "ratio"
+average_recall = partial(phrase_mean, value=recall_area)
+"""`average_recall[all]`: the published area under recall, over every phrase."""
 
-    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
-        """Pixels of the intersections, and of the unions.
-
-        Raises:
-            ValueError: prediction or target holds no masks, or they do not fit one another.
-        """
-        found = overlaps(self.id, prediction, target)
-        return (
-            float(sum(one.intersection for one in found)),
-            float(sum(one.union for one in found)),
-        )
-
-
-def ciou(_: MetricContext) -> CumulativeIou:
-    """`ciou[pixels]`: cumulative IoU, as RefCOCO's segmentation is ranked."""
-    return CumulativeIou()
-
-
-def miou(_: MetricContext) -> PerPhrase:
-    """`miou[phrases]`: the mean IoU of phrases (gIoU in LISA)."""
-    return PerPhrase("miou[phrases]", lambda one: one.iou)
-
-
-def precision_at_half(_: MetricContext) -> PerPhrase:
-    """`p@0.5[phrases]`: the share of phrases with an IoU of 0.5 or more."""
-    return PerPhrase("p@0.5[phrases]", lambda one: float(one.iou >= 0.5))
-
-
-def average_recall_all(_: MetricContext) -> PerPhrase:
-    """`average_recall[all]`: the published area under recall, over every phrase."""
-    return PerPhrase("average_recall[all]", recall_area)
-
-
-def average_recall_things(_: MetricContext) -> PerPhrase:
-    """`average_recall[things]`: over phrases of countable things."""
-    return PerPhrase("average_recall[things]", recall_area, "thing")
-
-
-def average_recall_stuff(_: MetricContext) -> PerPhrase:
-    """`average_recall[stuff]`: over phrases of stuff (sky, grass)."""
-    return PerPhrase("average_recall[stuff]", recall_area, "stuff")
-
-
-def average_recall_singulars(_: MetricContext) -> PerPhrase:
-    """`average_recall[singulars]`: over phrases of one thing."""
-    return PerPhrase("average_recall[singulars]", recall_area, "singular")
-
-
-def average_recall_plurals(_: MetricContext) -> PerPhrase:
-    """`average_recall[plurals]`: over phrases of several things, whose masks are unions."""
-    return PerPhrase("average_recall[plurals]", recall_area, "plural")
+average_recall_things = partial(average_recall, kind="thing")
+average_recall_stuff = partial(average_recall, kind="stuff")  # sky, grass
+average_recall_singulars = partial(average_recall, kind="singular")
+average_recall_plurals = partial(average_recall, kind="plural")  # masks are unions of several

@@ -5,9 +5,10 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.eval_suites.metrics.image_metric import ImageMetric, inside
+from frostbench.eval_suites.metrics.image_pair import image_pair, inside
 from frostbench.eval_suites.metrics.luma import studio_luma
-from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 CAP = 100.0
 """dB of two identical images, and the most that any two can have (as BasicSR and pyiqa do)."""
@@ -27,24 +28,16 @@ def psnr(prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]) -> 
     return CAP if error == 0 else min(CAP, -10 * math.log10(error))
 
 
-def psnr_rgb(_: MetricContext) -> ImageMetric:
+def psnr_rgb(prediction: Prediction, target: Target) -> float:
     """`psnr[rgb]`: over the three channels of the whole image."""
-    return ImageMetric("psnr[rgb]", psnr, True, "dB", 0.0, CAP)
+    return psnr(*image_pair(prediction, target))
 
 
-def psnr_y(_: MetricContext) -> ImageMetric:
+def psnr_y(prediction: Prediction, target: Target) -> float:
     """`psnr[y]`: on BT.601 studio-range luma, as V2L's evaluation has it (without its 1e-8)."""
-
-    def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
-        return psnr(studio_luma(prediction), studio_luma(target))
-
-    return ImageMetric("psnr[y]", score, True, "dB", 0.0, CAP)
+    return psnr(*map(studio_luma, image_pair(prediction, target)))
 
 
-def psnr_rgb_crop4(_: MetricContext) -> ImageMetric:
+def psnr_rgb_crop4(prediction: Prediction, target: Target) -> float:
     """`psnr[rgb-crop4]`: without the outer 4 pixels on each side, as LM4LV scores (BasicSR)."""
-
-    def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
-        return psnr(inside("psnr[rgb-crop4]", prediction), inside("psnr[rgb-crop4]", target))
-
-    return ImageMetric("psnr[rgb-crop4]", score, True, "dB", 0.0, CAP)
+    return psnr(*map(inside, image_pair(prediction, target)))

@@ -5,9 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from frostbench.eval_suites.metrics.image_metric import ImageMetric, inside
+from frostbench.eval_suites.metrics.image_pair import image_pair, inside
 from frostbench.eval_suites.metrics.luma import studio_luma
-from frostbench.plugins.contract.metric import MetricContext
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 SIGMA = 1.5
 RADIUS = 5  # the window is cut at 3.5 sigma, as scikit-image does: 11 x 11 pixels
@@ -38,27 +39,19 @@ def ssim(prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]) -> 
     return float(likeness.mean())
 
 
-def ssim_rgb(_: MetricContext) -> ImageMetric:
+def ssim_rgb(prediction: Prediction, target: Target) -> float:
     """`ssim[rgb]`: the mean of the three channels' SSIM."""
-    return ImageMetric("ssim[rgb]", ssim, True, "", -1.0, 1.0)
+    return ssim(*image_pair(prediction, target))
 
 
-def ssim_rgb_crop4(_: MetricContext) -> ImageMetric:
-    """`ssim[rgb-crop4]`: without the outer 4 pixels on each side, as LM4LV scores (BasicSR)."""
-
-    def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
-        return ssim(inside("ssim[rgb-crop4]", prediction), inside("ssim[rgb-crop4]", target))
-
-    return ImageMetric("ssim[rgb-crop4]", score, True, "", -1.0, 1.0)
-
-
-def ssim_y(_: MetricContext) -> ImageMetric:
+def ssim_y(prediction: Prediction, target: Target) -> float:
     """`ssim[y]`: on BT.601 studio-range luma; the data range stays 1 (255 in 8 bits)."""
+    return ssim(*map(studio_luma, image_pair(prediction, target)))
 
-    def score(prediction: Float[Tensor, "3 h w"], target: Float[Tensor, "3 h w"]) -> float:
-        return ssim(studio_luma(prediction), studio_luma(target))
 
-    return ImageMetric("ssim[y]", score, True, "", -1.0, 1.0)
+def ssim_rgb_crop4(prediction: Prediction, target: Target) -> float:
+    """`ssim[rgb-crop4]`: without the outer 4 pixels on each side, as LM4LV scores (BasicSR)."""
+    return ssim(*map(inside, image_pair(prediction, target)))
 
 
 def _smooth(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c valid_h valid_w"]:

@@ -5,7 +5,7 @@ from frostbench.plugins.contract.predictions import Prediction, Reasoned, TextPr
 from frostbench.plugins.contract.task import Target, TrueAnswer, TrueMasks
 
 
-def text_pair(metric: str, prediction: Prediction, target: Target) -> tuple[str, tuple[str, ...]]:
+def text_pair(prediction: Prediction, target: Target) -> tuple[str, tuple[str, ...]]:
     """The predicted text, and all texts that the target accepts, one or more.
 
     Raises:
@@ -13,11 +13,11 @@ def text_pair(metric: str, prediction: Prediction, target: Target) -> tuple[str,
             sample is unscored.
     """
     if not isinstance(prediction, TextPrediction | Reasoned):
-        raise ValueError(f"{metric} scores texts; the prediction is a {type(prediction).__name__}.")
-    return prediction.text, texts_of(metric, target)
+        raise ValueError(f"texts are scored; the prediction is a {type(prediction).__name__}.")
+    return prediction.text, texts_of(target)
 
 
-def texts_of(metric: str, target: Target) -> tuple[str, ...]:
+def texts_of(target: Target) -> tuple[str, ...]:
     """All texts that a target accepts, one or more.
 
     Raises:
@@ -29,9 +29,9 @@ def texts_of(metric: str, target: Target) -> tuple[str, ...]:
         case TrueAnswer():
             accepted = target.texts
         case Image() | TrueMasks():
-            raise ValueError(f"{metric} scores texts; the target is a {type(target).__name__}.")
+            raise ValueError(f"texts are scored; the target is a {type(target).__name__}.")
         case _:
             accepted = target
     if not accepted:
-        raise ValueError(f"{metric}: the target accepts no text at all; it needs one or more.")
+        raise ValueError("the target accepts no text at all; it needs one or more.")
     return accepted

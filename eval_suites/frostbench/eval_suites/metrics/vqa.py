@@ -6,11 +6,10 @@ reference is the official evaluation (GT-Vision-Lab/VQA at a013f00), its slips i
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -127,75 +126,43 @@ def legacy(prediction: str, answers: Sequence[str]) -> tuple[str, Sequence[str]]
     return normalised(prediction), kept
 
 
-@dataclass
-class VqaAccuracy:
-    """VQA accuracy in [0, 1]; higher is better.
+def answer_accuracy(prediction: Prediction, target: Target, *, comparison: Comparison) -> float:
+    """VQA accuracy of one answer, in [0, 1]; higher is better.
 
     The target holds what ten people answered, equal answers as often as they were given. Fewer
     than ten are no votes but alternatives, each as right as the others: to match one scores 1. So
     a lone answer counts as one that all ten gave.
+
+    Raises:
+        ValueError: prediction or target is no text, or there is no answer.
     """
-
-    id: str
-    comparison: Comparison
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-
-    def __call__(self, prediction: Prediction, target: Target) -> float:
-        """The score of one answer.
-
-        Raises:
-            ValueError: prediction or target is no text, or there is no answer.
-        """
-        text, accepted = text_pair(self.id, prediction, target)
-        said, answers = self.comparison(_trimmed(text), tuple(map(_trimmed, accepted)))
-        matches = sum(said == answer for answer in answers)
-        if len(answers) < ANSWERS:
-            return float(matches > 0)
-        return vqa_accuracy(matches, len(answers))
+    text, accepted = text_pair(prediction, target)
+    said, answers = comparison(_trimmed(text), tuple(map(_trimmed, accepted)))
+    matches = sum(said == answer for answer in answers)
+    if len(answers) < ANSWERS:
+        return float(matches > 0)
+    return vqa_accuracy(matches, len(answers))
 
 
-@dataclass
-class VqaExact:
-    """1 where the answer is one of those accepted, both sides always normalised, else 0."""
+vqa = partial(answer_accuracy, comparison=official)
+"""`accuracy[vqa]`: the official evaluation."""
 
-    id: str = "accuracy[vqa-exact]"
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
+vqa_always = partial(answer_accuracy, comparison=always)
+"""`accuracy[vqa-always]`: unanimous answers are normalised too (lmms-eval)."""
 
-    def __call__(self, prediction: Prediction, target: Target) -> float:
-        """1.0 or 0.0.
+vqa_legacy = partial(answer_accuracy, comparison=legacy)
+"""`accuracy[vqa-legacy]`: older copies of the official evaluation."""
 
-        Raises:
-            ValueError: prediction or target is no text, or there is no answer.
-        """
-        text, accepted = text_pair(self.id, prediction, target)
-        return float(normalised(text) in map(normalised, accepted))
+
+def vqa_exact(prediction: Prediction, target: Target) -> float:
+    """`accuracy[vqa-exact]`: 1 for any accepted answer, both sides always normalised, else 0.
+
+    Raises:
+        ValueError: prediction or target is no text, or there is no answer.
+    """
+    text, accepted = text_pair(prediction, target)
+    return float(normalised(text) in map(normalised, accepted))
 
 
 def _trimmed(answer: str) -> str:
     return answer.replace("\n", " ").replace("\t", " ").strip()
-
-
-def vqa(_: MetricContext) -> VqaAccuracy:
-    """`accuracy[vqa]`: the official evaluation."""
-    return VqaAccuracy("accuracy[vqa]", official)
-
-
-def vqa_always(_: MetricContext) -> VqaAccuracy:
-    """`accuracy[vqa-always]`: unanimous answers are normalised too (lmms-eval)."""
-    return VqaAccuracy("accuracy[vqa-always]", always)
-
-
-def vqa_legacy(_: MetricContext) -> VqaAccuracy:
-    """`accuracy[vqa-legacy]`: older copies of the official evaluation."""
-    return VqaAccuracy("accuracy[vqa-legacy]", legacy)
-
-
-def vqa_exact(_: MetricContext) -> VqaExact:
-    """`accuracy[vqa-exact]`: any accepted answer, after normalisation."""
-    return VqaExact()

@@ -1,15 +1,14 @@
 """Metrics of answers by yes and no: POPE's reading of an answer, and what it counts.
 
+Each is a ratio of two sums over a set's answers, in [0, 1]; its function gives one answer's part.
+
 Li et al., "Evaluating Object Hallucination in Large Vision-Language Models", EMNLP 2023,
 https://arxiv.org/abs/2305.10355; read in RUCAIBox/POPE at 3df3ba1. "yes" is the positive class.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from frostbench.eval_suites.metrics.texts import text_pair
-from frostbench.plugins.contract.metric import MetricContext
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -37,59 +36,47 @@ class YesNo:
     true: bool
 
 
-@dataclass
-class YesNoMetric:
-    """A ratio of two sums over a set's answers, in [0, 1]; `share` gives one answer's part."""
+def _read(prediction: Prediction, target: Target) -> YesNo:
+    """An answer and the truth.
 
-    id: str
-    share: Callable[[YesNo], tuple[float, float]]
-    higher_is_better: bool = True
-    unit: str = ""
-    lower: float | None = 0.0
-    upper: float | None = 1.0
-    pooling: Literal["ratio", "bleu"] = "ratio"
-
-    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
-        """What one answer adds to the two sums.
-
-        Raises:
-            ValueError: the prediction is no text, or the target is neither "yes" nor "no".
-        """
-        text, accepted = text_pair(self.id, prediction, target)
-        if accepted not in (("yes",), ("no",)):
-            raise ValueError(f'{self.id} knows "yes" and "no"; the target is {accepted}.')
-        return self.share(YesNo(says_yes(text), accepted == ("yes",)))
+    Raises:
+        ValueError: the prediction is no text, or the target is neither "yes" nor "no".
+    """
+    text, accepted = text_pair(prediction, target)
+    if accepted not in (("yes",), ("no",)):
+        raise ValueError(f'targets are "yes" or "no"; the target is {accepted}.')
+    return YesNo(says_yes(text), accepted == ("yes",))
 
 
-def accuracy(_: MetricContext) -> YesNoMetric:
+def accuracy(prediction: Prediction, target: Target) -> tuple[float, float]:
     """`accuracy[pope]`: the share of right answers."""
-    return YesNoMetric("accuracy[pope]", lambda one: (float(one.said == one.true), 1.0))
+    one = _read(prediction, target)
+    return float(one.said == one.true), 1.0
 
 
-def precision(_: MetricContext) -> YesNoMetric:
+def precision(prediction: Prediction, target: Target) -> tuple[float, float]:
     """`precision[pope]`: of the answers that say yes, the right ones; none if none says it."""
-    return YesNoMetric(
-        "precision[pope]", lambda one: (float(one.said and one.true), float(one.said))
-    )
+    one = _read(prediction, target)
+    return float(one.said and one.true), float(one.said)
 
 
-def recall(_: MetricContext) -> YesNoMetric:
+def recall(prediction: Prediction, target: Target) -> tuple[float, float]:
     """`recall[pope]`: of the questions to be answered by yes, those that are."""
-    return YesNoMetric("recall[pope]", lambda one: (float(one.said and one.true), float(one.true)))
+    one = _read(prediction, target)
+    return float(one.said and one.true), float(one.true)
 
 
-def f1(_: MetricContext) -> YesNoMetric:
+def f1(prediction: Prediction, target: Target) -> tuple[float, float]:
     """`f1[pope]`: the harmonic mean of precision and recall.
 
     It is 2 TP by (said + true), so that the pooled ratio of the two sums is exact, and 0 where yes
     is never said and should have been.
     """
-    return YesNoMetric(
-        "f1[pope]",
-        lambda one: (2.0 * (one.said and one.true), float(one.said) + float(one.true)),
-    )
+    one = _read(prediction, target)
+    return 2.0 * (one.said and one.true), float(one.said) + float(one.true)
 
 
-def share_of_yes(_: MetricContext) -> YesNoMetric:
+def share_of_yes(prediction: Prediction, target: Target) -> tuple[float, float]:
     """`yes[pope]`: the share of answers that say yes. Half is unbiased; neither end is better."""
-    return YesNoMetric("yes[pope]", lambda one: (float(one.said), 1.0))
+    one = _read(prediction, target)
+    return float(one.said), 1.0

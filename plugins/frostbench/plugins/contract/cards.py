@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar, get_args
 
 REQUEST_TYPES = (
     "Classify",
@@ -110,6 +110,62 @@ class TaskCard:
             raise ValueError(
                 f"card of task {self.name!r}: {', '.join(map(repr, sorted(unknown)))} stands among "
                 f"levels or variants and not among protocols {', '.join(self.protocols)}."
+            )
+
+
+MetricDirection = Literal["higher", "lower", "neither"]
+MetricPooling = Literal["mean", "ratio", "bleu", "features"]
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """What is true of a metric. Nothing reads it off the id, which only names the protocol.
+
+    Attributes:
+        id: Name and protocol, or network: "psnr[rgb]", "lpips[alex]".
+        unit: What its values are in ("dB"); empty where they have no unit.
+        lower: The least value that it can give; None where there is none. So `upper`.
+        direction: Which end is better; "neither" for a share that only says how answers lean.
+        percent: Its values are shares from 0 to 1, shown times 100.
+        pooling: How a set's value is made of its samples. "mean": of a score each. Of counts, which
+            are summed first, "ratio" is the first sum by the second, and "bleu" reads, for each
+            order of n-grams, matches and totals, and then the lengths of candidates and of
+            references. "features": the Fréchet distance of a feature vector each.
+        corpus: It learns what is rare from the task's corpus of references first (CIDEr-D).
+        networks: Roles of the pack's backbones that it looks through ("clip").
+        weights: The key of `metric_weights` under which the user names its network's file.
+        tasks: Tasks that show it besides those whose own cards name it.
+
+    Raises:
+        ValueError: direction or pooling is none of those, or a percentage has a unit or other
+            bounds than 0 and 1.
+    """
+
+    id: str
+    unit: str = ""
+    lower: float | None = None
+    upper: float | None = None
+    direction: MetricDirection = "higher"
+    percent: bool = False
+    pooling: MetricPooling = "mean"
+    corpus: bool = False
+    networks: tuple[str, ...] = ()
+    weights: str = ""
+    tasks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("direction", self.direction, get_args(MetricDirection)),
+            ("pooling", self.pooling, get_args(MetricPooling)),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"metric {self.id!r}: no {name} named {value!r}; there are {', '.join(known)}."
+                )
+        if self.percent and (self.unit, self.lower, self.upper) != ("", 0, 1):
+            raise ValueError(
+                f"metric {self.id!r}: a percentage has no unit, and lies from 0 to 1: give "
+                "lower=0.0 and upper=1.0, or leave percent out."
             )
 
 

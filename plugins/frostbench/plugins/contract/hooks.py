@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.cards import Card, MetricFacts, Offer, PackCard, TaskCard
 from frostbench.plugins.contract.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
 
 
 @hookspec
-def frostbench_metrics() -> Iterable[Offer[str]]:
-    """Offer metrics by id (see `frostbench.plugins.contract.metric.Metric`)."""
+def frostbench_metrics() -> Iterable[Offer[MetricFacts]]:
+    """Offer metrics: their facts, and the function that they are true of.
+
+    What kind of function that is, `frostbench.plugins.contract.metric.Metric` says. Tasks show the
+    metrics that their cards name, and those whose facts name the task.
+    """
     return ()
 
 

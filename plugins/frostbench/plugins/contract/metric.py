@@ -1,86 +1,23 @@
-"""Metrics, as plugins give them."""
+"""Metrics, as plugins give them: a pure function beside a frozen record of facts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
+from frostbench.plugins.contract.cards import MetricFacts
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
+SampleScore: TypeAlias = Callable[[Prediction, Target], float]
+"""The score of one sample; raises ValueError on what cannot be scored."""
 
-@runtime_checkable
-class Metric(Protocol):
-    """A score of one sample. The id carries the protocol: "psnr[rgb]", "accuracy[exact]"."""
+SampleCounts: TypeAlias = Callable[[Prediction, Target], Sequence[float]]
+"""What one sample adds to a set's sums; raises ValueError on what cannot be scored."""
 
-    id: str
-    higher_is_better: bool
-    unit: str
-    lower: float | None
-    upper: float | None
-
-    def __call__(self, prediction: Prediction, target: Target) -> float:
-        """The score; raises ValueError on what cannot be scored."""
-        ...
-
-
-@runtime_checkable
-class CorpusMetric(Protocol):
-    """A score of one sample that weighs by what is rare in a corpus of references (CIDEr-D)."""
-
-    id: str
-    higher_is_better: bool
-    unit: str
-    lower: float | None
-    upper: float | None
-
-    def on(self, corpus: Sequence[Target]) -> Metric:
-        """The metric on a corpus; raises ValueError where there is none."""
-        ...
-
-
-@runtime_checkable
-class PooledMetric(Protocol):
-    """A score of a whole set, from counts of each sample that are summed (BLEU, cIoU, F1).
-
-    `pooling` names the formula over the sums, which statistics know: "ratio" is the first sum by
-    the second; "bleu" reads, for each order of n-grams, matches and totals, and then the lengths of
-    candidates and of references.
-    """
-
-    id: str
-    higher_is_better: bool
-    unit: str
-    lower: float | None
-    upper: float | None
-    pooling: Literal["ratio", "bleu"]
-
-    def counts(self, prediction: Prediction, target: Target) -> Sequence[float]:
-        """The counts of one sample; raises ValueError on what cannot be scored."""
-        ...
-
-
-@runtime_checkable
-class SetMetric(Protocol):
-    """A score of a whole set, from one feature vector a sample (a Fréchet distance).
-
-    Features are stored with the samples, so that a run can be scored again without a network.
-    """
-
-    id: str
-    higher_is_better: bool
-    unit: str
-    lower: float | None
-    upper: float | None
-
-    def features(self, images: Sequence[Image]) -> Any:
-        """Features of images, a float array `[n, d]`."""
-        ...
-
-    def __call__(self, predictions: Any, targets: Any) -> float:
-        """The score, from two float arrays `[n, d]`."""
-        ...
+ImageFeatures: TypeAlias = Callable[[Sequence[Image]], Any]
+"""Features of images, a float array `[n, d]`. They are stored: scoring again needs no network."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +28,23 @@ class MetricContext:
     weights: Mapping[str, Path] = field(default_factory=dict)
 
 
-MetricFactory: TypeAlias = Callable[
-    [MetricContext], Metric | CorpusMetric | PooledMetric | SetMetric
-]
+@dataclass(frozen=True)
+class Metric:
+    """Facts and the function that they are true of.
+
+    Their `pooling` tells which kind of function it is: "mean" asks for a `SampleScore`, "ratio" and
+    "bleu" for `SampleCounts`, "features" for `ImageFeatures`. One that learns from a `corpus` makes
+    that function of a sequence of targets; it raises ValueError where they teach nothing.
+    """
+
+    facts: MetricFacts
+    function: Callable[..., Any]
+
+    @staticmethod
+    def made(facts: MetricFacts, target: Any, context: MetricContext) -> "Metric":
+        """The metric of an offer.
+
+        Its target is the function itself. Where the facts name networks or a weight file, the
+        target makes the function from a `MetricContext`.
+        """
+        return Metric(facts, target(context) if facts.networks or facts.weights else target)

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 import pluggy
 
 from frostbench.plugins.contract import CONTRACT_VERSION, hooks, serves
-from frostbench.plugins.contract.cards import Card, Offer, PackCard, TaskCard
+from frostbench.plugins.contract.cards import Card, MetricFacts, Offer, PackCard, TaskCard
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.errors import PluginError, missing
 
@@ -84,7 +84,9 @@ class Host:
             lambda card: card.name,
             lambda item: Offer(item, item) if isinstance(item, PackCard) else None,
         )
-        self.metrics = self._named("frostbench_metrics")
+        self.metrics: Mapping[str, Registered[MetricFacts]] = self._collect(
+            "frostbench_metrics", MetricFacts, lambda facts: facts.id
+        )
         self.datasets = self._named("frostbench_datasets")
         self.backbones = self._named("frostbench_backbones")
         self.engines = self._named("frostbench_engines")

@@ -1,1 +1,1 @@
-"""What several methods build on."""
+"""What several methods build on: prompts, tokenizing, autoencoder networks, training."""

@@ -1,4 +1,4 @@
-"""Hiding: which pixels of an image are not shown, and what stands in their place."""
+"""Hides pixels of an image: which ones, and what stands in their place."""
 
 import torch
 from jaxtyping import Bool, Float

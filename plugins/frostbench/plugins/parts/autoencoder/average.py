@@ -1,4 +1,4 @@
-"""A running mean of a model's weights, which scores better than the last of them."""
+"""A running mean of a model's weights, which scores better than the last weights."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The blocks that encoder and decoder are built from."""
+"""Building blocks of the convolutional encoder and decoder."""
 
 from typing import cast
 
@@ -57,7 +57,11 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Every position reads a short context; each head is as wide as the features."""
+    """Every position reads a short context; each head is as wide as the features.
+
+    So the decoder of V2L-Tokenizer (Zhu et al., CVPR 2024) reads global tokens; sizes and names are
+    those of its published code.
+    """
 
     def __init__(self, width: int, context: int, heads: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Rows of a codebook from data: Lloyd's algorithm, seeded, with no empty cluster."""
+"""K-means over features, for the rows of a codebook: seeded, with no empty cluster."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""From the features of a grid to images."""
+"""The convolutional decoder: from a grid of features to images."""
 
 from typing import cast
 
@@ -19,7 +19,8 @@ from frostbench.plugins.parts.autoencoder.settings import ContextSettings, Netwo
 class Decoder(nn.Module):
     """The encoder's pyramid upside down, with one residual block more on each level.
 
-    With `context` settings the middle also reads a context, as V2L's decoder does.
+    VQ-GAN, section 3.1: the decoder G. With `context` settings the middle also reads a context, as
+    the decoder of V2L-Tokenizer does.
     """
 
     def __init__(self, settings: NetworkSettings, context: ContextSettings | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The patch discriminator: is each patch of an image real?"""
+"""The patch discriminator, which tells real image patches from reconstructed ones."""
 
 from typing import cast
 

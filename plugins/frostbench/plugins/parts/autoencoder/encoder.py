@@ -1,4 +1,4 @@
-"""From images to the features of a grid."""
+"""The convolutional encoder: from images to a grid of features."""
 
 from typing import cast
 
@@ -11,7 +11,10 @@ from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
 
 class Encoder(nn.Module):
-    """A pyramid of residual blocks, each level half as large as the one before."""
+    """A pyramid of residual blocks, each level half as large as the one before.
+
+    VQ-GAN, section 3.1: the encoder E.
+    """
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Weights to begin short trainings with: what the encoder sees can already be heard at the end."""
+"""Initial weights for short trainings, through which an image passes without fading."""
 
 import torch
 from torch import nn

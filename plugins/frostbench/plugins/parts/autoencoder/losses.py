@@ -1,16 +1,21 @@
-"""What the autoencoder and its discriminator are trained to do.
+"""The losses of an autoencoder and of its discriminator.
+
+VQ-GAN is Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis",
+CVPR 2021, https://arxiv.org/abs/2012.09841.
 
 Generator: pixels + perceptual + codebook + weight * adversarial, and beside them what else guides
 the codes. Discriminator: hinge or logistic.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+T = TypeVar("T")
 
 STABLE = 1e-4  # added to the adversarial gradient's norm (the paper says 1e-6, the code this)
 LARGEST = 1e4  # of the ratio of the two gradients' norms
@@ -100,28 +105,24 @@ def generator_loss(
     Raises:
         ValueError: a term has a weight, and the network that it needs is missing.
     """
+    # VQ-GAN, equation (4), first term, beside which the published code keeps the perceptual one.
     reconstruction = reconstruction.float()
     error = images - reconstruction
     pixel = (error.abs() if settings.pixel == "absolute" else error.square()).mean()
-    zero = pixel.new_zeros(())
-    distance = zero
+    distance = zero = pixel.new_zeros(())
     if settings.perceptual(step):
-        if perceptual is None:
-            raise ValueError(
-                f"a perceptual weight of {settings.perceptual_weight} needs a perceptual network; "
-                "give one, or set the weight to 0."
-            )
-        distance = perceptual.distance((images + 1) / 2, (reconstruction + 1) / 2).mean()
+        network = _needed(
+            perceptual, "a perceptual", settings.perceptual_weight, "perceptual network"
+        )
+        distance = network.distance((images + 1) / 2, (reconstruction + 1) / 2).mean()
     likelihood = settings.pixel_weight * pixel + settings.perceptual_weight * distance
+    # VQ-GAN, equation (6): what encoder, decoder and codebook make small.
     total = likelihood + settings.codebook_weight * codebook
     adversarial = weight = zero
     if settings.adversarial(step):
-        if discriminator is None:
-            raise ValueError(
-                f"an adversarial weight of {settings.adversarial_weight} needs a discriminator; "
-                "give one, or set the weight to 0."
-            )
-        fake = cast(Tensor, discriminator(reconstruction)).float()
+        weighed = settings.adversarial_weight
+        critic = _needed(discriminator, "an adversarial", weighed, "discriminator")
+        fake = cast(Tensor, critic(reconstruction)).float()
         adversarial = (
             -fake if settings.adversary == "hinge" else functional.softplus(-fake)
         ).mean()
@@ -143,10 +144,23 @@ def generator_loss(
     )
 
 
+def _needed(network: T | None, term: str, weight: float, noun: str) -> T:
+    """The network that a term with a weight looks through.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if network is None:
+        raise ValueError(
+            f"{term} weight of {weight} needs a {noun}; give one, or set the weight to 0."
+        )
+    return network
+
+
 def balance(
     likelihood: Float[Tensor, ""], adversarial: Float[Tensor, ""], last_layer: Tensor
 ) -> Float[Tensor, ""]:
-    """How much larger the likelihood's gradient is at the last layer (section 3.1's lambda)."""
+    """How much larger the likelihood's gradient is at the last layer (VQ-GAN, equation (7))."""
     wanted, adverse = (
         torch.autograd.grad(loss, last_layer, retain_graph=True)[0].float().norm()
         for loss in (likelihood, adversarial)
@@ -160,7 +174,10 @@ def discriminator_loss(
     fake: Float[Tensor, "b 1 ph pw"],
     adversary: Literal["hinge", "logistic"] = "hinge",
 ) -> Float[Tensor, ""]:
-    """Hinge: real patches above 1, fake ones below -1. Logistic: as far apart as can be."""
+    """Hinge: real patches above 1, fake ones below -1. Logistic: as far apart as can be.
+
+    VQ-GAN, equation (5), is the logistic one; the published code has the hinge.
+    """
     error = functional.softplus if adversary == "logistic" else _hinge
     return (error(-real.float()).mean() + error(fake.float()).mean()) / 2
 

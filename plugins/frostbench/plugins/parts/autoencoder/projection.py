@@ -1,4 +1,4 @@
-"""Frozen vectors seen through a projection, so that they spread as the features do."""
+"""Fits a linear projection of frozen vectors, so that they spread as features do."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,8 @@
-"""From features to the nearest of a codebook's rows, and the loss that brings both together."""
+"""The nearest rows of a codebook, and the loss that draws features and rows together.
+
+VQ-GAN is Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis",
+CVPR 2021, https://arxiv.org/abs/2012.09841.
+"""
 
 from typing import cast
 
@@ -13,7 +17,7 @@ ROUNDING = 1e-5  # of |a|² + |b|², well above what float32 products lose
 def nearest(
     features: Float[Tensor, "*grid d"], codebook: Float[Tensor, "words d"]
 ) -> Int[Tensor, "*grid"]:
-    """The row of the codebook nearest to each feature.
+    """The row of the codebook nearest to each feature (VQ-GAN, equation (2)).
 
     Distances are Euclidean and in float32; of several rows equally near, the lowest wins. The
     answer for a feature does not depend on what else is asked at the same time.
@@ -71,7 +75,10 @@ def _nearest(
 def straight_through(
     features: Float[Tensor, "*shape"], quantized: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """The quantized values, with the gradient passed on to the features."""
+    """The quantized values, with the gradient passed on to the features.
+
+    So gradients get past the quantization in VQ-GAN, equation (3).
+    """
     return features + (quantized - features).detach()
 
 
@@ -83,9 +90,9 @@ def codebook_loss(
 ) -> Float[Tensor, ""]:
     """Mean squares that draw the features to their rows (commitment) and the rows to them.
 
-    The paper weighs commitment by `beta` and the rows' term by 1 (equation 4 of the VQ-GAN
-    paper); the published code exchanged them, and every published checkpoint was trained so:
-    that is `legacy`.
+    VQ-GAN, equation (4), second and third term. The paper weighs commitment by `beta` and the
+    rows' term by 1; the published code exchanged them, and every published checkpoint was trained
+    so: that is `legacy`.
     """
     commitment = (quantized.detach() - features).square().mean()
     rows = (quantized - features.detach()).square().mean()
@@ -105,7 +112,7 @@ class Quantizer(nn.Module):
         return nearest(features.movedim(1, -1), self.embedding.weight)
 
     def rows(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b d gh gw"]:
-        """The rows of the codebook behind ids.
+        """The rows of the codebook with these ids.
 
         Raises:
             ValueError: an id is no row of the codebook.

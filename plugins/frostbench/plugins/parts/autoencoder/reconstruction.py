@@ -1,4 +1,4 @@
-"""What one pass of an autoencoder gives to its training."""
+"""What one pass of an autoencoder gives to its training, and the PSNR of its images."""
 
 from dataclasses import dataclass
 
@@ -28,3 +28,8 @@ def psnr(
     """
     error = (images - reconstruction.float().clamp(-1, 1)).square().flatten(1).mean(1)
     return 10 * (4 / error).log10()
+
+
+def mean_psnr(clean: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> float:
+    """The mean of `psnr` over images in [0, 1]."""
+    return float(psnr(clean * 2 - 1, other * 2 - 1).mean())

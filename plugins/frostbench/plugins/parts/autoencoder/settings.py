@@ -1,4 +1,4 @@
-"""The sizes of the networks, and the checks that belong to them."""
+"""Sizes of the autoencoder's networks, and which of them fit together."""
 
 from dataclasses import dataclass
 
@@ -43,6 +43,20 @@ class NetworkSettings:
         """Pixels along one side of a cell of the grid."""
         return int(2 ** (len(self.multipliers) - 1))
 
+    def side(self, image_size: int | None) -> int:
+        """The side of the squares that the networks read: the one given, or the nominal one.
+
+        Raises:
+            ValueError: it is no whole number of cells.
+        """
+        side = image_size or self.nominal_size
+        if side % self.factor:
+            raise ValueError(
+                f"image_size is {side}, and the networks read cells of {self.factor} pixels; "
+                "choose a multiple of that."
+            )
+        return side
+
     def attends(self, level: int) -> bool:
         """Whether the residual blocks of a level are followed by attention."""
         return self.nominal_size // 2**level in self.attention_sizes
@@ -72,6 +86,17 @@ SMALL = NetworkSettings(
     norm_groups=8,
 )
 """The networks of the `mini` pack: 64x64 pixels, 8x8 cells."""
+
+TINY = NetworkSettings(
+    channels=4,
+    multipliers=(1, 1, 2),
+    residual_blocks=1,
+    attention_sizes=(),
+    nominal_size=16,
+    z_channels=4,
+    norm_groups=2,
+)
+"""The networks of toys: 16x16 pixels, 4x4 cells."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Adversarial training of an autoencoder with a codebook, step by step."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -9,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from frostbench.plugins.backbones.perceptual import Perceptual
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.parts.autoencoder.average import Average
 from frostbench.plugins.parts.autoencoder.discriminator import Discriminator
 from frostbench.plugins.parts.autoencoder.initial import pass_through
@@ -22,6 +23,7 @@ from frostbench.plugins.parts.autoencoder.losses import (
 from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput, psnr
 from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 AutoencoderForward: TypeAlias = Callable[[Tensor, float | None], AutoencoderOutput]
 """One pass over images in [-1, 1], quantized, or with noise of some deviation instead."""
@@ -63,19 +65,17 @@ class AdversarialTrainingSettings:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warmup_steps:
-            return self.rate * (step + 1) / self.warmup_steps
-        if not self.cosine:
-            return self.rate
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        share = rise(step + 1, self.warmup_steps)
+        if self.cosine:
+            share *= cosine_fall(step, self.warmup_steps, self.steps)
+        return self.rate * share
 
 
 class AdversarialTraining:
     """The two optimisers, and what happens in a step.
 
     `model` is trained, all of it that asks for gradients; `last_layer` is where the adversary is
-    balanced. `pictures(step)` gives a step's batch in [-1, 1], the same for the same step;
+    balanced. `batches(step)` gives a step's batch in [-1, 1], the same for the same step;
     `fit(features)` sets the codebook to features, where the settings ask for it.
     """
 
@@ -83,7 +83,7 @@ class AdversarialTraining:
         self,
         model: nn.Module,
         forward: AutoencoderForward,
-        pictures: Callable[[int], Tensor],
+        batches: Callable[[int], Tensor],
         settings: AdversarialTrainingSettings,
         *,
         last_layer: Tensor,
@@ -91,7 +91,7 @@ class AdversarialTraining:
         fit: Callable[[Tensor], None],
         perceptual: PerceptualDistance | None = None,
     ) -> None:
-        self.model, self.forward, self.pictures = model, forward, pictures
+        self.model, self.forward, self.batches = model, forward, batches
         self.settings, self.perceptual = settings, perceptual
         self.noisy_loss = replace(settings.loss, codebook_weight=settings.power_weight)
         self.last_layer, self.features, self.fit = last_layer, features, fit
@@ -138,10 +138,9 @@ class AdversarialTraining:
         if index in settings.fit_steps:
             self._fit_codebook(index)
         for optimiser in (self.generator_steps, self.discriminator_steps):
-            for group in optimiser.param_groups:
-                group["lr"] = settings.rate_at(index)
+            set_rate(optimiser, settings.rate_at(index))
         self.model.train()
-        images = self.pictures(index)
+        images = self.batches(index)
         with self._precision(images):
             result = self.forward(images, noise)
             loss = generator_loss(
@@ -195,7 +194,7 @@ class AdversarialTraining:
     def _fit_codebook(self, index: int) -> None:
         features = []
         for offset in range(self.settings.fit_batches):
-            images = self.pictures(index + offset)
+            images = self.batches(index + offset)
             with self._precision(images):
                 found = self.features(images).float()
             features.append(found.movedim(1, -1).flatten(0, -2))
@@ -203,6 +202,13 @@ class AdversarialTraining:
 
     def _precision(self, images: Tensor) -> torch.autocast:
         return torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
+
+
+def perceptual_network(workshop: Workshop, settings: LossSettings) -> Perceptual | None:
+    """The pack's perceptual network, where the perceptual term has a weight."""
+    if settings.perceptual_weight <= 0:
+        return None
+    return Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
 
 
 @torch.no_grad()

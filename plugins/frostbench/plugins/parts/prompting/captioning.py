@@ -1,4 +1,4 @@
-"""Captions and answers to questions, in context.
+"""Prompts for captions and for answers to questions, with in-context examples.
 
 No code of the papers asks for them. What is known of V2L-Tokenizer's prompts (Zhu et al., CVPR
 2024, https://arxiv.org/abs/2403.07874, section 4.2) is kept as the style "summary".
@@ -41,7 +41,7 @@ class AnswerSettings:
     """How a question is put.
 
     Attributes:
-        style: "frame" puts the question behind the image, inside the frame of the published
+        style: "frame" puts the question after the image, inside the frame of the published
             classification prompt; "summary" is "Condition: {tokens}. Question: {question}. Answer:
             {answer}", as the paper's text has it (unverified: no code is published).
         opening: A first line of the prompt; nothing is published.

@@ -1,4 +1,4 @@
-"""Few-shot classification in context, as V2L-Tokenizer asks for it.
+"""Prompts for few-shot classification in context, as V2L-Tokenizer writes them.
 
 Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874; texts and quirks are those of the published
 `eval_understanding.py`.

@@ -1,4 +1,8 @@
-"""Examples: what a restoration prompt shows before it asks, as whole grids of codes."""
+"""In-context examples of restoration prompts, as whole grids of codes.
+
+Disturbed copies are those of V2L-Tokenizer's published code (Zhu et al., CVPR 2024,
+https://arxiv.org/abs/2403.07874).
+"""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Language: what prompts of discrete tokens need to know of a language model."""
+"""What prompts of discrete tokens need to know of a language model."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""Masked restoration: hidden codes of one image, asked for in one prompt without examples.
+"""Prompts that restore hidden codes of one image, without in-context examples.
 
 V2L-Tokenizer (Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874) shows images of it, made
 by a language model with a LoRA adapter; neither prompt nor training is published, so both are ours.

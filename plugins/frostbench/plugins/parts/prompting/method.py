@@ -139,11 +139,11 @@ class DiscreteMethod(Method):
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
         """Texts as they are; codes as images, all in one pass of the decoder."""
         drawn = [outcome for outcome in outcomes if isinstance(outcome, VisualTokens)]
-        pictures = iter(self.render(join(drawn)).clamp(0, 1).cpu() if drawn else ())
+        decoded = iter(self.render(join(drawn)).clamp(0, 1).cpu() if drawn else ())
         predictions: list[Prediction] = []
         for request, outcome in zip(requests, outcomes, strict=True):
             if isinstance(outcome, VisualTokens):
-                predictions.append(ImagePrediction(resized(next(pictures), *request.image.size)))
+                predictions.append(ImagePrediction(resized(next(decoded), *request.image.size)))
             else:
                 predictions.append(TextPrediction(outcome))
         return predictions

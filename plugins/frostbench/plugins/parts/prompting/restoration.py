@@ -1,4 +1,4 @@
-"""Restoration in context, in waves over grids of codes, as V2L-Tokenizer and SPAE ask for it.
+"""Prompts that restore an image's codes in context, window by window.
 
 Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874; texts, sizes and order are those of the
 published `eval_denoising_generation.py`. A pyramid of grids is restored from coarse to fine, as in
@@ -112,17 +112,11 @@ def restoration(
     restored: list[Tensor] = []
     above: _Above | None = None
     for depth, own in enumerate(corrupted):
-
-        def codes(image: Image, depth: int = depth) -> Int[Tensor, "rows columns"]:
-            return layers(image)[depth]
-
         rows, columns = own.shape
         hidden = None
         if request.hidden is not None:
             hidden = hidden_cells(request.hidden.cpu(), rows, columns)
-        seed = _seed(request.seed, depth)
-        cells = _cells(request, codes, hidden, own, settings, len(lending.ids), beside, seed)
-        whole = len(corrupted) > 1 and own.numel() <= settings.whole_layer
+        cells = _cells(request, layers, depth, hidden, settings, len(lending.ids), beside)
         prompts = _Prompts(
             examples=[
                 (lending.lend(one.given), lending.lend(one.wanted)) for one in cells.examples
@@ -133,13 +127,9 @@ def restoration(
             shape=(rows, columns),
             above=above if settings.parents else None,
         )
-        ids = yield from _fill_in(
-            prompts,
-            lending.lend(cells.start),
-            own.numel() if whole else settings.step,
-            hidden,
-            eos_id,
-        )
+        whole = len(corrupted) > 1 and own.numel() <= settings.whole_layer
+        step = own.numel() if whole else settings.step
+        ids = yield from _fill_in(prompts, lending.lend(cells.start), step, hidden, eos_id)
         restored.append(torch.tensor(lending.take_back(ids)).view(rows, columns))
         above = _Above((rows, columns), ids, [wanted for _, wanted in prompts.examples])
     return tuple(restored)
@@ -182,16 +172,18 @@ class _Cells:
 
 def _cells(
     request: Restore,
-    codes: Callable[[Image], Int[Tensor, "rows columns"]],
+    layers: Callable[[Image], Layers],
+    depth: int,
     hidden: Bool[Tensor, "rows columns"] | None,
-    corrupted: Int[Tensor, "rows columns"],
     settings: WindowSettings,
     count: int,
     beside: int,
-    seed: int,
 ) -> _Cells:
+    """Of the layer at one depth; `count` is how many codes there are to disturb examples with."""
+    corrupted = layers(request.image)[depth].cpu()
+
     def flat(image: Image) -> Int[Tensor, " cells"]:
-        grid = codes(image).cpu()
+        grid = layers(image)[depth].cpu()
         if grid.shape != corrupted.shape:
             raise ValueError(
                 f"an example of request {request.id!r} has {tuple(grid.shape)} codes, and the "
@@ -201,10 +193,11 @@ def _cells(
 
     own = corrupted.flatten()
     match request.context:
-        case OracleContext(clean=picture, examples=examples):
-            clean = flat(picture)
+        case OracleContext(clean=image, examples=examples):
+            clean = flat(image)
             start = own if hidden is None else clean
             counts = disturbed_counts(settings.rates, examples, clean.numel() + beside)
+            seed = _seed(request.seed, depth)
             return _Cells(start, disturbed(start, clean, count, counts, seed))
         case HeldOutContext(pairs=pairs):
             mask = None if hidden is None else hidden.flatten()
@@ -278,7 +271,7 @@ def whole_answers(
     """Ask until every answer has its length.
 
     To an image the end-of-sequence token is a token like others: the published code never stops at
-    it. An answer that ended there goes on, in a further wave, behind that token.
+    it. An answer that ended there goes on, in a further wave, after that token.
 
     Raises:
         ValueError: an answer is too short although it did not end there, or too long.

@@ -1,4 +1,4 @@
-"""Borrowing: which words of a codebook a language model can say, as tokens of its own."""
+"""Which words of a codebook a language model has as single tokens of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def borrow(words: Sequence[str], language: Language) -> Borrowed:
     Where word i reads as token i throughout (blanks around it aside, and special tokens, which have
     no text), the vocabulary is the codebook's own, and is taken as it is. Otherwise words are
     mapped by string: a word is lent the token that reads the same, or else the one that reads the
-    same behind a blank. Of two equal words the first gets it, of two equal tokens the lowest is
+    same after a blank. Of two equal words the first gets it, of two equal tokens the lowest is
     taken; bytes that are no text by themselves map to nothing.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Lending: which token of the language model stands for which code of a codebook."""
+"""Which of a language model's token ids stand for the codes of a codebook."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,7 +48,7 @@ class Lending:
         return [self.ids[code] for code in flat]
 
     def take_back(self, ids: list[int]) -> list[int]:
-        """The codes behind ids.
+        """The codes of ids.
 
         Raises:
             ValueError: an id was lent to no code.

@@ -1,6 +1,7 @@
-"""Windows: which cells of a grid are restored together, and from which others.
+"""Which cells of a grid are restored together, and from which others.
 
-Cells are counted row by row, so that a window may run over the end of a row, as published.
+Cells are counted row by row, so that a window may run over the end of a row, as in
+V2L-Tokenizer's published code (Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874).
 """
 
 from itertools import pairwise

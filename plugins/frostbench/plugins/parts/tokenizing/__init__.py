@@ -1,1 +1,1 @@
-"""From images to tokens, as several methods do it."""
+"""What several methods do on the way from images to tokens."""

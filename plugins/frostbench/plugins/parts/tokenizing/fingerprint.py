@@ -1,4 +1,4 @@
-"""Fingerprints: one digest of all that visual tokens depend on."""
+"""One digest of everything that visual tokens depend on."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Rows: networks run so that an image's result does not depend on its neighbours in a batch."""
+"""Runs a network image by image, so that no result depends on the rest of a batch."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Resizing: images of any size to the one size that a network reads, and back."""
+"""Resizes images to the one size that a network reads, and back."""
 
 import torch
 from jaxtyping import Float, Int

@@ -1,7 +1,7 @@
 """A trained model as a folder of a pack: `config.json`, its settings, and `model.safetensors`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -25,6 +25,7 @@ class DataclassInstance(Protocol):
 
 
 S = TypeVar("S", bound=DataclassInstance)
+N = TypeVar("N", bound=nn.Module)
 
 
 def override(settings: S, values: Mapping[str, str], where: str) -> S:
@@ -53,7 +54,21 @@ def save(
     (folder / CONFIG).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
 
 
-def read_settings(folder: Path, default: S) -> S:
+def save_model(folder: Path, model: nn.Module) -> None:
+    """Round a model's weights to a byte a number, and write them with its `settings`.
+
+    What is measured afterwards is measured on what is stored.
+
+    Raises:
+        ValueError: a value cannot be stored in that precision.
+    """
+    rounded(model)
+    settings = model.settings
+    assert isinstance(settings, DataclassInstance)
+    save(folder, settings, model.state_dict())
+
+
+def stored_settings(folder: Path, default: S) -> S:
     """The settings of a stored model; what the file leaves out is as in `default`.
 
     Raises:
@@ -79,3 +94,14 @@ def load_into(module: nn.Module, folder: Path) -> None:
     """
     path = folder / WEIGHTS
     weights.fill(module, precision.read(path), str(path))
+
+
+def load(build: Callable[[S], N], default: S, folder: Path) -> N:
+    """A stored model, in evaluation mode, as `build` makes it of its settings.
+
+    Raises:
+        ValueError: a file is missing or damaged, or the two do not fit.
+    """
+    model = build(stored_settings(folder, default))
+    load_into(model, folder)
+    return model.eval()

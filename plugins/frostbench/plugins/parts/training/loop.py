@@ -1,4 +1,4 @@
-"""Recipes: how a part of a pack is trained, in steps that survive being killed.
+"""The training loop: steps that can be killed and resumed.
 
 A method, or whoever offers a backbone, registers a `Recipe` through the hook `frostbench_recipes`;
 `frostbench train` orders them by what they need and runs those whose part is missing.
@@ -7,10 +7,11 @@ A method, or whoever offers a backbone, registers a `Recipe` through the hook `f
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from frostbench.plugins.contract.recipe import Workshop
+from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.training.folder import DataclassInstance
 
 
 @runtime_checkable
@@ -33,6 +34,20 @@ class TrainingProgress:
     step: int = 0
     seconds: float = 0.0
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    def noted(self, means: dict[str, float], steps: int) -> str:
+        """Keep losses since the last note; the line that tells of them, of all `steps`."""
+        self.history.append((self.step, means))
+        left = self.seconds / self.step * (steps - self.step)
+        values = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
+        return f"{self.step}/{steps}  {values}  left {left / 60:.1f} min"
+
+    def report(
+        self, figures: Mapping[str, float], settings: DataclassInstance, notes: tuple[str, ...] = ()
+    ) -> Report:
+        """What a recipe says of this training, with figures of what it stored."""
+        history = tuple(self.history)
+        return Report(self.step, self.seconds, figures, history, asdict(settings), notes)
 
 
 def train(
@@ -85,12 +100,8 @@ def train(
         progress.seconds += time.perf_counter() - begun
         progress.step += 1
         if progress.step % log_every == 0 or progress.step == steps:
-            means = _means(since)
+            workshop.log(f"{name} {progress.noted(_means(since), steps)}")
             since = []
-            progress.history.append((progress.step, means))
-            left = progress.seconds / progress.step * (steps - progress.step)
-            values = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
-            workshop.log(f"{name} {progress.step}/{steps}  {values}  left {left / 60:.1f} min")
             if stop is not None and stop(progress):
                 save()
                 break

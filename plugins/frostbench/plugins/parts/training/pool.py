@@ -1,4 +1,6 @@
-"""Training images of a recipe, made once and gone through again and again."""
+"""Training images of a recipe, drawn once and gone through again and again."""
+
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, UInt8
@@ -27,6 +29,10 @@ class Pool:
         self._device = workshop.device
         self.size, self.batches = size, batches
         self._kept: dict[int, UInt8[Tensor, "b 3 h w"]] = {}
+
+    def __iter__(self) -> Iterator[Float[Tensor, "b 3 h w"]]:
+        """Every batch once, in order."""
+        return map(self, range(self.batches))
 
     def __call__(self, step: int) -> Float[Tensor, "b 3 h w"]:
         """The images of a step."""

@@ -6,7 +6,6 @@ near matching by content (`wiring.py`), which a Llama with random weights is far
 """
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from frostbench.plugins.backbones.precision import Precision, rounded, write
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress, train
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,7 @@ def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Repor
 
     def step(i: int) -> dict[str, float]:
         random = Random(f"{workshop.seed} {i}")
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate * pace(i, settings)
+        set_rate(optimiser, settings.rate * pace(i, settings))
         length = random.choice((96, 192, 320))
         rows = [reader.row(random, length) for _ in range(max(1, settings.text_tokens // length))]
         text_loss, _ = losses(model, rows)
@@ -200,9 +199,8 @@ def pace(i: int, settings: LanguageModelSettings) -> float:
     """The share of the highest rate at step `i`: up, level, and down along a half cosine."""
     down = settings.steps * (1 - settings.cool_down)
     if i < down:
-        return min(1.0, (i + 1) / settings.warm_up)
-    done = min(1.0, (i - down) / (settings.steps - down))
-    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
+        return rise(i + 1, settings.warm_up)
+    return cosine_fall(i, down, settings.steps, floor=0.05)
 
 
 def losses(

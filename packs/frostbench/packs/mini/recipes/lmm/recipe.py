@@ -41,6 +41,7 @@ from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -236,12 +237,9 @@ def groups(
 def pace(index: int, settings: MultimodalTraining) -> float:
     """The share of the highest rates at a step: up at each stage's start, down at the end."""
     stage = index - settings.naming if index >= settings.naming else index
-    up = min(1.0, (stage + 1) / settings.warm_up)
     down = settings.steps * (1 - settings.cool_down)
-    if index < down:
-        return up
-    done = min(1.0, (index - down) / (settings.steps - down))
-    return up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+    up = rise(stage + 1, settings.warm_up)
+    return up * cosine_fall(index, down, settings.steps, floor=0.05)
 
 
 def read_language_model(folder: Path) -> tuple[Any, "PreTrainedTokenizerFast"]:

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostbench.baselines.lm4lv.adapters import Adapters, AdapterSettings, task_of
 from frostbench.baselines.lm4lv.checkpoint import load_published
 from frostbench.baselines.lm4lv.linear import LinearMaps, fit
+from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings, task_of
 from frostbench.baselines.lm4lv.weights import Trained, load, load_all, save
 
 SMALL = AdapterSettings(width=32, llm_width=64, task_tokens=3, tasks=("denoising", "rotation/90"))

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostbench.baselines.flmm.phrases import phrases_of
-from frostbench.baselines.flmm.reading import (
+from frostbench.baselines.flmm.prompts import (
     ChatWording,
     PhrasedPrompt,
+    attention_prompt,
     expressions,
-    looking,
     narrative,
     questioned,
     spoken,
@@ -28,19 +28,19 @@ def lmm():
     return toys.backbones().get("lmm")
 
 
-def texts(reading):
-    return [part.text for part in reading.pieces if isinstance(part, Text)]
+def texts(phrased):
+    return [part.text for part in phrased.pieces if isinstance(part, Text)]
 
 
-def phrase_texts(reading):
-    return ["".join(reading.pieces[i].text for i in phrase) for phrase in reading.phrases]
+def phrase_texts(phrased):
+    return ["".join(phrased.pieces[i].text for i in phrase) for phrase in phrased.phrases]
 
 
 def test_expressions_are_read_one_after_another_with_a_stop_behind_each():
-    reading = expressions(ChatWording(), IMAGE, ("the owl", "a cat "))
+    phrased = expressions(ChatWording(), IMAGE, ("the owl", "a cat "))
     asked = "\nPlease give me a description of the image. ASSISTANT:"
-    assert texts(reading) == ["USER: ", asked, "the owl", ".", "a cat", "."]
-    assert phrase_texts(reading) == ["the owl", "a cat"]
+    assert texts(phrased) == ["USER: ", asked, "the owl", ".", "a cat", "."]
+    assert phrase_texts(phrased) == ["the owl", "a cat"]
     assert texts(expressions(WORDS, IMAGE, ("the owl", "a cat")))[2:] == [
         " the owl",
         ".",
@@ -53,9 +53,9 @@ def test_a_narrative_is_cut_at_its_phrases_and_blanks_are_left_out_or_go_with_wo
     apart = narrative(ChatWording(), IMAGE, "an owl and a cat.", ((0, 6), (11, 16)))
     assert texts(apart)[2:] == ["an owl", "and", "a cat", "."]
     assert phrase_texts(apart) == ["an owl", "a cat"]
-    reading = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16)))
-    assert texts(reading)[2:] == [" an owl", " and", " a cat", "."]
-    assert phrase_texts(reading) == [" an owl", " a cat"]
+    phrased = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16)))
+    assert texts(phrased)[2:] == [" an owl", " and", " a cat", "."]
+    assert phrase_texts(phrased) == [" an owl", " a cat"]
 
 
 @settings(max_examples=50, deadline=None)
@@ -69,17 +69,17 @@ def test_a_narrative_is_read_whole_and_every_phrase_as_it_stands(data):
         for pair in data.draw(st.lists(st.tuples(cuts, cuts), min_size=1, max_size=3))
         if text[min(pair) : max(pair)].strip()
     ]
-    reading = narrative(WORDS, IMAGE, text, spans)
-    assert "".join(texts(reading)[2:]) == " " + text
-    for said, (start, end) in zip(phrase_texts(reading), spans, strict=True):
+    phrased = narrative(WORDS, IMAGE, text, spans)
+    assert "".join(texts(phrased)[2:]) == " " + text
+    for said, (start, end) in zip(phrase_texts(phrased), spans, strict=True):
         assert said.strip() == text[start:end].strip()
 
 
 def test_queries_are_the_phrases_own_tokens_and_keys_the_images(lmm):
-    reading = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16), (0, 16)))
-    looked = looking(reading, lmm)
+    phrased = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16), (0, 16)))
+    looked = attention_prompt(phrased, lmm)
     ids = [lmm.bos_id]
-    for part in reading.pieces:
+    for part in phrased.pieces:
         ids += (
             [None] * len(lmm.shown(part.image))
             if isinstance(part, ImagePiece)
@@ -95,9 +95,9 @@ def test_queries_are_the_phrases_own_tokens_and_keys_the_images(lmm):
 
 
 def test_a_phrase_without_a_token_is_refused_in_a_sentence(lmm):
-    reading = PhrasedPrompt((ImagePiece(IMAGE), Text("a"), Text("")), ((1,), (2,)))
+    phrased = PhrasedPrompt((ImagePiece(IMAGE), Text("a"), Text("")), ((1,), (2,)))
     with pytest.raises(ValueError, match=r"phrase 2 of 2 has no token of its own to look with; "):
-        looking(reading, lmm)
+        attention_prompt(phrased, lmm)
 
 
 def test_what_the_model_wrote_is_read_again_token_for_token(lmm):
@@ -108,16 +108,16 @@ def test_what_the_model_wrote_is_read_again_token_for_token(lmm):
     for (start, end), (first, last) in zip(spans, tokens, strict=True):
         assert text[start:end] in lmm.decode(ids[first:last])
     asked = WORDS.asking(IMAGE, "What is there?")
-    reading = spoken(asked, ids, tokens)
-    assert sum((part.ids for part in reading.pieces if isinstance(part, Ids)), ()) == tuple(ids)
-    for phrase, (first, last) in zip(reading.phrases, tokens, strict=True):
-        assert sum((reading.pieces[i].ids for i in phrase), ()) == tuple(ids[first:last])
+    phrased = spoken(asked, ids, tokens)
+    assert sum((part.ids for part in phrased.pieces if isinstance(part, Ids)), ()) == tuple(ids)
+    for phrase, (first, last) in zip(phrased.phrases, tokens, strict=True):
+        assert sum((phrased.pieces[i].ids for i in phrase), ()) == tuple(ids[first:last])
 
 
 def test_a_question_can_be_the_phrase_itself():
-    reading = questioned(ChatWording(), IMAGE, "Where is the owl?")
-    assert texts(reading) == ["USER: ", "\n", "Where is the owl?"]
-    assert phrase_texts(reading) == ["Where is the owl?"]
+    phrased = questioned(ChatWording(), IMAGE, "Where is the owl?")
+    assert texts(phrased) == ["USER: ", "\n", "Where is the owl?"]
+    assert phrase_texts(phrased) == ["Where is the owl?"]
 
 
 @pytest.mark.parametrize(

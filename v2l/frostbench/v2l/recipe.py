@@ -1,7 +1,6 @@
 """The recipe that makes V2L's codebooks and trains its tokenizer on a pack's images."""
 
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
@@ -11,7 +10,6 @@ from torch import Tensor
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
-from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
 from frostbench.plugins.parts.autoencoder.projection import fit_spread
@@ -21,6 +19,7 @@ from frostbench.plugins.parts.autoencoder.training import (
     AdversarialTraining,
     AdversarialTrainingSettings,
     figures,
+    perceptual_network,
 )
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
@@ -110,9 +109,7 @@ def train(workshop: Workshop) -> Report:
     clip = Clip.load(BackboneEntry("clip", "open_clip", source), workshop.device)
     voters = Pool(workshop, "base", settings.training.batch, settings.voting_batches)
     books = kept_codebooks(workshop, clip, voters, settings.vocabulary)
-    perceptual = None
-    if settings.training.loss.perceptual_weight > 0:
-        perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
+    perceptual = perceptual_network(workshop, settings.training.loss)
     return train_on(workshop, settings, clip, books, perceptual)
 
 
@@ -155,29 +152,16 @@ def train_on(
         # Features of length 1 are weak in each of their many channels.
         model.post_quant_conv.weight.data.mul_(sizes.embed_width**0.5)
     progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps)
-    stored.rounded(model)
     folder = workshop.pack / "v2l"
-    stored.save(folder, sizes, model.state_dict())
+    stored.save_model(folder, model)
     codebook.save_words(folder, books.local_words, books.global_words)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
-    measured = figures(
-        model,
-        forward,
-        (held_out(i) for i in range(settings.validation_batches)),
-        sizes.local_words,
-    )
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures={
-            **measured,
-            "local_words": float(len(books.local)),
-            "local_words_distinct": float(len(torch.unique(books.local, dim=0))),
-            "global_words": float(len(books.global_)),
-        },
-        history=tuple(progress.history),
-        settings=asdict(settings),
-    )
+    measured = figures(model, forward, held_out, sizes.local_words) | {
+        "local_words": float(len(books.local)),
+        "local_words_distinct": float(len(torch.unique(books.local, dim=0))),
+        "global_words": float(len(books.global_)),
+    }
+    return progress.report(measured, settings)
 
 
 def kept_codebooks(
@@ -212,7 +196,7 @@ def make_codebooks(
     workshop.log(f"v2l: {words} tokens expanded, {len(set(texts))} different texts")
     table = vocabulary.embed(clip, texts, settings)
     rows = torch.tensor(vocabulary.candidates(texts, settings))
-    features = (image_features(voters(i), clip).cpu() for i in range(voters.batches))
+    features = (image_features(images, clip).cpu() for images in voters)
     counts = vocabulary.votes(features, table[rows], settings.nearest)
     kept = rows[torch.tensor(vocabulary.elect(counts, settings))]
     names = tuple(texts[row] for row in kept.tolist())
@@ -235,14 +219,3 @@ def fit_projection(model: V2LTokenizer, points: Float[Tensor, "n d"]) -> None:
     if not model.settings.projection:
         raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
     fit_spread(model.codebook_projection, torch.unique(model.tok_embeddings.weight, dim=0), points)
-
-
-def load(folder: Path) -> V2LTokenizer:
-    """The trained tokenizer of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = V2LTokenizer(stored.read_settings(folder, V2LSettings()))
-    stored.load_into(model, folder)
-    return model.eval()

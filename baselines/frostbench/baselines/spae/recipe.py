@@ -1,7 +1,7 @@
 """The recipe that trains SPAE on a pack's images, guided by the pack's CLIP."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -22,7 +22,6 @@ from frostbench.baselines.spae.semantic import SemanticSettings, scores
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.entry import BackboneEntry
-from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.backbones.templates import embed_words, or_imagenet
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
@@ -31,6 +30,7 @@ from frostbench.plugins.parts.autoencoder.settings import SMALL, DiscriminatorSe
 from frostbench.plugins.parts.autoencoder.training import (
     AdversarialTraining,
     AdversarialTrainingSettings,
+    perceptual_network,
 )
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
@@ -143,9 +143,7 @@ def train(workshop: Workshop) -> Report:
     settings = stored.override(SPAERecipe(), workshop.settings, "spae")
     llm = CausalLM.load(_entry(workshop, "llm", "causal_lm"), workshop.device)
     clip = Clip.load(_entry(workshop, "clip", "open_clip"), workshop.device)
-    perceptual = None
-    if settings.training.loss.perceptual_weight > 0:
-        perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
+    perceptual = perceptual_network(workshop, settings.training.loss)
     return train_on(workshop, settings, llm, clip, perceptual)
 
 
@@ -188,21 +186,12 @@ def train_on(
     )
     progress = recipe.train(workshop, "spae", training.parts(), training.step, plan.steps)
     training.finish()
-    stored.rounded(model, "byte")
     folder = workshop.pack / "spae"
-    stored.save(folder, sizes, model.state_dict(), "byte")
+    stored.save_model(folder, model)
     words.save(folder)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
-    batches = (held_out(i) for i in range(settings.validation_batches))
-    figures, notes = measured(model, guide.scores, batches, len(settings.semantic.thresholds))
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures=figures,
-        history=tuple(progress.history),
-        settings=asdict(settings),
-        notes=notes,
-    )
+    figures, notes = measured(model, guide.scores, held_out, len(settings.semantic.thresholds))
+    return progress.report(figures, settings, notes)
 
 
 def guided(
@@ -229,14 +218,3 @@ def fit_codes(
         raise ValueError("words without a projection cannot be fitted; set fit_steps to nothing.")
     meanings = guide.features.to(points.device)
     fit_projection(model.code_projection, model.codebook, meanings, points, settings)
-
-
-def load(folder: Path) -> SPAE:
-    """The trained tokenizer of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = SPAE(stored.read_settings(folder, SPAESettings()))
-    stored.load_into(model, folder)
-    return model.eval()

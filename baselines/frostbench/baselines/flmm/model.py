@@ -1,4 +1,4 @@
-"""Everything that F-LMM trains, under the names of the published checkpoints."""
+"""F-LMM's trained networks: mask head, text projection and mask refiner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,13 +1,11 @@
 """The recipe that trains VQ-GAN on a pack's images."""
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
-from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.autoencoder.clusters import cluster
 from frostbench.plugins.parts.autoencoder.losses import LossSettings, PerceptualDistance
@@ -16,6 +14,7 @@ from frostbench.plugins.parts.autoencoder.training import (
     AdversarialTraining,
     AdversarialTrainingSettings,
     figures,
+    perceptual_network,
 )
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
@@ -73,9 +72,7 @@ def train(workshop: Workshop) -> Report:
         ValueError: the workshop has no images, or a setting is unknown.
     """
     settings = stored.override(VQGANRecipe(), workshop.settings, "vqgan")
-    perceptual = None
-    if settings.training.loss.perceptual_weight > 0:
-        perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
+    perceptual = perceptual_network(workshop, settings.training.loss)
     return train_on(workshop, settings, perceptual)
 
 
@@ -97,37 +94,12 @@ def train_on(
         perceptual=perceptual,
     )
     progress = recipe.train(workshop, "vqgan", training.parts(), training.step, plan.steps)
-    stored.rounded(model)
-    folder = workshop.pack / "vqgan"
-    stored.save(folder, settings.model, model.state_dict())
+    stored.save_model(workshop.pack / "vqgan", model)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
-    measured = figures(
-        model,
-        model,
-        (held_out(i) for i in range(settings.validation_batches)),
-        settings.model.codes,
-    )
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures=measured,
-        history=tuple(progress.history),
-        settings=asdict(settings),
-    )
+    return progress.report(figures(model, model, held_out, settings.model.codes), settings)
 
 
 def fit_codebook(model: VQGAN, points: Tensor, seed: int) -> None:
     """Move the codes to the centres of features."""
     weight = model.quantize.embedding.weight
     weight.data.copy_(cluster(points, len(weight), ROUNDS, seed))
-
-
-def load(folder: Path) -> VQGAN:
-    """The trained model of a pack's folder, in evaluation mode.
-
-    Raises:
-        ValueError: a file is missing or damaged, or the two do not fit.
-    """
-    model = VQGAN(stored.read_settings(folder, VQGANSettings()))
-    stored.load_into(model, folder)
-    return model.eval()

@@ -1,4 +1,4 @@
-"""The trained parts: two linear maps and the task tokens.
+"""LM4LV's trained parts: two linear maps and the task tokens.
 
 Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734. Names and shapes are those of the published
 code's checkpoints, in which one training makes one restoration.

@@ -5,9 +5,8 @@ and LLaMA-2 under LoRA says them. Published are the adapter's sizes alone; data,
 are ours.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -21,11 +20,12 @@ from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import SEEDS, Pool
+from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 from frostbench.v2l.adapter_figures import figures
 from frostbench.v2l.codebook import load_words
 from frostbench.v2l.masked_exercises import Exercises, Looks, Masking, answered, make_exercises
 from frostbench.v2l.model import V2LTokenizer
-from frostbench.v2l.training import load
+from frostbench.v2l.weights import load
 
 NAME = "v2l_adapter"
 
@@ -77,10 +77,8 @@ class AdapterRecipe:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        if step < self.warmup_steps:
-            return self.rate * (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.rate * (1 + math.cos(math.pi * done)) / 2
+        up = rise(step + 1, self.warmup_steps)
+        return self.rate * up * cosine_fall(step, self.warmup_steps, self.steps)
 
 
 def train(workshop: Workshop) -> Report:
@@ -112,8 +110,7 @@ def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) 
     optimiser = torch.optim.AdamW(trained, settings.rate, weight_decay=0.0)
 
     def step(index: int) -> Mapping[str, float]:
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate_at(index)
+        set_rate(optimiser, settings.rate_at(index))
         torch.manual_seed(workshop.seed * SEEDS + index)  # a resumed training draws the same
         rows = torch.randint(len(exercises), (settings.batch,))
         model.train()
@@ -131,12 +128,8 @@ def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) 
     save_adapter(model, folder)
     held_out = exercises_of(workshop, "validation", tokenizer, lm, settings)
     measured = figures(workshop, backbones, folder, held_out, settings.masking, settings.restored)
-    return Report(
-        steps=progress.step,
-        seconds=progress.seconds,
-        figures=measured | {"numbers": float(sum(part.numel() for part in trained))},
-        history=tuple(progress.history),
-        settings=asdict(settings),
+    return progress.report(
+        measured | {"numbers": float(sum(part.numel() for part in trained))}, settings
     )
 
 

@@ -1,4 +1,4 @@
-"""What the multimodal model reads while a phrase is looked for: an image, then text, forced.
+"""Prompts from which the multimodal model's attention is read: an image, then a given text.
 
 The model writes nothing here. Each piece of the text is tokenised alone, as the published code does
 with the pieces of a narrative and with expressions, so that a phrase's tokens are known.
@@ -26,8 +26,8 @@ class ChatWording:
         behind: Between the image and what is asked.
         after: Between what is asked and the answer.
         describe: How a description is asked for; narratives and expressions are read as answers.
-        briefly: Behind a question of a visual chain of thought.
-        think: Behind a question, to have the object named that matters most.
+        briefly: After a question of a visual chain of thought.
+        think: After a question, to have the object named that matters most.
         thought: How the answer to that begins.
         whole: Between the image and the region that was found in it.
         region: Between the region and the question.
@@ -72,7 +72,7 @@ class PhrasedPrompt:
 
 
 @dataclass(frozen=True)
-class Looking:
+class AttentionPrompt:
     """A prompt that asks for attention, and for each phrase the numbers of its queries."""
 
     prompt: Prompt
@@ -80,7 +80,7 @@ class Looking:
 
 
 def expressions(wording: ChatWording, image: Image, texts: Sequence[str]) -> PhrasedPrompt:
-    """Expressions one after another, each with a stop behind it; later ones see earlier ones."""
+    """Expressions one after another, each with a stop after it; later ones see earlier ones."""
     pieces = list(wording.asking(image, wording.describe))
     phrases = []
     for number, text in enumerate(texts):
@@ -120,7 +120,7 @@ def questioned(wording: ChatWording, image: Image, question: str) -> PhrasedProm
 
 
 def spoken(asked: Sequence[Piece], ids: Sequence[int], phrases: Sequence[Span]) -> PhrasedPrompt:
-    """What the model itself wrote behind a prompt; phrases are spans of its own tokens."""
+    """What the model itself wrote after a prompt; phrases are spans of its own tokens."""
     pieces, parts = list(asked), {}
     for start, end in _cut(len(ids), phrases):
         parts[start, end] = len(pieces)
@@ -143,19 +143,19 @@ def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Spa
     return spans
 
 
-def looking(reading: PhrasedPrompt, lmm: LMM) -> Looking:
+def attention_prompt(phrased: PhrasedPrompt, lmm: LMM) -> AttentionPrompt:
     """Ask what the tokens of each phrase see of the image, the first one of the prompt.
 
     Raises:
         ValueError: a phrase has no token of its own.
     """
-    bare = Prompt(reading.pieces, Attend((0,), (0,)), backbone=BACKBONE)
+    bare = Prompt(phrased.pieces, Attend((0,), (0,)), backbone=BACKBONE)
     spans = lmm.spans(bare)
-    number, picture = next(
-        (i, part.image) for i, part in enumerate(reading.pieces) if isinstance(part, ImagePiece)
+    number, shown = next(
+        (i, part.image) for i, part in enumerate(phrased.pieces) if isinstance(part, ImagePiece)
     )
-    keys = [at for view in lmm.views(picture) for at in view.positions(spans[number].start)]
-    tokens = [[at for part in phrase for at in spans[part]] for phrase in reading.phrases]
+    keys = [at for view in lmm.views(shown) for at in view.positions(spans[number].start)]
+    tokens = [[at for part in phrase for at in spans[part]] for phrase in phrased.phrases]
     for place, own in enumerate(tokens, 1):
         if not own:
             raise ValueError(
@@ -165,8 +165,8 @@ def looking(reading: PhrasedPrompt, lmm: LMM) -> Looking:
     queries = sorted({at for own in tokens for at in own})
     row = {at: number for number, at in enumerate(queries)}
     ask = Attend(tuple(queries), tuple(keys))
-    asked = Prompt(reading.pieces, ask, backbone=BACKBONE)
-    return Looking(asked, tuple(tuple(row[at] for at in own) for own in tokens))
+    asked = Prompt(phrased.pieces, ask, backbone=BACKBONE)
+    return AttentionPrompt(asked, tuple(tuple(row[at] for at in own) for own in tokens))
 
 
 def _cut(length: int, phrases: Sequence[Span]) -> list[Span]:
