@@ -15,10 +15,7 @@ _PACKAGES = (
     "peft",
     "safetensors",
     "numpy",
-    "scipy",
-    "scikit-image",
     "pillow",
-    "torchmetrics",
     "lpips",
     "torch-fidelity",
 )
