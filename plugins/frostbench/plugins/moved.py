@@ -56,6 +56,12 @@ _RENAMED = {
     "plugins.recipe.Progress": "plugins.parts.training.loop.TrainingProgress",
     "plugins.packs.PackBackbone": "plugins.host.packs.BackboneEntry",
     "plugins.discrete.captioning.Shown": "plugins.parts.prompting.captioning.ShowImage",
+    "plugins.discrete.borrowing.Borrowed": "plugins.parts.prompting.shared_vocabulary."
+    "SharedVocabulary",
+    "plugins.discrete.borrowing.borrow": "plugins.parts.prompting.shared_vocabulary."
+    "share_vocabulary",
+    "plugins.discrete.lending.Lending": "plugins.parts.prompting.token_map.TokenMap",
+    "plugins.discrete.lending.lend": "plugins.parts.prompting.token_map.map_codes",
     "plugins.discrete.examples.Example": "plugins.parts.prompting.examples.CodeExample",
     "plugins.discrete.restoration.RestorationSettings": "plugins.parts.prompting.restoration."
     "WindowSettings",
