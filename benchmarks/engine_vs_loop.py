@@ -28,24 +28,24 @@ from frostbench.plugins.contract.requests import OracleContext, Restore
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
 from frostbench.plugins.host.packs import embedded_pack
 from frostbench.plugins.parts.prompting.restoration import WindowSettings, restoration
-from frostbench.plugins.parts.prompting.token_map import lend
+from frostbench.plugins.parts.prompting.token_map import map_codes
 
 SIDE = 8  # codes along an image's side
 
 
 def prompts_of(images: int, vocabulary: int) -> list[Prompt]:
     """The deblurring prompts of images whose codes are drawn at random."""
-    lending = lend(vocabulary - 259, vocabulary, "offset", 259)
+    token_map = map_codes(vocabulary - 259, vocabulary, "offset", 259)
     prompts: list[Prompt] = []
     for seed in range(images):
         draw = torch.Generator().manual_seed(seed)
         blurred, clean = (Image(torch.rand(3, SIDE, SIDE, generator=draw)) for _ in range(2))
         codes = {
-            image: torch.randint(len(lending.ids), (SIDE, SIDE), generator=draw)
+            image: torch.randint(len(token_map.ids), (SIDE, SIDE), generator=draw)
             for image in (blurred, clean)
         }
         request = Restore(str(seed), blurred, "deblurring", OracleContext(clean), seed=seed)
-        waves = restoration(request, codes.__getitem__, lending, WindowSettings())
+        waves = restoration(request, codes.__getitem__, token_map, WindowSettings())
         prompts += next(waves)
     return prompts
 

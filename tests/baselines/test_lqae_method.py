@@ -78,10 +78,10 @@ def test_every_word_is_a_token_of_both_language_models(folder):
     method = built(folder)
     language, mlm = toys.backbones().get("llm"), toys.backbones().get("mlm")
     (tokens,) = tokens_of(method, picture(0)).values()
-    said = [language.decode([i]) for i in method.lending.lend(tokens.grid("local"))]
+    said = [language.decode([i]) for i in method.token_map.ids_of(tokens.grid("local"))]
     words = [word for row in method.words(tokens)["local"] for word in row]
     assert [text.strip() for text in said] == words
-    assert len(method.vocabulary) == len(method.lending.ids) < len(codes(mlm))
+    assert len(method.vocabulary) == len(method.token_map.ids) < len(codes(mlm))
     assert all(method.vocabulary)
 
 

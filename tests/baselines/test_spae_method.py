@@ -79,7 +79,7 @@ def test_a_image_is_a_pyramid_of_words(toy):
     assert list(words) == ["pyramid/1", "pyramid/2", "pyramid/3", "pyramid/4"]
     language = toys.backbones().get("llm")
     for layer, rows in zip(layers, words.values(), strict=True):
-        ids = toy.lending.lend(layer)
+        ids = toy.token_map.ids_of(layer)
         assert [word for row in rows for word in row] == [language.decode([i]) for i in ids]
 
 
@@ -91,7 +91,7 @@ def test_a_prompt_shows_the_upper_layers_row_by_row(folder, layers, count):
     request = Classify("c", image, (LabelledImage(other, "cat"),), ("cat", "dog"))
     (prompt,) = next(method.prompt(request, tokens))
     flat = [ids for layer in tokens[image].parts["pyramid"].layers for ids in layer.flatten()]
-    assert prompt.query[1] == Ids(tuple(method.lending.lend(torch.stack(flat[:count]))))
+    assert prompt.query[1] == Ids(tuple(method.token_map.ids_of(torch.stack(flat[:count]))))
     assert len(prompt.shots[0].shown[1].ids) == count
     assert method.shortened_by == ("shown_layers",)
 
@@ -152,7 +152,7 @@ class Other:
 def test_another_language_model_says_the_words_that_it_has_and_the_rest_is_told(toy):
     words = CodebookWords(tuple(range(len(toy._words))), toy._words)
     method = SPAEMethod(toy._model, words, Other(), SPAEMethodSettings())
-    lost = 1 - len(method.lending.ids) / len(toy._words)
+    lost = 1 - len(method.token_map.ids) / len(toy._words)
     assert 0 < lost < 0.5
     assert f"({lost:.1%})" in method.notes[0]
     assert toy.notes == ()
@@ -160,7 +160,7 @@ def test_another_language_model_says_the_words_that_it_has_and_the_rest_is_told(
     (tokens,) = tokens_of(method, picture(0)).values()
     layers = tokens.parts["pyramid"].layers
     said = [word for rows in method.words(tokens).values() for row in rows for word in row]
-    assert [Other().decode([i]) for layer in layers for i in method.lending.lend(layer)] == said
+    assert [Other().decode([i]) for layer in layers for i in method.token_map.ids_of(layer)] == said
 
 
 def test_the_fingerprint_tells_what_tokens_depend_on_and_nothing_else(folder, toy):

@@ -124,7 +124,7 @@ def test_a_reconstruction_is_the_decoded_codes_at_the_size_of_the_image(folder, 
         ({"code_to_id": "offset", "first_id": 100}, range(100, 150)),
     ],
 )
-def test_codes_are_shown_as_the_ids_they_borrow(folder, settings, ids):
+def test_codes_are_shown_as_the_ids_that_stand_for_them(folder, settings, ids):
     method = built(folder, **settings)
     image, other = picture(0), picture(1)
     shots = (LabelledImage(other, "cat"),)
@@ -136,11 +136,11 @@ def test_codes_are_shown_as_the_ids_they_borrow(folder, settings, ids):
     assert len(prompt.shots[0].shown[1].ids) == 16
 
 
-def test_a_permutation_lends_each_code_another_id(folder):
+def test_a_permutation_gives_each_code_another_id(folder):
     plain, permuted = built(folder), built(folder, code_to_id="permutation", first_id=10)
-    assert permuted.lending.ids != plain.lending.ids
-    assert len(set(permuted.lending.ids)) == 50
-    assert min(permuted.lending.ids) >= 10
+    assert permuted.token_map.ids != plain.token_map.ids
+    assert len(set(permuted.token_map.ids)) == 50
+    assert min(permuted.token_map.ids) >= 10
 
 
 def test_restored_answers_are_held_to_the_codes(folder):
@@ -179,7 +179,7 @@ def test_a_box_is_refused_with_the_reason_on_the_card(folder):
     assert "got a Detect request: it has no box head" in outcome.error
 
 
-def test_words_are_the_borrowed_tokens_row_by_row(folder):
+def test_words_are_the_tokens_that_stand_for_codes_row_by_row(folder):
     method = built(folder, code_to_id="offset", first_id=100)
     (tokens,) = tokens_of(method, picture(0)).values()
     rows = method.words(tokens)["local"]
@@ -217,7 +217,7 @@ def test_no_weights_are_one_sentence():
         ({"image_size": 9}, "image_size is 9, .* cells of 2 pixels"),
         (
             {"code_to_id": "offset", "first_id": 300},
-            "50 codes lent from id 300 on need 350 ids, and the language model has 320",
+            "50 codes from id 300 on need 350 ids, and the language model has 320",
         ),
     ],
 )

@@ -31,7 +31,7 @@ import torch
 from frostbench.plugins import Card, Classify, Generate, Grid, Image, LabelledImage, Method, Offer
 from frostbench.plugins import Prompt, Shot, TaskCard, Text, TextPrediction, Trie, VisualTokens
 from frostbench.plugins import hookimpl
-from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.prompting.shared_vocabulary import share_vocabulary
 from frostbench.plugins.contract.task import Instance, Task
 
 WORDS = ("red", "green", "blue", "grey", "ink", "sky", "sun", "sea")
@@ -44,7 +44,7 @@ class Shades(Method):
     card = CARD
 
     def __init__(self, language):
-        self._borrowed = borrow(WORDS, language)
+        self._shared_words = share_vocabulary(WORDS, language)
 
     @classmethod
     def build(cls, setup):
@@ -56,24 +56,24 @@ class Shades(Method):
 
     @property
     def fingerprint(self):
-        return "".join(f"{row:02}" for row in self._borrowed.rows)
+        return "".join(f"{row:02}" for row in self._shared_words.rows)
 
     @property
     def notes(self):
-        return self._borrowed.notes("shades")
+        return self._shared_words.notes("shades")
 
     @property
     def shortened_by(self):
         return ("words",)
 
     def tokenize(self, images, sizes):
-        level = images.flatten(1).mean(1) * (len(self._borrowed.rows) - 1)
+        level = images.flatten(1).mean(1) * (len(self._shared_words.rows) - 1)
         return VisualTokens({"word": Grid(level.round().long()[:, None, None])})
 
     def prompt(self, request, tokens):
         def word(image):
             code = int(tokens[image].grid("word")[0, 0, 0])
-            return Text(f" {WORDS[self._borrowed.rows[code]]}")
+            return Text(f" {WORDS[self._shared_words.rows[code]]}")
 
         shots = tuple(Shot((word(e.image),), (Text(f" {e.text}"),)) for e in request.examples)
         (done,) = yield [Prompt((word(request.image),), Generate(9, Trie(request.options)), shots)]

@@ -17,9 +17,7 @@ from frostbench.bench.store import lines
 from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole, writing
 from frostbench.bench.store.blobs import Blobs, rounded
 from frostbench.bench.store.lock import RunLock
-from frostbench.bench.store.manifest import Manifest, PackEntry
 from frostbench.bench.store.masks import masks_of, run_lengths
-from frostbench.bench.store.query import query
 from frostbench.bench.store.reader import open_run, read_records
 from frostbench.bench.store.records import Record, Stored, StoredCost
 from frostbench.bench.store.sealed import read_sealed, write_sealed
@@ -318,19 +316,6 @@ def test_a_sealed_file_that_is_cut_short_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(StoreError, match=r"naming.parquet cannot be read .*delete it"):
         writer.records()
-
-
-def test_samples_and_scores_can_be_asked_in_sql(tmp_path):
-    writer = RunWriter(tmp_path)
-    none = {"methods": {}, "tasks": {}, "metrics": {}}
-    writer.write_manifest(Manifest(frostbench="0", status="finished", pack=PackEntry("a"), **none))
-    writer.append([record(str(i), scores={"a": float(i), "b": 1.0}) for i in range(4)])
-    run = open_run(tmp_path)
-    mean = query(run, "SELECT metric, avg(value) AS mean FROM scores GROUP BY 1 ORDER BY 1")
-    assert mean == [{"metric": "a", "mean": 1.5}, {"metric": "b", "mean": 1.0}]
-    assert query(run, "SELECT count(*) AS n FROM samples WHERE scores['a'] > 1") == [{"n": 2}]
-    with pytest.raises(ValueError, match="the query cannot be answered"):
-        query(run, "SELECT nothing FROM nowhere")
 
 
 def test_a_line_is_plain_json(tmp_path):

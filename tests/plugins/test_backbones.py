@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from language_models import language_model, model, tokenizer
 from torch import nn
 
-from frostbench.plugins.backbones import KINDS, BackboneEntry, SharedBackbones, precision, weights
+from frostbench.plugins.backbones import BackboneEntry, SharedBackbones, precision, weights
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum, fingerprints
 from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.linears import FEWEST_ROWS, OneDnnLinear, speed_up_linears
+from frostbench.plugins.backbones.shared import built_in
 from frostbench.plugins.contract.method import Backbones
 
 
@@ -47,7 +48,9 @@ def test_a_backbone_is_loaded_when_it_is_first_asked_for_and_only_once():
         return nn.Linear(2, 2)
 
     shared = SharedBackbones(
-        [BackboneEntry(role, "mine", "x") for role in ("a", "b")], "cpu", {**KINDS, "mine": loader}
+        [BackboneEntry(role, "mine", "x") for role in ("a", "b")],
+        "cpu",
+        {**built_in(), "mine": loader},
     )
     assert isinstance(shared, Backbones)
     assert not loads

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.contract.cards import Card, Offer
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.host.errors import PluginError
@@ -72,6 +73,17 @@ def test_a_broken_file_is_named_in_one_error(tmp_path, text, expected):
     assert "broken" in str(caught.value)
 
 
+@pytest.mark.parametrize("version", ["2.0", "0.9", "1.99"])
+def test_a_plugin_written_for_another_contract_is_refused(version, tmp_path):
+    file = write(tmp_path, "mine.py")
+    file.write_text(f'FROSTBENCH_CONTRACT = "{version}"\n' + file.read_text())
+    wanted = f"mine.py.*written for version {version} of the contract, and this frostbench has"
+    with pytest.raises(PluginError, match=wanted):
+        Host([file], installed=False)
+    file.write_text(file.read_text().replace(version, CONTRACT_VERSION))
+    assert list(Host([file], installed=False).methods) == ["mine"]
+
+
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(PluginError, match="no plugin file at"):
         Host([tmp_path / "none.py"], installed=False)
@@ -126,7 +138,7 @@ def test_listing_and_reading_cards_imports_no_torch():
     code = (
         "import sys; from frostbench.plugins.host.registry import Host; h = Host(); "
         "assert h.methods and h.tasks, h.problems; "
-        "import frostbench.bench.cli; "
+        "from frostbench.bench.cli import main; assert main(['list']) == 0; "
         "heavy = {'torch', 'transformers', 'numpy'} & set(sys.modules); "
         "assert not heavy, heavy"
     )

@@ -1,16 +1,18 @@
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.host.registry import Host
-from frostbench.plugins.kit.new_plugin import write
+from frostbench.plugins.kit.new_plugin import KINDS, write
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    return write("mean-colour", tmp_path_factory.mktemp("plugins"))
+@pytest.fixture(scope="module", params=KINDS)
+def package(request, tmp_path_factory):
+    return write("mean-colour", tmp_path_factory.mktemp(request.param), request.param)
 
 
 def test_a_package_is_four_files(package):
@@ -25,8 +27,9 @@ def test_a_package_is_four_files(package):
 
 def test_the_file_alone_is_a_plugin(package):
     host = Host([package / "mean_colour.py"], installed=False)
-    assert list(host.methods) == ["mean-colour"]
-    assert host.methods["mean-colour"].load().__name__ == "MeanColour"
+    (found,) = (*host.methods.values(), *host.metrics.values(), *host.controls.values())
+    assert found.name in {"mean-colour", "mean-colour[mean]"}
+    assert found.load()
 
 
 def test_the_written_tests_pass_and_try_the_whole_contract(package):
@@ -40,7 +43,7 @@ def test_the_written_tests_pass_and_try_the_whole_contract(package):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "19 passed" in done.stdout
+    assert re.search("(19|3) passed", done.stdout), "of a method, the whole contract's"
 
 
 def test_the_written_code_is_formatted_and_clean(package):
@@ -53,10 +56,9 @@ def test_the_written_code_is_formatted_and_clean(package):
 
 def test_no_template_word_is_left_over(package):
     for path in package.rglob("*"):
+        assert "@" not in path.name
         if path.suffix in {".py", ".toml", ".md"}:
-            assert "@NAME@" not in path.read_text()
-            assert "@MODULE@" not in path.read_text()
-            assert "@CLASS@" not in path.read_text()
+            assert not re.search(r"@[A-Z]+@", path.read_text())
 
 
 def test_the_package_enters_through_the_entry_point(package):
@@ -74,3 +76,13 @@ def test_a_name_that_is_no_package_is_refused(name, tmp_path):
 def test_nothing_is_overwritten(package):
     with pytest.raises(ValueError, match="is there already"):
         write("mean-colour", package.parent)
+
+
+def test_a_kind_that_is_not_there_is_said_with_those_that_are(tmp_path):
+    with pytest.raises(LookupError, match=r"no kind of plugin named 'methods'; there are .*method"):
+        write("mine", tmp_path, "methods")
+
+
+def test_the_package_says_which_contract_it_is_written_for(package):
+    module = package / "mean_colour.py"
+    assert f'FROSTBENCH_CONTRACT = "{CONTRACT_VERSION}"' in module.read_text(encoding="utf-8")

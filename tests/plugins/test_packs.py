@@ -55,8 +55,6 @@ def test_a_method_s_adapters_are_folders_of_the_pack(folder):
     (folder / "pack.json").write_text(json.dumps({**PACK, "methods": {"v2l": entry}}))
     method = read_pack(folder).method("v2l")
     assert method.adapters == {"masked": folder / "v2l_adapter"}
-    assert method.folders == (folder / "v2l", folder / "v2l_adapter")
-    assert read_pack(folder).method("stranger").folders == ()
 
 
 def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):

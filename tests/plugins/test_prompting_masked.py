@@ -19,10 +19,10 @@ from frostbench.plugins.parts.prompting.masked import (
     masked_prompt,
     masked_restoration,
 )
-from frostbench.plugins.parts.prompting.token_map import lend
+from frostbench.plugins.parts.prompting.token_map import map_codes
 
 SETTINGS = MaskedSettings()
-LENDING = lend(30, 50, "offset", first=7)
+LENDING = map_codes(30, 50, "offset", first=7)
 EOS = 9
 
 few = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -59,8 +59,8 @@ class Sayer:
         return Generated(tuple(ids), "")
 
 
-def restored(layers, hidden, engine=None, how=SETTINGS, lending=LENDING, adapter=None):
-    waves = masked_restoration(request(hidden), layers, lending, how, adapter=adapter, eos_id=EOS)
+def restored(layers, hidden, engine=None, how=SETTINGS, token_map=LENDING, adapter=None):
+    waves = masked_restoration(request(hidden), layers, token_map, how, adapter=adapter, eos_id=EOS)
     (outcome,) = drive([waves], engine or Sayer())
     assert outcome.error is None
     return outcome.value
@@ -97,9 +97,9 @@ def test_a_prompt_shows_the_mask_where_cells_are_hidden_and_asks_for_all_in_thei
 
 
 def test_the_mask_is_no_lent_id_where_there_is_another_and_never_an_answer():
-    everything = lend(50, 50)
+    everything = map_codes(50, 50)
     assert mask_id(LENDING, SETTINGS) == 0
-    assert mask_id(lend(30, 50), SETTINGS) == 30
+    assert mask_id(map_codes(30, 50), SETTINGS) == 30
     assert mask_id(everything, SETTINGS) == 0
     assert mask_id(everything, MaskedSettings(mask=49)) == 49
     prompt = masked_prompt([5], [True], everything, MaskedSettings(mask=49))
@@ -165,10 +165,10 @@ def engine():
 
 def test_the_frozen_model_answers_without_an_adapter():
     language = toys.llm()
-    lending = lend(language.vocabulary_size, language.vocabulary_size)
+    token_map = map_codes(language.vocabulary_size, language.vocabulary_size)
     grid = torch.arange(100, 116).view(4, 4)
     (outcome,) = drive(
-        [masked_restoration(request(cells(1, 6)), (grid,), lending, SETTINGS)], engine()
+        [masked_restoration(request(cells(1, 6)), (grid,), token_map, SETTINGS)], engine()
     )
     (after,) = outcome.value
     kept = torch.ones(16, dtype=torch.bool)

@@ -13,10 +13,10 @@ from frostbench.plugins.contract.requests import (
     RestoredPair,
 )
 from frostbench.plugins.parts.prompting.restoration import WindowSettings, restoration
-from frostbench.plugins.parts.prompting.token_map import lend
+from frostbench.plugins.parts.prompting.token_map import map_codes
 
 CODES, FIRST = 500, 40
-LENDING = lend(CODES, 600, "offset", FIRST)
+LENDING = map_codes(CODES, 600, "offset", FIRST)
 CLEAN, CORRUPTED, *OTHERS = (Image(torch.full((3, 32, 32), i / 10)) for i in range(6))
 PAIRS = (RestoredPair(OTHERS[0], OTHERS[1]), RestoredPair(OTHERS[2], OTHERS[3]))
 
@@ -43,11 +43,11 @@ def request(task, context=None, seed=0):
     return Restore("r", CORRUPTED, task, context or OracleContext(CLEAN), hole(task), seed)
 
 
-def run(request, answer, settings=None, known=GRIDS, eos_id=None, lending=LENDING, beside=21):
+def run(request, answer, settings=None, known=GRIDS, eos_id=None, token_map=LENDING, beside=21):
     waves = restoration(
         request,
         lambda image: (known[image],),
-        lending,
+        token_map,
         settings or WindowSettings(),
         beside=beside,
         eos_id=eos_id,
@@ -228,7 +228,7 @@ def test_without_foreign_ids_the_vocabulary_is_not_restricted():
     _, asked = run(
         request("inpainting"),
         lambda prompt: Generated((7,) * prompt.ask.max_new_tokens, ""),
-        lending=lend(CODES, CODES),
+        token_map=map_codes(CODES, CODES),
     )
     assert asked[0][0].ask == Generate(2)
 

@@ -14,7 +14,7 @@ from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.v2l import codebook
 from frostbench.v2l.adapter_recipe import AdapterRecipe, exercises_of, train_on
-from frostbench.v2l.masked_exercises import Looks, Masking, answered
+from frostbench.v2l.masked_exercises import Masking, WordLikeness, answered
 from frostbench.v2l.method import V2L
 from frostbench.v2l.weights import load
 
@@ -96,7 +96,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(workshop, monkeypatch):
 
 
 def test_a_word_that_looks_like_the_right_one_costs_less_than_one_that_does_not():
-    looks = Looks(torch.tensor([[0.0], [0.1], [3.0]]), torch.tensor([7, 3, 5]), alike=0.1)
+    looks = WordLikeness(torch.tensor([[0.0], [0.1], [3.0]]), torch.tensor([7, 3, 5]), alike=0.1)
     wanted = torch.tensor([7])
     costs = {}
     for said in (7, 3, 5):
@@ -104,6 +104,6 @@ def test_a_word_that_looks_like_the_right_one_costs_less_than_one_that_does_not(
         logits[0, said] = 6.0
         costs[said] = float(looks.loss(logits, wanted))
     assert costs[7] < costs[3] < costs[5] - 1
-    exact = Looks(looks.points, looks.ids, alike=1e-4)
+    exact = WordLikeness(looks.points, looks.ids, alike=1e-4)
     plain = torch.nn.functional.cross_entropy(logits, wanted)
     assert float(exact.loss(logits, wanted)) == pytest.approx(float(plain), abs=1e-4)

@@ -221,8 +221,8 @@ def test_under_another_language_model_only_words_that_it_knows_are_used(folder):
     (tokens,) = tokens_of(method, image).values()
     said = [word for row in method.words(tokens)["local"] for word in row]
     assert not any(word.startswith("local") for word in said)
-    lent = method.lending.lend(tokens.grid("local"))
-    assert [llm.decode([i]) for i in lent] == said
+    ids = method.token_map.ids_of(tokens.grid("local"))
+    assert [llm.decode([i]) for i in ids] == said
     note, _ = method.notes
     assert "of the 320 words of v2l's codebook" in note
     assert method.fingerprint != assembled(tokenizer()).fingerprint

@@ -16,10 +16,7 @@ _PACKAGES = (
     "peft",
     "safetensors",
     "numpy",
-    "scipy",
-    "scikit-image",
     "pillow",
-    "torchmetrics",
     "lpips",
     "torch-fidelity",
 )

@@ -16,14 +16,20 @@ from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, sav
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.contract.method import Backbones
 from frostbench.plugins.contract.recipe import Report, Workshop
-from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.prompting.shared_vocabulary import share_vocabulary
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import SEEDS, Pool
 from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 from frostbench.v2l.adapter_figures import figures
 from frostbench.v2l.codebook import load_words
-from frostbench.v2l.masked_exercises import Exercises, Looks, Masking, answered, make_exercises
+from frostbench.v2l.masked_exercises import (
+    Exercises,
+    Masking,
+    WordLikeness,
+    answered,
+    make_exercises,
+)
 from frostbench.v2l.model import V2LTokenizer
 from frostbench.v2l.weights import load
 
@@ -136,13 +142,15 @@ def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) 
 @torch.no_grad()
 def looks_of(
     workshop: Workshop, tokenizer: V2LTokenizer, lm: CausalLM, alike: float
-) -> Looks | None:
+) -> WordLikeness | None:
     """How words look, where that is to count."""
     if alike == 0:
         return None
-    borrowed = borrow(load_words(workshop.pack / "v2l")[0], lm)
-    points = tokenizer.codebook()[torch.tensor(borrowed.rows, device=workshop.device)]
-    return Looks(points, torch.tensor(borrowed.lending.ids, device=workshop.device), alike)
+    shared_words = share_vocabulary(load_words(workshop.pack / "v2l")[0], lm)
+    points = tokenizer.codebook()[torch.tensor(shared_words.rows, device=workshop.device)]
+    return WordLikeness(
+        points, torch.tensor(shared_words.token_map.ids, device=workshop.device), alike
+    )
 
 
 def exercises_of(
@@ -159,5 +167,5 @@ def exercises_of(
     rounds = batches * settings.draws if trains else batches
     words, _ = load_words(workshop.pack / "v2l")
     return make_exercises(
-        map(pool, range(rounds)), tokenizer, borrow(words, lm), lm, settings.masking
+        map(pool, range(rounds)), tokenizer, share_vocabulary(words, lm), lm, settings.masking
     )

@@ -13,7 +13,7 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.engine.resolve import resolve
 from frostbench.plugins.parts.hiding import hide, random_cells
 from frostbench.plugins.parts.prompting.masked import MaskedSettings, covered_cells, masked_prompt
-from frostbench.plugins.parts.prompting.shared_vocabulary import Borrowed
+from frostbench.plugins.parts.prompting.shared_vocabulary import SharedVocabulary
 from frostbench.v2l.model import V2LTokenizer
 
 
@@ -63,7 +63,7 @@ class Exercises:
 def make_exercises(
     batches: Iterator[Float[Tensor, "b 3 h w"]],
     tokenizer: V2LTokenizer,
-    borrowed: Borrowed,
+    shared_words: SharedVocabulary,
     lm: CausalLM,
     masking: Masking,
 ) -> Exercises:
@@ -76,7 +76,7 @@ def make_exercises(
     inputs: list[Tensor] = []
     answers: list[Tensor] = []
     covers: list[Tensor] = []
-    rows = torch.tensor(borrowed.rows, device=tokenizer.tok_embeddings.weight.device)
+    rows = torch.tensor(shared_words.rows, device=tokenizer.tok_embeddings.weight.device)
     for images in batches:
         height, width = images.shape[2:]
         hidden = [masking.draw(height, width, len(inputs) + i) for i in range(len(images))]
@@ -86,13 +86,13 @@ def make_exercises(
         shown = tokenizer.encode_local(grey * 2 - 1, rows).cpu()
         for own, wanted, gone in zip(shown, clean, hidden, strict=True):
             covered = masking.covered(gone, own)
-            ids = borrowed.lending.lend(own)
+            ids = shared_words.token_map.ids_of(own)
             prompt = masked_prompt(
-                ids, covered.flatten().tolist(), borrowed.lending, masking.prompt
+                ids, covered.flatten().tolist(), shared_words.token_map, masking.prompt
             )
             read = resolve(prompt, lm, prompt.backbone).ids
             assert read is not None
-            said = borrowed.lending.lend(torch.where(covered, wanted, own))
+            said = shared_words.token_map.ids_of(torch.where(covered, wanted, own))
             inputs.append(torch.tensor([*read, *said[:-1]]))
             answers.append(torch.tensor(said))
             covers.append(covered.flatten())
@@ -104,7 +104,7 @@ def make_exercises(
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
+class WordLikeness:
     """What words look like to the decoder, so that a word which looks right is not all wrong.
 
     `points` are the words' rows of the projected codebook, and `ids` their tokens. A word at the
@@ -132,7 +132,7 @@ def answered(
     rows: Int[Tensor, " b"],
     *,
     bfloat16: bool,
-    looks: Looks | None = None,
+    looks: WordLikeness | None = None,
 ) -> tuple[Float[Tensor, ""], float]:
     """The mean loss over hidden cells, and the share of them whose word is the model's first.
 

@@ -22,7 +22,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
 from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
-from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.prompting.shared_vocabulary import share_vocabulary
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import to_square
@@ -87,9 +87,9 @@ class V2L(DiscreteMethod):
         self._check()
         self.language = language
         # Row i of the local codebook is token i of the language model that it was made of.
-        self._borrowed = borrow(self.local_words, language)
-        self._rows = torch.tensor(self._borrowed.rows, device=device)
-        self.lending = self._borrowed.lending
+        self._shared_words = share_vocabulary(self.local_words, language)
+        self._rows = torch.tensor(self._shared_words.rows, device=device)
+        self.token_map = self._shared_words.token_map
         self.adapters = adapters or {}
 
     def _check(self) -> None:
@@ -164,14 +164,14 @@ class V2L(DiscreteMethod):
             preprocessing=repr(sorted(self._clip.model.visual.preprocess_cfg.items())),
             image_size=self._side,
             global_tokens=self._count,
-            rows=repr(self._borrowed.rows),
+            rows=repr(self._shared_words.rows),
         )
 
     @property
     def notes(self) -> Sequence[str]:
         """How much of the local vocabulary another language model lacks, and its adapter."""
         absent = () if "masked" in self.adapters else (NO_ADAPTER,)
-        return (*self._borrowed.notes(self.card.name), *absent)
+        return (*self._shared_words.notes(self.card.name), *absent)
 
     @property
     def shortened_by(self) -> Sequence[str]:

@@ -26,7 +26,7 @@ from frostbench.plugins.contract.tokens import Grid, VisualTokens
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting
-from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.prompting.shared_vocabulary import share_vocabulary
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import to_square
@@ -82,10 +82,10 @@ class LQAEMethod(DiscreteMethod):
         self._budget, self._raw_join = settings.budget or self._cells, settings.raw_join
         self.language = language
         allowed = codes(mlm, ban_special=sizes.ban_special, ban_unreadable=sizes.ban_unreadable)
-        # Restoration lends a word with its blank: " dog" is another token than "dog".
-        self._borrowed = borrow([mlm.decode([token]) for token in allowed], language)
-        self.lending = self._borrowed.lending
-        tokens = [allowed[row] for row in self._borrowed.rows]
+        # Restoration maps a word with its blank: " dog" is another token than "dog".
+        self._shared_words = share_vocabulary([mlm.decode([token]) for token in allowed], language)
+        self.token_map = self._shared_words.token_map
+        tokens = [allowed[row] for row in self._shared_words.rows]
         self._channel = Channel(mlm, tokens, sizes.lm_output)
         self._tokens = tuple(tokens)
         self.vocabulary = tuple(mlm.decode([token]).strip() for token in tokens)
@@ -136,7 +136,7 @@ class LQAEMethod(DiscreteMethod):
         words = set(self.vocabulary)
         pieces = sum(len(self.language.encode(f" {word}")) for word in words) / len(words)
         return (
-            *self._borrowed.notes("lqae"),
+            *self._shared_words.notes("lqae"),
             f"a word of lqae's masked language model takes {pieces:.2f} tokens of this language "
             "model on average where a prompt shows it.",
         )

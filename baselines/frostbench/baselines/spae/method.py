@@ -32,7 +32,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
 from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
-from frostbench.plugins.parts.prompting.shared_vocabulary import borrow
+from frostbench.plugins.parts.prompting.shared_vocabulary import share_vocabulary
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import to_square
@@ -95,9 +95,9 @@ class SPAEMethod(DiscreteMethod):
             )
         self.prompting = settings
         self.language = language
-        self._borrowed = borrow(self._words, language)
-        self._rows = torch.tensor(self._borrowed.rows, device=device)
-        self.lending = self._borrowed.lending
+        self._shared_words = share_vocabulary(self._words, language)
+        self._rows = torch.tensor(self._shared_words.rows, device=device)
+        self.token_map = self._shared_words.token_map
 
     @classmethod
     def build(cls, setup: Setup) -> "SPAEMethod":
@@ -128,13 +128,13 @@ class SPAEMethod(DiscreteMethod):
             method=self.card.name,
             version=self.card.version,
             weights=checksum(self._model),
-            rows=repr(self._borrowed.rows),
+            rows=repr(self._shared_words.rows),
         )
 
     @property
     def notes(self) -> Sequence[str]:
         """How much of the codebook another language model lacks."""
-        return self._borrowed.notes(self.card.name)
+        return self._shared_words.notes(self.card.name)
 
     @property
     def shortened_by(self) -> Sequence[str]:
@@ -153,7 +153,7 @@ class SPAEMethod(DiscreteMethod):
 
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """The words of the upper layers as ids, layer by layer, row by row."""
-        ids = [lent for layer in self._upper(tokens) for lent in self.lending.lend(layer)]
+        ids = [one for layer in self._upper(tokens) for one in self.token_map.ids_of(layer)]
         return (Ids(tuple(ids)),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
@@ -204,7 +204,7 @@ class SPAEMethod(DiscreteMethod):
         return torch.cat(self._model.stream(squares, self._rows).ids, 1)
 
     def _word(self, code: int) -> str:
-        return self._words[self._borrowed.rows[code]]
+        return self._words[self._shared_words.rows[code]]
 
 
 def _listed(layer: Int[Tensor, "side side"]) -> list[int]:

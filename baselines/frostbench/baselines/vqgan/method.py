@@ -25,7 +25,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
 from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
-from frostbench.plugins.parts.prompting.token_map import CodeToId, lend
+from frostbench.plugins.parts.prompting.token_map import CodeToId, map_codes
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import to_square
@@ -38,10 +38,10 @@ class VQGANMethodSettings(DiscretePrompting):
     Attributes:
         image_size: Side, in pixels, of the square that an image is resized to. None is the
             networks' nominal size: 256 for the published weights.
-        code_to_id: How codes borrow ids of the language model; see `lend`. Nothing is published;
+        code_to_id: Which ids stand for codes; see `map_codes`. Nothing is published;
             "identity" is what V2L's code does with a learned table. Its ids are also those of
             special and byte tokens, which "offset" from `first_id` on leaves out.
-        first_id: The lowest id lent, for "offset" and "permutation".
+        first_id: The lowest id that stands for a code, for "offset" and "permutation".
     """
 
     image_size: int | None = None
@@ -68,12 +68,14 @@ class VQGANMethod(DiscreteMethod):
         self._side = model.settings.network.side(settings.image_size)
         self.language = language
         codes = model.settings.codes
-        self.lending = lend(codes, language.vocabulary_size, settings.code_to_id, settings.first_id)
+        self.token_map = map_codes(
+            codes, language.vocabulary_size, settings.code_to_id, settings.first_id
+        )
         self.prompting = settings
 
     @classmethod
     def build(cls, setup: Setup) -> "VQGANMethod":
-        """Load the pack's weights, and borrow the ids of its language model."""
+        """Load the pack's weights, and map codes to ids of its language model."""
         folder = setup.folder(cls.card.name)
         settings = read_settings(VQGANMethodSettings, setup.settings, "method.vqgan")
         return cls(load(folder), setup.backbones.get("llm"), settings, setup.device)
@@ -106,7 +108,7 @@ class VQGANMethod(DiscreteMethod):
 
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """All codes, row by row, as ids."""
-        return (Ids(tuple(self.lending.lend(tokens.grid(self.grid_part)))),)
+        return (Ids(tuple(self.token_map.ids_of(tokens.grid(self.grid_part)))),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
         """Images from codes."""
@@ -114,25 +116,25 @@ class VQGANMethod(DiscreteMethod):
         return as_unit(by_row(self._model.decode, grids))
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-        """The tokens that the codes borrow; what they say has nothing to do with the image."""
+        """The tokens that stand for the codes; what they say has nothing to do with the image."""
         grid: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
         return {self.grid_part: [[self._word(code) for code in row] for row in grid]}
 
     def neighbours(
         self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
     ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
-        """The tokens that the nearest codes of each cell borrow."""
+        """The tokens that stand for the nearest codes of each cell."""
         squares = to_square(images, sizes, self._side).to(self._device)
         features = by_row(self._model.features, squares * 2 - 1).movedim(1, -1)
         found = nearest_several(features, self._model.quantize.embedding.weight, count).tolist()
 
-        def borrowed(cell: list[int]) -> list[str]:
+        def shared_words(cell: list[int]) -> list[str]:
             return [self._word(code) for code in cell]
 
         return [
-            {self.grid_part: [[borrowed(cell) for cell in row] for row in one]} for one in found
+            {self.grid_part: [[shared_words(cell) for cell in row] for row in one]} for one in found
         ]
 
     def _word(self, code: int) -> str:
-        """The token that a code borrows."""
-        return self.language.decode([self.lending.ids[code]])
+        """The token that stands for a code."""
+        return self.language.decode([self.token_map.ids[code]])

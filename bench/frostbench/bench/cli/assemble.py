@@ -25,7 +25,7 @@ from frostbench.plugins.contract.method import Method, Setup
 from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.errors import missing
-from frostbench.plugins.host.packs import Pack, embedded_pack, read_pack
+from frostbench.plugins.host.packs import Pack, digests, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
 from frostbench.plugins.host.settings import read_settings
 
@@ -111,12 +111,17 @@ def find_pack(name: str, host: Host) -> Pack:
 def choose_methods(config: RunConfig, host: Host, pack: Pack) -> list[Registered[Card]]:
     """The methods that were asked for; without a word, all that the pack can serve.
 
-    Those are the methods that it has an entry for, and those that have nothing trained.
+    Those are the methods that it has an entry for, those that have nothing trained, and those
+    whose weights the user names.
     """
     if config.methods:
         return [host.pick("method", name) for name in config.methods]
     served = [
-        item for name, item in host.methods.items() if name in pack.methods or not item.card.trained
+        item
+        for name, item in host.methods.items()
+        if name in pack.methods
+        or not item.card.trained
+        or "weights" in own_settings(config.method, name, "method")
     ]
     if not served:
         raise UsageError(
@@ -207,27 +212,45 @@ def open_metrics(
 
 def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
     """What answers prompts, over the shared backbones."""
-    settings = dataclasses.asdict(config.engine)
-    engine: Engine = host.pick("engine", settings.pop("name")).load()(backbones, settings)
+    settings = dict(config.engine)
+    name = str(settings.pop("name", "frozen"))
+    engine: Engine = host.pick("engine", name).load()(backbones, settings)
     return engine
 
 
 def plan_method(
     config: RunConfig, pack: Pack, backbones: Any, item: Registered[Card]
 ) -> PlannedMethod:
-    """A method with its settings and the pack's weights; it is not built yet."""
+    """A method with its settings and weights, the pack's or the user's; it is not built yet."""
     entry = pack.method(item.name)
-    settings = {**entry.settings, **own_settings(config.method, item.name, "method")}
-    if config.llm is not None:
-        # An adapter fits the language model that it was trained beside, and no other.
-        entry = dataclasses.replace(entry, adapters={})
+    own = dict(own_settings(config.method, item.name, "method"))
+    weights = {} if entry.weights is None else dict(pack.digests_of(entry.weights))
+    kept = config.llm is None
+    if "weights" in own:
+        place = item.name if entry.weights is None else str(entry.weights.relative_to(pack.folder))
+        folder = _own_weights(item.name, own.pop("weights"))
+        given = {f"{place}/{path}": sha for path, sha in digests(folder).items()}
+        kept, weights = kept and given == weights, given
+        entry = dataclasses.replace(entry, weights=folder)
+    # An adapter fits the language model and the weights that it was trained beside, and no other.
+    entry = entry if kept else dataclasses.replace(entry, adapters={})
+    for folder in entry.adapters.values():
+        weights |= pack.digests_of(folder)
+    settings = {**entry.settings, **own}
     setup = Setup(backbones, entry.weights, settings, config.device, entry.adapters)
-    weights = {
-        path: sha
-        for path, sha in pack.digests.items()
-        if any((pack.folder / path).is_relative_to(folder) for folder in entry.folders)
-    }
     return PlannedMethod(item.card, partial(_build, item, setup), settings, weights)
+
+
+def _own_weights(method: str, given: object) -> Path:
+    """The folder of `method.NAME.weights=FOLDER`.
+
+    Raises:
+        UsageError: it is no folder, or holds no file.
+    """
+    folder = Path(str(given))
+    if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
+        raise UsageError(f"method.{method}.weights={given}: there is no folder with files.")
+    return folder
 
 
 def _build(item: Registered[Card], setup: Setup) -> Method:

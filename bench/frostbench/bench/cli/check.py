@@ -1,6 +1,7 @@
 """`frostbench check`: the conformance kit over a method."""
 
 from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.host.registry import Host
 
 
@@ -15,6 +16,7 @@ def check_command(words: list[str]) -> int:
 
     from frostbench.plugins.kit.conformance import check
 
+    print(f"contract {CONTRACT_VERSION}")
     failed = 0
     for item in methods:
         print(f"{item.name} ({item.file})")

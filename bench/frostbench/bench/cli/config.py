@@ -7,22 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from frostbench.plugins.host.errors import missing
+
 Settings = TypeVar("Settings")
 
 
 class UsageError(Exception):
     """What a user asked for cannot be done; the message is one sentence that says what can."""
-
-
-@dataclass(frozen=True)
-class EngineConfig:
-    """How prompts are batched; see `frostbench.plugins.engine.EngineSettings`."""
-
-    name: str = "frozen"
-    token_budget: int | None = None
-    max_batch: int = 256
-    padding: float = 0.2
-    shared_prefix: int = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +23,8 @@ class RunConfig:
     `limit` bounds the samples of each task and protocol; without it the suites' own `limits`
     hold. `llm` puts another frozen language model in the place of the pack's: one that the pack
     names beside it, a folder inside the pack, a local folder, or a hub id in the local cache.
-    `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings.
+    `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings, and
+    `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
     """
 
     pack: str = "mini"
@@ -60,7 +52,7 @@ class RunConfig:
     gallery: int = 8  # samples of each task whose images and words are kept
     retry_failed: bool = False  # try samples again that failed before
     quiet: bool = False
-    engine: EngineConfig = field(default_factory=EngineConfig)
+    engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})
     method: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
     metric_weights: dict[str, str] = field(default_factory=dict)  # alex, vgg, inception-v3-pt
@@ -122,6 +114,7 @@ class PluginConfig:
 class NewPluginConfig:
     """Keys of `frostbench new-plugin NAME`."""
 
+    kind: str = "method"
     out: str = "."
 
 
@@ -151,7 +144,8 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
         config = OmegaConf.merge(config, OmegaConf.from_dotlist(words))
         return typing.cast(Settings, OmegaConf.to_object(config))
     except ConfigKeyError as error:
-        raise UsageError(_unknown_key(schema, error)) from error
+        asked = str(error.full_key or error)
+        raise UsageError(missing("key", asked, [*keys_of(schema), "config"])) from error
     except OmegaConfBaseException as error:
         first = str(error).splitlines()[0]
         raise UsageError(f"{error.full_key or 'configuration'}: {first}.") from error
@@ -163,14 +157,8 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
 
 
 def keys_of(schema: type) -> list[str]:
-    """All keys with dots, as they are written on the command line."""
-    keys = []
-    for item in dataclasses.fields(schema):
-        if dataclasses.is_dataclass(item.type) and isinstance(item.type, type):
-            keys += [f"{item.name}.{key}" for key in keys_of(item.type)]
-        else:
-            keys.append(item.name)
-    return keys
+    """All keys, as they are written on the command line."""
+    return [item.name for item in dataclasses.fields(schema)]
 
 
 def own_settings(tree: Mapping[str, Any], name: str, kind: str) -> Mapping[str, Any]:
@@ -192,13 +180,3 @@ def _as_list(schema: type, word: str) -> str:
     if key in lists and not value.startswith("["):
         return f"{key}=[{value}]"
     return word
-
-
-def _unknown_key(schema: type, error: Exception) -> str:
-    import difflib
-
-    key = str(getattr(error, "full_key", "") or error)
-    keys = keys_of(schema)
-    near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"no key named {key!r}; there are {', '.join([*keys, 'config'])}.{guess}"

@@ -31,7 +31,8 @@ COMMANDS = {
         "Run methods on suites; resumes where it was stopped.",
         "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
         "chunk gallery quiet retry_failed config=FILE, limits.SUITE=N, engine.token_budget,\n"
-        "method.NAME.KEY, task.NAME.KEY, metric_weights.NETWORK=FILE. Lists: a,b or [a,b].\n\n"
+        "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE.\n"
+        "Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
@@ -52,8 +53,8 @@ COMMANDS = {
         "Show an image in a method's words, here and on a page.",
         "IMAGE is an image file, or one that the pack makes: portrait:NAME (portrait:NAME/3 is\n"
         "the fourth), scene:NUMBER, photo:NUMBER. Keys: methods pack llm out words device\n"
-        "plugins, method.NAME.KEY. words=N nearest words are shown for each token; out= writes\n"
-        "no page.\n\n"
+        "plugins, method.NAME.KEY, method.NAME.weights=FOLDER. words=N nearest words are shown\n"
+        "for each token; out= writes no page.\n\n"
         "  frostbench look cat.jpg\n"
         '  frostbench look "portrait:red apple" methods=v2l,vqgan out=apple.html',
     ),
@@ -80,8 +81,9 @@ COMMANDS = {
     ),
     "new-plugin": Command(
         "new_plugin:new_plugin_command",
-        "new-plugin NAME [out=DIR]",
+        "new-plugin NAME [kind=KIND] [out=DIR]",
         "Write a small working plugin package to start from.",
+        "KIND is method, metric or control; without it, a method.",
     ),
 }
 

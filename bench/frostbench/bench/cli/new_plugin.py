@@ -6,13 +6,13 @@ from frostbench.bench.cli.config import NewPluginConfig, UsageError, read_config
 
 
 def new_plugin_command(words: list[str]) -> int:
-    """Write a package with a working method, its tests and its entry point."""
+    """Write a package with a working plugin, its tests and its entry point."""
     plain, overrides = split_words(words)
     config = read_config(NewPluginConfig, overrides)
     if len(plain) != 1:
         raise UsageError("frostbench new-plugin takes one NAME.")
     from frostbench.plugins.kit.new_plugin import write
 
-    folder = write(plain[0], Path(config.out))
-    print(f"{folder}: install it with pip install -e {folder}, then frostbench check {plain[0]}")
+    folder = write(plain[0], Path(config.out), config.kind)
+    print(f"{folder}: install it with pip install -e {folder}; its README.md says what comes then")
     return 0

@@ -34,7 +34,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Piece:
+class AskedPiece:
     """A piece of what was asked; a phrase has the colour of its mask."""
 
     text: str
@@ -88,7 +88,7 @@ class Strip:
     target: str | None
     answers: tuple[Answered, ...]
     readings: tuple[WordsOnImage, ...]
-    asked: tuple[Piece, ...] = ()
+    asked: tuple[AskedPiece, ...] = ()
 
     @property
     def outlined(self) -> bool:
@@ -244,7 +244,7 @@ def _values(stored: Stored, run: StoredRun, part: str = "") -> Any:
     return values[part] if part and isinstance(values, dict) else values
 
 
-def _pieces(record: Record) -> tuple[Piece, ...]:
+def _pieces(record: Record) -> tuple[AskedPiece, ...]:
     """What was asked, cut where phrases begin and end; overlapping phrases stay uncut."""
     order = sorted(range(len(record.phrases)), key=lambda index: record.phrases[index])
     pieces, behind = [], 0
@@ -252,11 +252,11 @@ def _pieces(record: Record) -> tuple[Piece, ...]:
         start, end = record.phrases[index]
         if start >= behind:
             pieces += [
-                Piece(record.asked[behind:start]),
-                Piece(record.asked[start:end], index % COLOURS),
+                AskedPiece(record.asked[behind:start]),
+                AskedPiece(record.asked[start:end], index % COLOURS),
             ]
             behind = end
-    pieces.append(Piece(record.asked[behind:]))
+    pieces.append(AskedPiece(record.asked[behind:]))
     return tuple(piece for piece in pieces if piece.text)
 
 

@@ -1,6 +1,6 @@
 """Backbones: frozen pretrained models, loaded once, shared by all methods, never written to."""
 
 from frostbench.plugins.backbones.entry import BackboneEntry
-from frostbench.plugins.backbones.shared import KINDS, SharedBackbones
+from frostbench.plugins.backbones.shared import SharedBackbones
 
-__all__ = ["KINDS", "BackboneEntry", "SharedBackbones"]
+__all__ = ["BackboneEntry", "SharedBackbones"]

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 
 from frostbench.plugins.backbones.checksum import changed, checksum, fingerprints
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.host.errors import missing
+from frostbench.plugins.plugin import frostbench_backbones
 
 Loader: TypeAlias = Callable[[BackboneEntry, str], Any]
 """Loads a backbone, frozen, onto a device ("cpu", "cuda", "cuda:N")."""
@@ -18,8 +19,8 @@ Loader: TypeAlias = Callable[[BackboneEntry, str], Any]
 class SharedBackbones:
     """Frozen models by role.
 
-    `kinds` says which loader reads which kind; those of plugins (hook `frostbench_backbones`) are
-    passed in beside the built-in `KINDS`.
+    `kinds` says which loader reads which kind, as plugins offer them (hook `frostbench_backbones`);
+    without it, the built-in ones do.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class SharedBackbones:
     ) -> None:
         self.device = device
         self.entries = {entry.role: entry for entry in entries}
-        self._kinds = dict(KINDS if kinds is None else kinds)
+        self._kinds = built_in() if kinds is None else dict(kinds)
         self._loaded: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -72,6 +73,11 @@ class SharedBackbones:
     def parameters(self, role: str) -> int:
         """How many numbers the backbone's parameters hold; tied ones count once."""
         return sum(p.numel() for p in module_of(self.get(role)).parameters())
+
+
+def built_in() -> dict[str, Loader]:
+    """The loaders that come with frostbench, by kind."""
+    return {offer.card: cast(Loader, offer.load()) for offer in frostbench_backbones()}
 
 
 def module_of(backbone: Any) -> torch.nn.Module:
@@ -151,14 +157,3 @@ def _check_no_settings(entry: BackboneEntry) -> None:
             f"backbone {entry.role!r} of kind {entry.kind!r} has no settings; it was given "
             f"{', '.join(map(repr, entry.settings))}."
         )
-
-
-KINDS: Mapping[str, Loader] = {
-    "causal_lm": load_causal_lm,
-    "lmm": load_lmm,
-    "mae": load_mae,
-    "masked_lm": load_masked_lm,
-    "open_clip": load_open_clip,
-    "perceptual": load_perceptual,
-    "sam": load_sam,
-}

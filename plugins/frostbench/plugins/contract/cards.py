@@ -19,9 +19,6 @@ REQUEST_TYPES = (
     "Detect",
 )
 
-DISCRETE = frozenset({"Classify", "Caption", "Answer", "Interpret", "Reconstruct", "Restore"})
-"""The request types that a method starting from `DiscreteMethod` can answer."""
-
 HEADLESS: Mapping[str, str] = {
     "Segment": "it has no mask head",
     "Ground": "it has no mask head",
@@ -29,7 +26,10 @@ HEADLESS: Mapping[str, str] = {
     "Refine": "it has no mask head",
     "Detect": "it has no box head",
 }
-"""Why it answers no others, for `Card.reasons`."""
+"""Why a method that starts from `DiscreteMethod` answers no others, for `Card.reasons`."""
+
+DISCRETE = frozenset(REQUEST_TYPES).difference(HEADLESS)
+"""The request types that such a method can answer."""
 
 
 @dataclass(frozen=True)

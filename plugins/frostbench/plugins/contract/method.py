@@ -35,9 +35,10 @@ class Backbones(Protocol):
 class Setup:
     """What a method is built from.
 
-    `weights` is the method's own folder in the pack, None where the pack has none; `settings`
-    are plain values of the user's configuration under the method's name; `device` is where the
-    method's own parts run. `adapters` are the folders of its LoRA adapters in the pack, by the
+    `weights` is the folder of the method's own weights, the user's `method.NAME.weights` or else
+    the pack's, None where there is neither; `settings` are the other values of the user's
+    configuration under `method.NAME`, so that no setting can be called weights; `device` is where
+    the method's own parts run. `adapters` are the folders of its LoRA adapters in the pack, by the
     corruption that each undoes.
     """
 
@@ -55,8 +56,9 @@ class Setup:
         """
         if self.weights is None:
             raise ValueError(
-                f"the pack has no weights for method {method!r}; name their folder in its "
-                f"pack.json, or make them with `frostbench train {method}`."
+                f"the pack has no weights for method {method!r}; give their folder with "
+                f"method.{method}.weights=FOLDER, name it in the pack's pack.json, or make them "
+                f"with `frostbench train {method}`."
             )
         return self.weights
 

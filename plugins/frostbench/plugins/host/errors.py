@@ -11,9 +11,17 @@ class PluginError(Exception):
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not there: what was asked, the nearest, what there is."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"no {kind} named {name!r}; there are {', '.join(names) or 'none'}.{guess}"
+    return f"no {kind} named {name!r}; there are {', '.join(names) or 'none'}.{guess(name, names)}"
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """A question whether the nearest of the known names was meant, after a blank; "" if none is.
+
+    >>> guess("limt", ["limit", "out"])
+    " Did you mean 'limit'?"
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def describe(error: BaseException) -> str:

@@ -48,12 +48,6 @@ class PackMethod:
     settings: Mapping[str, Any] = field(default_factory=dict)
     adapters: Mapping[str, Path] = field(default_factory=dict)
 
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """Every folder whose files the method's numbers depend on."""
-        own = () if self.weights is None else (self.weights,)
-        return (*own, *self.adapters.values())
-
 
 @dataclass(frozen=True)
 class Pack:
@@ -86,22 +80,34 @@ class Pack:
     @cached_property
     def digests(self) -> Mapping[str, str]:
         """SHA-256 of every file that a number can depend on, by path within the folder."""
-        return {
-            str(path.relative_to(self.folder)): _sha256(path)
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and path.suffix != ".md" and path.name != "card.json"
-        }
+        return digests(self.folder)
 
     @property
     def digest(self) -> str:
         """One SHA-256 over all of `digests`."""
         return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
 
+    def digests_of(self, folder: Path) -> Mapping[str, str]:
+        """Those of `digests` that lie in a folder of the pack."""
+        return {
+            path: sha
+            for path, sha in self.digests.items()
+            if (self.folder / path).is_relative_to(folder)
+        }
+
     def digest_of(self, folder: Path) -> str:
         """One SHA-256 over the files of a part of the pack."""
-        base = str(folder.relative_to(self.folder))
-        part = {path: sha for path, sha in self.digests.items() if path.startswith(base)}
+        part = self.digests_of(folder)
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files in a folder, by path within it; what people alone read is left out."""
+    return {
+        str(path.relative_to(folder)): _sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".md" and path.name != "card.json"
+    }
 
 
 def read_pack(folder: Path) -> Pack:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import pluggy
 
-from frostbench.plugins.contract import hooks
+from frostbench.plugins.contract import CONTRACT_VERSION, hooks, serves
 from frostbench.plugins.contract.cards import (
     Card,
     ControlCard,
@@ -176,7 +176,7 @@ class Host:
 
     def _add_installed(self, point: EntryPoint) -> None:
         try:
-            plugin = point.load()
+            plugin = _fitting(point.load())
         except Exception as error:
             self.problems.append(
                 f"plugin {point.name!r} ({point.value}) cannot be imported and is left out: "
@@ -231,6 +231,21 @@ def _offer_of_method(item: object) -> Offer[Card] | None:
     return Offer(card, item) if isinstance(item, type) and isinstance(card, Card) else None
 
 
+def _fitting(plugin: Any) -> Any:
+    """The plugin, if it was written for this contract; one that does not say so is taken.
+
+    Raises:
+        PluginError: it says that it was written for another.
+    """
+    wanted = getattr(plugin, "FROSTBENCH_CONTRACT", CONTRACT_VERSION)
+    if not serves(wanted):
+        raise PluginError(
+            f"it is written for version {wanted} of the contract, and this frostbench has "
+            f"{CONTRACT_VERSION}."
+        )
+    return plugin
+
+
 def _load_file(path: Path) -> ModuleType:
     """Import a plugin that is a single file."""
     if not path.is_file():
@@ -243,6 +258,7 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
+        _fitting(module)
     except Exception as error:
         del sys.modules[name]
         raise PluginError(

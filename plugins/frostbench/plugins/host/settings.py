@@ -9,10 +9,11 @@ Prompting(step=4)
 """
 
 import dataclasses
-import difflib
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from frostbench.plugins.host.errors import missing
 
 S = TypeVar("S")
 
@@ -40,7 +41,7 @@ def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
     given: dict[str, Any] = {}
     for key, value in _nested(values, where).items():
         if key not in fields:
-            raise ValueError(_unknown(key, fields, where))
+            raise ValueError(f"{where}: {missing('setting', key, fields)}")
         given[key] = _read(hints[key], value, f"{where}.{key}")
     absent = [
         name
@@ -86,12 +87,6 @@ def _nested(values: Mapping[str, object], where: str) -> dict[str, object]:
             raise ValueError(f"{where}: {head!r} is given both a value and a part, {key!r}.")
         folded[head] = {**inner, rest: value}
     return folded
-
-
-def _unknown(key: str, known: Mapping[str, object], where: str) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{where}: no setting named {key!r}; there are {', '.join(known) or 'none'}.{guess}"
 
 
 def _read(hint: Any, value: object, where: str) -> Any:

@@ -1,29 +1,39 @@
-"""A first plugin: `write(name, folder)` makes a package with a small method that really works.
+"""A first plugin: `write(name, folder, kind)` makes a package with something small that works.
 
-The method names the mean colour of each cell. It needs no training, so that an author sees all
-three verbs at work before putting something better in their place.
+`templates/KIND` holds the files of each kind, `templates/every` those of all; `@NAME@` and the like
+are filled in, in texts and in paths. The method names the mean colour of each cell: it needs no
+training, so that an author sees all three verbs at work before putting something better in their
+place.
 """
 
 import keyword
 import re
 from pathlib import Path
 
-from frostbench.plugins.kit.templates import METHOD, PYPROJECT, README, TESTS
+from frostbench.plugins.contract import CONTRACT_VERSION
+from frostbench.plugins.host.errors import missing
+
+TEMPLATES = Path(__file__).with_name("templates")
+KINDS = sorted({folder.name for folder in TEMPLATES.iterdir()} - {"every"})
 
 
-def write(name: str, folder: Path) -> Path:
-    """Write the package of a method called `name` into `folder / name`.
+def write(name: str, folder: Path, kind: str = "method") -> Path:
+    """Write the package of a plugin called `name` into `folder / name`.
 
     Args:
-        name: The method's name on the leaderboard; lower-case letters, digits and "-" or "_".
+        name: Its name in lists and on the leaderboard; lower-case letters, digits and "-" or "_".
         folder: Where the package's folder is made.
+        kind: One of `KINDS`.
 
     Returns:
         The package's folder.
 
     Raises:
+        LookupError: there is no such kind.
         ValueError: the name cannot be a package's, or the folder is there already.
     """
+    if kind not in KINDS:
+        raise LookupError(missing("kind of plugin", kind, KINDS))
     module = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", module) or keyword.iskeyword(module):
         raise ValueError(
@@ -38,17 +48,15 @@ def write(name: str, folder: Path) -> Path:
     words = {
         "NAME": name,
         "MODULE": module,
+        "KIND": kind,
+        "CONTRACT": CONTRACT_VERSION,
         "CLASS": "".join(part.capitalize() for part in module.split("_") if part),
     }
-    files = {
-        root / "README.md": README,
-        root / "pyproject.toml": PYPROJECT,
-        root / f"{module}.py": METHOD,
-        root / "tests" / f"test_{module}.py": TESTS,
-    }
-    for path, template in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(filled(template, words), encoding="utf-8")
+    for part in (TEMPLATES / "every", TEMPLATES / kind):
+        for template in part.rglob("*.txt"):
+            path = root / filled(str(template.relative_to(part).with_suffix("")), words)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
     return root
 
 

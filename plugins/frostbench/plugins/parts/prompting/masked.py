@@ -27,7 +27,7 @@ from frostbench.plugins.contract.prompts import (
 from frostbench.plugins.contract.requests import Restore
 from frostbench.plugins.parts.prompting.classification import INPUT, OUTPUT
 from frostbench.plugins.parts.prompting.restoration import Layers, whole_answers
-from frostbench.plugins.parts.prompting.token_map import Lending
+from frostbench.plugins.parts.prompting.token_map import TokenMap
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class MaskedSettings:
 
     Attributes:
         opening: What the prompt begins with.
-        mask: The id that stands where a code is hidden. None is the lowest id that is lent to no
-            code, or 0 where all are lent (`<unk>` in LLaMA-2's vocabulary, `<pad>` in the mini
+        mask: The id that stands where a code is hidden. None is the lowest id that stands for
+            no code, or 0 where all do (`<unk>` in LLaMA-2's vocabulary, `<pad>` in the mini
             pack's). It is never an answer.
         hidden_share: From which share of hidden pixels on a cell is hidden. Coarse cells of a
             pyramid, of which about a third is hidden, stay as they were read.
@@ -55,7 +55,7 @@ class MaskedSettings:
 def masked_restoration(
     request: Restore,
     layers: Layers,
-    lending: Lending,
+    token_map: TokenMap,
     settings: MaskedSettings,
     *,
     adapter: Adapter | None = None,
@@ -68,7 +68,7 @@ def masked_restoration(
     Args:
         request: What to restore; its image has hidden pixels.
         layers: The grids of codes of its image.
-        lending: Which ids stand for the codes.
+        token_map: Which ids stand for the codes.
         settings: The prompt.
         adapter: What the language model answers under, if the method has one for this.
         eos_id: The id at which generation ends; where it comes early, it was the answer at its
@@ -85,11 +85,11 @@ def masked_restoration(
         rows, columns = grid.shape
         covered = covered_cells(request.hidden.cpu(), rows, columns, settings.hidden_share)
         hidden: list[bool] = covered.flatten().tolist()
-        ids = lending.lend(grid)
+        ids = token_map.ids_of(grid)
         if any(hidden):
-            prompt = masked_prompt(ids, hidden, lending, settings, above=above, adapter=adapter)
+            prompt = masked_prompt(ids, hidden, token_map, settings, above=above, adapter=adapter)
             (ids,) = yield from whole_answers([prompt], [len(ids)], eos_id)
-        restored.append(torch.tensor(lending.take_back(ids)).view(rows, columns))
+        restored.append(torch.tensor(token_map.codes_of(ids)).view(rows, columns))
         above = ids
     return tuple(restored)
 
@@ -97,7 +97,7 @@ def masked_restoration(
 def masked_prompt(
     ids: Sequence[int],
     hidden: Sequence[bool],
-    lending: Lending,
+    token_map: TokenMap,
     settings: MaskedSettings,
     *,
     above: Sequence[int] = (),
@@ -106,11 +106,11 @@ def masked_prompt(
     """Show a grid's ids, the mask in place of hidden ones, and ask for all of them again.
 
     Output position i belongs to input position i: where the cell is visible, its own id is all that
-    may be said; where it is hidden, any lent id but the mask. The ids of the layer `above`, already
-    restored, stand in front.
+    may be said; where it is hidden, any mapped id but the mask. The ids of the layer `above`,
+    already restored, stand in front.
     """
-    mask = mask_id(lending, settings)
-    answers = _answers(lending, mask)
+    mask = mask_id(token_map, settings)
+    answers = _answers(token_map, mask)
     shown = [mask if gone else own for own, gone in zip(ids, hidden, strict=True)]
     sets = [answers if gone else _only(own) for own, gone in zip(ids, hidden, strict=True)]
     return Prompt(
@@ -121,17 +121,17 @@ def masked_prompt(
     )
 
 
-def mask_id(lending: Lending, settings: MaskedSettings) -> int:
+def mask_id(token_map: TokenMap, settings: MaskedSettings) -> int:
     """The id that stands where a code is hidden.
 
     Raises:
         ValueError: the language model has no such id.
     """
     if settings.mask is None:
-        return _first_free(lending)
-    if not 0 <= settings.mask < lending.vocabulary:
+        return _first_free(token_map)
+    if not 0 <= settings.mask < token_map.vocabulary:
         raise ValueError(
-            f"mask is id {settings.mask}, and the language model has {lending.vocabulary}, "
+            f"mask is id {settings.mask}, and the language model has {token_map.vocabulary}, "
             "counted from 0."
         )
     return settings.mask
@@ -146,9 +146,9 @@ def covered_cells(
 
 
 @lru_cache(maxsize=16)
-def _answers(lending: Lending, mask: int) -> frozenset[int]:
+def _answers(token_map: TokenMap, mask: int) -> frozenset[int]:
     """The ids that a hidden cell may become; one object, which the engine knows again."""
-    return frozenset(lending.ids) - {mask}
+    return frozenset(token_map.ids) - {mask}
 
 
 @lru_cache(maxsize=1 << 16)
@@ -157,6 +157,6 @@ def _only(own: int) -> frozenset[int]:
 
 
 @lru_cache(maxsize=16)
-def _first_free(lending: Lending) -> int:
-    lent = frozenset(lending.ids)
-    return next((i for i in range(lending.vocabulary) if i not in lent), 0)
+def _first_free(token_map: TokenMap) -> int:
+    mapped = frozenset(token_map.ids)
+    return next((i for i in range(token_map.vocabulary) if i not in mapped), 0)

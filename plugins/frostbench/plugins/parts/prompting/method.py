@@ -44,7 +44,7 @@ from frostbench.plugins.parts.prompting.classification import ClassificationSett
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.masked import MaskedSettings, masked_restoration
 from frostbench.plugins.parts.prompting.restoration import Layers, WindowSettings, restoration
-from frostbench.plugins.parts.prompting.token_map import Lending
+from frostbench.plugins.parts.prompting.token_map import TokenMap
 from frostbench.plugins.parts.tokenizing.resizing import resized
 
 
@@ -68,7 +68,7 @@ class DiscretePrompting:
 
 
 class DiscreteMethod(Method):
-    """An image is a grid of codes, or a pyramid of grids, and codes are lent a model's ids.
+    """An image is a grid of codes, or a pyramid of grids, and a model's ids stand for codes.
 
     A subclass gives `tokenize`, `shown` and `render`, and gets Classify, Caption, Answer,
     Reconstruct and Restore; with `words` it gets Interpret.
@@ -76,7 +76,7 @@ class DiscreteMethod(Method):
     Attributes:
         grid_part: The name of the grid or pyramid among the visual tokens.
         language: The language model's tokens.
-        lending: Which of its ids stand for the codes.
+        token_map: Which of its ids stand for the codes.
         prompting: Settings of the prompts.
         adapters: LoRA adapters by the corruption that they were trained to undo without examples;
             the frozen model itself answers where there is none.
@@ -84,7 +84,7 @@ class DiscreteMethod(Method):
 
     grid_part: ClassVar[str] = "local"
     language: Language
-    lending: Lending
+    token_map: TokenMap
     prompting: DiscretePrompting
     adapters: Mapping[str, Adapter] = MappingProxyType({})
 
@@ -154,7 +154,7 @@ class DiscreteMethod(Method):
             filled = yield from masked_restoration(
                 request,
                 self._layers(own),
-                self.lending,
+                self.token_map,
                 self.prompting.masked,
                 adapter=self.adapters.get(request.corruption),
                 eos_id=self.language.eos_id,
@@ -163,7 +163,7 @@ class DiscreteMethod(Method):
         layers = yield from restoration(
             request,
             lambda image: self._layers(tokens[image]),
-            self.lending,
+            self.token_map,
             self.prompting.restoration,
             beside=_beside(own, self.grid_part),
             eos_id=self.language.eos_id,

@@ -35,7 +35,7 @@ from frostbench.plugins.parts.prompting.examples import (
     disturbed_counts,
     held_out,
 )
-from frostbench.plugins.parts.prompting.token_map import Lending
+from frostbench.plugins.parts.prompting.token_map import TokenMap
 from frostbench.plugins.parts.prompting.windows import hidden_cells, parents, windows
 
 RATES = (0.50, 0.47, 0.44, 0.41, 0.38, 0.35, 0.32, 0.29, 0.26, 0.23)
@@ -77,7 +77,7 @@ class WindowSettings:
 def restoration(
     request: Restore,
     layers: Callable[[Image], Layers],
-    lending: Lending,
+    token_map: TokenMap,
     settings: WindowSettings,
     *,
     beside: int = 0,
@@ -98,7 +98,7 @@ def restoration(
     Args:
         request: What to restore; all that is drawn comes from its seed.
         layers: The grids of codes of each image of the request, alike in number and size.
-        lending: Which ids stand for the codes.
+        token_map: Which ids stand for the codes.
         settings: Sizes and rates.
         beside: Visual tokens an image has beside the grids (V2L's global words); only the counts
             of disturbed codes depend on it.
@@ -116,12 +116,13 @@ def restoration(
         hidden = None
         if request.hidden is not None:
             hidden = hidden_cells(request.hidden.cpu(), rows, columns)
-        cells = _cells(request, layers, depth, hidden, settings, len(lending.ids), beside)
+        cells = _cells(request, layers, depth, hidden, settings, len(token_map.ids), beside)
         prompts = _Prompts(
             examples=[
-                (lending.lend(one.given), lending.lend(one.wanted)) for one in cells.examples
+                (token_map.ids_of(one.given), token_map.ids_of(one.wanted))
+                for one in cells.examples
             ],
-            allowed=lending.allowed,
+            allowed=token_map.allowed,
             length=settings.prompt_length or columns,
             fills=hidden is not None,
             shape=(rows, columns),
@@ -129,8 +130,8 @@ def restoration(
         )
         whole = len(corrupted) > 1 and own.numel() <= settings.whole_layer
         step = own.numel() if whole else settings.step
-        ids = yield from _fill_in(prompts, lending.lend(cells.start), step, hidden, eos_id)
-        restored.append(torch.tensor(lending.take_back(ids)).view(rows, columns))
+        ids = yield from _fill_in(prompts, token_map.ids_of(cells.start), step, hidden, eos_id)
+        restored.append(torch.tensor(token_map.codes_of(ids)).view(rows, columns))
         above = _Above((rows, columns), ids, [wanted for _, wanted in prompts.examples])
     return tuple(restored)
 

@@ -4,28 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frostbench.plugins.parts.prompting.language import Language
-from frostbench.plugins.parts.prompting.token_map import Lending
+from frostbench.plugins.parts.prompting.token_map import TokenMap
 
 LEAST = 0.05  # share of a codebook's words below which a language model is no use for it
 UNREADABLE = "\ufffd"  # what bytes that are no text by themselves decode to
 
 
 @dataclass(frozen=True)
-class Borrowed:
+class SharedVocabulary:
     """The part of a codebook that a language model has words for.
 
-    Visual tokens are codes of this part: code i is row `rows[i]` of the codebook, and is lent the
-    token `lending.ids[i]`. A codebook made of the language model's own vocabulary is borrowed
+    Visual tokens are codes of this part: code i is row `rows[i]` of the codebook, and has the
+    token `token_map.ids[i]`. A codebook made of the language model's own vocabulary is shared_words
     whole.
 
     Attributes:
         rows: Rows of the codebook, in rising order.
-        lending: A token for each of them.
+        token_map: A token for each of them.
         total: Rows of the codebook.
     """
 
     rows: tuple[int, ...]
-    lending: Lending
+    token_map: TokenMap
     total: int
 
     @property
@@ -44,12 +44,12 @@ class Borrowed:
         )
 
 
-def borrow(words: Sequence[str], language: Language) -> Borrowed:
+def share_vocabulary(words: Sequence[str], language: Language) -> SharedVocabulary:
     """Find a token for each word of a codebook.
 
     Where word i reads as token i throughout (blanks around it aside, and special tokens, which have
     no text), the vocabulary is the codebook's own, and is taken as it is. Otherwise words are
-    mapped by string: a word is lent the token that reads the same, or else the one that reads the
+    mapped by string: a word has the token that reads the same, or else the one that reads the
     same after a blank. Of two equal words the first gets it, of two equal tokens the lowest is
     taken; bytes that are no text by themselves map to nothing.
 
@@ -59,7 +59,9 @@ def borrow(words: Sequence[str], language: Language) -> Borrowed:
     total = len(words)
     texts = [language.decode([i]) for i in range(language.vocabulary_size)]
     if total <= len(texts) and all(map(_alike, words, texts)):
-        return Borrowed(tuple(range(total)), Lending(tuple(range(total)), len(texts)), total)
+        return SharedVocabulary(
+            tuple(range(total)), TokenMap(tuple(range(total)), len(texts)), total
+        )
     tokens: dict[str, int] = {}
     for i, text in enumerate(texts):
         if text.strip() and UNREADABLE not in text:
@@ -77,7 +79,7 @@ def borrow(words: Sequence[str], language: Language) -> Borrowed:
             "them, or a tokenizer that was made for it."
         )
     rows = tuple(sorted(found))
-    return Borrowed(rows, Lending(tuple(found[row] for row in rows), len(texts)), total)
+    return SharedVocabulary(rows, TokenMap(tuple(found[row] for row in rows), len(texts)), total)
 
 
 def _alike(word: str, text: str) -> bool:

@@ -12,13 +12,13 @@ CodeToId: TypeAlias = Literal["identity", "offset", "permutation"]
 
 
 @dataclass(frozen=True)
-class Lending:
+class TokenMap:
     """Code i is shown to the language model as its token `ids[i]`.
 
     `vocabulary` is the number of ids that the language model can say.
 
     Raises:
-        ValueError: an id is lent twice, or is no id of the language model.
+        ValueError: an id stands for two codes, or is no id of the language model.
     """
 
     ids: tuple[int, ...]
@@ -26,10 +26,10 @@ class Lending:
 
     def __post_init__(self) -> None:
         if not self.ids or len(set(self.ids)) != len(self.ids):
-            raise ValueError("each code borrows an id of its own, and there is at least one code.")
+            raise ValueError("each code has an id of its own, and there is at least one code.")
         if min(self.ids) < 0 or max(self.ids) >= self.vocabulary:
             raise ValueError(
-                f"codes borrow ids up to {max(self.ids)}, and the language model has "
+                f"codes are mapped to ids up to {max(self.ids)}, and the language model has "
                 f"{self.vocabulary}, counted from 0; choose another code_to_id or a larger model."
             )
 
@@ -40,18 +40,18 @@ class Lending:
 
     @cached_property
     def _codes(self) -> dict[int, int]:
-        return {lent: code for code, lent in enumerate(self.ids)}
+        return {token: code for code, token in enumerate(self.ids)}
 
-    def lend(self, codes: Int[Tensor, "*grid"]) -> list[int]:
+    def ids_of(self, codes: Int[Tensor, "*grid"]) -> list[int]:
         """The ids of codes, in row order."""
         flat: list[int] = codes.flatten().tolist()
         return [self.ids[code] for code in flat]
 
-    def take_back(self, ids: list[int]) -> list[int]:
+    def codes_of(self, ids: list[int]) -> list[int]:
         """The codes of ids.
 
         Raises:
-            ValueError: an id was lent to no code.
+            ValueError: an id stands for no code.
         """
         strange = next((i for i in ids if i not in self._codes), None)
         if strange is not None:
@@ -62,8 +62,8 @@ class Lending:
         return [self._codes[i] for i in ids]
 
 
-def lend(codes: int, vocabulary: int, how: CodeToId = "identity", first: int = 0) -> Lending:
-    """Lend ids of a language model to the codes of a codebook.
+def map_codes(codes: int, vocabulary: int, how: CodeToId = "identity", first: int = 0) -> TokenMap:
+    """Map the codes of a codebook to ids of a language model.
 
     Args:
         codes: Rows of the codebook.
@@ -72,7 +72,7 @@ def lend(codes: int, vocabulary: int, how: CodeToId = "identity", first: int = 0
             code i is id `first` + i, which leaves out special and byte tokens; "permutation":
             codes are ids `first`, `first` + 1, ... in an order drawn with a fixed seed, as the
             link between a learned code and an id is arbitrary anyway.
-        first: The lowest id that is lent; 0 for "identity".
+        first: The lowest id that stands for a code; 0 for "identity".
 
     Raises:
         ValueError: the language model has fewer ids than are needed.
@@ -80,11 +80,11 @@ def lend(codes: int, vocabulary: int, how: CodeToId = "identity", first: int = 0
     start = 0 if how == "identity" else first
     if start < 0 or start + codes > vocabulary:
         raise ValueError(
-            f"{codes} codes lent from id {start} on need {start + codes} ids, and the language "
+            f"{codes} codes from id {start} on need {start + codes} ids, and the language "
             f"model has {vocabulary}; choose a smaller codebook, a lower first id or a larger "
             "vocabulary."
         )
     if how != "permutation":
-        return Lending(tuple(range(start, start + codes)), vocabulary)
+        return TokenMap(tuple(range(start, start + codes)), vocabulary)
     order = torch.randperm(vocabulary - start, generator=torch.Generator().manual_seed(0))
-    return Lending(tuple((start + order[:codes]).tolist()), vocabulary)
+    return TokenMap(tuple((start + order[:codes]).tolist()), vocabulary)

@@ -154,11 +154,7 @@ def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Repor
             level = random.randint(0, level)
         rows = batch(kind, level, random, pieces, settings.exercise_tokens, settings.longest)
         answer_loss, right = losses(model, rows)
-        loss = settings.text_weight * text_loss + answer_loss
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        _descend(settings.text_weight * text_loss + answer_loss, model, optimiser)
         solved = float(right.float().mean())
         if level == curriculum.levels[kind]:
             curriculum.saw(kind, solved)
@@ -182,15 +178,21 @@ def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Repor
     progress = train(workshop, name, parts, step, settings.steps, stop=stop, **often)
     rounded(model, settings.precision)
     save(model, folder, settings.precision)
+    shots = {**FEW_SHOT, **MORE_FEW_SHOT}
     return Report(
         steps=progress.step,
         seconds=progress.seconds,
-        figures=measure(
-            model, pieces, reader, settings.figures_rows, {**FEW_SHOT, **MORE_FEW_SHOT}
-        ),
+        figures=measure(model, pieces, reader, settings.figures_rows, shots),
         history=tuple(progress.history),
         settings=asdict(settings),
     )
+
+
+def _descend(loss: Tensor, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    optimiser.zero_grad()
 
 
 def pace(i: int, settings: LanguageModelSettings) -> float:
