@@ -82,7 +82,7 @@ def test_a_run_on_them_is_verified_and_not_mixed_with_another(copied, tmp_path, 
     words += ["quiet=true", f"out={tmp_path / 'run'}", f"cache={tmp_path / 'tokens'}"]
     assert main([*words, f"method.vqgan.weights={vqgan}"]) == 0
     manifest = open_run(tmp_path / "run").manifest
-    assert set(manifest["methods"]["vqgan"]["weights"]) == {
+    assert set(manifest.methods["vqgan"].weights) == {
         "vqgan/config.json",
         "vqgan/model.safetensors",
     }
