@@ -29,13 +29,13 @@ def look_command(words: list[str]) -> int:
         find_pack,
         open_backbones,
         open_engine,
+        open_metrics,
         plan_method,
     )
     from frostbench.bench.look.image import find_image
     from frostbench.bench.look.page import page
     from frostbench.bench.look.reading import read
     from frostbench.bench.look.terminal import show
-    from frostbench.plugins.contract.metric import MetricContext
 
     run = RunConfig(
         pack=config.pack,
@@ -51,8 +51,8 @@ def look_command(words: list[str]) -> int:
     backbones = open_backbones(run, host, pack)
     engine = open_engine(run, host, backbones)
     methods = [_built(plan_method(run, pack, backbones, item)) for item in chosen]
-    psnr = host.pick("metric", "psnr[rgb]").load()(MetricContext(backbones))
-    readings = [read(method, seen.image, config.words, engine, psnr) for method in methods]
+    (psnr,) = open_metrics(run, host, backbones, {"look": ["psnr[rgb]"]}).values()
+    readings = [read(method, seen.image, config.words, engine, psnr.function) for method in methods]
     if out is not None:  # written before anything is printed, to a reader that may leave
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page(seen, readings), encoding="utf-8")
