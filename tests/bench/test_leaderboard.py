@@ -12,16 +12,14 @@ from frostbench.bench.leaderboard.facts import facts, frozen
 from frostbench.bench.leaderboard.markdown import markdown, remark_sentence
 from frostbench.bench.leaderboard.rows import Verdict
 from frostbench.bench.leaderboard.tables import COLOURS, remarks, sections
-from frostbench.bench.statistics import Bootstrap, Rank
+from frostbench.bench.statistics import Rank
 from frostbench.bench.store.manifest import BackboneFacts, Failure, LeftOut
-
-FAST = Bootstrap(replicates=100)
 
 
 @pytest.fixture(scope="session")
 def built(synthetic):
     """The leaderboard of one run of these settings, built once."""
-    return functools.cache(lambda **settings: build([synthetic(**settings)], FAST))
+    return functools.cache(lambda **settings: build([synthetic(**settings)]))
 
 
 def rows_of(leaderboard, **wanted):
@@ -41,19 +39,19 @@ INPAINTING = {"task": "inpainting", "protocol": "held_out_context"}
 
 
 def test_the_order_of_the_records_changes_no_number(synthetic):
-    first = build([synthetic(samples=6)], FAST)
-    second = build([synthetic("b", samples=6, order=3)], FAST)
+    first = build([synthetic(samples=6)])
+    second = build([synthetic("b", samples=6, order=3)])
     assert first.rows == second.rows
     assert first.verdicts == second.verdicts
 
 
 def test_a_row_holds_value_interval_rank_samples_and_cost(built):
-    row = one(built(), **INPAINTING, method="v2l", metric="psnr[rgb]")
+    row = one(built(samples=40), **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert row.kind == "measured"
     assert row.low < row.value < row.high
     assert row.rank == Rank(1, 1)
     assert row.best
-    assert (row.samples, row.failed) == (12, 0)
+    assert (row.samples, row.failed) == (40, 0)
     assert (row.cost.prompt_tokens, row.cost.peak_bytes) == (344, 212_000_000)
     assert row.cost.seconds > 0
 
@@ -86,7 +84,7 @@ def test_controls_are_rows_that_say_of_which_method_they_are_made(built):
 
 def test_a_failed_sample_is_counted_and_never_scored(synthetic, built):
     whole = built()
-    broken = build([synthetic("b", failed=("inpainting-003",))], FAST)
+    broken = build([synthetic("b", failed=("inpainting-003",))])
     wanted = {**INPAINTING, "method": "vqgan", "metric": "psnr[rgb]"}
     assert (one(broken, **wanted).samples, one(broken, **wanted).failed) == (11, 1)
     assert abs(one(broken, **wanted).value - one(whole, **wanted).value) < 0.5
@@ -95,7 +93,7 @@ def test_a_failed_sample_is_counted_and_never_scored(synthetic, built):
 def test_where_all_samples_failed_the_row_says_so(synthetic):
     failed = tuple(f"inpainting-{index:03}" for index in range(6))
     row = one(
-        build([synthetic(samples=6, failed=failed)], FAST),
+        build([synthetic(samples=6, failed=failed)]),
         **INPAINTING,
         method="vqgan",
         metric="psnr[rgb]",
@@ -111,7 +109,7 @@ def test_a_score_that_is_no_number_is_no_score(synthetic):
     broken = dataclasses.replace(records[index], scores={"accuracy[exact]": float("inf")})
     records[index] = broken
     row = one(
-        build([changed(run, records)], FAST),
+        build([changed(run, records)]),
         task=broken.task,
         protocol=broken.protocol,
         method="v2l",
@@ -131,19 +129,19 @@ def test_a_method_that_failed_as_a_whole_says_why(synthetic):
     failed = {"status": "failed", "error": "its weights are cut short."}
     manifest = run.manifest.with_method("vqgan", **failed)
     kept = [record for record in run.records() if record.method != "vqgan"]
-    row = one(build([changed(run, kept, manifest)], FAST), **INPAINTING, method="vqgan")
+    row = one(build([changed(run, kept, manifest)]), **INPAINTING, method="vqgan")
     assert row.reason == "the method failed: its weights are cut short."
 
 
 def test_a_task_not_reached_yet_says_so(synthetic):
     run = synthetic(samples=6, status="running")
     kept = [record for record in run.records() if record.task == "few_shot_classification"]
-    row = one(build([changed(run, kept)], FAST), **INPAINTING, method="v2l")
+    row = one(build([changed(run, kept)]), **INPAINTING, method="v2l")
     assert row.reason == "no sample is stored; the run is running."
 
 
 def test_a_method_is_told_where_it_loses_to_a_control(built):
-    leaderboard = built()
+    leaderboard = built(samples=40)
     outcomes = {
         verdict.control: verdict.outcome
         for verdict in leaderboard.verdicts
@@ -157,9 +155,40 @@ def test_a_method_is_told_where_it_loses_to_a_control(built):
     assert sentence in markdown(leaderboard, "title")
 
 
+def test_a_table_without_a_claim_says_what_one_would_take(built):
+    leaderboard = built(samples=6)
+    at = INPAINTING["task"], INPAINTING["protocol"]
+    (need,) = (need for need in leaderboard.needs if (need.task, need.protocol) == at)
+    assert (need.samples, need.clusters, need.fewest) == (6, 3, 6)
+    assert need.easiest >= need.fewest
+    assert "6 samples in 3 clusters, and fewer than 6 clusters never could" in markdown(
+        leaderboard, "title"
+    )
+    assert not any((n.task, n.protocol) == at for n in built(samples=40).needs)
+
+
+def test_every_value_says_how_its_interval_was_found_or_why_it_has_none(built):
+    leaderboard = built(samples=40)
+    for row in leaderboard.rows:
+        if row.kind != "reported" and row.value is not None:
+            assert row.interval.startswith("none: ") == (row.low is None)
+    distance = one(leaderboard, **INPAINTING, method="v2l", metric="fid[mini]")
+    assert "no honest interval" in distance.interval
+    text = markdown(leaderboard, "title")
+    assert "fid[mini] without an interval: a Fréchet distance" in text
+    assert leaderboard.to_json()["statistics"]["intervals"] in text
+
+
 def test_controls_that_are_not_beaten_in_the_same_places_share_a_sentence():
     at = {"method": "v2l", "run": 1, "suite": "restoration", "task": "inpainting"}
-    at |= {"metric": "psnr[rgb]", "difference": 0.0, "low": -1.0, "high": 1.0, "samples": 9}
+    at |= {
+        "metric": "psnr[rgb]",
+        "difference": 0.0,
+        "low": -1.0,
+        "high": 1.0,
+        "p": 1.0,
+        "samples": 9,
+    }
     verdicts = [
         Verdict(**at, control=control, protocol=protocol, outcome="ties")
         for control in ("copy", "majority_vote", "no_image")
@@ -182,9 +211,9 @@ def test_ten_methods_have_a_colour_each_on_page_and_in_plots():
 
 
 def test_verdicts_turn_with_a_metric_of_which_less_is_better(synthetic):
-    run = synthetic()
+    run = synthetic(samples=40)
     manifest = run.manifest.with_task("inpainting", ranks_by="lpips[mini]")
-    verdicts = build([changed(run, manifest=manifest)], FAST).verdicts
+    verdicts = build([changed(run, manifest=manifest)]).verdicts
     copied = next(v for v in verdicts if v.metric == "lpips[mini]" and v.control == "copy")
     assert copied.outcome == "beats"
     assert 0 < copied.low < copied.difference < copied.high
@@ -192,13 +221,13 @@ def test_verdicts_turn_with_a_metric_of_which_less_is_better(synthetic):
 
 def test_one_run_has_one_manifest_and_several_have_a_list(synthetic):
     first, second = synthetic(samples=6), synthetic("b", samples=6, skill=0.4)
-    assert build([first], FAST).to_json()["manifest"]["seed"] == 0
-    assert len(build([first, second], FAST).to_json()["manifest"]) == 2
+    assert build([first]).to_json()["manifest"]["seed"] == 0
+    assert len(build([first, second]).to_json()["manifest"]) == 2
 
 
 def test_the_same_method_in_two_runs_has_two_rows_ranked_together(synthetic):
-    runs = [synthetic(), synthetic("b", skill=0.5)]
-    leaderboard = build(runs, FAST)
+    runs = [synthetic(samples=40), synthetic("b", samples=40, skill=0.5)]
+    leaderboard = build(runs)
     good, bad = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert (good.run, bad.run) == (1, 2)
     assert good.identity == bad.identity
@@ -221,7 +250,7 @@ def test_other_seeds_data_or_settings_are_never_ranked_together(synthetic, part)
         "data": {"photo_crops": "00"},
         "tasks": run.manifest.with_task("inpainting", settings={"side": 32}).tasks,
     }
-    leaderboard = build([run, changed(run, **{part: other[part]})], FAST)
+    leaderboard = build([run, changed(run, **{part: other[part]})])
     first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert first.identity != second.identity
     assert first.rank == second.rank
@@ -232,7 +261,7 @@ def test_metrics_of_other_networks_are_never_ranked_together(synthetic):
     run = synthetic(samples=6)
     backbones = dict(run.manifest.backbones)
     other = dataclasses.replace(backbones["perceptual"], sha256_before="00" * 32)
-    leaderboard = build([run, changed(run, backbones=backbones | {"perceptual": other})], FAST)
+    leaderboard = build([run, changed(run, backbones=backbones | {"perceptual": other})])
 
     def identities(metric):
         found = rows_of(leaderboard, **INPAINTING, method="v2l", metric=metric)
@@ -259,7 +288,7 @@ def test_no_run_is_refused():
 
 
 def test_a_single_sample_has_values_and_no_ranks_apart(synthetic):
-    leaderboard = build([synthetic(samples=1)], FAST)
+    leaderboard = build([synthetic(samples=1)])
     row = one(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert (row.low, row.high, row.rank) == (None, None, Rank(1, 2))
     distance = one(leaderboard, **INPAINTING, method="v2l", metric="fid[mini]")
@@ -301,7 +330,7 @@ def test_runs_of_other_tasks_beside_it_do_not_keep_a_task_from_being_ranked(synt
     manifest = run.manifest.with_task("inpainting", settings={"data": "photo_crops"})
     alone = {"photo_crops": manifest.data["photo_crops"]}
     runs = [changed(run, manifest=manifest), changed(run, manifest=manifest, data=alone)]
-    leaderboard = build(runs, FAST)
+    leaderboard = build(runs)
     first, second = rows_of(leaderboard, **INPAINTING, method="v2l", metric="psnr[rgb]")
     assert first.identity == second.identity
 

@@ -5,7 +5,6 @@ from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, write
 from frostbench.bench.leaderboard.identity import row_identity
-from frostbench.bench.statistics import Bootstrap
 from frostbench.bench.store.manifest import BackboneFacts, MetricEntry
 
 
@@ -18,7 +17,7 @@ def run(synthetic):
 
 
 def test_a_method_with_an_adapter_is_marked_in_its_task_and_nowhere_else(run, tmp_path):
-    leaderboard = build([run], Bootstrap(replicates=20))
+    leaderboard = build([run])
     marked = {(row.method, row.task) for row in leaderboard.rows if row.adapter}
     assert marked == {("v2l", "inpainting")}
     write(leaderboard, [run], tmp_path)

@@ -8,10 +8,8 @@ from frostbench.bench.leaderboard import build, write
 from frostbench.bench.leaderboard.curves import DASHES, curves
 from frostbench.bench.leaderboard.plot import plot
 from frostbench.bench.leaderboard.tables import sections
-from frostbench.bench.statistics import Bootstrap
 from frostbench.bench.store.manifest import ControlEntry
 
-FAST = Bootstrap(replicates=100)
 CONTEXTS = ["held_out_context", "oracle_context"]
 
 
@@ -40,7 +38,7 @@ def run(synthetic):
 
 @pytest.fixture(scope="module")
 def board(run):
-    return build([run], FAST)
+    return build([run])
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +104,7 @@ def test_what_is_drawn_and_what_is_a_ceiling_is_told_by_the_run(run):
     }
     manifest = run.manifest.with_task("inpainting", controls=controls)
     manifest = manifest.with_task("deblurring", variants=())
-    board = build([changed(run, manifest=manifest)], FAST)
+    board = build([changed(run, manifest=manifest)])
     titles = set(panel_titles(curves(of_suite(board, "restoration"))))
     assert "majority vote" in titles
     assert not titles & {"copy", "ceiling", "no llm"}
@@ -139,7 +137,7 @@ def test_the_other_plot_leaves_levels_to_the_curves(board):
 
 def test_the_same_rows_give_the_same_curves(run, board):
     section = of_suite(board, "restoration")
-    again = of_suite(build([run], FAST), "restoration")
+    again = of_suite(build([run]), "restoration")
     assert curves(section) == curves(again)
 
 

@@ -6,10 +6,9 @@ from stored_runs import changed
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.numbers import format_of
-from frostbench.bench.statistics import Bootstrap, Rank
+from frostbench.bench.statistics import Rank
 from frostbench.bench.store.manifest import MetricEntry
 
-FAST = Bootstrap(replicates=200)
 SHOTS = {"task": "few_shot_classification", "protocol": "5-way 1-shot"}
 BLEU, CIDER = "bleu-4[corpus]", "cider-d[corpus]"
 METRICS = {
@@ -52,7 +51,7 @@ def told(synthetic):
 
 
 def test_a_pooled_metric_has_values_intervals_ranks_and_verdicts(told):
-    leaderboard = build([told], FAST)
+    leaderboard = build([told])
     ours, theirs = (one(leaderboard, method=name, metric=BLEU) for name in ("v2l", "vqgan"))
     right = [
         record.counts[BLEU]
@@ -81,18 +80,18 @@ def test_a_failed_sample_adds_no_counts(told):
         else record
         for record in told.records()
     ]
-    row = one(build([changed(told, records)], FAST), method="v2l", metric=BLEU, control=None)
+    row = one(build([changed(told, records)]), method="v2l", metric=BLEU, control=None)
     assert (row.samples, row.failed) == (39, 1)
     kept = [r for r in records if (r.protocol, *r.row) == (SHOTS["protocol"], "v2l", None)]
     alone = changed(told, [r for r in kept if r.counts])
-    assert one(build([alone], FAST), method="v2l", metric=BLEU).value == row.value
+    assert one(build([alone]), method="v2l", metric=BLEU).value == row.value
 
 
 def test_rows_of_another_corpus_are_ranked_apart_by_the_metric_that_learned_from_it(
     told, synthetic
 ):
     other = captions(synthetic(samples=20), corpus="c1" * 32)
-    leaderboard = build([told, other], FAST)
+    leaderboard = build([told, other])
 
     def identities(metric):
         return {row.identity for row in leaderboard.rows if row.metric == metric}
@@ -108,7 +107,7 @@ def test_counts_that_have_no_value_are_a_dash_with_its_reason(synthetic):
         if record.counts:
             record.counts[BLEU] = (0.0, 0.0)
     run = changed(run, metrics={**run.manifest.metrics, BLEU: ratio})
-    row = one(build([run], FAST), method="v2l", metric=BLEU)
+    row = one(build([run]), method="v2l", metric=BLEU)
     assert (row.value, row.low, row.rank) == (None, None, None)
     assert row.reason == f"the counts of 12 scored samples sum to no value of {BLEU}."
 
@@ -116,6 +115,6 @@ def test_counts_that_have_no_value_are_a_dash_with_its_reason(synthetic):
 def test_bleu_reads_in_percent_and_cider_d_on_its_own_scale(told):
     assert format_of(METRICS[BLEU]).with_unit(0.365) == "36.5 %"
     assert format_of(METRICS[CIDER]).with_unit(1.125) == "1.125 of 10"
-    head = "".join(markdown(build([told], FAST), "Captions"))
+    head = "".join(markdown(build([told]), "Captions"))
     assert f"{BLEU} (%) ↑" in head
     assert f"{CIDER} (of 10) ↑" in head

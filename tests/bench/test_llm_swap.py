@@ -16,10 +16,8 @@ from frostbench.bench.leaderboard.numbers import count
 from frostbench.bench.leaderboard.page import page
 from frostbench.bench.leaderboard.swap import language_models, swaps
 from frostbench.bench.leaderboard.tables import sections
-from frostbench.bench.statistics import Bootstrap
 from frostbench.bench.store.reader import open_run
 
-FAST = Bootstrap(replicates=50)
 WORDS = ("red", "green", "blue", "grey", "ink", "sky", "sun", "sea")
 
 PLUGIN = '''
@@ -342,7 +340,7 @@ def swapped(synthetic):
     first = synthetic(samples=6)
     lacking = {"fingerprint": "9" * 64, "notes": ("half of its words are missing.",)}
     second = other(synthetic("b", samples=6, skill=0.4), 2, v2l=lacking)
-    return build([first, second], FAST)
+    return build([first, second])
 
 
 def test_rows_of_different_language_models_are_named_and_never_ranked_together(swapped):
@@ -381,7 +379,7 @@ def test_a_table_has_methods_down_and_language_models_across(swapped):
 def test_another_training_of_a_method_is_another_tokenizer(synthetic):
     run = synthetic(samples=6)
     trained_again = {"weights": {"model.safetensors": "cd" * 32}, "fingerprint": "8" * 64}
-    found = swaps(build([run, other(run, 2, v2l=trained_again)], FAST))
+    found = swaps(build([run, other(run, 2, v2l=trained_again)]))
     assert {line.method for swap in found.tables for line in swap.lines} == {"vqgan"}
 
 
@@ -391,17 +389,17 @@ def test_an_adapter_of_one_language_model_alone_makes_no_other_tokenizer(synthet
         "weights": {"model.safetensors": "ab" * 32, "adapter.safetensors": "ef" * 32},
         "fingerprint": "8" * 64,
     }
-    found = swaps(build([run, other(run, 2, v2l=adapted)], FAST))
+    found = swaps(build([run, other(run, 2, v2l=adapted)]))
     assert {line.method for swap in found.tables for line in swap.lines} == {"v2l", "vqgan"}
 
 
 def test_other_samples_are_never_put_side_by_side(synthetic):
     runs = synthetic(samples=6), other(synthetic(samples=6, seed=3), 2)
-    assert swaps(build(list(runs), FAST)).tables == ()
+    assert swaps(build(list(runs))).tables == ()
 
 
 def test_runs_on_one_language_model_have_no_such_table_and_no_names(synthetic):
-    leaderboard = build([synthetic(samples=6), synthetic("b", samples=6, skill=0.4)], FAST)
+    leaderboard = build([synthetic(samples=6), synthetic("b", samples=6, skill=0.4)])
     assert swaps(leaderboard).tables == ()
     assert {row.llm for row in leaderboard.rows} == {None}
     assert "other LLM" not in markdown(leaderboard, "title")

@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from frostbench.bench.statistics import Pooled
-from frostbench.bench.statistics.bootstrap import Bootstrap
+from frostbench.bench.statistics import Inference, Sums
 from frostbench.bench.store.masks import run_lengths
 from frostbench.eval_suites.metrics import masks as metrics
 from frostbench.eval_suites.metrics.masks import Overlap, overlaps, recall_area
@@ -30,7 +29,7 @@ def value(metric, pairs) -> float | None:
     entries = [
         (str(number), str(number), metric(said, true)) for number, (said, true) in enumerate(pairs)
     ]
-    found = Pooled.of(entries, "ratio").estimate(Bootstrap(replicates=50))
+    found = Sums.of(entries, "ratio").estimate(Inference())
     return None if found is None else found.value
 
 

@@ -3,8 +3,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from frostbench.bench.statistics import Pooled
-from frostbench.bench.statistics.bootstrap import Bootstrap
+from frostbench.bench.statistics import Bounds, Inference, Sums
 from frostbench.eval_suites.metrics import yes_no
 from frostbench.eval_suites.metrics.anls import anls, edits
 from frostbench.eval_suites.metrics.boxes import box_iou, box_precision
@@ -27,7 +26,7 @@ def estimate(metric, pairs):
         (str(number), str(number // 2), metric(TextPrediction(said), true))
         for number, (said, true) in enumerate(pairs)
     ]
-    return Pooled.of(entries, "ratio").estimate(Bootstrap(replicates=200))
+    return Sums.of(entries, "ratio", Bounds(0.0, 1.0)).estimate(Inference())
 
 
 @pytest.mark.parametrize(

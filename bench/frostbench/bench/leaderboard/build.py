@@ -9,17 +9,20 @@ from typing import TypeAlias
 from frostbench.bench.leaderboard.identity import row_identity
 from frostbench.bench.leaderboard.preservation import preserved
 from frostbench.bench.leaderboard.reported import reported
-from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Row, Verdict
+from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Need, Row, Verdict
 from frostbench.bench.leaderboard.swap import language_models
 from frostbench.bench.statistics import (
-    Bootstrap,
     Bounds,
     Column,
+    PairTest,
+    Estimate,
     Frechet,
-    Means,
-    Pooled,
-    difference,
-    rank_ranges,
+    Inference,
+    Ranking,
+    Sums,
+    compare,
+    estimated,
+    ranking,
 )
 from frostbench.bench.store.manifest import MetricEntry, TaskEntry
 from frostbench.bench.store.reader import StoredRun
@@ -46,7 +49,7 @@ class Entry:
         return row.suite, row.task, row.protocol, row.metric, row.identity or "", row.llm
 
 
-def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Leaderboard:
+def build(runs: Sequence[StoredRun], inference: Inference | None = None) -> Leaderboard:
     """The leaderboard of one or more runs; the same records give the same numbers.
 
     Rows are ranked together across runs where task, settings, data, seed, language model and the
@@ -58,7 +61,7 @@ def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Lead
     """
     if not runs:
         raise ValueError("a leaderboard needs at least one run; there is none.")
-    settings = bootstrap or Bootstrap()
+    settings = inference or Inference()
     manifests = tuple(run.manifest for run in runs)
     models = language_models(manifests)
     entries: list[Entry] = []
@@ -67,18 +70,19 @@ def build(runs: Sequence[StoredRun], bootstrap: Bootstrap | None = None) -> Lead
             replace(entry, row=replace(entry.row, llm=models[number - 1]))
             for entry in _entries(number, run, settings)
         )
-    ranked = _ranked(entries, settings)
+    ranked, needs = _ranked(entries, settings)
     methods = {method for manifest in manifests for method in manifest.methods}
     return Leaderboard(
         rows=(*ranked, *(row for row in reported() if row.method in methods)),
         verdicts=tuple(_verdicts(entries, settings)),
         manifests=manifests,
-        bootstrap=settings,
+        inference=settings,
         preserved=preserved(runs),
+        needs=tuple(needs),
     )
 
 
-def _entries(number: int, run: StoredRun, bootstrap: Bootstrap) -> Iterable[Entry]:
+def _entries(number: int, run: StoredRun, inference: Inference) -> Iterable[Entry]:
     manifest = run.manifest
     found: dict[tuple[str, str | None], dict[Who, list[Record]]] = defaultdict(
         lambda: defaultdict(list)
@@ -96,7 +100,7 @@ def _entries(number: int, run: StoredRun, bootstrap: Bootstrap) -> Iterable[Entr
                 for name in task.columns if records else (task.ranks_by,):
                     metric = manifest.metrics[name]
                     place = _Place(number, run, task, protocol, metric)
-                    yield _entry(place, who, records, bootstrap)
+                    yield _entry(place, who, records, inference)
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,12 @@ class _Place:
     metric: MetricEntry
 
 
-def _entry(place: _Place, who: Who, records: Sequence[Record], bootstrap: Bootstrap) -> Entry:
+def _entry(place: _Place, who: Who, records: Sequence[Record], inference: Inference) -> Entry:
     method, control = who
     manifest, task, metric = place.run.manifest, place.task, place.metric
     scored = [record for record in records if _is_scored(record, metric)]
     column = _column(place.run, scored, metric) if scored else None
-    estimate = column.estimate(bootstrap) if column is not None else None
+    estimate = estimated(column, inference) if column is not None else None
     row = Row(
         kind="control" if control else "measured",
         method=_label(method, control),
@@ -126,6 +130,7 @@ def _entry(place: _Place, who: Who, records: Sequence[Record], bootstrap: Bootst
         value=estimate.value if estimate else None,
         low=estimate.low if estimate else None,
         high=estimate.high if estimate else None,
+        interval=estimate.interval.how if estimate else None,
         samples=len(scored),
         failed=len(records) - len(scored),
         cost=_cost(scored),
@@ -154,13 +159,13 @@ def _is_scored(record: Record, metric: MetricEntry) -> bool:
 def _column(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
     bounds = Bounds(metric.lower, metric.upper)
     if metric.counted:
-        return Pooled.of(
+        return Sums.of(
             [(record.sample, record.cluster, record.counts[metric.id]) for record in records],
             metric.pooling,
             bounds,
         )
     if metric.pooling != "features":
-        return Means.of(
+        return Sums.of_means(
             [(record.sample, record.cluster, record.scores[metric.id]) for record in records],
             bounds,
         )
@@ -208,53 +213,74 @@ def _reason(
     return f"no sample is stored; the run is {manifest.status}."
 
 
-def _ranked(entries: Sequence[Entry], bootstrap: Bootstrap) -> list[Row]:
-    """The rows with their ranks, arena by arena in the order in which the runs name them."""
+def _ranked(entries: Sequence[Entry], inference: Inference) -> tuple[list[Row], list[Need]]:
+    """The rows with their ranks, arena by arena in the order in which the runs name them.
+
+    All pairs of methods of an arena are one family of comparisons.
+    """
     arenas: dict[Arena, list[int]] = defaultdict(list)
     for index, entry in enumerate(entries):
         arenas[entry.arena].append(index)
     rows: list[Row] = []
+    needs: list[Need] = []
     for members in arenas.values():
         columns: dict[int, Column] = {}
         for index in members:
             column = entries[index].column
             if column is not None and entries[index].row.kind == "measured":
                 columns[index] = column
-        better = entries[members[0]].metric.higher_is_better
-        ranks = rank_ranges(columns, higher_is_better=better, bootstrap=bootstrap)
+        first = entries[members[0]]
+        better = first.metric.higher_is_better
+        found = ranking(columns, higher_is_better=better, inference=inference)
         for index in members:
-            rank, entry = ranks.get(index), entries[index]
-            leads = rank is not None and rank.high == 1 and len(ranks) > 1
+            rank, entry = found.ranks.get(index), entries[index]
+            leads = rank is not None and rank.high == 1 and len(found.ranks) > 1
             best = leads and entry.metric.direction != "neither"
             rows.append(replace(entry.row, rank=rank if entry.ranks else None, best=best))
-    return rows
+        if first.ranks and found.fewest and not found.tells_apart:
+            needs.append(_need(first.row, found, entries))
+    return rows, needs
 
 
-def _verdicts(entries: Sequence[Entry], bootstrap: Bootstrap) -> Iterable[Verdict]:
-    """Each method against each of its controls but the ceilings, within its own run."""
-    ranking = [entry for entry in entries if entry.ranks and entry.column is not None]
+def _need(row: Row, found: Ranking[int], entries: Sequence[Entry]) -> Need:
+    easiest, pair = None, None
+    if found.easiest is not None:
+        one, two, easiest = found.easiest
+        pair = entries[one].row.method, entries[two].row.method
+    return Need(row.task, row.protocol, found.samples, found.clusters, found.fewest, easiest, pair)
+
+
+def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[Verdict]:
+    """Each method against each of its controls but the ceilings, within its own run.
+
+    The controls of a method in an arena are one family of comparisons.
+    """
+    ranks = [entry for entry in entries if entry.ranks and entry.column is not None]
     controls: Mapping[tuple[int | None, Arena], list[Entry]] = defaultdict(list)
-    for entry in ranking:
+    for entry in ranks:
         if entry.row.control and not entry.ceiling:
             controls[entry.row.run, entry.arena].append(entry)
-    for entry in ranking:
+    for entry in ranks:
         if entry.row.kind != "measured":
             continue
-        for control in controls[entry.row.run, entry.arena]:
-            if control.row.of in (None, entry.row.method):
-                verdict = _verdict(entry, control, bootstrap)
-                if verdict:
-                    yield verdict
+        against = [
+            control
+            for control in controls[entry.row.run, entry.arena]
+            if control.row.of in (None, entry.row.method)
+        ]
+        pairs = [
+            (entry.column, control.column)
+            for control in against
+            if entry.column is not None and control.column is not None
+        ]
+        for control, found in zip(against, compare(pairs, inference), strict=True):
+            if found.difference is not None:
+                yield _verdict(entry, control, found, found.difference)
 
 
-def _verdict(entry: Entry, control: Entry, bootstrap: Bootstrap) -> Verdict | None:
-    if entry.column is None or control.column is None:
-        return None
-    found = difference(entry.column, control.column, bootstrap)
-    if found is None:
-        return None
+def _verdict(entry: Entry, control: Entry, found: PairTest, apart: Estimate) -> Verdict:
     turn = 1 if entry.metric.higher_is_better else -1
-    low, high = (found.low, found.high) if turn == 1 else (found.high, found.low)
+    low, high = (apart.low, apart.high) if turn == 1 else (apart.high, apart.low)
     row = entry.row
     return Verdict(
         method=row.method,
@@ -264,10 +290,11 @@ def _verdict(entry: Entry, control: Entry, bootstrap: Bootstrap) -> Verdict | No
         protocol=row.protocol,
         metric=row.metric,
         run=row.run or 1,
-        difference=turn * found.value,
+        difference=turn * apart.value,
         low=None if low is None else turn * low,
         high=None if high is None else turn * high,
-        samples=found.samples,
+        p=found.p,
+        samples=apart.samples,
         outcome=("loses", "ties", "beats")[1 + turn * found.sign],
     )
 

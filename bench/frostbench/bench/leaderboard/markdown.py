@@ -10,6 +10,7 @@ from frostbench.bench.leaderboard.preservation import kept_frozen
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
 from frostbench.bench.leaderboard.swap import TITLE, Swaps, swaps
 from frostbench.bench.leaderboard.tables import Line, Remark, Table, sections
+from frostbench.bench.statistics import estimators
 
 MEANING = (
     "The mini pack's models are small ones, trained for this bench: its numbers say whether the "
@@ -45,10 +46,10 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
         yield from (f"- {sentence}" for sentence in (*run.cache, *run.methods))
         yield from (f"- **{run.warning}**" for _ in range(bool(run.warning)))
         yield ""
-    level = f"{leaderboard.bootstrap.level:.0%}".replace("%", " %")
+    yield estimators(leaderboard.inference)
+    yield ""
     yield (
-        f"Intervals are {level}, by a bootstrap over samples that share images or an episode; "
-        "ranks are ranges of what the data tell apart; **bold** is significantly best; controls "
+        "Ranks are ranges of what the data tell apart; **bold** is significantly best; controls "
         "are in italics."
     )
     if any(manifest.pack.name == "mini" for manifest in leaderboard.manifests):
@@ -72,6 +73,7 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
             if table.series:
                 yield from [""] * bool(table.plain)
                 yield from _series(table.series)
+            yield from (line for note in table.doubts for line in ("", note))
     yield from _swaps(swaps(leaderboard))
     yield from _preserved(leaderboard)
     yield from _reported([row for row in leaderboard.rows if row.kind == "reported"])

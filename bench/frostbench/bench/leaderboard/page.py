@@ -18,6 +18,7 @@ from frostbench.bench.leaderboard.swap import swaps
 from frostbench.bench.leaderboard.tables import Table, sections
 from frostbench.bench.leaderboard.templating import environment
 from frostbench.bench.leaderboard.whiskers import whisker
+from frostbench.bench.statistics import estimators
 
 TITLE = "frostbench leaderboard"
 
@@ -55,8 +56,8 @@ def page(
             backbones=[said.backbones(manifest) for manifest in leaderboard.manifests],
             manifests=leaderboard.manifests,
             tally=_tally(leaderboard, scored),
-            level=f"{leaderboard.bootstrap.level:.0%}".replace("%", " %"),
-            bootstrap=leaderboard.bootstrap,
+            level=f"{leaderboard.inference.level:.0%}".replace("%", " %"),
+            estimators=estimators(leaderboard.inference),
             whisker=whisker,
             footnotes=footnotes,
             has_energy=any(row.cost and row.cost.joules is not None for row in leaderboard.rows),

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from frostbench.bench.leaderboard.preservation import Preserved
-from frostbench.bench.statistics import Bootstrap, Rank
+from frostbench.bench.statistics import Inference, Rank, estimators
 from frostbench.bench.store.manifest import Manifest
 
 Kind = Literal["measured", "control", "reported"]
@@ -27,7 +27,8 @@ class Row:
 
     `method` is what a reader sees ("v2l", "copy", "majority_vote[v2l]"); `control` and `of` take
     a control's apart. `value` is None where there is none, and `reason` says why. `low` and `high`
-    are None where the samples say nothing about the spread. Only measured rows on the task's
+    are None where there is no honest interval; `interval` says how it was found, or why there is
+    none. Only measured rows on the task's
     ranking metric have a `rank`; `best` rows are significantly better than every other method.
     Rows with the same task, protocol, metric and `identity` were ranked together. `run` counts
     the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
@@ -46,6 +47,7 @@ class Row:
     value: float | None
     low: float | None = None
     high: float | None = None
+    interval: str | None = None
     rank: Rank | None = None
     best: bool = False
     samples: int | None = None
@@ -72,7 +74,8 @@ class Row:
 class Verdict:
     """A method against one of its controls, on the task's ranking metric and common samples.
 
-    `difference` is oriented so that above 0 the method is better.
+    `difference` is oriented so that above 0 the method is better; its interval is for it alone. `p`
+    is of the test, corrected for the method's other controls.
     """
 
     method: str
@@ -85,8 +88,29 @@ class Verdict:
     difference: float
     low: float | None
     high: float | None
+    p: float
     samples: int
     outcome: Literal["beats", "ties", "loses"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """A ranking of methods in which no two are told apart, and what it would take.
+
+    Attributes:
+        samples, clusters: how many any two rows share at least.
+        fewest: with fewer clusters no two of so many rows can be told apart.
+        easiest: how many clusters would tell `pair` apart in four cases of five, at its observed
+            difference and spread; None where no two rows differ.
+    """
+
+    task: str
+    protocol: str | None
+    samples: int
+    clusters: int
+    fewest: int
+    easiest: int | None
+    pair: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +120,8 @@ class Leaderboard:
     rows: tuple[Row, ...]
     verdicts: tuple[Verdict, ...]
     manifests: tuple[Manifest, ...]
-    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    inference: Inference = field(default_factory=Inference)
+    needs: tuple[Need, ...] = ()
     preserved: tuple[Preserved, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +131,7 @@ class Leaderboard:
             "rows": [asdict(row) for row in self.rows],
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "preserved": [asdict(one) for one in self.preserved],
-            "statistics": {"intervals": "paired cluster bootstrap", **asdict(self.bootstrap)},
+            "needs": [asdict(need) for need in self.needs],
+            "statistics": {"intervals": estimators(self.inference), **asdict(self.inference)},
             "manifest": manifests[0] if len(manifests) == 1 else manifests,
         }

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from frostbench.bench.leaderboard.claims import needs_sentence, no_intervals
 from frostbench.bench.leaderboard.numbers import Format, format_of
-from frostbench.bench.leaderboard.rows import Leaderboard, Row, Verdict
+from frostbench.bench.leaderboard.rows import Leaderboard, Need, Row, Verdict
 from frostbench.bench.store.manifest import MetricEntry, TaskEntry
 
 SUITES = ("understanding", "restoration", "grounding")
@@ -58,6 +59,13 @@ class Table:
     task: TaskEntry
     metrics: tuple[MetricEntry, ...]
     groups: tuple[Group, ...]
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What its samples are too few for, and which metrics have no interval."""
+        rows = (row for line in self.lines for row in (line.row, *line.others) if row)
+        return tuple(filter(None, [needs_sentence(self.needs), *no_intervals(rows)]))
 
     @property
     def plain(self) -> "Table | None":
@@ -214,6 +222,7 @@ def _section(
             task,
             tuple(metrics[name] for name in task.columns),
             tuple(_groups(task, metrics[task.ranks_by].higher_is_better, leaderboard, names)),
+            tuple(need for need in leaderboard.needs if need.task == task.name),
         )
         for task in tasks
     )

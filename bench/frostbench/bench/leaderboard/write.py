@@ -29,6 +29,7 @@ FLAT = (
     "value",
     "low",
     "high",
+    "interval",
     "rank_low",
     "rank_high",
     "best",

@@ -1,32 +1,51 @@
-"""Intervals on everything, and ranks that are ranges.
+"""Intervals of 95 % that cover 95 %, and ranks that are ranges.
 
-A column is what one row of the leaderboard scored under one metric: `Means` where every sample has
-a score of its own; `Pooled` where the whole set has one, from counts that samples add up to; and
-`Frechet` where it has one from their features. All give an `Estimate` with an interval, and the
-paired `difference` of two columns on the samples that both have. The bootstrap resamples clusters
-(samples that share images or an episode), with the same draws for every column over the same
-clusters, so that differences are paired.
+A column is what one row of the leaderboard scored under one metric: `Sums` where its value is made
+of sums over samples (a mean of scores, or a formula over counts), and `Frechet` where it is one
+distance of two sets of features. Both give an `Estimate`, whose interval says how it was found, or
+why there is none. `compare` tests pairs of columns as one family, and `ranking` all pairs of a
+table. Clusters are samples that share images or an episode.
 """
 
-from frostbench.bench.statistics.bootstrap import Bootstrap, Bounds, Estimate
+from frostbench.bench.statistics.apart import (
+    Column,
+    PairTest,
+    compare,
+    difference,
+    estimated,
+    fewest_clusters,
+    holm,
+)
+from frostbench.bench.statistics.estimators import estimators
 from frostbench.bench.statistics.frechet import Frechet, frechet_distance
-from frostbench.bench.statistics.means import Means
-from frostbench.bench.statistics.pooled import Pooled
+from frostbench.bench.statistics.inference import Bounds, Estimate, Inference, Interval
+from frostbench.bench.statistics.intervals import Jackknife, skewed_logit, student
 from frostbench.bench.statistics.pooling import checked_counts, pooled_value
-from frostbench.bench.statistics.ranks import Column, Rank, difference, rank_ranges
+from frostbench.bench.statistics.ranks import Rank, Ranking, ranking
+from frostbench.bench.statistics.sums import Sums
 
 __all__ = [
-    "Bootstrap",
     "Bounds",
     "Column",
+    "PairTest",
     "Estimate",
     "Frechet",
-    "Means",
-    "Pooled",
+    "Inference",
+    "Interval",
+    "Jackknife",
     "Rank",
+    "Ranking",
+    "Sums",
     "checked_counts",
+    "compare",
     "difference",
+    "estimated",
+    "estimators",
+    "fewest_clusters",
     "frechet_distance",
+    "holm",
     "pooled_value",
-    "rank_ranges",
+    "ranking",
+    "skewed_logit",
+    "student",
 ]

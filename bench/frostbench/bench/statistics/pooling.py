@@ -17,11 +17,13 @@ class Pooling:
     Attributes:
         width: how many sums it reads.
         shares: pairs of sums of which the first is a part of the second, as places in a row.
+        weight: the place of the sum that says how much a sample weighs in the value.
         formula: from sums to the value; NaN where the sums have none.
     """
 
     width: int
     shares: tuple[tuple[int, int], ...]
+    weight: int
     formula: Formula
 
 
@@ -56,8 +58,10 @@ def bleu(sums: Float[np.ndarray, "*sets 10"]) -> Float[np.ndarray, "*sets"]:
 
 
 POOLINGS: Mapping[str, Pooling] = {
-    "ratio": Pooling(2, ((0, 1),), ratio),
-    "bleu": Pooling(10, ((0, 1), (2, 3), (4, 5), (6, 7)), bleu),
+    # Scores and ones: a mean is a ratio of sums too, but its scores are no part of the ones.
+    "mean": Pooling(2, (), 1, ratio),
+    "ratio": Pooling(2, ((0, 1),), 1, ratio),
+    "bleu": Pooling(10, ((0, 1), (2, 3), (4, 5), (6, 7)), 8, bleu),
 }
 
 

@@ -2,18 +2,13 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from itertools import combinations
+from typing import Generic, TypeVar
 
-from frostbench.bench.statistics.bootstrap import Bootstrap, Estimate
-from frostbench.bench.statistics.frechet import Frechet
-from frostbench.bench.statistics.means import Means
-from frostbench.bench.statistics.pooled import Pooled
+from frostbench.bench.statistics.apart import Column, PairTest, compare, fewest_clusters
+from frostbench.bench.statistics.inference import Inference
 
 K = TypeVar("K", bound=Hashable)
-
-
-Column: TypeAlias = Means | Pooled | Frechet
-"""What one row scored under one metric."""
 
 
 @dataclass(frozen=True)
@@ -27,44 +22,68 @@ class Rank:
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
 
 
-def difference(one: Column, two: Column, bootstrap: Bootstrap) -> Estimate | None:
-    """The first column less the second on the samples that both have, paired.
+@dataclass(frozen=True)
+class Ranking(Generic[K]):
+    """Rank ranges, and what it would take to tell rows apart where none are.
 
-    Raises:
-        TypeError: the two are of different kinds.
+    Attributes:
+        ranks: for each row 1 + the number significantly better, to n - the number significantly
+            worse.
+        samples, clusters: the fewest that any two rows share; 0 where nothing was compared.
+        fewest: with fewer clusters no two of so many rows can ever be told apart.
+        easiest: where none are apart, the pair for which the fewest clusters would do, and how
+            many; None where some are apart, or no pair differs.
     """
-    match one, two:
-        case Means(), Means():
-            return one.difference(two, bootstrap)
-        case Pooled(), Pooled():
-            return one.difference(two, bootstrap)
-        case Frechet(), Frechet():
-            return one.difference(two, bootstrap)
-        case _:
-            raise TypeError(
-                f"a column of {type(one).__name__} has no difference to one of "
-                f"{type(two).__name__}: they are of different metrics."
-            )
+
+    ranks: Mapping[K, Rank]
+    samples: int = 0
+    clusters: int = 0
+    fewest: int = 0
+    easiest: tuple[K, K, int] | None = None
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether any two rows are."""
+        return any((rank.low, rank.high) != (1, len(self.ranks)) for rank in self.ranks.values())
 
 
-def rank_ranges(
-    columns: Mapping[K, Column], *, higher_is_better: bool, bootstrap: Bootstrap
-) -> dict[K, Rank]:
-    """For each column, 1 + the number significantly better, to n - the number significantly worse.
+def ranking(
+    columns: Mapping[K, Column], *, higher_is_better: bool, inference: Inference
+) -> Ranking[K]:
+    """Every pair of rows compared, corrected by Holm over all of them.
 
-    Two columns differ significantly where the paired interval of their difference, on the samples
-    that both have, excludes 0; differences are not corrected for how many are looked at. Columns
-    without a common sample, or with fewer than six common clusters, are not told apart.
+    Columns without a common sample are not told apart.
     """
-    keys = list(columns)
-    better = dict.fromkeys(keys, 0)
-    worse = dict.fromkeys(keys, 0)
-    for i, one in enumerate(keys):
-        for two in keys[i + 1 :]:
-            apart = difference(columns[one], columns[two], bootstrap)
-            sign = 0 if apart is None else apart.sign
-            if sign:
-                first, second = (one, two) if (sign > 0) == higher_is_better else (two, one)
-                better[second] += 1
-                worse[first] += 1
-    return {key: Rank(1 + better[key], len(keys) - worse[key]) for key in keys}
+    pairs = list(combinations(columns, 2))
+    found = compare([(columns[one], columns[two]) for one, two in pairs], inference)
+    better, worse = dict.fromkeys(columns, 0), dict.fromkeys(columns, 0)
+    for (one, two), apart in zip(pairs, found, strict=True):
+        if apart.sign:
+            first, second = (one, two) if (apart.sign > 0) == higher_is_better else (two, one)
+            better[second] += 1
+            worse[first] += 1
+    ranks = {key: Rank(1 + better[key], len(columns) - worse[key]) for key in columns}
+    shared = [apart.difference for apart in found if apart.difference is not None]
+    if not shared:
+        return Ranking(ranks)
+    return Ranking(
+        ranks,
+        min(estimate.samples for estimate in shared),
+        min(estimate.clusters for estimate in shared),
+        fewest_clusters(len(pairs), inference),
+        _easiest(pairs, found),
+    )
+
+
+def _easiest(pairs: list[tuple[K, K]], found: list[PairTest]) -> tuple[K, K, int] | None:
+    if any(apart.sign for apart in found):
+        return None
+    needs = [
+        (apart.needed, *pair)
+        for pair, apart in zip(pairs, found, strict=True)
+        if apart.needed is not None
+    ]
+    if not needs:
+        return None
+    needed, one, two = min(needs, key=lambda need: need[0])
+    return one, two, needed

@@ -1,0 +1,44 @@
+"""What the numbers of a table are too few to claim, in sentences."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from frostbench.bench.leaderboard.rows import Need, Row
+
+
+def no_intervals(rows: Iterable[Row]) -> list[str]:
+    """Which metrics lack an interval in some rows, and why."""
+    why = dict.fromkeys(
+        f"{row.metric} without an interval: {row.interval.removeprefix('none: ')}."
+        for row in rows
+        if row.interval and row.value is not None and row.low is None
+    )
+    return list(why)
+
+
+def needs_sentence(needs: Sequence[Need]) -> str:
+    """What it would take to tell methods apart where none are; empty where some are everywhere.
+
+    Of several protocols it is told of the one that needs least.
+
+    >>> needs_sentence([Need("captioning", None, 12, 6, 11, 34, ("spae", "v2l"))])
+    'No two methods are told apart: 12 samples in 6 clusters, and fewer than 11 clusters never \
+could. With differences like that of spae and v2l it takes about 34 clusters (68 samples) to be \
+seen in four cases of five.'
+    """
+    if not needs:
+        return ""
+    least = min(needs, key=lambda need: (need.easiest or math.inf, need.fewest))
+    protocols = ", ".join(dict.fromkeys(need.protocol for need in needs if need.protocol))
+    where = f" under {protocols}" if protocols else ""
+    said = f"No two methods are told apart{where}: {least.samples} samples in {least.clusters} "
+    said += "cluster" if least.clusters == 1 else "clusters"
+    if least.clusters < least.fewest:
+        said += f", and fewer than {least.fewest} clusters never could"
+    if least.easiest is None or least.pair is None:
+        return f"{said}."
+    samples = math.ceil(least.easiest * least.samples / least.clusters)
+    return (
+        f"{said}. With differences like that of {least.pair[0]} and {least.pair[1]} it takes about "
+        f"{least.easiest} clusters ({samples} samples) to be seen in four cases of five."
+    )

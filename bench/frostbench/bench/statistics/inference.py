@@ -1,0 +1,99 @@
+"""What intervals and tests share: their settings, bounds, estimates, and the clusters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Int
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How sure is sure: the level of intervals and tests; the drawn sign flips and their seed."""
+
+    level: float = 0.95
+    flips: int = 9999
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.flips < 1 or not 0 < self.level < 1:
+            raise ValueError(
+                "inference needs at least one sign flip and a level between 0 and 1: "
+                f"got {self.flips} and {self.level}."
+            )
+
+    @property
+    def alpha(self) -> float:
+        """What is left of the level: 0.05 at 95 %."""
+        return 1 - self.level
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the greatest score that a metric can give; None where there is none."""
+
+    lower: float | None = None
+    upper: float | None = None
+
+    @property
+    def of_differences(self) -> "Bounds":
+        """The bounds of a difference of two scores."""
+        if self.lower is None or self.upper is None:
+            return Bounds()
+        return Bounds(self.lower - self.upper, self.upper - self.lower)
+
+    @property
+    def of_shares(self) -> bool:
+        """Whether scores lie between 0 and 1."""
+        return (self.lower, self.upper) == (0, 1)
+
+    def clip(self, value: float) -> float:
+        """The value, or the bound that it lies beyond."""
+        above = value if self.lower is None else max(value, self.lower)
+        return above if self.upper is None else min(above, self.upper)
+
+
+ANY_SCORE = Bounds()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Two ends and how they were found; where there are none, `how` says why."""
+
+    low: float | None
+    high: float | None
+    how: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its interval, from so many samples in so many clusters."""
+
+    value: float
+    interval: Interval
+    samples: int
+    clusters: int
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval; None where there is none."""
+        return self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of the interval; None where there is none."""
+        return self.interval.high
+
+
+def cluster_rows(clusters: Sequence[str]) -> tuple[Int[np.ndarray, " n"], int]:
+    """For each sample the number of its cluster, in the order of the clusters' names; how many."""
+    names, rows = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    return rows.astype(np.int64), len(names)
+
+
+def refuse_repeats(samples: Sequence[str]) -> None:
+    """Raise ValueError where one of the sorted ids comes twice."""
+    for sample, following in pairwise(samples):
+        if sample == following:
+            raise ValueError(f"sample {sample!r} is scored twice in one row; a sample counts once.")
