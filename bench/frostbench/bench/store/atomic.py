@@ -3,11 +3,13 @@
 import errno
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+SETTLED = 60  # seconds in which a file is written, also by a process of another machine
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -38,6 +40,24 @@ def writing(path: Path) -> Iterator[None]:
         raise StoreError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
+def regular(path: Path) -> Path:
+    """The path, if it is that of a file in its own folder, or of nothing yet.
+
+    What lies in a run's folder may come from somebody else: a pipe would hang whoever opens it, and
+    a link would have files elsewhere read, copied or written.
+
+    Raises:
+        StoreError: it is a folder, a pipe or a device, or a link that leads out of its folder.
+    """
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        raise StoreError(
+            f"{path} is a link that leads out of its folder; put the file itself there."
+        )
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is no regular file; remove it.")
+    return path
+
+
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write a file so that a reader, or a process killed at any moment, sees all of it or none.
 
@@ -51,7 +71,8 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as file:
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 if sync:
@@ -87,3 +108,12 @@ def sweep(run: Path) -> None:
     places = ("", "samples/", "sealed/", "blobs/*/")
     for leftover in (found for place in places for found in run.glob(f"{place}.*.tmp")):
         leftover.unlink(missing_ok=True)
+
+
+def sweep_dead(folder: Path) -> None:
+    """Remove temporaries of processes that have ended from a folder in which others write too."""
+    for leftover in folder.glob(".*.tmp"):
+        process = leftover.name.split(".")[-2]
+        old = time.time() - leftover.lstat().st_mtime > SETTLED
+        if old and not (process.isdecimal() and Path(f"/proc/{process}").exists()):
+            leftover.unlink(missing_ok=True)
