@@ -11,6 +11,7 @@ from frostbench.bench.leaderboard.preservation import preserved
 from frostbench.bench.leaderboard.reported import reported
 from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Row, Verdict
 from frostbench.bench.leaderboard.swap import language_models
+from frostbench.bench.printable import brief
 from frostbench.bench.statistics import (
     Bootstrap,
     Bounds,
@@ -197,14 +198,16 @@ def _reason(
         return f"{len(scored)} scored sample is too few for {place.metric.id}."
     if records:
         errors = sorted({record.error for record in records if record.error})
-        first = f": {errors[0]}" if errors else f": none has a score under {place.metric.id}."
+        first = (
+            f": {brief(errors[0])}" if errors else f": none has a score under {place.metric.id}."
+        )
         return f"all {len(records)} samples failed{first}"
     dash = manifest.dash(method, place.task.name)
     if dash:
         return dash
     about = manifest.methods.get(method or "")
     if about is not None and about.status == "failed":
-        return f"the method failed: {about.error or 'it does not say why.'}"
+        return f"the method failed: {brief(about.error or 'it does not say why.')}"
     return f"no sample is stored; the run is {manifest.status}."
 
 

@@ -1,10 +1,12 @@
 """Files that are either whole or not there, and what is said when the disk is full."""
 
 import errno
+import glob
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,7 +115,65 @@ def sweep(run: Path) -> None:
 def sweep_dead(folder: Path) -> None:
     """Remove temporaries of processes that have ended from a folder in which others write too."""
     for leftover in folder.glob(".*.tmp"):
-        process = leftover.name.split(".")[-2]
-        old = time.time() - leftover.lstat().st_mtime > SETTLED
-        if old and not (process.isdecimal() and Path(f"/proc/{process}").exists()):
+        if time.time() - leftover.lstat().st_mtime > SETTLED and not _is_alive(leftover):
             leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `folder` when all of it is written.
+
+    An older one is known by the file `mark`. Of its files those that are not `ours`, by their path
+    in it, are taken over.
+
+    Raises:
+        StoreFullError: there is no room.
+        StoreError: `folder` holds something else, or cannot be written.
+    """
+    target = folder.resolve()
+    _settle(target)
+    older = target.is_dir() and any(target.iterdir())
+    if (older and not (target / mark).is_file()) or (target.exists() and not target.is_dir()):
+        raise StoreError(
+            f"{folder} holds something else than {mark} and what belongs to it, and is left as it "
+            "is; name another folder with out=."
+        )
+    made, aside = (
+        target.with_name(f".{target.name}.{os.getpid()}.{end}") for end in ("new", "old")
+    )
+    with writing(folder):
+        try:
+            made.mkdir(parents=True)
+            yield made
+            for path in sorted(target.rglob("*")) if older else ():
+                within = path.relative_to(target)
+                if not path.is_dir() and not ours(within) and not (made / within).exists():
+                    (made / within).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, made / within, follow_symlinks=False)
+            if target.exists():
+                os.rename(target, aside)
+            os.rename(made, target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+            if not target.exists() and aside.exists():
+                os.rename(aside, target)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _settle(target: Path) -> None:
+    """Put in order what a process left that was killed while it replaced a folder."""
+    for end in ("old", "new"):
+        for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.{end}"):
+            if _is_alive(leftover):
+                continue
+            if end == "old" and not target.exists():
+                os.rename(leftover, target)
+            else:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_alive(leftover: Path) -> bool:
+    """Whether the process whose number is in a temporary's name still runs; this one does not."""
+    process = leftover.name.split(".")[-2]
+    mine = process == str(os.getpid())
+    return process.isdecimal() and not mine and Path(f"/proc/{process}").exists()
