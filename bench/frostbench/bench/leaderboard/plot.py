@@ -12,6 +12,7 @@ from urllib.parse import quote
 from frostbench.bench.leaderboard.looks import Looks
 from frostbench.bench.leaderboard.numbers import Format, format_of, readable
 from frostbench.bench.leaderboard.tables import Group, Line, Section, Table
+from frostbench.bench.printable import printable
 
 # Colours that the page's style sheet answers for, as matplotlib can write them.
 INK, MUTED, GRID = "#0f0f01", "#0f0f02", "#0f0f03"
@@ -72,7 +73,8 @@ def as_svg(figure: Any) -> str:
         warnings.filterwarnings("ignore", "Glyph")
         nothing = {"Date": None, "Creator": None}
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    return buffer.getvalue()
+    # XML knows no control characters.
+    return printable(buffer.getvalue())
 
 
 def legend(figure: Any, handles: Mapping[str, Any], **how: Any) -> None:

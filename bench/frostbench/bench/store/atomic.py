@@ -42,6 +42,11 @@ def writing(path: Path) -> Iterator[None]:
         raise StoreError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
+def reason(error: Exception) -> str:
+    """What an error says, in a line that is not too long."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
 def regular(path: Path) -> Path:
     """The path, if it is that of a file in its own folder, or of nothing yet.
 

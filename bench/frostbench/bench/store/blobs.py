@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image as Pillow
 from torch import Tensor
 
-from frostbench.bench.store.atomic import StoreError, regular, write_whole
+from frostbench.bench.store.atomic import StoreError, reason, regular, write_whole
 from frostbench.bench.store.typed import BlobName, typed
 from frostbench.plugins.backbones.published import read_array
 from frostbench.plugins.contract.images import check_size
@@ -125,7 +125,7 @@ class Blobs:
         try:
             yield path
         except Exception as error:  # whatever a stranger's file makes of its reader
-            raise StoreError(f"{path} cannot be read: {str(error)[:200]}.") from error
+            raise StoreError(f"{path} cannot be read: {reason(error)}.") from error
 
     def _put(self, content: bytes, suffix: str) -> str:
         name = hashlib.sha256(content).hexdigest()

@@ -5,7 +5,14 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from frostbench.bench.store.atomic import StoreError, regular, sync_folder, write_whole, writing
+from frostbench.bench.store.atomic import (
+    StoreError,
+    reason,
+    regular,
+    sync_folder,
+    write_whole,
+    writing,
+)
 from frostbench.bench.store.records import Record
 
 LONGEST_LINE = 1 << 25  # bytes
@@ -43,7 +50,7 @@ def read_lines(path: Path) -> list[Record]:
         except Exception as error:  # whatever a stranger's file makes of the reader
             raise StoreError(
                 f"{path} line {number} is damaged; delete that line, and the same command "
-                f"computes the sample again ({str(error)[:200]})."
+                f"computes the sample again ({reason(error)})."
             ) from error
     return records
 

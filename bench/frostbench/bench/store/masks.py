@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ def run_lengths(masks: Bool[Tensor, "n h w"]) -> Encoded:
     ]
 
 
-def masks_of(encoded: Encoded) -> Bool[Tensor, "n h w"]:
+def masks_of(encoded: Any) -> Bool[Tensor, "n h w"]:
     """The masks that `run_lengths` described; of none, an empty tensor of one pixel.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from frostbench.bench.store.atomic import StoreError, regular
+from frostbench.bench.store.atomic import StoreError, reason, regular
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lines import read_lines
 from frostbench.bench.store.manifest import Manifest
@@ -92,7 +92,7 @@ def read_manifest(folder: Path) -> Manifest:
     except StoreError:
         raise
     except Exception as error:  # whatever a stranger's file makes of the reader
-        raise StoreError(f"{path} cannot be read: {str(error)[:500]}.") from error
+        raise StoreError(f"{path} cannot be read: {reason(error)}.") from error
 
 
 def read_records(folder: Path) -> list[Record]:
@@ -114,7 +114,7 @@ def read_records(folder: Path) -> list[Record]:
                 raise
             except Exception as error:  # whatever a stranger's file makes of the reader
                 raise StoreError(
-                    f"{path} cannot be read ({str(error)[:200]}); delete it, and the same command "
+                    f"{path} cannot be read ({reason(error)}); delete it, and the same command "
                     "computes its samples again."
                 ) from error
             for record in records:

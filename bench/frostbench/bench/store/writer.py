@@ -30,7 +30,7 @@ class RunWriter:
             folder.mkdir(parents=True, exist_ok=True)
             for place in ("", "samples/", "sealed/", "blobs/"):
                 for path in folder.glob(f"{place}*"):
-                    if path.is_symlink():
+                    if path.is_symlink() and path.suffix != ".tmp":
                         raise StoreError(
                             f"{path} is a link, and a run is written where it lies; put what it "
                             "leads to in its place."
