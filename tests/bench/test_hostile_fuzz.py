@@ -97,7 +97,7 @@ def test_a_manifest_or_record_of_any_content(small, name):
     path = small / name
     kept = path.read_bytes()
     first = json.loads(kept if name == "manifest.json" else kept.splitlines()[0])
-    for turn in range(250):
+    for turn in range(160):
         path.write_bytes(
             bent(kept, draw) if turn % 2 else json.dumps(twisted(first, draw)).encode() + b"\n"
         )

@@ -14,7 +14,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 MOST_PIXELS = 1 << 26  # 8192 × 8192; as floats 0.8 GB
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 """Formats that hold pixels; Pillow hands others, such as PostScript, to programs that run them."""
 
 
@@ -44,6 +44,19 @@ class Image:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+
+def open_image(path: Path) -> Pillow.Image:
+    """An image file of one of `FORMATS`, not yet loaded, of a size that somebody means.
+
+    Raises:
+        ValueError: it has more pixels than `MOST_PIXELS`.
+        UnidentifiedImageError: it is of no such format.
+    """
+    Pillow.init()
+    file = Pillow.open(path, formats=[name for name in FORMATS if name in Pillow.OPEN])
+    check_size(file)
+    return file
 
 
 def check_size(file: Pillow.Image) -> None:
@@ -104,8 +117,7 @@ def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
     if path.exists() and not path.is_file():
         raise ValueError(f"cannot read the image {path}: it is a folder, a pipe or a device.")
     try:
-        with Pillow.open(path, formats=FORMATS) as file:
-            check_size(file)
+        with open_image(path) as file:
             array = np.asarray(as_rgb(file), dtype=np.float32) / 255
     except FileNotFoundError:
         raise ValueError(f"no image at {path}.") from None
