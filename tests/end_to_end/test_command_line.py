@@ -99,8 +99,11 @@ def test_a_finished_run_is_scored_again_and_verified(board, outsider, capsys):
         (["run", "suites=reconstruction"], "no suite named"),
         (["run", "pack=maxi"], "there are mini"),
         (["run", "limt=3"], "Did you mean 'limit'"),
-        (["run", "method.v2l.shown_word=3", "limit=1"], "shown_words"),
-        (["run", "task.inpainting.nothing=3", "limit=1"], "nothing"),
+        (
+            ["run", "methods=v2l", "tasks=shift", "method.v2l.shown_word=3", "limit=1"],
+            "shown_words",
+        ),
+        (["run", "tasks=inpainting", "task.inpainting.nothing=3", "limit=1"], "nothing"),
         (["run", "limit=0"], "at least one sample"),
         (["run", "plugins=none.py"], "no plugin file at none.py"),
         (["run", "device=cuda:77", "limit=1", "tasks=inpainting"], "cuda"),

@@ -74,6 +74,14 @@ def test_a_strangers_metric_is_scored_in_the_tasks_that_its_facts_name(plugin, t
         here = record.task == "reconstruction"
         assert ("shade_gap[mean]" in record.scores) is here
         assert ("close[mean]" in record.counts) is here
+    assert main(["leaderboard", str(out), f"out={tmp_path / 'board'}"]) == 0
+    rows = json.loads((tmp_path / "board" / "leaderboard.json").read_text())["rows"]
+    shown = {row["metric"]: row for row in rows if row["method"] == "v2l" and row["samples"]}
+    assert 0 <= shown["shade_gap[mean]"]["value"] <= 255
+    page = (tmp_path / "board" / "index.html").read_text()
+    unit = '<span class="unit">'
+    assert f'shade_gap\u200b[mean] {unit}levels <span title="lower is better">' in page
+    assert f'close\u200b[mean] {unit}% <span title="higher is better">' in page
 
 
 def test_a_strangers_metric_is_added_to_a_run_that_is_scored_again(plugin, tmp_path, capsys):

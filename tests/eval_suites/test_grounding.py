@@ -254,7 +254,7 @@ def test_a_method_without_a_refiner_has_no_oracle_and_the_run_says_so():
     found = rows_of(referring_card(ReferringSettings()), [card], open_controls(Host()))
     assert [row.control for row in found.rows] == [None, "shuffled_words"]
     (left,) = found.controls_left_out
-    assert (left["control"], left["reason"]) == ("oracle_box", "it has no refiner")
+    assert (left.control, left.reason) == ("oracle_box", "it has no refiner")
 
 
 # A run, from the command line to the gallery

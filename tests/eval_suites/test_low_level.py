@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from frostbench.bench.cli.config import RunConfig
-from frostbench.eval_suites.controls.floor import floor
+from frostbench.eval_suites.controls.floor import corrupted_image
 from frostbench.eval_suites.metrics.psnr import psnr
 from frostbench.eval_suites.restoration.degradations import degraded, varied
 from frostbench.eval_suites.restoration.low_level import (
@@ -161,11 +163,10 @@ def test_the_version_of_the_corruptions_stands_in_the_settings(task):
 
 def test_the_floor_is_the_reconstruction_of_the_corrupted_image():
     (one,) = instances(Denoising, limit=1, protocols=("mild",))
-    asked = floor(one)
-    assert asked.request == Reconstruct(one.request.id, one.request.image, one.request.seed)
-    assert (asked.target, asked.protocol, asked.cluster) == (one.target, "mild", one.cluster)
+    asked = corrupted_image(one)
+    assert asked == Reconstruct(one.request.id, one.request.image, one.request.seed)
     with pytest.raises(ValueError, match="only restorations have a floor"):
-        floor(asked)
+        corrupted_image(replace(one, request=asked))
 
 
 def test_wrong_settings_are_told():
