@@ -234,7 +234,7 @@ def test_the_type_of_numbers_can_be_chosen_with_it(words_of_run, tmp_path):
 
 def test_a_run_is_not_resumed_on_another_language_model(words_of_run, capsys):
     assert main(words_of_run()) == 0
-    assert main(words_of_run("llm=other")) == 1
+    assert main(words_of_run("llm=other")) == 2
     assert "llm.source was 'llm' and is now 'half'" in capsys.readouterr().err
 
 

@@ -102,7 +102,7 @@ def test_the_packs_own_images_have_names(plugin, name, title, capsys):
         (["none.png"], 1, "no image at none.png. The pack has some of its own: portrait:NAME"),
         (["text.png"], 1, "it is no image file"),
         (["cut.png"], 1, "cannot read the image cut.png"),
-        (["."], 1, "cannot read the image ."),
+        (["."], 2, "it is a folder"),
         (["small.png", "method=near"], 1, "a cell would be less than a pixel"),
         (["portrait:red aple"], 2, "near it red apple"),
         (["portrait:qqqqq"], 2, "among them"),

@@ -17,7 +17,7 @@ from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import ControlEntry, LastSession, Manifest, TokenizerCounts
 from frostbench.bench.store.migration import SCHEMA
 from frostbench.bench.store.reader import open_run, read_manifest
-from frostbench.bench.store.typed import typed
+from frostbench.bench.store.typed import BlobName, typed
 
 OLD = json.loads((Path(__file__).parent / "data" / "manifest-schema-0.json").read_text())
 
@@ -34,9 +34,13 @@ def values_of(kind):
     if kind is typing.Any:
         return plain
     if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
+        hints = typing.get_type_hints(kind, include_extras=True)
         return st.builds(kind, **{name: values_of(hint) for name, hint in hints.items()})
-    if origin is UnionType:
+    if kind == BlobName:
+        return st.binary(min_size=32, max_size=32).map(bytes.hex)
+    if origin is typing.Annotated:
+        return values_of(parts[0])
+    if origin in (UnionType, typing.Union):
         return st.none() | values_of(parts[0])
     if origin is typing.Literal:
         return st.sampled_from(parts)
@@ -46,8 +50,8 @@ def values_of(kind):
         return st.dictionaries(st.text(max_size=3), values_of(parts[1]), max_size=2)
     return {
         str: st.text(max_size=3),
-        int: st.integers(),
-        float: st.floats(allow_nan=False),
+        int: st.integers(-(1 << 63), (1 << 63) - 1),
+        float: st.floats(allow_nan=False, allow_infinity=False),
         bool: st.booleans(),
     }[kind]
 

@@ -32,6 +32,7 @@ from frostbench.plugins import Boxes, Image, ImagePrediction, Masks, Reasoned, T
 from frostbench.plugins.contract.task import TrueAnswer, TrueMasks
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
 RECORDS = st.builds(
     Record,
     suite=st.just("restoration"),
@@ -48,7 +49,7 @@ RECORDS = st.builds(
         Stored, st.just("text"), text=TEXTS, accepted=st.lists(TEXTS, max_size=2).map(tuple)
     ),
     scores=st.dictionaries(TEXTS, st.floats(allow_nan=False), max_size=3),
-    features=st.dictionaries(TEXTS, st.tuples(TEXTS, TEXTS), max_size=2),
+    features=st.dictionaries(TEXTS, st.tuples(HASHES, HASHES), max_size=2),
     cost=st.builds(
         StoredCost,
         st.floats(0, 1e6),
@@ -57,13 +58,15 @@ RECORDS = st.builds(
         st.none() | st.integers(0, 2**40),
         st.none() | st.floats(0, 1e6),
     ),
-    pictures=st.dictionaries(TEXTS, TEXTS, max_size=2),
+    pictures=st.dictionaries(TEXTS, HASHES, max_size=2),
     words=st.dictionaries(
         TEXTS, st.lists(st.lists(TEXTS, max_size=2), min_size=1, max_size=2), max_size=1
     ),
     extra=st.dictionaries(TEXTS, st.floats(allow_nan=False), max_size=2),
     counts=st.dictionaries(
-        TEXTS, st.lists(st.floats(allow_nan=False), max_size=3).map(tuple), max_size=2
+        TEXTS,
+        st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3).map(tuple),
+        max_size=2,
     ),
 )
 

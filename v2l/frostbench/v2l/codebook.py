@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 from torch import Tensor
 
 from frostbench.plugins.backbones import weights
-from frostbench.plugins.backbones.published import read_pickle, read_torch
+from frostbench.plugins.backbones.published import Inert, read_array, read_pickle, read_torch
 
 TABLES = "codebooks.safetensors"
 WORDS = "vocabulary.json"
@@ -120,34 +118,52 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
         ValueError: the file is missing, damaged, or holds something else.
     """
     try:
-        array = _read_array(path)
+        texts = _read_texts(path)
     except FileNotFoundError:
         raise ValueError(f"no vocabulary at {path}.") from None
     except (ValueError, EOFError, OSError) as error:
         raise ValueError(f"{path} is cut short or no array of texts: {error}.") from error
-    texts = array.flatten().tolist()
     if not all(map(_is_text, texts)):
         raise ValueError(f"{path} holds something else than texts.")
     return tuple(texts)
 
 
+class _PickledArray:
+    """An array of objects without its shape, which could promise any size: its list alone."""
+
+    def __init__(self, *_: object) -> None:
+        self.texts: list[Any] = []
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.texts = list(state[-1])
+
+
+def _text_of(_: object, content: str | bytes) -> str:
+    """One of numpy's own texts."""
+    raw = content.encode() if isinstance(content, str) else content
+    return raw.decode("utf-32-le").rstrip("\0")
+
+
+# Stand-ins: numpy's own would make whatever sizes they are told.
 _ARRAY_PARTS = {
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    "numpy._reconstruct": np.empty(0).__reduce__()[0],
-    "numpy.scalar": np.str_().__reduce__()[0],
+    "numpy.ndarray": Inert,
+    "numpy.dtype": Inert,
+    "numpy._reconstruct": _PickledArray,
+    "numpy.scalar": _text_of,
 }
 
 
-def _read_array(path: Path) -> NDArray[Any]:
+def _read_texts(path: Path) -> list[Any]:
     with path.open("rb") as file:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         _, _, kind = read(file)
         if not kind.hasobject:
-            file.seek(0)
-            return np.asarray(np.load(file, allow_pickle=False))
-        return np.asarray(read_pickle(file.read(), path, _ARRAY_PARTS))
+            return read_array(path).flatten().tolist()
+        array = read_pickle(file.read(), path, _ARRAY_PARTS)
+    if not isinstance(array, _PickledArray):
+        raise ValueError("it holds no array")
+    return array.texts
 
 
 def _is_text(value: object) -> bool:

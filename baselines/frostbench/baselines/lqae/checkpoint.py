@@ -16,6 +16,7 @@ from torch import Tensor
 
 from frostbench.baselines.lqae.model import LQAE, LQAESettings
 from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.published import check_zip
 
 SKIPPED = "lang_model/"  # the masked language model's own weights, which are as they came
 
@@ -85,9 +86,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"no checkpoint at {path}.")
     try:
+        check_zip(path)
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever a damaged archive makes of its readers
         raise ValueError(
             f"{path} is no checkpoint written by numpy.savez ({type(error).__name__}: {error})."
         ) from error

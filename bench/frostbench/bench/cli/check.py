@@ -1,6 +1,7 @@
 """`frostbench check`: the conformance kit over a method."""
 
 from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.bench.printable import say
 from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.host.registry import Host
 
@@ -16,13 +17,13 @@ def check_command(words: list[str]) -> int:
 
     from frostbench.plugins.kit.conformance import check
 
-    print(f"contract {CONTRACT_VERSION}")
+    say(f"contract {CONTRACT_VERSION}")
     failed = 0
     for item in methods:
-        print(f"{item.name} ({item.file})")
+        say(f"{item.name} ({item.file})")
         for result in check(item.load()):
             failed += not result.ok
             detail = f": {result.detail}" if result.detail else ""
-            print(f"  {'holds' if result.ok else 'FAILS'}  {result.name}{detail}")
-    print(f"{failed} checks do not hold" if failed else "all checks hold")
+            say(f"  {'holds' if result.ok else 'FAILS'}  {result.name}{detail}")
+    say(f"{failed} checks do not hold" if failed else "all checks hold")
     return 1 if failed else 0

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from frostbench.bench.cli.config import LeaderboardConfig, UsageError, read_config, split_words
+from frostbench.bench.printable import say
 
 
 def leaderboard_command(words: list[str]) -> int:
@@ -16,5 +17,5 @@ def leaderboard_command(words: list[str]) -> int:
 
     runs = [open_run(Path(folder)) for folder in plain]
     write(build(runs), runs, Path(config.out), title=config.title)
-    print(f"{config.out}/index.html, leaderboard.json, leaderboard.md, leaderboard.csv")
+    say(f"{config.out}/index.html, leaderboard.json, leaderboard.md, leaderboard.csv")
     return 0

@@ -1,13 +1,13 @@
 """`frostbench list`: what is installed. Reads cards; loads no weights and no torch."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import PluginConfig, read_config, split_words
+from frostbench.bench.printable import complain, say
 from frostbench.plugins.contract.cards import MetricFacts
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.packs import read_pack
@@ -20,23 +20,23 @@ def list_command(words: list[str]) -> int:
     plain, overrides = split_words([word for word in words if word != "--json"])
     host = Host(read_config(PluginConfig, overrides).plugins)
     for problem in host.problems:
-        print(f"frostbench: {problem}", file=sys.stderr)
+        complain(f"frostbench: {problem}")
     for kind in plain:
         if kind not in KINDS:
             raise LookupError(missing("kind", kind, KINDS))
     kinds = plain or list(KINDS)
     found = {kind: KINDS[kind](host) for kind in kinds}
     if as_json:
-        print(json.dumps(found, indent=2, default=sorted))
+        say(json.dumps(found, indent=2, default=sorted))
         return 0
     for kind, entries in found.items():
-        print(f"{kind} ({len(entries)})")
+        say(f"{kind} ({len(entries)})")
         width = max((len(entry["name"]) for entry in entries), default=0)
         for entry in entries:
             detail = entry.get("summary") or entry.get("plugin", "")
-            print(f"  {entry['name']:<{width}}  {detail}".rstrip())
+            say(f"  {entry['name']:<{width}}  {detail}".rstrip())
             for role, names in entry.get("alternatives", {}).items():
-                print(f"  {'':<{width}}  {role}={'|'.join(names)} in place of its own")
+                say(f"  {'':<{width}}  {role}={'|'.join(names)} in place of its own")
     return 0
 
 

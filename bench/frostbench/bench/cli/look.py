@@ -1,10 +1,10 @@
 """`frostbench look`: an image in a method's words."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frostbench.bench.cli.config import LookConfig, RunConfig, UsageError, read_config, split_words
+from frostbench.bench.printable import complain, say
 from frostbench.plugins.host.errors import PluginError
 from frostbench.plugins.host.registry import Host
 
@@ -20,7 +20,7 @@ def look_command(words: list[str]) -> int:
     out = _checked(plain, config)
     host = Host(config.plugins)
     for problem in host.problems:
-        print(f"frostbench: {problem}", file=sys.stderr)
+        complain(f"frostbench: {problem}")
 
     from rich.console import Console
 
@@ -58,7 +58,7 @@ def look_command(words: list[str]) -> int:
         out.write_text(page(seen, readings), encoding="utf-8")
     show(Console(highlight=False), seen, readings)
     if out is not None:
-        print(f"\n{out}: the words on the image, the nearest to each, and reconstructions")
+        say(f"\n{out}: the words on the image, the nearest to each, and reconstructions")
     return 0
 
 

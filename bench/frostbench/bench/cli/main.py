@@ -89,7 +89,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it ended well, 1 when something failed, 2 on wrong usage."""
+    """Run one command; 0 when it ended well, 1 when something failed, 2 when it was refused."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in {"-h", "--help", "help"}:
         print(_help())
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.bench.cli.config import UsageError
-    from frostbench.bench.store.atomic import StoreError
+    from frostbench.bench.store.atomic import StoreError, StoreFullError
     from frostbench.plugins.host.errors import PluginError
 
     # Advice on faster kernels is not for the reader of a progress bar.
@@ -127,9 +127,10 @@ def _call(command: Command, words: list[str]) -> int:
     except (UsageError, LookupError) as error:
         return _complain(str(error.args[0]) if error.args else repr(error), 2)
     except (PluginError, StoreError, ValueError, OSError) as error:
+        refused = isinstance(error, StoreError) and not isinstance(error, StoreFullError)
         if os.environ.get("FROSTBENCH_TRACEBACK"):
             raise
-        return _complain(str(error), 1)
+        return _complain(str(error), 2 if refused else 1)
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
@@ -137,7 +138,9 @@ def _call(command: Command, words: list[str]) -> int:
 
 
 def _complain(sentence: str, status: int) -> int:
-    print(f"frostbench: {sentence}", file=sys.stderr)
+    from frostbench.bench.printable import LONGEST, brief, complain
+
+    complain(f"frostbench: {brief(sentence, LONGEST)}")
     return status
 
 

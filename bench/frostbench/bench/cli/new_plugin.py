@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from frostbench.bench.cli.config import NewPluginConfig, UsageError, read_config, split_words
+from frostbench.bench.printable import say
 
 
 def new_plugin_command(words: list[str]) -> int:
@@ -14,5 +15,5 @@ def new_plugin_command(words: list[str]) -> int:
     from frostbench.plugins.kit.new_plugin import write
 
     folder = write(plain[0], Path(config.out), config.kind)
-    print(f"{folder}: install it with pip install -e {folder}; its README.md says what comes then")
+    say(f"{folder}: install it with pip install -e {folder}; its README.md says what comes then")
     return 0

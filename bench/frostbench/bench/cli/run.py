@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config, split_words
+from frostbench.bench.printable import complain, say
 from frostbench.plugins.host.registry import Host
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def run_command(words: list[str]) -> int:
     config = read_config(RunConfig, overrides)
     host = Host(config.plugins)
     for problem in host.problems:
-        print(f"frostbench: {problem}", file=sys.stderr)
+        complain(f"frostbench: {problem}")
 
     from frostbench.bench.cli.assemble import assemble
     from frostbench.bench.runner.progress import progress_for
@@ -26,9 +27,9 @@ def run_command(words: list[str]) -> int:
 
     stored = run(assemble(config, host), progress_for(sys.stderr, quiet=config.quiet))
     for failure in stored.manifest.failures:
-        print(f"frostbench: {failure.error}", file=sys.stderr)
+        complain(f"frostbench: {failure.error}")
     if not config.quiet:
-        print(_summary(stored))
+        say(_summary(stored))
     return 1 if stored.failed else 0
 
 

@@ -1,26 +1,29 @@
 """`frostbench score`: score a finished run again from what it stored."""
 
-import sys
 from pathlib import Path
 
 from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.bench.printable import complain, say
 from frostbench.plugins.host.registry import Host
 
 
 def score_command(words: list[str]) -> int:
-    """Compute every score again; only metric networks are loaded."""
+    """Compute every score again; only metric networks are loaded.
+
+    1 when a sample could not be scored, or a metric is of a plugin file that was not given.
+    """
     plain, overrides = split_words(words)
     files = read_config(PluginConfig, overrides).plugins
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")
-    from frostbench.bench.cli.stored import config_of
+    from frostbench.bench.cli.stored import config_of, left_out
     from frostbench.bench.runner.rescore import score
     from frostbench.bench.store.reader import open_run
 
     folder = Path(plain[0])
     stored = open_run(folder)
     config = config_of(stored)
-    host = Host([*config.plugins, *files])
+    host = Host(files)
 
     from frostbench.bench.cli.assemble import find_pack, metrics_of, open_backbones, open_metrics
 
@@ -32,11 +35,12 @@ def score_command(words: list[str]) -> int:
     }
     tasks = metrics_of(host, own)
     result = score(folder, open_metrics(config, host, backbones, tasks), tasks)
-    print(f"{folder}: {result.samples} samples scored again")
+    say(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():
-        print(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
+        say(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
     for metric in result.missing:
-        print(f"  {metric}: left as it was, for want of the metric")
-    for sentence in result.failed:
-        print(f"frostbench: {sentence}", file=sys.stderr)
-    return 1 if result.failed else 0
+        say(f"  {metric}: left as it was, for want of the metric")
+    ungiven = left_out(stored, files) if result.missing else ""
+    for sentence in (*result.failed, *([ungiven] if ungiven else [])):
+        complain(f"frostbench: {sentence}")
+    return 1 if result.failed or ungiven else 0

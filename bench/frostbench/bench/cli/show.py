@@ -16,10 +16,11 @@ def show_command(words: list[str]) -> int:
 
     from frostbench.bench.leaderboard import build
     from frostbench.bench.leaderboard.markdown import markdown
+    from frostbench.bench.printable import printable
     from frostbench.bench.store.reader import open_run
 
     board = build([open_run(Path(folder)) for folder in plain])
-    text = markdown(board, " ".join(plain))
+    text = printable(markdown(board, " ".join(plain)))
     console = Console()
     # Brackets of metrics' ids are no markup.
     console.print(Markdown(text) if console.is_terminal else text, markup=False)

@@ -1,25 +1,53 @@
-"""The configuration behind a stored run."""
+"""The configuration behind a stored run, and the plugin files that it used."""
 
-from frostbench.bench.cli.config import RunConfig, UsageError
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from frostbench.bench.cli.config import RunConfig, UsageError, keys_of
 from frostbench.bench.store.reader import StoredRun
+from frostbench.bench.store.typed import typed
+from frostbench.plugins.host.errors import missing
 
 
 def config_of(run: StoredRun) -> RunConfig:
     """The run's configuration, to make its plan again.
 
+    It is read as the plain values that it is: nothing in it is filled in from elsewhere.
+
     Raises:
         UsageError: the stored configuration is of another version.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
+    stored, known = run.manifest.config, keys_of(RunConfig)
+    unknown = [key for key in stored if key not in known]
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), dict(run.manifest.config))
-        config = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
+        if unknown:
+            raise ValueError(missing("key", unknown[0], known))
+        config: RunConfig = typed(RunConfig, stored)
+    except ValueError as error:
         raise UsageError(
             f"the configuration stored in {run.folder} does not fit this version of frostbench: "
-            f"{str(error).splitlines()[0]}"
+            f"{error}"
         ) from error
-    assert isinstance(config, RunConfig)
     return config
+
+
+def left_out(run: StoredRun, given: Sequence[str]) -> str:
+    """Which plugin files the run used and the user did not give, in a sentence; "" if none."""
+    known = {Path(file).name for file in given}
+    absent = [name for file in config_of(run).plugins if (name := Path(file).name) not in known]
+    if not absent:
+        return ""
+    named = " and ".join(f"{name}{_digest(run, name)}" for name in absent)
+    return (
+        f"this run used the plugin file{'s' if absent[1:] else ''} {named}, and a run's folder "
+        f"never has code run: give plugins=[{','.join([*given, *absent])}], with the paths of "
+        "files that you trust."
+    )
+
+
+def _digest(run: StoredRun, name: str) -> str:
+    """The digest of a plugin file's code, where the manifest has it."""
+    origins: Any = getattr(run.manifest, "origins", {})
+    found = (one for kind in origins.values() for one in kind.values() if one.file == name)
+    return next((f" (code sha256 {one.code})" for one in found if one.code), "")

@@ -10,6 +10,7 @@ from frostbench.bench.cli.config import (
     read_config,
     split_words,
 )
+from frostbench.bench.printable import say
 from frostbench.bench.training.parts import dotted, order, train_part
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.host.registry import Host, Registered
@@ -31,7 +32,7 @@ def train_command(words: list[str]) -> int:
         if plain and recipe.card.name not in plain:
             continue
         if recipe.card.is_done(pack) and not (config.again and plain):
-            print(f"{recipe.card.name}: already in {pack} (again=true trains it once more)")
+            say(f"{recipe.card.name}: already in {pack} (again=true trains it once more)")
             continue
         absent = [need for need in recipe.card.needs if not host.recipes[need].card.is_done(pack)]
         if absent:

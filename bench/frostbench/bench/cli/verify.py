@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from frostbench.bench.cli.config import UsageError, VerifyConfig, read_config, split_words
+from frostbench.bench.printable import say
 from frostbench.plugins.host.registry import Host
 
 
@@ -14,14 +15,17 @@ def verify_command(words: list[str]) -> int:
     config = read_config(VerifyConfig, overrides)
     if len(plain) != 1:
         raise UsageError("verify one run: frostbench verify RUN.")
-    from frostbench.bench.cli.stored import config_of
+    from frostbench.bench.cli.stored import config_of, left_out
     from frostbench.bench.runner.progress import progress_for
     from frostbench.bench.runner.verify import verify
     from frostbench.bench.store.reader import open_run
 
     folder = Path(plain[0])
-    stored = dataclasses.replace(config_of(open_run(folder)), out=str(folder))
-    host = Host([*stored.plugins, *config.plugins])
+    run = open_run(folder)
+    if ungiven := left_out(run, config.plugins):
+        raise UsageError(ungiven)
+    stored = dataclasses.replace(config_of(run), out=str(folder))
+    host = Host(config.plugins)
 
     from frostbench.bench.cli.assemble import assemble
 
@@ -32,7 +36,7 @@ def verify_command(words: list[str]) -> int:
         progress=progress_for(sys.stderr, quiet=stored.quiet),
     )
     for check in report.checks:
-        print(f"{'holds' if check.holds else 'DOES NOT HOLD'}  {check.name}: {check.detail}")
+        say(f"{'holds' if check.holds else 'DOES NOT HOLD'}  {check.name}: {check.detail}")
     outcome = "holds" if report.holds else "does not hold"
-    print(f"{folder} {outcome}; {report.samples} samples were computed again.")
+    say(f"{folder} {outcome}; {report.samples} samples were computed again.")
     return 0 if report.holds else 1

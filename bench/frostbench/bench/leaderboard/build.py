@@ -11,13 +11,14 @@ from frostbench.bench.leaderboard.preservation import preserved
 from frostbench.bench.leaderboard.reported import reported
 from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Need, Row, Verdict
 from frostbench.bench.leaderboard.swap import language_models
+from frostbench.bench.printable import brief
 from frostbench.bench.statistics import (
     Bounds,
     Column,
-    PairTest,
     Estimate,
     Frechet,
     Inference,
+    PairTest,
     Ranking,
     Sums,
     compare,
@@ -202,14 +203,16 @@ def _reason(
         return f"{len(scored)} scored sample is too few for {place.metric.id}."
     if records:
         errors = sorted({record.error for record in records if record.error})
-        first = f": {errors[0]}" if errors else f": none has a score under {place.metric.id}."
+        first = (
+            f": {brief(errors[0])}" if errors else f": none has a score under {place.metric.id}."
+        )
         return f"all {len(records)} samples failed{first}"
     dash = manifest.dash(method, place.task.name)
     if dash:
         return dash
     about = manifest.methods.get(method or "")
     if about is not None and about.status == "failed":
-        return f"the method failed: {about.error or 'it does not say why.'}"
+        return f"the method failed: {brief(about.error or 'it does not say why.')}"
     return f"no sample is stored; the run is {manifest.status}."
 
 

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from frostbench.bench.leaderboard.looks import Looks
 from frostbench.bench.leaderboard.numbers import Format, format_of, readable
-from frostbench.bench.leaderboard.plot import GRID, MUTED, as_svg, colour_of, style
+from frostbench.bench.leaderboard.plot import GRID, MUTED, as_svg, colour_of, legend, style
 from frostbench.bench.leaderboard.rows import Row
 from frostbench.bench.leaderboard.tables import Across, Section, Table
 
@@ -61,16 +61,7 @@ def _draw(tables: Sequence[Table]) -> str:
         said = label
     for axis in axes[len(tables) :]:
         axis.set_axis_off()
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside upper left",
-        ncols=6,
-        frameon=False,
-        handlelength=2.2,
-        columnspacing=1.4,
-        fontsize=9,
-    )
+    legend(figure, handles, handlelength=2.2)
     return as_svg(figure)
 
 

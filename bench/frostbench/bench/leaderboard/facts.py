@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from frostbench.bench.leaderboard.numbers import NONE, count, duration, readable
+from frostbench.bench.printable import brief
 from frostbench.bench.store.manifest import (
     BackboneFacts,
     Failure,
@@ -14,6 +15,8 @@ from frostbench.bench.store.manifest import (
     MethodEntry,
     TokenizerCounts,
 )
+
+MOST_FAILURES = 50  # that a page lists
 
 
 @dataclass(frozen=True)
@@ -156,11 +159,14 @@ def _cache(tokenizer: Mapping[str, TokenizerCounts]) -> Iterable[str]:
 
 
 def _failures(failures: Iterable[Failure]) -> Iterable[str]:
-    for failure in failures:
+    for number, failure in enumerate(failures):
+        if number == MOST_FAILURES:
+            yield "and more, which manifest.json lists"
+            return
         where = _joined([failure.method, failure.control, failure.task, failure.protocol], ", ")
         samples = failure.samples
         many = f" ({samples} sample{'s' if samples != 1 else ''})" if samples else ""
-        error = failure.error or "no reason is stored"
+        error = brief(failure.error or "no reason is stored")
         yield f"{where}{many}: {error}" if where != NONE else error
 
 

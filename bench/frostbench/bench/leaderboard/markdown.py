@@ -1,7 +1,9 @@
 """The leaderboard as Markdown: a compact table a task."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 from frostbench.bench.leaderboard.facts import facts
 from frostbench.bench.leaderboard.numbers import NONE, Format, count, seconds
@@ -10,6 +12,7 @@ from frostbench.bench.leaderboard.preservation import kept_frozen
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
 from frostbench.bench.leaderboard.swap import TITLE, Swaps, swaps
 from frostbench.bench.leaderboard.tables import Line, Remark, Table, sections
+from frostbench.bench.printable import brief, printable
 from frostbench.bench.statistics import estimators
 
 MEANING = (
@@ -20,7 +23,36 @@ MEANING = (
 
 def markdown(leaderboard: Leaderboard, title: str) -> str:
     """The whole leaderboard as GitHub-flavoured Markdown."""
-    return "\n".join(_lines(leaderboard, title)) + "\n"
+    return "\n".join(_lines(_escaped(leaderboard), cell(title))) + "\n"
+
+
+def cell(text: str) -> str:
+    r"""A text that somebody else chose, so that Markdown shows it as it is: no HTML, link or code.
+
+    It stays in its line and in its table cell, and begins no heading, list, quote or fence.
+
+    >>> cell("<b>|[x](y)"), cell("psnr[rgb]"), cell("# a`b")
+    ('&lt;b>\|\[x\](y)', 'psnr[rgb]', '\# a\`b')
+    """
+    line = printable(brief(text)).replace("\n", " ").replace("\t", " ").strip()
+    line = line.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    # Brackets of metrics' ids are no link: nothing but a word stands before, nor a target after.
+    line = re.sub(r"[|`*~]|(?<!\w)\[|\](?=[\[(:])", r"\\\g<0>", line)
+    return re.sub(r"^(?=[#>+=_-]|!\[)|^(\d+)(?=[.)])", r"\1\\", line)
+
+
+def _escaped(value: Any) -> Any:
+    """All that a page is made of, with every text in it as a `cell`: none can be forgotten."""
+    if isinstance(value, str):
+        return cell(value)
+    if isinstance(value, Mapping):
+        return {_escaped(key): _escaped(one) for key, one in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(map(_escaped, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {one.name: _escaped(getattr(value, one.name)) for one in fields(value) if one.init}
+        return replace(value, **parts)
+    return value
 
 
 def remark_sentence(remark: Remark) -> str:
@@ -220,7 +252,7 @@ def arrow(higher_is_better: bool) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _listed(places: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from frostbench.bench.leaderboard import facts as said
 from frostbench.bench.leaderboard.curves import curves
 from frostbench.bench.leaderboard.gallery import Shelf
-from frostbench.bench.leaderboard.plot import for_page, plot
+from frostbench.bench.leaderboard.plot import for_page, plot, plot_file
 from frostbench.bench.leaderboard.preservation import TITLE as PRESERVED_TITLE
 from frostbench.bench.leaderboard.preservation import kept_frozen
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
@@ -51,6 +51,7 @@ def page(
             frozen=kept_frozen(leaderboard.preserved, leaderboard.manifests),
             reported=[row for row in leaderboard.rows if row.kind == "reported"],
             shelves=shelves,
+            plot_file=plot_file,
             files=files,
             facts=[said.facts(n, m) for n, m in enumerate(leaderboard.manifests, start=1)],
             backbones=[said.backbones(manifest) for manifest in leaderboard.manifests],

@@ -1,14 +1,18 @@
 """A plot a suite: every method's value and interval, and its controls, on one axis a metric."""
 
+import hashlib
 import io
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from frostbench.bench.leaderboard.looks import Looks
 from frostbench.bench.leaderboard.numbers import Format, format_of, readable
 from frostbench.bench.leaderboard.tables import Group, Line, Section, Table
+from frostbench.bench.printable import printable
 
 # Colours that the page's style sheet answers for, as matplotlib can write them.
 INK, MUTED, GRID = "#0f0f01", "#0f0f02", "#0f0f03"
@@ -23,6 +27,7 @@ MARKERS = Looks(
     ceilings=(">", "p", "h"),
     others=("*", "v", "x", "D", "s", "P", "4", "<"),
 )
+LONGEST_STEM = 100  # characters of a file's name
 ROW, LANE = 0.5, 0.19  # inches between categories, and between methods within one
 
 
@@ -48,6 +53,8 @@ def style(salt: str) -> dict[str, Any]:
     """How all plots look; plots on one page have different salts, and then different ids."""
     return {
         "svg.fonttype": "none",
+        # A method's name may hold dollars.
+        "text.parse_math": False,
         "svg.hashsalt": salt,
         "font.family": "sans-serif",
         "font.size": 9,
@@ -61,8 +68,40 @@ def style(salt: str) -> dict[str, Any]:
 def as_svg(figure: Any) -> str:
     """The figure, the same bytes for the same lines."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    with warnings.catch_warnings():
+        # Letters that our font lacks are measured with another's, and shown with the reader's.
+        warnings.filterwarnings("ignore", "Glyph")
+        nothing = {"Date": None, "Creator": None}
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    # XML knows no control characters.
+    return printable(buffer.getvalue())
+
+
+def legend(figure: Any, handles: Mapping[str, Any], **how: Any) -> None:
+    """The legend of a figure, above it; matplotlib would leave out what begins with a stroke."""
+    names = [f" {name}" if name.startswith("_") else name for name in handles]
+    figure.legend(
+        list(handles.values()),
+        names,
+        loc="outside upper left",
+        ncols=6,
+        frameon=False,
+        columnspacing=1.4,
+        fontsize=9,
+        **how,
+    )
+
+
+def plot_file(suite: str, kind: str = "") -> str:
+    """The name of a plot's file: a suite may be called anything.
+
+    >>> plot_file("../../x"), plot_file("restoration", "-curves")
+    ('..%2F..%2Fx.svg', 'restoration-curves.svg')
+    """
+    stem = quote(suite, safe=" ()+,=@[]")
+    if len(stem) > LONGEST_STEM:
+        stem = stem[:LONGEST_STEM] + hashlib.sha256(suite.encode()).hexdigest()[:16]
+    return f"{stem}{kind}.svg"
 
 
 def for_page(svg: str) -> str:
@@ -111,16 +150,7 @@ def _draw(section: Section, panels: Mapping[str, Sequence[tuple[Table, Group]]])
     markers = MARKERS.of(section.tables, drawn=False)
     for axis, places in zip(axes, panels.values(), strict=True):
         _panel(axis, places, handles, markers)
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside upper left",
-        ncols=6,
-        frameon=False,
-        handletextpad=0.3,
-        columnspacing=1.4,
-        fontsize=9,
-    )
+    legend(figure, handles, handletextpad=0.3)
     return as_svg(figure)
 
 

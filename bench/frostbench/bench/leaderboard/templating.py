@@ -1,10 +1,13 @@
 """The environment of our pages: what is put into them is escaped, style and script are inside."""
 
+from typing import Any
+
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from frostbench.bench.leaderboard import numbers
 from frostbench.bench.leaderboard.words import is_led, legible
+from frostbench.bench.printable import LONGEST, brief
 
 
 def environment(*loaders: BaseLoader) -> Environment:
@@ -13,6 +16,8 @@ def environment(*loaders: BaseLoader) -> Environment:
         loader=ChoiceLoader([*loaders, PackageLoader(__package__, "templates")]),
         autoescape=True,
         undefined=StrictUndefined,
+        # A page is as long as what it shows, not as what somebody stored.
+        finalize=_cut,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -22,10 +27,16 @@ def environment(*loaders: BaseLoader) -> Environment:
         "megabytes": numbers.megabytes,
         "readable": numbers.readable,
         "legible": legible,
+        "whole": escape,
     }
     made.tests["led"] = is_led
     made.globals["source"] = lambda name: _source(made, name)
     return made
+
+
+def _cut(value: Any) -> Any:
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return brief(value, LONGEST) if plain else value
 
 
 def _source(made: Environment, name: str) -> Markup:

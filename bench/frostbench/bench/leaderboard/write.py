@@ -12,11 +12,15 @@ from frostbench.bench.leaderboard.curves import curves
 from frostbench.bench.leaderboard.gallery import Shelf, gallery, images
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.page import TITLE, page
-from frostbench.bench.leaderboard.plot import for_paper, plot
+from frostbench.bench.leaderboard.plot import for_paper, plot, plot_file
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
 from frostbench.bench.leaderboard.tables import sections
+from frostbench.bench.store.atomic import replacing
 from frostbench.bench.store.reader import StoredRun
 
+BOARD = "leaderboard.json"
+PAGES = {"index.html", "leaderboard.md", "leaderboard.csv", BOARD}
+FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 OWN_NAME = re.compile(r"[0-9a-f]{20}\.\w+")
 
 FLAT = (
@@ -59,26 +63,31 @@ def write(
     """Write `leaderboard.json`, `.md`, `.csv`, `index.html`, `images/` and `plots/`.
 
     `runs` are those that the leaderboard was built from; the gallery's images are copied from
-    them. Everything in the folder opens from disk, without a network.
+    them. Everything in the folder opens from disk, without a network. The folder is the old
+    leaderboard or the new one, never a part; other files in it stay.
 
     Raises:
         ValueError: there are more or fewer runs than the leaderboard was built from.
-        OSError: the folder cannot be written.
+        StoreError: the folder holds something else than a leaderboard, or cannot be written.
     """
     if len(runs) != len(leaderboard.manifests):
         raise ValueError(
             f"the leaderboard was built from {len(leaderboard.manifests)} run(s) and is to be "
             f"written with {len(runs)}; give the same runs."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    shelves = gallery(runs)
-    files = _copy_images(shelves, runs, folder / "pictures")
-    _write_plots(leaderboard, folder / "plots")
-    (folder / "index.html").write_text(page(leaderboard, shelves, files, title), encoding="utf-8")
-    (folder / "leaderboard.md").write_text(markdown(leaderboard, title), encoding="utf-8")
-    (folder / "leaderboard.csv").write_text(table(leaderboard.rows), encoding="utf-8")
-    text = json.dumps(leaderboard.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "leaderboard.json").write_text(text + "\n", encoding="utf-8")
+    with replacing(folder, BOARD, _is_ours) as made:
+        shelves = gallery(runs)
+        files = _copy_images(shelves, runs, made / "pictures")
+        _write_plots(leaderboard, made / "plots")
+        text = json.dumps(leaderboard.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        for name, content in (
+            ("index.html", page(leaderboard, shelves, files, title)),
+            ("leaderboard.md", markdown(leaderboard, title)),
+            ("leaderboard.csv", table(leaderboard.rows)),
+            (BOARD, text + "\n"),
+        ):
+            # A lone half of a letter is in no encoding.
+            (made / name).write_text(content, encoding="utf-8", errors="backslashreplace")
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -96,7 +105,26 @@ def _flat(row: Row) -> Mapping[str, Any]:
         values |= {"rank_low": row.rank.low, "rank_high": row.rank.high}
     if row.cost:
         values |= vars(row.cost)
-    return values
+    return {name: _no_formula(value) for name, value in values.items()}
+
+
+def _no_formula(value: Any) -> Any:
+    """A cell that a spreadsheet takes for text, if it is text; numbers stay numbers.
+
+    >>> _no_formula("=1+1"), _no_formula(-1.5)
+    ("'=1+1", -1.5)
+    """
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file that lies in an older leaderboard, by its path in there, was made by it."""
+    folder = path.parent.as_posix()
+    return (
+        path.as_posix() in PAGES
+        or (folder == "pictures" and bool(OWN_NAME.fullmatch(path.name)))
+        or (folder == "plots" and path.suffix == ".svg")
+    )
 
 
 def _copy_images(
@@ -107,14 +135,11 @@ def _copy_images(
     files: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
         for name in sorted(images(shelves, number, len(runs) > 1)):
+            run.image(name)  # so that nothing else than an image goes where a browser opens it
             source = run.blob(name)
             short = name[:20] + source.suffix
             (folder / short).write_bytes(source.read_bytes())
             files[name] = f"{folder.name}/{short}"
-    for path in folder.iterdir():
-        ours = OWN_NAME.fullmatch(path.name)
-        if ours and f"{folder.name}/{path.name}" not in files.values():
-            path.unlink()  # of an older leaderboard
     return files
 
 
@@ -123,5 +148,5 @@ def _write_plots(leaderboard: Leaderboard, folder: Path) -> None:
     for section in sections(leaderboard):
         for name, drawn in (("", plot(section)), ("-curves", curves(section))):
             if drawn is not None:
-                file = folder / f"{section.suite}{name}.svg"
-                file.write_text(for_paper(drawn), encoding="utf-8")
+                file = folder / plot_file(section.suite, name)
+                file.write_text(for_paper(drawn), encoding="utf-8", errors="backslashreplace")

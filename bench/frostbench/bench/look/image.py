@@ -23,11 +23,14 @@ def find_image(name: str, pack: Pack, host: Host) -> Seen:
     """The image in a file, or one of a data set of the pack: "portrait:red apple", "scene:7".
 
     Raises:
-        LookupError: the data set has no such image; the message says which it has.
+        LookupError: the data set has no such image (the message says which it has), or the path
+            is that of no file.
         ValueError: there is no such file, or it is no image.
     """
     path = Path(name)
-    if path.exists():
+    if path.exists() and not path.is_file():
+        raise LookupError(f"no image at {name}: it is a folder, a pipe or a device.")
+    if path.is_file():
         return Seen(read_as_seen(path), path.name)
     own = _browsable(pack, host)
     kind, colon, which = name.partition(":")

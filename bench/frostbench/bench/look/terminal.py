@@ -14,6 +14,7 @@ from torch.nn import functional
 from frostbench.bench.leaderboard.words import Layer, PartWords, legible
 from frostbench.bench.look.image import Seen
 from frostbench.bench.look.reading import Look
+from frostbench.bench.printable import printable
 
 ELLIPSIS = "…"
 BRIGHT = 0.45  # of white: the luma above which words on a colour are black
@@ -37,19 +38,25 @@ def lines(seen: Seen, readings: Sequence[Look], width: int | None) -> Iterator[T
     """All lines; rows of words are no wider than `width` where there is one."""
     height, across = seen.image.size
     name = "" if seen.title == seen.image.name else f"{seen.image.name}, "
-    yield Text(seen.title, "bold").append(f"  {name}{across} × {height} pixels", "dim not bold")
+    yield _text(seen.title, "bold").append(
+        printable(f"  {name}{across} × {height} pixels"), "dim not bold"
+    )
     for reading in readings:
         yield Text()
         yield from _of_method(reading, seen.image.pixels, width)
 
 
+def _text(said: str, style: str = "") -> Text:
+    return Text(printable(said), style)
+
+
 def _of_method(reading: Look, pixels: Float[Tensor, "3 h w"], width: int | None) -> Iterator[Text]:
-    yield Text(reading.method, "bold").append(f"  {reading.summary}", "dim not bold")
+    yield _text(reading.method, "bold").append(printable(f"  {reading.summary}"), "dim not bold")
     made = reading.reconstruction
     again = f"PSNR of its reconstruction {made.decibels:.2f} dB" if made else reading.reason
-    yield Text(f"{reading.tokens} tokens; {again}")
+    yield _text(f"{reading.tokens} tokens; {again}")
     for note in reading.notes:
-        yield Text(f"note: {note}")
+        yield _text(f"note: {note}")
     for words in reading.words:
         yield Text()
         yield from _of_part(words, pixels, width)
@@ -58,17 +65,17 @@ def _of_method(reading: Look, pixels: Float[Tensor, "3 h w"], width: int | None)
 def _of_part(words: PartWords, pixels: Float[Tensor, "3 h w"], width: int | None) -> Iterator[Text]:
     match words.form:
         case "ranked":
-            yield Text(f"{words.part}: {len(words)} words, the most fitting first", "italic")
+            yield _text(f"{words.part}: {len(words)} words, the most fitting first", "italic")
             yield from _ranked(words, width)
         case "grid":
-            yield Text(f"{words.part}: {words.layers[0].size} words", "italic")
+            yield _text(f"{words.part}: {words.layers[0].size} words", "italic")
             yield from _grid(words.layers[0], pixels, width)
         case "pyramid":
-            yield Text(f"{words.part}: {len(words.layers)} layers, {len(words)} words", "italic")
+            yield _text(f"{words.part}: {len(words.layers)} layers, {len(words)} words", "italic")
             blocks = [list(_grid(layer, pixels, width)) for layer in words.layers]
             widest = max(line.cell_len for block in blocks for line in block)
             for layer, block in zip(words.layers, blocks, strict=True):
-                yield Text(layer.size.center(widest).rstrip(), "dim")
+                yield _text(layer.size.center(widest).rstrip(), "dim")
                 for line in block:
                     line.pad_left((widest - line.cell_len) // 2)
                     yield line

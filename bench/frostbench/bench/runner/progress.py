@@ -17,6 +17,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from frostbench.bench.printable import printable
+
 
 @runtime_checkable
 class Stream(Protocol):
@@ -104,7 +106,7 @@ class Quiet:
 
     def note(self, sentence: str) -> None:
         """The sentence, on the error stream."""
-        print(sentence, file=self._stream or sys.stderr, flush=True)
+        print(printable(sentence), file=self._stream or sys.stderr, flush=True)
 
 
 class Lines(Quiet):
@@ -138,7 +140,7 @@ class Lines(Quiet):
         self._say(f"{self._done} samples, {self._fresh} of them now, in {_time(seconds)}")
 
     def _say(self, text: str) -> None:
-        print(f"{self._label}: {text}", file=self._stream or sys.stdout, flush=True)
+        print(f"{printable(self._label)}: {text}", file=self._stream or sys.stdout, flush=True)
 
 
 class RichBars(Quiet):
@@ -147,7 +149,7 @@ class RichBars(Quiet):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
@@ -173,7 +175,9 @@ class RichBars(Quiet):
     def task(self, label: str, total: int, done: int) -> None:
         """A new bar."""
         self._prompts = 0
-        self._current = self._bars.add_task(label, total=total, completed=done, prompts=0)
+        self._current = self._bars.add_task(
+            printable(label), total=total, completed=done, prompts=0
+        )
 
     def advance(self, samples: int) -> None:
         """The bar grows."""
@@ -192,7 +196,7 @@ class RichBars(Quiet):
 
     def note(self, sentence: str) -> None:
         """The sentence, above the bars."""
-        self._bars.console.print(sentence, markup=False, highlight=False)
+        self._bars.console.print(printable(sentence), markup=False, highlight=False)
 
 
 class _Rate(ProgressColumn):

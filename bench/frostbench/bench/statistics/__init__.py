@@ -27,12 +27,12 @@ from frostbench.bench.statistics.sums import Sums
 __all__ = [
     "Bounds",
     "Column",
-    "PairTest",
     "Estimate",
     "Frechet",
     "Inference",
     "Interval",
     "Jackknife",
+    "PairTest",
     "Rank",
     "Ranking",
     "Sums",

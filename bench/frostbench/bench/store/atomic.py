@@ -1,13 +1,17 @@
 """Files that are either whole or not there, and what is said when the disk is full."""
 
 import errno
+import glob
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+SETTLED = 60  # seconds in which a file is written, also by a process of another machine
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -38,6 +42,29 @@ def writing(path: Path) -> Iterator[None]:
         raise StoreError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
+def reason(error: Exception) -> str:
+    """What an error says, in a line that is not too long."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def regular(path: Path) -> Path:
+    """The path, if it is that of a file in its own folder, or of nothing yet.
+
+    What lies in a run's folder may come from somebody else: a pipe would hang whoever opens it, and
+    a link would have files elsewhere read, copied or written.
+
+    Raises:
+        StoreError: it is a folder, a pipe or a device, or a link that leads out of its folder.
+    """
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        raise StoreError(
+            f"{path} is a link that leads out of its folder; put the file itself there."
+        )
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is no regular file; remove it.")
+    return path
+
+
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write a file so that a reader, or a process killed at any moment, sees all of it or none.
 
@@ -51,7 +78,8 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as file:
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 if sync:
@@ -87,3 +115,70 @@ def sweep(run: Path) -> None:
     places = ("", "samples/", "sealed/", "blobs/*/")
     for leftover in (found for place in places for found in run.glob(f"{place}.*.tmp")):
         leftover.unlink(missing_ok=True)
+
+
+def sweep_dead(folder: Path) -> None:
+    """Remove temporaries of processes that have ended from a folder in which others write too."""
+    for leftover in folder.glob(".*.tmp"):
+        if time.time() - leftover.lstat().st_mtime > SETTLED and not _is_alive(leftover):
+            leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `folder` when all of it is written.
+
+    An older one is known by the file `mark`. Of its files those that are not `ours`, by their path
+    in it, are taken over.
+
+    Raises:
+        StoreFullError: there is no room.
+        StoreError: `folder` holds something else, or cannot be written.
+    """
+    target = folder.resolve()
+    _settle(target)
+    older = target.is_dir() and any(target.iterdir())
+    if (older and not (target / mark).is_file()) or (target.exists() and not target.is_dir()):
+        raise StoreError(
+            f"{folder} holds something else than {mark} and what belongs to it, and is left as it "
+            "is; name another folder with out=."
+        )
+    made, aside = (
+        target.with_name(f".{target.name}.{os.getpid()}.{end}") for end in ("new", "old")
+    )
+    with writing(folder):
+        try:
+            made.mkdir(parents=True)
+            yield made
+            for path in sorted(target.rglob("*")) if older else ():
+                within = path.relative_to(target)
+                if not path.is_dir() and not ours(within) and not (made / within).exists():
+                    (made / within).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, made / within, follow_symlinks=False)
+            if target.exists():
+                os.rename(target, aside)
+            os.rename(made, target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+            if not target.exists() and aside.exists():
+                os.rename(aside, target)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _settle(target: Path) -> None:
+    """Put in order what a process left that was killed while it replaced a folder."""
+    for end in ("old", "new"):
+        for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.{end}"):
+            if _is_alive(leftover):
+                continue
+            if end == "old" and not target.exists():
+                os.rename(leftover, target)
+            else:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_alive(leftover: Path) -> bool:
+    """Whether the process whose number is in a temporary's name still runs; this one does not."""
+    process = leftover.name.split(".")[-2]
+    mine = process == str(os.getpid())
+    return process.isdecimal() and not mine and Path(f"/proc/{process}").exists()

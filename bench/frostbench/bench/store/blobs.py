@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,13 @@ from jaxtyping import Float, UInt8
 from PIL import Image as Pillow
 from torch import Tensor
 
-from frostbench.bench.store.atomic import write_whole
+from frostbench.bench.store.atomic import StoreError, reason, regular, write_whole
+from frostbench.bench.store.typed import BlobName, typed
+from frostbench.plugins.backbones.published import read_array
+from frostbench.plugins.contract.images import check_size
+
+SUFFIXES = (".webp", ".npy", ".json")
+LARGEST_JSON = 1 << 28  # bytes
 
 
 class Blobs:
@@ -53,16 +61,27 @@ class Blobs:
         """The file of a hash.
 
         Raises:
-            LookupError: there is none.
+            LookupError: there is none, or it is no hash.
+            StoreError: its file leads out of the folder.
         """
-        found = next((self._folder / name[:2]).glob(f"{name}.*"), None)
+        try:
+            typed(BlobName, name)
+        except ValueError as error:
+            raise LookupError(f"no blob {str(name)[:80]} in {self._folder}: {error}.") from None
+        stem = self._folder / name[:2] / name
+        found = next((path for s in SUFFIXES if (path := stem.with_suffix(s)).exists()), None)
         if found is None:
             raise LookupError(f"no blob {name} in {self._folder}; the run's folder is incomplete.")
-        return found
+        return regular(found)
 
     def image(self, name: str) -> Pillow.Image:
-        """An image, loaded."""
-        with Pillow.open(self.path(name)) as file:
+        """An image, loaded.
+
+        Raises:
+            StoreError: it is damaged, of another format, or too large.
+        """
+        with self._reading(name) as path, Pillow.open(path, formats=("WEBP",)) as file:
+            check_size(file)
             return file.convert("RGB")
 
     def pixels(self, name: str) -> Float[Tensor, "3 h w"]:
@@ -71,20 +90,42 @@ class Blobs:
         return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
     def array(self, name: str) -> npt.NDArray[np.float32]:
-        """An array."""
-        loaded: npt.NDArray[np.float32] = np.load(self.path(name), allow_pickle=False)
-        return loaded
+        """An array.
+
+        Raises:
+            StoreError: it is damaged, or not of finite numbers.
+        """
+        with self._reading(name) as path:
+            loaded: npt.NDArray[np.float32] = read_array(path)
+            if loaded.dtype.kind != "f" or not np.isfinite(loaded).all():
+                raise ValueError("it holds something else than finite numbers")
+            return loaded
 
     def json(self, name: str) -> Any:
-        """Plain values."""
-        return json.loads(self.path(name).read_bytes())
+        """Plain values.
+
+        Raises:
+            StoreError: they are damaged, too deep or too large.
+        """
+        with self._reading(name) as path:
+            if path.stat().st_size > LARGEST_JSON:
+                raise ValueError(f"it has more than {LARGEST_JSON} bytes")
+            return typed(Any, json.loads(path.read_bytes()))
 
     def intact(self, name: str) -> bool:
         """Whether the file is there and its bytes are those that were stored."""
         try:
             return hashlib.sha256(self.path(name).read_bytes()).hexdigest() == name
-        except (LookupError, OSError):
+        except (LookupError, OSError, StoreError):
             return False
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[Path]:
+        path = self.path(name)
+        try:
+            yield path
+        except Exception as error:  # whatever a stranger's file makes of its reader
+            raise StoreError(f"{path} cannot be read: {reason(error)}.") from error
 
     def _put(self, content: bytes, suffix: str) -> str:
         name = hashlib.sha256(content).hexdigest()

@@ -2,11 +2,20 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from frostbench.bench.store.atomic import StoreError, sync_folder, write_whole, writing
+from frostbench.bench.store.atomic import (
+    StoreError,
+    reason,
+    regular,
+    sync_folder,
+    write_whole,
+    writing,
+)
 from frostbench.bench.store.records import Record
+
+LONGEST_LINE = 1 << 25  # bytes
 
 
 def append_lines(path: Path, records: Iterable[Record]) -> None:
@@ -19,7 +28,7 @@ def append_lines(path: Path, records: Iterable[Record]) -> None:
     content = _lines(records)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = not path.exists()
+        new = not regular(path).exists()
         with path.open("ab") as file:
             file.write(content)
             file.flush()
@@ -34,26 +43,24 @@ def read_lines(path: Path) -> list[Record]:
     Raises:
         StoreError: a line that was finished cannot be read; the message names it.
     """
-    *whole, _torn = path.read_bytes().split(b"\n")
     records = []
-    for number, line in enumerate(whole, 1):
+    for number, line in enumerate(_whole(path), 1):
         try:
             records.append(Record.from_json(json.loads(line)))
-        except (ValueError, TypeError, KeyError) as error:
+        except Exception as error:  # whatever a stranger's file makes of the reader
             raise StoreError(
                 f"{path} line {number} is damaged; delete that line, and the same command "
-                "computes the sample again."
+                f"computes the sample again ({reason(error)})."
             ) from error
     return records
 
 
 def mend(path: Path) -> None:
     """Cut off a torn last line, so that the next line does not become part of it."""
-    if not path.exists():
+    if not regular(path).exists():
         return
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    whole = sum(map(len, _whole(path)))
+    if whole < path.stat().st_size:
         with writing(path):
             os.truncate(path, whole)
 
@@ -61,6 +68,21 @@ def mend(path: Path) -> None:
 def replace_lines(path: Path, records: Iterable[Record]) -> None:
     """Put other records in place of all that a samples file holds, atomically."""
     write_whole(path, _lines(records))
+
+
+def _whole(path: Path) -> Iterator[bytes]:
+    """The lines that were finished.
+
+    Raises:
+        StoreError: one is longer than any record.
+    """
+    with regular(path).open("rb") as file:
+        while (line := file.readline(LONGEST_LINE)).endswith(b"\n"):
+            yield line
+    if len(line) == LONGEST_LINE:
+        raise StoreError(
+            f"{path} has a line of more than {LONGEST_LINE} bytes, and is no samples file."
+        )
 
 
 def _lines(records: Iterable[Record]) -> bytes:

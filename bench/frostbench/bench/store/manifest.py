@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from frostbench.bench.store.migration import SCHEMA, migrated
-from frostbench.bench.store.typed import typed
+from frostbench.bench.store.typed import BlobName, Name, Unbounded, typed
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class TaskEntry:
     harder, and `variants` in several ways.
     """
 
-    name: str
-    suite: str
-    metrics: tuple[str, ...]
-    ranks_by: str
+    name: Name
+    suite: Name
+    metrics: tuple[Name, ...]
+    ranks_by: Name
     request_type: str = ""
     reads: str = ""
     protocols: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class TaskEntry:
     limit: int = 0
     complete: bool = False
     grown_from: tuple[int, ...] = ()
-    corpus: str | None = None
+    corpus: BlobName | None = None
 
     @property
     def ways(self) -> tuple[str | None, ...]:
@@ -118,8 +118,8 @@ class MetricEntry:
 
     id: str
     unit: str = ""
-    lower: float | None = None
-    upper: float | None = None
+    lower: Unbounded | None = None
+    upper: Unbounded | None = None
     direction: Literal["higher", "lower", "neither"] = "higher"
     percent: bool = False
     networks: tuple[str, ...] = ()
@@ -264,6 +264,8 @@ class Manifest:
             raise ValueError(f"a part of it is no mapping ({error})") from error
         manifest: Manifest = typed(Manifest, current)
         for name, task in manifest.tasks.items():
+            if task.name != name:
+                raise ValueError(f"its task {name!r} calls itself {task.name!r}")
             unknown = sorted({*task.columns} - set(manifest.metrics))
             if unknown:
                 raise ValueError(

@@ -1,12 +1,18 @@
 """Masks in COCO's run-length encoding, as its tools write and read them."""
 
-from typing import TypeAlias, TypedDict
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 from pycocotools import mask as coco
 from torch import Tensor
+
+from frostbench.bench.store.typed import typed
+
+MOST_PIXELS = 1 << 29  # of all masks of an image
 
 
 class RunLengths(TypedDict):
@@ -17,6 +23,14 @@ class RunLengths(TypedDict):
 
 
 Encoded: TypeAlias = list[RunLengths]
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """`RunLengths`, as it is read."""
+
+    size: tuple[int, int]
+    counts: str
 
 
 def run_lengths(masks: Bool[Tensor, "n h w"]) -> Encoded:
@@ -33,15 +47,24 @@ def run_lengths(masks: Bool[Tensor, "n h w"]) -> Encoded:
     ]
 
 
-def masks_of(encoded: Encoded) -> Bool[Tensor, "n h w"]:
+def masks_of(encoded: Any) -> Bool[Tensor, "n h w"]:
     """The masks that `run_lengths` described; of none, an empty tensor of one pixel.
 
     Raises:
-        ValueError: two are of different sizes.
+        ValueError: it is no such encoding, two are of different sizes, or they are too large.
     """
-    sizes = {tuple(one["size"]) for one in encoded}
+    read: list[_Encoded] = typed(list[_Encoded], encoded)
+    sizes = {one.size for one in read}
     if len(sizes) > 1:
         raise ValueError(f"masks of one image have sizes {sorted(sizes)}.")
     if not encoded:
         return torch.zeros(0, 1, 1, dtype=torch.bool)
-    return torch.from_numpy(coco.decode(list(encoded))).permute(2, 0, 1).bool().contiguous()
+    (size,) = sizes
+    if min(size) < 0 or len(read) * math.prod(size) > MOST_PIXELS:
+        raise ValueError(f"{len(read)} masks of size {size} are too large.")
+    return (
+        torch.from_numpy(coco.decode([asdict(one) for one in read]))
+        .permute(2, 0, 1)
+        .bool()
+        .contiguous()
+    )

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.atomic import StoreError, reason, regular
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lines import read_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed
+
+LARGEST_MANIFEST = 1 << 26  # bytes
 
 
 class StoredRun:
@@ -79,14 +81,18 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / "manifest.json"
     try:
+        if regular(path).stat().st_size > LARGEST_MANIFEST:
+            raise StoreError(f"{path} has more than {LARGEST_MANIFEST} bytes and is no manifest.")
         values = json.loads(path.read_bytes())
         if not isinstance(values, dict) or "status" not in values:
             raise StoreError(f"{path} is no manifest of a run.")
         return Manifest.from_json(values)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"no run at {folder}: a run is a folder with a manifest.json.") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {error}.") from error
+    except StoreError:
+        raise
+    except Exception as error:  # whatever a stranger's file makes of the reader
+        raise StoreError(f"{path} cannot be read: {reason(error)}.") from error
 
 
 def read_records(folder: Path) -> list[Record]:
@@ -104,10 +110,12 @@ def read_records(folder: Path) -> list[Record]:
         for path in sorted(folder.glob(pattern)):
             try:
                 records = read(path)
-            except (OSError, ValueError) as error:
+            except StoreError:
+                raise
+            except Exception as error:  # whatever a stranger's file makes of the reader
                 raise StoreError(
-                    f"{path} cannot be read ({error}); delete it, and the same command computes "
-                    "its samples again."
+                    f"{path} cannot be read ({reason(error)}); delete it, and the same command "
+                    "computes its samples again."
                 ) from error
             for record in records:
                 found.setdefault(record.key, record)

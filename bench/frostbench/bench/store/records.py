@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from frostbench.bench.store.typed import AnyFloat, BlobName, Name, Unbounded, typed
+
 Status = Literal["scored", "failed"]
 
 Key: TypeAlias = tuple[str, str | None, str | None, str | None, str]
@@ -31,13 +33,8 @@ class Stored:
 
     kind: Literal["text", "image", "masks", "boxes", "reasoned", "none"]
     text: str | None = None
-    blob: str | None = None
+    blob: BlobName | None = None
     accepted: tuple[str, ...] = ()
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> "Stored":
-        """What `asdict` described."""
-        return Stored(**{**values, "accepted": tuple(values.get("accepted") or ())})
 
 
 @dataclass(frozen=True)
@@ -54,23 +51,23 @@ class Record:
     columns that plugins added.
     """
 
-    suite: str
-    task: str
-    protocol: str | None
-    method: str | None
-    control: str | None
-    sample: str
-    cluster: str
+    suite: Name
+    task: Name
+    protocol: Name | None
+    method: Name | None
+    control: Name | None
+    sample: Name
+    cluster: Name
     status: Status
     error: str | None = None
     prediction: Stored = Stored("none")
     target: Stored = Stored("none")
-    scores: Mapping[str, float] = field(default_factory=dict)
-    features: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    scores: Mapping[str, Unbounded] = field(default_factory=dict)
+    features: Mapping[str, tuple[BlobName, BlobName]] = field(default_factory=dict)
     cost: StoredCost = StoredCost()
-    pictures: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, BlobName] = field(default_factory=dict)
     words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
-    extra: Mapping[str, float] = field(default_factory=dict)
+    extra: Mapping[str, AnyFloat] = field(default_factory=dict)
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     asked: str = ""
     phrases: tuple[tuple[int, int], ...] = ()
@@ -96,15 +93,10 @@ class Record:
 
     @staticmethod
     def from_json(line: Mapping[str, Any]) -> "Record":
-        """The record that `to_json` described."""
-        values = dict(line)
-        values["prediction"] = Stored.from_json(values["prediction"])
-        values["target"] = Stored.from_json(values["target"])
-        values["cost"] = StoredCost(**values["cost"])
-        values["features"] = {key: tuple(pair) for key, pair in values["features"].items()}
-        # Runs of before there were pooled metrics have no counts.
-        values["counts"] = {key: tuple(sums) for key, sums in values.get("counts", {}).items()}
-        # Nor do those of before there were masks say what was asked.
-        values["asked"] = values.get("asked") or ""
-        values["phrases"] = tuple((start, end) for start, end in values.get("phrases") or ())
-        return Record(**values)
+        """The record that `to_json` described; runs of before lack what has a default.
+
+        Raises:
+            ValueError: a part is missing, or is not what it should be.
+        """
+        record: Record = typed(Record, line)
+        return record

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from frostbench.bench.store.atomic import write_whole
+from frostbench.bench.store.atomic import regular, write_whole
 from frostbench.bench.store.records import Record
 
 _TEXT = pa.string()
@@ -42,13 +42,24 @@ SCHEMA = pa.schema(
         ("phrases", pa.list_(pa.list_(pa.int64()))),
     ]
 )
+ROWS = 64  # read at once
+LARGEST = 1 << 26  # bytes of so many rows
+LARGEST_FILE = 1 << 32  # bytes of all, without compression
+MOST_VALUES = 1 << 26  # of one column
 _MAPS = ("scores", "features", "pictures", "words", "extra", "counts")
 
 
 def sealed_name(task: str, protocol: str | None) -> str:
     """The file of a task and protocol, within `sealed/`."""
-    stem = quote(task, safe="") if protocol is None else f"{quote(task, safe='')}@{protocol}"
+    stem = (
+        quote(task, safe="") if protocol is None else f"{quote(task, safe='')}@{_quoted(protocol)}"
+    )
     return f"{stem}.parquet"
+
+
+def _quoted(protocol: str) -> str:
+    """A protocol as it stands, but for what would lead out of the folder."""
+    return protocol.replace("/", "%2F").replace("\0", "%00")
 
 
 def table_of(records: Sequence[Record]) -> Any:
@@ -64,8 +75,37 @@ def write_sealed(path: Path, records: Sequence[Record]) -> None:
 
 
 def read_sealed(path: Path) -> list[Record]:
-    """The records of a sealed file."""
-    return [_record(row) for row in pq.ParquetFile(path).read().to_pylist()]
+    """The records of a sealed file.
+
+    Raises:
+        ValueError: it is no such file, or would take more memory than any.
+    """
+    with pq.ParquetFile(regular(path)) as file:
+        _check(file)
+        records: list[Record] = []
+        for batch in file.iter_batches(ROWS, columns=_columns(file)):
+            if batch.nbytes > LARGEST:
+                raise ValueError(f"{ROWS} of its rows have {batch.nbytes} bytes")
+            records += map(_record, batch.to_pylist())
+    return records
+
+
+def _columns(file: Any) -> list[str]:
+    return [name for name in SCHEMA.names if name in file.schema_arrow.names]
+
+
+def _check(file: Any) -> None:
+    """See that the columns are ours; compressed, a few bytes could be rows without end."""
+    for name in _columns(file):
+        found, wanted = file.schema_arrow.field(name).type, SCHEMA.field(name).type
+        if not found.equals(wanted):
+            raise ValueError(f"its column {name!r} is {str(found)[:80]} and no {str(wanted)[:80]}")
+    facts = file.metadata
+    groups = [facts.row_group(number) for number in range(facts.num_row_groups)]
+    values = [group.column(n).num_values for group in groups for n in range(group.num_columns)]
+    size = sum(group.total_byte_size for group in groups)
+    if facts.num_rows > MOST_VALUES or max(values, default=0) > MOST_VALUES or size > LARGEST_FILE:
+        raise ValueError(f"it promises {facts.num_rows} rows and {size} bytes")
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from frostbench.bench.store.atomic import write_whole
+from frostbench.bench.store.atomic import sweep_dead, write_whole
 from frostbench.plugins.contract.tokens import VisualTokens, join
 
 
@@ -50,6 +50,7 @@ class TokenStore:
         self._folder = folder / fingerprint[:2] / fingerprint
         self._note = note
         self._places: dict[str, tuple[Path, int]] = {}
+        sweep_dead(self._folder)
         for path in sorted(self._folder.glob("*.safetensors")):
             try:
                 with safe_open(path, framework="pt") as file:

@@ -1,12 +1,14 @@
 """Predictions and targets, to the store and back."""
 
-from typing import assert_never
+from dataclasses import dataclass
+from typing import Any, TypeAlias, assert_never
 
 import torch
 
 from frostbench.bench.store.blobs import Blobs, rounded
 from frostbench.bench.store.masks import masks_of, run_lengths
 from frostbench.bench.store.records import Stored
+from frostbench.bench.store.typed import typed
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import (
     Boxes,
@@ -17,6 +19,25 @@ from frostbench.plugins.contract.predictions import (
     TextPrediction,
 )
 from frostbench.plugins.contract.task import Target, TrueAnswer, TrueMasks
+
+_Corners: TypeAlias = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """The blob of a prediction of boxes."""
+
+    boxes: tuple[_Corners, ...]
+    classes: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """The blob of a target of masks."""
+
+    masks: list[Any]
+    kinds: tuple[tuple[str, ...], ...]
 
 
 def as_stored(prediction: Prediction) -> Prediction:
@@ -57,17 +78,18 @@ def load_prediction(stored: Stored, blobs: Blobs) -> Prediction | None:
         return None
     if stored.kind == "text":
         return TextPrediction(stored.text or "")
-    assert stored.blob is not None
+    if stored.blob is None:
+        raise ValueError(f"a prediction of the kind {stored.kind!r} has no blob.")
     if stored.kind == "image":
         return ImagePrediction(blobs.pixels(stored.blob))
     values = blobs.json(stored.blob)
     if stored.kind == "masks":
         return Masks(masks_of(values))
     if stored.kind == "reasoned":
-        return Reasoned(stored.text or "", None if values is None else tuple(values))
-    boxes = torch.tensor(values["boxes"], dtype=torch.float32).reshape(-1, 4)
-    scores = torch.tensor(values["scores"], dtype=torch.float32)
-    return Boxes(boxes, tuple(values["classes"]), scores)
+        return Reasoned(stored.text or "", typed(_Corners | None, values))
+    found: _Boxes = typed(_Boxes, values)
+    boxes = torch.tensor(found.boxes, dtype=torch.float32).reshape(-1, 4)
+    return Boxes(boxes, found.classes, torch.tensor(found.scores, dtype=torch.float32))
 
 
 def store_target(target: Target, blobs: Blobs) -> Stored:
@@ -95,5 +117,6 @@ def load_target(stored: Stored, blobs: Blobs) -> Target:
         return Image(blobs.pixels(stored.blob))
     values = blobs.json(stored.blob)
     if stored.kind == "masks":
-        return TrueMasks(masks_of(values["masks"]), tuple(map(tuple, values["kinds"])))
-    return TrueAnswer(stored.accepted, tuple(values))
+        parts: _Masks = typed(_Masks, values)
+        return TrueMasks(masks_of(parts.masks), parts.kinds)
+    return TrueAnswer(stored.accepted, typed(_Corners, values))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from frostbench.bench.store.atomic import sweep, write_json, write_whole, writing
+from frostbench.bench.store.atomic import StoreError, sweep, write_json, write_whole, writing
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lines import append_lines, mend, read_lines, replace_lines
 from frostbench.bench.store.manifest import Manifest
@@ -19,7 +19,7 @@ class RunWriter:
     line is cut off.
 
     Raises:
-        StoreError: the folder cannot be made or written.
+        StoreError: the folder cannot be made or written, or links lead out of it.
     """
 
     def __init__(self, folder: Path, worker: str = "0") -> None:
@@ -28,6 +28,13 @@ class RunWriter:
         self._lines = folder / "samples" / f"{worker}.jsonl"
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            for place in ("", "samples/", "sealed/", "blobs/"):
+                for path in folder.glob(f"{place}*"):
+                    if path.is_symlink() and path.suffix != ".tmp":
+                        raise StoreError(
+                            f"{path} is a link, and a run is written where it lies; put what it "
+                            "leads to in its place."
+                        )
             sweep(folder)
         for path in self._samples():
             mend(path)

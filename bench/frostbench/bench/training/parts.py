@@ -1,9 +1,9 @@
 """The parts of a pack: the order in which they are trained, and the training of one."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from frostbench.bench.printable import complain
 from frostbench.bench.training.card import record
 from frostbench.plugins.contract.recipe import Recipe, Report, Workshop
 from frostbench.plugins.host.errors import PluginError
@@ -53,7 +53,7 @@ def train_part(recipe: Registered[Recipe], workshop: Workshop) -> None:
         PluginError: the recipe cannot be imported, or returns no report.
     """
     name = recipe.card.name
-    print(f"{name}: {recipe.card.summary}", file=sys.stderr)
+    complain(f"{name}: {recipe.card.summary}")
     report = recipe.load()(workshop)
     if not isinstance(report, Report):
         raise PluginError(f"recipe {name!r} ({recipe.file}) returned no Report but {report!r}.")

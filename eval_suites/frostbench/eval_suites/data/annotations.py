@@ -39,7 +39,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON file: {error}.") from error
 
 
@@ -56,7 +56,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
             where = f"{path}, line {number}"
             try:
                 yield where, json.loads(line)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"{where} is no JSON: {error}.") from error
 
 
@@ -86,6 +86,19 @@ def taken(where: str, entry: Any, key: str, kind: type | tuple[type, ...]) -> An
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where} holds {_kind(value)} under {key!r}, which is not as published.")
     return value
+
+
+def inside(folder: Path, name: str, where: str) -> Path:
+    """The file that an annotation names, within its folder.
+
+    Raises:
+        ValueError: the name leads out of it.
+    """
+    path = folder / name
+    # Links in a data set are its owner's own; what a file names is not.
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{where} names {name[:200]!r}, which leads out of {folder}.")
+    return path
 
 
 def _kind(value: Any) -> str:

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from frostbench.eval_suites.data.annotations import read_json, require
+from frostbench.eval_suites.data.annotations import inside, read_json, require
 from frostbench.plugins.contract.datasets import Episode
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import LabelledImage
@@ -74,7 +74,7 @@ class V2LEpisodes:
             raise ValueError(f"{where}: class_names.json has no name for {', '.join(nameless)}.")
         labels = [self._names[wnid] for wnid in classes]
         _check(where, labels[:-1], labels[-1], ways, shots)
-        images = [read_image(self._folder / "images" / cell) for cell in cells]
+        images = [read_image(inside(self._folder / "images", cell, where)) for cell in cells]
         examples = map(LabelledImage, images[:-1], labels[:-1])
         stem, _, number = where.rpartition(", line ")
         name = f"{Path(stem).stem}-{int(number):05d}"
@@ -127,8 +127,10 @@ class OpenEndedEpisodes:
             raise ValueError(f"{where} has {given} examples; {ways * shots} are wanted.")
         answer = text("answer")
         _check(where, labels, answer, ways, shots)
-        images = [read_image(self._folder / text(f"image_{number}")) for number in numbers]
-        query = read_image(self._folder / text("question_image"))
+        images = [
+            read_image(inside(self._folder, text(f"image_{number}"), where)) for number in numbers
+        ]
+        query = read_image(inside(self._folder, text("question_image"), where))
         examples = map(LabelledImage, images, labels)
         return Episode(f"{shots}-shots-{ways}-ways-{index:05d}", tuple(examples), query, answer)
 

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 from torch import Tensor
 
 from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
 from frostbench.plugins.contract.datasets import Narrative
-from frostbench.plugins.contract.images import read_image
+from frostbench.plugins.contract.images import open_image, read_image
 from frostbench.plugins.contract.requests import Span
 
 NARRATIVES = "annotations/png_coco_val2017.json"
@@ -108,10 +106,10 @@ def _things(path: Path) -> Mapping[int, Mapping[int, bool]]:
 def _painted(path: Path) -> Int[Tensor, "h w"]:
     """The segment of each pixel: R + 256 G + 65536 B."""
     try:
-        with Pillow.open(path) as file:
+        with open_image(path) as file:
             # Bytes would overflow.
             colours = np.asarray(file.convert("RGB"), dtype=np.int64)
-    except (FileNotFoundError, UnidentifiedImageError, OSError) as error:
+    except Exception as error:  # whatever a damaged file makes of Pillow's readers
         raise ValueError(f"cannot read the panoptic segments {path}: {error}.") from error
     return torch.from_numpy(colours @ np.array([1, 256, 65536]))
 

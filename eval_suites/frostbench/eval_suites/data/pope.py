@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from frostbench.eval_suites.data.annotations import either, read_lines, require, taken
+from frostbench.eval_suites.data.annotations import either, inside, read_lines, require, taken
 from frostbench.eval_suites.grounding.settings import POPE
 from frostbench.plugins.contract.datasets import YesNoQuestion
 from frostbench.plugins.contract.images import read_image
@@ -36,7 +36,7 @@ class PopeQuestions:
             image = taken(where, entry, "image", str)
             yield YesNoQuestion(
                 f"{taken(where, entry, 'question_id', int):05d}",
-                read_image(self._images / image),
+                read_image(inside(self._images, image, where)),
                 taken(where, entry, "text", str),
                 label == "yes",
                 image,

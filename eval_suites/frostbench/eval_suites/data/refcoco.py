@@ -69,21 +69,38 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> Bool[Tensor
     height, width = size
     try:
         if isinstance(segmentation, list):
+            _check_polygons(segmentation, size)
             encoded = coco.merge(coco.frPyObjects(segmentation, height, width))
+        elif tuple(segmentation["size"]) != size:
+            # Nothing is drawn of a size that nobody asked for.
+            found = tuple(map(int, segmentation["size"]))
+            raise _SizeError(f"its mask is {found}, and the image {size} (height, width).")
         elif isinstance(segmentation["counts"], list):
             encoded = coco.frPyObjects(segmentation, height, width)
         else:
             encoded = segmentation
-        mask = torch.from_numpy(coco.decode(encoded)).bool()
+        return torch.from_numpy(coco.decode(encoded)).bool()
+    except _SizeError as error:
+        raise ValueError(f"{where}: {error}") from None
     except Exception as error:  # whatever COCO's tools make of what is none
         raise ValueError(
             f"{where}: its segmentation is neither polygons nor run lengths."
         ) from error
-    if tuple(mask.shape) != size:
-        raise ValueError(
-            f"{where}: its mask is {tuple(mask.shape)}, and the image {size} (height, width)."
-        )
-    return mask
+
+
+class _SizeError(Exception):
+    """A mask is of another size than its image."""
+
+
+def _check_polygons(polygons: list[Any], size: tuple[int, int]) -> None:
+    """See that corners lie near the image: COCO's tools draw whatever is between them.
+
+    Raises:
+        ValueError: one does not.
+    """
+    far = 2 * max(size)
+    if not all(-far <= float(number) <= far for polygon in polygons for number in polygon):
+        raise ValueError("a corner is far out of the image")
 
 
 def _annotations(path: Path) -> Mapping[int, Any]:

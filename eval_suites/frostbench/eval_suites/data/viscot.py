@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from frostbench.eval_suites.data.annotations import either, entries, read_json, read_lines, taken
+from frostbench.eval_suites.data.annotations import (
+    either,
+    entries,
+    inside,
+    read_json,
+    read_lines,
+    taken,
+)
 from frostbench.plugins.contract.datasets import DetailQuestion
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import Box, within
@@ -67,7 +74,7 @@ class VisualCotQuestions:
                 "its box behind ###, and four turns."
             )
         path, _, written = str(images[1]).partition("###")
-        image = read_image(self._folder / path)
+        image = read_image(inside(self._folder, path, where))
         box = _box(where, written)
         if not within(box, image.size):
             return None

@@ -163,6 +163,7 @@ def _check_config(config: Any, where: str) -> None:
         f"{name} {value!r}"
         for name, value, harmless in (
             ("bias", config.bias, config.bias == "none"),
+            ("megatron_config", config.megatron_config, not config.megatron_config),
             ("modules_to_save", config.modules_to_save, not config.modules_to_save),
             (
                 "init_lora_weights",

@@ -20,6 +20,7 @@ from frostbench.plugins.backbones.entry import (
     expanded_file,
     is_folder_name,
     offline,
+    own_code,
 )
 
 LOCAL = "local-dir:"
@@ -82,6 +83,8 @@ class Clip:
                     weights.fill(model, expanded, str(file))
                 tokenizer = open_clip.get_tokenizer(name)
         except Exception as error:
+            if said := own_code(error, entry.source):
+                raise ValueError(said) from error
             reason = (str(error).strip().splitlines() or ["no message"])[0]
             raise ValueError(
                 f"no CLIP can be loaded from {entry.source!r}: {type(error).__name__}: {reason}"

@@ -17,6 +17,7 @@ __all__ = [
     "expanded_file",
     "is_folder_name",
     "offline",
+    "own_code",
 ]
 
 
@@ -70,13 +71,33 @@ def expanded_file(path: Path) -> dict[str, Tensor] | None:
 def offline() -> Iterator[None]:
     """Let the Hugging Face libraries look into their cache alone.
 
-    Asking for local files only is not enough: transformers still looks for adapters on the hub.
+    Asking for local files only is not enough: transformers still looks for adapters on the hub. Nor
+    is it enough that we trust no folder's own code. Where a library between us and transformers
+    says nothing, transformers asks on standard input (here for no time at all), and open_clip
+    hands on what a folder's configuration says of trust: so no such module is found at all.
     """
     from huggingface_hub import constants
+    from transformers import dynamic_module_utils as own
 
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
+    before = constants.HF_HUB_OFFLINE, own.TIME_OUT_REMOTE_CODE, own.get_cached_module_file
+    constants.HF_HUB_OFFLINE, own.TIME_OUT_REMOTE_CODE = True, 0
+    own.get_cached_module_file = _no_module
     try:
         yield
     finally:
-        constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE, own.TIME_OUT_REMOTE_CODE, own.get_cached_module_file = before
+
+
+def _no_module(*_: object, **__: object) -> str:
+    raise ValueError("trust_remote_code is False, whatever a folder says.")
+
+
+def own_code(error: Exception, source: str) -> str:
+    """What to do where a model's folder brings code of its own, which is never run; else ""."""
+    if "trust_remote_code" not in str(error):
+        return ""
+    return (
+        f"{source} brings code of its own (auto_map in one of its JSON files), and code of a model "
+        "folder is never run: take a version of the model whose classes transformers has, or write "
+        "a plugin that offers a backbone kind (frostbench_backbones) with that code."
+    )

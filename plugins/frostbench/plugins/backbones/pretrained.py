@@ -1,7 +1,7 @@
 """Models of transformers from a local folder or the local cache, and their tokenizers."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,11 @@ from frostbench.plugins.backbones.entry import (
     expanded_file,
     is_folder_name,
     offline,
+    own_code,
 )
+
+LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is downloaded, and no code is run that a model's folder brings."""
 
 
 def load_pretrained(
@@ -41,7 +45,7 @@ def load_pretrained(
     model, source = load_network(automatic, entry, device, noun, "weights and tokenizer")
     with _quiet(), offline():
         try:
-            reader = getattr(transformers, reads).from_pretrained(source, local_files_only=True)
+            reader = getattr(transformers, reads).from_pretrained(source, **LOCAL)
         except Exception as error:
             raise ValueError(_unreadable(entry, source, error, noun)) from error
     return model, reader, source
@@ -76,7 +80,7 @@ def load_network(
         try:
             if expanded is None:
                 model, report = getattr(transformers, automatic).from_pretrained(
-                    source, dtype=dtype, local_files_only=True, output_loading_info=True
+                    source, dtype=dtype, output_loading_info=True, **LOCAL
                 )
             else:
                 model, report = _filled(automatic, folder, expanded, dtype)
@@ -108,12 +112,12 @@ def _filled(
     """The network that a folder describes, with these weights, and transformers' report on them."""
     import transformers
 
-    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = transformers.AutoConfig.from_pretrained(folder, **LOCAL)
     kind = getattr(transformers, automatic)
     if not issubclass(kind, transformers.PreTrainedModel):
         # The automatic classes take no weights, but find the class that does; on "meta", for free.
         with torch.device("meta"):
-            kind = type(kind.from_config(config))
+            kind = type(kind.from_config(config, trust_remote_code=False))
     model, report = kind.from_pretrained(
         None, config=config, state_dict=tensors, dtype=dtype, output_loading_info=True
     )
@@ -124,6 +128,8 @@ def _filled(
 
 
 def _unreadable(entry: BackboneEntry, source: str, error: Exception, noun: str) -> str:
+    if said := own_code(error, source):
+        return said
     reason = (str(error).strip().splitlines() or ["no message"])[0]
     if is_folder_name(entry.source):
         return f"no {noun} can be loaded from {source}: {type(error).__name__}: {reason}"

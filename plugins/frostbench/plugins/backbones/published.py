@@ -1,17 +1,37 @@
 """Read what authors published, of any age, without running what is pickled in it."""
 
 import io
+import math
 import pickle
+import pickletools
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import torch
+from numpy.lib import format as npy
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 HEAD = 512
+SMALL = 1 << 24  # bytes that need no bound
+MOST_UNPACKED = 20  # times the size of an archive
+
+_PLAIN = """PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT LONG LONG1 LONG4 BININT BININT1
+    BININT2 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE
+    BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT
+    SETITEM SETITEMS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 PUT BINPUT LONG_BINPUT MEMOIZE GET
+    BINGET LONG_BINGET"""
+PLAIN = frozenset(_PLAIN.split())
+CALLS = frozenset({"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"})
+NAMED = frozenset({"GET", "BINGET", "LONG_BINGET"})
+NUMBERED = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
+MADE = frozenset({"EMPTY_LIST", "LIST", "EMPTY_DICT", "DICT", "REDUCE"})
+SLACK = 1000
+BYTES_EACH = 8  # at least, of a list or mapping and what is in it
 
 
 class Inert:
@@ -57,19 +77,80 @@ def read_torch(path: Path) -> Any:
             "with an error page. Get the file again."
         )
     try:
+        if zipfile.is_zipfile(path):
+            check_zip(path)
         foreign = get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
         with safe_globals([(Inert, name) for name in foreign]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"{path} ({size} bytes) is cut short or no checkpoint: {reason} Get it again."
-        ) from error
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        _check_tensors(content)
+        return content
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} ({size} bytes) is cut short, no checkpoint, or too old to be read safely. "
             "Get it again, or save its tensors anew with torch >= 1.6."
         ) from error
+    except Exception as error:  # whatever a damaged checkpoint makes of its reader
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path} ({size} bytes) is cut short or no checkpoint: {reason} Get it again."
+        ) from error
+
+
+def check_zip(path: Path) -> None:
+    """See that a zip archive does not unpack to many times its size.
+
+    Raises:
+        ValueError: it does.
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > SMALL + MOST_UNPACKED * path.stat().st_size:
+        raise ValueError(
+            f"{path} would unpack to {size} bytes, many times its size; it is refused."
+        )
+
+
+def _check_tensors(content: Any) -> None:
+    """See that no tensor shows a few stored numbers as very many."""
+    if isinstance(content, Mapping):
+        content = list(content.values())
+    if isinstance(content, list | tuple):
+        for one in content:
+            _check_tensors(one)
+    elif isinstance(content, Tensor) and content.layout == torch.strided:
+        shown = content.numel() * content.element_size()
+        if shown > SMALL + content.untyped_storage().nbytes():
+            raise ValueError(f"a tensor of shape {tuple(content.shape)} has too few numbers.")
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """The array of numbers or texts in a `.npy` file.
+
+    Raises:
+        ValueError: the file is missing, cut short, of another format, or of pickled objects.
+    """
+    try:
+        with path.open("rb") as file:
+            shape, kind = _header(file)
+            promised = math.prod(shape) * kind.itemsize
+            if kind.hasobject or min(shape, default=0) < 0:
+                raise ValueError(f"its header promises {shape} of {kind}.")
+            if promised > path.stat().st_size - file.tell():
+                raise ValueError(f"its header promises {promised} bytes, and it has fewer.")
+            file.seek(0)
+            return np.asarray(np.load(file, allow_pickle=False))
+    except FileNotFoundError:
+        raise ValueError(f"no array at {path}.") from None
+    except Exception as error:  # numpy reads the header as Python, which fails in many ways
+        raise ValueError(f"{path} is cut short or no array of numbers or texts: {error}") from error
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and kind in a `.npy` file, of which the head is read."""
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, kind = read(file)
+    return shape, kind
 
 
 class _Unpickler(pickle.Unpickler):
@@ -88,15 +169,48 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
+def _check_pickle(content: bytes, allowed: Set[str]) -> None:
+    """See what a pickle would do before any of it is done.
+
+    Raises:
+        UnpicklingError: it would make more than plain values, number its values so that a table
+            without end is needed, name sizes beyond its own, hold lists and nothing in them, or
+            name a tuple twice: tuples of such tuples are keys that take for ever.
+    """
+    numbered = made = 0
+    tuples: set[int] = set()
+    before = ""
+    for code, argument, place in pickletools.genops(content):
+        if code.name not in allowed:
+            raise pickle.UnpicklingError(f"it holds {code.name} at byte {place}")
+        if code.name in NUMBERED:
+            number = numbered if argument is None else argument
+            numbered += 1
+            if number > numbered + SLACK:
+                raise pickle.UnpicklingError(f"value {numbered} has the number {number}")
+            if "TUPLE" in before:
+                tuples.add(number)
+        elif code.name in MADE:
+            made += 1
+        elif argument in tuples and code.name in NAMED:
+            raise pickle.UnpicklingError(f"it names a tuple again at byte {place}")
+        before = code.name
+    if made > SLACK + len(content) // BYTES_EACH:
+        raise pickle.UnpicklingError(f"it makes {made} lists and mappings of {len(content)} bytes")
+
+
 def read_pickle(content: bytes, path: Path, known: Mapping[str, Any] | None = None) -> Any:
     """What a pickle of Python 2 or 3 holds: plain values, and what is `known` as "package.name".
 
+    What it takes in memory is bounded by a multiple of its size.
+
     Raises:
-        ValueError: it is no pickle, is cut short, or asks for anything else.
+        ValueError: it is no pickle, is cut short, asks for anything else, or for more memory.
     """
     try:
+        _check_pickle(content, PLAIN | CALLS if known else PLAIN)
         return _Unpickler(content, known or {}).load()
-    except (pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError) as error:
+    except Exception as error:  # whatever a damaged pickle makes of its reader
         raise ValueError(f"{path} cannot be read as a pickle of plain values: {error}.") from error
 
 

@@ -13,6 +13,10 @@ from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+MOST_PIXELS = 1 << 26  # 8192 × 8192; as floats 0.8 GB
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
+"""Formats that hold pixels; Pillow hands others, such as PostScript, to programs that run them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
@@ -40,6 +44,32 @@ class Image:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+
+def open_image(path: Path) -> Pillow.Image:
+    """An image file of one of `FORMATS`, not yet loaded, of a size that somebody means.
+
+    Raises:
+        ValueError: it has more pixels than `MOST_PIXELS`.
+        UnidentifiedImageError: it is of no such format.
+    """
+    Pillow.init()
+    file = Pillow.open(path, formats=[name for name in FORMATS if name in Pillow.OPEN])
+    check_size(file)
+    return file
+
+
+def check_size(file: Pillow.Image) -> None:
+    """See that an image that was opened, and not yet loaded, is none of a size that nobody means.
+
+    Raises:
+        ValueError: it has more pixels than `MOST_PIXELS`.
+    """
+    if file.width * file.height > MOST_PIXELS:
+        raise ValueError(
+            f"{file.width} × {file.height} pixels are more than the {MOST_PIXELS} of the largest "
+            "image that is read"
+        )
 
 
 def as_batch(
@@ -84,14 +114,16 @@ def _on_white(file: Pillow.Image) -> Pillow.Image:
 
 
 def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
+    if path.exists() and not path.is_file():
+        raise ValueError(f"cannot read the image {path}: it is a folder, a pipe or a device.")
     try:
-        with Pillow.open(path) as file:
+        with open_image(path) as file:
             array = np.asarray(as_rgb(file), dtype=np.float32) / 255
     except FileNotFoundError:
         raise ValueError(f"no image at {path}.") from None
     except UnidentifiedImageError:
         raise ValueError(f"cannot read the image {path}: it is no image file.") from None
-    except (OSError, SyntaxError, Pillow.DecompressionBombError) as error:
+    except Exception as error:  # whatever a damaged file makes of Pillow's readers
         raise ValueError(f"cannot read the image {path}: {error}.") from error
     return Image(torch.from_numpy(array).permute(2, 0, 1).contiguous(), name=path.name)
 

@@ -1,0 +1,39 @@
+"""What is written to a terminal: names, errors and file names may hold what steers it."""
+
+import re
+import sys
+
+LONGEST = 4000  # characters of one message
+BRIEF = 500  # characters of one error among others
+
+_STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters written out, those that turn its direction among them.
+
+    >>> printable("\x1b[31mred")
+    '\\x1b[31mred'
+    """
+    return _STEERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def brief(text: str, most: int = BRIEF) -> str:
+    """What a page or a line can show of a text.
+
+    >>> brief("abcdef", 3)
+    'abc… (6 characters)'
+    """
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+def say(text: str) -> None:
+    """Print a text, so that a terminal shows it and does nothing else."""
+    print(printable(text))
+
+
+def complain(text: str) -> None:
+    """Print a text like `say`, on the error stream."""
+    print(printable(text), file=sys.stderr)
