@@ -23,6 +23,7 @@ def score_command(words: list[str]) -> int:
     host = Host([*config.plugins, *files])
 
     from frostbench.bench.cli.assemble import find_pack, metrics_of, open_backbones, open_metrics
+    from frostbench.bench.cli.origins import origins_by_kind
 
     pack = find_pack(config.pack, host)
     backbones = open_backbones(config, host, pack)
@@ -31,12 +32,14 @@ def score_command(words: list[str]) -> int:
         for name, task in stored.manifest.tasks.items()
     }
     tasks = metrics_of(host, own)
-    result = score(folder, open_metrics(config, host, backbones, tasks), tasks)
+    metrics = open_metrics(config, host, backbones, tasks)
+    origins = origins_by_kind({"metric": [host.metrics[name] for name in metrics]})["metric"]
+    result = score(folder, metrics, tasks, origins)
     print(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():
         print(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
     for metric in result.missing:
         print(f"  {metric}: left as it was, for want of the metric")
-    for sentence in result.failed:
+    for sentence in (*result.failed, *result.damaged):
         print(f"frostbench: {sentence}", file=sys.stderr)
-    return 1 if result.failed else 0
+    return 1 if result.failed or result.damaged else 0

@@ -108,7 +108,7 @@ def _copy_images(
         for name in sorted(images(shelves, number, len(runs) > 1)):
             source = run.blob(name)
             short = name[:20] + source.suffix
-            (folder / short).write_bytes(source.read_bytes())
+            (folder / short).write_bytes(run.blobs.content(name))
             files[name] = f"{folder.name}/{short}"
     for path in folder.iterdir():
         ours = OWN_NAME.fullmatch(path.name)

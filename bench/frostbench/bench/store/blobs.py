@@ -14,7 +14,11 @@ from jaxtyping import Float, UInt8
 from PIL import Image as Pillow
 from torch import Tensor
 
-from frostbench.bench.store.atomic import write_whole
+from frostbench.bench.store.atomic import StoreError, write_whole
+
+
+class DamagedError(StoreError):
+    """A file does not hold what was stored; the message names it."""
 
 
 class Blobs:
@@ -60,9 +64,22 @@ class Blobs:
             raise LookupError(f"no blob {name} in {self._folder}; the run's folder is incomplete.")
         return found
 
+    def content(self, name: str) -> bytes:
+        """The bytes of a hash, which are checked against it.
+
+        Raises:
+            LookupError: there are none.
+            DamagedError: they are not what was stored.
+        """
+        path = self.path(name)
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != name:
+            raise DamagedError(f"{path} is damaged: it is not what was stored under its hash.")
+        return content
+
     def image(self, name: str) -> Pillow.Image:
         """An image, loaded."""
-        with Pillow.open(self.path(name)) as file:
+        with Pillow.open(io.BytesIO(self.content(name))) as file:
             return file.convert("RGB")
 
     def pixels(self, name: str) -> Float[Tensor, "3 h w"]:
@@ -72,25 +89,27 @@ class Blobs:
 
     def array(self, name: str) -> npt.NDArray[np.float32]:
         """An array."""
-        loaded: npt.NDArray[np.float32] = np.load(self.path(name), allow_pickle=False)
+        content = io.BytesIO(self.content(name))
+        loaded: npt.NDArray[np.float32] = np.load(content, allow_pickle=False)
         return loaded
 
     def json(self, name: str) -> Any:
         """Plain values."""
-        return json.loads(self.path(name).read_bytes())
+        return json.loads(self.content(name))
 
     def intact(self, name: str) -> bool:
         """Whether the file is there and its bytes are those that were stored."""
         try:
-            return hashlib.sha256(self.path(name).read_bytes()).hexdigest() == name
-        except (LookupError, OSError):
+            self.content(name)
+        except (LookupError, OSError, DamagedError):
             return False
+        return True
 
     def _put(self, content: bytes, suffix: str) -> str:
         name = hashlib.sha256(content).hexdigest()
         path = self._folder / name[:2] / f"{name}{suffix}"
-        # After a loss of power a file that nothing refers to may be cut short.
-        if not path.exists() or path.stat().st_size != len(content):
+        # After a loss of power a file may be cut short, and a disk may spoil one.
+        if not path.exists() or path.read_bytes() != content:
             write_whole(path, content, sync=False)
             self._unsynced = True
         return name

@@ -40,6 +40,8 @@ SCHEMA = pa.schema(
         ("counts", pa.map_(_TEXT, pa.list_(pa.float64()))),
         ("asked", _TEXT),
         ("phrases", pa.list_(pa.list_(pa.int64()))),
+        ("made_by", _TEXT),
+        ("machine", _TEXT),
     ]
 )
 _MAPS = ("scores", "features", "pictures", "words", "extra", "counts")
@@ -59,13 +61,21 @@ def table_of(records: Sequence[Record]) -> Any:
 def write_sealed(path: Path, records: Sequence[Record]) -> None:
     """Write records as Parquet, atomically."""
     buffer = io.BytesIO()
-    pq.write_table(table_of(records), buffer, compression="zstd")
+    pq.write_table(table_of(records), buffer, compression="zstd", write_page_checksum=True)
     write_whole(path, buffer.getvalue())
 
 
 def read_sealed(path: Path) -> list[Record]:
-    """The records of a sealed file."""
-    return [_record(row) for row in pq.ParquetFile(path).read().to_pylist()]
+    """The records of a sealed file.
+
+    Raises:
+        ValueError: it is damaged; what lies beneath may say so by an OSError too.
+    """
+    rows = pq.ParquetFile(path, page_checksum_verification=True).read().to_pylist()
+    try:
+        return [_record(row) for row in rows]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"a record in it is none: {error}") from error
 
 
 def _row(record: Record) -> dict[str, Any]:
