@@ -2,7 +2,9 @@ import dataclasses
 import doctest
 import functools
 import re
+import shutil
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from stored_runs import changed
@@ -13,7 +15,9 @@ from frostbench.bench.leaderboard.markdown import markdown, remark_sentence
 from frostbench.bench.leaderboard.rows import Verdict
 from frostbench.bench.leaderboard.tables import COLOURS, remarks, sections
 from frostbench.bench.statistics import Rank
+from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import BackboneFacts, Failure, LeftOut
+from frostbench.bench.store.reader import open_run
 
 
 @pytest.fixture(scope="session")
@@ -348,3 +352,12 @@ def test_what_was_left_out_is_noted_and_what_failed_is_named(synthetic):
         "shift: no ceiling of a, which has no decoder.",
     )
     assert told.failures == ("shift: no data.", "no room.")
+
+
+def test_a_distance_of_damaged_features_is_refused(synthetic, tmp_path):
+    run = open_run(Path(shutil.copytree(synthetic().folder, tmp_path / "run")))
+    record = next(record for record in run.records() if record.features)
+    first, second = (run.blob(name) for name in record.features["fid[mini]"])
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(StoreError, match=f"{first.name} is damaged"):
+        build([run])

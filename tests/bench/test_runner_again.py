@@ -121,6 +121,42 @@ def test_what_does_not_hold_is_named(plan):
     assert broken(plan) == {"files"}
 
 
+def test_a_damaged_blob_keeps_the_score_that_was_computed_before_it_was(plan):
+    done = run(plan)
+    before = {record.key: record for record in done.records()}
+    record = next(r for r in done.records() if r.prediction.kind == "image")
+    file = done.blob(record.prediction.blob)
+    other = next(
+        path for path in file.parents[1].glob(f"*/*{file.suffix}") if path.name != file.name
+    )
+    file.write_bytes(other.read_bytes())
+    stricter = replace(SQUARES, function=lambda one, two: squares(one, two) + 0.01)
+    again = score(plan.out, by_id(stricter, ACCURACY))
+    after = {record.key: record for record in open_run(plan.out).records()}
+    hit = {r.key for r in before.values() if file.stem in (r.prediction.blob, r.target.blob)}
+    assert record.key in hit
+    assert len(again.damaged) == len(hit)
+    assert str(file) in again.damaged[0]
+    assert "sample" in again.damaged[0]
+    for key, one in before.items():
+        same = key in hit or one.task == "naming"
+        assert (after[key].scores == one.scores) is same
+
+
+def test_a_changed_feature_blob_does_not_hold(plan):
+    done = run(plan)
+    record = next(r for r in done.records() if r.features)
+    mine, theirs = (done.blob(name) for name in record.features["distance[mean]"])
+    assert mine != theirs
+    mine.write_bytes(theirs.read_bytes())
+    found = verify(plan, sample=1)
+    assert [check.name for check in found.checks if not check.holds] == ["files"]
+    with pytest.raises(StoreError, match=f"{mine.name} is damaged"):
+        done.array(mine.stem)
+    score(plan.out, by_id(*plan.metrics.values()))
+    assert verify(plan, sample=1).holds, "features that are computed again are stored again"
+
+
 def test_where_there_is_no_run_nothing_is_verified_or_scored(plan):
     with pytest.raises(StoreError, match="no run at"):
         verify(plan)

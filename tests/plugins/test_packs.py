@@ -66,6 +66,51 @@ def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):
     assert read_pack(folder).digest != before
 
 
+def digest(folder, place):
+    text = json.dumps({**PACK, "data": {"photos": str(place)}})
+    (folder / "pack.json").write_text(text)
+    pack = read_pack(folder)
+    return pack.digest_of(pack.data["photos"])
+
+
+def test_data_have_one_digest_wherever_they_lie_and_whatever_their_folder_is_called(folder):
+    inside, outside = folder / "coco", folder.parent / f"{folder.name} elsewhere"
+    for place in (inside, outside):
+        (place / "deep").mkdir(parents=True)
+        (place / "deep" / "one").write_text("1")
+    (folder / "linked").symlink_to(outside)
+    (folder / "part").mkdir()
+    (folder / "part" / "deep").symlink_to(outside / "deep")
+    ways = ("coco", outside, f"../{outside.name}", "linked", "part")
+    before = {digest(folder, way) for way in ways}
+    assert len(before) == 1
+    (outside / "deep" / "one").write_text("2")
+    changed = [digest(folder, way) for way in ways]
+    assert changed[0] in before
+    assert not before & set(changed[1:])
+    assert len(set(changed[1:])) == 1
+
+
+def test_the_digest_of_a_folder_leaves_out_those_whose_names_begin_alike(folder):
+    for name in ("coco", "coco_val", "v2l", "v2l_adapter"):
+        (folder / name).mkdir()
+        (folder / name / "file").write_text(name)
+    before = digest(folder, "coco")
+    (folder / "coco_val" / "file").write_text("changed")
+    assert digest(folder, "coco") == before
+    assert list(read_pack(folder).digests_of(folder / "v2l")) == ["v2l/file"]
+
+
+def test_a_link_in_a_circle_ends_and_no_files_at_all_are_one_sentence(folder):
+    (folder / "coco").mkdir()
+    for place in ("coco", "nowhere"):
+        with pytest.raises(ValueError, match=rf"{place}, which the pack 'tiny' names, holds no fi"):
+            digest(folder, place)
+    (folder / "coco" / "again").symlink_to(folder / "coco")
+    (folder / "coco" / "file").write_text("1")
+    assert digest(folder, "coco")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -38,13 +38,19 @@ def hardware(device: str) -> Hardware:
     import psutil
 
     memory = int(psutil.virtual_memory().total)
-    return Hardware(_processor(), _cores(), memory, _accelerator(device))
+    return Hardware(_processor(), _cores(), memory, _accelerator(device), _threads())
 
 
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _processor() -> str:

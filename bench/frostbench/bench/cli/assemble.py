@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
+from frostbench.bench.cli.origins import files_outside, origins_of
 from frostbench.bench.runner.plan import (
     Plan,
     PlannedMethod,
     PlannedTask,
     Provenance,
 )
-from frostbench.bench.store.manifest import PackEntry
+from frostbench.bench.store.manifest import Origin, PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.control import Control, all_controls
@@ -25,7 +26,8 @@ from frostbench.plugins.contract.method import Method, Setup
 from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.errors import missing
-from frostbench.plugins.host.packs import Pack, digests, embedded_pack, read_pack
+from frostbench.plugins.host.identity import code_identity, named_files
+from frostbench.plugins.host.packs import Pack, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
 from frostbench.plugins.host.settings import read_settings
 
@@ -70,14 +72,26 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     data = cache(partial(_open_data, host, pack))
     planned = tuple(_task(config, data, item) for item in tasks)
     cards = {item.task.card.name: item.task.card.metrics for item in planned}
+    metrics = open_metrics(config, host, backbones, metrics_of(host, cards))
+    kinds = sorted({entry.kind for entry in backbones.entries.values()})
+    origins = origins_of(config, host, methods, planned, metrics, kinds)
     return Plan(
         out=Path(config.out),
-        methods=tuple(plan_method(config, pack, backbones, item) for item in methods),
+        methods=tuple(
+            plan_method(config, pack, backbones, item, origins["method"][item.name])
+            for item in methods
+        ),
         tasks=planned,
-        metrics=open_metrics(config, host, backbones, metrics_of(host, cards)),
+        metrics=metrics,
         engine=open_engine(config, host, backbones),
         backbones=backbones,
-        facts=_facts(pack, {item.task.data for item in planned}),
+        facts=Provenance(
+            version("frostbench"),
+            PackEntry(pack.name, pack.summary, pack.digest),
+            {name: pack.digest_of(pack.data[name]) for name in _data_of(planned, pack)},
+            files_outside(config, pack, backbones.entries),
+            origins,
+        ),
         tokens=Path(config.cache) if config.cache else _cache_folder(),
         config=_plain(config),
         controls=open_controls(host) if config.controls else None,
@@ -88,6 +102,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         chunk=config.chunk,
         gallery=config.gallery,
         retry_failed=config.retry_failed,
+        again=config.again,
         replaced={} if config.llm is None else {"llm": _language_models(pack)},
     )
 
@@ -219,7 +234,11 @@ def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
 
 
 def plan_method(
-    config: RunConfig, pack: Pack, backbones: Any, item: Registered[Card]
+    config: RunConfig,
+    pack: Pack,
+    backbones: Any,
+    item: Registered[Card],
+    origin: Origin | None = None,
 ) -> PlannedMethod:
     """A method with its settings and weights, the pack's or the user's; it is not built yet."""
     entry = pack.method(item.name)
@@ -227,9 +246,9 @@ def plan_method(
     weights = {} if entry.weights is None else dict(pack.digests_of(entry.weights))
     kept = config.llm is None
     if "weights" in own:
-        place = item.name if entry.weights is None else str(entry.weights.relative_to(pack.folder))
+        place = Path(item.name) if entry.weights is None else entry.weights
         folder = _own_weights(item.name, own.pop("weights"))
-        given = {f"{place}/{path}": sha for path, sha in digests(folder).items()}
+        given = dict(pack.digests_of(folder, place))
         kept, weights = kept and given == weights, given
         entry = dataclasses.replace(entry, weights=folder)
     # An adapter fits the language model and the weights that it was trained beside, and no other.
@@ -237,8 +256,11 @@ def plan_method(
     for folder in entry.adapters.values():
         weights |= pack.digests_of(folder)
     settings = {**entry.settings, **own}
+    weights |= named_files(settings, f"method.{item.name}")
     setup = Setup(backbones, entry.weights, settings, config.device, entry.adapters)
-    return PlannedMethod(item.card, partial(_build, item, setup), settings, weights)
+    made_by = {} if origin is None else dataclasses.asdict(origin)
+    identity = code_identity(made_by, weights, settings)
+    return PlannedMethod(item.card, partial(_build, item, setup), settings, weights, identity)
 
 
 def _own_weights(method: str, given: object) -> Path:
@@ -281,12 +303,9 @@ def _open_data(host: Host, pack: Pack, name: str) -> Any:
     return host.pick("data set", name).load()(pack.data[name])
 
 
-def _facts(pack: Pack, names: set[str]) -> Provenance:
-    return Provenance(
-        version("frostbench"),
-        PackEntry(pack.name, pack.summary, pack.digest),
-        {name: pack.digest_of(pack.data[name]) for name in sorted(names & set(pack.data))},
-    )
+def _data_of(tasks: Iterable[PlannedTask], pack: Pack) -> list[str]:
+    """The data sets that tasks read, as far as the pack has them."""
+    return sorted({item.task.data for item in tasks} & set(pack.data))
 
 
 def _cache_folder() -> Path:
@@ -294,7 +313,7 @@ def _cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "frostbench" / "tokens"
 
 
-_ELSEWHERE = {"out", "quiet", "cache", "retry_failed"}
+_ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again"}
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

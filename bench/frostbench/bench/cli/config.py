@@ -51,6 +51,7 @@ class RunConfig:
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
     gallery: int = 8  # samples of each task whose images and words are kept
     retry_failed: bool = False  # try samples again that failed before
+    again: bool = False  # begin anew in the run's folder, whatever it holds of an earlier run
     quiet: bool = False
     engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})
     method: dict[str, Any] = field(default_factory=dict)

@@ -30,7 +30,7 @@ COMMANDS = {
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
         "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
-        "chunk gallery quiet retry_failed config=FILE, limits.SUITE=N, engine.token_budget,\n"
+        "chunk gallery quiet retry_failed again config=FILE, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE.\n"
         "Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"

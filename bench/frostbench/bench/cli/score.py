@@ -26,6 +26,7 @@ def score_command(words: list[str]) -> int:
     host = Host(files)
 
     from frostbench.bench.cli.assemble import find_pack, metrics_of, open_backbones, open_metrics
+    from frostbench.bench.cli.origins import origins_by_kind
 
     pack = find_pack(config.pack, host)
     backbones = open_backbones(config, host, pack)
@@ -34,13 +35,15 @@ def score_command(words: list[str]) -> int:
         for name, task in stored.manifest.tasks.items()
     }
     tasks = metrics_of(host, own)
-    result = score(folder, open_metrics(config, host, backbones, tasks), tasks)
+    metrics = open_metrics(config, host, backbones, tasks)
+    origins = origins_by_kind({"metric": [host.metrics[name] for name in metrics]})["metric"]
+    result = score(folder, metrics, tasks, origins)
     say(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():
         say(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
     for metric in result.missing:
         say(f"  {metric}: left as it was, for want of the metric")
     ungiven = left_out(stored, files) if result.missing else ""
-    for sentence in (*result.failed, *([ungiven] if ungiven else [])):
+    for sentence in (*result.failed, *result.damaged, *([ungiven] if ungiven else [])):
         complain(f"frostbench: {sentence}")
-    return 1 if result.failed or ungiven else 0
+    return 1 if result.failed or result.damaged or ungiven else 0

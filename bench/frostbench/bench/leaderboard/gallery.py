@@ -1,6 +1,5 @@
 """The gallery: what went in, what came out, what was right, side by side."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -240,7 +239,7 @@ def _boxed(role: str, target: Stored, said: Sequence[Stored], picture: str, run:
 def _values(stored: Stored, run: StoredRun, part: str = "") -> Any:
     """What a blob of plain values holds, or a part of it where it has parts."""
     assert stored.blob is not None
-    values = json.loads(run.blob(stored.blob).read_bytes())
+    values = run.blobs.json(stored.blob)
     return values[part] if part and isinstance(values, dict) else values
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from frostbench.bench.runner.chunk import Built
-from frostbench.bench.runner.frozen import Watch
+from frostbench.bench.runner.frozen import Watch, digest
 from frostbench.bench.runner.plan import Plan, PlannedMethod
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.tokens import TokenStore
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.identity import digest_of
 
 
 class Methods:
@@ -54,7 +55,7 @@ class Methods:
             if not isinstance(method, Method):
                 raise TypeError(f"build returned a {type(method).__name__}, not a Method")
             self._notes[name] = tuple(str(sentence) for sentence in method.notes)
-            kept = TokenStore(self._tokens, method.fingerprint, self._note)
+            kept = TokenStore(self._tokens, method.fingerprint, self._note, self._made_of(planned))
             controls = {one: _control(method, one) for one in planned.card.controls}
         except StoreError:
             raise
@@ -64,6 +65,12 @@ class Methods:
         tokenizing = Tokenizing(method, kept, self._plan.device, self._plan.tokenize_batch)
         self.ready[name] = Built(method, tokenizing, controls)
         self._watch.look()
+
+    def _made_of(self, planned: PlannedMethod) -> str:
+        """All that the tokens can depend on: the method's identity, and its frozen backbones."""
+        before = self._watch.before
+        roles = {role: digest(before[role]) for role in planned.card.backbones if role in before}
+        return digest_of([planned.identity, roles])
 
 
 def _control(method: Method, name: str) -> Method | str:

@@ -2,18 +2,20 @@
 
 import datetime
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 from frostbench.bench.machine import hardware, versions
 from frostbench.bench.runner.frozen import named
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
-from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import (
     ControlEntry,
     Failure,
+    Hardware,
     Manifest,
     MethodEntry,
     MetricEntry,
@@ -23,11 +25,13 @@ from frostbench.bench.store.records import Record
 from frostbench.bench.store.typed import typed
 from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.contract.cards import MetricFacts
+from frostbench.plugins.host.identity import digest_of
 
 
 def new_manifest(plan: Plan) -> Manifest:
     """The manifest of a run that has just begun."""
     rows = plan.lineups.values()
+    here = hardware(plan.device)
     return Manifest(
         frostbench=plan.facts.frostbench,
         contract=CONTRACT_VERSION,
@@ -45,44 +49,11 @@ def new_manifest(plan: Plan) -> Manifest:
         dashes=tuple(dash for one in rows for dash in one.dashes),
         controls_left_out=tuple(left for one in rows for left in one.controls_left_out),
         versions=versions(),
-        hardware=hardware(plan.device),
+        origins=plan.facts.origins,
+        hardware=here,
+        machines={machine_of(here): here},
         identity=identity(plan),
     )
-
-
-def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
-    """The manifest of a run that goes on, or grows to a larger limit.
-
-    Raises:
-        StoreError: the folder holds a run of another plan; the message says what differs.
-    """
-    differences = different(stored.identity, identity(plan))
-    for planned in plan.tasks:
-        name = planned.task.card.name
-        least = stored.tasks[name].limit if name in stored.tasks else 0
-        if planned.limit < least:
-            differences.append(f"the limit of {name} was {least} and is now {planned.limit}")
-    if differences:
-        shown = "; ".join(differences[:4])
-        more = f"; and {len(differences) - 4} more" if len(differences) > 4 else ""
-        raise StoreError(
-            f"{plan.out} holds a run of another configuration: {shown}{more}. Choose another "
-            "folder with out=, or remove this one; only a limit can grow in place."
-        )
-    kept = ("created", "methods", "backbones", "tokenizer", "seconds", "violations", "notes")
-    fresh = replace(new_manifest(plan), **{name: getattr(stored, name) for name in kept})
-    for name, task in fresh.tasks.items():
-        before = stored.tasks[name]
-        grown = before.limit != task.limit
-        # A control that is new to a complete task is still to be run.
-        same = not grown and set(before.controls) >= set(task.controls)
-        fresh = fresh.with_task(
-            name,
-            complete=before.complete and same,
-            corpus=before.corpus,
-            grown_from=(*before.grown_from, *([before.limit] if grown else [])),
-        )
-    return fresh
 
 
 def identity(plan: Plan) -> dict[str, Any]:
@@ -94,8 +65,16 @@ def identity(plan: Plan) -> dict[str, Any]:
             "chunk": plan.chunk,
             "tokenize_batch": plan.tokenize_batch,
             "controls": plan.controls is not None,
+            "frostbench": plan.facts.frostbench,
+            "versions": versions(),
             "pack": plan.facts.pack.sha256,
             "data": plan.facts.data,
+            "files": plan.facts.files,
+            "origins": {
+                kind: {name: asdict(origin) for name, origin in parts.items()}
+                for kind, parts in plan.facts.origins.items()
+                if kind != "control"
+            },
             "llm": named(plan.backbones.entries.get("llm")),
             "methods": {
                 method.card.name: {
@@ -117,6 +96,31 @@ def identity(plan: Plan) -> dict[str, Any]:
     return values
 
 
+def makers(plan: Plan) -> Callable[[Record], str]:
+    """What made a record, as a short digest: all that it can depend on but the metrics."""
+    known = identity(plan)
+    methods, tasks, origins = (known.pop(name) for name in ("methods", "tasks", "origins"))
+    controls = plan.facts.origins.get("control", {})
+
+    @cache
+    def maker(task: str, method: str | None, control: str | None) -> str:
+        parts = [
+            [task, method, control, known],
+            {kind: of for kind, of in origins.items() if kind not in ("method", "task", "metric")},
+            [tasks.get(task, {}).get("settings"), origins.get("task", {}).get(task)],
+            [methods.get(method), origins.get("method", {}).get(method)],
+            controls.get(control or ""),
+        ]
+        return digest_of(plain(parts))[:12]
+
+    return lambda record: maker(record.task, record.method, record.control)
+
+
+def machine_of(hardware: Hardware) -> str:
+    """The digest by which records name the hardware that they were made on."""
+    return digest_of(asdict(replace(hardware, memory_bytes=0)))[:8]
+
+
 def different(before: Any, after: Any, place: str = "") -> list[str]:
     """Clauses that name where two plain values differ."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -130,7 +134,15 @@ def different(before: Any, after: Any, place: str = "") -> list[str]:
             else:
                 clauses += different(before[key], after[key], where)
         return clauses
-    return [] if before == after else [f"{place} was {before!r} and is now {after!r}"]
+    if before == after:
+        return []
+    return [f"{place} was {_short(before)!r} and is now {_short(after)!r}"]
+
+
+def _short(value: Any) -> Any:
+    """A digest's first digits, which are enough to tell two apart."""
+    long = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)
+    return f"{value[:12]}..." if long else value
 
 
 def failures_of(records: Sequence[Record]) -> list[Failure]:
@@ -175,6 +187,7 @@ def _method(method: PlannedMethod) -> MethodEntry:
         trained_on=card.trained_on,
         adapters=card.adapters,
         controls=card.controls,
+        identity=method.identity,
         weights=method.weights,
         settings=plain(method.settings),
     )

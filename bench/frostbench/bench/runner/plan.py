@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from frostbench.bench.runner.rows import Lineup, rows_of
-from frostbench.bench.store.manifest import PackEntry
+from frostbench.bench.store.manifest import Origin, PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card
 from frostbench.plugins.contract.control import Control
@@ -68,13 +68,15 @@ class Observer(Protocol):
 class PlannedMethod:
     """A method to be built when its first sample is due.
 
-    `weights` are SHA-256 by file name, for the manifest.
+    `weights` are SHA-256 by file name, for the manifest; `identity` is the digest of all that the
+    method is made of.
     """
 
     card: Card
     build: Callable[[], Method]
     settings: Mapping[str, object] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,16 @@ class PlannedTask:
 class Provenance:
     """What the numbers depend on besides the plan itself, as the manifest tells it.
 
-    `data` is SHA-256 by data set. Versions and hardware are found by the runner.
+    `data` is SHA-256 by data set, `files` by setting or backbone that names files outside of the
+    pack, and `origins` say by kind and name which plugin gave a part. Versions and hardware are
+    found by the runner.
     """
 
     frostbench: str
     pack: PackEntry
     data: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, Origin]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ class Plan:
         gallery: samples of each task and protocol whose images and words are kept.
         worker: name of this process's samples file.
         retry_failed: try the failed samples of an interrupted or finished run again.
+        again: forget what the folder holds of an earlier run, whatever made it, and begin anew.
         replaced: roles whose backbone the user named, each with a sentence on what else there is.
             What does not work with them ends the run before it begins.
     """
@@ -144,6 +151,7 @@ class Plan:
     gallery: int = 8
     worker: str = "0"
     retry_failed: bool = False
+    again: bool = False
     replaced: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,21 +1,23 @@
 """Scoring a finished run again, from what it stored; no method and no language model is needed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from frostbench.bench.runner.corpus import learners, load_corpus
 from frostbench.bench.runner.manifest import describe_metrics, failures_of
 from frostbench.bench.runner.scoring import Scored, Scoring
-from frostbench.bench.store.blobs import Blobs
+from frostbench.bench.store.blobs import Blobs, DamagedError
 from frostbench.bench.store.lock import RunLock
-from frostbench.bench.store.manifest import TaskEntry
+from frostbench.bench.store.manifest import Manifest, Origin, TaskEntry
 from frostbench.bench.store.reader import open_run
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.values import load_prediction, load_target
 from frostbench.bench.store.writer import RunWriter
 from frostbench.plugins.contract.metric import Metric
+from frostbench.plugins.contract.predictions import Prediction
+from frostbench.plugins.contract.task import Target
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,27 @@ class Rescored:
             by how much at most.
         missing: metrics of the run's tasks that were not given; their scores stayed.
         failed: one sentence for each sample that could not be scored.
+        damaged: one sentence for each sample whose files are not what was stored; it stays as it
+            was.
     """
 
     samples: int
     changed: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 def score(
     folder: Path,
     metrics: Mapping[str, Metric],
     tasks: Mapping[str, Sequence[str]] | None = None,
+    origins: Mapping[str, Origin] | None = None,
 ) -> Rescored:
     """Compute scores again from stored predictions and targets, and store them.
 
     Each task is scored by those of its own metrics that are given; `tasks` names others by task,
-    which are then added to the run.
+    which are then added to the run. `origins` say where the metrics come from.
 
     Raises:
         StoreError: there is no run, it is in use, or it cannot be written.
@@ -59,6 +65,7 @@ def score(
         named = {name for names in wanted.values() for name in names}
         before = writer.records()
         after: list[Record] = []
+        damaged: list[str] = []
         for task, names in wanted.items():
             given = {name: metrics[name] for name in names if name in metrics}
             scoring = _scoring(task, given, writer.blobs, manifest.tasks[task].corpus)
@@ -67,9 +74,11 @@ def score(
                 if record.task == task and record.prediction.kind != "none":
                     groups.setdefault((record.protocol, *record.row), []).append(record)
             for group in groups.values():
-                after += _score(group, scoring, names)
+                after += _score(group, scoring, names, damaged)
             manifest = manifest.with_task(task, metrics=tuple(names))
         writer.replace(after)
+        # Where some scores stayed, the run is one of two metrics, and none may join it.
+        came = {} if damaged else origins or {}
         described = describe_metrics(
             metric.facts for name, metric in metrics.items() if name in named
         )
@@ -77,7 +86,7 @@ def score(
         failed = [record for record in writer.records() if record.status == "failed"]
         writer.write_manifest(
             replace(
-                manifest,
+                _with_origins(manifest, {name: by for name, by in came.items() if name in named}),
                 metrics={**manifest.metrics, **described},
                 failures=(*others, *failures_of(failed)),
             )
@@ -87,7 +96,19 @@ def score(
         changed=_changes(before, after),
         missing=tuple(sorted(named - set(metrics))),
         failed=tuple(record.error or "" for record in after if record.status == "failed"),
+        damaged=tuple(damaged),
     )
+
+
+def _with_origins(manifest: Manifest, origins: Mapping[str, Origin]) -> Manifest:
+    """The manifest of a run whose scores are those of other metrics now; it can be resumed."""
+    metrics = {**manifest.origins.get("metric", {}), **origins}
+    identity = dict(manifest.identity)
+    if "metric" in identity.get("origins", {}):
+        began = identity["origins"]["metric"]
+        now = {name: asdict(metrics[name]) for name in began}
+        identity["origins"] = {**identity["origins"], "metric": now}
+    return replace(manifest, origins={**manifest.origins, "metric": metrics}, identity=identity)
 
 
 def _wanted(
@@ -123,23 +144,33 @@ def _scoring(task: str, metrics: Mapping[str, Metric], blobs: Blobs, corpus: str
     return Scoring(metrics, blobs, load_corpus(corpus, blobs))
 
 
-def _score(records: Sequence[Record], scoring: Scoring, names: Sequence[str]) -> list[Record]:
-    """The records of one row with new scores."""
-    pairs = []
+def _score(
+    records: Sequence[Record], scoring: Scoring, names: Sequence[str], damaged: list[str]
+) -> list[Record]:
+    """The records of one row with new scores, without those whose files are `damaged`."""
+    sound: list[tuple[Record, Prediction, Target]] = []
     for record in records:
-        prediction = load_prediction(record.prediction, scoring.blobs)
+        try:
+            prediction = load_prediction(record.prediction, scoring.blobs)
+            target = load_target(record.target, scoring.blobs)
+        except (DamagedError, LookupError) as error:
+            reason = str(error.args[0])
+            damaged.append(f"{_who(record)}: {reason} Its scores stay as they were.")
+            continue
         assert prediction is not None
-        pairs.append((prediction, load_target(record.target, scoring.blobs)))
-    results = scoring([prediction for prediction, _ in pairs], [target for _, target in pairs])
-    return [_with(record, result, names) for record, result in zip(records, results, strict=True)]
+        sound.append((record, prediction, target))
+    results = scoring([one[1] for one in sound], [one[2] for one in sound])
+    return [_with(one[0], result, names) for one, result in zip(sound, results, strict=True)]
+
+
+def _who(record: Record) -> str:
+    who = f"method {record.method!r}" if record.method else f"control {record.control!r}"
+    return f"{who}, scoring, task {record.task!r}, sample {record.sample!r}"
 
 
 def _with(record: Record, result: Scored, names: Sequence[str]) -> Record:
     if result.error is not None:
-        who = f"method {record.method!r}" if record.method else f"control {record.control!r}"
-        sentence = (
-            f"{who}, scoring, task {record.task!r}, sample {record.sample!r}: {result.error}."
-        )
+        sentence = f"{_who(record)}: {result.error}."
         nothing: dict[str, Any] = {"scores": {}, "features": {}, "counts": {}}
         return replace(record, status="failed", error=sentence, **nothing)
     scores = {**record.scores, **result.scores}

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from frostbench.bench.runner.built import Methods
@@ -11,25 +10,20 @@ from frostbench.bench.runner.chunk import Bench, Built
 from frostbench.bench.runner.corpus import scoring_of
 from frostbench.bench.runner.frozen import Watch
 from frostbench.bench.runner.instances import Chunk, DataError, chunks_of
-from frostbench.bench.runner.manifest import (
-    failures_of,
-    new_manifest,
-    now,
-    plain,
-    resumed_manifest,
-)
+from frostbench.bench.runner.manifest import failures_of, machine_of, makers, now, plain
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
 from frostbench.bench.runner.progress import Progress, Quiet
+from frostbench.bench.runner.resuming import manifest_of, refuse_strangers, take_up
 from frostbench.bench.runner.rows import Lineup
 from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.runner.watching import Counted, Watchers
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.lock import RunLock
-from frostbench.bench.store.manifest import Failure, LastSession, Manifest, TokenizerCounts
-from frostbench.bench.store.reader import StoredRun, open_run, read_manifest
+from frostbench.bench.store.manifest import Failure, LastSession, TokenizerCounts
+from frostbench.bench.store.reader import StoredRun, open_run
 from frostbench.bench.store.records import Key, Record
-from frostbench.bench.store.writer import RunWriter
+from frostbench.bench.store.writer import RunWriter, forget
 from frostbench.plugins.contract.engine import Measures
 
 
@@ -44,8 +38,10 @@ def run(plan: Plan, progress: Progress | None = None) -> StoredRun:
             cannot be written. On `StoreFullError`, what is stored can be resumed.
     """
     shown = progress or Quiet()
-    _refuse_strangers(plan.out)
+    refuse_strangers(plan.out)
     with RunLock(plan.out), shown:
+        if plan.again:
+            forget(plan.out)
         return _Session(plan, shown).go()
 
 
@@ -56,14 +52,18 @@ class _Session:
         self._plan = plan
         self._progress = progress
         self._begun = time.perf_counter()
-        known = _known_manifest(plan.out)
-        self._manifest = new_manifest(plan) if known is None else resumed_manifest(plan, known)
+        self._maker = makers(plan)
+        self._manifest = manifest_of(plan)
         self._writer = RunWriter(plan.out, plan.worker)
+        told = len(self._manifest.notes)
+        self._manifest, records = take_up(plan, self._manifest, self._writer, self._maker)
+        for sentence in self._manifest.notes[told:]:
+            progress.note(sentence)
         if plan.retry_failed and self._writer.drop(lambda record: record.status == "failed"):
+            records = [record for record in records if record.status != "failed"]
             for name in self._manifest.tasks:
                 self._manifest = self._manifest.with_task(name, complete=False)
         self._before = self._manifest
-        records = self._writer.records()
         self._done: set[Key] = {record.key for record in records}
         self._failed = [record for record in records if record.status == "failed"]
         self._failures: list[Failure] = []
@@ -134,7 +134,10 @@ class _Session:
         for protocol, names in samples.items():
             self._writer.seal(card.name, protocol, names)
         built = not any(row.method in self._methods.failed for row in rows.rows)
-        self._manifest = self._manifest.with_task(card.name, complete=whole and built)
+        counts = {protocol or "": len(names) for protocol, names in samples.items()}
+        self._manifest = self._manifest.with_task(
+            card.name, complete=whole and built, samples=counts
+        )
         self._progress.end()
         self._save()
 
@@ -159,7 +162,11 @@ class _Session:
             note=self._note,
         )
         made = [record for record in bench.run(chunk) if record.key in missing]
-        records = [self._watchers.scored(record) for record in made]
+        here = machine_of(self._manifest.hardware)
+        records = [
+            replace(self._watchers.scored(record), made_by=self._maker(record), machine=here)
+            for record in made
+        ]
         self._writer.append(records)
         self._done.update(record.key for record in records)
         self._stored += len(records)
@@ -289,31 +296,3 @@ class _Session:
             notes = (*self._manifest.notes, sentence)
             self._manifest = replace(self._manifest, notes=notes)
             self._progress.note(sentence)
-
-
-def _known_manifest(folder: Path) -> Manifest | None:
-    return read_manifest(folder) if (folder / "manifest.json").exists() else None
-
-
-def _refuse_strangers(folder: Path) -> None:
-    """A folder that holds something else than a run is none to write a run into.
-
-    Raises:
-        StoreError: there are other files, or the path is no folder.
-    """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise StoreError(f"{folder} is a file; a run needs a folder, choose another with out=.")
-    if (folder / "manifest.json").exists():
-        return
-    ours = {"run.lock", "samples", "sealed", "blobs", "config.yaml"}
-    strange = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.name not in ours and not path.name.startswith(".manifest.json.")
-    )
-    if strange:
-        raise StoreError(
-            f"{folder} holds {strange[0]!r} and no run; choose an empty or new folder with out=."
-        )

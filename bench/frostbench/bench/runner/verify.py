@@ -3,7 +3,7 @@
 import math
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def verify(
     run = open_run(plan.out)
     stored = {record.key: record for record in run.records()}
     shown = progress or Quiet()
-    checks = [_sources(plan, run), _software(run)]
+    checks = [_sources(plan, run), _software(plan, run)]
     watch = Watch(plan.backbones)
     again: list[Record] = []
     blobs = run.blobs
@@ -90,7 +90,8 @@ def verify(
             checks += _corpus(name, corpus, run)
             again += _compute(plan, planned, mine, methods, scoring, shown)
         checks += [*_methods(methods, run), _backbones(watch, run)]
-        checks += _compare(again, stored, run.blobs, blobs, tolerance)
+        damaged, files = _files(run, stored.values())
+        checks += [files, *_compare(again, stored, run.blobs, blobs, damaged, tolerance)]
     changed = watch.violations(sorted(methods.ready))
     checks.append(Check("frozen", not changed, " ".join(changed) or "no backbone was written to."))
     return Verified(tuple(checks), len(again))
@@ -158,7 +159,12 @@ def _compute(
 
 
 def _sources(plan: Plan, run: StoredRun) -> Check:
-    differences = different(run.manifest.identity, identity(plan))
+    stored, now = dict(run.manifest.identity), identity(plan)
+    # What an older frostbench did not keep cannot be compared, nor its digest of the data.
+    old = {"versions", "frostbench", "origins", *(set(now) - set(stored))}
+    old |= set() if "origins" in stored else {"data"}
+    before, after = ({k: v for k, v in one.items() if k not in old} for one in (stored, now))
+    differences = different(before, after)
     detail = "; ".join(differences) or "pack, data, weights and settings are those of the run"
     return Check("sources", not differences, f"{detail}.")
 
@@ -173,10 +179,13 @@ def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:
     return [Check(f"corpus of {name}", same, detail)]
 
 
-def _software(run: StoredRun) -> Check:
-    """Other versions are told, but do not by themselves refute a run."""
+def _software(plan: Plan, run: StoredRun) -> Check:
+    """Other versions and other code are told, but do not by themselves refute a run."""
     differences = different(run.manifest.versions, versions())
-    detail = "; ".join(differences) or "the same versions of everything"
+    now = identity(plan)
+    differences += different(run.manifest.identity.get("origins", now["origins"]), now["origins"])
+    shown = "; ".join(differences[:8]) + ("; ..." if differences[8:] else "")
+    detail = shown or "the same versions and the same code of everything"
     return Check("versions", True, f"{detail}.")
 
 
@@ -199,18 +208,28 @@ def _backbones(watch: Watch, run: StoredRun) -> Check:
     return Check("backbones", not other, detail)
 
 
+def _files(run: StoredRun, records: Iterable[Record]) -> tuple[set[str], Check]:
+    """The blobs of all samples and corpora that are not what was stored."""
+    named = {name: _name(record) for record in records for name in record.blobs}
+    corpora = {task.corpus: f"corpus of {name}" for name, task in run.manifest.tasks.items()}
+    named |= {name: whose for name, whose in corpora.items() if name is not None}
+    damaged = {name for name in named if not run.blobs.intact(name)}
+    whose = sorted({named[name] for name in damaged})
+    return damaged, Check("files", not damaged, _list("samples have damaged files", whose))
+
+
 def _compare(
     again: Sequence[Record],
     stored: Mapping[Key, Record],
     old: Blobs,
     new: Blobs,
+    damaged: set[str],
     tolerance: float,
 ) -> list[Check]:
-    """Predictions and scores of the two, and whether the stored files are intact."""
+    """Predictions and scores of the two, where the stored files are intact."""
     missing = [record for record in again if record.key not in stored]
     pairs = [(record, stored[record.key]) for record in again if record.key in stored]
-    broken = [before for _, before in pairs if not _intact(before, old)]
-    sound = [(now, before) for now, before in pairs if _intact(before, old)]
+    sound = [(now, before) for now, before in pairs if not damaged & set(before.blobs)]
     predictions = [
         _name(now) for now, before in sound if not _same_prediction(now, before, old, new)
     ]
@@ -223,7 +242,6 @@ def _compare(
                 worst, where = gap, f"{metric} of {_name(now)}"
     failed = [_name(now) for now, before in pairs if now.status != before.status]
     return [
-        Check("files", not broken, _list("stored predictions are damaged", map(_name, broken))),
         Check("samples", not missing, _list("samples are not in the run", map(_name, missing))),
         Check("failures", not failed, _list("samples fail in one and not in the other", failed)),
         Check("predictions", not predictions, _list("predictions differ", predictions)),
@@ -244,11 +262,6 @@ def _gap(now: Sequence[float], before: Sequence[float]) -> float:
         0.0 if a == b else abs(a - b) / max(1.0, abs(b)) for a, b in zip(now, before, strict=True)
     ]
     return math.nan if any(gap != gap for gap in gaps) else max(gaps, default=0.0)
-
-
-def _intact(record: Record, blobs: Blobs) -> bool:
-    names = [record.prediction.blob, record.target.blob]
-    return all(blobs.intact(name) for name in names if name is not None)
 
 
 def _same_prediction(now: Record, before: Record, old: Blobs, new: Blobs) -> bool:

@@ -25,6 +25,10 @@ SUFFIXES = (".webp", ".npy", ".json")
 LARGEST_JSON = 1 << 28  # bytes
 
 
+class DamagedError(StoreError):
+    """A file does not hold what was stored; the message names it."""
+
+
 class Blobs:
     """A folder of files named by the SHA-256 of their bytes: `ab/abcdef....webp`."""
 
@@ -74,6 +78,19 @@ class Blobs:
             raise LookupError(f"no blob {name} in {self._folder}; the run's folder is incomplete.")
         return regular(found)
 
+    def _checked(self, name: str) -> Path:
+        """The file of a hash, whose bytes are those that were stored.
+
+        Raises:
+            LookupError: there is none.
+            DamagedError: they are not.
+        """
+        path = self.path(name)
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != name:
+                raise DamagedError(f"{path} is damaged: it is not what was stored under its hash.")
+        return path
+
     def image(self, name: str) -> Pillow.Image:
         """An image, loaded.
 
@@ -115,13 +132,14 @@ class Blobs:
     def intact(self, name: str) -> bool:
         """Whether the file is there and its bytes are those that were stored."""
         try:
-            return hashlib.sha256(self.path(name).read_bytes()).hexdigest() == name
+            self._checked(name)
         except (LookupError, OSError, StoreError):
             return False
+        return True
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[Path]:
-        path = self.path(name)
+        path = self._checked(name)
         try:
             yield path
         except Exception as error:  # whatever a stranger's file makes of its reader
@@ -130,8 +148,8 @@ class Blobs:
     def _put(self, content: bytes, suffix: str) -> str:
         name = hashlib.sha256(content).hexdigest()
         path = self._folder / name[:2] / f"{name}{suffix}"
-        # After a loss of power a file that nothing refers to may be cut short.
-        if not path.exists() or path.stat().st_size != len(content):
+        # After a loss of power a file may be cut short, and a disk may spoil one.
+        if not path.exists() or path.read_bytes() != content:
             write_whole(path, content, sync=False)
             self._unsynced = True
         return name

@@ -9,6 +9,22 @@ from frostbench.bench.store.typed import BlobName, Name, Unbounded, typed
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The plugin that gave a part of the run, and `code`: SHA-256 over the part's code.
+
+    `distribution` and `version` are of the installed package that the plugin comes with; where
+    there is none, `file` is the name of the plugin's file. Code is the part's module and all that
+    it imports, other packages by their version.
+    """
+
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+    file: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
 class PackEntry:
     """The pack; `sha256` is over all of its files that a number can depend on."""
 
@@ -19,7 +35,11 @@ class PackEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodEntry:
-    """A method: its card, its weights (SHA-256 by file) and settings, and whether it was built."""
+    """A method: its card, its weights (SHA-256 by file) and settings, and whether it was built.
+
+    `identity` is one digest over its code, weights and settings; `fingerprint` is what the method
+    adds to it.
+    """
 
     title: str
     summary: str = ""
@@ -31,6 +51,7 @@ class MethodEntry:
     trained_on: str = ""
     adapters: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
+    identity: str = ""
     fingerprint: str | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -64,9 +85,10 @@ class ControlEntry:
 class TaskEntry:
     """A task as it was run.
 
-    `limit` is of each protocol; `grown_from` are earlier, smaller ones. `corpus` is the hash of the
-    corpus that its metrics learned from, if any did. Of the protocols, `levels` ask the same ever
-    harder, and `variants` in several ways.
+    `limit` is of each protocol; `grown_from` are earlier, smaller ones. `samples` are how many
+    requests each protocol ("" where there is none) had when the task was complete. `corpus` is the
+    hash of the corpus that its metrics learned from, if any did. Of the protocols, `levels` ask the
+    same ever harder, and `variants` in several ways.
     """
 
     name: Name
@@ -83,6 +105,7 @@ class TaskEntry:
     summary: str = ""
     limit: int = 0
     complete: bool = False
+    samples: Mapping[str, int] = field(default_factory=dict)
     grown_from: tuple[int, ...] = ()
     corpus: BlobName | None = None
 
@@ -175,12 +198,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Hardware:
-    """Processor, cores that the run may use, memory in bytes, and the accelerator in use."""
+    """Processor, cores that the run may use, memory in bytes, accelerator and threads in use."""
 
     cpu: str = ""
     cores: int = 0
     memory_bytes: int = 0
     accelerator: str | None = None
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,7 +237,9 @@ class Manifest:
     `schema` is that of the file, `contract` the version of the contract with plugins ("" for runs
     of before it had one). `config`, `identity` and all `settings` are plain values. `identity` is
     what may not change while a run is resumed, `data` SHA-256 by data set, and `violations` are
-    sentences on frozen backbones that were written to.
+    sentences on frozen backbones that were written to. `origins` are the plugins behind the run's
+    parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
+    records carry, and `hardware` that of the last.
     """
 
     schema: int = SCHEMA
@@ -235,7 +261,9 @@ class Manifest:
     dashes: tuple[Dash, ...] = ()
     controls_left_out: tuple[LeftOut, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, Origin]] = field(default_factory=dict)
     hardware: Hardware = Hardware()
+    machines: Mapping[str, Hardware] = field(default_factory=dict)
     tokenizer: Mapping[str, TokenizerCounts] = field(default_factory=dict)
     seconds: float = 0.0
     failures: tuple[Failure, ...] = ()

@@ -1,7 +1,6 @@
 """Reading a run's folder, finished or not."""
 
 import json
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -102,21 +101,21 @@ def read_records(folder: Path) -> list[Record]:
         StoreError: a file of samples is damaged.
     """
     found: dict[Key, Record] = {}
-    readers: list[tuple[str, Callable[[Path], list[Record]]]] = [
-        ("sealed/*.parquet", read_sealed),
-        ("samples/*.jsonl", read_lines),
-    ]
-    for pattern, read in readers:
-        for path in sorted(folder.glob(pattern)):
-            try:
-                records = read(path)
-            except StoreError:
-                raise
-            except Exception as error:  # whatever a stranger's file makes of the reader
-                raise StoreError(
-                    f"{path} cannot be read ({reason(error)}); delete it, and the same command "
-                    "computes its samples again."
-                ) from error
-            for record in records:
-                found.setdefault(record.key, record)
+    for path in samples_files(folder):
+        try:
+            records = read_sealed(path) if path.suffix == ".parquet" else read_lines(path)
+        except StoreError:
+            raise
+        except Exception as error:  # whatever a stranger's file makes of the reader
+            raise StoreError(
+                f"{path} cannot be read ({reason(error)}); delete it, and the same command "
+                "computes its samples again."
+            ) from error
+        for record in records:
+            found.setdefault(record.key, record)
     return list(found.values())
+
+
+def samples_files(folder: Path) -> list[Path]:
+    """The files of a run that hold samples, sealed ones first."""
+    return [*sorted(folder.glob("sealed/*.parquet")), *sorted(folder.glob("samples/*.jsonl"))]

@@ -48,7 +48,9 @@ class Record:
     metrics, what the sample adds to the sums. `images` are blobs to look at, by role ("input",
     "corrupted"); `words` is what the input image became, by part; `asked` is what the request says
     of the image, and `phrases` where in it the phrases stand that masks answer. `extra` are
-    columns that plugins added.
+    columns that plugins added. `made_by` is the digest of all that the sample could depend on but
+    the metrics, and `machine` that of the hardware, for which the manifest has the words; both are
+    empty in runs of before they were kept.
     """
 
     suite: Name
@@ -71,6 +73,8 @@ class Record:
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     asked: str = ""
     phrases: tuple[tuple[int, int], ...] = ()
+    made_by: str = ""
+    machine: str = ""
 
     @property
     def row(self) -> tuple[str | None, str | None]:
@@ -81,6 +85,13 @@ class Record:
     def values(self) -> Mapping[str, tuple[float, ...]]:
         """The numbers of each metric: one score, or the counts of a pooled one."""
         return {name: (score,) for name, score in self.scores.items()} | dict(self.counts)
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """The hashes of all files that belong to the sample."""
+        features = (name for pair in self.features.values() for name in pair)
+        names = (self.prediction.blob, self.target.blob, *features, *self.pictures.values())
+        return tuple(name for name in names if name is not None)
 
     @property
     def key(self) -> Key:

@@ -40,6 +40,8 @@ SCHEMA = pa.schema(
         ("counts", pa.map_(_TEXT, pa.list_(pa.float64()))),
         ("asked", _TEXT),
         ("phrases", pa.list_(pa.list_(pa.int64()))),
+        ("made_by", _TEXT),
+        ("machine", _TEXT),
     ]
 )
 ROWS = 64  # read at once
@@ -70,7 +72,7 @@ def table_of(records: Sequence[Record]) -> Any:
 def write_sealed(path: Path, records: Sequence[Record]) -> None:
     """Write records as Parquet, atomically."""
     buffer = io.BytesIO()
-    pq.write_table(table_of(records), buffer, compression="zstd")
+    pq.write_table(table_of(records), buffer, compression="zstd", write_page_checksum=True)
     write_whole(path, buffer.getvalue())
 
 
@@ -80,7 +82,7 @@ def read_sealed(path: Path) -> list[Record]:
     Raises:
         ValueError: it is no such file, or would take more memory than any.
     """
-    with pq.ParquetFile(regular(path)) as file:
+    with pq.ParquetFile(regular(path), page_checksum_verification=True) as file:
         _check(file)
         records: list[Record] = []
         for batch in file.iter_batches(ROWS, columns=_columns(file)):

@@ -1,6 +1,9 @@
 """Kept visual tokens: each image goes through a method's tokenizer once, over all runs.
 
-    tokens/<first two>/<fingerprint>/<hash of the batch>.safetensors
+    tokens/<first two>/<key>/<hash of the batch>.safetensors
+
+The key stands for all that the tokens can depend on: what the method is made of, which is found,
+and the fingerprint that the method gives itself.
 
 A file holds one batch as it came from one call of `tokenize`, so that a batch is kept whole or
 not at all: a killed run goes on with the very batches of an uninterrupted one. Its header lists
@@ -9,7 +12,6 @@ the images' digests, the digest of each image's tokens, and the seconds each too
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from torch import Tensor
 
 from frostbench.bench.store.atomic import sweep_dead, write_whole
 from frostbench.plugins.contract.tokens import VisualTokens, join
+from frostbench.plugins.host.identity import token_key
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Kept:
 
 
 class TokenStore:
-    """The kept tokens of one fingerprint.
+    """The kept tokens of one fingerprint of a method that is made of what `identity` says.
 
     `note` is told, in one sentence, of each file that turned out to be damaged; its images are
     then as if they had never been kept.
@@ -42,12 +45,11 @@ class TokenStore:
         ValueError: the fingerprint is no hex digest.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, note: Callable[[str], None]) -> None:
-        if not re.fullmatch(r"[0-9a-f]{8,128}", fingerprint):
-            raise ValueError(
-                f"the fingerprint {fingerprint!r} is no hex digest of 8 to 128 digits."
-            )
-        self._folder = folder / fingerprint[:2] / fingerprint
+    def __init__(
+        self, folder: Path, fingerprint: str, note: Callable[[str], None], identity: str = ""
+    ) -> None:
+        key = token_key(fingerprint, identity)
+        self._folder = folder / key[:2] / key
         self._note = note
         self._places: dict[str, tuple[Path, int]] = {}
         sweep_dead(self._folder)

@@ -1,5 +1,6 @@
 """Writing a run's folder: killed at any moment, nothing stored is lost and nothing is half."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,22 @@ from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import read_records
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
+
+
+def forget(folder: Path) -> None:
+    """Remove what a run has stored in its folder, and nothing else.
+
+    Killed in between it leaves fewer samples, never a sample without a manifest.
+
+    Raises:
+        StoreError: something cannot be removed.
+    """
+    with writing(folder):
+        for name in ("samples", "sealed", "blobs"):
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
+        for name in ("config.yaml", "manifest.json"):
+            (folder / name).unlink(missing_ok=True)
 
 
 class RunWriter:
@@ -42,6 +59,20 @@ class RunWriter:
     def records(self) -> list[Record]:
         """All samples stored until now."""
         return read_records(self.folder)
+
+    def set_damaged_aside(self) -> list[Path]:
+        """Rename sealed files that cannot be read, so that their samples are computed again."""
+        aside = []
+        for path in sorted((self.folder / "sealed").glob("*.parquet")):
+            try:
+                read_sealed(path)
+            except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # the disk's fault, of which the file may know nothing
+                with writing(path):
+                    path.replace(path.with_name(f"{path.name}.damaged"))
+                aside.append(path)
+        return aside
 
     def append(self, records: Sequence[Record]) -> None:
         """Store finished samples; when this returns they are on the disk.

@@ -100,10 +100,13 @@ class Method(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """What the visual tokens depend on: weights, preprocessing, settings. A hex digest.
+        """What the visual tokens depend on besides what the bench finds by itself. A hex digest.
 
-        Tokens are kept under (image, fingerprint): two instances that could give different
-        tokens have different fingerprints.
+        Tokens are kept under the image and all that the bench finds the method to be made of (the
+        sources of its module and of what that imports, the files below `Setup.weights` and of
+        settings that name some, all settings, the backbones of its card), and under this: two
+        instances that could give different tokens for another reason (a download, a file that the
+        code finds elsewhere) have different fingerprints.
         """
 
     @abstractmethod

@@ -16,7 +16,7 @@ else is taken as it stands (an absolute path, a hub id, a model name of the libr
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -87,26 +87,40 @@ class Pack:
         """One SHA-256 over all of `digests`."""
         return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
 
-    def digests_of(self, folder: Path) -> Mapping[str, str]:
-        """Those of `digests` that lie in a folder of the pack."""
-        return {
-            path: sha
-            for path, sha in self.digests.items()
-            if (self.folder / path).is_relative_to(folder)
-        }
+    def digests_of(self, folder: Path, place: Path | None = None) -> Mapping[str, str]:
+        """SHA-256 of the files of a part, which may lie outside the pack, by path.
+
+        Paths begin with where the part lies in the pack, or else with the folder's own name; with
+        `place` as if it lay there.
+        """
+        place = place or folder
+        inside = place.is_relative_to(self.folder)
+        stem = place.relative_to(self.folder).as_posix() if inside else place.name
+        return {f"{stem}/{path}": sha for path, sha in digests(folder).items()}
 
     def digest_of(self, folder: Path) -> str:
-        """One SHA-256 over the files of a part of the pack."""
-        part = self.digests_of(folder)
+        """One SHA-256 over the files of a part, the same wherever the part lies.
+
+        Raises:
+            ValueError: there are none.
+        """
+        part = digests(folder)
+        if not part:
+            raise ValueError(f"{folder}, which the pack {self.name!r} names, holds no files.")
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of the files in a folder, by path within it; what people alone read is left out."""
+    """SHA-256 of the files in a folder, or of one file, by path within it.
+
+    Links are followed; what people alone read is left out.
+    """
+    if folder.is_file():
+        return {folder.name: _sha256(folder)}
     return {
-        str(path.relative_to(folder)): _sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".md" and path.name != "card.json"
+        path.relative_to(folder).as_posix(): _sha256(path)
+        for path in _files(folder)
+        if path.suffix != ".md" and path.name != "card.json"
     }
 
 
@@ -160,6 +174,19 @@ def embedded_pack(name: str) -> Path:
     if spec is None or spec.submodule_search_locations is None:
         raise LookupError("the package frostbench.packs, which holds the packs, is not installed.")
     return Path(spec.submodule_search_locations[0]) / name / "files"
+
+
+def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """All files below a folder, through links too."""
+    here = folder.resolve()
+    # A link to a folder above itself would lead around forever.
+    if not folder.is_dir() or here in above:
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            yield path
+        else:
+            yield from _files(path, above | {here})
 
 
 def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> BackboneEntry:

@@ -34,13 +34,17 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class Registered(Generic[C]):
-    """What a plugin offered under a name, and who offered it."""
+    """What a plugin offered under a name, and who offered it.
+
+    `distribution` is the name and version of the installed package that the plugin comes with.
+    """
 
     name: str
     card: C
     offer: Offer[C]
     plugin: str
     file: str
+    distribution: tuple[str, str] | None = None
 
     def load(self) -> Any:
         """The class or function itself.
@@ -73,6 +77,7 @@ class Host:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
         self._files: dict[str, str] = {}
+        self._distributions: dict[str, tuple[str, str]] = {}
         self.problems: list[str] = []
         if installed:
             for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
@@ -184,6 +189,8 @@ class Host:
             )
             return
         self.register(plugin, point.name)
+        if point.dist is not None:
+            self._distributions[point.name] = point.dist.name, point.dist.version
 
     def _named(self, hook: str) -> Mapping[str, Registered[str]]:
         return self._collect(hook, str, lambda name: name)
@@ -216,7 +223,10 @@ class Host:
                         f"{name!r} is taken by plugin {found[name].plugin!r} "
                         f"({found[name].file}); rename one of them."
                     )
-                found[name] = Registered(name, offer.card, offer, plugin, self._files[plugin])
+                distribution = self._distributions.get(plugin)
+                found[name] = Registered(
+                    name, offer.card, offer, plugin, self._files[plugin], distribution
+                )
         return dict(sorted(found.items()))
 
     def _broken(self, plugin: str, hook: str, error: Exception) -> PluginError:

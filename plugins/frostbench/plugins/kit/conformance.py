@@ -124,6 +124,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
         token_checks.tokens_do_not_depend_on_the_batch,
         token_checks.tokenize_repeats_itself_and_changes_nothing,
         token_checks.tokens_survive_being_kept,
+        token_checks.a_changed_weight_changes_the_key,
         token_checks.words_are_rows_of_texts,
         token_checks.neighbours_begin_with_the_words,
         answer_checks.prompt_yields_lists_of_prompts,

@@ -1,10 +1,16 @@
 """Checks of `tokenize`, and of what tokens are shown as."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import torch
 
 from frostbench.plugins.contract.images import as_batch
 from frostbench.plugins.contract.tokens import VisualTokens, join
 from frostbench.plugins.contract.validity import check_tokens
+from frostbench.plugins.host.identity import code_identity, token_key
+from frostbench.plugins.host.packs import digests
+from frostbench.plugins.host.sources import Sources
 from frostbench.plugins.kit.sameness import same
 from frostbench.plugins.kit.trial import Trial, expect
 
@@ -44,6 +50,25 @@ def tokens_survive_being_kept(trial: Trial) -> None:
     expect(
         same(VisualTokens.from_tensors(tokens.tensors()), tokens),
         "stored and read back, they differ; keep them on the CPU, and names without '/'.",
+    )
+
+
+def a_changed_weight_changes_the_key(trial: Trial) -> None:
+    """Tokens of other weights or other code are kept apart, whatever the fingerprint says."""
+    fingerprint = trial.method.fingerprint
+    code = Sources().of(trial.method_class)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "weights"
+        keys = []
+        for content in (b"0", b"1", b"0"):
+            file.write_bytes(content)
+            keys.append(token_key(fingerprint, code_identity(code, digests(Path(folder)), {})))
+    expect(keys[0] == keys[2], "the same weights give another key.")
+    expect(keys[0] != keys[1], "other weights give the same key.")
+    other = code_identity({**code, "changed": ""}, {}, {})
+    expect(
+        token_key(fingerprint, other) != token_key(fingerprint, code_identity(code, {}, {})),
+        "other code gives the same key.",
     )
 
 
