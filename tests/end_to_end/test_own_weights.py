@@ -90,5 +90,5 @@ def test_a_run_on_them_is_verified_and_not_mixed_with_another(copied, tmp_path, 
     assert main(["verify", str(tmp_path / "run"), "samples=1"]) == 0
     with (vqgan / "config.json").open("a") as file:
         file.write("\n")
-    assert main([*words, f"method.vqgan.weights={vqgan}"]) == 1
+    assert main([*words, f"method.vqgan.weights={vqgan}"]) == 2
     assert "methods.vqgan.weights.vqgan/config.json was" in capsys.readouterr().err
