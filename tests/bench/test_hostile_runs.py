@@ -1,5 +1,6 @@
 """A run's folder from somebody else: it is read, or refused in one sentence."""
 
+import hashlib
 import json
 import os
 import resource
@@ -118,11 +119,9 @@ def test_depth_without_end_is_refused_everywhere(folder, content):
     lines.write_text(content + "\n")
     refused(folder, "is damaged")
     lines.write_text(kept)
-    blob = folder / "blobs" / "ab" / f"{HASH}.json"
-    blob.parent.mkdir(exist_ok=True)
-    blob.write_text(content)
+    name = put(folder / "blobs", ".json", content.encode())
     with pytest.raises(StoreError, match="cannot be read"):
-        Blobs(folder / "blobs").json(HASH)
+        Blobs(folder / "blobs").json(name)
     (folder / "manifest.json").write_text(content)
     refused(folder, "manifest.json")
 
@@ -261,10 +260,13 @@ def test_a_stored_configuration_is_read_as_it_stands(folder, monkeypatch):
     assert main(["verify", str(folder)]) == 2
 
 
-def put(folder, name, content):
-    path = folder / name[:2] / name
+def put(folder, suffix, content):
+    """A blob under its true hash, which is returned: only its content is wrong."""
+    name = hashlib.sha256(content).hexdigest()
+    path = folder / name[:2] / f"{name}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+    return name
 
 
 def npy(header, data=b""):
@@ -287,9 +289,9 @@ def npy(header, data=b""):
     ],
 )
 def test_an_array_is_no_larger_than_its_file(tmp_path, header):
-    put(tmp_path, f"{HASH}.npy", npy(header, b"\0" * 8))
+    name = put(tmp_path, ".npy", npy(header, b"\0" * 8))
     with pytest.raises(StoreError, match="cannot be read"):
-        Blobs(tmp_path).array(HASH)
+        Blobs(tmp_path).array(name)
 
 
 def test_an_array_of_no_numbers_is_refused(tmp_path):
@@ -301,17 +303,17 @@ def test_an_array_of_no_numbers_is_refused(tmp_path):
 def test_an_image_is_of_a_size_that_somebody_means(tmp_path):
     file = tmp_path / "flood.webp"
     Pillow.new("L", (16_000, 16_000)).save(file, "WEBP", lossless=True)
-    put(tmp_path / "blobs", f"{HASH}.webp", file.read_bytes())
+    name = put(tmp_path / "blobs", ".webp", file.read_bytes())
     assert file.stat().st_size < 1 << 20
     with pytest.raises(StoreError, match="pixels"):
-        Blobs(tmp_path / "blobs").image(HASH)
+        Blobs(tmp_path / "blobs").image(name)
 
 
 @pytest.mark.parametrize("content", [b"%!PS\n(x) run", b"GIF89a", b"", b"RIFF\xff\xff\xff\xffWEBP"])
 def test_an_image_is_of_our_own_format(tmp_path, content):
-    put(tmp_path, f"{HASH}.webp", content)
+    name = put(tmp_path, ".webp", content)
     with pytest.raises(StoreError, match="cannot be read"):
-        Blobs(tmp_path).image(HASH)
+        Blobs(tmp_path).image(name)
 
 
 @pytest.mark.parametrize(
