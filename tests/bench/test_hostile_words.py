@@ -28,7 +28,7 @@ from frostbench.bench.look.terminal import show
 from frostbench.bench.printable import printable
 from frostbench.bench.runner.progress import Lines, Quiet
 from frostbench.bench.store.atomic import StoreError, sweep_dead
-from frostbench.bench.store.tokens import TokenStore
+from frostbench.bench.store.tokens import TokenStore, token_key
 from frostbench.bench.store.writer import RunWriter
 from frostbench.plugins import Image
 
@@ -245,7 +245,8 @@ def test_a_folder_that_is_no_board_is_left_alone(synthetic, tmp_path, capsys):
 
 def test_temporaries_of_a_killed_run_are_swept_from_the_token_cache(tmp_path):
     fingerprint = "ab" * 32
-    folder = tmp_path / "ab" / fingerprint
+    key = token_key(fingerprint, "")
+    folder = tmp_path / key[:2] / key
     folder.mkdir(parents=True)
     dead, living, fresh = (
         folder / f".x.safetensors.{process}.tmp" for process in (999_999_999, os.getppid(), 999_999)

@@ -167,6 +167,7 @@ def pack(tmp_path_factory):
     save(folder / "none", "llama", ("kiwi", "plum"))
     (folder / "plugin.py").write_text(PLUGIN)
     (folder / "levels").mkdir()
+    (folder / "levels" / "levels.json").write_text("[]")
     text = {
         "name": "toys",
         "backbones": {"llm": {"kind": "causal_lm", "source": "llm"}},

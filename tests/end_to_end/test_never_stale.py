@@ -103,7 +103,7 @@ def test_what_changed_is_noticed_and_what_did_not_is_not(world, capsys, changed)
     change, said = CHANGES[changed]
     change()
     capsys.readouterr()
-    assert run("one") == 1
+    assert run("one") == 2
     refused = capsys.readouterr().err
     assert said in refused
     assert "again=true" in refused
@@ -142,7 +142,7 @@ def test_another_version_of_a_plugin_is_noticed(world, capsys, monkeypatch):
     assert (origin.distribution, origin.version, origin.file) == ("outsiders", "1.0", "")
     install("1.1")
     capsys.readouterr()
-    assert run("one", "gallery=8") == 1
+    assert run("one", "gallery=8") == 2
     assert "version was '1.0' and is now '1.1'" in capsys.readouterr().err
     assert run("new", "gallery=8") == 0
     assert last("new") == (True, 2)

@@ -305,7 +305,8 @@ def test_a_finished_run_is_scored_again_without_a_model_and_verified(run, capsys
     assert main(["score", str(run)]) == 0
     assert {r.key: (r.scores, r.counts) for r in open_run(run).records()} == before
     capsys.readouterr()
-    assert main(["verify", str(run)]) == 0, capsys.readouterr().out
+    words = [f"plugins={file}" for file in open_run(run).manifest.config["plugins"]]
+    assert main(["verify", str(run), *words]) == 0, capsys.readouterr().out
 
 
 def test_the_gallery_draws_masks_over_images_with_phrases_in_their_colours(run, tmp_path):

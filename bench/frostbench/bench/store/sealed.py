@@ -1,5 +1,6 @@
 """Sealed records: one Parquet file for each finished task and protocol."""
 
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ SCHEMA = pa.schema(
         ("machine", _TEXT),
     ]
 )
+DIGEST = ".sha256"
 ROWS = 64  # read at once
 LARGEST = 1 << 26  # bytes of so many rows
 LARGEST_FILE = 1 << 32  # bytes of all, without compression
@@ -70,10 +72,14 @@ def table_of(records: Sequence[Record]) -> Any:
 
 
 def write_sealed(path: Path, records: Sequence[Record]) -> None:
-    """Write records as Parquet, atomically."""
+    """Write records as Parquet, atomically, and the file's digest beside it."""
     buffer = io.BytesIO()
     pq.write_table(table_of(records), buffer, compression="zstd", write_page_checksum=True)
-    write_whole(path, buffer.getvalue())
+    content, digest = buffer.getvalue(), path.with_suffix(DIGEST)
+    # Without a digest a file is read as it is; with that of another it would count as damaged.
+    digest.unlink(missing_ok=True)
+    write_whole(path, content)
+    write_whole(digest, hashlib.sha256(content).hexdigest().encode())
 
 
 def read_sealed(path: Path) -> list[Record]:
@@ -82,6 +88,7 @@ def read_sealed(path: Path) -> list[Record]:
     Raises:
         ValueError: it is no such file, or would take more memory than any.
     """
+    _check_digest(path)
     with pq.ParquetFile(regular(path), page_checksum_verification=True) as file:
         _check(file)
         records: list[Record] = []
@@ -90,6 +97,19 @@ def read_sealed(path: Path) -> list[Record]:
                 raise ValueError(f"{ROWS} of its rows have {batch.nbytes} bytes")
             records += map(_record, batch.to_pylist())
     return records
+
+
+def _check_digest(path: Path) -> None:
+    """See that the file is what was written, before native code reads it.
+
+    Files of before there were digests have none.
+    """
+    kept = path.with_suffix(DIGEST)
+    if kept.exists():
+        with regular(path).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found.encode() != regular(kept).read_bytes()[:64]:
+            raise ValueError("it is not what was stored")
 
 
 def _columns(file: Any) -> list[str]:
