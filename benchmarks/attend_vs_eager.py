@@ -36,6 +36,7 @@ from frostbench.plugins.contract.prompts import Attend, Prompt, Vectors
 from frostbench.plugins.engine import FrozenEngine
 
 MB = 1e6
+FIRST = 5  # tokens of the prompt before the image
 # By how much two rows may differ in float32, and in half precision.
 TOLERANCE, HALF_TOLERANCE = 1e-5, 2e-2
 
@@ -144,7 +145,8 @@ def spent(run: Callable[[], tuple[Any, int]], device: torch.device) -> tuple[Spe
     return Spent(seconds, max(0, peak - before), kept), out
 
 
-def main() -> None:
+def options_of() -> argparse.Namespace:
+    """What the command line says, and whether it fits."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--layers", type=int, default=2, help="layers that are built")
     parser.add_argument("--of", type=int, default=32, help="layers that figures are given for")
@@ -159,15 +161,19 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     options = parser.parse_args()
+    if FIRST + options.patches + options.words > options.tokens:
+        parser.error(f"{options.tokens} tokens do not hold {FIRST} + patches + words.")
+    return options
+
+
+def main() -> None:
+    options = options_of()
     torch.set_num_threads(options.threads)
 
     lm = CausalLM(model_of(options), NoTokenizer(), "random")
     draw = torch.Generator().manual_seed(2)
     row = torch.randn(options.tokens, lm.width, generator=draw).to(lm.device, lm.dtype)
-    first = 5  # tokens of the prompt before the image
-    if first + options.patches + options.words > options.tokens:
-        parser.error(f"{options.tokens} tokens do not hold {first} + patches + words.")
-    keys = tuple(range(first, first + options.patches))
+    keys = tuple(range(FIRST, FIRST + options.patches))
     queries = tuple(range(options.tokens - options.words, options.tokens))
     ask = Attend(queries, keys)
     prompt = Prompt((Vectors(row),), ask, bos=False)

@@ -33,19 +33,19 @@ from frostbench.plugins.parts.prompting.token_map import map_codes
 SIDE = 8  # codes along an image's side
 
 
-def prompts_of(images: int, vocabulary: int) -> list[Prompt]:
+def prompts_of(images: int, vocabulary: int, side: int = SIDE) -> list[Prompt]:
     """The deblurring prompts of images whose codes are drawn at random."""
     token_map = map_codes(vocabulary - 259, vocabulary, "offset", 259)
     prompts: list[Prompt] = []
     for seed in range(images):
         draw = torch.Generator().manual_seed(seed)
-        blurred, clean = (Image(torch.rand(3, SIDE, SIDE, generator=draw)) for _ in range(2))
-        codes = {
-            image: torch.randint(len(token_map.ids), (SIDE, SIDE), generator=draw)
+        blurred, clean = (Image(torch.rand(3, side, side, generator=draw)) for _ in range(2))
+        layers = {
+            image: (torch.randint(len(token_map.ids), (side, side), generator=draw),)
             for image in (blurred, clean)
         }
         request = Restore(str(seed), blurred, "deblurring", OracleContext(clean), seed=seed)
-        waves = restoration(request, codes.__getitem__, token_map, WindowSettings())
+        waves = restoration(request, layers.__getitem__, token_map, WindowSettings())
         prompts += next(waves)
     return prompts
 
@@ -108,9 +108,10 @@ def loop(
     model: Any, rows: Sequence[Sequence[int]], allowed: torch.Tensor, new: int, eos: frozenset[int]
 ) -> list[tuple[int, ...]]:
     """The plain loop."""
-    answers = []
+    answers, device = [], model.device
+    allowed = allowed.to(device)
     for ids in rows:
-        out = model(input_ids=torch.tensor([ids]), use_cache=True)
+        out = model(input_ids=torch.tensor([ids], device=device), use_cache=True)
         said: list[int] = []
         while True:
             best = int(allowed[out.logits[0, -1, allowed].argmax()])
@@ -120,7 +121,7 @@ def loop(
             if len(said) == new:
                 break
             out = model(
-                input_ids=torch.tensor([[best]]),
+                input_ids=torch.tensor([[best]], device=device),
                 past_key_values=out.past_key_values,
                 use_cache=True,
             )
@@ -140,22 +141,28 @@ def say(name: str, wall: float, cpu: float, tokens: int) -> None:
     print(f"{name:34} {wall:7.2f} s, processors {cpu:7.2f} s, {tokens / wall:8.0f} tokens/s")
 
 
-def main() -> None:
+def options_of() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pack", type=Path, default=embedded_pack("mini"))
     parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--side", type=int, default=SIDE, help="codes along an image's side")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--budget", type=int, default=None, help="tokens in a batch")
     parser.add_argument("--random", action="store_true", help="random weights of the mini size")
     parser.add_argument("--explain", action="store_true", help="time the engine without each part")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = options_of()
     torch.set_num_threads(options.threads)
 
     model, tokenizer = load(options.pack / "llm", random=options.random)
     bare = plain(model)
     lm = CausalLM(model, tokenizer)
-    prompts = prompts_of(options.images, lm.vocabulary_size)
+    prompts = prompts_of(options.images, lm.vocabulary_size, options.side)
     rows = [ids_of(prompt, lm) for prompt in prompts]
     ask: Any = prompts[0].ask
     allowed = torch.tensor(sorted(ask.allowed.sets[0]))
