@@ -1,0 +1,63 @@
+"""The scripts that hold the engine against plain loops, at their smallest size."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+SMALLEST = {
+    "engine_vs_loop": "--images 1 --side 4 --repeats 1",
+    "regress_vs_naive": "--prompts 2 --tokens 8 --steps 4 --width 64 --layers 1 --repeats 1",
+    "attend_vs_eager": "--layers 1 --of 2 --width 64 --heads 4 --tokens 64 --patches 40 --words 4 "
+    "--repeats 1",
+    "gpu": "--device cpu --width 64 --layers 2 --heads 4 --vocabulary 2048 --square 64 "
+    "--copied 4096 --images 1 --side 4 --prompts 3 --length 12 --new 4 --features 32 --steps 5 "
+    "--regressed 2 --tokens 64 --patches 40 --words 4 --rows 4 --row 8 --plain 2 --repeats 1 "
+    "--dtype float32",
+}
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a script as the command line does, and gives what it printed."""
+    threads = torch.get_num_threads()
+
+    def run(name, *options):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *options])
+        monkeypatch.syspath_prepend(str(FOLDER))
+        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    yield run
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", ["engine_vs_loop", "regress_vs_naive", "attend_vs_eager"])
+def test_a_benchmark_finds_the_plain_loops_answers(run, name):
+    # Each script asserts that the engine's answers are the loop's before it times anything.
+    assert "time divided by" in run(name, *SMALLEST[name].split(), "--threads", "1")
+
+
+def test_the_benchmark_of_a_card_runs_on_a_cpu(run, tmp_path):
+    out = tmp_path / "results" / "toy.json"
+    run("gpu", *SMALLEST["gpu"].split(), "--out", str(out))
+    found = json.loads(out.read_text())
+    for figures in (found["exact"], found["figures"]):
+        for name, figure in figures.items():
+            # Answers of float32 are the loop's, whatever the sizes.
+            assert figure.get("equal", 1) == 1, name
+            assert figure.get("differs", 0) < 1e-5, name
+    assert found["limits"]["matmul_flops"] > 0
+    page = run("gpu", "--table", str(out))
+    assert page.count("| V2L deblurring |") == 1
+    assert "float32" in page
+
+
+def test_the_page_of_results_says_what_the_files_hold(run):
+    files = sorted(map(str, (FOLDER / "results").glob("*.json")))
+    assert files
+    assert run("gpu", "--table", *files) == (FOLDER / "RESULTS.md").read_text()
