@@ -1,7 +1,9 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
+from frostbench.plugins.host import packs
 from frostbench.plugins.host.identity import code_identity, named_files, token_key
 from frostbench.plugins.host.sources import Sources
 
@@ -107,3 +109,25 @@ def test_settings_that_name_files_count_by_content(tmp_path, monkeypatch):
     assert before["method.m.words"] == after["method.m.words"]
     identities = {code_identity({}, files, settings) for files in (before, after)}
     assert len(identities) == 2
+
+
+@pytest.mark.parametrize("place", ["/", "/proc", "/proc/self/root", "/dev/zero", "/sys/kernel"])
+def test_what_has_no_end_is_not_read(place):
+    with pytest.raises(ValueError, match="is the system's own"):
+        packs.digests(Path(place))
+
+
+def test_a_setting_that_names_it_is_refused():
+    with pytest.raises(ValueError, match="is the system's own"):
+        named_files({"words": "/dev/zero"}, "method.m")
+
+
+def test_a_folder_of_too_many_files_is_refused_before_one_is_read(tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(packs, "MOST_FILES", 3)
+    assert named_files({"words": str(tmp_path)}, "m")
+    monkeypatch.setattr(packs, "MOST_FILES", 2)
+    monkeypatch.setattr(packs, "_sha256", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(ValueError, match="more than 2 files"):
+        named_files({"words": str(tmp_path)}, "m")

@@ -88,7 +88,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         facts=Provenance(
             version("frostbench"),
             PackEntry(pack.name, pack.summary, pack.digest),
-            {name: pack.digest_of(pack.data[name]) for name in _data_of(planned, pack)},
+            _data_digests(planned, pack),
             files_outside(config, pack, backbones.entries),
             origins,
         ),
@@ -303,9 +303,12 @@ def _open_data(host: Host, pack: Pack, name: str) -> Any:
     return host.pick("data set", name).load()(pack.data[name])
 
 
-def _data_of(tasks: Iterable[PlannedTask], pack: Pack) -> list[str]:
-    """The data sets that tasks read, as far as the pack has them."""
-    return sorted({item.task.data for item in tasks} & set(pack.data))
+def _data_digests(tasks: Iterable[PlannedTask], pack: Pack) -> dict[str, str]:
+    """One SHA-256 for each data set that tasks read, as far as the pack has them."""
+    # Several may lie in one folder, which is read once.
+    digest = cache(pack.digest_of)
+    names = sorted({item.task.data for item in tasks} & set(pack.data))
+    return {name: digest(pack.data[name]) for name in names}
 
 
 def _cache_folder() -> Path:

@@ -8,8 +8,8 @@ from frostbench.bench.cli.config import RunConfig
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.store.manifest import Origin
 from frostbench.plugins.contract.cards import Card
-from frostbench.plugins.host.identity import digest_of, named_files
-from frostbench.plugins.host.packs import BackboneEntry, Pack
+from frostbench.plugins.host.identity import named_files
+from frostbench.plugins.host.packs import BackboneEntry, Pack, digest_of
 from frostbench.plugins.host.registry import Host, Registered
 from frostbench.plugins.host.sources import Sources
 

@@ -11,7 +11,7 @@ from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.tokens import TokenStore
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.host.errors import describe
-from frostbench.plugins.host.identity import digest_of
+from frostbench.plugins.host.packs import digest_of
 
 
 class Methods:

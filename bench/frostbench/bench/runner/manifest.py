@@ -25,7 +25,7 @@ from frostbench.bench.store.records import Record
 from frostbench.bench.store.typed import typed
 from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.contract.cards import MetricFacts
-from frostbench.plugins.host.identity import digest_of
+from frostbench.plugins.host.packs import digest_of
 
 
 def new_manifest(plan: Plan) -> Manifest:

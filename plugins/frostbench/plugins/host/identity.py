@@ -1,12 +1,10 @@
 """What a method is made of, in one digest: it says whether the method is still the same."""
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from frostbench.plugins.host.packs import digests
+from frostbench.plugins.host.packs import digest_of, digests
 
 
 def code_identity(
@@ -31,7 +29,11 @@ def token_key(fingerprint: str, identity: str) -> str:
 
 
 def named_files(settings: object, name: str) -> dict[str, str]:
-    """SHA-256 of the files and folders that settings name, by the setting."""
+    """SHA-256 of the files and folders that settings name, by the setting.
+
+    Raises:
+        ValueError: one names a folder that cannot be read to its end; see `digests`.
+    """
     if isinstance(settings, Mapping):
         pairs = [(f"{name}.{key}", value) for key, value in settings.items()]
     elif isinstance(settings, list | tuple):
@@ -42,8 +44,3 @@ def named_files(settings: object, name: str) -> dict[str, str]:
         path = any(map(str.isalnum, text)) and len(text) < 1000 and os.path.exists(text)
         return {name: digest_of(digests(Path(text)))} if path else {}
     return {place: sha for key, value in pairs for place, sha in named_files(value, key).items()}
-
-
-def digest_of(value: object) -> str:
-    """One SHA-256 over plain values; mappings are equal in any order."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

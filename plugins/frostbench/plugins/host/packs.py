@@ -19,8 +19,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+MOST_FILES = 1_000_000
+SYSTEM = ("/proc", "/sys", "/dev")
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Pack:
     @property
     def digest(self) -> str:
         """One SHA-256 over all of `digests`."""
-        return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
+        return digest_of(self.digests)
 
     def digests_of(self, folder: Path, place: Path | None = None) -> Mapping[str, str]:
         """SHA-256 of the files of a part, which may lie outside the pack, by path.
@@ -107,19 +111,33 @@ class Pack:
         part = digests(folder)
         if not part:
             raise ValueError(f"{folder}, which the pack {self.name!r} names, holds no files.")
-        return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+        return digest_of(part)
+
+
+def digest_of(value: object) -> str:
+    """One SHA-256 over plain values; mappings are equal in any order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of the files in a folder, or of one file, by path within it.
 
     Links are followed; what people alone read is left out.
+
+    Raises:
+        ValueError: the path is the system's own (`/`, or in `/proc`, `/sys`, `/dev`), where reading
+            has no end, or holds more than `MOST_FILES` files.
     """
+    _check_ends(folder)
     if folder.is_file():
         return {folder.name: _sha256(folder)}
+    # All are counted before the first is read.
+    files = list(islice(_files(folder), MOST_FILES + 1))
+    if len(files) > MOST_FILES:
+        raise ValueError(f"{folder} holds more than {MOST_FILES} files; name a smaller folder.")
     return {
         path.relative_to(folder).as_posix(): _sha256(path)
-        for path in _files(folder)
+        for path in files
         if path.suffix != ".md" and path.name != "card.json"
     }
 
@@ -187,6 +205,15 @@ def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]
             yield path
         else:
             yield from _files(path, above | {here})
+
+
+def _check_ends(folder: Path) -> None:
+    whole = folder.resolve()
+    system = next((Path(top) for top in SYSTEM if whole.is_relative_to(top)), None)
+    if system or whole == Path(whole.anchor):
+        raise ValueError(
+            f"{folder} is the system's own and holds no weights or data; name another folder."
+        )
 
 
 def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> BackboneEntry:
