@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -97,6 +98,29 @@ def test_runs_of_before_there_were_counts_are_read(tmp_path):
     pq.write_table(table, tmp_path / "x.parquet")
     (tmp_path / "x.sha256").unlink()  # those runs have no digest either
     assert read_sealed(tmp_path / "x.parquet") == [record()]
+
+
+def _as_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _with_a_wrong_field(path):
+    path.with_suffix(".sha256").unlink()
+    table = pq.read_table(path)
+    odd = pa.array(["odd"] * len(table))
+    pq.write_table(table.set_column(table.schema.get_field_index("status"), "status", odd), path)
+
+
+@pytest.mark.parametrize("damage", [_as_pipe, _with_a_wrong_field, lambda p: p.write_text("x")])
+def test_a_sealed_file_that_cannot_be_read_is_set_aside_whatever_it_is(tmp_path, damage):
+    path = tmp_path / "sealed" / "x.parquet"
+    writer = RunWriter(tmp_path)
+    path.parent.mkdir()
+    write_sealed(path, [record()])
+    damage(path)
+    assert writer.set_damaged_aside() == [path]
+    assert writer.records() == []
 
 
 @pytest.mark.parametrize("kept", [1, 10, 40])

@@ -66,7 +66,7 @@ class RunWriter:
         for path in sorted((self.folder / "sealed").glob("*.parquet")):
             try:
                 read_sealed(path)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # whatever a damaged file makes of the reader
                 if isinstance(error, OSError) and error.errno is not None:
                     raise  # the disk's fault, of which the file may know nothing
                 with writing(path):
