@@ -88,6 +88,11 @@ class DiscreteMethod(Method):
     prompting: DiscretePrompting
     adapters: Mapping[str, Adapter] = MappingProxyType({})
 
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """The codes of the grid or pyramid, each of which has an id of its own."""
+        return {self.grid_part: len(self.token_map.ids)}
+
     @abstractmethod
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """The pieces that stand for one image where it is to be understood."""
