@@ -8,6 +8,7 @@ from frostbench.plugins.contract.asked import phrases_of
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.contract.task import Instance
+from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
 
 
@@ -81,12 +82,22 @@ def _images(instances: tuple[Instance, ...]) -> tuple[Image, ...]:
     return tuple(dict.fromkeys(images))
 
 
+def instances_of(planned: PlannedTask, limit: int, seed: int) -> Iterator[Instance]:
+    """What the task's own code gives, one after the other."""
+    call = Call("task", planned.task.card.name, "instances")
+    data = contain(call, planned.data)
+    several = contain(call, lambda: iter(planned.task.instances(data, limit, seed)))
+    nothing = object()
+    while (instance := contain(call, next, several, nothing)) is not nothing:
+        yield instance
+
+
 def _checked(planned: PlannedTask, seed: int) -> Iterator[Instance]:
     """The task's instances, refused where they break the task's promises."""
     card = planned.task.card
     seen: set[tuple[str | None, str]] = set()
     try:
-        for instance in planned.task.instances(planned.data(), planned.limit, seed):
+        for instance in instances_of(planned, planned.limit, seed):
             key = instance.protocol, instance.request.id
             if key in seen:
                 raise ValueError(f"two instances have the id {instance.request.id!r}")
