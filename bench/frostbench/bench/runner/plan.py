@@ -132,6 +132,7 @@ class Plan:
         replaced: roles whose backbone the user named, each with a sentence on what else there is.
             What does not work with them ends the run before it begins.
         limits: what a request may take of the methods' time, and how long errors are.
+        notes: what a reader of the run is to know, such as plugins that are left out.
     """
 
     out: Path
@@ -156,6 +157,7 @@ class Plan:
     again: bool = False
     replaced: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, names in (

@@ -79,6 +79,8 @@ class _Session:
         self._watch = Watch(plan.backbones)
         self._methods = Methods(plan, plan.tokens, self._watch, self._note)
         self._watchers = Watchers(plan.observers, self._note)
+        for sentence in plan.notes:
+            self._note(sentence, shown=False)
 
     @property
     def deaths(self) -> Mapping[str, str]:
@@ -305,9 +307,10 @@ class _Session:
             others = f" ({count - 1} more samples failed beside it)" if count > 1 else ""
             self._progress.note(f"{failure.error}{others}")
 
-    def _note(self, sentence: str) -> None:
+    def _note(self, sentence: str, *, shown: bool = True) -> None:
         sentence = cut(sentence, 2 * self._plan.limits.error_length)
         if sentence not in self._manifest.notes:
             notes = (*self._manifest.notes, sentence)
             self._manifest = replace(self._manifest, notes=notes)
-            self._progress.note(sentence)
+            if shown:
+                self._progress.note(sentence)

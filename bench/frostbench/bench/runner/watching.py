@@ -56,12 +56,17 @@ class Watchers:
 
     def _call(self, observer: Observer, what: str, call: Callable[[Observer], Any]) -> Any:
         try:
-            return contain(Call("observer", type(observer).__name__, what), call, observer)
+            return contain(Call("observer", _name(observer), what), call, observer)
         except Exception as error:  # a plugin's code: it may not end the run
             self._observers.remove(observer)
-            name = type(observer).__name__
-            self._note(f"observer {name}, {what}: {describe(error)}; it is not called again.")
+            self._note(
+                f"observer {_name(observer)}, {what}: {describe(error)}; it is not called again."
+            )
             return None
+
+
+def _name(observer: Observer) -> str:
+    return str(getattr(observer, "name", type(observer).__name__))
 
 
 def _columns(observer: Observer, record: Record) -> dict[str, float]:

@@ -14,6 +14,10 @@ class PluginError(Exception):
     """A plugin broke a promise; the message names the plugin, the hook and the file."""
 
 
+class PluginFailedError(PluginError):
+    """A plugin that keeps its promises failed while it was at work; the message says in what."""
+
+
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not there: what was asked, the nearest, what there is."""
     names = sorted(known)

@@ -35,6 +35,9 @@ class LimitError(Exception):
     """A method takes more than it may; the message names the limit."""
 
 
+TOY_LIMITS = Limits(most_waves=1024, most_seconds=60.0)
+"""What a toy may take when it is checked, which answers in milliseconds."""
+
 _DEFAULT = Limits()
 _current: ContextVar[Limits] = ContextVar("limits")
 
