@@ -154,8 +154,9 @@ def test_a_listener_is_told_of_each_call_and_of_its_end():
             contain(CALL, lambda: contain(None, int))
     finally:
         report_to(None)
-    assert {where for _, where in told} == {"task 'naming'"}
-    assert [call for call, _ in told] == [CALL, CALL, CALL, None]
+    here = "task 'naming'"
+    inside = [(CALL, here)] * 3  # entered, entered once more, left once
+    assert told == [(None, here), *inside, (None, here), (None, "")]
 
 
 SWALLOWING = """

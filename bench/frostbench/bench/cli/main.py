@@ -120,6 +120,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _call(command, rest)
 
 
+def script() -> int:
+    """What the console script does: a command, in a process whose death is noticed."""
+    from frostbench.bench.cli.supervising import supervised
+
+    words = sys.argv[1:]
+    if not words or words[0] not in COMMANDS:
+        return main(words)
+    return supervised(lambda: main(words))
+
+
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.bench.cli.config import UsageError
     from frostbench.bench.store.atomic import StoreError, StoreFullError

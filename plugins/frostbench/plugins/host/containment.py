@@ -137,10 +137,12 @@ def interruptible() -> Iterator[None]:
 def scene(words: str) -> Iterator[None]:
     """Say what the calls are made for: "task 'inpainting'"."""
     before, _State.scene = _State.scene, words
+    _tell()
     try:
         yield
     finally:
         _State.scene = before
+        _tell()
 
 
 @contextmanager
