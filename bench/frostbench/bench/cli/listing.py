@@ -171,7 +171,8 @@ def _left_out(host: Host) -> list[dict[str, Any]]:
     return [
         {
             "name": one.plugin,
-            "summary": f"{one.where}: {one.reason}" if one.where else one.reason,
+            "summary": ": ".join(filter(None, (one.part, one.where, one.reason))),
+            "part": one.part,
             "where": one.where,
             "reason": one.reason,
             "disabled": one.wanted,

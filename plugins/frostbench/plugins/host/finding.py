@@ -18,18 +18,23 @@ NO_PLUGINS = "FROSTBENCH_NO_PLUGINS"
 
 @dataclass(frozen=True)
 class Omitted:
-    """A plugin that is left out, and why, in a clause; `wanted` if the user asked for that."""
+    """A plugin that is left out, and why, in a clause; `wanted` if the user asked for that.
+
+    `part` names the one part of it that is left out, where that is not all of it.
+    """
 
     plugin: str
     where: str
     reason: str
     wanted: bool = False
+    part: str = ""
 
     @property
     def sentence(self) -> str:
         """What is said of it."""
         place = f" ({self.where})" if self.where else ""
-        return f"plugin {self.plugin!r}{place} is left out: {self.reason.rstrip('.')}."
+        part = f"{self.part} of " if self.part else ""
+        return f"{part}plugin {self.plugin!r}{place} is left out: {self.reason.rstrip('.')}."
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from frostbench.plugins.contract.cards import Card, ControlCard, MetricFacts, PackCard, TaskCard
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.containment import interruptible
-from frostbench.plugins.host.errors import PluginError, cut, missing
+from frostbench.plugins.host.errors import PluginError, cut, describe, missing
 from frostbench.plugins.host.finding import Omitted, file_of, installed, load_file
 from frostbench.plugins.host.offers import GROUP, OFFERING, Plugin, Registered, read_plugin
 
@@ -119,7 +119,8 @@ class Host:
             except PluginError as error:
                 if item.plugin in self._named:
                     raise
-                self.leave_out(item, str(error))
+                why = error if error.__cause__ is None else error.__cause__
+                self.leave_out(item, str(why) if why is error else describe(why))
                 continue
             yield item, made
 
@@ -132,8 +133,8 @@ class Host:
         if item.plugin in self._named:
             raise PluginError(f"plugin {item.plugin!r} ({item.file}): {reason.rstrip('.')}.")
         self._known[item.kind].pop(item.name, None)
-        reason = f"its {item.kind} {item.name!r} cannot be used: {reason}"
-        self.left_out.append(Omitted(item.plugin, item.file, reason))
+        part = f"{item.kind} {item.name!r}"
+        self.left_out.append(Omitted(item.plugin, item.file, reason, part=part))
 
     def _add_installed(self, disabled: Sequence[str]) -> None:
         candidates, self.left_out = installed(disabled)
