@@ -14,7 +14,7 @@ _HEAD = struct.Struct("=iidH")  # whether it came to its end, exit code, deadlin
 
 
 @dataclass(frozen=True)
-class Seen:
+class Told:
     """What a process was in when it was last looked at.
 
     `status` is the exit code of its work, None where it has not come to its end; `deadline` is when
@@ -46,12 +46,12 @@ class Board:
         """The process has done its work."""
         _HEAD.pack_into(self._memory, 0, 1, status, math.inf, 0)
 
-    def read(self) -> Seen:
+    def read(self) -> Told:
         """What is told now."""
         ended, status, deadline, length = _HEAD.unpack_from(self._memory)
         text = self._memory[_HEAD.size : _HEAD.size + length]
         *call, scene = json.loads(text) if text else [""]
-        return Seen(status if ended else None, Call(*call) if call else None, scene, deadline)
+        return Told(status if ended else None, Call(*call) if call else None, scene, deadline)
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from frostbench.bench.cli.board import Board, Seen
+from frostbench.bench.cli.board import Board, Told
 from frostbench.bench.printable import complain
 from frostbench.plugins.host.containment import ONE_PRESS, failed_by_death, report_to
 
@@ -67,7 +67,7 @@ class End:
     `overdue` if it was ended for a call that did not heed its time limit.
     """
 
-    seen: Seen
+    seen: Told
     exit_code: int = 0
     by_signal: int = 0
     overdue: bool = False
