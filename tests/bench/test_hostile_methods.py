@@ -295,3 +295,38 @@ def test_a_request_that_takes_too_long_in_the_engine_is_ended(tmp_path):
     done = run(replace(plan, controls=None))
     (failure,) = (one for one in done.manifest.failures if one.method)
     assert "engine, task 'naming', sample '0': TimeLimitError: not done after" in failure.error
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda one: 3, "the task gave int where Instance was expected"),
+        (lambda one: replace_unchecked(one, request="red?"), "AttributeError"),
+        (lambda one: replace_unchecked(one, cluster=3), "cluster or protocol that is no text"),
+        (lambda one: replace_unchecked(one, target=3), "an instance has int for a target"),
+        (lambda one: replace_unchecked(one, target=("a", 3)), "an instance has tuple for a target"),
+    ],
+)
+def test_what_a_task_gives_that_is_no_instance_ends_the_task_and_not_the_run(tmp_path, spoil, said):
+    class Odd(Naming):
+        card = replace(Naming.card, name="odd")
+
+        def instances(self, data, limit, seed):
+            for number, one in enumerate(super().instances(data, limit, seed)):
+                yield spoil(one) if number else one
+
+    tasks = tuple(PlannedTask(kind(Ways()), lambda: picture, 2) for kind in (Odd, Naming))
+    done = run(replace(naming(tmp_path, method(Blocks)), tasks=tasks, controls=None))
+    (failure,) = (one for one in done.manifest.failures if one.task == "odd" and not one.samples)
+    assert "the data gave 1 samples and then failed" in failure.error
+    assert said in failure.error
+    scored = [one.task for one in done.records() if one.method and one.status == "scored"]
+    assert sorted(scored) == ["naming", "naming", "odd"]
+
+
+def replace_unchecked(one, **changes):
+    """As a task makes it where nobody checks types."""
+    made = object.__new__(type(one))
+    for name, value in {**vars(one), **changes}.items():
+        object.__setattr__(made, name, value)
+    return made

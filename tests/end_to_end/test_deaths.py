@@ -9,10 +9,11 @@ import time
 
 import pytest
 from installed_plugins import HOOK, install, offering
-from light_plugin import pack, words
+from light_plugin import PLUGIN, pack, words
 
 from frostbench.bench.cli import main
 from frostbench.bench.store.reader import open_run
+from frostbench.plugins.host.containment import failed_by_death
 
 CODE = "import sys; from frostbench.bench.cli import script; sys.exit(script())"
 SCRIPT = [sys.executable, "-c", CODE]
@@ -114,3 +115,12 @@ def test_an_installed_plugin_that_ends_the_process_is_left_out(tmp_path, place):
     assert name == "bad"
     assert "the process ended by itself with exit code 0 while it was in " in reason
     assert "while plugin 'bad' was in" in err
+
+
+def test_a_check_of_a_method_in_which_the_process_died_does_not_hold(capsys):
+    how = "the process died with signal SIGSEGV while it was in decode"
+    with failed_by_death({"method 'sinner'": how}):  # as the process that works begins again
+        assert main(["check", "sinner", f"plugins={PLUGIN}"]) == 1
+    out = capsys.readouterr().out
+    assert f"FAILS  it can be tried: {how}" in out
+    assert out.endswith("1 checks do not hold\n")

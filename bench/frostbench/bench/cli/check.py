@@ -4,7 +4,7 @@ from frostbench.bench.cli.config import CheckConfig, UsageError, read_config, sp
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
 from frostbench.plugins.contract import CONTRACT_VERSION
-from frostbench.plugins.host.errors import PluginError
+from frostbench.plugins.host.errors import PluginError, describe
 from frostbench.plugins.host.limits import Limits
 
 
@@ -28,7 +28,7 @@ def check_command(words: list[str]) -> int:
         try:
             results = check(item.load(), most)
         except PluginError as error:
-            results = [Result("it can be loaded", False, str(error))]
+            results = [Result("it can be tried", False, describe(error.__cause__ or error))]
         for result in results:
             failed += not result.ok
             detail = f": {result.detail}" if result.detail else ""

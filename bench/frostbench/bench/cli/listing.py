@@ -107,7 +107,7 @@ def _alternatives(folder: Path) -> dict[str, list[str]]:
     """Names that can take a backbone's place, by role; none where there is no pack yet."""
     try:
         pack = read_pack(folder)
-    except ValueError:
+    except (ValueError, OSError, RecursionError):
         return {}
     return {role: sorted(others) for role, others in pack.alternatives.items()}
 

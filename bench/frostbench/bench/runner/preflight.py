@@ -170,7 +170,7 @@ def _too_long(
     task = planned.task.card.name
     where = f"{task} ({protocol})" if protocol else task
     ways = [
-        *(f"method.{name}.{key}" for key in built.method.shortened_by),
+        *(f"method.{name}.{key}" for key in _shortened_by(built.method)),
         *(f"task.{task}.{key}" for key in planned.task.shortened_by),
     ]
     how = f"shorten it with {_either(ways)}" if ways else "neither of them has a setting for it"
@@ -178,6 +178,15 @@ def _too_long(
         f"{where} with method {name}: {length.tokens:,} tokens + {length.new:,} new, and backbone "
         f"{prompt.backbone!r} reads {length.limit:,}; {how}"
     )
+
+
+def _shortened_by(method: Method) -> list[str]:
+    """What the method says; nothing where it fails to, since the prompt is too long anyway."""
+    try:
+        call = Call("method", method.card.name, "shortened_by")
+        return contain(call, lambda: [str(key) for key in method.shortened_by])
+    except Exception:
+        return []
 
 
 def _listed(head: str, lines: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ class _State:
     call: Call | None = None
     scene = ""
     deadline = math.inf
-    allowed = 0.0  # seconds, of which the deadline is the end
+    allowed = ""  # the seconds of which the deadline is the end
     apart = False  # whether our handler is the one that SIGINT comes to
     pressed = -math.inf  # when Ctrl-C came last
     interrupted = False
@@ -80,12 +80,13 @@ def contain(
     function: Callable[..., T],
     *arguments: Any,
     seconds: float | None = None,
+    key: str = "most_seconds",
 ) -> T:
     """What a stranger's function returns.
 
     Without a `call` it counts as part of the call that it is made in. Where the operating system
     and the thread allow it, the function is ended after `seconds`, or `most_seconds` of the limits
-    that hold, or with the call around it.
+    that hold, or with the call around it; `key` is the setting that allows more, if one does.
 
     Raises:
         Exception: what the function raised; an `EscapedError` where that is no `Exception`, so
@@ -98,7 +99,7 @@ def contain(
     before = _State.call, _State.deadline, _State.allowed
     try:
         try:
-            _enter(call or before[0], limits().most_seconds if seconds is None else seconds)
+            _enter(call or before[0], limits().most_seconds if seconds is None else seconds, key)
             result = function(*arguments)
         finally:
             _leave(*before)
@@ -165,17 +166,17 @@ def report_to(listener: Listener | None) -> None:
     _State.listener = listener
 
 
-def _enter(call: Call | None, seconds: float) -> None:
+def _enter(call: Call | None, seconds: float, key: str) -> None:
     _State.call = call
     deadline = time.monotonic() + seconds
     if deadline < _State.deadline:
-        _State.allowed = seconds
+        _State.allowed = f"{seconds:g} seconds{f' ({key})' if key else ''}"
         _State.deadline = deadline
         _set_alarm()
     _tell()
 
 
-def _leave(call: Call | None, deadline: float, allowed: float) -> None:
+def _leave(call: Call | None, deadline: float, allowed: str) -> None:
     changed = deadline != _State.deadline
     _State.call, _State.deadline, _State.allowed = call, deadline, allowed
     if changed:
@@ -203,7 +204,7 @@ def _set_alarm() -> None:
 
 def _ring(number: int, frame: FrameType | None) -> None:
     if time.monotonic() >= _State.deadline:
-        raise TimeLimitError(f"not done after {_State.allowed:g} seconds (most_seconds)")
+        raise TimeLimitError(f"not done after {_State.allowed}")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -64,7 +64,7 @@ def _place(error: BaseException) -> str:
 def text_of(error: BaseException) -> str:
     """What an exception says. That is its author's code too, and may itself fail."""
     try:
-        text = contain(None, str, error, seconds=SECONDS_OF_A_TEXT)
+        text = contain(None, str, error, seconds=SECONDS_OF_A_TEXT, key="")
     except Exception as broken:
         kind = type(broken.__cause__ or broken).__name__
         return f"its text cannot be had, for want of which there is {kind}"

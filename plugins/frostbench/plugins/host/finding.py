@@ -11,7 +11,7 @@ from types import ModuleType
 
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, missing
-from frostbench.plugins.host.offers import GROUP, OWN, Plugin, read_plugin
+from frostbench.plugins.host.offers import GROUP, OWN, PATIENCE, Plugin, read_plugin
 
 NO_PLUGINS = "FROSTBENCH_NO_PLUGINS"
 
@@ -66,7 +66,9 @@ class Candidate:
             PluginError: it is faulty; a clause.
         """
         try:
-            plugin = contain(Call("plugin", self.name, "import"), self.load)
+            plugin = contain(
+                Call("plugin", self.name, "import"), self.load, seconds=PATIENCE, key=""
+            )
         except Exception as error:
             raise PluginError(f"it cannot be imported: {describe(error)}") from error
         return read_plugin(plugin, self.name, file_of(plugin, self.where), self.distribution)
@@ -117,7 +119,13 @@ def load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        contain(Call("plugin", path.stem, "import"), spec.loader.exec_module, module)
+        contain(
+            Call("plugin", path.stem, "import"),
+            spec.loader.exec_module,
+            module,
+            seconds=PATIENCE,
+            key="",
+        )
     except Exception as error:
         del sys.modules[name]
         raise PluginError(f"plugin file {path} cannot be imported: {describe(error)}") from error

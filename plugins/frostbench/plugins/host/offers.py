@@ -26,6 +26,8 @@ GROUP = OWN = "frostbench"
 MOST_OFFERS = 10_000
 """Offers of one hook: a plugin that has more never ends."""
 LONGEST_NAME = 200
+PATIENCE = 300.0
+"""Seconds that a plugin may take to be imported, and each of its hooks to say what it offers."""
 
 C = TypeVar("C")
 
@@ -203,7 +205,7 @@ class _Hook:
             PluginError: the hook fails, or gives what is no offer, or a name twice.
         """
         try:
-            pairs = contain(self.call, self._read, function)
+            pairs = contain(self.call, self._read, function, seconds=PATIENCE, key="")
         except PluginError as error:
             raise PluginError(f"hook {self.call.verb}: {error}") from error
         except Exception as error:
