@@ -22,7 +22,7 @@ from frostbench.bench.runner.run import run
 from frostbench.bench.runner.watching import Watchers
 from frostbench.bench.store.records import Record, Stored
 from frostbench.plugins import Generate, Grid, Prompt, Trie, VisualTokens
-from frostbench.plugins.host.containment import interruptible
+from frostbench.plugins.host.containment import failed_by_death, interruptible
 from frostbench.plugins.host.limits import Limits
 
 
@@ -330,3 +330,27 @@ def replace_unchecked(one, **changes):
     for name, value in {**vars(one), **changes}.items():
         object.__setattr__(made, name, value)
     return made
+
+
+def test_methods_that_died_in_the_engine_together_are_run_one_at_a_time(tmp_path):
+    other = method(type("Other", (Blocks,), {"card": replace(Blocks.card, name="other")}))
+    plan = naming(tmp_path, method(Blocks), other)
+    seen = []
+    engine = Hashing()
+    engine.before = lambda: seen.append(1)
+    with failed_by_death({"methods 'blocks, other'": "the process died"}):
+        done = run(replace(plan, engine=engine, controls=None))
+    assert {one.status for one in done.records() if one.method} == {"scored"}
+    assert len(seen) == 2
+    with failed_by_death({"method 'other'": "the process died while it was in the engine"}):
+        done = run(replace(plan, out=tmp_path / "alone", controls=None))
+    assert {one.method for one in done.records()} - {None} == {"blocks"}
+    (failure,) = (one for one in done.manifest.failures if one.method)
+    assert failure.error == (
+        "method 'other' is left out: the process died while it was in the engine."
+    )
+    assert done.manifest.deaths == {"method 'other'": "the process died while it was in the engine"}
+    assert run(replace(plan, out=tmp_path / "alone", controls=None)).failed
+    again = replace(plan, out=tmp_path / "alone", controls=None, retry_failed=True)
+    made = [one.method for one in run(again).records() if one.status == "scored"]
+    assert sorted(made) == ["blocks"] * 2 + ["other"] * 2

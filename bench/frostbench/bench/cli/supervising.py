@@ -92,6 +92,9 @@ class End:
         """What the user is told; `again` if the work begins once more."""
         call = self.seen.call
         where = f" while {call.part} was in {call.verb}{self._scene}" if call else self._scene
+        if again and call is not None and call.kind == "methods":
+            # Which of them it was shows when the engine is given their prompts one after another.
+            return f"{self._how}{where}; the work goes on with one of them at a time."
         if again:
             return f"{self._how}{where}; the work goes on without it."
         return f"{self._how}{where}; the same command goes on from there."

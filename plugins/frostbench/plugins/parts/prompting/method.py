@@ -91,7 +91,9 @@ class DiscreteMethod(Method):
     @property
     def codes(self) -> Mapping[str, int]:
         """The codes of the grid or pyramid, each of which has an id of its own."""
-        return {self.grid_part: len(self.token_map.ids)}
+        # A method that is never asked to restore may do without a token map.
+        known = getattr(self, "token_map", None)
+        return {} if known is None else {self.grid_part: len(known.ids)}
 
     @abstractmethod
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
