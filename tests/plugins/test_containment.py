@@ -127,6 +127,19 @@ def test_what_takes_too_long_is_ended_also_where_it_swallows_that_once(swallows)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+def test_the_alarm_of_somebody_else_rings_all_the_same():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        contain(CALL, time.sleep, 0.05)
+        while not rung:
+            time.sleep(0.001)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert rung == [signal.SIGALRM]
+
+
 def test_a_call_within_a_call_ends_with_the_one_around_it():
     def inner():
         return contain(None, time.sleep, 30)
