@@ -68,6 +68,36 @@ def test_a_method_in_which_the_process_dies_is_failed_and_gets_another_chance(tm
     assert main(words(folder)) == 0
 
 
+@pytest.mark.parametrize(
+    ("sin", "said"),
+    [
+        ("build sys.exit", "method 'sinner' cannot be built: SystemExit: 0"),
+        ("tokenize interrupt", "method 'sinner', tokenize, task 'light_naming', sample '0'"),
+        ("decode sys.exit", "method 'sinner', decode, task 'light_naming', sample '0'"),
+        ("prompt endless", "it yields more than 9 waves (most_waves)"),
+    ],
+)
+def test_what_a_method_raises_or_never_ends_ends_no_command(
+    tmp_path, monkeypatch, capsys, sin, said
+):
+    folder = pack(tmp_path / "pack")
+    monkeypatch.setenv("SIN", sin)
+    assert main([*words(folder), "most_waves=9"]) == 1
+    assert said in capsys.readouterr().err
+    scored = [one for one in open_run(tmp_path / "run").records() if one.status == "scored"]
+    assert [one.method for one in scored] == ["light", "light"]
+    monkeypatch.delenv("SIN")
+    assert main([*words(folder), "retry_failed=true"]) == 0
+    assert counts(folder) == {"light": 2, "sinner": 2}
+
+
+@pytest.mark.parametrize("key", ["most_waves=0", "most_seconds=-1", "error_length=2"])
+def test_a_limit_that_leaves_no_room_is_refused(tmp_path, capsys, key):
+    assert main([*words(pack(tmp_path / "pack")), key]) == 2
+    assert main(["check", "v2l", key]) == 2
+    assert capsys.readouterr().err.count("is needed.\n") == 2
+
+
 def test_a_killed_run_blames_nobody_and_is_resumed(tmp_path):
     folder = pack(tmp_path / "pack")
     code, _, err = finished(start(*words(folder), SIN="prompt kill"))

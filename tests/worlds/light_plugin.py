@@ -62,6 +62,10 @@ def sin(verb: str) -> None:
             os._exit(0)
         case "crash":
             ctypes.string_at(0)
+        case "sys.exit":
+            raise SystemExit(0)
+        case "interrupt":
+            raise KeyboardInterrupt
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "wait":
@@ -111,6 +115,8 @@ class Sinner(Light):
 
     def prompt(self, request, tokens):
         sin("prompt")
+        while os.environ.get("SIN") == "prompt endless":
+            yield []
         return (yield from super().prompt(request, tokens))
 
     def decode(self, requests, outcomes):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
+from frostbench.bench.cli.config import RunConfig, UsageError, limits_of, own_settings
 from frostbench.bench.cli.observing import PluginObserver
 from frostbench.bench.cli.origins import files_outside, origins_of
 from frostbench.bench.cli.parts import (
@@ -29,7 +29,6 @@ from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.method import Method, Setup
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.identity import code_identity, named_files
-from frostbench.plugins.host.limits import Limits
 from frostbench.plugins.host.packs import Pack, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
 
@@ -83,7 +82,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         retry_failed=config.retry_failed,
         again=config.again,
         replaced={} if config.llm is None else {"llm": _language_models(pack)},
-        limits=Limits(config.most_waves, config.most_seconds, config.error_length),
+        limits=limits_of(config),
         notes=tuple(host.problems),
     )
 

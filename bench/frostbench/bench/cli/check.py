@@ -1,11 +1,10 @@
 """`frostbench check`: the conformance kit over a method."""
 
-from frostbench.bench.cli.config import CheckConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.config import CheckConfig, UsageError, limits_of, read_config, split_words
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
 from frostbench.plugins.contract import CONTRACT_VERSION
 from frostbench.plugins.host.errors import PluginError, describe
-from frostbench.plugins.host.limits import Limits
 
 
 def check_command(words: list[str]) -> int:
@@ -17,7 +16,7 @@ def check_command(words: list[str]) -> int:
     if not names:
         raise UsageError("which method? frostbench check METHOD.")
     methods = [host.pick("method", name) for name in names]
-    most = Limits(config.most_waves, config.most_seconds, config.error_length)
+    most = limits_of(config)
 
     from frostbench.plugins.kit.conformance import Result, check
 

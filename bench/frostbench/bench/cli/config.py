@@ -176,6 +176,18 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
         raise UsageError(f"cannot read the configuration: {lines}.") from error
 
 
+def limits_of(config: RunConfig | CheckConfig) -> Limits:
+    """What a request may take.
+
+    Raises:
+        UsageError: a limit leaves no room at all.
+    """
+    try:
+        return Limits(config.most_waves, config.most_seconds, config.error_length)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
 def keys_of(schema: type) -> list[str]:
     """All keys, as they are written on the command line."""
     return [item.name for item in dataclasses.fields(schema)]
