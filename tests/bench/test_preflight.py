@@ -10,6 +10,7 @@ from frostbench.bench.runner.preflight import PreflightError
 from frostbench.bench.runner.run import run
 from frostbench.plugins import Grid, VisualTokens
 from frostbench.plugins.contract.engine import Length, Measures
+from frostbench.plugins.host.containment import Interrupted
 
 
 class Ruler(Hashing):
@@ -129,10 +130,10 @@ def test_what_has_begun_is_not_measured_again(tmp_path):
     def stop():
         calls.append(1)
         if len(calls) > 2:
-            raise KeyboardInterrupt
+            raise Interrupted
 
     plan = plan_of(tmp_path / "run", tmp_path / "tokens", engine=Ruler(None, stop))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         run(plan)
     again = Ruler()
     stored = run(replace(plan, engine=again))

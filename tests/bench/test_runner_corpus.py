@@ -12,6 +12,7 @@ from frostbench.bench.runner.run import run
 from frostbench.bench.runner.verify import verify
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.reader import open_run
+from frostbench.plugins.host.containment import Interrupted
 
 METRICS = by_id(RARITY, LETTERS)
 
@@ -71,10 +72,10 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, calls):
 
     def stop():
         if next(left, None) is None:
-            raise KeyboardInterrupt
+            raise Interrupted
 
     broken = corpus_plan(tmp_path / "broken", tmp_path / "other")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         run(replace(broken, engine=Hashing(stop)))
     resumed = run(broken)
     assert plain(resumed) == plain(whole)

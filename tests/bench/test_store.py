@@ -323,7 +323,7 @@ def test_a_folder_in_use_names_the_process_and_a_dead_one_is_taken_over(tmp_path
             pass
         child.communicate("x")
     with RunLock(tmp_path):
-        assert (tmp_path / "run.lock").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / "run.lock").read_text() == f"{os.getpid()} {os.getppid()}\n"
     with RunLock(tmp_path):
         pass
 

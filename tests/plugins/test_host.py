@@ -115,8 +115,10 @@ def test_observers_are_called_with_the_arguments_they_ask_for():
 
     host = Host(installed=False)
     host.register(Tracker(), "tracker")
-    assert host.notify("frostbench_sample_scored", sample={"a": 1}) == [{"length": 1.0}]
-    host.notify("frostbench_run_finished", folder="here")
+    ((name, hooks),) = host.observers()
+    assert name == "tracker"
+    assert hooks["frostbench_sample_scored"](sample={"a": 1}) == {"length": 1.0}
+    hooks["frostbench_run_finished"](folder="here")
     assert seen == ["here"]
 
 

@@ -1,4 +1,5 @@
 import itertools
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from frostbench.plugins.contract.prompts import Ids
 from frostbench.plugins.contract.requests import images_of, masks_asked
 from frostbench.plugins.contract.tokens import Grid, VisualTokens
 from frostbench.plugins.contract.validity import check_prediction
+from frostbench.plugins.host.containment import interruptible
+from frostbench.plugins.host.limits import Limits
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit import toys
 from frostbench.plugins.kit.conformance import CHECKS, check, result_of
@@ -29,6 +32,11 @@ from frostbench.plugins.kit.trial import Trial
 def good(tmp_path_factory):
     folder = write("colours", tmp_path_factory.mktemp("plugins"))
     return Host([folder / "colours.py"], installed=False).methods["colours"].load()
+
+
+class Loud(Exception):  # noqa: N818
+    def __str__(self):
+        return "a" * 5_000_000
 
 
 def broken(good, **members):
@@ -386,3 +394,57 @@ def test_a_task_that_the_card_declines_is_not_asked_and_must_be_refused(good):
     assert failing(broken(good, card=declining, prompt=prompt)) == set()
     name = "declined tasks are refused"
     assert "'denoise' is answered, though declined" in detail(broken(good, card=declining), name)
+
+
+def test_ids_that_stand_for_no_code_fail(good):
+    def tokenize(shift):
+        def changed(self, images, sizes):
+            tokens = good.tokenize(self, images, sizes)
+            return VisualTokens(
+                {name: Grid(part.ids + shift) for name, part in tokens.parts.items()}
+            )
+
+        return changed
+
+    name = "tokenize gives one row an image"
+    assert "tokenize returned id -" in detail(broken(good, tokenize=tokenize(-1000)), name)
+    large = broken(good, tokenize=tokenize(1000))
+    assert "ids count codes from 0, of which part" in detail(large, name)
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit(), KeyboardInterrupt(), Loud()])
+def test_whatever_a_method_raises_is_a_result(good, error):
+    def tokenize(self, images, sizes):
+        raise error
+
+    with interruptible():
+        result = result_of(
+            Trial(broken(good, tokenize=tokenize)), "tokenize gives one row an image"
+        )
+    assert not result.ok
+    assert result.detail.startswith(f"{type(error).__name__}: ")
+    assert len(result.detail) < 1100
+
+
+@pytest.mark.parametrize(
+    ("most", "limit"),
+    [
+        (Limits(most_waves=5), "it yields more than 5 waves (most_waves)"),
+        (Limits(most_seconds=0.2), "TimeLimitError: not done after"),
+    ],
+)
+def test_a_method_that_never_ends_fails_once_and_is_not_tried_again(good, most, limit):
+    def prompt(self, request, tokens):
+        while True:
+            if "Time" in limit:
+                time.sleep(0.01)
+            else:
+                yield []
+        yield []
+
+    trial = Trial(broken(good, prompt=prompt), most)
+    first = "prompt yields lists of prompts"
+    assert limit in result_of(trial, first).detail
+    for name in CHECKS:
+        result = result_of(trial, name)
+        assert result.detail == f"not tried, since the method takes too long ({first})"

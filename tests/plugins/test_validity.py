@@ -1,13 +1,15 @@
 """One judge of what is valid: the kit, a run and the metrics agree."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frostbench.eval_suites.metrics.image_pair import image_pair
-from frostbench.plugins import Image, ImagePrediction, Reconstruct
-from frostbench.plugins.contract.validity import ROUNDING, check_prediction
+from frostbench.plugins import Grid, Image, ImagePrediction, Reconstruct, VisualTokens
+from frostbench.plugins.contract.validity import ROUNDING, check_prediction, check_tokens
 
 CLEAN = Image(torch.zeros(3, 4, 5))
 
@@ -35,3 +37,23 @@ def test_neither_takes_what_is_no_number(value):
     prediction = ImagePrediction(torch.full((3, 4, 5), value))
     assert refused(lambda: check_prediction(prediction, Reconstruct("r", CLEAN)))
     assert refused(lambda: image_pair(prediction, CLEAN))
+
+
+def test_ids_that_stand_for_no_code_are_refused():
+    def tokens(ids):
+        part = object.__new__(Grid)  # as an author's code makes it, whose types nobody checks
+        object.__setattr__(part, "ids", ids)
+        return VisualTokens({"local": part})
+
+    sound = torch.tensor([[[0, 1], [2, 3]]])
+    check_tokens(tokens(sound), 1, {"local": 4})
+    check_tokens(tokens(sound[:, :0]), 1, {"local": 4})
+    check_tokens(tokens(sound), 1)
+    for ids, codes, expected in (
+        (sound - 1, {}, "tokenize returned id -1 in 'local': ids count codes from 0"),
+        (sound, {"local": 3}, "id 3 in 'local': ids count codes from 0, of which part"),
+        (sound.float(), {}, "tokenize returned ids of torch.float32 in 'local', not whole numbers"),
+        (sound > 1, {}, "tokenize returned ids of torch.bool"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=re.escape(expected)):
+            check_tokens(tokens(ids), 1, codes)

@@ -187,6 +187,11 @@ class V2L(DiscreteMethod):
             {self.grid_part: Grid(local.cpu()), self.global_part: Ranked(ranked.cpu())}
         )
 
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """The words of both codebooks."""
+        return {**super().codes, self.global_part: len(self.global_words)}
+
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """The nearest global words, glued into one text as published."""
         return (Text("".join(self.spoken(tokens))),)

@@ -3,6 +3,6 @@
 Asking for help loads no torch: each command imports what it needs when it runs.
 """
 
-from frostbench.bench.cli.main import main
+from frostbench.bench.cli.main import main, script
 
-__all__ = ["main"]
+__all__ = ["main", "script"]

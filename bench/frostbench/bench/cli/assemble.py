@@ -2,15 +2,22 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
+from frostbench.bench.cli.config import RunConfig, UsageError, limits_of, own_settings
+from frostbench.bench.cli.observing import PluginObserver
 from frostbench.bench.cli.origins import files_outside, origins_of
+from frostbench.bench.cli.parts import (
+    open_controls,
+    open_data,
+    open_engine,
+    plan_tasks,
+    with_metrics,
+)
 from frostbench.bench.runner.plan import (
     Plan,
     PlannedMethod,
@@ -18,42 +25,12 @@ from frostbench.bench.runner.plan import (
     Provenance,
 )
 from frostbench.bench.store.manifest import Origin, PackEntry
-from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card, TaskCard
-from frostbench.plugins.contract.control import Control, all_controls
-from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.method import Method, Setup
-from frostbench.plugins.contract.metric import Metric, MetricContext
-from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.identity import code_identity, named_files
 from frostbench.plugins.host.packs import Pack, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
-from frostbench.plugins.host.settings import read_settings
-
-
-@dataclass(frozen=True)
-class HostObserver:
-    """Plugins that watch a run, called through the host's hooks."""
-
-    host: Host
-    folder: Path
-
-    def started(self, manifest: Mapping[str, Any]) -> None:
-        """Tell every plugin that the run begins or resumes."""
-        self.host.notify("frostbench_run_started", manifest=manifest)
-
-    def scored(self, record: Record) -> Mapping[str, float] | None:
-        """Collect the extra columns of all plugins."""
-        answers = self.host.notify("frostbench_sample_scored", sample=record.to_json())
-        columns: dict[str, float] = {}
-        for answer in answers:
-            columns.update(answer)
-        return columns or None
-
-    def finished(self, manifest: Mapping[str, Any]) -> None:
-        """Tell every plugin that the run is complete."""
-        self.host.notify("frostbench_run_finished", folder=str(self.folder))
 
 
 def assemble(config: RunConfig, host: Host) -> Plan:
@@ -65,14 +42,13 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         ValueError: a pack or a setting is wrong.
     """
     pack = find_pack(config.pack, host)
+    controls = open_controls(host) if config.controls else None
     methods = choose_methods(config, host, pack)
-    tasks = choose_tasks(config, host)
     backbones = open_backbones(config, host, pack)
     # Preflight and all tasks read one open data set.
-    data = cache(partial(_open_data, host, pack))
-    planned = tuple(_task(config, data, item) for item in tasks)
-    cards = {item.task.card.name: item.task.card.metrics for item in planned}
-    metrics = open_metrics(config, host, backbones, metrics_of(host, cards))
+    data = cache(partial(open_data, host, pack))
+    chosen = plan_tasks(config, host, data, choose_tasks(config, host))
+    planned, metrics = with_metrics(config, host, backbones, chosen)
     kinds = sorted({entry.kind for entry in backbones.entries.values()})
     origins = origins_of(config, host, methods, planned, metrics, kinds)
     return Plan(
@@ -94,8 +70,10 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         ),
         tokens=Path(config.cache) if config.cache else _cache_folder(),
         config=_plain(config),
-        controls=open_controls(host) if config.controls else None,
-        observers=(HostObserver(host, Path(config.out)),),
+        controls=controls,
+        observers=tuple(
+            PluginObserver(name, hooks, Path(config.out)) for name, hooks in host.observers()
+        ),
         seed=config.seed,
         device=config.device,
         limit=config.limit,
@@ -104,13 +82,9 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         retry_failed=config.retry_failed,
         again=config.again,
         replaced={} if config.llm is None else {"llm": _language_models(pack)},
+        limits=limits_of(config),
+        notes=tuple(host.problems),
     )
-
-
-def open_controls(host: Host) -> dict[str, Control]:
-    """All controls, also those of methods that do not run: a task may name them all the same."""
-    offered = (Control(item.card, item.load()) for item in host.controls.values())
-    return all_controls(offered, (item.card for item in host.methods.values()))
 
 
 def find_pack(name: str, host: Host) -> Pack:
@@ -181,7 +155,8 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
         entries["llm"] = pack.language_model(config.llm)
     if config.dtype and "llm" in entries:
         entries["llm"] = dataclasses.replace(entries["llm"], dtype=config.dtype)
-    kinds = {name: item.load() for name, item in host.backbones.items()}
+    offered = host.usable(host.backbones.values(), Registered.load)
+    kinds = {item.name: loader for item, loader in offered}
     return SharedBackbones(entries.values(), config.device, kinds)
 
 
@@ -189,48 +164,6 @@ def _language_models(pack: Pack) -> str:
     """What else there is, for whoever named a language model that does not work."""
     own = ["its own", *pack.alternatives.get("llm", {})] if "llm" in pack.backbones else []
     return f"The pack {pack.name!r} has {', '.join(own)}." if len(own) > 1 else ""
-
-
-def metrics_of(host: Host, tasks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The ids of tasks' own metrics, by task, and after them of those whose facts name the task.
-
-    Raises:
-        LookupError: a metric's facts name a task that is not installed.
-    """
-    named: dict[str, list[str]] = {task: list(own) for task, own in tasks.items()}
-    for name, item in host.metrics.items():
-        for task in item.card.tasks:
-            if task not in host.tasks:
-                raise LookupError(f"metric {name!r}: " + missing("task", task, host.tasks))
-            if name not in named.get(task, [name]):
-                named[task].append(name)
-    return named
-
-
-def open_metrics(
-    config: RunConfig, host: Host, backbones: Any, tasks: Mapping[str, Sequence[str]]
-) -> dict[str, Metric]:
-    """The metrics of tasks, by id; those of published networks read local weight files."""
-    known = {item.card.weights for item in host.metrics.values()} - {""}
-    for name in config.metric_weights:
-        if name not in known:
-            raise LookupError(missing("network of a metric", str(name), known))
-    context = MetricContext(
-        backbones, {key: Path(value) for key, value in config.metric_weights.items()}
-    )
-    metrics = {}
-    for name in dict.fromkeys(name for own in tasks.values() for name in own):
-        item = host.pick("metric", name)
-        metrics[name] = Metric.made(item.card, item.load(), context)
-    return metrics
-
-
-def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
-    """What answers prompts, over the shared backbones."""
-    settings = dict(config.engine)
-    name = str(settings.pop("name", "frozen"))
-    engine: Engine = host.pick("engine", name).load()(backbones, settings)
-    return engine
 
 
 def plan_method(
@@ -282,27 +215,6 @@ def _build(item: Registered[Card], setup: Setup) -> Method:
     return method
 
 
-def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCard]) -> PlannedTask:
-    kind: type[Task] = item.load()
-    own = own_settings(config.task, item.name, "task")
-    settings: Any = read_settings(kind.settings, own, f"task.{item.name}")
-    suite = item.card.suite
-    limits = config.limits
-    limit = config.limit if config.limit is not None else limits.get(item.name, limits.get(suite))
-    if limit is None:
-        raise UsageError(f"how many samples of {item.name!r}? Set limit=N or limits.{suite}=N.")
-    if limit < 1:
-        raise UsageError(f"limit={limit}: at least one sample is needed.")
-    task = kind(settings)
-    return PlannedTask(task, partial(data, task.data), limit, dataclasses.asdict(settings))
-
-
-def _open_data(host: Host, pack: Pack, name: str) -> Any:
-    if name not in pack.data:
-        raise LookupError(missing(f"data set in the pack {pack.name!r}", name, pack.data))
-    return host.pick("data set", name).load()(pack.data[name])
-
-
 def _data_digests(tasks: Iterable[PlannedTask], pack: Pack) -> dict[str, str]:
     """One SHA-256 for each data set that tasks read, as far as the pack has them."""
     # Several may lie in one folder, which is read once.
@@ -316,7 +228,7 @@ def _cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "frostbench" / "tokens"
 
 
-_ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again"}
+_ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disabled"}
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

@@ -1,29 +1,37 @@
 """`frostbench check`: the conformance kit over a method."""
 
-from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.config import CheckConfig, UsageError, limits_of, read_config, split_words
+from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
 from frostbench.plugins.contract import CONTRACT_VERSION
-from frostbench.plugins.host.registry import Host
+from frostbench.plugins.host.errors import PluginError, describe
 
 
 def check_command(words: list[str]) -> int:
-    """Print each check with its outcome; 1 when one does not hold."""
+    """Print each check with its outcome; 1 when one does not hold, or a plugin is left out."""
     plain, overrides = split_words(words)
-    host = Host(read_config(PluginConfig, overrides).plugins)
+    config = read_config(CheckConfig, overrides)
+    host = open_host(config)
     names = plain or list(host.methods)
     if not names:
         raise UsageError("which method? frostbench check METHOD.")
     methods = [host.pick("method", name) for name in names]
+    most = limits_of(config)
 
-    from frostbench.plugins.kit.conformance import check
+    from frostbench.plugins.kit.conformance import Result, check
 
     say(f"contract {CONTRACT_VERSION}")
     failed = 0
     for item in methods:
         say(f"{item.name} ({item.file})")
-        for result in check(item.load()):
+        try:
+            results = check(item.load(), most)
+        except PluginError as error:
+            results = [Result("it can be tried", False, describe(error.__cause__ or error))]
+        for result in results:
             failed += not result.ok
             detail = f": {result.detail}" if result.detail else ""
             say(f"  {'holds' if result.ok else 'FAILS'}  {result.name}{detail}")
     say(f"{failed} checks do not hold" if failed else "all checks hold")
-    return 1 if failed else 0
+    without = bool(host.problems) and not plain  # all were asked for, and some are left out
+    return 1 if failed or without else 0

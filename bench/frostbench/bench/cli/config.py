@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from frostbench.plugins.host.errors import missing
+from frostbench.plugins.host.limits import TOY_LIMITS, Limits
 
 Settings = TypeVar("Settings")
 
@@ -47,6 +48,7 @@ class RunConfig:
     dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True
     plugins: list[str] = field(default_factory=list)
+    plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
     cache: str = ""  # folder of kept visual tokens; the user's cache folder without it
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
     gallery: int = 8  # samples of each task whose images and words are kept
@@ -57,6 +59,9 @@ class RunConfig:
     method: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
     metric_weights: dict[str, str] = field(default_factory=dict)  # alex, vgg, inception-v3-pt
+    most_waves: int = Limits.most_waves  # that a method may yield for one request
+    most_seconds: float = Limits.most_seconds  # that one request may take
+    error_length: int = Limits.error_length  # characters of an error that are kept
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class LookConfig:
     words: int = 5  # nearest to each token, on the page
     device: str = "cpu"
     plugins: list[str] = field(default_factory=list)
+    plugins_disabled: list[str] = field(default_factory=list)
     method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY=VALUE
 
 
@@ -88,6 +94,7 @@ class VerifyConfig:
     samples: int = 20  # samples computed again
     seed: int = 0
     plugins: list[str] = field(default_factory=list)
+    plugins_disabled: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,7 @@ class TrainConfig:
     threads: int = 0  # of this process; 0 leaves torch's default
     again: bool = False  # train parts that are already there
     plugins: list[str] = field(default_factory=list)
+    plugins_disabled: list[str] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)  # recipe.NAME.KEY=VALUE
 
 
@@ -109,6 +117,16 @@ class PluginConfig:
     """Keys of commands that only look plugins up."""
 
     plugins: list[str] = field(default_factory=list)
+    plugins_disabled: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CheckConfig(PluginConfig):
+    """Keys of `frostbench check METHOD`; a toy needs less than a run allows."""
+
+    most_waves: int = TOY_LIMITS.most_waves
+    most_seconds: float = TOY_LIMITS.most_seconds  # of one request, and of one check
+    error_length: int = TOY_LIMITS.error_length
 
 
 @dataclass(frozen=True)
@@ -134,6 +152,7 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
     from omegaconf import OmegaConf
     from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
+    overrides = [_undotted(word) for word in overrides]
     files = [word.partition("=")[2] for word in overrides if word.startswith("config=")]
     words = [_as_list(schema, word) for word in overrides if not word.startswith("config=")]
     try:
@@ -141,7 +160,7 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
         for file in files:
             if not Path(file).is_file():
                 raise UsageError(f"config={file}: there is no such file.")
-            config = OmegaConf.merge(config, OmegaConf.load(file))
+            config = OmegaConf.merge(config, _unfolded(OmegaConf.load(file)))
         config = OmegaConf.merge(config, OmegaConf.from_dotlist(words))
         return typing.cast(Settings, OmegaConf.to_object(config))
     except ConfigKeyError as error:
@@ -155,6 +174,18 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
             raise
         lines = " ".join(str(error).split())
         raise UsageError(f"cannot read the configuration: {lines}.") from error
+
+
+def limits_of(config: RunConfig | CheckConfig) -> Limits:
+    """What a request may take.
+
+    Raises:
+        UsageError: a limit leaves no room at all.
+    """
+    try:
+        return Limits(config.most_waves, config.most_seconds, config.error_length)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def keys_of(schema: type) -> list[str]:
@@ -172,6 +203,22 @@ def own_settings(tree: Mapping[str, Any], name: str, kind: str) -> Mapping[str, 
     if not isinstance(value, Mapping):
         raise UsageError(f"{kind}.{name}={value!r}: write {kind}.{name}.KEY=VALUE.")
     return value
+
+
+def _undotted(word: str) -> str:
+    """`plugins.disabled=NAME` under the name of its field; `plugins` by itself is a list."""
+    key, equals, value = word.partition("=")
+    fields = {"plugins.disabled": "plugins_disabled", "plugins.files": "plugins"}
+    return f"{fields.get(key, key)}{equals}{value}"
+
+
+def _unfolded(tree: Any) -> Any:
+    """What a file says, with `plugins: {files: [...], disabled: [...]}` as the two lists."""
+    plugins = tree.get("plugins") if isinstance(tree, Mapping) else None
+    if not isinstance(plugins, Mapping):
+        return tree
+    both = {_undotted(f"plugins.{key}"): value for key, value in plugins.items()}
+    return {**{key: value for key, value in tree.items() if key != "plugins"}, **both}
 
 
 def _as_list(schema: type, word: str) -> str:

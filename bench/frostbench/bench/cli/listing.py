@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import PluginConfig, read_config, split_words
-from frostbench.bench.printable import complain, say
+from frostbench.bench.cli.plugins import open_host
+from frostbench.bench.printable import say
 from frostbench.plugins.contract.cards import MetricFacts
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.packs import read_pack
@@ -18,9 +19,7 @@ def list_command(words: list[str]) -> int:
     """Print what is installed, of one kind or of all."""
     as_json = "--json" in words
     plain, overrides = split_words([word for word in words if word != "--json"])
-    host = Host(read_config(PluginConfig, overrides).plugins)
-    for problem in host.problems:
-        complain(f"frostbench: {problem}")
+    host = open_host(read_config(PluginConfig, overrides))
     for kind in plain:
         if kind not in KINDS:
             raise LookupError(missing("kind", kind, KINDS))
@@ -30,7 +29,9 @@ def list_command(words: list[str]) -> int:
         say(json.dumps(found, indent=2, default=sorted))
         return 0
     for kind, entries in found.items():
-        say(f"{kind} ({len(entries)})")
+        if kind == "left_out" and not entries:
+            continue
+        say(f"{kind.replace('_', ' ')} ({len(entries)})")
         width = max((len(entry["name"]) for entry in entries), default=0)
         for entry in entries:
             detail = entry.get("summary") or entry.get("plugin", "")
@@ -106,7 +107,7 @@ def _alternatives(folder: Path) -> dict[str, list[str]]:
     """Names that can take a backbone's place, by role; none where there is no pack yet."""
     try:
         pack = read_pack(folder)
-    except ValueError:
+    except (ValueError, OSError, RecursionError):
         return {}
     return {role: sorted(others) for role, others in pack.alternatives.items()}
 
@@ -166,6 +167,20 @@ def _named(items: Callable[[Host], Mapping[str, Registered[str]]]) -> Callable[[
     return entries
 
 
+def _left_out(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.plugin,
+            "summary": ": ".join(filter(None, (one.part, one.where, one.reason))),
+            "part": one.part,
+            "where": one.where,
+            "reason": one.reason,
+            "disabled": one.wanted,
+        }
+        for one in host.left_out
+    ]
+
+
 KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
     "methods": _methods,
     "suites": _suites,
@@ -177,4 +192,5 @@ KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
     "backbones": _named(lambda host: host.backbones),
     "engines": _named(lambda host: host.engines),
     "recipes": _recipes,
+    "left_out": _left_out,
 }

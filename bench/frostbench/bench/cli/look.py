@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frostbench.bench.cli.config import LookConfig, RunConfig, UsageError, read_config, split_words
-from frostbench.bench.printable import complain, say
-from frostbench.plugins.host.errors import PluginError
-from frostbench.plugins.host.registry import Host
+from frostbench.bench.cli.plugins import open_host
+from frostbench.bench.printable import say
+from frostbench.plugins.host.errors import PluginError, PluginFailedError
 
 if TYPE_CHECKING:
     from frostbench.bench.runner.plan import PlannedMethod
@@ -18,9 +18,7 @@ def look_command(words: list[str]) -> int:
     plain, overrides = split_words(words)
     config = read_config(LookConfig, [_as_methods(word) for word in overrides])
     out = _checked(plain, config)
-    host = Host(config.plugins)
-    for problem in host.problems:
-        complain(f"frostbench: {problem}")
+    host = open_host(config)
 
     from rich.console import Console
 
@@ -28,10 +26,9 @@ def look_command(words: list[str]) -> int:
         choose_methods,
         find_pack,
         open_backbones,
-        open_engine,
-        open_metrics,
         plan_method,
     )
+    from frostbench.bench.cli.parts import open_engine, open_metrics
     from frostbench.bench.look.image import find_image
     from frostbench.bench.look.page import page
     from frostbench.bench.look.reading import read
@@ -85,16 +82,19 @@ def _checked(plain: list[str], config: LookConfig) -> Path | None:
 
 def _built(planned: "PlannedMethod") -> "Method":
     """The method; what an author's code raised is said with its name."""
+    from frostbench.plugins.host.containment import Call, contain
     from frostbench.plugins.host.errors import describe
 
     try:
-        return planned.build()
+        return contain(Call("method", planned.card.name, "build"), planned.build)
     except (ValueError, OSError, PluginError):
         raise
     except Exception as error:
         if isinstance(error, LookupError) and not isinstance(error, KeyError):
             raise
-        raise PluginError(f"method {planned.card.name!r}, build: {describe(error)}") from error
+        raise PluginFailedError(
+            f"method {planned.card.name!r}, build: {describe(error)}"
+        ) from error
 
 
 def _as_methods(word: str) -> str:

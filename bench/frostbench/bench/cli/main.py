@@ -23,14 +23,16 @@ COMMANDS = {
         "list [KIND] [--json]",
         "Show methods, tasks, metrics, controls, packs, data sets, backbones, engines, recipes.",
         "KIND is one of methods, suites, tasks, metrics, controls, packs, datasets, backbones,\n"
-        "engines, recipes. plugins=[FILE.py] adds single-file plugins.",
+        "engines, recipes, left_out. plugins=[FILE.py] adds single-file plugins,\n"
+        "plugins.disabled=[NAME] leaves installed ones out.",
     ),
     "run": Command(
         "run:run_command",
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
         "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
-        "chunk gallery quiet retry_failed again config=FILE, limits.SUITE=N, engine.token_budget,\n"
+        "chunk gallery quiet retry_failed again most_waves most_seconds error_length config=FILE,\n"
+        "plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE.\n"
         "Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
@@ -72,6 +74,7 @@ COMMANDS = {
         "check:check_command",
         "check METHOD [plugins=[FILE.py]]",
         "Run the conformance kit over a method.",
+        "Keys: plugins plugins.disabled most_waves most_seconds error_length.",
     ),
     "train": Command(
         "train:train_command",
@@ -89,7 +92,11 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it ended well, 1 when something failed, 2 when it was refused."""
+    """Run one command, and return its exit code.
+
+    0 when all was done, 1 when it finished with failures or with parts left out, 2 when it was
+    refused, 130 when the user interrupted it.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in {"-h", "--help", "help"}:
         print(_help())
@@ -113,21 +120,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _call(command, rest)
 
 
+def script() -> int:
+    """What the console script does: a command, in a process whose death is noticed."""
+    from frostbench.bench.cli.supervising import supervised
+
+    words = sys.argv[1:]
+    if not words or words[0] not in COMMANDS:
+        return main(words)
+    return supervised(lambda: main(words))
+
+
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.bench.cli.config import UsageError
     from frostbench.bench.store.atomic import StoreError, StoreFullError
-    from frostbench.plugins.host.errors import PluginError
+    from frostbench.plugins.host.containment import interruptible
+    from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe
 
     # Advice on faster kernels is not for the reader of a progress bar.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     module, _, function = command.target.partition(":")
     try:
-        run = getattr(importlib.import_module(f"frostbench.bench.cli.{module}"), function)
-        return int(run(words))
+        with interruptible():
+            run = getattr(importlib.import_module(f"frostbench.bench.cli.{module}"), function)
+            return int(run(words))
     except (UsageError, LookupError) as error:
         return _complain(str(error.args[0]) if error.args else repr(error), 2)
     except (PluginError, StoreError, ValueError, OSError) as error:
-        refused = isinstance(error, StoreError) and not isinstance(error, StoreFullError)
+        refused = isinstance(error, PluginError | StoreError)
+        refused = refused and not isinstance(error, PluginFailedError | StoreFullError)
         if os.environ.get("FROSTBENCH_TRACEBACK"):
             raise
         return _complain(str(error), 2 if refused else 1)
@@ -135,6 +155,8 @@ def _call(command: Command, words: list[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on from here.", 130)
+    except (SystemExit, GeneratorExit) as error:  # a plugin's, which ends no command by itself
+        return _complain(f"a plugin ended the command: {describe(error)}.", 1)
 
 
 def _complain(sentence: str, status: int) -> int:

@@ -4,33 +4,35 @@ import sys
 from typing import TYPE_CHECKING
 
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import complain, say
-from frostbench.plugins.host.registry import Host
 
 if TYPE_CHECKING:
     from frostbench.bench.store.reader import StoredRun
 
 
 def run_command(words: list[str]) -> int:
-    """Run or resume; 0 when all samples were scored, 1 when some failed."""
+    """Run or resume; 0 when all is done, 1 when samples failed or a plugin is left out."""
     plain, overrides = split_words(words)
     if plain:
         raise UsageError(f"run takes KEY=VALUE words, not {plain[0]!r}; see frostbench run --help.")
     config = read_config(RunConfig, overrides)
-    host = Host(config.plugins)
-    for problem in host.problems:
-        complain(f"frostbench: {problem}")
+    host = open_host(config)
 
     from frostbench.bench.cli.assemble import assemble
     from frostbench.bench.runner.progress import progress_for
     from frostbench.bench.runner.run import run
 
-    stored = run(assemble(config, host), progress_for(sys.stderr, quiet=config.quiet))
+    said = len(host.problems)
+    plan = assemble(config, host)
+    say_left_out(host, said)
+    stored = run(plan, progress_for(sys.stderr, quiet=config.quiet))
     for failure in stored.manifest.failures:
         complain(f"frostbench: {failure.error}")
     if not config.quiet:
         say(_summary(stored))
-    return 1 if stored.failed else 0
+    # What is left out could have been part of what was asked for.
+    return 1 if stored.failed or host.problems else 0
 
 
 def _summary(stored: "StoredRun") -> str:

@@ -3,17 +3,18 @@
 from pathlib import Path
 
 from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import complain, say
-from frostbench.plugins.host.registry import Host
 
 
 def score_command(words: list[str]) -> int:
     """Compute every score again; only metric networks are loaded.
 
-    1 when a sample could not be scored, or a metric is of a plugin file that was not given.
+    1 when a sample could not be scored, or a metric is of a plugin file that was not given or of
+    a plugin that is left out.
     """
     plain, overrides = split_words(words)
-    files = read_config(PluginConfig, overrides).plugins
+    keys = read_config(PluginConfig, overrides)
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")
     from frostbench.bench.cli.stored import config_of, left_out
@@ -23,10 +24,11 @@ def score_command(words: list[str]) -> int:
     folder = Path(plain[0])
     stored = open_run(folder)
     config = config_of(stored)
-    host = Host(files)
+    host = open_host(keys)
 
-    from frostbench.bench.cli.assemble import find_pack, metrics_of, open_backbones, open_metrics
+    from frostbench.bench.cli.assemble import find_pack, open_backbones
     from frostbench.bench.cli.origins import origins_by_kind
+    from frostbench.bench.cli.parts import metrics_of, open_metrics
 
     pack = find_pack(config.pack, host)
     backbones = open_backbones(config, host, pack)
@@ -43,7 +45,8 @@ def score_command(words: list[str]) -> int:
         say(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
     for metric in result.missing:
         say(f"  {metric}: left as it was, for want of the metric")
-    ungiven = left_out(stored, files) if result.missing else ""
+    ungiven = left_out(stored, keys.plugins) if result.missing else ""
     for sentence in (*result.failed, *result.damaged, *([ungiven] if ungiven else [])):
         complain(f"frostbench: {sentence}")
-    return 1 if result.failed or result.damaged or ungiven else 0
+    without = bool(result.missing and host.problems)
+    return 1 if result.failed or result.damaged or ungiven or without else 0

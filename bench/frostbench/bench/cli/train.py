@@ -10,8 +10,9 @@ from frostbench.bench.cli.config import (
     read_config,
     split_words,
 )
+from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import say
-from frostbench.bench.training.parts import dotted, order, train_part
+from frostbench.bench.training.parts import dotted, order, train_part, unordered
 from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.host.registry import Host, Registered
 
@@ -20,7 +21,11 @@ def train_command(words: list[str]) -> int:
     """Run the recipes of the named parts, or of all that are missing, in the order of needs."""
     plain, overrides = split_words(words)
     config = read_config(TrainConfig, overrides)
-    host = Host(config.plugins)
+    host = open_host(config)
+    said = len(host.problems)
+    for name, why in unordered(host.recipes).items():
+        host.leave_out(host.recipes[name], why)
+    say_left_out(host, said)
     for name in (*plain, *config.recipe):
         host.pick("recipe", str(name))
     pack = _folder(config.pack, host)
@@ -41,7 +46,7 @@ def train_command(words: list[str]) -> int:
                 f"train that first (frostbench train {' '.join(absent)})."
             )
         train_part(recipe, _workshop(recipe.name, config, pack, host))
-    return 0
+    return 1 if host.problems and not plain else 0
 
 
 def _folder(pack: str, host: Host) -> Path:

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from frostbench.bench.cli.config import UsageError, VerifyConfig, read_config, split_words
+from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
-from frostbench.plugins.host.registry import Host
 
 
 def verify_command(words: list[str]) -> int:
@@ -25,7 +25,7 @@ def verify_command(words: list[str]) -> int:
     if ungiven := left_out(run, config.plugins):
         raise UsageError(ungiven)
     stored = dataclasses.replace(config_of(run), out=str(folder))
-    host = Host(config.plugins)
+    host = open_host(config)
 
     from frostbench.bench.cli.assemble import assemble
 

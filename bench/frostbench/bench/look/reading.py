@@ -15,8 +15,9 @@ from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.predictions import ImagePrediction
 from frostbench.plugins.contract.requests import Reconstruct
 from frostbench.plugins.contract.tokens import VisualTokens, discrete_ids
-from frostbench.plugins.engine.answer import answer
-from frostbench.plugins.host.errors import PluginError, describe
+from frostbench.plugins.engine.answer import answer, tokenized
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import PluginFailedError, describe
 
 T = TypeVar("T")
 Psnr: TypeAlias = Callable[[ImagePrediction, Image], float]
@@ -54,26 +55,26 @@ def read(method: Method, image: Image, nearest: int, engine: Engine, psnr: Psnr)
     `psnr` says how near that comes to the image (`psnr[rgb]`).
 
     Raises:
-        PluginError: the method raised.
+        PluginFailedError: the method raised.
         ValueError: it has no words, or cells smaller than a pixel.
     """
     card, sizes = method.card, torch.tensor([image.size])
     batch = image.pixels[None]
-    tokens = _of(method, "tokenize", lambda: method.tokenize(batch, sizes))
+    tokens = _of(method, "tokenize", lambda: tokenized(method, [image]))[image]
     words = _of(method, "words", lambda: method.words(tokens))
     if not any(row for rows in words.values() for row in rows):
         kinds = ", ".join(f"{name} ({type(part).__name__})" for name, part in tokens.parts.items())
         raise ValueError(
             f"method {card.name!r} has no words to look at: its visual tokens are {kinds}."
         )
-    near = _of(method, "neighbours", lambda: method.neighbours(batch, sizes, nearest))[0]
+    near = _of(method, "neighbours", lambda: method.neighbours(batch, sizes, nearest)[0])
     parts = words_of(words, near)
     _check_size(card.name, image, parts)
     return Look(
         method=card.name,
         summary=card.summary,
         paper=card.paper,
-        notes=tuple(method.notes),
+        notes=_of(method, "notes", lambda: tuple(map(str, method.notes))),
         words=parts,
         tokens=len(discrete_ids(tokens)[0]),
         reconstruction=_reconstruction(method, image, tokens, engine, psnr),
@@ -109,6 +110,8 @@ def _reconstruction(
 def _of(method: Method, verb: str, call: Callable[[], T]) -> T:
     """What an author's code answers; that it raised is said with its name."""
     try:
-        return call()
+        return contain(Call("method", method.card.name, verb), call)
     except Exception as error:
-        raise PluginError(f"method {method.card.name!r}, {verb}: {describe(error)}") from error
+        raise PluginFailedError(
+            f"method {method.card.name!r}, {verb}: {describe(error)}"
+        ) from error

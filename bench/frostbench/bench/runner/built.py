@@ -10,7 +10,8 @@ from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.tokens import TokenStore
 from frostbench.plugins.contract.method import Method
-from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.containment import Call, DeathError, contain
+from frostbench.plugins.host.errors import cut, describe, text_of
 from frostbench.plugins.host.packs import digest_of
 
 
@@ -19,7 +20,8 @@ class Methods:
 
     Attributes:
         ready: those that are built, by name.
-        failed: why the others cannot be built, by name, in one sentence.
+        failed: why the others are not there, by name, in one sentence.
+        unbuilt: those among them that cannot be built; in the others the process died before.
     """
 
     def __init__(self, plan: Plan, tokens: Path, watch: Watch, note: Callable[[str], None]) -> None:
@@ -30,7 +32,9 @@ class Methods:
         self._note = note
         self.ready: dict[str, Built] = {}
         self._notes: dict[str, tuple[str, ...]] = {}
+        self._fingerprints: dict[str, str] = {}
         self.failed: dict[str, str] = {}
+        self.unbuilt: dict[str, str] = {}
 
     def get(self, names: Iterable[str]) -> dict[str, Built]:
         """Those of the named methods that can be built, ordered by name."""
@@ -42,26 +46,30 @@ class Methods:
 
     def fingerprint(self, name: str) -> str:
         """The fingerprint of a method that is ready."""
-        return self.ready[name].method.fingerprint
+        return self._fingerprints[name]
 
     def notes(self, name: str) -> tuple[str, ...]:
         """What a reader of the numbers of a method that is ready must know."""
         return self._notes[name]
 
     def _build(self, name: str, planned: PlannedMethod) -> None:
-        self._watch.load(planned.card.backbones)
+        call = Call("method", name, "build")
         try:
-            method = planned.build()
-            if not isinstance(method, Method):
-                raise TypeError(f"build returned a {type(method).__name__}, not a Method")
-            self._notes[name] = tuple(str(sentence) for sentence in method.notes)
-            kept = TokenStore(self._tokens, method.fingerprint, self._note, self._made_of(planned))
+            contain(call, self._watch.load, planned.card.backbones)
+            method, notes, fingerprint = contain(call, _made, planned)
+            self._notes[name] = tuple(map(cut, notes))
+            kept = TokenStore(self._tokens, fingerprint, self._note, self._made_of(planned))
             controls = {one: _control(method, one) for one in planned.card.controls}
         except StoreError:
             raise
+        except DeathError as error:
+            self.failed[name] = f"method {name!r} is left out: {text_of(error)}."
+            return
         except Exception as error:  # an author's code: its failure is a result
             self.failed[name] = f"method {name!r} cannot be built: {describe(error)}."
+            self.unbuilt[name] = self.failed[name]
             return
+        self._fingerprints[name] = fingerprint
         tokenizing = Tokenizing(method, kept, self._plan.device, self._plan.tokenize_batch)
         self.ready[name] = Built(method, tokenizing, controls)
         self._watch.look()
@@ -73,10 +81,18 @@ class Methods:
         return digest_of([planned.identity, roles])
 
 
+def _made(planned: PlannedMethod) -> tuple[Method, list[str], str]:
+    """The method, what it has to say of itself, and its fingerprint."""
+    method = planned.build()
+    if not isinstance(method, Method):
+        raise TypeError(f"build returned a {type(method).__name__}, not a Method")
+    return method, [str(sentence) for sentence in method.notes], method.fingerprint
+
+
 def _control(method: Method, name: str) -> Method | str:
     """A control that the method makes itself, or why it does not; its own row stands anyway."""
     try:
-        made = method.control(name)
+        made = contain(Call("method", method.card.name, "control"), method.control, name)
         if not isinstance(made, Method):
             raise TypeError(f"control returned a {type(made).__name__}, not a Method")
     except Exception as error:  # an author's code: its failure is a result

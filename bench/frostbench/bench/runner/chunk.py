@@ -30,7 +30,9 @@ from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.requests import Restore, images_of
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance, Target
-from frostbench.plugins.host.errors import describe
+from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import describe, text_of
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Bench:
         if way.ask is not None:
             seed = seed_of(self.seed, self.task, chunk.protocol or "", instance.request.id)
             try:
-                item.request = way.ask(instance, Company(chunk.phrases, seed))
+                ask = Call("control", row.control or "", "request")
+                item.request = contain(ask, way.ask, instance, Company(chunk.phrases, seed))
             except Exception as error:  # a plugin's code: its failure is a result
                 item.fail("request", self.task, _reason(error))
         if way.stands_in:
@@ -152,7 +155,9 @@ class Bench:
         seed = seed_of(self.seed, self.task, chunk.protocol or "", chunk.index)
         kept = tokenizing(chunk.pool)
         try:
-            return exchange([image for image in chunk.pool if isinstance(kept[image], Kept)], seed)
+            images = [image for image in chunk.pool if isinstance(kept[image], Kept)]
+            call = Call("control", items[0].row.control or "", "exchange")
+            return contain(call, exchange, images, seed)
         except Exception as error:  # a plugin's code: its failure is a result
             for item in items:
                 item.fail("exchange of tokens", self.task, _reason(error))
@@ -252,7 +257,7 @@ class Bench:
 
 def _reason(error: Exception) -> str:
     """Why a control cannot be made: a `ValueError` says it in a sentence."""
-    return str(error) if isinstance(error, ValueError) else describe(error)
+    return text_of(error) if isinstance(error, ValueError) else describe(error)
 
 
 def _sources(item: Attempt, donors: Mapping[Image, Image]) -> dict[Image, Image]:
@@ -286,17 +291,21 @@ class _Shown:
             return {}
         method = self._bench.built[item.row.method].method
         try:
-            words = method.words(item.tokens[image])
-            return {
-                str(part): [[str(word) for word in row] for row in rows]
-                for part, rows in words.items()
-            }
+            call = Call("method", item.row.method, "words")
+            return contain(call, _words, method, item.tokens[image])
         except Exception as error:  # an author's code; the sample itself is sound
             self._bench.note(
                 f"{item.row.title}, words, task {self._bench.task!r}, sample "
                 f"{item.request.id!r}: {describe(error)}."
             )
             return {}
+
+
+def _words(method: Method, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
+    return {
+        str(part): [[str(word) for word in row] for row in rows]
+        for part, rows in method.words(tokens).items()
+    }
 
 
 def _images(instance: Instance, blobs: Blobs) -> Mapping[str, str]:

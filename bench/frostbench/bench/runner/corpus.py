@@ -10,6 +10,7 @@ from frostbench.bench.store.blobs import Blobs
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.metric import Metric
 from frostbench.plugins.contract.task import Target
+from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
 
 
@@ -30,9 +31,10 @@ def scoring_of(
         return Scoring(metrics, blobs), None
     name = planned.task.card.name
     try:
-        corpus = tuple(planned.task.corpus(planned.data(), plan.seed))
+        call = Call("task", name, "corpus")
+        corpus = contain(call, lambda: tuple(planned.task.corpus(planned.data(), plan.seed)))
         kept = keep_corpus(corpus, blobs)
-        scoring = Scoring(metrics, blobs, corpus)
+        scoring = contain(call, Scoring, metrics, blobs, corpus)
     except Exception as error:  # a plugin's code: its failure is a result
         raise DataError(
             f"task {name!r}: no metric can learn from its corpus: {describe(error)}."

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.plugins.contract.asked import phrases_of
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.requests import images_of
-from frostbench.plugins.contract.task import Instance
+from frostbench.plugins.contract.requests import Request, images_of
+from frostbench.plugins.contract.task import Instance, Target
+from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
 
 
@@ -81,12 +83,45 @@ def _images(instances: tuple[Instance, ...]) -> tuple[Image, ...]:
     return tuple(dict.fromkeys(images))
 
 
+def instances_of(planned: PlannedTask, limit: int, seed: int) -> Iterator[Instance]:
+    """What the task's own code gives, one after the other."""
+    call = Call("task", planned.task.card.name, "instances")
+    data = contain(call, planned.data)
+    several = contain(call, lambda: iter(planned.task.instances(data, limit, seed)))
+    nothing = object()
+    while (instance := contain(call, next, several, nothing)) is not nothing:
+        yield instance
+
+
+def _check(instance: Any) -> None:
+    """Refuse what no method could be asked, or nothing could keep.
+
+    Raises:
+        TypeError: it is no instance, or a part of it is of a wrong type.
+    """
+    if not isinstance(instance, Instance):
+        raise TypeError(f"the task gave {type(instance).__name__} where Instance was expected")
+    texts = (instance.request.id, instance.cluster, instance.protocol or "")
+    if not isinstance(instance.request, get_args(Request)) or not all(
+        isinstance(text, str) for text in texts
+    ):
+        raise TypeError("an instance has no request, or an id, cluster or protocol that is no text")
+    target = instance.target
+    several = target if isinstance(target, tuple) else ()
+    if not isinstance(target, (*_TARGETS, tuple)) or not all(isinstance(x, str) for x in several):
+        raise TypeError(f"an instance has {type(target).__name__} for a target")
+
+
+_TARGETS = tuple(kind for kind in get_args(Target) if isinstance(kind, type))
+
+
 def _checked(planned: PlannedTask, seed: int) -> Iterator[Instance]:
     """The task's instances, refused where they break the task's promises."""
     card = planned.task.card
     seen: set[tuple[str | None, str]] = set()
     try:
-        for instance in planned.task.instances(planned.data(), planned.limit, seed):
+        for instance in instances_of(planned, planned.limit, seed):
+            _check(instance)
             key = instance.protocol, instance.request.id
             if key in seen:
                 raise ValueError(f"two instances have the id {instance.request.id!r}")

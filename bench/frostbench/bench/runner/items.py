@@ -18,7 +18,9 @@ from frostbench.plugins.contract.task import Instance
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.engine.answer import decoded, waves_of
 from frostbench.plugins.engine.waves import Outcome, drive
-from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import cut, describe
+from frostbench.plugins.host.limits import limits
 
 
 @dataclass
@@ -61,7 +63,8 @@ def answer(items: Sequence[Attempt], engine: Engine, task: str) -> None:
     try:
         with torch.no_grad():
             waves = [waves_of(x.method, x.request, x.tokens, x.row.way.rewrite) for x in sound]
-            outcomes = drive(waves, engine)
+            most = limits().most_seconds * len(sound)
+            outcomes = contain(_engine_of(sound), drive, waves, engine, seconds=most)
         assert len(outcomes) == len(sound)
     except Exception as error:  # an engine is a plugin too
         groups = _apart(sound)
@@ -87,7 +90,10 @@ def decode(items: Sequence[Attempt], task: str) -> None:
     requests, method = [item.request for item in sound], sound[0].method
     try:
         with torch.no_grad():
-            predictions = decoded(method, requests, [item.outcome for item in sound])
+            outcomes = [item.outcome for item in sound]
+            call = Call("method", sound[0].row.method, "decode")
+            most = limits().most_seconds * len(sound)
+            predictions = contain(call, decoded, method, requests, outcomes, seconds=most)
     except Exception as error:  # an author's code: its failure is a result
         if len(sound) == 1:
             sound[0].fail("decode", task, describe(error))
@@ -105,7 +111,14 @@ def _take(item: Attempt, outcome: Outcome, task: str) -> None:
     item.cost = item.cost + outcome.cost
     item.outcome = outcome.value
     if outcome.error is not None:
-        item.fail("prompt", task, outcome.error)
+        item.fail("prompt", task, cut(outcome.error))
+
+
+def _engine_of(items: Sequence[Attempt]) -> Call:
+    """The call of the engine. Should it die, it is one method's doing only if it is alone."""
+    methods = sorted({item.row.method for item in items})
+    kind = "methods" if methods[1:] else "method"
+    return Call(kind, ", ".join(methods), "the engine")
 
 
 def _apart(items: Sequence[Attempt]) -> list[list[Attempt]]:

@@ -15,6 +15,7 @@ from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.metric import Metric
 from frostbench.plugins.contract.task import Task
+from frostbench.plugins.host.limits import Limits
 
 
 @runtime_checkable
@@ -130,6 +131,8 @@ class Plan:
         again: forget what the folder holds of an earlier run, whatever made it, and begin anew.
         replaced: roles whose backbone the user named, each with a sentence on what else there is.
             What does not work with them ends the run before it begins.
+        limits: what a request may take of the methods' time, and how long errors are.
+        notes: what a reader of the run is to know, such as plugins that are left out.
     """
 
     out: Path
@@ -153,6 +156,8 @@ class Plan:
     retry_failed: bool = False
     again: bool = False
     replaced: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, names in (

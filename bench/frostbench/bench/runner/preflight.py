@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from frostbench.bench.runner.chunk import Built
+from frostbench.bench.runner.instances import instances_of
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.store.records import Key
 from frostbench.bench.store.tokens import Kept
@@ -21,6 +22,8 @@ from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.contract.task import Instance
 from frostbench.plugins.engine.answer import waves_of
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import text_of
 
 
 class PreflightError(ValueError):
@@ -63,9 +66,9 @@ def load_replaced(plan: Plan, found: Sequence[Probe]) -> None:
     wanted = {role for one in plan.methods if one.card.name in names for role in one.card.backbones}
     for role in sorted(wanted & set(plan.replaced)):
         try:
-            plan.backbones.get(role)
+            contain(Call("backbone", role, "load"), plan.backbones.get, role)
         except (LookupError, ValueError, TypeError) as error:
-            reason = str(error.args[0] if error.args else error)
+            reason = text_of(error)
             raise PreflightError(f"{reason.rstrip('.')}. {plan.replaced[role]}".rstrip()) from error
 
 
@@ -117,7 +120,7 @@ def check_lengths(
 def _first(planned: PlannedTask, seed: int) -> Iterator[Instance]:
     """The first instance of each protocol; none where the data cannot be read."""
     try:
-        yield from planned.task.instances(planned.data(), 1, seed)
+        yield from instances_of(planned, 1, seed)
     except Exception:  # the run itself meets it again, and counts what it costs
         return
 
@@ -150,7 +153,7 @@ def _longest(engine: Measures, prompts: Sequence[Prompt]) -> tuple[Prompt, Lengt
     measured: list[tuple[Prompt, Length]] = []
     for prompt in prompts:
         try:
-            measured.append((prompt, engine.measure(prompt)))
+            measured.append((prompt, contain(None, engine.measure, prompt)))
         except Exception:  # it cannot be answered at all, which its sample will say
             continue
     return max(measured, key=lambda one: one[1].tokens + one[1].new, default=None)
@@ -167,7 +170,7 @@ def _too_long(
     task = planned.task.card.name
     where = f"{task} ({protocol})" if protocol else task
     ways = [
-        *(f"method.{name}.{key}" for key in built.method.shortened_by),
+        *(f"method.{name}.{key}" for key in _shortened_by(built.method)),
         *(f"task.{task}.{key}" for key in planned.task.shortened_by),
     ]
     how = f"shorten it with {_either(ways)}" if ways else "neither of them has a setting for it"
@@ -175,6 +178,15 @@ def _too_long(
         f"{where} with method {name}: {length.tokens:,} tokens + {length.new:,} new, and backbone "
         f"{prompt.backbone!r} reads {length.limit:,}; {how}"
     )
+
+
+def _shortened_by(method: Method) -> list[str]:
+    """What the method says; nothing where it fails to, since the prompt is too long anyway."""
+    try:
+        call = Call("method", method.card.name, "shortened_by")
+        return contain(call, lambda: [str(key) for key in method.shortened_by])
+    except Exception:
+        return []
 
 
 def _listed(head: str, lines: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Running a plan."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -25,6 +25,9 @@ from frostbench.bench.store.reader import StoredRun, open_run
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.writer import RunWriter, forget
 from frostbench.plugins.contract.engine import Measures
+from frostbench.plugins.host.containment import deaths, failed_by_death, interruptible, scene
+from frostbench.plugins.host.errors import cut
+from frostbench.plugins.host.limits import limited
 
 
 def run(plan: Plan, progress: Progress | None = None) -> StoredRun:
@@ -34,15 +37,18 @@ def run(plan: Plan, progress: Progress | None = None) -> StoredRun:
     returned run says whether there was any.
 
     Raises:
+        Interrupted: the user pressed Ctrl-C; what is stored can be resumed.
         StoreError: the folder is in use, holds something else or a run of another plan, or
             cannot be written. On `StoreFullError`, what is stored can be resumed.
     """
     shown = progress or Quiet()
     refuse_strangers(plan.out)
-    with RunLock(plan.out), shown:
+    with RunLock(plan.out), shown, limited(plan.limits), interruptible():
         if plan.again:
             forget(plan.out)
-        return _Session(plan, shown).go()
+        session = _Session(plan, shown)
+        with failed_by_death(session.deaths):
+            return session.go()
 
 
 class _Session:
@@ -63,6 +69,8 @@ class _Session:
             records = [record for record in records if record.status != "failed"]
             for name in self._manifest.tasks:
                 self._manifest = self._manifest.with_task(name, complete=False)
+        known = {} if plan.retry_failed else self._manifest.deaths
+        self._manifest = replace(self._manifest, deaths={**known, **deaths()})
         self._before = self._manifest
         self._done: set[Key] = {record.key for record in records}
         self._failed = [record for record in records if record.status == "failed"]
@@ -71,6 +79,13 @@ class _Session:
         self._watch = Watch(plan.backbones)
         self._methods = Methods(plan, plan.tokens, self._watch, self._note)
         self._watchers = Watchers(plan.observers, self._note)
+        for sentence in plan.notes:
+            self._note(sentence, shown=False)
+
+    @property
+    def deaths(self) -> Mapping[str, str]:
+        """What the process died of before, also in earlier sessions, by part."""
+        return self._manifest.deaths
 
     def go(self) -> StoredRun:
         """All tasks, then the check that backbones stayed as they were."""
@@ -82,7 +97,8 @@ class _Session:
         self._watchers.started(self._manifest.to_json())
         try:
             for planned in self._plan.tasks:
-                self._task(planned)
+                with scene(f"task {planned.task.card.name!r}"):
+                    self._task(planned)
             self._finish()
         finally:
             # However it ends, the time was spent; a full disk keeps the manifest as it was.
@@ -220,7 +236,7 @@ class _Session:
         tried = {*self._methods.ready, *self._methods.failed}
         built = self._methods.get(names)
         new = {*self._methods.ready, *self._methods.failed} - tried
-        check_built(self._plan, self._methods.failed)
+        check_built(self._plan, self._methods.unbuilt)
         if new:
             self._describe_backbones()
         for name in sorted(new & set(self._methods.ready)):
@@ -291,8 +307,10 @@ class _Session:
             others = f" ({count - 1} more samples failed beside it)" if count > 1 else ""
             self._progress.note(f"{failure.error}{others}")
 
-    def _note(self, sentence: str) -> None:
+    def _note(self, sentence: str, *, shown: bool = True) -> None:
+        sentence = cut(sentence, 2 * self._plan.limits.error_length)
         if sentence not in self._manifest.notes:
             notes = (*self._manifest.notes, sentence)
             self._manifest = replace(self._manifest, notes=notes)
-            self._progress.note(sentence)
+            if shown:
+                self._progress.note(sentence)

@@ -14,6 +14,7 @@ from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.metric import ImageFeatures, Metric, SampleCounts, SampleScore
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
+from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
 
 
@@ -88,7 +89,9 @@ class Scoring:
         for name, score in self._singles.items():
             try:
                 with torch.no_grad():
-                    value = float(score(prediction, target))
+                    value = contain(
+                        Call("metric", name, "score"), _value, score, prediction, target
+                    )
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
             if value != value:
@@ -97,7 +100,8 @@ class Scoring:
         counts: dict[str, tuple[float, ...]] = {}
         for name, (pooling, count) in self._pooled.items():
             try:
-                counts[name] = checked_counts(pooling, count(prediction, target))
+                counted = contain(Call("metric", name, "count"), count, prediction, target)
+                counts[name] = checked_counts(pooling, counted)
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
         return Scored(scores, counts=counts)
@@ -143,12 +147,17 @@ class Scoring:
             return []
         try:
             with torch.no_grad():
-                rows = _as_rows(self._sets[name](images), len(images))
+                call = Call("metric", name, "features")
+                rows = _as_rows(contain(call, self._sets[name], images), len(images))
         except Exception as error:
             if len(images) > 1:
                 return [kept for image in images for kept in self._features(name, [image])]
             return [ValueError(describe(error))]
         return [self.blobs.put_array(row) for row in rows]
+
+
+def _value(score: SampleScore, prediction: Prediction, target: Target) -> float:
+    return float(score(prediction, target))
 
 
 def _as_rows(features: Any, count: int) -> npt.NDArray[np.float32]:

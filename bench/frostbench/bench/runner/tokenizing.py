@@ -12,7 +12,9 @@ from frostbench.plugins.contract.images import Image, as_batch
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.contract.validity import check_tokens
+from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.limits import limits
 
 # Images whose tokens stay in memory: the rows of a chunk look at the same ones.
 _RECENT = 1024
@@ -27,6 +29,7 @@ class Tokenizing:
 
     def __init__(self, method: Method, folder: TokenStore, device: str, batch: int) -> None:
         self._method = method
+        self._call = Call("method", method.card.name, "tokenize")
         self._kept = folder
         self._device = device
         self._batch = batch
@@ -72,7 +75,8 @@ class Tokenizing:
         """Tokens of images of one size; if they cannot be had together, one at a time."""
         begun = time.perf_counter()
         try:
-            tokens = self._forward(images)
+            most = limits().most_seconds * len(images)
+            tokens = contain(self._call, self._forward, images, seconds=most)
         except Exception as error:  # an author's code: its failure is a result
             if len(images) > 1:
                 return [result for image in images for result in self._fresh([image])]
@@ -91,7 +95,7 @@ class Tokenizing:
         pixels, sizes = as_batch(images)
         with torch.no_grad():
             tokens = self._method.tokenize(pixels.to(self._device), sizes)
-        check_tokens(tokens, len(images))
+        check_tokens(tokens, len(images), self._method.codes)
         return VisualTokens.from_tensors(tokens.tensors())
 
 

@@ -24,6 +24,8 @@ from frostbench.bench.runner.watching import Counted
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.reader import StoredRun, open_run
 from frostbench.bench.store.records import Key, Record
+from frostbench.plugins.host.containment import interruptible
+from frostbench.plugins.host.limits import limited
 
 Place = tuple[str, str | None, int]
 
@@ -73,7 +75,7 @@ def verify(
     watch = Watch(plan.backbones)
     again: list[Record] = []
     blobs = run.blobs
-    with tempfile.TemporaryDirectory() as scratch, shown:
+    with tempfile.TemporaryDirectory() as scratch, shown, limited(plan.limits), interruptible():
         methods = Methods(plan, Path(scratch) / "tokens", watch, shown.note)
         blobs = Blobs(Path(scratch) / "blobs")
         places = _draw(stored, plan.chunk, sample, seed)

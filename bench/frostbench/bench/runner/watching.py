@@ -1,5 +1,6 @@
 """Those who watch a run: observers of its samples, and the count of its prompts."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.completions import Completion
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
 
 
@@ -42,8 +44,9 @@ class Watchers:
         """The record with the columns that observers add."""
         extra = dict(record.extra)
         for observer in list(self._observers):
-            columns = self._call(observer, "scored", lambda observer: observer.scored(record))
-            extra.update({str(key): float(value) for key, value in (columns or {}).items()})
+            extra.update(
+                self._call(observer, "scored", lambda observer: _columns(observer, record)) or {}
+            )
         return replace(record, extra=extra) if extra else record
 
     def finished(self, manifest: Mapping[str, Any]) -> None:
@@ -53,9 +56,27 @@ class Watchers:
 
     def _call(self, observer: Observer, what: str, call: Callable[[Observer], Any]) -> Any:
         try:
-            return call(observer)
+            return contain(Call("observer", _name(observer), what), call, observer)
         except Exception as error:  # a plugin's code: it may not end the run
             self._observers.remove(observer)
-            name = type(observer).__name__
-            self._note(f"observer {name}, {what}: {describe(error)}; it is not called again.")
+            self._note(
+                f"observer {_name(observer)}, {what}: {describe(error)}; it is not called again."
+            )
             return None
+
+
+def _name(observer: Observer) -> str:
+    return str(getattr(observer, "name", type(observer).__name__))
+
+
+def _columns(observer: Observer, record: Record) -> dict[str, float]:
+    """What an observer adds to a record.
+
+    Raises:
+        ValueError: a column is no finite number, which no run could be read with.
+    """
+    columns = {str(key): float(value) for key, value in (observer.scored(record) or {}).items()}
+    strange = [key for key, value in columns.items() if not math.isfinite(value)]
+    if strange:
+        raise ValueError(f"its column {strange[0]!r} is no finite number")
+    return columns

@@ -2,10 +2,14 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
 from frostbench.bench.store.atomic import StoreError, writing
+
+DYING = 10.0
+"""Seconds for which a process may hold a lock after the one that waited for it was killed."""
 
 
 class RunLock:
@@ -28,18 +32,19 @@ class RunLock:
             handle = os.open(
                 self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644
             )
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(handle, 64).decode(errors="replace").strip() or "unknown"
-            os.close(handle)
-            raise StoreError(
-                f"{self._path.parent} is in use by process {holder}; wait until it has finished, "
-                "end it, or choose another folder with out=."
-            ) from None
+        given_up = time.monotonic() + DYING
+        while not _taken(handle):
+            holder, _, parent = os.pread(handle, 64, 0).decode(errors="replace").partition(" ")
+            if _lives(parent.strip()) or time.monotonic() > given_up:
+                os.close(handle)
+                raise StoreError(
+                    f"{self._path.parent} is in use by process {holder.strip() or 'unknown'}; wait "
+                    "until it has finished, end it, or choose another folder with out=."
+                )
+            time.sleep(0.02)
         with writing(self._path):
             os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(handle, f"{os.getpid()} {os.getppid()}\n".encode(), 0)
         self._handle = handle
         return self
 
@@ -51,3 +56,24 @@ class RunLock:
     ) -> None:
         # The file stays: removing it could remove the lock of a process that just took over.
         os.close(self._handle)
+
+
+def _taken(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _lives(process: str) -> bool:
+    """Whether there is a process of this number; also if it is not told which."""
+    if not process.isdecimal():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

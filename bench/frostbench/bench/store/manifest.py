@@ -239,7 +239,8 @@ class Manifest:
     what may not change while a run is resumed, `data` SHA-256 by data set, and `violations` are
     sentences on frozen backbones that were written to. `origins` are the plugins behind the run's
     parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
-    records carry, and `hardware` that of the last.
+    records carry, and `hardware` that of the last. `deaths` are parts in which the process died
+    ("method 'mine'"), which are not called again, with clauses that say how.
     """
 
     schema: int = SCHEMA
@@ -269,6 +270,7 @@ class Manifest:
     failures: tuple[Failure, ...] = ()
     violations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    deaths: Mapping[str, str] = field(default_factory=dict)
     last_session: LastSession = LastSession()
     identity: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,12 +1,14 @@
 """The parts of a pack: the order in which they are trained, and the training of one."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from frostbench.bench.printable import complain
 from frostbench.bench.training.card import record
 from frostbench.plugins.contract.recipe import Recipe, Report, Workshop
-from frostbench.plugins.host.errors import PluginError
+from frostbench.plugins.host.containment import Call, EscapedError, contain
+from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe
 from frostbench.plugins.host.registry import Registered
 
 
@@ -16,19 +18,35 @@ def order(recipes: Mapping[str, Registered[Recipe]]) -> list[Registered[Recipe]]
     Raises:
         PluginError: a need is nobody's recipe, or needs go in a circle.
     """
+    done, waiting = _ordered(recipes)
+    if waiting:
+        raise PluginError(
+            f"recipes {', '.join(waiting)} cannot be ordered: {_why(waiting, recipes)}."
+        )
+    return done
+
+
+def unordered(recipes: Mapping[str, Registered[Recipe]]) -> dict[str, str]:
+    """Recipes that have no place in any order, with the reason, in a clause."""
+    waiting = _ordered(recipes)[1]
+    return dict.fromkeys(waiting, f"it cannot be ordered: {_why(waiting, recipes)}")
+
+
+def _ordered(
+    recipes: Mapping[str, Registered[Recipe]],
+) -> tuple[list[Registered[Recipe]], dict[str, Registered[Recipe]]]:
     done: list[Registered[Recipe]] = []
     names: set[str] = set()
     waiting = dict(recipes)
-    while waiting:
-        ready = [name for name, item in waiting.items() if set(item.card.needs) <= names]
-        if not ready:
-            unknown = {need for item in waiting.values() for need in item.card.needs} - set(recipes)
-            why = f"nobody offers {', '.join(sorted(unknown))}" if unknown else "a circle"
-            raise PluginError(f"recipes {', '.join(waiting)} cannot be ordered: {why}.")
-        for name in ready:
-            done.append(waiting.pop(name))
-            names.add(name)
-    return done
+    while ready := [name for name, item in waiting.items() if set(item.card.needs) <= names]:
+        done += [waiting.pop(name) for name in ready]
+        names.update(ready)
+    return done, waiting
+
+
+def _why(waiting: Mapping[str, Registered[Recipe]], known: Mapping[str, Registered[Recipe]]) -> str:
+    unknown = {need for item in waiting.values() for need in item.card.needs} - set(known)
+    return f"nobody offers {', '.join(sorted(unknown))}" if unknown else "a circle"
 
 
 def dotted(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
@@ -51,10 +69,15 @@ def train_part(recipe: Registered[Recipe], workshop: Workshop) -> None:
 
     Raises:
         PluginError: the recipe cannot be imported, or returns no report.
+        PluginFailedError: it ended its process.
     """
     name = recipe.card.name
     complain(f"{name}: {recipe.card.summary}")
-    report = recipe.load()(workshop)
+    call = Call("recipe", name, "train")
+    try:
+        report = contain(call, recipe.load(), workshop, seconds=math.inf)
+    except EscapedError as error:
+        raise PluginFailedError(f"recipe {name!r} ({recipe.file}): {describe(error)}.") from error
     if not isinstance(report, Report):
         raise PluginError(f"recipe {name!r} ({recipe.file}) returned no Report but {report!r}.")
     extra = "".join(f" recipe.{name}.{key}={value}" for key, value in workshop.settings.items())

@@ -128,6 +128,14 @@ class Method(ABC):
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
         """Turn outcomes into predictions, one a request, images at the request's size."""
 
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """How many codes each discrete part has, by name, as far as that is fixed.
+
+        Ids lie in [0, codes); what `tokenize` returns beyond that is refused.
+        """
+        return {}
+
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
         """What the tokens of one image read as, by part, in rows; empty where they are no words.
 

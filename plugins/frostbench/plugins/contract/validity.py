@@ -1,6 +1,6 @@
 """What is valid of what a method hands over: one judge for the kit, for runs and for metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import torch
@@ -31,18 +31,21 @@ from frostbench.plugins.contract.requests import (
     masks_asked,
     within,
 )
-from frostbench.plugins.contract.tokens import VisualTokens, tensors_of
+from frostbench.plugins.contract.tokens import Continuous, VisualTokens, tensors_of
 
 ROUNDING = 0.5 / 255
 """How far a value may lie outside [0, 1]: what storing 8 bits a channel rounds away."""
 
 
-def check_tokens(tokens: Any, count: int) -> None:
+def check_tokens(tokens: Any, count: int, codes: Mapping[str, int] | None = None) -> None:
     """Refuse what `tokenize` returned for `count` images, if it is not their visual tokens.
 
+    `codes` says how many codes a discrete part has, of parts of which that is known.
+
     Raises:
-        TypeError: it is no `VisualTokens`.
-        ValueError: it is of another number of images, or not all numbers are finite.
+        TypeError: it is no `VisualTokens`, or ids are no integers.
+        ValueError: it is of another number of images, not all numbers are finite, or an id stands
+            for no code.
     """
     if not isinstance(tokens, VisualTokens):
         raise TypeError(f"tokenize returned {_kind(tokens)}, not VisualTokens")
@@ -56,6 +59,22 @@ def check_tokens(tokens: Any, count: int) -> None:
                 )
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise ValueError(f"tokenize returned NaN or infinity in {name!r}")
+            if not isinstance(part, Continuous):
+                _check_ids(name, tensor, (codes or {}).get(name))
+
+
+def _check_ids(name: str, ids: Tensor, codes: int | None) -> None:
+    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+        raise TypeError(f"tokenize returned ids of {ids.dtype} in {name!r}, not whole numbers")
+    if not ids.numel():
+        return
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or (codes is not None and high >= codes):
+        strange = low if low < 0 else high
+        known = "" if codes is None else f", of which part {name!r} has {codes}"
+        raise ValueError(
+            f"tokenize returned id {strange} in {name!r}: ids count codes from 0{known}"
+        )
 
 
 def check_wave(wave: Any) -> None:

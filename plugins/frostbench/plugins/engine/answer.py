@@ -1,6 +1,8 @@
 """Answers: a method's three verbs in their order, each result checked before the next uses it."""
 
+import math
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,7 +16,10 @@ from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import Request, images_of
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.contract.validity import check_predictions, check_tokens, check_wave
+from frostbench.plugins.engine.allowance import Allowance
 from frostbench.plugins.engine.waves import drive
+from frostbench.plugins.host.containment import Call, Interrupted, contain
+from frostbench.plugins.host.limits import limits
 
 
 @torch.no_grad()
@@ -37,7 +42,7 @@ def answer(
 def tokenized(method: Method, images: Sequence[Image]) -> dict[Image, VisualTokens]:
     """The visual tokens of images, made in one batch."""
     tokens = method.tokenize(*as_batch(images))
-    check_tokens(tokens, len(images))
+    check_tokens(tokens, len(images), method.codes)
     return dict(zip(images, tokens.split(), strict=True))
 
 
@@ -78,9 +83,12 @@ def waves_of(
     Raises:
         TypeError: `prompt` returned no generator, or a wave is no list of prompts.
         ValueError: a prompt cannot be rewritten.
+        LimitError: there are more waves, or they take more seconds, than a request may.
     """
     own = {image: tokens[image] for image in images_of(request) if image in tokens}
-    waves = method.prompt(request, own)
+    call = Call("method", method.card.name, "prompt")
+    left = Allowance(limits())
+    waves = left.of(call, method.prompt, request, own)
     if not isinstance(waves, Generator):
         kind = "None" if waves is None else f"a {type(waves).__name__}"
         raise TypeError(f"prompt returned {kind}, not a generator (it has to yield)")
@@ -88,10 +96,19 @@ def waves_of(
     try:
         while True:
             try:
-                wave = next(waves) if completions is None else waves.send(completions)
+                if completions is None:
+                    wave = left.of(call, next, waves)
+                else:
+                    wave = left.of(call, waves.send, completions)
             except StopIteration as stop:
                 return stop.value
             check_wave(wave)
-            completions = yield (wave if rewrite is None else list(map(rewrite, wave)))
+            left.count_wave()
+            if rewrite is not None:
+                wave = contain(None, list, map(rewrite, wave))
+            completions = yield wave
+            left.spend(math.fsum(one.cost.seconds for one in completions))
     finally:
-        waves.close()
+        # It is left in the middle only where the request has failed already.
+        with suppress(Exception, Interrupted):
+            contain(call, waves.close)

@@ -13,6 +13,7 @@ from frostbench.plugins.contract.completions import Failed, Regressed
 from frostbench.plugins.contract.prompts import Regress
 from frostbench.plugins.engine.reader import Reader
 from frostbench.plugins.engine.resolve import Feed, ReadyPrompt, feed_identity
+from frostbench.plugins.host.containment import contain
 from frostbench.plugins.host.errors import describe
 
 
@@ -115,7 +116,7 @@ class _Feeder:
             FeedError: it is of another shape, or holds what is no finite number.
         """
         shape = tuple(features.shape)
-        given: Any = feed(features)  # whatever an author's code returns
+        given: Any = contain(None, feed, features)  # whatever an author's code returns
         wanted = (len(features), self._width)
         if not isinstance(given, Tensor) or given.shape != wanted:
             what = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__

@@ -3,9 +3,19 @@
 import difflib
 from collections.abc import Iterable
 
+from frostbench.plugins.host.containment import DeathError, EscapedError, TimeLimitError, contain
+from frostbench.plugins.host.limits import LimitError, limits
+
+SECONDS_OF_A_TEXT = 10.0
+"""What an exception may take to say what it says."""
+
 
 class PluginError(Exception):
     """A plugin broke a promise; the message names the plugin, the hook and the file."""
+
+
+class PluginFailedError(PluginError):
+    """A plugin that keeps its promises failed while it was at work; the message says in what."""
 
 
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
@@ -25,13 +35,52 @@ def guess(name: str, known: Iterable[str]) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """An exception as one line: its type and first line, and where it was raised."""
-    lines = str(error).strip().splitlines()
+    """An exception as one line: its type and first line, and where it was raised.
+
+    What only wraps a stranger's exception is described by that; one that is a sentence already is
+    that sentence. No longer than `error_length`, whatever the exception says.
+    """
+    if isinstance(error, EscapedError) and error.__cause__ is not None:
+        error = error.__cause__
+    lines = text_of(error).strip().splitlines()
+    if isinstance(error, DeathError | LimitError):
+        return " ".join(lines)
+    said = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return cut(f"{said}{_place(error)}")
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised, in brackets; of a time limit, what was running."""
+    frames = []
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    while trace is not None:
+        frames.append((trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1], trace.tb_lineno))
         trace = trace.tb_next
-    where = ""
-    if trace is not None:
-        name = trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1]
-        where = f" ({name}:{trace.tb_lineno})"
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}{where}"
+    if isinstance(error, TimeLimitError):
+        frames = frames[:-1]  # the last is the alarm itself
+    return f" ({frames[-1][0]}:{frames[-1][1]})" if frames else ""
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says. That is its author's code too, and may itself fail."""
+    try:
+        text = contain(None, str, error, seconds=SECONDS_OF_A_TEXT, key="")
+    except Exception as broken:
+        kind = type(broken.__cause__ or broken).__name__
+        return f"its text cannot be had, for want of which there is {kind}"
+    # A subclass of str may do anything.
+    return cut(str.__str__(text))
+
+
+def cut(text: str, most: int | None = None) -> str:
+    """The text, with its middle left out where it is longer than `most`, or than `error_length`.
+
+    >>> cut("0123456789", 4)
+    '01… (6 characters left out) …89'
+    """
+    most = limits().error_length if most is None else most
+    if len(text) <= most:
+        return text
+    head, tail = (most + 1) // 2, most // 2
+    end = text[len(text) - tail :]
+    return f"{text[:head]}… ({len(text) - most} characters left out) …{end}"

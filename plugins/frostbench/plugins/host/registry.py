@@ -4,274 +4,172 @@ Built-in methods come through the same entry points as an outsider's; there is n
 A host is an object, not a module-level singleton: two can live side by side with other plugins.
 """
 
-import importlib.util
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
-import pluggy
-
-from frostbench.plugins.contract import CONTRACT_VERSION, hooks, serves
-from frostbench.plugins.contract.cards import (
-    Card,
-    ControlCard,
-    MetricFacts,
-    Offer,
-    PackCard,
-    TaskCard,
-)
+from frostbench.plugins.contract.cards import Card, ControlCard, MetricFacts, PackCard, TaskCard
 from frostbench.plugins.contract.recipe import Recipe
-from frostbench.plugins.host.errors import PluginError, missing
+from frostbench.plugins.host.containment import interruptible
+from frostbench.plugins.host.errors import PluginError, cut, describe, missing
+from frostbench.plugins.host.finding import Omitted, file_of, installed, load_file
+from frostbench.plugins.host.offers import GROUP, OFFERING, Plugin, Registered, read_plugin
 
-GROUP = "frostbench"
+__all__ = ["GROUP", "Host", "Registered"]
 
-C = TypeVar("C")
-
-
-@dataclass(frozen=True)
-class Registered(Generic[C]):
-    """What a plugin offered under a name, and who offered it.
-
-    `distribution` is the name and version of the installed package that the plugin comes with.
-    """
-
-    name: str
-    card: C
-    offer: Offer[C]
-    plugin: str
-    file: str
-    distribution: tuple[str, str] | None = None
-
-    def load(self) -> Any:
-        """The class or function itself.
-
-        Raises:
-            PluginError: it cannot be imported.
-        """
-        try:
-            return self.offer.load()
-        except Exception as error:
-            raise PluginError(
-                f"plugin {self.plugin!r} ({self.file}): {self.name!r} cannot be loaded: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+T = TypeVar("T")
 
 
 class Host:
     """Everything installed plugins and the given plugin files offer, by name.
 
+    An installed plugin that is faulty is left out whole, and its names are free for others; of two
+    that offer a name the later is, where frostbench's own come first and the others by name. A
+    plugin *file* that is faulty raises, since somebody asked for it.
+
     Attributes:
-        problems: one sentence for each installed plugin that could not be imported. Those are
-            left out and said; a plugin *file* that fails raises, since somebody asked for it.
+        left_out: the installed plugins and parts that are left out.
 
     Raises:
-        PluginError: a plugin file fails, a hook raises or returns something else than its spec
-            says, or a name is taken.
+        PluginError: a plugin file is faulty, or offers a name that is taken.
+        LookupError: a plugin is disabled that is not installed.
     """
 
-    def __init__(self, files: Sequence[str | Path] = (), *, installed: bool = True) -> None:
-        self._manager = pluggy.PluginManager(GROUP)
-        self._manager.add_hookspecs(hooks)
-        self._files: dict[str, str] = {}
-        self._distributions: dict[str, tuple[str, str]] = {}
-        self.problems: list[str] = []
-        if installed:
-            for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-                self._add_installed(point)
-        for file in files:
-            self.register(_load_file(Path(file)), Path(file).stem)
-        self.methods: Mapping[str, Registered[Card]] = self._collect(
-            "frostbench_methods", Card, lambda card: card.name, _offer_of_method
-        )
-        self.tasks: Mapping[str, Registered[TaskCard]] = self._collect(
-            "frostbench_tasks", TaskCard, lambda card: card.name
-        )
-        self.packs: Mapping[str, Registered[PackCard]] = self._collect(
-            "frostbench_packs",
-            PackCard,
-            lambda card: card.name,
-            lambda item: Offer(item, item) if isinstance(item, PackCard) else None,
-        )
-        self.metrics: Mapping[str, Registered[MetricFacts]] = self._collect(
-            "frostbench_metrics", MetricFacts, lambda facts: facts.id
-        )
-        self.controls: Mapping[str, Registered[ControlCard]] = self._collect(
-            "frostbench_controls", ControlCard, lambda card: card.name
-        )
-        self.datasets = self._named("frostbench_datasets")
-        self.backbones = self._named("frostbench_backbones")
-        self.engines = self._named("frostbench_engines")
-        self.training_data = self._named("frostbench_training_data")
-        self.recipes: Mapping[str, Registered[Recipe]] = self._collect(
-            "frostbench_recipes",
-            Recipe,
-            lambda recipe: recipe.name,
-            lambda item: Offer(item, item.target) if isinstance(item, Recipe) else None,
-        )
+    def __init__(
+        self,
+        files: Sequence[str | Path] = (),
+        *,
+        installed: bool = True,
+        disabled: Sequence[str] = (),
+    ) -> None:
+        self.left_out: list[Omitted] = []
+        self._plugins: dict[str, Plugin] = {}
+        self._named: set[str] = set()
+        self._known: dict[str, dict[str, Registered[Any]]] = {
+            offered.kind: {} for offered in OFFERING.values()
+        }
+        self.methods: Mapping[str, Registered[Card]] = self._known["method"]
+        self.tasks: Mapping[str, Registered[TaskCard]] = self._known["task"]
+        self.packs: Mapping[str, Registered[PackCard]] = self._known["pack"]
+        self.metrics: Mapping[str, Registered[MetricFacts]] = self._known["metric"]
+        self.controls: Mapping[str, Registered[ControlCard]] = self._known["control"]
+        self.datasets: Mapping[str, Registered[str]] = self._known["data set"]
+        self.backbones: Mapping[str, Registered[str]] = self._known["backbone kind"]
+        self.engines: Mapping[str, Registered[str]] = self._known["engine"]
+        self.training_data: Mapping[str, Registered[str]] = self._known["training data"]
+        self.recipes: Mapping[str, Registered[Recipe]] = self._known["recipe"]
+        with interruptible():
+            if installed:
+                self._add_installed(disabled)
+            for file in files:
+                self.register(load_file(Path(file)), Path(file).stem)
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence for each plugin and part that is left out without being disabled."""
+        return [cut(one.sentence) for one in self.left_out if not one.wanted]
 
     def register(self, plugin: object, name: str) -> None:
-        """Add a plugin object or module under a name.
+        """Add a plugin object or module, for which somebody asked, under a name.
 
         Raises:
-            PluginError: the name is taken, or the plugin has none of the hooks.
+            PluginError: the plugin is faulty, or a name is taken.
         """
-        file = getattr(plugin, "__file__", None) or repr(plugin)
-        if self._manager.has_plugin(name):
-            raise PluginError(
-                f"plugin {name!r} ({file}): the name is taken by {self._files[name]}; "
-                "rename one of them."
-            )
+        file = file_of(plugin, type(plugin).__name__)
         try:
-            self._manager.register(plugin, name)
-            self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            raise PluginError(f"plugin {name!r} ({file}): {error}") from error
-        if not self._manager.get_hookcallers(plugin):
-            known = ", ".join(key for key in vars(hooks) if key.startswith("frostbench_"))
-            raise PluginError(
-                f"plugin {name!r} ({file}) has no hook: mark a function with "
-                f"frostbench.plugins.hookimpl, named like one of {known}."
-            )
-        self._files[name] = str(file)
+            self._add(read_plugin(plugin, name, file))
+        except PluginError as error:
+            raise PluginError(f"plugin {name!r} ({file}): {str(error).rstrip('.')}.") from error
+        self._named.add(name)
 
-    def notify(self, hook: str, **arguments: Any) -> list[Any]:
-        """Call an observing hook of every plugin; answers that are not None.
-
-        Raises:
-            PluginError: a plugin's hook raised.
-        """
-        answers = []
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            wanted = {name: arguments[name] for name in implementation.argnames}
-            try:
-                answer = implementation.function(**wanted)
-            except Exception as error:
-                raise self._broken(implementation.plugin_name, hook, error) from error
-            if answer is not None:
-                answers.append(answer)
-        return answers
+    def observers(self) -> Iterator[tuple[str, Mapping[str, Callable[..., Any]]]]:
+        """Plugins that watch a run, by name, with their hooks, called as the specs say."""
+        for name, plugin in self._plugins.items():
+            hooks = {
+                hook: _called_by_name(implementation.function, implementation.argnames)
+                for hook, implementation in plugin.watching.items()
+            }
+            if hooks:
+                yield name, hooks
 
     def pick(self, kind: str, name: str) -> Registered[Any]:
         """What is registered under a name, of a kind: "method", "task", "metric", "pack", ...
 
         Raises:
-            LookupError: there is none; the message lists what there is.
+            LookupError: there is none; the message lists what there is, and what is left out.
         """
-        kinds: Mapping[str, Mapping[str, Any]] = {
-            "method": self.methods,
-            "task": self.tasks,
-            "metric": self.metrics,
-            "control": self.controls,
-            "data set": self.datasets,
-            "pack": self.packs,
-            "backbone kind": self.backbones,
-            "engine": self.engines,
-            "recipe": self.recipes,
-            "training data": self.training_data,
-        }
-        known = kinds[kind]
+        known = self._known[kind]
         if name not in known:
-            raise LookupError(missing(kind, name, known))
-        registered: Registered[Any] = known[name]
-        return registered
+            gone = ", ".join(sorted({one.plugin for one in self.left_out}))
+            more = f" Left out are the plugins {gone}." if gone else ""
+            raise LookupError(missing(kind, name, known) + more)
+        return known[name]
 
-    def _add_installed(self, point: EntryPoint) -> None:
-        try:
-            plugin = _fitting(point.load())
-        except Exception as error:
-            self.problems.append(
-                f"plugin {point.name!r} ({point.value}) cannot be imported and is left out: "
-                f"{type(error).__name__}: {error}"
-            )
-            return
-        self.register(plugin, point.name)
-        if point.dist is not None:
-            self._distributions[point.name] = point.dist.name, point.dist.version
+    def usable(
+        self, items: Iterable[Registered[Any]], make: Callable[[Registered[Any]], T]
+    ) -> Iterator[tuple[Registered[Any], T]]:
+        """What can be made of each part; a part of an installed plugin that fails is left out.
 
-    def _named(self, hook: str) -> Mapping[str, Registered[str]]:
-        return self._collect(hook, str, lambda name: name)
-
-    def _collect(
-        self,
-        hook: str,
-        card_type: type[C],
-        name_of: Callable[[C], str],
-        offer_of: Callable[[object], Offer[C] | None] | None = None,
-    ) -> Mapping[str, Registered[C]]:
-        found: dict[str, Registered[C]] = {}
-        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
-            plugin = implementation.plugin_name
+        Raises:
+            PluginError: a part fails that comes from a plugin which somebody asked for.
+        """
+        for item in list(items):
             try:
-                items = list(cast(Iterable[object], implementation.function()))
-            except Exception as error:
-                raise self._broken(plugin, hook, error) from error
-            for item in items:
-                offer = item if isinstance(item, Offer) else offer_of(item) if offer_of else None
-                if offer is None or not isinstance(offer.card, card_type):
-                    raise PluginError(
-                        f"plugin {plugin!r}, hook {hook} ({self._files[plugin]}): {item!r} is no "
-                        f"offer of a {card_type.__name__}."
-                    )
-                name = name_of(offer.card)
-                if name in found:
-                    raise PluginError(
-                        f"plugin {plugin!r}, hook {hook} ({self._files[plugin]}): the name "
-                        f"{name!r} is taken by plugin {found[name].plugin!r} "
-                        f"({found[name].file}); rename one of them."
-                    )
-                distribution = self._distributions.get(plugin)
-                found[name] = Registered(
-                    name, offer.card, offer, plugin, self._files[plugin], distribution
+                made = make(item)
+            except PluginError as error:
+                if item.plugin in self._named:
+                    raise
+                why = error if error.__cause__ is None else error.__cause__
+                self.leave_out(item, str(why) if why is error else describe(why))
+                continue
+            yield item, made
+
+    def leave_out(self, item: Registered[Any], reason: str) -> None:
+        """Leave a single part out, of which only now is seen that it cannot work.
+
+        Raises:
+            PluginError: it comes from a plugin which somebody asked for.
+        """
+        if item.plugin in self._named:
+            raise PluginError(f"plugin {item.plugin!r} ({item.file}): {reason.rstrip('.')}.")
+        self._known[item.kind].pop(item.name, None)
+        part = f"{item.kind} {item.name!r}"
+        self.left_out.append(Omitted(item.plugin, item.file, reason, part=part))
+
+    def _add_installed(self, disabled: Sequence[str]) -> None:
+        candidates, self.left_out = installed(disabled)
+        for one in candidates:
+            try:
+                self._add(one.read())
+            except PluginError as error:
+                self.left_out.append(Omitted(one.name, one.where, str(error)))
+
+    def _add(self, plugin: Plugin) -> None:
+        """Take a plugin whole.
+
+        Raises:
+            PluginError: its name or one that it offers is taken; nothing of it is taken then.
+        """
+        if plugin.name in self._plugins:
+            other = self._plugins[plugin.name].file
+            raise PluginError(f"the plugin name is taken by {other}; rename one of them")
+        for item in plugin.offers:
+            known = self._known[item.kind]
+            if item.name in known:
+                other = f"{known[item.name].plugin!r} ({known[item.name].file})"
+                raise PluginError(
+                    f"the {item.kind} name {item.name!r} is taken by plugin {other}; rename one "
+                    "of them"
                 )
-        return dict(sorted(found.items()))
-
-    def _broken(self, plugin: str, hook: str, error: Exception) -> PluginError:
-        return PluginError(
-            f"plugin {plugin!r}, hook {hook} ({self._files[plugin]}): "
-            f"{type(error).__name__}: {error}"
-        )
-
-
-def _offer_of_method(item: object) -> Offer[Card] | None:
-    card = getattr(item, "card", None)
-    return Offer(card, item) if isinstance(item, type) and isinstance(card, Card) else None
+        self._plugins[plugin.name] = plugin
+        for item in plugin.offers:
+            self._known[item.kind][item.name] = item
+        for known in self._known.values():
+            items = sorted(known.items())
+            known.clear()
+            known.update(items)
 
 
-def _fitting(plugin: Any) -> Any:
-    """The plugin, if it was written for this contract; one that does not say so is taken.
-
-    Raises:
-        PluginError: it says that it was written for another.
-    """
-    wanted = getattr(plugin, "FROSTBENCH_CONTRACT", CONTRACT_VERSION)
-    if not serves(wanted):
-        raise PluginError(
-            f"it is written for version {wanted} of the contract, and this frostbench has "
-            f"{CONTRACT_VERSION}."
-        )
-    return plugin
-
-
-def _load_file(path: Path) -> ModuleType:
-    """Import a plugin that is a single file."""
-    if not path.is_file():
-        raise PluginError(f"no plugin file at {path}.")
-    name = f"frostbench_plugin_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"plugin file {path} is no Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-        _fitting(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise PluginError(
-            f"plugin file {path} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    return module
+def _called_by_name(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """The function, given those arguments alone that it asks for."""
+    return lambda **arguments: function(**{name: arguments[name] for name in names})

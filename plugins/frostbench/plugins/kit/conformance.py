@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from frostbench.plugins.contract.cards import REQUEST_TYPES, Card
 from frostbench.plugins.contract.images import as_batch
 from frostbench.plugins.contract.method import Method
-from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import cut, describe
+from frostbench.plugins.host.limits import TOY_LIMITS, Limits, limited
 from frostbench.plugins.kit import answer_checks, token_checks, toys
 from frostbench.plugins.kit.requests import requests
 from frostbench.plugins.kit.sameness import same
@@ -26,21 +28,34 @@ class Result:
     detail: str = ""
 
 
-def check(method_class: type[Method]) -> list[Result]:
-    """Try every check on the method's toy, with toy backbones and the real engine."""
-    trial = Trial(method_class)
+def check(method_class: type[Method], most: Limits = TOY_LIMITS) -> list[Result]:
+    """Try every check on the method's toy, with toy backbones and the real engine.
+
+    What takes more than `most` does not hold, and nothing is tried after it.
+    """
+    trial = Trial(method_class, most)
     return [result_of(trial, name) for name in CHECKS]
 
 
 def result_of(trial: Trial, name: str) -> Result:
     """Try the check called `name`."""
+    if trial.overrun:
+        return Result(name, False, f"not tried, since the method takes too long ({trial.overrun})")
     try:
-        CHECKS[name](trial)
+        with limited(trial.most):
+            contain(Call("method", trial.name, name), CHECKS[name], trial)
     except BrokenPromiseError as broken:
-        return Result(name, False, str(broken))
+        return _broken(trial, name, cut(str(broken)))
     except Exception as error:  # the author's code: its failure is a result
-        return Result(name, False, describe(error))
+        return _broken(trial, name, describe(error))
     return Result(name, True)
+
+
+def _broken(trial: Trial, name: str, why: str) -> Result:
+    """What does not hold; a limit that was met would be met by every other check."""
+    if any(f"({limit})" in why for limit in ("most_waves", "most_seconds")):
+        trial.overrun = name
+    return Result(name, False, why)
 
 
 def the_card_says_what_the_method_is(trial: Trial) -> None:

@@ -18,8 +18,8 @@ NEIGHBOURS = 3  # nearest words of each token that are asked for
 
 
 def tokenize_gives_one_row_an_image(trial: Trial) -> None:
-    """The batch axis of every part has as many rows as there are images."""
-    check_tokens(trial.tokenize(trial.images), len(trial.images))
+    """The batch axis of every part has as many rows as there are images; ids stand for codes."""
+    check_tokens(trial.tokenize(trial.images), len(trial.images), trial.method.codes)
 
 
 def tokens_do_not_depend_on_the_batch(trial: Trial) -> None:

@@ -14,6 +14,7 @@ from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import Request, Restore, images_of
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.engine import answer
+from frostbench.plugins.host.limits import TOY_LIMITS, Limits
 from frostbench.plugins.kit import toys
 from frostbench.plugins.kit.requests import images, requests
 
@@ -36,11 +37,24 @@ class Recorder:
 
 
 class Trial:
-    """A method's toy with requests to try it on; what checks share is computed once."""
+    """A method's toy with requests to try it on; what checks share is computed once.
 
-    def __init__(self, method_class: type[Method]) -> None:
+    Attributes:
+        most: What the toy may take.
+        overrun: The check in which it took more; "" if none.
+    """
+
+    def __init__(self, method_class: type[Method], most: Limits = TOY_LIMITS) -> None:
         self.method_class = method_class
+        self.most = most
+        self.overrun = ""
         self.before = toys.checksums()
+
+    @property
+    def name(self) -> str:
+        """The method's name, or that of its class where it has no card."""
+        card = getattr(self.method_class, "card", None)
+        return str(getattr(card, "name", self.method_class.__name__))
 
     @cached_property
     def method(self) -> Method:

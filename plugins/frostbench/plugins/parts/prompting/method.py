@@ -88,6 +88,13 @@ class DiscreteMethod(Method):
     prompting: DiscretePrompting
     adapters: Mapping[str, Adapter] = MappingProxyType({})
 
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """The codes of the grid or pyramid, each of which has an id of its own."""
+        # A method that is never asked to restore may do without a token map.
+        known = getattr(self, "token_map", None)
+        return {} if known is None else {self.grid_part: len(known.ids)}
+
     @abstractmethod
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
         """The pieces that stand for one image where it is to be understood."""

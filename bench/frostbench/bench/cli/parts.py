@@ -1,0 +1,184 @@
+"""The parts of a plan, loaded; what an installed plugin offers and cannot give is left out."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
+from frostbench.bench.runner.plan import PlannedTask
+from frostbench.plugins.contract.cards import Card, TaskCard
+from frostbench.plugins.contract.control import Change, Control, StandIn, all_controls
+from frostbench.plugins.contract.engine import Engine
+from frostbench.plugins.contract.metric import Metric, MetricContext
+from frostbench.plugins.contract.task import Task
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import PluginError, describe, missing
+from frostbench.plugins.host.packs import Pack
+from frostbench.plugins.host.registry import Host, Registered
+from frostbench.plugins.host.settings import read_settings
+
+
+def open_controls(host: Host) -> dict[str, Control]:
+    """All controls, also those of methods that do not run: a task may name them all the same."""
+    offered = [control for _, control in host.usable(host.controls.values(), _control)]
+    known = {control.card.name: control for control in offered}
+    brought = host.usable(host.methods.values(), partial(_bringing, known))
+    return all_controls(offered, [card for _, card in brought])
+
+
+def _control(item: Registered[Any]) -> Control:
+    change = item.load()
+    if not isinstance(change, get_args(Change)):
+        raise PluginError(f"it is no change of a control but a {type(change).__name__}")
+    return Control(item.card, change)
+
+
+def _bringing(known: Mapping[str, Control], item: Registered[Card]) -> Card:
+    """The card of a method that may bring its own controls."""
+    for name in item.card.controls:
+        if name in known and not isinstance(known[name].change, StandIn):
+            raise PluginError(
+                f"it brings a control {name!r}, which is made of every method; give it another name"
+            )
+    return item.card
+
+
+def plan_tasks(
+    config: RunConfig,
+    host: Host,
+    data: Callable[[str], Any],
+    items: Sequence[Registered[TaskCard]],
+) -> list[PlannedTask]:
+    """The tasks, made from their settings.
+
+    Raises:
+        UsageError: it is not said how many samples of a task are wanted.
+        ValueError: the user's settings do not fit.
+        PluginError: a task that the user names cannot be made.
+    """
+    make = partial(_task, config, data)
+    if config.tasks:
+        return [make(item) for item in items]
+    return [planned for _, planned in host.usable(items, make)]
+
+
+def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCard]) -> PlannedTask:
+    own = own_settings(config.task, item.name, "task")
+    suite = item.card.suite
+    limits = config.limits
+    limit = config.limit if config.limit is not None else limits.get(item.name, limits.get(suite))
+    if limit is None:
+        raise UsageError(f"how many samples of {item.name!r}? Set limit=N or limits.{suite}=N.")
+    if limit < 1:
+        raise UsageError(f"limit={limit}: at least one sample is needed.")
+    kind = item.load()
+    try:
+        return contain(Call("task", item.name, "its settings"), _planned, kind, own, data, limit)
+    except Exception as error:
+        if own and isinstance(error, ValueError):
+            raise  # it is the user's settings that do not fit
+        raise PluginError(f"task {item.name!r} ({item.file}): {describe(error)}") from error
+
+
+def _planned(
+    kind: type[Task], own: Mapping[str, Any], data: Callable[[str], Any], limit: int
+) -> PlannedTask:
+    settings: Any = read_settings(kind.settings, own, f"task.{kind.card.name}")
+    task = kind(settings)
+    return PlannedTask(task, partial(data, task.data), limit, dataclasses.asdict(settings))
+
+
+def open_data(host: Host, pack: Pack, name: str) -> Any:
+    """A data set of the pack.
+
+    Raises:
+        LookupError: the pack has none of the name, or nobody reads it.
+        PluginError: its reader cannot be loaded.
+    """
+    if name not in pack.data:
+        raise LookupError(missing(f"data set in the pack {pack.name!r}", name, pack.data))
+    return host.pick("data set", name).load()(pack.data[name])
+
+
+def with_metrics(
+    config: RunConfig, host: Host, backbones: Any, tasks: Sequence[PlannedTask]
+) -> tuple[tuple[PlannedTask, ...], dict[str, Metric]]:
+    """The tasks whose metrics are all there, and all their metrics.
+
+    Raises:
+        LookupError: a metric of a task that the user names is not installed.
+        PluginError: one cannot be made.
+    """
+    cards = {item.task.card.name: item.task.card for item in tasks}
+    for name, card in cards.items():
+        absent = [metric for metric in card.metrics if metric not in host.metrics]
+        if absent and not config.tasks:
+            host.leave_out(host.tasks[name], missing("metric", absent[0], host.metrics))
+    wanted = {name: card.metrics for name, card in cards.items() if name in host.tasks}
+    metrics = open_metrics(config, host, backbones, metrics_of(host, wanted))
+    for name, own in wanted.items():
+        gone = [metric for metric in own if metric not in metrics]
+        if gone and config.tasks:
+            raise PluginError(f"task {name!r}: its metric {gone[0]!r} cannot be made.")
+        if gone:
+            host.leave_out(host.tasks[name], f"its metric {gone[0]!r} cannot be made")
+    return tuple(item for item in tasks if item.task.card.name in host.tasks), metrics
+
+
+def metrics_of(host: Host, tasks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The ids of tasks' own metrics, by task, and after them of those whose facts name the task.
+
+    Raises:
+        PluginError: the facts of a metric in a plugin file name a task that is not installed.
+    """
+    named: dict[str, list[str]] = {task: list(own) for task, own in tasks.items()}
+    for item, wanted in host.usable(host.metrics.values(), partial(_tasks_of, set(host.tasks))):
+        for task in wanted:
+            if item.name not in named.get(task, [item.name]):
+                named[task].append(item.name)
+    return named
+
+
+def _tasks_of(known: set[str], item: Registered[Any]) -> tuple[str, ...]:
+    for task in item.card.tasks:
+        if task not in known:
+            raise PluginError(f"metric {item.name!r}: " + missing("task", task, known))
+    wanted: tuple[str, ...] = item.card.tasks
+    return wanted
+
+
+def open_metrics(
+    config: RunConfig, host: Host, backbones: Any, tasks: Mapping[str, Sequence[str]]
+) -> dict[str, Metric]:
+    """The metrics of tasks, by id; those of published networks read local weight files."""
+    known = {item.card.weights for item in host.metrics.values()} - {""}
+    for name in config.metric_weights:
+        if name not in known:
+            raise LookupError(missing("network of a metric", str(name), known))
+    context = MetricContext(
+        backbones, {key: Path(value) for key, value in config.metric_weights.items()}
+    )
+    names = dict.fromkeys(name for own in tasks.values() for name in own)
+    wanted = [host.pick("metric", name) for name in names]
+    return {item.name: made for item, made in host.usable(wanted, partial(_metric, context))}
+
+
+def _metric(context: MetricContext, item: Registered[Any]) -> Metric:
+    target = item.load()
+    try:
+        return contain(Call("metric", item.name, "build"), Metric.made, item.card, target, context)
+    except Exception as error:
+        if item.own or item.card.weights:
+            raise  # it says what the pack or the user's weight file lacks
+        raise PluginError(f"metric {item.name!r} ({item.file}): {describe(error)}") from error
+
+
+def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
+    """What answers prompts, over the shared backbones."""
+    settings = dict(config.engine)
+    name = str(settings.pop("name", "frozen"))
+    opened = host.pick("engine", name).load()
+    engine: Engine = contain(Call("engine", name, "build"), opened, backbones, settings)
+    return engine
