@@ -41,7 +41,7 @@ def prompts_of(images: int, vocabulary: int) -> list[Prompt]:
         draw = torch.Generator().manual_seed(seed)
         blurred, clean = (Image(torch.rand(3, SIDE, SIDE, generator=draw)) for _ in range(2))
         codes = {
-            image: torch.randint(len(token_map.ids), (SIDE, SIDE), generator=draw)
+            image: (torch.randint(len(token_map.ids), (SIDE, SIDE), generator=draw),)
             for image in (blurred, clean)
         }
         request = Restore(str(seed), blurred, "deblurring", OracleContext(clean), seed=seed)
