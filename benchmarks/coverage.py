@@ -5,11 +5,15 @@ python benchmarks/coverage.py [REPEATS]
 Draws scores of which the truth is known, in 7, 12 and 40 clusters, and gives them to the statistics
 of the leaderboard. A cluster is one sample, or 1 to 5 that share a part (half the variance for
 "shared", all of it for "same"). The tables are those of docs/statistics.md.
+
+Of some hundred cells a few lie beyond a limit by chance alone. One in which equal rows are told
+apart more often than in 6 % is drawn again, ten times as often and from another seed.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -29,6 +33,7 @@ from frostbench.bench.statistics import (
 SHARE, ANY = Bounds(0.0, 1.0), Bounds()
 INFERENCE = Inference()
 CLUSTERS = (7, 12, 40)
+LIMIT = 0.06  # of equal rows told apart
 KINDS = ("normal", "exponential", "right 70 %", "right 90 %", "outliers")
 TRUTH = {"normal": 0.0, "exponential": 1.0, "right 70 %": 0.7, "right 90 %": 0.9, "outliers": 1.0}
 DESIGNS = ("single", "independent", "shared", "same")
@@ -224,17 +229,33 @@ def equal_methods(kind: str, layout: Layout, generator: np.random.Generator) -> 
     return any((rank.low, rank.high) != (1, 20) for rank in found.ranks.values())
 
 
-def repeated(
-    one: Callable[[str, Layout, np.random.Generator], bool | None], repeats: int
-) -> Callable[[str, int, str], str]:
-    """A cell: so many draws, each with a seed of its own."""
+Draw: TypeAlias = Callable[[str, Layout, np.random.Generator], bool | None]
 
-    def cell(kind: str, clusters: int, design: str) -> str:
-        generator = np.random.default_rng((len(kind), clusters, DESIGNS.index(design)))
-        layouts = (Layout.drawn(clusters, design, generator) for _ in range(repeats))
-        return share(one(kind, layout, generator) for layout in layouts)
 
-    return cell
+def drawn(
+    one: Draw, kind: str, clusters: int, design: str, repeats: int, turn: int = 0
+) -> list[bool | None]:
+    """So many draws of a cell; each cell and turn has a seed of its own."""
+    generator = np.random.default_rng((len(kind), clusters, DESIGNS.index(design), turn))
+    layouts = (Layout.drawn(clusters, design, generator) for _ in range(repeats))
+    return [one(kind, layout, generator) for layout in layouts]
+
+
+def repeated(one: Draw, repeats: int) -> Callable[[str, int, str], str]:
+    return lambda kind, clusters, design: share(drawn(one, kind, clusters, design, repeats))
+
+
+def limited(one: Draw, repeats: int) -> Callable[[str, int, str], str]:
+    """As `repeated`, but what is above the limit stands as it is in a second, longer turn."""
+
+    def shown(kind: str, clusters: int, design: str) -> str:
+        first = drawn(one, kind, clusters, design, repeats)
+        if sum(map(bool, first)) <= LIMIT * repeats:
+            return share(first)
+        again = share(drawn(one, kind, clusters, design, 10 * repeats, turn=1))
+        return f"{again} (again, after {share(first)})"
+
+    return shown
 
 
 def main(repeats: int) -> None:
@@ -252,7 +273,7 @@ def main(repeats: int) -> None:
         repeated(lambda _, layout, drawn: of_ap(truth, layout, drawn), repeats),
     )
     everything = (*KINDS, *RATIOS)
-    table("Equal rows told apart (%)", everything, repeated(equal_rows, repeats))
+    table("Equal rows told apart (%)", everything, limited(equal_rows, repeats))
     table(
         "Boards of 20 equal methods with any two told apart (%)",
         ("normal", "exponential", "right 70 %"),

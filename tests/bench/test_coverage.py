@@ -58,3 +58,15 @@ def test_equal_rows_are_rarely_told_apart(kind):
 def test_of_twenty_equal_methods_hardly_ever_are_any_two_told_apart():
     # 0.2 of 4 are expected; uncorrected, it would be all.
     assert rate(simulation.equal_methods, "exponential", 40, "shared", 4) <= 0.25
+
+
+def test_a_cell_above_the_limit_is_drawn_again_and_longer():
+    drawn = []
+
+    def at_first(*_):
+        drawn.append(len(drawn) < 20)
+        return drawn[-1]
+
+    assert simulation.limited(at_first, 20)("normal", 7, "single") == "0.0 (again, after 100.0)"
+    assert len(drawn) == 220
+    assert simulation.limited(lambda *_: False, 20)("normal", 7, "single") == "0.0"

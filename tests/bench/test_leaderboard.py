@@ -308,8 +308,26 @@ def test_a_backbone_that_changed_is_named():
 def test_the_head_tells_forwards_from_the_cache(synthetic):
     told = facts(1, synthetic(samples=6).manifest)
     assert told.frozen.holds
-    assert told.cache[0].startswith("v2l: 262 images tokenized in 9 forwards, 1\u202f480 served")
+    assert told.cache[0].startswith(
+        "v2l, vqgan: 262 images tokenized in 9 forwards, 1\u202f480 served"
+    )
     assert dict(told.pairs)["wall time"] == "3 min 37 s"
+
+
+def test_the_head_says_once_what_is_the_same_of_several(synthetic):
+    known = synthetic(samples=6).manifest
+    cache = facts(
+        1, dataclasses.replace(known, tokenizer=dict.fromkeys("ba", known.tokenizer["v2l"]))
+    ).cache
+    assert [line.partition(":")[0] for line in cache] == ["a, b"]
+    limits = (("u", "a_b", 40), ("u", "words", 40), ("u", "captioning", 50), ("r", "shift", 16))
+    tasks = [
+        dataclasses.replace(next(iter(known.tasks.values())), name=name, suite=suite, limit=limit)
+        for suite, name, limit in limits
+    ]
+    entries = {task.name: task for task in tasks}
+    pairs = dict(facts(1, dataclasses.replace(known, limit=None, tasks=entries)).pairs)
+    assert pairs["samples"] == "at most, a task and protocol: u 40 (captioning 50), r 16"
 
 
 def test_numbers_read_as_their_examples_say():

@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 import scipy.linalg
@@ -14,6 +12,7 @@ from frostbench.bench.statistics import (
     Jackknife,
     Rank,
     Sums,
+    clusters_for,
     compare,
     difference,
     fewest_clusters,
@@ -197,10 +196,21 @@ def test_a_ranking_that_tells_nothing_apart_says_how_many_clusters_would():
     assert not found.tells_apart
     assert (found.samples, found.clusters, found.fewest) == (7, 7, 7)
     one, two, needed = found.easiest
-    level, effect = 1 - 0.05 / 6, rows[one].counts[:, 0] - rows[two].counts[:, 0]
-    spread = effect.std(ddof=1) / abs(effect.mean())
-    quantiles = scipy.stats.norm.ppf(level) + scipy.stats.norm.ppf(0.8)
-    assert needed == max(7, math.ceil((quantiles * spread) ** 2))
+    effect = rows[one].counts[:, 0] - rows[two].counts[:, 0]
+    assert needed == clusters_for(effect.std(ddof=1) / abs(effect.mean()), 3, INFERENCE) >= 7
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.6, 0.8, 1.0, 1.5])
+def test_as_many_clusters_as_are_needed_tell_rows_apart_in_four_cases_of_five(spread):
+    clusters, draw = clusters_for(spread, 1, INFERENCE), np.random.default_rng(3)
+    null = Sums.of_means([(f"{i:02}", f"{i:02}", 0.0) for i in range(clusters)])
+    told = 0
+    for _ in range(200):
+        scores = draw.normal(1, spread, clusters)
+        row = Sums.of_means([(f"{i:02}", f"{i:02}", s) for i, s in enumerate(scores)])
+        told += apart(row, null).sign
+    # Of 200 cases, 3 standard deviations are 17.
+    assert told >= 160 - 17
 
 
 def test_rows_are_compared_only_on_samples_that_both_scored():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from frostbench.bench.cli.config import RunConfig
 from frostbench.eval_suites.controls.floor import corrupted_image
 from frostbench.eval_suites.metrics.psnr import psnr
 from frostbench.eval_suites.restoration.degradations import degraded, varied
@@ -28,16 +27,13 @@ from frostbench.eval_suites.restoration.strengths import (
     VERSION,
 )
 from frostbench.eval_suites.restoration.tasks import Deblurring, Rotation
-from frostbench.packs.mini.scenes.datasets import RestorationImages
 from frostbench.plugins.contract.datasets import ClusteredImage
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import HeldOutContext, Reconstruct
-from frostbench.plugins.host.packs import embedded_pack
 
 DEGRADED = (Denoising, Deblurring, PepperNoise, Deraining, MaskRemoval)
 VARIED = (Rotation, Flipping)
 ALL = (*DEGRADED, *VARIED)
-DATA = embedded_pack("mini") / "data"
 
 
 class Slopes:
@@ -182,12 +178,6 @@ def test_wrong_settings_are_told():
         FlippingSettings(degradations="v0")
     with pytest.raises(ValueError, match="others are 1 or more"):
         FlippingSettings(others=0)
-
-
-def test_default_samples_of_the_pack_are_witnesses_enough_to_tell_rows_apart():
-    images, limit = RestorationImages(DATA), RunConfig().limits["restoration"]
-    task = Denoising(DenoisingSettings(protocols=("mild",)))
-    assert len({one.cluster for one in task.instances(images, limit, 0)}) >= 6
 
 
 def test_what_is_asked_by_default_is_asked_once():

@@ -185,11 +185,20 @@ def test_images_to_restore_are_photo_crops_and_novel_scenes_in_turn():
     kinds = [restoration.get(0, index).cluster.split("/")[0] for index in range(6)]
     assert kinds == ["photo", "scene"] * 3
     assert restoration.get(0, 3).image == restoration.get(0, 3).image
-    assert {restoration.get(0, index).cluster for index in range(0, 40, 2)} == {
-        "photo/chelsea",
-        "photo/rocket",
-        "photo/flower",
-    }
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=SEEDS)
+def test_no_photograph_is_shown_again_before_all_were(seed):
+    names = sorted(photo.name for photo in SCENES.photos.of("test"))
+    turns = 2 * len(names)
+    shown = [SCENES.photo_in_turn("novel", seed, index).photo for index in range(turns)]
+    assert sorted(shown[: len(names)]) == sorted(shown[len(names) :]) == names
+
+
+def test_images_of_one_run_are_witnesses_of_their_own_while_there_are_photographs():
+    for images, limit in ((PhotoCrops(DATA), 24), (RestorationImages(DATA), 48)):
+        assert len({images.get(0, index).cluster for index in range(limit)}) == limit
 
 
 @given(x=st.floats(0.5, 63.5), y=st.floats(0.5, 63.5))

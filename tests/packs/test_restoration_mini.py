@@ -1,5 +1,9 @@
+from math import comb
+
 import pytest
 
+from frostbench.bench.cli.config import RunConfig
+from frostbench.bench.statistics import Inference, fewest_clusters
 from frostbench.eval_suites.restoration.settings import PROTOCOLS
 from frostbench.eval_suites.restoration.tasks import Inpainting, Rotation, Shift
 from frostbench.eval_suites.understanding.classification import FewShotClassification
@@ -7,6 +11,7 @@ from frostbench.packs.mini.scenes.datasets import GlyphPortraits, RestorationIma
 from frostbench.plugins.contract.datasets import EpisodeSource, ImageSet, LabelSet
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.host.packs import embedded_pack
+from frostbench.plugins.host.registry import Host
 
 DATA = embedded_pack("mini") / "data"
 
@@ -31,6 +36,13 @@ def test_restorations_run_on_the_pack(task, images):
     for instance in drawn:
         assert instance.target.size == instance.request.image.size == (64, 64)
         assert all(image.size == (64, 64) for image in images_of(instance.request))
+
+
+def test_default_samples_are_clusters_enough_to_tell_methods_apart(images):
+    limits, pairs = RunConfig().limits, comb(len(Host().methods), 2)
+    assert min(limits.values()) >= fewest_clusters(pairs, Inference())
+    shown = [images.get(0, index).cluster for index in range(limits["restoration"])]
+    assert len(set(shown)) == len(shown)
 
 
 def test_held_out_examples_of_a_photo_crop_are_of_other_photographs(images):

@@ -13,6 +13,7 @@ from frostbench.bench.store.manifest import (
     Hardware,
     Manifest,
     MethodEntry,
+    TaskEntry,
     TokenizerCounts,
 )
 
@@ -44,12 +45,12 @@ class RunFacts:
 
 def facts(number: int, manifest: Manifest) -> RunFacts:
     """Everything the page says of a run."""
-    pack, limit = manifest.pack, manifest.limit
+    pack, limit, tasks = manifest.pack, manifest.limit, manifest.tasks.values()
     pairs = (
         ("pack", _joined([pack.name, pack.summary], ": ")),
         ("language model", _language_model(manifest.backbones.get("llm"))),
         ("seed", str(manifest.seed)),
-        ("samples", f"at most {limit} a task and protocol" if limit else "each suite's own limit"),
+        ("samples", f"at most {limit} a task and protocol" if limit else _samples(tasks)),
         ("device", manifest.device),
         ("hardware", _hardware(manifest.hardware)),
         ("versions", ", ".join(f"{name} {value}" for name, value in _versions(manifest))),
@@ -148,14 +149,32 @@ def _warning(manifest: Manifest) -> str:
     return "This run is not finished; numbers will change as samples come in."
 
 
+def _samples(tasks: Iterable[TaskEntry]) -> str:
+    """How many each task and protocol was asked at most; tasks of one number are told together."""
+    suites: dict[str, dict[int, list[str]]] = {}
+    for task in tasks:
+        suites.setdefault(task.suite, {}).setdefault(task.limit, []).append(readable(task.name))
+    said = []
+    for suite, limits in suites.items():
+        most = max(limits, key=lambda limit: len(limits[limit]))
+        apart = [f"{', '.join(names)} {n}" for n, names in limits.items() if n != most]
+        said.append(f"{readable(suite)} {most}" + (f" ({', '.join(apart)})" if apart else ""))
+    return f"at most, a task and protocol: {', '.join(said)}" if said else NONE
+
+
 def _cache(tokenizer: Mapping[str, TokenizerCounts]) -> Iterable[str]:
+    """What methods' tokenizers did; methods of which the same is to be said are told together."""
+    alike: dict[str, list[str]] = {}
     for method, tally in sorted(tokenizer.items()):
         images, forwards, kept = tally.images, tally.forwards, tally.cached
-        yield (
-            f"{method}: {count(images)} image{'s' if images != 1 else ''} tokenized in "
+        done = (
+            f"{count(images)} image{'s' if images != 1 else ''} tokenized in "
             f"{count(forwards)} forward{'s' if forwards != 1 else ''}, {count(kept)} served from "
             "the token cache"
         )
+        alike.setdefault(done, []).append(method)
+    for done, methods in alike.items():
+        yield f"{', '.join(methods)}: {done}"
 
 
 def _failures(failures: Iterable[Failure]) -> Iterable[str]:

@@ -10,6 +10,7 @@ table. Clusters are samples that share images or an episode.
 from frostbench.bench.statistics.apart import (
     Column,
     PairTest,
+    clusters_for,
     compare,
     difference,
     estimated,
@@ -37,6 +38,7 @@ __all__ = [
     "Ranking",
     "Sums",
     "checked_counts",
+    "clusters_for",
     "compare",
     "difference",
     "estimated",

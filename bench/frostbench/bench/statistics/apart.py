@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from frostbench.bench.statistics.frechet import Frechet
 from frostbench.bench.statistics.inference import Estimate, Inference
@@ -182,22 +182,32 @@ def _every_sign(clusters: int) -> Float[np.ndarray, "flips clusters"]:
 def _needed(
     estimate: Estimate | None, swap: _Swap | None, comparisons: int, inference: Inference
 ) -> int | None:
-    """Clusters for a power of 80 % at the observed difference and spread of what clusters add.
-
-    The usual normal formula, with Bonferroni's level, since Holm's first step is that.
-    """
+    """Clusters for a power of 80 % at the observed difference and spread of what clusters add."""
     if estimate is None or swap is None or not estimate.value or not len(swap.halves):
         return None
-    level = 1 - inference.alpha / (2 * comparisons)
     # Clusters without a difference were left out of `halves`; they spread nothing, and count.
     count = estimate.clusters
     effects = np.zeros(count)
     effects[: len(swap.halves)] = _effects(swap)
     spread = float(effects.std(ddof=1)) / abs(float(effects.mean())) if count > 1 else math.inf
-    if not math.isfinite(spread):
-        return None
-    powered = math.ceil(float((ndtri(level) + ndtri(POWER)) * spread) ** 2)
-    return max(fewest_clusters(comparisons, inference), powered)
+    return clusters_for(spread, comparisons, inference) if math.isfinite(spread) else None
+
+
+def clusters_for(spread: float, comparisons: int, inference: Inference) -> int:
+    """Clusters that tell two rows apart in four cases of five, at this spread over difference.
+
+    The sample size of a t-test (Guenther, The American Statistician 1981) at Bonferroni's level,
+    since Holm's first step is that. The fewest clusters are too few where in more than one case of
+    five one of them will point the other way.
+
+    >>> clusters_for(0.3, 15, Inference()), clusters_for(1.0, 15, Inference())
+    (10, 19)
+    """
+    quantile = float(ndtri(1 - inference.alpha / (2 * comparisons)))
+    powered = math.ceil(((quantile + float(ndtri(POWER))) * spread) ** 2 + quantile**2 / 2)
+    fewest = fewest_clusters(comparisons, inference)
+    agree = float(ndtr(1 / spread)) ** fewest if spread else 1.0
+    return max(powered, fewest if agree >= POWER else fewest + 1)
 
 
 def _effects(swap: _Swap) -> Float[np.ndarray, " clusters"]:

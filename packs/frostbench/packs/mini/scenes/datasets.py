@@ -108,7 +108,7 @@ def _scene(made: Composition) -> Scene:
 
 
 class PhotoCrops(DataSet):
-    """Crops of the split's photographs."""
+    """Crops of the split's photographs, of each in turn."""
 
     form = "photo:NUMBER"
 
@@ -141,7 +141,7 @@ class RestorationImages(DataSet):
 
 
 def _crop(data: DataSet, seed: int, index: int) -> ClusteredImage:
-    crop = data.scenes.photo_crop(data.split, seed, index)
+    crop = data.scenes.photo_in_turn(data.split, seed, index)
     image = Image(to_tensor(crop.pixels), f"photo/{data.split}/{crop.photo}/{seed}/{index}")
     return ClusteredImage(image, f"photo/{crop.photo}")
 

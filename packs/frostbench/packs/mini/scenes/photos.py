@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -17,11 +18,42 @@ _STEP = 2**0.5  # between the scales at which a photograph is cropped
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photograph with its smaller copies, the smallest with a shorter side of one crop."""
+    """A photograph, for crops of `side` pixels.
+
+    Raises:
+        ValueError: it is smaller than a crop.
+    """
 
     name: str
     split: PhotoSplit
-    levels: tuple[Pixels, ...]
+    file: Path
+    side: int
+
+    def __post_init__(self) -> None:
+        with Image.open(self.file) as image:
+            if min(image.size) < self.side:
+                raise ValueError(
+                    f"crops of {self.side} pixels are asked of {self.file}, which is {image.size}."
+                )
+
+    @cached_property
+    def levels(self) -> tuple[Pixels, ...]:
+        """The photograph and its smaller copies, the smallest with a shorter side of one crop."""
+        image = Image.open(self.file).convert("RGB")
+        shorter = min(image.size)
+        count = int(np.log(shorter / self.side) / np.log(_STEP)) + 1
+        sides = [max(self.side, shorter / _STEP**level) for level in range(count)]
+        if sides[-1] > self.side * 1.1:
+            sides.append(self.side)
+        levels = []
+        for each in sides:
+            scale = each / shorter
+            size = (
+                max(self.side, round(image.width * scale)),
+                max(self.side, round(image.height * scale)),
+            )
+            levels.append(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
+        return tuple(levels)
 
 
 class Photos:
@@ -39,7 +71,8 @@ class Photos:
             Photo(
                 entry["name"],
                 entry["split"],
-                _levels(folder / "photos" / f"{entry['name']}.webp", side),
+                folder / "photos" / f"{entry['name']}.webp",
+                side,
             )
             for entry in described
         )
@@ -74,20 +107,3 @@ class Photos:
             gains = draw.uniform(0.6, 1.3, size=3)
             crop = (crop[..., draw.permutation(3)] * gains).clip(0, 255).astype(np.uint8)
         return crop
-
-
-def _levels(path: Path, side: int) -> tuple[Pixels, ...]:
-    image = Image.open(path).convert("RGB")
-    shorter = min(image.size)
-    if shorter < side:
-        raise ValueError(f"crops of {side} pixels are asked of {path}, which is {image.size}.")
-    count = int(np.log(shorter / side) / np.log(_STEP)) + 1
-    sides = [max(side, shorter / _STEP**level) for level in range(count)]
-    if sides[-1] > side * 1.1:
-        sides.append(side)
-    levels = []
-    for each in sides:
-        scale = each / shorter
-        size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
-        levels.append(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
-    return tuple(levels)

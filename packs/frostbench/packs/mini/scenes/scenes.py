@@ -171,6 +171,17 @@ class Scenes:
         photo = self.photos.choose(PHOTO_SPLIT[split], draw)
         return Crop(photo.name, self.photos.crop(photo, draw))
 
+    def photo_in_turn(self, split: Split, seed: int, index: int) -> Crop:
+        """A crop without glyphs, of each of the split's photographs in turn.
+
+        As many crops as there are photographs show them all, in an order drawn from the seed: each
+        crop is a witness of its own for as long as that is possible.
+        """
+        photos = self.photos.of(PHOTO_SPLIT[split])
+        order = _random("photo order", split, seed).permutation(len(photos))
+        photo = photos[order[index % len(photos)]]
+        return Crop(photo.name, self.photos.crop(photo, _random("photo", split, seed, index)))
+
     def _alone(
         self, name: str, sizes: tuple[float, float], angle: float, draw: np.random.Generator
     ) -> Pixels:

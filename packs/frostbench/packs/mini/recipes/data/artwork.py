@@ -1,4 +1,4 @@
-"""Artwork: the images of the `mini` pack, from what an emoji font and two Python packages ship.
+"""Artwork: the images of the `mini` pack, from what an emoji font and other packages ship.
 
 Glyphs are the bitmaps of Noto Color Emoji with their own alpha, one class each, called by their
 English names. Photographs are those of `photographs.py`.
@@ -26,6 +26,7 @@ class ArtworkSettings:
     """How the artwork is cut, split and stored."""
 
     font: str = str(FONT)
+    debian: str = ""  # folder of Debian packages with photographs; `debian` in the scratch without
     glyph_size: int = 56  # pixels; the longer side of a glyph's visible part
     photo_side: int = 320  # pixels; the shorter side of a stored photograph
     photo_quality: int = 90  # WebP
@@ -49,7 +50,8 @@ def train(workshop: Workshop) -> Report:
     families = group(cuts, settings.alike)
     splits = split(families, settings, workshop.seed)
     _write_glyphs(folder, cuts, families, splits, settings)
-    write_photos(folder / "photos", settings.photo_side, settings.photo_quality)
+    debian = Path(settings.debian) if settings.debian else workshop.scratch / "debian"
+    write_photos(folder / "photos", debian, settings.photo_side, settings.photo_quality)
     counts = Counter(splits.values())
     sources = _sources(settings)
     _write_json(folder / "sources.json", sources)
@@ -178,9 +180,7 @@ def _sources(settings: ArtworkSettings) -> dict[str, Any]:
         "photographs": [
             {
                 **asdict(photo),
-                "version": version(photo.package),
-                "changed": "scaled down and recompressed"
-                + (", cropped" if photo.name == "retina" else ""),
+                "changed": "scaled down and recompressed" + (", cropped" if photo.cut else ""),
             }
             for photo in PHOTOS
         ],
@@ -191,8 +191,8 @@ def _card(sources: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     """The text that tells people what the data are."""
     glyphs = sources["glyphs"]
     rows = [
-        f"| {photo['name']} | {photo['split']} | {photo['author']} | {photo['licence']} "
-        f"| {photo['source']} | {photo['package']} {photo['version']} |"
+        f"| {photo['name']} | {photo['split']} | {photo['author']} | {_licence(photo['licence'])} "
+        f"| {photo['source']} | {photo['package']} {photo['version']}, `{photo['file']}` |"
         for photo in sources["photographs"]
     ]
     lines = [
@@ -206,15 +206,31 @@ def _card(sources: Mapping[str, Any], counts: Mapping[str, int]) -> str:
         f"and {counts['novel']} for few-shot episodes and tests (novel).",
         "",
         "Photographs are backgrounds, and are split too. Each is scaled down and recompressed; its",
-        "licence is stated by the package that carries it.",
+        "licence is stated by the package that carries it, Python's or Debian's. The SHA-256 of",
+        "each file is in `sources.json`.",
         "",
         "| photograph | split | by | licence | source | from |",
         "|---|---|---|---|---|---|",
         *rows,
         "",
-        "The glyphs stay under the Open Font License, whatever they are composed with.",
+        "The glyphs stay under the Open Font License, whatever they are composed with. Crops of a",
+        "photograph stay under its licence, and so does what is composed on one under CC-BY-SA.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _licence(name: str) -> str:
+    """A Creative Commons licence with the link that its terms ask for; another as it stands.
+
+    >>> _licence("CC-BY-SA-3.0")
+    '[CC-BY-SA-3.0](https://creativecommons.org/licenses/by-sa/3.0/)'
+    """
+    if name == "CC0-1.0":
+        return f"[{name}](https://creativecommons.org/publicdomain/zero/1.0/)"
+    if not name.startswith("CC-"):
+        return name
+    terms, _, edition = name.removeprefix("CC-").lower().rpartition("-")
+    return f"[{name}](https://creativecommons.org/licenses/{terms}/{edition}/)"
 
 
 def _write_json(path: Path, value: object) -> None:
