@@ -2,14 +2,15 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
+from frostbench.bench.cli.data import DataSets
 from frostbench.bench.cli.origins import files_outside, origins_of
 from frostbench.bench.runner.plan import (
     Plan,
@@ -68,13 +69,15 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     methods = choose_methods(config, host, pack)
     tasks = choose_tasks(config, host)
     backbones = open_backbones(config, host, pack)
-    # Preflight and all tasks read one open data set.
-    data = cache(partial(_open_data, host, pack))
+    data = DataSets(config.data, host, pack)
     planned = tuple(_task(config, data, item) for item in tasks)
+    names = sorted({item.task.data for item in planned})
+    data.check_used(names)
     cards = {item.task.card.name: item.task.card.metrics for item in planned}
     metrics = open_metrics(config, host, backbones, metrics_of(host, cards))
     kinds = sorted({entry.kind for entry in backbones.entries.values()})
-    origins = origins_of(config, host, methods, planned, metrics, kinds)
+    readers = data.readers(names)
+    origins = origins_of(config, host, methods, planned, metrics, kinds, readers)
     return Plan(
         out=Path(config.out),
         methods=tuple(
@@ -88,7 +91,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         facts=Provenance(
             version("frostbench"),
             PackEntry(pack.name, pack.summary, pack.digest),
-            _data_digests(planned, pack),
+            data.digests(names),
             files_outside(config, pack, backbones.entries),
             origins,
         ),
@@ -282,10 +285,13 @@ def _build(item: Registered[Card], setup: Setup) -> Method:
     return method
 
 
-def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCard]) -> PlannedTask:
+def _task(config: RunConfig, data: DataSets, item: Registered[TaskCard]) -> PlannedTask:
     kind: type[Task] = item.load()
     own = own_settings(config.task, item.name, "task")
     settings: Any = read_settings(kind.settings, own, f"task.{item.name}")
+    name = data.chosen_for(item.name, kind.asks, own.get("data"))
+    if name is not None:
+        settings = _asked_of(data, name, kind, settings, item.name)
     suite = item.card.suite
     limits = config.limits
     limit = config.limit if config.limit is not None else limits.get(item.name, limits.get(suite))
@@ -294,21 +300,23 @@ def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCa
     if limit < 1:
         raise UsageError(f"limit={limit}: at least one sample is needed.")
     task = kind(settings)
-    return PlannedTask(task, partial(data, task.data), limit, dataclasses.asdict(settings))
+    task.data = name or task.data
+    # Preflight and all tasks read one open data set.
+    return PlannedTask(task, partial(data.open, task.data), limit, dataclasses.asdict(settings))
 
 
-def _open_data(host: Host, pack: Pack, name: str) -> Any:
-    if name not in pack.data:
-        raise LookupError(missing(f"data set in the pack {pack.name!r}", name, pack.data))
-    return host.pick("data set", name).load()(pack.data[name])
+def _asked_of(data: DataSets, name: str, kind: type[Task], settings: Any, task: str) -> Any:
+    """The settings of a task that is asked of a data set that the user names.
 
-
-def _data_digests(tasks: Iterable[PlannedTask], pack: Pack) -> dict[str, str]:
-    """One SHA-256 for each data set that tasks read, as far as the pack has them."""
-    # Several may lie in one folder, which is read once.
-    digest = cache(pack.digest_of)
-    names = sorted({item.task.data for item in tasks} & set(pack.data))
-    return {name: digest(pack.data[name]) for name in names}
+    Raises:
+        UsageError: it cannot be.
+    """
+    if any(field.name == "data" for field in dataclasses.fields(settings)):
+        settings = dataclasses.replace(settings, data=name)
+    try:
+        return kind.suited(settings, data.open(name))
+    except ValueError as error:
+        raise UsageError(f"{task} cannot be asked of data.{name}: {error}.") from error
 
 
 def _cache_folder() -> Path:

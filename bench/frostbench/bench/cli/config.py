@@ -25,6 +25,8 @@ class RunConfig:
     names beside it, a folder inside the pack, a local folder, or a hub id in the local cache.
     `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings, and
     `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
+    `data.NAME=READER:FOLDER` names a data set, which takes the place of the pack's in every task
+    that can use it; `data.NAME.folder` stands beside a reader's settings.
     """
 
     pack: str = "mini"
@@ -57,6 +59,7 @@ class RunConfig:
     method: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
     metric_weights: dict[str, str] = field(default_factory=dict)  # alex, vgg, inception-v3-pt
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

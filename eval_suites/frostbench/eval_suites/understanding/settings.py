@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from frostbench.plugins.contract.cards import TaskCard
 from frostbench.plugins.host.settings import check_chosen
 
-PROTOCOLS = ("episodic", "random")
+EPISODIC, RANDOM = "episodic", "random"
+PROTOCOLS = (EPISODIC, RANDOM)
 KINDS = ("what", "where", "whether", "how many")
 CONTROLS = ("majority_vote", "token_overlap", "other_image", "no_image")
 

@@ -132,7 +132,7 @@ def digests(folder: Path) -> dict[str, str]:
     if folder.is_file():
         return {folder.name: _sha256(folder)}
     # All are counted before the first is read.
-    files = list(islice(_files(folder), MOST_FILES + 1))
+    files = list(islice(files_below(folder), MOST_FILES + 1))
     if len(files) > MOST_FILES:
         raise ValueError(f"{folder} holds more than {MOST_FILES} files; name a smaller folder.")
     return {
@@ -194,7 +194,7 @@ def embedded_pack(name: str) -> Path:
     return Path(spec.submodule_search_locations[0]) / name / "files"
 
 
-def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
     """All files below a folder, through links too."""
     here = folder.resolve()
     # A link to a folder above itself would lead around forever.
@@ -204,7 +204,7 @@ def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]
         if path.is_file():
             yield path
         else:
-            yield from _files(path, above | {here})
+            yield from files_below(path, above | {here})
 
 
 def _check_ends(folder: Path) -> None:
