@@ -1,9 +1,13 @@
 import json
+from itertools import islice
 
 import pytest
 from pictures import picture
 
 from frostbench.eval_suites.data.own import OwnCaptions, OwnLabels, OwnQuestions
+from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
+from frostbench.eval_suites.understanding.semantic_interpretation import SemanticInterpretation
+from frostbench.eval_suites.understanding.settings import InterpretationSettings
 from frostbench.plugins.contract.datasets import CaptionSet, LabelSet, QuestionSet
 
 
@@ -91,3 +95,28 @@ def test_a_broken_file_is_said_with_the_entry(folder, name, text, said):
 def test_a_missing_file_is_named(folder, kind):
     with pytest.raises(ValueError, match=r"lacks (captions.csv or|questions.jsonl|labels.csv)"):
         kind(folder)
+
+
+def test_episodes_are_drawn_from_all_images_of_the_classes_that_have_enough(folder):
+    for name in "defg":
+        picture(seed=ord(name)).save(folder / f"{name}.png")
+    rows = "a.png,cat\nc.png,cat\nd.png,cat\nb.jpg,dog\ne.png,dog\nf.png,bird\ng.png,bird\n"
+    (folder / "labels.csv").write_text(f"file,label\n{rows}")
+    data = OwnLabels(folder)
+    episodes = list(islice(DrawnEpisodes(data, images=1).episodes(2, 1, seed=0), 40))
+    shown = {
+        image.name for one in episodes for image in (one.query, *(e.image for e in one.examples))
+    }
+    assert shown == {row.partition(",")[0] for row in rows.split()}
+    assert all(one.query not in [e.image for e in one.examples] for one in episodes)
+    with pytest.raises(ValueError, match=r"3-way 2-shot episodes need 3 families.*there are 1"):
+        DrawnEpisodes(data, images=1).members(3, 2)
+
+
+def test_each_class_has_its_turn_while_it_has_images(folder):
+    (folder / "labels.csv").write_text("file,label\na.png,cat\nb.jpg,dog\nc.png,cat\n")
+    asked = list(
+        SemanticInterpretation(InterpretationSettings()).instances(OwnLabels(folder), 9, 0)
+    )
+    assert len(asked) == 3
+    assert {one.cluster for one in asked[:2]} == {"cat", "dog"}

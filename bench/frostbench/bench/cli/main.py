@@ -31,10 +31,12 @@ COMMANDS = {
         "Run methods on suites; resumes where it was stopped.",
         "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
         "chunk gallery quiet retry_failed again config=FILE, limits.SUITE=N, engine.token_budget,\n"
-        "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE.\n"
+        "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
+        "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
         "Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
+        "  frostbench run data.images=photos tasks=reconstruction out=runs/photos\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
     ),
     "show": Command(
