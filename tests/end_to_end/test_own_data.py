@@ -126,3 +126,35 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(photos, run, capsys, word
         words.append("tasks=reconstruction")
     assert run(*words)[0] == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_command_data_says_what_is_needed_and_what_is_there(photos, capsys):
+    assert main(["data"]) == 0
+    listed = capsys.readouterr().out
+    assert "captions" in listed
+    assert "partial(" not in listed
+    assert main(["data", "questions"]) == 0
+    assert "questions.jsonl" in capsys.readouterr().out
+    for name, said in (
+        ("images", "images: 12\n  IMG0.png (32 x 32)\n  IMG1.jpg (32 x 32)"),
+        ("captions", "images with captions: 12\n  IMG0.png (32 x 32): kind 0"),
+        ("questions", "questions: 12\n  IMG0.png (32 x 32): What is it? noise"),
+        ("labels", "classes: 2\n  IMG0.png (32 x 32): kind 0, 6 images"),
+    ):
+        assert main(["data", name, str(photos), "side=32"]) == 0
+        assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["images", "nowhere"], "nowhere is no folder of images"),
+        (["pope_coco", "."], "lacks"),
+        (["imagess", "."], "Did you mean 'images'?"),
+        (["images", ".", "sides=3"], "no setting named 'sides'"),
+        (["images", ".", "."], "name one data set and one folder"),
+    ],
+)
+def test_what_the_command_data_cannot_read_is_one_sentence(words, said, capsys, tmp_path):
+    assert main(["data", *words]) == 2
+    assert said in capsys.readouterr().err

@@ -18,6 +18,7 @@ from frostbench.bench.runner.plan import (
     PlannedTask,
     Provenance,
 )
+from frostbench.bench.store.hashes import Hashes
 from frostbench.bench.store.manifest import Origin, PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card, TaskCard
@@ -28,7 +29,7 @@ from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.identity import code_identity, named_files
-from frostbench.plugins.host.packs import Pack, embedded_pack, read_pack
+from frostbench.plugins.host.packs import Pack, digest_of_files, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
 from frostbench.plugins.host.settings import read_settings
 
@@ -57,8 +58,10 @@ class HostObserver:
         self.host.notify("frostbench_run_finished", folder=str(self.folder))
 
 
-def assemble(config: RunConfig, host: Host) -> Plan:
+def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     """The plan of a run.
+
+    Of data, what files hashed to is `remembered` from other runs, where they have not changed.
 
     Raises:
         LookupError: a name is not there; the message lists what there is.
@@ -69,7 +72,8 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     methods = choose_methods(config, host, pack)
     tasks = choose_tasks(config, host)
     backbones = open_backbones(config, host, pack)
-    data = DataSets(config.data, host, pack)
+    hash_of = Hashes(_cache_folder("hashes")).of if remembered else digest_of_files
+    data = DataSets(config.data, host, pack, hash_of)
     planned = tuple(_task(config, data, item) for item in tasks)
     names = sorted({item.task.data for item in planned})
     data.check_used(names)
@@ -95,7 +99,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
             files_outside(config, pack, backbones.entries),
             origins,
         ),
-        tokens=Path(config.cache) if config.cache else _cache_folder(),
+        tokens=Path(config.cache) if config.cache else _cache_folder("tokens"),
         config=_plain(config),
         controls=open_controls(host) if config.controls else None,
         observers=(HostObserver(host, Path(config.out)),),
@@ -319,9 +323,9 @@ def _asked_of(data: DataSets, name: str, kind: type[Task], settings: Any, task: 
         raise UsageError(f"{task} cannot be asked of data.{name}: {error}.") from error
 
 
-def _cache_folder() -> Path:
+def _cache_folder(name: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / "tokens"
+    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name
 
 
 _ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again"}

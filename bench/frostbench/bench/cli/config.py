@@ -108,6 +108,13 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class DataConfig:
+    """Keys of `frostbench data [NAME [FOLDER]]`, beside the reader's own settings."""
+
+    plugins: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class PluginConfig:
     """Keys of commands that only look plugins up."""
 

@@ -1,13 +1,14 @@
 """The data sets of a run: the pack's, and those that the user names with `data.NAME=...`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import UsageError
 from frostbench.plugins.host.errors import missing
-from frostbench.plugins.host.packs import Pack, digest_of
+from frostbench.plugins.host.packs import Pack, digest_of, digest_of_files
 from frostbench.plugins.host.registry import Host, Registered
 from frostbench.plugins.host.settings import read_settings
 
@@ -29,11 +30,18 @@ class DataSets:
         UsageError: what the user wrote names no folder.
     """
 
-    def __init__(self, given: Mapping[str, Any], host: Host, pack: Pack) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, Any],
+        host: Host,
+        pack: Pack,
+        hash_of: Callable[[Path], str] = digest_of_files,
+    ) -> None:
         self._host, self._pack = host, pack
+        # Several may lie in one folder, which is read once.
+        self._hash_of = cache(hash_of)
         self._own = {str(name): _place(str(name), value, host) for name, value in given.items()}
         self._open: dict[str, Any] = {}
-        self._digests: dict[Path, str] = {}
 
     def open(self, name: str) -> Any:
         """The data set of a name.
@@ -45,21 +53,13 @@ class DataSets:
         """
         if name not in self._open:
             try:
-                self._open[name] = self._opened(name, self._placed(name))
+                place = self._placed(name)
+                self._open[name] = opened_by(place.reader, place.folder, place.settings)
             except ValueError as error:
                 if name not in self._own:
                     raise
                 raise UsageError(f"data.{name}: {error}") from error
         return self._open[name]
-
-    def _opened(self, name: str, place: Place) -> Any:
-        kind = place.reader.load()
-        schema = getattr(kind, "settings", None)
-        if schema is not None:
-            return kind(place.folder, read_settings(schema, place.settings, "settings"))
-        if place.settings:
-            raise ValueError(f"{place.reader.name} has no settings.")
-        return kind(place.folder)
 
     def chosen_for(
         self, task: str, protocols: tuple[type[Any], ...], asked: object = None
@@ -109,10 +109,7 @@ class DataSets:
         return {name: self._digest(self._placed(name)) for name in names if self._known(name)}
 
     def _digest(self, place: Place) -> str:
-        # Several may lie in one folder, which is read once.
-        if place.folder not in self._digests:
-            self._digests[place.folder] = self._pack.digest_of(place.folder)
-        files = self._digests[place.folder]
+        files = self._hash_of(place.folder)
         return digest_of([files, place.settings]) if place.settings else files
 
     def _known(self, name: str) -> bool:
@@ -147,3 +144,18 @@ def _place(name: str, value: Any, host: Host) -> Place:
             f"data.{name}.folder=FOLDER beside other settings."
         )
     return Place(host.pick("data set", reader), Path(str(folder)), settings)
+
+
+def opened_by(reader: Registered[str], folder: str | Path, settings: Mapping[str, Any]) -> Any:
+    """What a reader makes of a folder.
+
+    Raises:
+        ValueError: the folder is not as it should be, or the reader has no such settings.
+    """
+    kind, folder = reader.load(), Path(folder)
+    schema = getattr(kind, "settings", None)
+    if schema is not None:
+        return kind(folder, read_settings(schema, settings, reader.name))
+    if settings:
+        raise ValueError(f"{reader.name} has no settings; {next(iter(settings))!r} was given.")
+    return kind(folder)

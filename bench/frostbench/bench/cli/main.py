@@ -75,6 +75,15 @@ COMMANDS = {
         "check METHOD [plugins=[FILE.py]]",
         "Run the conformance kit over a method.",
     ),
+    "data": Command(
+        "data_command:data_command",
+        "data [NAME [FOLDER]]",
+        "Say what a data set needs on disk, what is there, and show the first samples.",
+        "NAME is a reader (without it, all are listed). KEY=VALUE are its settings, and\n"
+        "plugins=[FILE.py] adds single-file plugins. Nothing is downloaded.\n\n"
+        "  frostbench data captions\n"
+        "  frostbench data images photos side=128",
+    ),
     "train": Command(
         "train:train_command",
         "train [PART...] [KEY=VALUE ...]",
