@@ -94,7 +94,7 @@ COMMANDS = {
         "new_plugin:new_plugin_command",
         "new-plugin NAME [kind=KIND] [out=DIR]",
         "Write a small working plugin package to start from.",
-        "KIND is method, metric or control; without it, a method.",
+        "KIND is method, metric, control, dataset or task; without it, a method.",
     ),
 }
 
