@@ -116,7 +116,7 @@ def captioning_card(settings: CaptioningSettings) -> TaskCard:
         suite="understanding",
         request_type="Caption",
         reads="text",
-        metrics=("cider-d[corpus]", "bleu-4[corpus]", "accuracy[exact]"),
+        metrics=("cider-d[corpus]", "bleu-4[corpus]", "rouge-l[caption]", "accuracy[exact]"),
         ranks_by="cider-d[corpus]",
         protocols=settings.protocols,
         controls=(*CONTROLS, "bare_lmm"),
