@@ -39,6 +39,8 @@ ALL = (*DEGRADED, *VARIED)
 class Slopes:
     """Images whose brightness rises somewhere, with some noise; every third is of one cluster."""
 
+    size = None
+
     def get(self, seed, index):
         source = torch.Generator().manual_seed(seed % 2**31 + index)
         ends = torch.rand(2, 3, 1, 1, generator=source)

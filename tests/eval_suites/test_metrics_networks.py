@@ -10,8 +10,8 @@ from torchmetrics.image.fid import _compute_fid
 from torchvision.models import alexnet
 
 from frostbench.bench.statistics import frechet_distance
-from frostbench.eval_suites.metrics.inception import fid_inception
-from frostbench.eval_suites.metrics.lpips import lpips_alex, lpips_vgg
+from frostbench.eval_suites.metrics.inception import fid_inception, fid_inception_v2l
+from frostbench.eval_suites.metrics.lpips import lpips_alex, lpips_alex_v2l, lpips_vgg
 from frostbench.eval_suites.metrics.perceptual import fid_mini, lpips_mini
 from frostbench.plugins.backbones.perceptual import Perceptual, PerceptualSettings
 from frostbench.plugins.contract.images import Image
@@ -127,14 +127,20 @@ def alex_file(tmp_path_factory):
     return path
 
 
-def test_published_lpips_takes_its_trunk_from_a_local_file_and_downloads_nothing(alex_file):
-    metric = lpips_alex(MetricContext(None, {"alex": alex_file}))
+def package_lpips(alex_file):
+    """The package's own LPIPS with the file's trunk."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reference = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     state = torch.load(alex_file, weights_only=True)
     own = {key: state[f"features.{key.split('.', 1)[1]}"] for key in reference.net.state_dict()}
     reference.net.load_state_dict(own)
+    return reference
+
+
+def test_published_lpips_takes_its_trunk_from_a_local_file_and_downloads_nothing(alex_file):
+    metric = lpips_alex(MetricContext(None, {"alex": alex_file}))
+    reference = package_lpips(alex_file)
     ours, truth = pictures(2, 3, side=64)
     expected = reference(ours.pixels[None] * 2 - 1, truth.pixels[None] * 2 - 1).item()
     assert metric(ImagePrediction(ours.pixels), truth) == pytest.approx(expected, rel=1e-5)
@@ -171,7 +177,22 @@ def test_published_networks_without_a_good_file_say_what_is_wanted(tmp_path, ale
         fid_inception(MetricContext(None, {"inception-v3-pt": other}))
 
 
-def test_fid_takes_its_inception_from_a_local_file(tmp_path):
+def test_v2ls_lpips_sees_images_that_were_mapped_twice(alex_file):
+    context = MetricContext(None, {"alex": alex_file})
+    once, twice = lpips_alex(context), lpips_alex_v2l(context)
+    ours, truth = pictures(2, 3, side=64)
+    reference = package_lpips(alex_file)
+    expected = reference(*(4 * image.pixels[None] - 3 for image in (ours, truth))).item()
+    given = twice(ImagePrediction(ours.pixels), truth)
+    assert given == pytest.approx(expected, rel=1e-5)
+    assert given != pytest.approx(once(ImagePrediction(ours.pixels), truth), rel=1e-2)
+
+
+@pytest.fixture(scope="module")
+def inception_file(tmp_path_factory):
+    """Random weights of the published Inception, and the network that has them."""
+    tmp_path = tmp_path_factory.mktemp("inception")
+
     class Random(FeatureExtractorInceptionV3):
         def load_state_dict(self, *args, **kwargs):
             return None
@@ -180,6 +201,27 @@ def test_fid_takes_its_inception_from_a_local_file(tmp_path):
     torch.save({}, empty)
     network = Random("random", ["2048"], feature_extractor_weights_path=str(empty))
     torch.save(network.state_dict(), path)
+    return path, network
+
+
+def test_v2ls_fid_rounds_nothing_and_is_the_published_network_behind_its_resizing(inception_file):
+    path, network = inception_file
+    context = MetricContext(None, {"inception-v3-pt": path})
+    rounded, bare = fid_inception(context), fid_inception_v2l(context)
+    (image,) = pictures(1, 0, side=299)
+    bytes_ = Image((image.pixels * 255).round() / 255)
+    # At 299 pixels nothing is resized; (x - 128) / 128 and 2 x - 1 lie within 1/127 of each other.
+    assert np.allclose(
+        bare([bytes_]), rounded([bytes_]), atol=0.05 * np.abs(rounded([bytes_])).max()
+    )
+    assert not np.array_equal(bare([image]), bare([bytes_]))
+    shifted = 2 * bytes_.pixels[None] - 1
+    expected = torch.nn.Sequential(*list(network.children())[:-1])(shifted).flatten(1)
+    assert np.allclose(bare([bytes_]), expected.numpy(), atol=1e-5)
+
+
+def test_fid_takes_its_inception_from_a_local_file(inception_file):
+    path, network = inception_file
     metric = fid_inception(MetricContext(None, {"inception-v3-pt": path}))
     (image,) = pictures(1, 0)
     (expected,) = network((image.pixels * 255).round().to(torch.uint8)[None])

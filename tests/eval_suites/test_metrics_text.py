@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
 
 from frostbench.bench.statistics.pooling import bleu
 from frostbench.eval_suites.metrics.bleu import bleu_4, bleu_counts
 from frostbench.eval_suites.metrics.caption_words import caption_words
 from frostbench.eval_suites.metrics.cider import cider_d_corpus
+from frostbench.eval_suites.metrics.rouge import rouge_l
 from frostbench.eval_suites.metrics.vqa import (
     normalised,
     vqa,
@@ -124,6 +126,9 @@ def test_caption_metrics_agree_with_pycocoevalcap(seed):
     )
     values, _ = Bleu(4).compute_score(truth, ours, verbose=0)
     assert pooled_bleu(candidates, references) == pytest.approx(values[3], abs=1e-12)
+    _, values = Rouge().compute_score(truth, ours)
+    given = [rouge_l(TextPrediction(candidates[name]), references[name]) for name in truth]
+    assert given == pytest.approx(list(values), abs=1e-12)
 
 
 def test_captions_equal_to_their_only_references_have_full_marks():

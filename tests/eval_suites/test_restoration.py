@@ -44,6 +44,8 @@ class Noise:
     def __init__(self, side=SIDE):
         self.side = side
 
+    size = None
+
     def get(self, seed, index):
         source = torch.Generator().manual_seed(seed % 2**31 + index)
         pixels = torch.rand(3, self.side, self.side, generator=source)
@@ -258,6 +260,8 @@ def test_wrong_settings_and_images_are_told():
         instances(Rotation, limit=1, pool=12, others=10)
 
     class Wide(Noise):
+        size = None
+
         def get(self, seed, index):
             return ClusteredImage(Image(torch.zeros(3, 8, 9), "wide"), "wide")
 

@@ -16,6 +16,8 @@ class Noise:
     def __init__(self, side=64):
         self.side = side
 
+    size = None
+
     def get(self, seed, index):
         source = torch.Generator().manual_seed(seed * 1000 + index)
         scale = torch.tensor([0.3, 0.5, 1.0])[:, None, None]

@@ -61,3 +61,10 @@ def test_the_page_of_results_says_what_the_files_hold(run):
     files = sorted(map(str, (FOLDER / "results").glob("*.json")))
     assert files
     assert run("gpu", "--table", *files) == (FOLDER / "RESULTS.md").read_text()
+
+
+def test_the_benchmark_of_a_large_set_reads_nothing_twice(run):
+    said = run("large_set", "--images", "3", "--side", "16", "--metrics", "['psnr[rgb]']")
+    first, second = (line for line in said.splitlines() if line.startswith("3 images"))
+    assert "3 files hashed, 3 images through the tokenizer, 0 kept" in first
+    assert "0 files hashed, 0 images through the tokenizer, 3 kept" in second

@@ -27,7 +27,8 @@ def test_a_package_is_four_files(package):
 
 def test_the_file_alone_is_a_plugin(package):
     host = Host([package / "mean_colour.py"], installed=False)
-    (found,) = (*host.methods.values(), *host.metrics.values(), *host.controls.values())
+    offered = (host.methods, host.metrics, host.controls, host.datasets, host.tasks)
+    (found,) = (item for items in offered for item in items.values())
     assert found.name in {"mean-colour", "mean-colour[mean]"}
     assert found.load()
 

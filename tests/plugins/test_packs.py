@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from frostbench.plugins.host.packs import embedded_pack, read_pack
+from frostbench.plugins.host.packs import digest_of_files, embedded_pack, read_pack
 
 PACK = {
     "name": "tiny",
@@ -70,7 +70,7 @@ def digest(folder, place):
     text = json.dumps({**PACK, "data": {"photos": str(place)}})
     (folder / "pack.json").write_text(text)
     pack = read_pack(folder)
-    return pack.digest_of(pack.data["photos"])
+    return digest_of_files(pack.data["photos"])
 
 
 def test_data_have_one_digest_wherever_they_lie_and_whatever_their_folder_is_called(folder):
@@ -104,7 +104,7 @@ def test_the_digest_of_a_folder_leaves_out_those_whose_names_begin_alike(folder)
 def test_a_link_in_a_circle_ends_and_no_files_at_all_are_one_sentence(folder):
     (folder / "coco").mkdir()
     for place in ("coco", "nowhere"):
-        with pytest.raises(ValueError, match=rf"{place}, which the pack 'tiny' names, holds no fi"):
+        with pytest.raises(ValueError, match=rf"{place} holds no files"):
             digest(folder, place)
     (folder / "coco" / "again").symlink_to(folder / "coco")
     (folder / "coco" / "file").write_text("1")

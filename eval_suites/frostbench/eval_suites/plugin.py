@@ -48,6 +48,10 @@ from frostbench.plugins.contract.hooks import hookimpl
 _HERE = "frostbench.eval_suites"
 
 _DATA_SETS = {
+    "images": "data.folder:FolderImages",
+    "captions": "data.own:OwnCaptions",
+    "questions": "data.own:OwnQuestions",
+    "labels": "data.own:OwnLabels",
     "v2l_episodes": "data.episodes:V2LEpisodes",
     "open_ended_episodes": "data.episodes:OpenEndedEpisodes",
     **{

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.cards import *
     from frostbench.plugins.contract.completions import *
     from frostbench.plugins.contract.control import *
+    from frostbench.plugins.contract.datasets import *
     from frostbench.plugins.contract.hooks import *
     from frostbench.plugins.contract.images import *
     from frostbench.plugins.contract.method import *
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.prompts import *
     from frostbench.plugins.contract.recipe import *
     from frostbench.plugins.contract.requests import *
+    from frostbench.plugins.contract.scenes import *
+    from frostbench.plugins.contract.seeds import *
+    from frostbench.plugins.contract.task import *
     from frostbench.plugins.contract.tokens import *
 
 # The public names, by the module of `contract` that defines them.
@@ -30,8 +34,11 @@ _HOMES = {
     "completions": "Attended Chosen Completion Failed Generated Regressed",
     "control": "Company Control NoMethod OtherEngine OtherImage OtherPrompt OtherRequest "
     "OtherTokens StandIn",
+    "datasets": "AskedImage CaptionSet CaptionedImage ClusteredImage DetailQuestion DetailSource "
+    "Episode EpisodeSource ImageSet LabelSet Narrative NarrativeSource QuestionSet Referent "
+    "ReferredImage ReferringSource Widening YesNoQuestion YesNoSource",
     "hooks": "hookimpl",
-    "images": "Image",
+    "images": "Image read_as_seen read_image",
     "method": "Method Setup",
     "metric": "Metric MetricContext",
     "predictions": "Boxes ImagePrediction Masks Prediction Reasoned TextPrediction",
@@ -41,6 +48,9 @@ _HOMES = {
     "requests": "Answer Caption Classify Detect Ground HeldOutContext Interpret LabelledImage "
     "NamedThought NoContext NoThought OracleContext OracleThought QuestionThought Reason "
     "Reconstruct Refine Request Restore RestoredPair Segment spans_in",
+    "scenes": "Placed Question Scene SceneSet",
+    "seeds": "seed_of",
+    "task": "Instance Target Task TrueAnswer TrueMasks",
     "tokens": "Continuous Grid Pyramid Ranked VisualTokens",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

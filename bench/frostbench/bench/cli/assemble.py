@@ -2,18 +2,17 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, limits_of, own_settings
+from frostbench.bench.cli.data import DataSets
 from frostbench.bench.cli.observing import PluginObserver
 from frostbench.bench.cli.origins import files_outside, origins_of
 from frostbench.bench.cli.parts import (
     open_controls,
-    open_data,
     open_engine,
     plan_tasks,
     with_metrics,
@@ -21,20 +20,22 @@ from frostbench.bench.cli.parts import (
 from frostbench.bench.runner.plan import (
     Plan,
     PlannedMethod,
-    PlannedTask,
     Provenance,
 )
+from frostbench.bench.store.hashes import Hashes
 from frostbench.bench.store.manifest import Origin, PackEntry
 from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.method import Method, Setup
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.identity import code_identity, named_files
-from frostbench.plugins.host.packs import Pack, embedded_pack, read_pack
+from frostbench.plugins.host.packs import Pack, digest_of_files, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
 
 
-def assemble(config: RunConfig, host: Host) -> Plan:
+def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     """The plan of a run.
+
+    Of data, what files hashed to is `remembered` from other runs, where they have not changed.
 
     Raises:
         LookupError: a name is not there; the message lists what there is.
@@ -45,12 +46,15 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     controls = open_controls(host) if config.controls else None
     methods = choose_methods(config, host, pack)
     backbones = open_backbones(config, host, pack)
-    # Preflight and all tasks read one open data set.
-    data = cache(partial(open_data, host, pack))
+    hash_of = Hashes(_cache_folder("hashes")).of if remembered else digest_of_files
+    data = DataSets(config.data, host, pack, hash_of)
     chosen = plan_tasks(config, host, data, choose_tasks(config, host))
     planned, metrics = with_metrics(config, host, backbones, chosen)
+    names = sorted({item.task.data for item in planned})
+    data.check_used(names)
     kinds = sorted({entry.kind for entry in backbones.entries.values()})
-    origins = origins_of(config, host, methods, planned, metrics, kinds)
+    readers = data.readers(names)
+    origins = origins_of(config, host, methods, planned, metrics, kinds, readers)
     return Plan(
         out=Path(config.out),
         methods=tuple(
@@ -64,11 +68,11 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         facts=Provenance(
             version("frostbench"),
             PackEntry(pack.name, pack.summary, pack.digest),
-            _data_digests(planned, pack),
+            data.digests(names),
             files_outside(config, pack, backbones.entries),
             origins,
         ),
-        tokens=Path(config.cache) if config.cache else _cache_folder(),
+        tokens=Path(config.cache) if config.cache else _cache_folder("tokens"),
         config=_plain(config),
         controls=controls,
         observers=tuple(
@@ -215,17 +219,9 @@ def _build(item: Registered[Card], setup: Setup) -> Method:
     return method
 
 
-def _data_digests(tasks: Iterable[PlannedTask], pack: Pack) -> dict[str, str]:
-    """One SHA-256 for each data set that tasks read, as far as the pack has them."""
-    # Several may lie in one folder, which is read once.
-    digest = cache(pack.digest_of)
-    names = sorted({item.task.data for item in tasks} & set(pack.data))
-    return {name: digest(pack.data[name]) for name in names}
-
-
-def _cache_folder() -> Path:
+def _cache_folder(name: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / "tokens"
+    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name
 
 
 _ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disabled"}

@@ -26,6 +26,8 @@ class RunConfig:
     names beside it, a folder inside the pack, a local folder, or a hub id in the local cache.
     `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings, and
     `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
+    `data.NAME=READER:FOLDER` names a data set, which takes the place of the pack's in every task
+    that can use it; `data.NAME.folder` stands beside a reader's settings.
     """
 
     pack: str = "mini"
@@ -63,6 +65,7 @@ class RunConfig:
     most_waves: int = Limits.most_waves  # that a method may yield for one request
     most_seconds: float = Limits.most_seconds  # that one request may take
     error_length: int = Limits.error_length  # characters of an error that are kept
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,12 @@ COMMANDS = {
         "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
         "chunk gallery quiet retry_failed again most_waves most_seconds error_length config=FILE,\n"
         "plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
-        "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE.\n"
+        "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
+        "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
         "Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
+        "  frostbench run data.images=photos tasks=reconstruction out=runs/photos\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
     ),
     "show": Command(
@@ -76,6 +78,15 @@ COMMANDS = {
         "Run the conformance kit over a method.",
         "Keys: plugins plugins.disabled most_waves most_seconds error_length.",
     ),
+    "data": Command(
+        "data_command:data_command",
+        "data [NAME [FOLDER]]",
+        "Say what a data set needs on disk, what is there, and show the first samples.",
+        "NAME is a reader (without it, all are listed). KEY=VALUE are its settings, and\n"
+        "plugins=[FILE.py] adds single-file plugins. Nothing is downloaded.\n\n"
+        "  frostbench data captions\n"
+        "  frostbench data images photos side=128",
+    ),
     "train": Command(
         "train:train_command",
         "train [PART...] [KEY=VALUE ...]",
@@ -86,7 +97,7 @@ COMMANDS = {
         "new_plugin:new_plugin_command",
         "new-plugin NAME [kind=KIND] [out=DIR]",
         "Write a small working plugin package to start from.",
-        "KIND is method, metric or control; without it, a method.",
+        "KIND is method, metric, control, dataset or task; without it, a method.",
     ),
 }
 

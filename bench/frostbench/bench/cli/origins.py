@@ -1,5 +1,6 @@
 """Which plugin gave each part of a run, what code it is made of, and what settings name."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,20 @@ def origins_of(
     tasks: Sequence[PlannedTask],
     metrics: Iterable[str],
     kinds: Iterable[str],
+    readers: Mapping[str, Registered[str]],
 ) -> Mapping[str, Mapping[str, Origin]]:
-    """Where each part of the plan comes from, by kind and name; `kinds` are of its backbones."""
+    """Where each part of the plan comes from, by kind and name.
+
+    `kinds` are of its backbones, `readers` those of its data sets.
+    """
     controls = host.controls.values() if config.controls else ()
-    data = sorted({item.task.data for item in tasks} & set(host.datasets))
     engine = host.pick("engine", str(config.engine.get("name", "frozen")))
     parts: dict[str, Iterable[Registered[Any]]] = {
         "method": methods,
         "task": [host.tasks[item.task.card.name] for item in tasks],
         "metric": [host.metrics[name] for name in metrics],
         "control": controls,
-        "data set": [host.datasets[name] for name in data],
+        "data set": [dataclasses.replace(item, name=name) for name, item in readers.items()],
         "engine": [engine],
         "backbone kind": [host.backbones[kind] for kind in kinds if kind in host.backbones],
     }

@@ -1,12 +1,13 @@
 """The parts of a plan, loaded; what an installed plugin offers and cannot give is left out."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
+from frostbench.bench.cli.data import DataSets
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.control import Change, Control, StandIn, all_controls
@@ -15,7 +16,6 @@ from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, missing
-from frostbench.plugins.host.packs import Pack
 from frostbench.plugins.host.registry import Host, Registered
 from frostbench.plugins.host.settings import read_settings
 
@@ -48,7 +48,7 @@ def _bringing(known: Mapping[str, Control], item: Registered[Card]) -> Card:
 def plan_tasks(
     config: RunConfig,
     host: Host,
-    data: Callable[[str], Any],
+    data: DataSets,
     items: Sequence[Registered[TaskCard]],
 ) -> list[PlannedTask]:
     """The tasks, made from their settings.
@@ -64,7 +64,7 @@ def plan_tasks(
     return [planned for _, planned in host.usable(items, make)]
 
 
-def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCard]) -> PlannedTask:
+def _task(config: RunConfig, data: DataSets, item: Registered[TaskCard]) -> PlannedTask:
     own = own_settings(config.task, item.name, "task")
     suite = item.card.suite
     limits = config.limits
@@ -74,8 +74,14 @@ def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCa
     if limit < 1:
         raise UsageError(f"limit={limit}: at least one sample is needed.")
     kind = item.load()
+    name = data.chosen_for(item.name, kind.asks, own.get("data"))
+    if name is not None:
+        data.open(name)
     try:
-        return contain(Call("task", item.name, "its settings"), _planned, kind, own, data, limit)
+        made = _planned, kind, own, data, name, limit
+        return contain(Call("task", item.name, "its settings"), *made)
+    except UsageError:
+        raise
     except Exception as error:
         if own and isinstance(error, ValueError):
             raise  # it is the user's settings that do not fit
@@ -83,23 +89,31 @@ def _task(config: RunConfig, data: Callable[[str], Any], item: Registered[TaskCa
 
 
 def _planned(
-    kind: type[Task], own: Mapping[str, Any], data: Callable[[str], Any], limit: int
+    kind: type[Task], own: Mapping[str, Any], data: DataSets, name: str | None, limit: int
 ) -> PlannedTask:
+    """A task of which it is asked, the data set that the user named for it or its own."""
     settings: Any = read_settings(kind.settings, own, f"task.{kind.card.name}")
+    if name is not None:
+        settings = _asked_of(data.open(name), name, kind, settings)
     task = kind(settings)
-    return PlannedTask(task, partial(data, task.data), limit, dataclasses.asdict(settings))
+    task.data = name or task.data
+    # Preflight and all tasks read one open data set.
+    return PlannedTask(task, partial(data.open, task.data), limit, dataclasses.asdict(settings))
 
 
-def open_data(host: Host, pack: Pack, name: str) -> Any:
-    """A data set of the pack.
+def _asked_of(data: Any, name: str, kind: type[Task], settings: Any) -> Any:
+    """The settings of a task that is asked of a data set that the user names.
 
     Raises:
-        LookupError: the pack has none of the name, or nobody reads it.
-        PluginError: its reader cannot be loaded.
+        UsageError: it cannot be.
     """
-    if name not in pack.data:
-        raise LookupError(missing(f"data set in the pack {pack.name!r}", name, pack.data))
-    return host.pick("data set", name).load()(pack.data[name])
+    if any(field.name == "data" for field in dataclasses.fields(settings)):
+        settings = dataclasses.replace(settings, data=name)
+    try:
+        return kind.suited(settings, data)
+    except ValueError as error:
+        sentence = f"{kind.card.name} cannot be asked of data.{name}: {error}."
+        raise UsageError(sentence) from error
 
 
 def with_metrics(

@@ -30,7 +30,7 @@ def verify_command(words: list[str]) -> int:
     from frostbench.bench.cli.assemble import assemble
 
     report = verify(
-        assemble(stored, host),
+        assemble(stored, host, remembered=False),
         config.samples,
         config.seed,
         progress=progress_for(sys.stderr, quiet=stored.quiet),

@@ -149,6 +149,12 @@ class _Session:
             self._fail(Failure(str(error), task=card.name))
         for protocol, names in samples.items():
             self._writer.seal(card.name, protocol, names)
+        fewest = min(map(len, samples.values()), default=planned.limit)
+        if whole and fewest < planned.limit:
+            self._note(
+                f"task {card.name!r}: the limit is {planned.limit}, and its data end with "
+                f"{fewest} samples; all of them are run."
+            )
         built = not any(row.method in self._methods.failed for row in rows.rows)
         counts = {protocol or "": len(names) for protocol, names in samples.items()}
         self._manifest = self._manifest.with_task(

@@ -10,6 +10,7 @@ from frostbench.eval_suites.grounding.settings import HallucinationSettings, hal
 from frostbench.plugins.contract.datasets import YesNoSource
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Answer
+from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance, Task
 
@@ -23,6 +24,7 @@ class ObjectHallucination(Task):
 
     card = hallucination_card(HallucinationSettings())
     data = HallucinationSettings().data
+    asks = (SceneSet, YesNoSource)
     settings = HallucinationSettings
 
     def __init__(self, settings: HallucinationSettings) -> None:

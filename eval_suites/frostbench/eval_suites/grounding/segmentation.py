@@ -22,6 +22,7 @@ from frostbench.plugins.contract.datasets import (
 )
 from frostbench.plugins.contract.predictions import Masks, Prediction
 from frostbench.plugins.contract.requests import Ground, Segment, masks_asked
+from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance, Task, TrueMasks
 
@@ -34,6 +35,7 @@ class ReferringSegmentation(Task):
 
     card = referring_card(ReferringSettings())
     data = ReferringSettings().data
+    asks = (SceneSet, ReferringSource)
     settings = ReferringSettings
     shortened_by = ("glyphs",)
 
@@ -90,6 +92,7 @@ class NarrativeGrounding(Task):
 
     card = narrative_card(NarrativeSettings())
     data = NarrativeSettings().data
+    asks = (SceneSet, NarrativeSource)
     settings = NarrativeSettings
 
     def __init__(self, settings: NarrativeSettings) -> None:

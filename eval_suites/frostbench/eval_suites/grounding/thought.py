@@ -14,6 +14,7 @@ from frostbench.plugins.contract.requests import (
     Reason,
     Thought,
 )
+from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance, Task, TrueAnswer
 
@@ -35,6 +36,7 @@ class VisualChainOfThought(Task):
 
     card = thought_card(ThoughtSettings())
     data = ThoughtSettings().data
+    asks = (SceneSet, DetailSource)
     settings = ThoughtSettings
 
     def __init__(self, settings: ThoughtSettings) -> None:

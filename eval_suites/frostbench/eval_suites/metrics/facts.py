@@ -20,6 +20,7 @@ _METRICS = (
     (_share("anls[0.5]"), "anls:anls"),
     (_share("bleu-4[corpus]", pooling="bleu"), "bleu:bleu_4"),
     (MetricFacts("cider-d[corpus]", "of 10", 0.0, 10.0, corpus=True), "cider:cider_d_corpus"),
+    (_share("rouge-l[caption]"), "rouge:rouge_l"),
     (_ratio("accuracy[pope]"), "yes_no:accuracy"),
     (_ratio("f1[pope]"), "yes_no:f1"),
     (_ratio("precision[pope]"), "yes_no:precision"),
@@ -47,6 +48,7 @@ _METRICS = (
     ),
     (_distance("lpips[mini]", networks=("perceptual",)), "perceptual:lpips_mini"),
     (_distance("lpips[alex]", weights="alex"), "lpips:lpips_alex"),
+    (_distance("lpips[alex-v2l]", weights="alex"), "lpips:lpips_alex_v2l"),
     (_distance("lpips[vgg]", weights="vgg"), "lpips:lpips_vgg"),
     (
         _distance("fid[mini]", pooling="features", networks=("perceptual",)),
@@ -55,6 +57,10 @@ _METRICS = (
     (
         _distance("fid[inception-v3-pt]", pooling="features", weights="inception-v3-pt"),
         "inception:fid_inception",
+    ),
+    (
+        _distance("fid[inception-v2l]", pooling="features", weights="inception-v3-pt"),
+        "inception:fid_inception_v2l",
     ),
 )
 

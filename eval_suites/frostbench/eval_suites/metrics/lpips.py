@@ -26,16 +26,19 @@ SMALLEST = {"alex": 32, "vgg": 16}
 """Shortest side in pixels that still reaches the last tap of a trunk."""
 
 
-def lpips_published(context: MetricContext, *, trunk: str) -> SampleScore:
+def lpips_published(
+    context: MetricContext, *, trunk: str, protocol: str = "", twice: bool = False
+) -> SampleScore:
     """`lpips[alex]` or `lpips[vgg]`: perceptual distance; lower is better, 0 for equal images.
 
-    Images in [0, 1] are mapped to [-1, 1] once. (V2L's published evaluation maps them twice;
-    its values are not comparable.) Images that are too small for the trunk are unscored.
+    Images in [0, 1] are mapped to [-1, 1] once. `lpips[alex-v2l]` maps them `twice`, to [-3, 1], as
+    V2L-Tokenizer's evaluation does: it is there to stand beside the paper's figures, and is not
+    comparable with the others. Images that are too small for the trunk are unscored.
 
     Raises:
         ValueError: no trunk file is named, it cannot be read, or it is another network's.
     """
-    path = weight_file(context, f"lpips[{trunk}]", trunk, TRUNKS[trunk])
+    path = weight_file(context, f"lpips[{protocol or trunk}]", trunk, TRUNKS[trunk])
     network, smallest = _network(trunk), SMALLEST[trunk]
     _load_trunk(network.net, trunk, path)
 
@@ -47,12 +50,16 @@ def lpips_published(context: MetricContext, *, trunk: str) -> SampleScore:
                 f"{min(truth.shape[1:])}."
             )
         with torch.inference_mode():
-            return float(network(ours.float()[None], truth.float()[None], normalize=True))
+            pair = [image.float()[None] for image in (ours, truth)]
+            if twice:
+                pair = [2 * image - 1 for image in pair]
+            return float(network(*pair, normalize=True))
 
     return distance
 
 
 lpips_alex = partial(lpips_published, trunk="alex")
+lpips_alex_v2l = partial(lpips_published, trunk="alex", protocol="alex-v2l", twice=True)
 lpips_vgg = partial(lpips_published, trunk="vgg")
 
 

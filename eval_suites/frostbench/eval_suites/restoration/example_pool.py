@@ -1,8 +1,10 @@
-"""Which images serve as examples of a restoration."""
+"""Which images serve as examples of a restoration, and which are asked."""
 
 import random
+from collections.abc import Sequence
 from functools import cached_property
 
+from frostbench.eval_suites.data.apart import apart
 from frostbench.plugins.contract.datasets import ImageSet
 from frostbench.plugins.contract.seeds import seed_of
 
@@ -10,17 +12,26 @@ from frostbench.plugins.contract.seeds import seed_of
 class ExamplePool:
     """A pool of images of their own for `held_out_context`: none of them is ever a query.
 
-    The pool is small, so that its images' visual tokens are computed once. It comes from the
-    same data as the queries and from another seed.
+    The pool is small, so that its images' visual tokens are computed once. Where images are made
+    when asked for, it comes from the same data as the queries and from another seed; of a set that
+    ends, it is the last ones.
+
+    Attributes:
+        queries: Numbers of the images that are asked.
+
+    Raises:
+        ValueError: the set ends, and has no image left to ask.
     """
 
-    def __init__(self, images: ImageSet, pool: int, seed: int) -> None:
+    def __init__(self, images: ImageSet, pool: int, needed: int, seed: int) -> None:
         self.seed = seed_of(seed, "examples")
-        self._images, self._pool = images, pool
+        self._images = images
+        self.queries: Sequence[int]
+        self.queries, self._pool = apart(images.size, pool, needed)
 
     @cached_property
-    def _clusters(self) -> list[str]:
-        return [self._images.get(self.seed, number).cluster for number in range(self._pool)]
+    def _clusters(self) -> dict[int, str]:
+        return {number: self._images.get(self.seed, number).cluster for number in self._pool}
 
     def choose(self, cluster: str, count: int, seed: int) -> list[int]:
         """Numbers of `count` images of other clusters than the query's, drawn from the seed.
@@ -30,7 +41,7 @@ class ExamplePool:
         Raises:
             ValueError: the pool has not so many.
         """
-        fit = [number for number, own in enumerate(self._clusters) if own != cluster]
+        fit = [number for number, own in self._clusters.items() if own != cluster]
         if len(fit) < count:
             raise ValueError(
                 f"held_out_context needs {count} images that are not of {cluster!r}; of the "

@@ -27,6 +27,7 @@ class InContext(Task):
     """
 
     settings: ClassVar[type[InContextSettings]]
+    asks = (ImageSet,)
     shortened_by: ClassVar[tuple[str, ...]] = ("others",)
 
     def __init__(self, settings: InContextSettings) -> None:
@@ -48,10 +49,10 @@ class InContext(Task):
 
     def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` images for each protocol, one protocol after the other."""
-        examples = ExamplePool(data, self._settings.pool, seed)
+        examples = ExamplePool(data, self._settings.pool, self._settings.others, seed)
         for protocol in self._settings.protocols:
             case_of, copies = self.cases(data, protocol), self.copies(protocol)
-            for index in range(limit):
+            for index in examples.queries[:limit]:
                 own = seed_of(seed, self.card.name, index)
                 case = case_of(seed, index, own)
                 request = Restore(

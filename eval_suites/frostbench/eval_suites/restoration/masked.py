@@ -26,6 +26,7 @@ class MaskedRestoration(Task):
     card = masked_card(MaskedRestorationSettings())
     data = MaskedRestorationSettings().data
     settings: ClassVar[type[MaskedRestorationSettings]] = MaskedRestorationSettings
+    asks = (ImageSet,)
 
     def __init__(self, settings: MaskedRestorationSettings) -> None:
         self._settings = settings
@@ -34,7 +35,7 @@ class MaskedRestoration(Task):
 
     def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` images; which cells are hidden is drawn from (seed, number)."""
-        for index in range(limit):
+        for index in range(limit if data.size is None else min(limit, data.size)):
             clean = data.get(seed, index)
             own = seed_of(seed, self.card.name, index)
             height, width = clean.image.size

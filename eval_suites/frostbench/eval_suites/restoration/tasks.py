@@ -29,7 +29,7 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
-from frostbench.plugins.contract.datasets import ImageSet
+from frostbench.plugins.contract.datasets import ImageSet, Widening
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import Reconstruct
@@ -116,6 +116,8 @@ class Shift(Restoration):
 
     def cases(self, images: ImageSet, protocol: str) -> MakeCase:
         """Move the camera by a whole number of pixels."""
+        if not isinstance(images, Widening):
+            raise ValueError("shift needs a data set that can show more around its images")
         side = side_of(images.get(0, 0).image)
         right, down = int(self._right * side), int(self._down * side)
         margin = max(right, down)
@@ -153,6 +155,7 @@ class Reconstruction(Task):
     card = reconstruction_card(ReconstructionSettings())
     data = ReconstructionSettings().data
     settings = ReconstructionSettings
+    asks = (ImageSet,)
 
     def __init__(self, settings: ReconstructionSettings) -> None:
         self.card = reconstruction_card(settings)
@@ -160,7 +163,7 @@ class Reconstruction(Task):
 
     def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` images, those of the restorations."""
-        for index in range(limit):
+        for index in range(limit if data.size is None else min(limit, data.size)):
             clean = data.get(seed, index)
             own = seed_of(seed, self.card.name, index)
             request = Reconstruct(f"{self.card.name}-{index:05d}", clean.image, own)

@@ -2,10 +2,17 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from frostbench.eval_suites.data.apart import Examples
 from frostbench.eval_suites.understanding.layouts import Layout, Layouts, deal
-from frostbench.eval_suites.understanding.settings import CaptioningSettings, captioning_card
+from frostbench.eval_suites.understanding.settings import (
+    RANDOM,
+    CaptioningSettings,
+    captioning_card,
+)
+from frostbench.plugins.contract.datasets import CaptionSet
 from frostbench.plugins.contract.requests import Caption, LabelledImage
 from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
@@ -22,6 +29,7 @@ class Captioning(Task):
     card = captioning_card(CaptioningSettings())
     data = CaptioningSettings().data
     settings = CaptioningSettings
+    asks = (SceneSet, CaptionSet)
     shortened_by = ("examples", "glyphs")
 
     def __init__(self, settings: CaptioningSettings) -> None:
@@ -29,8 +37,16 @@ class Captioning(Task):
         self.card = captioning_card(settings)
         self.data = settings.data
 
+    @classmethod
+    def suited(cls, settings: CaptioningSettings, data: Any) -> CaptioningSettings:
+        """Of images that come with captions, `random` alone can be asked."""
+        return settings if isinstance(data, SceneSet) else replace(settings, protocols=(RANDOM,))
+
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
-        """At most `limit` scenes for each protocol, one protocol after the other."""
+        """At most `limit` images for each protocol, one protocol after the other."""
+        if not isinstance(data, SceneSet):
+            yield from self._read(data, limit, seed)
+            return
         drawn = _Drawn(data, self._settings, seed)
         for protocol in self._settings.protocols:
             examples = drawn.episodic if protocol == "episodic" else drawn.pooled
@@ -46,8 +62,27 @@ class Captioning(Task):
                 references = data.captions(query.names, query.places)
                 yield Instance(request, references, protocol, cluster=request.id)
 
+    def _read(self, data: CaptionSet, limit: int, seed: int) -> Iterator[Instance]:
+        """Images that come with captions; an example shows its first."""
+        shown = Examples(data.captioned(), self._settings.pool, self._settings.examples)
+        for index in shown.queries[:limit]:
+            query = shown.samples[index]
+            own = seed_of(seed, self.card.name, index)
+            request = Caption(
+                id=query.id,
+                image=query.image,
+                examples=tuple(
+                    LabelledImage(one.image, one.captions[0]) for one in shown.of(query, own)
+                ),
+                seed=own,
+            )
+            yield Instance(request, query.captions, RANDOM, query.cluster)
+
     def corpus(self, data: Any, seed: int) -> Sequence[Target]:
         """The references of the first `corpus` queries, asked or not."""
+        if not isinstance(data, SceneSet):
+            references: Sequence[Target] = data.references()
+            return references[: self._settings.corpus]
         drawn = _Drawn(data, self._settings, seed)
         queries = map(drawn.query, range(self._settings.corpus))
         return [data.captions(query.names, query.places) for query in queries]

@@ -7,7 +7,7 @@ from typing import Any
 
 from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
 from frostbench.eval_suites.understanding.protocols import FewShotSettings, Protocol, few_shot_card
-from frostbench.plugins.contract.datasets import Episode, EpisodeSource
+from frostbench.plugins.contract.datasets import Episode, EpisodeSource, LabelSet
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Classify
 from frostbench.plugins.contract.seeds import seed_of
@@ -24,12 +24,22 @@ class FewShotClassification(Task):
     card = few_shot_card(FewShotSettings())
     data = FewShotSettings().data
     settings = FewShotSettings
+    asks = (EpisodeSource, LabelSet)
     shortened_by = ("ways", "shots", "shots_without_induction", "repeats")
 
     def __init__(self, settings: FewShotSettings) -> None:
         self._settings = settings
         self.card = few_shot_card(settings)
         self.data = settings.data
+
+    @classmethod
+    def suited(cls, settings: FewShotSettings, data: Any) -> FewShotSettings:
+        """The settings as they are, if the classes are enough for every protocol."""
+        if not isinstance(data, EpisodeSource):
+            drawn = DrawnEpisodes(data, settings.pictures)
+            for protocol in settings.protocols:
+                drawn.members(protocol.ways, protocol.shots)
+        return settings
 
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` episodes for each protocol, one protocol after the other.

@@ -1,7 +1,7 @@
 """Episodes of few-shot classification, drawn from images by class."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from frostbench.plugins.contract.datasets import Episode, LabelSet
 from frostbench.plugins.contract.images import Image
@@ -10,7 +10,7 @@ from frostbench.plugins.contract.seeds import seed_of
 
 
 class DrawnEpisodes:
-    """Episodes drawn from portraits, `images` of each class.
+    """Episodes drawn from images by class: all of a class, or `images` where there is no end.
 
     The classes of an episode are of different families, so that each can be told by what it shows.
     Episode `i` depends on the seed, ways, shots and `i` alone; the query's class is uniform, and
@@ -19,32 +19,50 @@ class DrawnEpisodes:
 
     def __init__(self, portraits: LabelSet, images: int) -> None:
         self._portraits = portraits
-        self._images = images
-        self._members: dict[int, list[str]] = {}
-        for name in sorted(portraits.names):
-            self._members.setdefault(portraits.family(name), []).append(name)
+        self._counts = {name: portraits.count(name) or images for name in portraits.names}
 
     def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
         """Episodes without end; see `EpisodeSource`."""
-        if len(self._members) < ways:
-            raise ValueError(
-                f"{ways}-way episodes need as many families of classes; there are "
-                f"{len(self._members)}."
-            )
+        members = self.members(ways, shots)
         index = 0
         while True:
             source = random.Random(seed_of(seed, "episode", ways, shots, index))
-            yield self._draw(f"{ways}-way-{shots}-shot-{index:05d}", ways, shots, source)
+            name = f"{ways}-way-{shots}-shot-{index:05d}"
+            yield self._draw(name, members, ways, shots, source)
             index += 1
 
-    def _draw(self, name: str, ways: int, shots: int, source: random.Random) -> Episode:
-        families = source.sample(sorted(self._members), ways)
-        classes = [source.choice(self._members[family]) for family in families]
+    def members(self, ways: int, shots: int) -> Mapping[int, Sequence[str]]:
+        """By family the classes that have enough images.
+
+        Raises:
+            ValueError: there are fewer families than ways.
+        """
+        members: dict[int, list[str]] = {}
+        for name, count in sorted(self._counts.items()):
+            if count > shots:
+                members.setdefault(self._portraits.family(name), []).append(name)
+        if len(members) < ways:
+            raise ValueError(
+                f"{ways}-way {shots}-shot episodes need {ways} families of classes of "
+                f"{shots + 1} images or more; there are {len(members)}"
+            )
+        return members
+
+    def _draw(
+        self,
+        name: str,
+        members: Mapping[int, Sequence[str]],
+        ways: int,
+        shots: int,
+        source: random.Random,
+    ) -> Episode:
+        families = source.sample(sorted(members), ways)
+        classes = [source.choice(members[family]) for family in families]
         asked = source.randrange(ways)
         examples: list[LabelledImage] = []
         query: Image | None = None
         for place, label in enumerate(classes):
-            drawn = source.sample(range(self._images), shots + (place == asked))
+            drawn = source.sample(range(self._counts[label]), shots + (place == asked))
             images = [self._portraits.portrait(label, number) for number in drawn]
             if place == asked:
                 query = images.pop()

@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import count, islice
 
 from frostbench.eval_suites.understanding.settings import (
     InterpretationSettings,
     interpretation_card,
 )
+from frostbench.plugins.contract.datasets import LabelSet
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Interpret
 from frostbench.plugins.contract.seeds import seed_of
@@ -25,22 +26,32 @@ class SemanticInterpretation(Task):
     card = interpretation_card(InterpretationSettings())
     data = InterpretationSettings().data
     settings = InterpretationSettings
+    asks = (LabelSet,)
 
     def __init__(self, settings: InterpretationSettings) -> None:
         self.card = interpretation_card(settings)
         self.data = settings.data
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: LabelSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` portraits; those of one class are a cluster, which bears its name."""
         names = sorted(data.names)
         random.Random(seed_of(seed, self.card.name)).shuffle(names)
-        for index in range(limit):
-            number, place = divmod(index, len(names))
-            image = data.portrait(names[place], number)
+        for index, (name, number) in enumerate(islice(_in_turn(data, names), limit)):
+            image = data.portrait(name, number)
             own = seed_of(seed, self.card.name, index)
             request = Interpret(f"{self.card.name}-{index:05d}", image, own)
-            yield Instance(request, image, None, cluster=names[place])
+            yield Instance(request, image, None, cluster=name)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`class_name`: the name of the image's class, and no other word."""
         return {"class_name": [TextPrediction(instance.cluster) for instance in instances]}
+
+
+def _in_turn(data: LabelSet, names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """A class and the number of an image, each class in turn, while it has images left."""
+    counts = [data.count(name) for name in names]
+    for number in count():
+        left = [name for name, of in zip(names, counts, strict=True) if of is None or number < of]
+        if not left:
+            return
+        yield from ((name, number) for name in left)

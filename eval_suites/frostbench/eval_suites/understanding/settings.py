@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from frostbench.plugins.contract.cards import TaskCard
 from frostbench.plugins.host.settings import check_chosen
 
-PROTOCOLS = ("episodic", "random")
+EPISODIC, RANDOM = "episodic", "random"
+PROTOCOLS = (EPISODIC, RANDOM)
 KINDS = ("what", "where", "whether", "how many")
 CONTROLS = ("majority_vote", "token_overlap", "other_image", "no_image")
 
@@ -115,7 +116,7 @@ def captioning_card(settings: CaptioningSettings) -> TaskCard:
         suite="understanding",
         request_type="Caption",
         reads="text",
-        metrics=("cider-d[corpus]", "bleu-4[corpus]", "accuracy[exact]"),
+        metrics=("cider-d[corpus]", "bleu-4[corpus]", "rouge-l[caption]", "accuracy[exact]"),
         ranks_by="cider-d[corpus]",
         protocols=settings.protocols,
         controls=(*CONTROLS, "bare_lmm"),

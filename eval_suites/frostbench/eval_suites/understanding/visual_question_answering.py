@@ -2,11 +2,18 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import mode
 from typing import Any
 
+from frostbench.eval_suites.data.apart import Examples
 from frostbench.eval_suites.understanding.layouts import Layout, Layouts, deal
-from frostbench.eval_suites.understanding.settings import QuestionSettings, question_card
+from frostbench.eval_suites.understanding.settings import (
+    RANDOM,
+    QuestionSettings,
+    question_card,
+)
+from frostbench.plugins.contract.datasets import QuestionSet
 from frostbench.plugins.contract.requests import Answer, LabelledImage
 from frostbench.plugins.contract.scenes import Question, SceneSet
 from frostbench.plugins.contract.seeds import seed_of
@@ -24,6 +31,7 @@ class VisualQuestionAnswering(Task):
     card = question_card(QuestionSettings())
     data = QuestionSettings().data
     settings = QuestionSettings
+    asks = (SceneSet, QuestionSet)
     shortened_by = ("examples",)
 
     def __init__(self, settings: QuestionSettings) -> None:
@@ -31,11 +39,19 @@ class VisualQuestionAnswering(Task):
         self.card = question_card(settings)
         self.data = settings.data
 
+    @classmethod
+    def suited(cls, settings: QuestionSettings, data: Any) -> QuestionSettings:
+        """Of questions that somebody wrote, `random` alone can be asked."""
+        return settings if isinstance(data, SceneSet) else replace(settings, protocols=(RANDOM,))
+
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` questions for each protocol, one protocol after the other.
 
         The target holds the accepted answers as alternatives ("on the left" and "left").
         """
+        if not isinstance(data, SceneSet):
+            yield from self._read(data, limit, seed)
+            return
         drawn = _Drawn(data, self._settings, seed)
         for protocol in self._settings.protocols:
             examples = drawn.episodic if protocol == "episodic" else drawn.pooled
@@ -50,6 +66,24 @@ class VisualQuestionAnswering(Task):
                     seed=seed_of(seed, self.card.name, index),
                 )
                 yield Instance(request, query.question.answers, protocol, cluster=request.id)
+
+    def _read(self, data: QuestionSet, limit: int, seed: int) -> Iterator[Instance]:
+        """Questions that somebody wrote; an example is answered by its most frequent answer."""
+        shown = Examples(data.asked(), self._settings.pool, self._settings.examples)
+        for index in shown.queries[:limit]:
+            query = shown.samples[index]
+            own = seed_of(seed, self.card.name, index)
+            request = Answer(
+                id=query.id,
+                image=query.image,
+                question=query.question,
+                examples=tuple(
+                    LabelledImage(one.image, mode(one.answers), one.question)
+                    for one in shown.of(query, own)
+                ),
+                seed=own,
+            )
+            yield Instance(request, query.answers, RANDOM, query.cluster)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ A task names one of these protocols and never a data set: drawn scenes, a user's
 published benchmark are implementers alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -41,14 +41,81 @@ class ClusteredImage:
 
 @runtime_checkable
 class ImageSet(Protocol):
-    """Ordered images without end, on none of which anything was trained."""
+    """Ordered images, on none of which anything was trained."""
 
-    def get(self, seed: int, index: int) -> ClusteredImage:
-        """Image `index` of a seed; the same whenever it is asked for."""
+    @property
+    def size(self) -> int | None:
+        """How many there are; None where they are made when asked for, without end."""
         ...
 
-    def wider(self, margin: int) -> "ImageSet":
+    def get(self, seed: int, index: int) -> ClusteredImage:
+        """Image `index` of a seed; the same whenever it is asked for.
+
+        Images of a set that ends have one order, whatever the seed, and `index` is below `size`.
+
+        Raises:
+            ValueError: the image cannot be read; the message names it.
+        """
+        ...
+
+
+@runtime_checkable
+class Widening(Protocol):
+    """An `ImageSet` that can show more around its images, for what comes in from the sides."""
+
+    def wider(self, margin: int) -> ImageSet:
         """Images of the same kind with `margin` more pixels on each side."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionedImage:
+    """An image with what may be said of it, one sentence or several."""
+
+    id: str
+    image: Image
+    captions: tuple[str, ...]
+    cluster: str
+
+
+@runtime_checkable
+class CaptionSet(Protocol):
+    """A data set of images with reference captions."""
+
+    def captioned(self) -> Sequence[CaptionedImage]:
+        """The images in a fixed order; each is read when it is asked for.
+
+        Raises:
+            ValueError: the captions are broken; the message says where.
+        """
+        ...
+
+    def references(self) -> Sequence[tuple[str, ...]]:
+        """The captions of all images in the same order, none of which is read."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class AskedImage:
+    """An image with a question and its accepted answers, or all that people gave (VQAv2: ten)."""
+
+    id: str
+    image: Image
+    question: str
+    answers: tuple[str, ...]
+    cluster: str
+
+
+@runtime_checkable
+class QuestionSet(Protocol):
+    """A data set of questions about images."""
+
+    def asked(self) -> Sequence[AskedImage]:
+        """The questions in a fixed order; an image is read when its question is asked for.
+
+        Raises:
+            ValueError: the questions are broken; the message says where.
+        """
         ...
 
 
@@ -93,8 +160,12 @@ class LabelSet(Protocol):
         """The number of a class's family; classes of one family look or are called alike."""
         ...
 
+    def count(self, name: str) -> int | None:
+        """How many images a class has; None where they are made when asked for, without end."""
+        ...
+
     def portrait(self, name: str, number: int) -> Image:
-        """Image `number` of a class; the same whenever it is asked for."""
+        """Image `number` of a class, below `count`; the same whenever it is asked for."""
         ...
 
 

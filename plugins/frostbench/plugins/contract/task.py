@@ -71,12 +71,23 @@ class Task(ABC):
     card: TaskCard
     data: str
     settings: ClassVar[type[Any]]
+    asks: ClassVar[tuple[type[Any], ...]] = ()
+    """Protocols of data sets of which it can use any one; empty where `data` alone will do."""
     shortened_by: ClassVar[tuple[str, ...]] = ()
     """Names of settings that shorten its prompts, for the error where one is too long."""
 
     @abstractmethod
     def __init__(self, settings: Any) -> None:
         """Take an object of the class `settings`."""
+
+    @classmethod
+    def suited(cls, settings: Any, data: Any) -> Any:
+        """The settings under which the task can be asked of a data set that the user names.
+
+        Raises:
+            ValueError: there are none; the message says what is missing.
+        """
+        return settings
 
     @abstractmethod
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:

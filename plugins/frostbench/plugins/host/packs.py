@@ -16,7 +16,7 @@ else is taken as it stands (an absolute path, a hub id, a model name of the libr
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -102,27 +102,34 @@ class Pack:
         stem = place.relative_to(self.folder).as_posix() if inside else place.name
         return {f"{stem}/{path}": sha for path, sha in digests(folder).items()}
 
-    def digest_of(self, folder: Path) -> str:
-        """One SHA-256 over the files of a part, the same wherever the part lies.
-
-        Raises:
-            ValueError: there are none.
-        """
-        part = digests(folder)
-        if not part:
-            raise ValueError(f"{folder}, which the pack {self.name!r} names, holds no files.")
-        return digest_of(part)
-
 
 def digest_of(value: object) -> str:
     """One SHA-256 over plain values; mappings are equal in any order."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def digests(folder: Path) -> dict[str, str]:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_files(folder: Path, of_file: Callable[[Path], str] = sha256_of) -> str:
+    """One SHA-256 over the files of a folder, the same wherever it lies.
+
+    Raises:
+        ValueError: there are none, or no end of them; see `digests`.
+    """
+    files = digests(folder, of_file)
+    if not files:
+        raise ValueError(f"{folder} holds no files.")
+    return digest_of(files)
+
+
+def digests(folder: Path, of_file: Callable[[Path], str] = sha256_of) -> dict[str, str]:
     """SHA-256 of the files in a folder, or of one file, by path within it.
 
-    Links are followed; what people alone read is left out.
+    Links are followed; what people alone read is left out. `of_file` may remember what it has read.
 
     Raises:
         ValueError: the path is the system's own (`/`, or in `/proc`, `/sys`, `/dev`), where reading
@@ -130,13 +137,13 @@ def digests(folder: Path) -> dict[str, str]:
     """
     _check_ends(folder)
     if folder.is_file():
-        return {folder.name: _sha256(folder)}
+        return {folder.name: of_file(folder)}
     # All are counted before the first is read.
-    files = list(islice(_files(folder), MOST_FILES + 1))
+    files = list(islice(files_below(folder), MOST_FILES + 1))
     if len(files) > MOST_FILES:
         raise ValueError(f"{folder} holds more than {MOST_FILES} files; name a smaller folder.")
     return {
-        path.relative_to(folder).as_posix(): _sha256(path)
+        path.relative_to(folder).as_posix(): of_file(path)
         for path in files
         if path.suffix != ".md" and path.name != "card.json"
     }
@@ -194,7 +201,7 @@ def embedded_pack(name: str) -> Path:
     return Path(spec.submodule_search_locations[0]) / name / "files"
 
 
-def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
     """All files below a folder, through links too."""
     here = folder.resolve()
     # A link to a folder above itself would lead around forever.
@@ -204,7 +211,7 @@ def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]
         if path.is_file():
             yield path
         else:
-            yield from _files(path, above | {here})
+            yield from files_below(path, above | {here})
 
 
 def _check_ends(folder: Path) -> None:
@@ -225,8 +232,3 @@ def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> BackboneEntr
 def _resolve(folder: Path, source: str) -> str:
     inside = folder / source
     return str(inside) if inside.exists() else source
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -44,6 +44,10 @@ class GlyphPortraits(DataSet):
 
     form = "portrait:NAME"
 
+    def count(self, name: str) -> None:
+        """Portraits of a class have no end."""
+        return
+
     def portrait(self, name: str, number: int) -> Image:
         """Portrait `number` of a class.
 
@@ -111,6 +115,7 @@ class PhotoCrops(DataSet):
     """Crops of the split's photographs, of each in turn."""
 
     form = "photo:NUMBER"
+    size = None
 
     def get(self, seed: int, index: int) -> ClusteredImage:
         """Crop `index` of a seed; its cluster is its photograph."""
@@ -124,6 +129,8 @@ class PhotoCrops(DataSet):
 
 class RestorationImages(DataSet):
     """Images to restore, in turn: a photo crop (even numbers), a glyph scene (odd numbers)."""
+
+    size = None
 
     def get(self, seed: int, index: int) -> ClusteredImage:
         """Image `index` of a seed; a scene is its own cluster."""

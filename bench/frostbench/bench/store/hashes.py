@@ -1,0 +1,72 @@
+"""What files hashed to, remembered: a large data set is not read for every run."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+from frostbench.bench.store.atomic import StoreError, write_whole
+from frostbench.plugins.host.packs import digest_of, digest_of_files, sha256_of
+
+SETTLED = 2.0  # seconds after which a change would have given a file other times
+
+
+class Hashes:
+    """SHA-256 of the files below folders, kept in one file for each folder.
+
+    A file is read again when its inode, size, or times (of content and of status) are other than
+    when it was read, or too young to tell. A file of hashes that is damaged is made anew.
+
+    Attributes:
+        read: how many files were read.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self.read = 0
+
+    def of(self, folder: Path) -> str:
+        """One SHA-256 over the files of a folder; see `digest_of_files`.
+
+        Raises:
+            ValueError: there are none.
+        """
+        place = self._cache / f"{digest_of(str(folder.resolve()))}.json"
+        known = _known(place)
+        seen: dict[str, list[object]] = {}
+
+        def of_file(path: Path) -> str:
+            name, facts = str(path), _facts(path)
+            kept = known.get(name)
+            if kept is not None and kept[:-1] == facts:
+                seen[name] = kept
+                return str(kept[-1])
+            self.read += 1
+            young = time.time() - max(path.stat().st_mtime, path.stat().st_ctime) < SETTLED
+            found = sha256_of(path)
+            if not young and _facts(path) == facts:
+                seen[name] = [*facts, found]
+            return found
+
+        digest = digest_of_files(folder, of_file)
+        if seen != known:
+            # Without a place to write, all is read again next time.
+            with contextlib.suppress(StoreError):
+                write_whole(place, json.dumps(seen).encode(), sync=False)
+        return digest
+
+
+def _facts(path: Path) -> list[object]:
+    """What changes when a file does; a link's are those of what it leads to."""
+    found = path.stat()
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def _known(place: Path) -> dict[str, list[object]]:
+    try:
+        found = json.loads(place.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: kept for name, kept in found.items() if isinstance(kept, list) and len(kept) == 5}

@@ -1,0 +1,82 @@
+"""Examples and queries of one set, kept apart."""
+
+import random
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+ENDLESS = range(sys.maxsize)
+SHARE = 3  # of so many images, one may be an example
+
+
+def apart(size: int | None, pool: int, needed: int) -> tuple[range, range]:
+    """Numbers of the images that are asked, and of those that serve as examples.
+
+    Images without end have examples of another seed, so that both begin at 0. Of a set that ends
+    the last images are examples: `pool` of them, or a third of a small set, and never fewer than
+    `needed`, so that the first ones are asked in their published order.
+
+    >>> apart(None, 8, 2)[1], apart(100, 8, 2), apart(10, 8, 5)
+    (range(0, 8), (range(0, 92), range(92, 100)), (range(0, 5), range(5, 10)))
+
+    Raises:
+        ValueError: no image is left to be asked.
+    """
+    if size is None:
+        return ENDLESS, range(pool)
+    examples = max(needed, min(pool, size // SHARE))
+    if size <= examples:
+        raise ValueError(
+            f"{needed} images serve as examples and others are asked; the data set has {size}, and "
+            f"at least {needed + 1} are needed"
+        )
+    return range(size - examples), range(size - examples, size)
+
+
+@runtime_checkable
+class Clustered(Protocol):
+    """A sample that says which others share its image."""
+
+    @property
+    def cluster(self) -> str:
+        """The name of what they share."""
+        ...
+
+
+S = TypeVar("S", bound=Clustered)
+
+
+class Examples(Generic[S]):
+    """In-context examples from the samples of a set that ends.
+
+    Attributes:
+        samples: All of them.
+        queries: Numbers of those that are asked.
+
+    Raises:
+        ValueError: none is left to be asked.
+    """
+
+    def __init__(self, samples: Sequence[S], pool: int, needed: int) -> None:
+        self.samples, self._needed = samples, needed
+        self.queries, self._pool = apart(len(samples), pool, needed)
+
+    @cached_property
+    def _shown(self) -> list[S]:
+        # Read once: the same few images stand in all prompts.
+        return [self.samples[number] for number in self._pool]
+
+    def of(self, query: S, seed: int) -> list[S]:
+        """Examples for a query, drawn from the seed; none is of the query's own image.
+
+        Raises:
+            ValueError: there are too few.
+        """
+        others = [one for one in self._shown if one.cluster != query.cluster]
+        if len(others) < self._needed:
+            raise ValueError(
+                f"{self._needed} examples are drawn from samples of other images, and of the last "
+                f"{len(self._shown)} there are {len(others)}; ask for a larger `pool`"
+            )
+        return random.Random(seed).sample(others, self._needed)

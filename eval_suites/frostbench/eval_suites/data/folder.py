@@ -1,0 +1,137 @@
+"""A folder of images, as a user has it: any formats, any sizes, nested or flat.
+
+Images are shown as a viewer shows them, resized and cropped by one rule (`ImageSettings`).
+"""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image as Pillow
+
+from frostbench.plugins.contract.datasets import ClusteredImage
+from frostbench.plugins.contract.images import Image, read_as_seen, to_pillow
+from frostbench.plugins.host.packs import files_below
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """How images of different sizes become alike.
+
+    Attributes:
+        side: The shorter side becomes so many pixels (bilinear, as torchvision's `Resize` does it),
+            and the centre square is cut out, as V2L-Tokenizer's evaluation does at 256; 0 leaves
+            images as they are.
+    """
+
+    side: int = 256
+
+    def __post_init__(self) -> None:
+        if self.side < 0 or 0 < self.side < 8:
+            raise ValueError(
+                f"side is 8 pixels or more, or 0 for images as they are; not {self.side}."
+            )
+
+
+class Reading:
+    """Image files below a folder, read by one rule."""
+
+    def __init__(self, folder: Path, settings: ImageSettings) -> None:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder of images.")
+        self.folder, self.settings = folder, settings
+
+    def image(self, name: str) -> Image:
+        """The image in a file, by its path within the folder.
+
+        Raises:
+            ValueError: it is missing, cut short, or no image.
+        """
+        seen = read_as_seen(self.folder / name)
+        return Image(
+            squared(seen, self.settings.side).pixels if self.settings.side else seen.pixels, name
+        )
+
+
+def squared(image: Image, side: int) -> Image:
+    """The centre square of an image whose shorter side was made `side` pixels."""
+    height, width = image.size
+    shorter = min(height, width)
+    # torchvision's own rounding: the longer side is cut off, the crop's corner is rounded.
+    rows, columns = (side * height // shorter, side * width // shorter)
+    file = to_pillow(image.pixels)
+    if shorter != side:
+        file = file.resize((columns, rows), Pillow.Resampling.BILINEAR)
+    top, left = round((rows - side) / 2.0), round((columns - side) / 2.0)
+    file = file.crop((left, top, left + side, top + side))
+    pixels = torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
+    return Image(pixels.view(side, side, 3).permute(2, 0, 1).contiguous().float() / 255, image.name)
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key for the order in which people count: "2.png" before "10.png"."""
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part.casefold())
+        for part in re.split(r"(\d+)", name)
+        if part
+    )
+
+
+def images_below(folder: Path) -> tuple[str, ...]:
+    """Paths of the image files below a folder, within it, in natural order; links are followed."""
+    found = [
+        path.relative_to(folder).as_posix()
+        for path in files_below(folder)
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    ]
+    return tuple(sorted(found, key=lambda name: (natural(name), name)))
+
+
+class FolderImages:
+    """The images below a folder, in natural order; each is a cluster of its own.
+
+    Raises:
+        ValueError: the folder holds no image.
+    """
+
+    settings = ImageSettings
+
+    def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
+        self._reading = Reading(folder, settings or ImageSettings())
+        self._names = images_below(folder)
+        if not self._names:
+            raise ValueError(
+                f"{folder} holds no image; read are {', '.join(sorted(SUFFIXES))}, in any folder "
+                "below it."
+            )
+
+    @property
+    def size(self) -> int:
+        """How many images there are."""
+        return len(self._names)
+
+    def get(self, seed: int, index: int) -> ClusteredImage:
+        """Image `index`, whatever the seed.
+
+        Raises:
+            ValueError: it cannot be read; the message names the file.
+        """
+        name = self._names[index]
+        return ClusteredImage(self._reading.image(name), name)
+
+    def wider(self, margin: int) -> "FolderImages":
+        """The same images, of `margin` more pixels on each side, cut from a larger resize.
+
+        Raises:
+            ValueError: images are left as they are, so that there is nothing around them.
+        """
+        settings = self._reading.settings
+        if not settings.side:
+            raise ValueError(
+                "images that are left as they are have nothing around them; set a side"
+            )
+        wider = replace(settings, side=settings.side + 2 * margin)
+        return FolderImages(self._reading.folder, wider)

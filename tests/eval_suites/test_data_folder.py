@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import torch
+from pictures import picture
+from PIL import Image as Pillow
+from torchvision import transforms
+
+from frostbench.eval_suites.data.apart import Examples, apart
+from frostbench.eval_suites.data.folder import FolderImages, ImageSettings, squared
+from frostbench.plugins.contract.datasets import ImageSet, Widening
+from frostbench.plugins.contract.images import Image, to_pillow
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images of ten kinds, nested, beside files that are none."""
+    one = picture()
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    one.save(tmp_path / "IMG10.png")
+    one.save(tmp_path / "IMG2.JPG")
+    one.convert("L").save(tmp_path / "deep" / "grey.webp")
+    one.convert("P").save(tmp_path / "deep" / "palette.png")
+    one.convert("CMYK").save(tmp_path / "deep" / "er" / "cmyk.tif")
+    deep = Pillow.fromarray(np.asarray(one.convert("L")).astype(np.uint16) * 257)
+    deep.save(tmp_path / "deep" / "sixteen.png")
+    one.save(tmp_path / "deep" / "er" / "x.bmp")
+    turned = Pillow.Exif()
+    turned[0x0112] = 6
+    one.rotate(90, expand=True).save(tmp_path / "turned.png", exif=turned)
+    for name in ("notes.txt", ".hidden.png", "deep/captions.csv"):
+        (tmp_path / name).write_text("x")
+    return tmp_path
+
+
+def test_a_folder_of_any_images_is_a_set_in_natural_order(folder):
+    images = FolderImages(folder, ImageSettings(side=0))
+    assert isinstance(images, ImageSet)
+    assert isinstance(images, Widening)
+    names = [images.get(0, index).image.name for index in range(images.size)]
+    assert names == [
+        "deep/er/cmyk.tif",
+        "deep/er/x.bmp",
+        "deep/grey.webp",
+        "deep/palette.png",
+        "deep/sixteen.png",
+        "IMG2.JPG",
+        "IMG10.png",
+        "turned.png",
+    ]
+    assert [images.get(1, index).cluster for index in range(images.size)] == names
+
+
+def test_every_format_shows_the_same_image(folder):
+    images = FolderImages(folder, ImageSettings(side=0))
+    wanted = torch.from_numpy(np.array(picture())).permute(2, 0, 1) / 255
+    grey = torch.from_numpy(np.array(picture().convert("L"))) / 255
+    for index in range(images.size):
+        image = images.get(0, index).image
+        lossy = 0.12 if image.name.endswith(("JPG", "webp", "palette.png", "tif")) else 2 / 255
+        right = grey if image.name.startswith(("deep/grey", "deep/sixteen")) else wanted
+        assert image.size == (30, 40)
+        assert (image.pixels - right).abs().mean() <= lossy, image.name
+
+
+@pytest.mark.parametrize("size", [(40, 30), (31, 77), (64, 64), (301, 200), (50, 51)])
+@pytest.mark.parametrize("side", [16, 32, 64])
+def test_images_are_resized_and_cropped_as_torchvision_does(size, side):
+    file = picture(*size)
+    pixels = torch.from_numpy(np.array(file)).permute(2, 0, 1).float() / 255
+    given = squared(Image(pixels, "x"), side)
+    wanted = transforms.Compose([transforms.Resize(side), transforms.CenterCrop(side)])(file)
+    assert np.array_equal(np.asarray(to_pillow(given.pixels)), np.asarray(wanted))
+
+
+def test_more_around_an_image_is_cut_from_a_larger_resize(folder):
+    images = FolderImages(folder, ImageSettings(side=16))
+    image, wider = images.get(0, 6).image, images.wider(4).get(0, 6).image
+    assert image.size == (16, 16)
+    assert wider.size == (24, 24)
+    with pytest.raises(ValueError, match="set a side"):
+        FolderImages(folder, ImageSettings(side=0)).wider(4)
+
+
+def test_a_folder_without_images_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"holds no image; read are .bmp, .jpeg, .jpg"):
+        FolderImages(tmp_path)
+    with pytest.raises(ValueError, match="is no folder of images"):
+        FolderImages(tmp_path / "notes.txt")
+
+
+def test_a_link_that_leads_around_ends(folder):
+    (folder / "deep" / "back").symlink_to(folder)
+    assert FolderImages(folder).size == 8
+
+
+@pytest.mark.parametrize("size", [4, 5, 9, 10, 100])
+def test_what_is_an_example_is_never_asked(size):
+    queries, pool = apart(size, pool=8, needed=3)
+    assert not set(queries) & set(pool)
+    assert sorted((*queries, *pool)) == list(range(size))
+    assert len(pool) >= 3
+    assert len(pool) <= max(3, size // 3)
+
+
+def test_a_set_without_an_image_to_ask_is_refused():
+    with pytest.raises(ValueError, match="the data set has 3, and at least 4 are needed"):
+        apart(3, pool=8, needed=3)
+
+
+class Sample:
+    def __init__(self, number):
+        self.number, self.cluster = number, f"image {number // 2}"
+
+
+def test_examples_are_of_other_images_than_the_query():
+    shown = Examples([Sample(number) for number in range(9)], pool=8, needed=2)
+    for number in shown.queries:
+        query = shown.samples[number]
+        examples = shown.of(query, seed=number)
+        assert len(examples) == 2
+        assert query.cluster not in {example.cluster for example in examples}
+        assert [e.number for e in examples] == [e.number for e in shown.of(query, seed=number)]

@@ -1,0 +1,122 @@
+import json
+from itertools import islice
+
+import pytest
+from pictures import picture
+
+from frostbench.eval_suites.data.own import OwnCaptions, OwnLabels, OwnQuestions
+from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
+from frostbench.eval_suites.understanding.semantic_interpretation import SemanticInterpretation
+from frostbench.eval_suites.understanding.settings import InterpretationSettings
+from frostbench.plugins.contract.datasets import CaptionSet, LabelSet, QuestionSet
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.png", "b.jpg", "c.png"):
+        picture(seed=ord(name[0])).save(tmp_path / name)
+    return tmp_path
+
+
+def test_captions_of_a_csv_file_and_of_a_json_file_are_the_same(folder):
+    (folder / "captions.csv").write_text(
+        'file,caption\nb.jpg,"a dog, asleep"\na.png,a cat\nb.jpg,a sleeping dog\n'
+    )
+    table = OwnCaptions(folder)
+    (folder / "captions.csv").unlink()
+    said = {"b.jpg": ["a dog, asleep", "a sleeping dog"], "a.png": "a cat"}
+    (folder / "captions.json").write_text(json.dumps(said))
+    for data in (table, OwnCaptions(folder)):
+        assert isinstance(data, CaptionSet)
+        assert [one.id for one in data.captioned()] == ["b.jpg", "a.png"]
+        assert data.captioned()[0].captions == ("a dog, asleep", "a sleeping dog")
+        assert data.references() == [("a dog, asleep", "a sleeping dog"), ("a cat",)]
+        assert data.captioned()[1].image.size == (256, 256)
+
+
+def test_questions_take_one_answer_or_several(folder):
+    lines = [
+        {"file": "a.png", "question": "What is it?", "answers": "cat"},
+        {"file": "a.png", "question": "Is it red?", "answers": ["yes", "yes", "no"], "id": "q7"},
+    ]
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    data = OwnQuestions(folder)
+    assert isinstance(data, QuestionSet)
+    first, second = data.asked()
+    assert (first.id, first.answers, first.cluster) == ("00000", ("cat",), "a.png")
+    assert (second.id, second.answers) == ("q7", ("yes", "yes", "no"))
+
+
+def test_labels_are_images_by_class(folder):
+    (folder / "labels.csv").write_text("file,label\na.png,cat\nb.jpg,dog\nc.png,cat\n")
+    data = OwnLabels(folder)
+    assert isinstance(data, LabelSet)
+    assert data.names == ("cat", "dog")
+    assert [data.count(name) for name in data.names] == [2, 1]
+    assert data.portrait("cat", 1).name == "c.png"
+
+
+CSV, JSON, LINES, LABELS = "captions.csv", "captions.json", "questions.jsonl", "labels.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (CSV, "file,caption\ngone.png,a cat\n", r"line 2 names 'gone.png', and there is no such"),
+        (CSV, "file,caption\n../a.png,a cat\n", "line 2 names '../a.png', which leads out"),
+        (CSV, "file,text\na.png,a cat\n", "has no column caption"),
+        (CSV, "file,caption\na.png\n", "line 2 does not have as many cells"),
+        (CSV, "file,caption\na.png, \n", "line 2 has no caption"),
+        (CSV, "file,caption\n", "has no entries"),
+        (CSV, b"file,caption\na.png,caf\xe9\n", "is no CSV file in UTF-8"),
+        (JSON, "[1]", "is no object from a file's name"),
+        (JSON, '{"a.png": [3]}', "entry 'a.png', entry 0 has no caption"),
+        (JSON, '{"a.png": ', "is no JSON file"),
+        (LINES, '{"file": "a.png", "question": "What?"}', "line 1 has no 'answers'"),
+        (LINES, '{"file": "a.png", "question": "What?", "answers": []}', "accepts no answer"),
+        (LINES, '{"file": 3, "question": "What?", "answers": "x"}', "holds a int under 'file'"),
+        (
+            LINES,
+            '{"file": "a.png", "question": "?", "answers": "x", "id": 1}\n' * 2,
+            "line 2: the id '1' is another question's too",
+        ),
+        (LABELS, "file,label\na.png,cat\na.png,dog\n", "line 3: a.png has a label already"),
+        (LABELS, "file,label\na.png,\n", "line 2 has no label"),
+    ],
+)
+def test_a_broken_file_is_said_with_the_entry(folder, name, text, said):
+    kind = {CSV: OwnCaptions, JSON: OwnCaptions, LINES: OwnQuestions, LABELS: OwnLabels}[name]
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=said):
+        kind(folder)
+
+
+@pytest.mark.parametrize("kind", [OwnCaptions, OwnQuestions, OwnLabels])
+def test_a_missing_file_is_named(folder, kind):
+    with pytest.raises(ValueError, match=r"lacks (captions.csv or|questions.jsonl|labels.csv)"):
+        kind(folder)
+
+
+def test_episodes_are_drawn_from_all_images_of_the_classes_that_have_enough(folder):
+    for name in "defg":
+        picture(seed=ord(name)).save(folder / f"{name}.png")
+    rows = "a.png,cat\nc.png,cat\nd.png,cat\nb.jpg,dog\ne.png,dog\nf.png,bird\ng.png,bird\n"
+    (folder / "labels.csv").write_text(f"file,label\n{rows}")
+    data = OwnLabels(folder)
+    episodes = list(islice(DrawnEpisodes(data, images=1).episodes(2, 1, seed=0), 40))
+    shown = {
+        image.name for one in episodes for image in (one.query, *(e.image for e in one.examples))
+    }
+    assert shown == {row.partition(",")[0] for row in rows.split()}
+    assert all(one.query not in [e.image for e in one.examples] for one in episodes)
+    with pytest.raises(ValueError, match=r"3-way 2-shot episodes need 3 families.*there are 1"):
+        DrawnEpisodes(data, images=1).members(3, 2)
+
+
+def test_each_class_has_its_turn_while_it_has_images(folder):
+    (folder / "labels.csv").write_text("file,label\na.png,cat\nb.jpg,dog\nc.png,cat\n")
+    asked = list(
+        SemanticInterpretation(InterpretationSettings()).instances(OwnLabels(folder), 9, 0)
+    )
+    assert len(asked) == 3
+    assert {one.cluster for one in asked[:2]} == {"cat", "dog"}
