@@ -72,7 +72,9 @@ def assemble(config: RunConfig, host: Host) -> Plan:
     data = cache(partial(_open_data, host, pack))
     planned = tuple(_task(config, data, item) for item in tasks)
     cards = {item.task.card.name: item.task.card.metrics for item in planned}
-    metrics = open_metrics(config, host, backbones, metrics_of(host, cards))
+    metrics_again = partial(open_metrics, config, host, backbones, metrics_of(host, cards))
+    engine_again = partial(open_engine, config, host, backbones)
+    metrics = metrics_again()
     kinds = sorted({entry.kind for entry in backbones.entries.values()})
     origins = origins_of(config, host, methods, planned, metrics, kinds)
     return Plan(
@@ -83,7 +85,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         ),
         tasks=planned,
         metrics=metrics,
-        engine=open_engine(config, host, backbones),
+        engine=engine_again(),
         backbones=backbones,
         facts=Provenance(
             version("frostbench"),
@@ -104,6 +106,7 @@ def assemble(config: RunConfig, host: Host) -> Plan:
         retry_failed=config.retry_failed,
         again=config.again,
         replaced={} if config.llm is None else {"llm": _language_models(pack)},
+        renew=lambda: (engine_again(), metrics_again()),
     )
 
 

@@ -38,7 +38,7 @@ class MethodEntry:
     """A method: its card, its weights (SHA-256 by file) and settings, and whether it was built.
 
     `identity` is one digest over its code, weights and settings; `fingerprint` is what the method
-    adds to it.
+    adds to it. `violation` says what it changed of the frozen models: it takes no further part.
     """
 
     title: str
@@ -58,6 +58,7 @@ class MethodEntry:
     status: Literal["ok", "failed"] = "ok"
     error: str | None = None
     notes: tuple[str, ...] = ()
+    violation: str | None = None
 
 
 @dataclass(frozen=True)
