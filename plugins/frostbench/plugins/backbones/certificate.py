@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from frostbench.plugins.backbones.drawn import DrawnTensors
-from frostbench.plugins.backbones.reached import Held, Reached
+from frostbench.plugins.backbones.reached import HOOKS, Held, Reached
 
 # A text in which tokenizers differ: words, digits, capitals, accents, emoji, blanks.
 PROBE = "The 12 quick-brown foxes' naïve café: 猫\n\t 🦊"
@@ -110,10 +110,9 @@ class Certificate:
             self._grown.append((name, live, kept, DrawnTensors(tensors)))
 
     def _ordered(self) -> Iterable[Held]:
-        """Attributes first: a hook's own bookkeeping says less than the hook."""
-        return sorted(
-            (*self._reached.held, *self._reached.large), key=lambda held: held.kind == "items"
-        )
+        """Hooks first, and what is in other containers last: bookkeeping says less."""
+        every = (*self._reached.held, *self._reached.large)
+        return sorted(every, key=lambda held: (held.kind not in HOOKS, held.kind == "items"))
 
     def _counted(self) -> list[tuple[int, int, tuple[int, ...]]]:
         """Of each tokenizer its words, those that were added, and how it splits `PROBE`."""

@@ -72,7 +72,7 @@ class Held:
     def _change(self, key: Any, before: Any, now: Any) -> str:
         verb = "added to" if before is _ABSENT else "removed from" if now is _ABSENT else ""
         if self.kind in HOOKS:
-            return f"a {HOOKS[self.kind]} was {verb or 'replaced at'} {self.path!r}"
+            return f"a {HOOKS[self.kind]} was {verb or 'replaced at'} {self._named()}"
         if self.kind in _PARTS:
             what = f"the {_PARTS[self.kind]} {_join(self.path, key)!r}"
             return f"{what} was {verb.partition(' ')[0] or 'replaced'}"

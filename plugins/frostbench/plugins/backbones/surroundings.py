@@ -30,7 +30,6 @@ _REGISTRIES = (
     ("transformers.masking_utils", "ALL_MASK_ATTENTION_FUNCTIONS", "_local_mapping"),
     ("transformers.modeling_rope_utils", "ROPE_INIT_FUNCTIONS", ""),
     ("transformers.activations", "ACT2CLS", ""),
-    ("torch.nn.functional", "boolean_dispatch", "__dict__"),
 )
 _ABSENT = object()
 
@@ -60,7 +59,8 @@ class _Space:
         if isinstance(self.owner, types.ModuleType):
             # A library may import more; what hides a function of Python's own is no import.
             return hasattr(builtins, str(key)) and self.owner is not builtins
-        return self.name.endswith("hooks")
+        # A registry may grow; what is put over it, or into a table of hooks, is called.
+        return self.name.endswith(("hooks", "_local_mapping"))
 
     def restore(self) -> None:
         """Put everything back that mattered."""
@@ -132,6 +132,11 @@ class Surroundings:
         if self.hold(thorough):
             return []
         said = [
+            f"torch's {name} was {before!r} and is now {_SETTINGS[name][0]()!r}"
+            for name, before in self._settings.items()
+            if _SETTINGS[name][0]() != before
+        ]
+        said += [
             space.clause(key)
             for space in (*self._near.values(), *self._far.values())
             for key in space.changed()
@@ -140,11 +145,6 @@ class Surroundings:
             f"the code of {one.__qualname__!r} in {one.__module__} was replaced"
             for one, code in self._codes.items()
             if one.__code__ is not code
-        ]
-        said += [
-            f"torch's {name} was {before!r} and is now {_SETTINGS[name][0]()!r}"
-            for name, before in self._settings.items()
-            if _SETTINGS[name][0]() != before
         ]
         if not said:
             # Libraries import, and keep what they found out; that is the state to compare with.
@@ -200,7 +200,7 @@ def _registries() -> list[tuple[str, dict[Any, Any]]]:
         table = getattr(sys.modules.get(module), name, None)
         table = getattr(table, attribute, None) if attribute else table
         if isinstance(table, dict):
-            found.append((f"{module}.{name}", table))
+            found.append((f"{module}.{name}{attribute and '.'}{attribute}", table))
     return found
 
 
