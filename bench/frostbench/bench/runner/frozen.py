@@ -8,17 +8,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from frostbench.bench.runner.plan import FrozenBackbones
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import BackboneFacts
 from frostbench.plugins.backbones.certificate import Certificate
-from frostbench.plugins.backbones.surroundings import Surroundings
+from frostbench.plugins.backbones.surroundings import EVERY, Surroundings
 from frostbench.plugins.contract.completions import Completion, Failed
 from frostbench.plugins.contract.engine import Engine, Holds
-from frostbench.plugins.contract.prompts import Prompt, Regress
+from frostbench.plugins.contract.prompts import Adapter, Prompt, Regress
 from frostbench.plugins.engine.resolve import Feed, feed_identity
+
+Place: TypeAlias = tuple[str, Adapter | None]
+"""A backbone as a prompt names it: its role, and the adapter over it."""
 
 
 class ChangedError(Exception):
@@ -50,7 +53,7 @@ class Watch:
         self._backbones = backbones
         self._engine = engine
         self._surroundings = Surroundings()
-        self._certificates: dict[str, Certificate] = {}
+        self._certificates: dict[Place, Certificate] = {}
         self.before: dict[str, Mapping[str, str]] = {}
         self.spent = Spent()
 
@@ -74,43 +77,63 @@ class Watch:
             StoreError: a backbone that was loaded again is another than at first.
         """
         for role, backbone in self._backbones.loaded().items():
-            if role not in self._certificates:
+            if (role, None) not in self._certificates:
                 now = self._backbones.fingerprints(role)
                 if self.before.setdefault(role, now) != now:
                     raise StoreError(
                         f"the backbone {role!r} was loaded again and is not what it was when the "
                         "run began: its files were changed. Put the old ones back."
                     )
-                self._certify(role, backbone)
-        held: Mapping[str, Any] = self._engine.held() if isinstance(self._engine, Holds) else {}
-        for name, model in held.items():
-            if name not in self._certificates:
-                self._certify(name, model)
+                self._certify((role, None), backbone)
+        if isinstance(self._engine, Holds):
+            for place, model in self._engine.held().items():
+                if place not in self._certificates:
+                    self._certify(place, model)
 
-    def _certify(self, name: str, backbone: Any) -> None:
-        self._certificates[name] = certificate = Certificate(backbone)
-        self._surroundings.cover(certificate.classes)
+    def _certify(self, place: Place, backbone: Any) -> None:
+        self._certificates[place] = certificate = Certificate(backbone)
+        self._surroundings.cover(_called(place), certificate.classes)
 
-    def changes(self, thorough: bool = True, roles: Collection[str] | None = None) -> list[str]:
+    def changes(
+        self, *, thorough: bool = True, places: Collection[Place] | None = None
+    ) -> list[str]:
         """A clause for each change since things were certified; empty where all hold.
 
-        Of the backbones of `roles` alone, and what is held under adapters of theirs. A look that
-        is not `thorough` is for between two steps.
+        Of everything, or of backbones as prompts name them. A look that is not `thorough` is for
+        between two steps.
         """
         begun = time.perf_counter()
         said = []
         loaded = self._backbones.loaded()
-        for name, one in self._certificates.items():
-            role = name.partition(" under adapter ")[0]
-            if roles is not None and role not in roles:
-                continue
-            if role == name and loaded.get(role) is not one.backbone:
+        mine = self._of(places)
+        for (role, adapter), one in mine.items():
+            if adapter is None and loaded.get(role) is not one.backbone:
                 said.append(f"the backbone {role!r}: another was put in its place")
-            said += [f"the backbone {name!r}: {clause}" for clause in one.changes(thorough)]
-        said += self._surroundings.changes(thorough)
+            which = _called((role, adapter))
+            said += [f"the {which}: {clause}" for clause in one.changes(thorough=thorough)]
+        around = [None] if thorough else [EVERY] if places is None else list(map(_called, mine))
+        for around_which in around:
+            said += [one for one in self._surroundings.changes(around_which) if one not in said]
+        self._spend(begun)
+        return said
+
+    def numbers_hold(self, places: Collection[Place]) -> bool:
+        """Whether no tensor of these backbones is seen to have changed: the shortest look."""
+        begun = time.perf_counter()
+        hold = all(one.numbers_hold() for one in self._of(places).values())
+        self._spend(begun)
+        return hold
+
+    def _of(self, places: Collection[Place] | None) -> Mapping[Place, Certificate]:
+        """The certificates of places, and of the backbones under their adapters."""
+        if places is None:
+            return self._certificates
+        known = dict.fromkeys((role, None) for role, _ in places) | dict.fromkeys(places)
+        return {place: self._certificates[place] for place in known if place in self._certificates}
+
+    def _spend(self, begun: float) -> None:
         self.spent.seconds += time.perf_counter() - begun
         self.spent.looks += 1
-        return said
 
     def check(self, suspects: Sequence[str], thorough: bool = False) -> None:
         """Look at everything, after code of these methods ran.
@@ -118,7 +141,7 @@ class Watch:
         Raises:
             ChangedError: something is not what it was.
         """
-        changes = self.changes(thorough)
+        changes = self.changes(thorough=thorough)
         if changes:
             raise ChangedError(changes, suspects)
 
@@ -131,7 +154,7 @@ class Watch:
         """
         unseen = []
         for role, before in self.before.items():
-            certificate = self._certificates.get(role)
+            certificate = self._certificates.get((role, None))
             if certificate is None or self._backbones.loaded().get(role) is None:
                 continue
             if set(self._backbones.changed(role, before)) - certificate.written():
@@ -207,17 +230,20 @@ class Guarded:
 
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """What the engine answers, after a look at the backbones of these prompts."""
-        roles = {prompt.backbone for prompt in prompts}
-        if self._broken(roles):
+        places = {(prompt.backbone, prompt.adapter) for prompt in prompts}
+        if self._broken(places):
             return [Failed("a frozen backbone was changed.") for _ in prompts]
         feeds: dict[object, _Looked] = {}
         completions = self._engine.run([self._fed(prompt, feeds) for prompt in prompts])
         self._watch.look()
         return completions
 
-    def _broken(self, roles: Collection[str]) -> bool:
-        self.found = self.found or self._watch.changes(thorough=False, roles=roles)
+    def _broken(self, places: Collection[Place]) -> bool:
+        self.found = self.found or self._watch.changes(thorough=False, places=places)
         return bool(self.found)
+
+    def _numbers_hold(self, places: Collection[Place]) -> bool:
+        return not self.found and (self._watch.numbers_hold(places) or not self._broken(places))
 
     def _fed(self, prompt: Prompt, feeds: "dict[object, _Looked]") -> Prompt:
         """The prompt; a function of a method's that runs inside the engine is looked after too.
@@ -226,9 +252,10 @@ class Guarded:
         """
         if not isinstance(prompt.ask, Regress):
             return prompt
-        key = feed_identity(prompt.ask.feed), prompt.backbone
+        place = prompt.backbone, prompt.adapter
+        key = feed_identity(prompt.ask.feed), place
         if key not in feeds:
-            feeds[key] = _Looked(prompt.ask.feed, partial(self._broken, {prompt.backbone}))
+            feeds[key] = _Looked(prompt.ask.feed, partial(self._numbers_hold, {place}))
         return replace(prompt, ask=replace(prompt.ask, feed=feeds[key]))
 
 
@@ -237,13 +264,18 @@ class _Looked:
     """A feed, and a look after each of its calls."""
 
     feed: Feed
-    broken: Callable[[], bool]
+    holds: Callable[[], bool]
 
     def __call__(self, features: Any) -> Any:
         made = self.feed(features)
-        if self.broken():
+        if not self.holds():
             raise RuntimeError("a frozen backbone was changed")
         return made
+
+
+def _called(place: Place) -> str:
+    role, adapter = place
+    return f"backbone {role!r}" + (f" under adapter {adapter.name!r}" if adapter else "")
 
 
 def named(entry: Any) -> dict[str, str]:

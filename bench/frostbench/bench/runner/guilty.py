@@ -97,7 +97,7 @@ class Court:
 
     def _look_between(self) -> None:
         """See that nothing has changed since the last chunk."""
-        changes = self.watch.changes()
+        changes = self.watch.changes(thorough=False)
         if changes:
             ran = ", ".join(sorted(self._methods.ready)) or "no method"
             self.violations.append(

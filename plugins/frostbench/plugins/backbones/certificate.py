@@ -36,8 +36,11 @@ class Certificate:
     def __init__(self, backbone: Any) -> None:
         self.backbone = backbone
         self._reached = reached = Reached(backbone)
-        self._lives = [held.live for held in reached.held if not held.moving]
-        self._copies = [held.copy for held in reached.held if not held.moving]
+        still = [held for held in reached.held if not held.moving]
+        # Most are tables of hooks, and empty: their copies need not be looked at.
+        self._empty = [held.live for held in still if not held.copy]
+        self._lives = [held.live for held in still if held.copy]
+        self._copies = [held.copy for held in still if held.copy]
         self._moving = [held for held in reached.held if held.moving]
         self._modules = [held for held in reached.held if held.kind == "_modules" and held.copy]
         self._orders = [list(held.copy) for held in self._modules]
@@ -48,7 +51,8 @@ class Certificate:
         self._tokenizers = {
             path: one for path, one in reached.objects if hasattr(one, "get_added_tokens_decoder")
         }
-        self._sizes = self._counted()
+        self._counts = [one.get_vocab_size() for one in self._tokenizers.values()]
+        self._splits = [_split(one) for one in self._tokenizers.values()]
         self._written = {path: _written(one) for path, one in self._tokenizers.items()}
         self._grown: list[tuple[str, Any, dict[Any, Any], DrawnTensors]] = []
         self.look_at_caches()
@@ -58,29 +62,34 @@ class Certificate:
         """The classes of all that is certified."""
         return set(self._types)
 
-    def holds(self, thorough: bool = True) -> bool:
+    def holds(self, *, thorough: bool = True) -> bool:
         """Whether nothing has changed.
 
         A `thorough` look compares shapes, large containers, whole tokenizers and caches as well;
         the other one is for between two steps.
         """
-        same = self._tensors.hold(thorough) and _same(self._lives, self._copies)
+        tokenizers = self._tokenizers.values()
+        same = self.numbers_hold(thorough=thorough)
+        same = same and not any(self._empty) and _same(self._lives, self._copies)
         same = same and list(map(type, self._objects)) == self._types
         same = same and [list(held.live) for held in self._modules] == self._orders
         same = same and all(held.holds() for held in self._moving)
-        same = same and self._counted() == self._sizes
+        same = same and [one.get_vocab_size() for one in tokenizers] == self._counts
         if thorough:
             same = same and all(held.holds() for held in self._reached.large)
-            same = same and not self._rewritten()
-            same = same and not self._spoiled()
+            same = same and not self._rewritten() and not self._spoiled()
         return same
 
-    def changes(self, thorough: bool = True) -> list[str]:
+    def numbers_hold(self, *, thorough: bool = False) -> bool:
+        """Whether no tensor is seen to have changed."""
+        return self._tensors.hold(thorough=thorough)
+
+    def changes(self, *, thorough: bool = True) -> list[str]:
         """A clause for each change, those that say most first; empty where it holds.
 
         "a forward hook was added to 'model.layers.0'".
         """
-        if self.holds(thorough):
+        if self.holds(thorough=thorough):
             return []
         said = [clause for held in self._ordered() for clause in held.changes()]
         said += [
@@ -114,25 +123,18 @@ class Certificate:
         every = (*self._reached.held, *self._reached.large)
         return sorted(every, key=lambda held: (held.kind not in HOOKS, held.kind == "items"))
 
-    def _counted(self) -> list[tuple[int, int, tuple[int, ...]]]:
-        """Of each tokenizer its words, those that were added, and how it splits `PROBE`."""
-        return [
-            (
-                one.get_vocab_size(),
-                len(one.get_added_tokens_decoder()),
-                _split(one),
-            )
-            for one in self._tokenizers.values()
-        ]
-
     def _rewritten(self) -> list[str]:
+        """Tokenizers that are not what they were."""
         said = []
-        counts = zip(self._tokenizers.items(), self._sizes, self._counted(), strict=True)
-        for (path, one), before, now in counts:
-            if _written(one) != self._written[path] or before != now:
-                more = now[0] - before[0]
-                what = f"{more} words were added to" if more > 0 else "the settings changed of"
-                said.append(f"{what} the tokenizer {path!r}")
+        known = zip(self._counts, self._splits, self._written.values(), strict=True)
+        for (path, one), (count, split, written) in zip(
+            self._tokenizers.items(), known, strict=True
+        ):
+            more = one.get_vocab_size() - count
+            if more > 0:
+                said.append(f"{more} words were added to the tokenizer {path!r}")
+            elif more or _split(one) != split or _written(one) != written:
+                said.append(f"the settings changed of the tokenizer {path!r}")
         return said
 
     def _spoiled(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-RUNS, RUN = 4, 16  # of each tensor so many runs of so many numbers; smaller ones are read whole
+RUNS, RUN = 2, 32  # of each tensor so many runs of so many numbers; smaller ones are read whole
 
 _AS_NUMBERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}
 
@@ -40,7 +40,7 @@ class DrawnTensors:
             self._kept = {key: torch.cat(runs) for key, runs in groups.items()}
         self.bytes_read = sum(kept.numel() * kept.element_size() for kept in self._kept.values())
 
-    def hold(self, thorough: bool = True) -> bool:
+    def hold(self, *, thorough: bool = True) -> bool:
         """Whether nothing is seen to have changed; shapes and gradients where `thorough`."""
         same = _counts(self._tensors) == self._counts and _places(self._tensors) == self._places
         if thorough:

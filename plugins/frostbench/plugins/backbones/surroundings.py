@@ -9,7 +9,7 @@ import builtins
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,9 @@ _OWN = frozenset(
 _PACKAGES = frozenset(
     {"frostbench", "open_clip", "peft", "segment_anything", "timm", "torch", "transformers"}
 )
-_NEAR = ("torch", "torch.nn.functional", "torch.nn.modules.module", "builtins")
+_NEAR = ("torch.nn.functional", "torch.nn.modules.module")
+_FAR = ("torch", "builtins")
+EVERY = ""  # stands for all backbones, where one is named
 _REGISTRIES = (
     ("transformers.modeling_utils", "AttentionInterface", "_global_mapping"),
     ("transformers.modeling_utils", "ALL_ATTENTION_FUNCTIONS", "_local_mapping"),
@@ -41,7 +43,10 @@ class _Space:
     name: str
     owner: Any
     live: Mapping[Any, Any]
-    copy: dict[Any, Any]
+    copy: dict[Any, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.copy = dict(self.live)
 
     def changed(self) -> list[Any]:
         """The keys of what is not as it was and matters."""
@@ -53,7 +58,10 @@ class _Space:
         if before is now or key in _OWN:
             return False
         if isinstance(self.owner, type):
-            return True
+            # Libraries keep what they found out on classes; what is called, or hides what a class
+            # inherits, is no such thing.
+            inherited = any(key in vars(one) for one in self.owner.__mro__[1:])
+            return before is not _ABSENT or inherited or hasattr(now, "__get__")
         if before is not _ABSENT:
             return callable(before)
         if isinstance(self.owner, types.ModuleType):
@@ -89,58 +97,54 @@ class Surroundings:
     """The surroundings of certified backbones as they stood when they were taken in."""
 
     def __init__(self) -> None:
-        self._near: dict[int, _Space] = {}
-        self._far: dict[int, _Space] = {}
+        self._spaces: dict[int, _Space] = {}
+        self._near: dict[str, dict[int, _Space]] = {}
         self._codes: dict[types.FunctionType, types.CodeType] = {}
         self._settings = {name: read() for name, (read, _) in _SETTINGS.items()}
         self._lists()
 
-    def cover(self, classes: Iterable[type]) -> None:
-        """Take in what objects of these classes run on; what is known already stays as it was."""
+    def cover(self, name: str, classes: Iterable[type]) -> None:
+        """Take in what objects of these classes run on, under the name of the backbone.
+
+        What is known already stays as it was.
+        """
         near = {one for kind in classes for one in kind.__mro__ if one is not object}
         modules = {sys.modules[one.__module__] for one in near if one.__module__ in sys.modules}
-        modules |= {sys.modules[name] for name in _NEAR}
-        for one in near:
-            self._add(self._near, f"class {one.__qualname__}", one, vars(one))
-        for module in modules:
-            self._add(self._near, f"module {module.__name__}", module, vars(module))
-        for name, value in vars(torch.nn.modules.module).items():
-            if name.startswith("_global_") and name.endswith("hooks"):
-                words = name.removeprefix("_global_").replace("_", " ")
-                self._add(self._near, f"a global {words}", value, value)
-        for name, registry in _registries():
-            self._add(self._near, name, registry, registry)
-        for module in _called_from(modules):
-            self._add(self._far, f"module {module.__name__}", module, vars(module))
+        modules |= {sys.modules[one] for one in _NEAR}
+        spaces = [_Space(f"class {one.__qualname__}", one, vars(one)) for one in near]
+        spaces += [_Space(f"module {one.__name__}", one, vars(one)) for one in modules]
+        for key, table in vars(torch.nn.modules.module).items():
+            if key.startswith("_global_") and key.endswith("hooks"):
+                words = key.removeprefix("_global_").replace("_", " ")
+                spaces.append(_Space(f"a global {words}", table, table))
+        spaces += [_Space(registry, table, table) for registry, table in _registries()]
+        self._near[name] = {id(one.owner): self._add(one) for one in spaces}
+        for module in (*_called_from(modules), *(sys.modules[one] for one in _FAR)):
+            self._add(_Space(f"module {module.__name__}", module, vars(module)))
         self._lists()
 
-    def hold(self, thorough: bool = True) -> bool:
-        """Whether nothing has changed.
+    def hold(self, name: str | None = None) -> bool:
+        """Whether nothing has changed around a backbone, or around `EVERY` one.
 
-        A `thorough` look goes through all that those functions call in turn, and through their
-        code.
+        For None what their functions call in turn is gone through as well, and code.
         """
-        same = _equal(self._near_lives, self._near_copies)
-        same = same and {name: read() for name, (read, _) in _SETTINGS.items()} == self._settings
-        if thorough:
-            same = same and _equal(self._far_lives, self._far_copies)
+        lives, copies = self._all if name is None else self._of[name]
+        same = _equal(lives, copies)
+        same = same and {key: read() for key, (read, _) in _SETTINGS.items()} == self._settings
+        if name is None:
             same = same and [one.__code__ for one in self._functions] == self._kept_codes
         return same
 
-    def changes(self, thorough: bool = True) -> list[str]:
+    def changes(self, name: str | None = None) -> list[str]:
         """A clause for each change; empty where there is none that matters."""
-        if self.hold(thorough):
+        if self.hold(name):
             return []
         said = [
             f"torch's {name} was {before!r} and is now {_SETTINGS[name][0]()!r}"
             for name, before in self._settings.items()
             if _SETTINGS[name][0]() != before
         ]
-        said += [
-            space.clause(key)
-            for space in (*self._near.values(), *self._far.values())
-            for key in space.changed()
-        ]
+        said += [space.clause(key) for space in self._spaces.values() for key in space.changed()]
         said += [
             f"the code of {one.__qualname__!r} in {one.__module__} was replaced"
             for one, code in self._codes.items()
@@ -148,14 +152,14 @@ class Surroundings:
         ]
         if not said:
             # Libraries import, and keep what they found out; that is the state to compare with.
-            for space in (*self._near.values(), *self._far.values()):
+            for space in self._spaces.values():
                 space.copy = dict(space.live)
             self._lists()
         return said
 
     def restore(self) -> None:
         """Put back what was changed."""
-        for space in (*self._near.values(), *self._far.values()):
+        for space in self._spaces.values():
             space.restore()
         for one, code in self._codes.items():
             one.__code__ = code
@@ -164,26 +168,31 @@ class Surroundings:
             if read() != before:
                 write(before)
 
-    def _add(
-        self, spaces: dict[int, _Space], name: str, owner: Any, live: Mapping[Any, Any]
-    ) -> None:
-        if id(owner) in self._near or id(owner) in self._far:
-            return
-        spaces[id(owner)] = _Space(name, owner, live, dict(live))
-        for value in live.values():
+    def _add(self, space: _Space) -> _Space:
+        """The namespace as it is known, or this one."""
+        if id(space.owner) in self._spaces:
+            return self._spaces[id(space.owner)]
+        self._spaces[id(space.owner)] = space
+        for value in space.live.values():
             # By type: some of torch's values run code when they are asked for their class.
             if type(value) in (staticmethod, classmethod):
                 value = value.__func__
             if type(value) is types.FunctionType:
                 self._codes.setdefault(value, value.__code__)
+        return space
 
     def _lists(self) -> None:
         """Lists to compare at once."""
-        self._near_lives = [space.live for space in self._near.values()]
-        self._near_copies = [space.copy for space in self._near.values()]
-        self._far_lives = [space.live for space in self._far.values()]
-        self._far_copies = [space.copy for space in self._far.values()]
+        self._all = _pairs(self._spaces.values())
+        self._of = {name: _pairs(spaces.values()) for name, spaces in self._near.items()}
+        every = {key: one for spaces in self._near.values() for key, one in spaces.items()}
+        self._of[EVERY] = _pairs(every.values())
         self._functions, self._kept_codes = list(self._codes), list(self._codes.values())
+
+
+def _pairs(spaces: Iterable[_Space]) -> tuple[list[Any], list[Any]]:
+    several = list(spaces)
+    return [one.live for one in several], [one.copy for one in several]
 
 
 def _equal(lives: list[Any], copies: list[Any]) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from frostbench.plugins.contract.completions import Completion
-from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.contract.prompts import Adapter, Prompt
 
 
 @runtime_checkable
@@ -46,8 +46,8 @@ class Holds(Protocol):
     A run certifies them as it does the backbones. Engines need not hold any.
     """
 
-    def held(self) -> Mapping[str, Any]:
-        """What it holds by now, by what people call it."""
+    def held(self) -> Mapping[tuple[str, Adapter], Any]:
+        """What it holds by now, by the role of the shared backbone and the adapter over it."""
         ...
 
 

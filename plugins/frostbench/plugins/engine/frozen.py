@@ -63,12 +63,9 @@ class FrozenEngine:
         """
         return self._engine(role, adapter).traits
 
-    def held(self) -> Mapping[str, CausalLM]:
+    def held(self) -> Mapping[tuple[str, Adapter], CausalLM]:
         """The backbones under adapters, which are loaded here."""
-        return {
-            f"{role} under adapter {adapter.name}": lm
-            for (role, adapter), lm in self._adapted.items()
-        }
+        return dict(self._adapted)
 
     def _run(
         self, role: str, adapter: Adapter | None, prompts: Sequence[Prompt]
