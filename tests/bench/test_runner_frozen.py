@@ -18,8 +18,14 @@ from frozen_world import (
 from torch import nn
 from transformers.models.llama.modeling_llama import LlamaAttention
 
+from frostbench.bench.runner.frozen import Guarded, Watch
 from frostbench.bench.runner.plan import PlannedMethod
 from frostbench.bench.runner.run import run
+from frostbench.bench.runner.verify import verify
+from frostbench.plugins import Failed, Generate, Prompt, Text
+from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
+from frostbench.plugins.contract.prompts import Adapter, Regress
+from frostbench.plugins.engine.frozen import FrozenEngine
 
 
 def attention(lm):
@@ -268,3 +274,92 @@ def test_nothing_is_said_where_nobody_did_anything(tmp_path):
     assert done.manifest.violations == ()
     assert not done.failed
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_verify_leaves_the_guilty_out_and_finds_the_others_as_they_were(tmp_path):
+    shared = backbones()
+    run(frozen_plan(tmp_path, shared, harmful(shared, negated, "decode"), honest()))
+    shared = backbones()
+    plan = frozen_plan(tmp_path, shared, harmful(shared, negated, "decode"), honest())
+    found = verify(plan, sample=2)
+    assert found.holds, [check for check in found.checks if not check.holds]
+    assert found.samples == 2  # of the honest method
+
+
+def test_verify_tells_a_method_that_changes_something_there(tmp_path):
+    shared = backbones()
+    harmless = PlannedMethod(Harmful.card, lambda: Harmful(shared, negated, ""))
+    run(frozen_plan(tmp_path, shared, harmless, honest()))
+    shared = backbones()
+    found = verify(frozen_plan(tmp_path, shared, harmful(shared, negated, "decode"), honest()))
+    (frozen,) = [check for check in found.checks if check.name == "frozen"]
+    assert not frozen.holds
+    assert "method 'harmful' changed what is frozen" in frozen.detail
+
+
+def watched(*loaded):
+    shared = backbones()
+    engine = FrozenEngine(shared)
+    watch = Watch(shared, engine)
+    watch.load(["llm"])
+    return shared, engine, watch
+
+
+def test_what_an_engine_holds_under_an_adapter_is_certified(tmp_path):
+    shared, engine, watch = watched()
+    save_adapter(new_adapter(shared.get("llm"), LoraSettings()), tmp_path)
+    adapter = Adapter("mine", tmp_path)
+    guarded = Guarded(engine, watch)
+    prompt = Prompt((Text("a cat"),), Generate(2), adapter=adapter)
+    guarded.run([prompt])
+    assert watch.changes() == []
+    ((_, lm),) = engine.held().items()
+    weight = next(one for name, one in lm.model.named_parameters() if "lora_B" in name)
+    weight.data += 1
+    (change,) = watch.changes()
+    assert change.startswith("the backbone 'llm' under adapter 'mine': the tensor 'model.layers.0.")
+    (completion,) = guarded.run([prompt])
+    assert isinstance(completion, Failed)
+    assert guarded.found == [change]
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_feed_that_writes_between_two_steps_is_caught_at_once(at):
+    shared, engine, watch = watched()
+    weight = attention(shared.get("llm")).q_proj.weight
+    calls = []
+
+    def feed(features):
+        calls.append(len(features))
+        if len(calls) - 1 == at:
+            halve(weight)
+        elif len(calls) - 2 == at:
+            raise AssertionError("the engine went on")
+        return features
+
+    guarded = Guarded(engine, watch)
+    prompts = [Prompt((Text(text),), Regress(6, feed)) for text in ("a cat", "a dog")]
+    guarded.run(prompts)
+    assert guarded.found == [
+        "the backbone 'llm': the tensor 'model.layers.0.self_attn.q_proj.weight' was written to"
+    ]
+
+
+def test_prompts_of_one_feed_are_still_fed_together():
+    _, engine, watch = watched()
+    rows = []
+
+    def feed(features):
+        rows.append(len(features))
+        return features
+
+    Guarded(engine, watch).run(
+        [Prompt((Text(text),), Regress(3, feed)) for text in ("a cat", "a dog")]
+    )
+    assert rows == [2, 2]
+
+
+def test_a_backbone_that_is_put_in_anothers_place_is_seen():
+    shared, _, watch = watched()
+    shared._loaded["llm"] = backbones().get("llm")
+    assert watch.changes() == ["the backbone 'llm': another was put in its place"]

@@ -11,7 +11,7 @@ from language_models import model, tokenizer
 from runner_world import Blocks, Naming, Ways, picture, plain, plan_of
 
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
-from frostbench.plugins import Generate, Ids, Prompt, Text, Trie
+from frostbench.plugins import Generate, Grid, Ids, Prompt, Text, Trie, VisualTokens
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.engine.frozen import FrozenEngine
@@ -37,6 +37,11 @@ class Honest(Blocks):
     """Asks the language model twice for each request."""
 
     card = replace(Blocks.card, name="honest")
+
+    def tokenize(self, images: Any, sizes: Any) -> Any:
+        """The same in any company: preflight looks at the first image alone."""
+        twice = super().tokenize(torch.cat([images, images]), torch.cat([sizes, sizes]))
+        return VisualTokens({"local": Grid(twice.grid("local")[: len(images)])})
 
     def prompt(self, request: Any, tokens: Any) -> Any:
         ids = Ids(tuple(tokens[request.image].grid("local").flatten().tolist()))

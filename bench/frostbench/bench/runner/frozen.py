@@ -117,6 +117,11 @@ class Watch:
         self._spend(begun)
         return said
 
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of tensors that a look at everything compares."""
+        return sum(one.bytes_read for one in self._certificates.values())
+
     def numbers_hold(self, places: Collection[Place]) -> bool:
         """Whether no tensor of these backbones is seen to have changed: the shortest look."""
         begun = time.perf_counter()

@@ -59,11 +59,7 @@ class _Session:
         self._manifest, records = take_up(plan, self._manifest, self._writer, self._maker)
         for sentence in self._manifest.notes[told:]:
             progress.note(sentence)
-        guilty = {
-            name: entry.violation
-            for name, entry in self._manifest.methods.items()
-            if entry.violation is not None
-        }
+        guilty = self._manifest.guilty
 
         def again(record: Record) -> bool:
             return record.status == "failed" and record.method not in guilty
@@ -280,12 +276,7 @@ class _Session:
         self._judged = len(self._court.violations)
         for violation in new:
             self._progress.note(violation.sentence)
-            told = (*self._manifest.violations, violation.sentence)
-            self._manifest = replace(self._manifest, violations=told)
-            for name in violation.methods:
-                self._manifest = self._manifest.with_method(
-                    name, status="failed", error=violation.sentence, violation=violation.sentence
-                )
+            self._manifest = self._manifest.with_violation(violation.sentence, violation.methods)
         void = [violation.sentence for violation in new if violation.void]
         if void:
             self._void(void[0])

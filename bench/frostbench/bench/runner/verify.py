@@ -74,10 +74,8 @@ def verify(
     again: list[Record] = []
     blobs = run.blobs
     with tempfile.TemporaryDirectory() as scratch, shown:
-        guilty = {
-            name: one.violation for name, one in run.manifest.methods.items() if one.violation
-        }
-        methods = Methods(plan, Path(scratch) / "tokens", watch, shown.note, guilty)
+        scratched = Path(scratch) / "tokens"
+        methods = Methods(plan, scratched, watch, shown.note, run.manifest.guilty)
         court = Court(plan, methods, watch)
         blobs = Blobs(Path(scratch) / "blobs")
         places = _draw(stored, plan.chunk, sample, seed)

@@ -1,0 +1,69 @@
+"""What it costs to see that frozen models stay frozen: seconds of looking, seconds of each chunk.
+
+    python benchmarks/frozen_cost.py [WORDS OF `frostbench run`]
+
+runs what `frostbench run WORDS` does, in a folder that is thrown away, with default limits where
+no others are given. Both times are of the same chunks of the same process, so that what else runs
+on the machine slows down both. Full checksums, one before a run and one after it, are left out.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from frostbench.bench.cli import main
+from frostbench.bench.runner.guilty import Court
+
+
+@dataclass(frozen=True)
+class ChunkCost:
+    """A chunk: its seconds in all and those of looking, the looks, and the bytes that each read."""
+
+    name: str
+    seconds: float
+    looking: float
+    looks: int
+    bytes_read: int
+
+
+def measure(words: Sequence[str]) -> tuple[int, list[ChunkCost]]:
+    """The exit code of a run with these words, and its chunks in order."""
+    costs: list[ChunkCost] = []
+    really = Court.run
+
+    def run(self: Court, opened: Any, chunk: Any, names: Sequence[str]) -> Any:
+        spent = self.watch.spent
+        before, looks, begun = spent.seconds, spent.looks, time.perf_counter()
+        records = really(self, opened, chunk, names)
+        seconds = time.perf_counter() - begun
+        name = "@".join(filter(None, (records[0].task, chunk.protocol)))
+        looked = spent.seconds - before, spent.looks - looks
+        costs.append(ChunkCost(name, seconds, *looked, self.watch.bytes_read))
+        return records
+
+    with tempfile.TemporaryDirectory() as folder, patch.object(Court, "run", run):
+        places = [f"out={folder}/run", f"cache={folder}/tokens"]
+        return main(["run", "quiet=true", *words, *places]), costs
+
+
+def report(costs: Sequence[ChunkCost]) -> str:
+    """A line a chunk, and one for all."""
+    seconds, looking = sum(one.seconds for one in costs), sum(one.looking for one in costs)
+    rows = [*costs, ChunkCost("all", seconds, looking, sum(one.looks for one in costs), 0)]
+    lines = [
+        f"{one.name:<48}{one.seconds:>9.2f} s{1e3 * one.looking:>9.1f} ms in {one.looks:>5} looks"
+        f"{100 * one.looking / one.seconds:>8.2f} %"
+        for one in rows
+    ]
+    read = max(one.bytes_read for one in costs)
+    return "\n".join([*lines, f"a look at all backbones reads {read:,} bytes of their tensors"])
+
+
+if __name__ == "__main__":
+    code, measured = measure(sys.argv[1:])
+    print(report(measured))
+    sys.exit(code)
