@@ -63,6 +63,10 @@ def more_words(lm):
     lm.tokenizer.add_tokens([" a cat", "red", "green"])
 
 
+def other_parameter(lm):
+    lm.model.model.norm.weight = nn.Parameter(-torch.ones(32))
+
+
 def other_class(lm):
     before = LlamaAttention.forward
 
@@ -79,6 +83,7 @@ DEEDS = {
     "'scaling' of 'model.layers.0.self_attn' was": no_scaling,
     "the tensor 'model.layers.0.self_attn.q_proj.weight' was written to": halved,
     "words were added to the tokenizer": more_words,
+    "the parameter 'model.norm.weight' was replaced": other_parameter,
     "'forward' of class LlamaAttention was replaced": other_class,
 }
 

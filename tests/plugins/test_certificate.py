@@ -178,6 +178,17 @@ def test_a_cache_may_grow_and_shrink_and_its_entries_may_not_change():
     assert certificate.changes() == ["what was kept in 'kept' was changed"]
 
 
+def test_what_no_look_shows_is_told_from_what_looks_show():
+    network = nn.Sequential(nn.Linear(300, 300), nn.Linear(300, 300), nn.Linear(3, 3))
+    certificate = Certificate(network)
+    network[0].weight.data[17, 3] += 1
+    assert certificate.changes() == []
+    halve(network[1].weight)
+    network[2].weight = nn.Parameter(torch.ones(3, 3))
+    changed = ["0.weight", "1.weight", "2.weight"]
+    assert certificate.unseen(changed) == ["0.weight"]
+
+
 def test_a_write_that_torch_does_not_count_is_seen_where_it_is_large():
     tensor = nn.Linear(300, 300)
     certificate = Certificate(tensor)

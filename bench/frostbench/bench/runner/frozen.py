@@ -149,6 +149,7 @@ class Watch:
         changes = self.changes(thorough=thorough)
         if changes:
             raise ChangedError(changes, suspects)
+        self.look()
 
     def renew(self, engine: Callable[[], Engine]) -> list[str]:
         """Drop everything that is loaded, after a change was seen; then `engine` makes another.
@@ -162,14 +163,13 @@ class Watch:
             certificate = self._certificates.get((role, None))
             if certificate is None or self._backbones.loaded().get(role) is None:
                 continue
-            if set(self._backbones.changed(role, before)) - certificate.written():
+            if certificate.unseen(self._backbones.changed(role, before)):
                 unseen.append(role)
         self._surroundings.restore()
         self._certificates.clear()
         self._backbones.drop()
-        self._engine = None
-        gc.collect()
         self._engine = engine()
+        gc.collect()  # what was dropped holds itself, and memory that is needed now
         self.look()
         return unseen
 

@@ -1,6 +1,5 @@
 """Who changed what is frozen: found by doing the chunk again, after everything was loaded anew."""
 
-import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -84,7 +83,7 @@ class Court:
                 found = error.with_traceback(None)
             else:
                 self.watch.settle()
-                return records + bench.refused(chunk, guilty)
+                return records + (bench.refused(chunk, guilty) if guilty else [])
             there = tuple(bench.built)
             del bench
             guilty |= self._guilty(opened, chunk, there, found)
@@ -114,6 +113,11 @@ class Court:
     ) -> dict[str, str]:
         """Exclude the guilty; the sentence of each by name."""
         self._load_anew()
+        caught = {
+            name: self._methods.guilty[name] for name in there if name in self._methods.guilty
+        }
+        if caught:  # while they were built again
+            return caught
         task = opened(self.plan, {}).task
         if not found.suspects:
             self._try_without(opened, chunk)
@@ -164,14 +168,11 @@ class Court:
         """Those of the methods that change something when they run alone, and what."""
         found: dict[str, tuple[str, ...]] = {}
         for name in names:
-            built = self.built([name])
-            if not built:
-                continue  # it was caught while it was built again
             try:
-                opened(self.plan, built).run(chunk)
+                opened(self.plan, self.built([name])).run(chunk)
             except ChangedError as error:
                 found[name] = error.changes
-                del built
+            if name in found:
                 self._load_anew()
         return found
 
@@ -186,7 +187,6 @@ class Court:
 
         def engine() -> Engine:
             self.plan = self.plan.renewed()
-            gc.collect()
             return self.plan.engine
 
         unseen = self.watch.renew(engine)

@@ -243,7 +243,8 @@ class _Session:
         tried = {*self._methods.ready, *self._methods.failed}
         built = self._court.built(names)
         new = {*self._methods.ready, *self._methods.failed} - tried
-        check_built(self._plan, self._methods.failed)
+        unbuilt = self._methods.failed.keys() - self._methods.guilty.keys()
+        check_built(self._plan, {name: self._methods.failed[name] for name in unbuilt})
         if new:
             self._describe_backbones()
         for name in sorted(new & set(self._methods.ready)):
@@ -260,7 +261,7 @@ class _Session:
             )
             for sentence in notes:
                 self._progress.note(f"{name}: {sentence}")
-        for name in sorted(new & set(self._methods.failed)):
+        for name in sorted(new & unbuilt):
             error = self._methods.failed[name]
             self._manifest = self._manifest.with_method(name, status="failed", error=error)
             self._fail(Failure(error, method=name))
@@ -334,6 +335,8 @@ class _Session:
     def _tell_failed(self, records: Sequence[Record]) -> None:
         self._failed += records
         for failure in failures_of(records):
+            if failure.error in self._manifest.violations:
+                continue  # that was told
             count = failure.samples
             others = f" ({count - 1} more samples failed beside it)" if count > 1 else ""
             self._progress.note(f"{failure.error}{others}")

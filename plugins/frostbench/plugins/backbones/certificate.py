@@ -12,8 +12,10 @@ from typing import Any
 
 from torch import Tensor
 
+from frostbench.plugins.backbones.checksum import tensors_of
 from frostbench.plugins.backbones.drawn import DrawnTensors
 from frostbench.plugins.backbones.reached import HOOKS, Held, Reached
+from frostbench.plugins.backbones.shared import module_of
 
 # A text in which tokenizers differ: words, digits, capitals, accents, emoji, blanks.
 PROBE = "The 12 quick-brown foxes' naïve café: 猫\n\t 🦊"
@@ -35,6 +37,7 @@ class Certificate:
 
     def __init__(self, backbone: Any) -> None:
         self.backbone = backbone
+        self._named = tensors_of(module_of(backbone))
         self._reached = reached = Reached(backbone)
         still = [held for held in reached.held if not held.moving]
         # Most are tables of hooks, and empty: their copies need not be looked at.
@@ -102,11 +105,14 @@ class Certificate:
             for held, order in zip(self._modules, self._orders, strict=True)
             if set(held.live) == set(order) and list(held.live) != order
         ]
-        return [*said, *self._tensors.changes(), *self._rewritten(), *self._spoiled()]
+        return [*said, *self._tensors.changes().values(), *self._rewritten(), *self._spoiled()]
 
-    def written(self) -> set[str]:
-        """The names of tensors that are seen to have changed."""
-        return self._tensors.changed()
+    def unseen(self, changed: Iterable[str]) -> list[str]:
+        """Of tensors whose checksum differs, by torch's names, those that no look shows."""
+        seen = {id(self._reached.tensors[path]) for path in self._tensors.changes()}
+        now = tensors_of(module_of(self.backbone))
+        here = [name for name in changed if now.get(name) is self._named.get(name)]
+        return [name for name in here if id(now.get(name)) not in seen]
 
     def look_at_caches(self) -> None:
         """Certify what caches hold by now: some entries of each, drawn."""

@@ -49,8 +49,8 @@ class DrawnTensors:
             torch.equal(torch.cat(runs), self._kept[key]) for key, runs in self._groups.items()
         )
 
-    def changes(self) -> list[str]:
-        """A clause for each tensor that has changed, in the order of their names."""
+    def changes(self) -> dict[str, str]:
+        """A clause for each tensor that has changed, by its name, in the order of names."""
         said: dict[str, str] = {}
         now = zip(
             self._names,
@@ -71,11 +71,7 @@ class DrawnTensors:
             for name, run, kept in zip(self._owners[key], runs, parts, strict=True):
                 if not torch.equal(run, kept):
                     said.setdefault(name, f"the tensor {name!r} was written to")
-        return [said[name] for name in sorted(said)]
-
-    def changed(self) -> set[str]:
-        """The names of the tensors that `changes` would name."""
-        return {clause.split("'")[1] for clause in self.changes()}
+        return {name: said[name] for name in sorted(said)}
 
 
 def _counts(tensors: Sequence[Tensor]) -> list[int]:
