@@ -10,7 +10,7 @@ on the machine slows down both. Full checksums, one before a run and one after i
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -29,9 +29,16 @@ class ChunkCost:
     looks: int
     bytes_read: int
 
+    def __str__(self) -> str:
+        share = 100 * self.looking / self.seconds
+        times = f"{self.seconds:>9.2f} s{1e3 * self.looking:>9.1f} ms in {self.looks:>5} looks"
+        return f"{self.name:<48}{times}{share:>8.2f} %"
 
-def measure(words: Sequence[str]) -> tuple[int, list[ChunkCost]]:
-    """The exit code of a run with these words, and its chunks in order."""
+
+def measure(
+    words: Sequence[str], tell: Callable[[ChunkCost], None] = lambda cost: None
+) -> tuple[int, list[ChunkCost]]:
+    """The exit code of a run with these words, and its chunks in order, each told at its end."""
     costs: list[ChunkCost] = []
     really = Court.run
 
@@ -43,6 +50,7 @@ def measure(words: Sequence[str]) -> tuple[int, list[ChunkCost]]:
         name = "@".join(filter(None, (records[0].task, chunk.protocol)))
         looked = spent.seconds - before, spent.looks - looks
         costs.append(ChunkCost(name, seconds, *looked, self.watch.bytes_read))
+        tell(costs[-1])
         return records
 
     with tempfile.TemporaryDirectory() as folder, patch.object(Court, "run", run):
@@ -50,20 +58,16 @@ def measure(words: Sequence[str]) -> tuple[int, list[ChunkCost]]:
         return main(["run", "quiet=true", *words, *places]), costs
 
 
-def report(costs: Sequence[ChunkCost]) -> str:
-    """A line a chunk, and one for all."""
+def total(costs: Sequence[ChunkCost]) -> ChunkCost:
+    """All chunks together."""
     seconds, looking = sum(one.seconds for one in costs), sum(one.looking for one in costs)
-    rows = [*costs, ChunkCost("all", seconds, looking, sum(one.looks for one in costs), 0)]
-    lines = [
-        f"{one.name:<48}{one.seconds:>9.2f} s{1e3 * one.looking:>9.1f} ms in {one.looks:>5} looks"
-        f"{100 * one.looking / one.seconds:>8.2f} %"
-        for one in rows
-    ]
     read = max(one.bytes_read for one in costs)
-    return "\n".join([*lines, f"a look at all backbones reads {read:,} bytes of their tensors"])
+    return ChunkCost("all", seconds, looking, sum(one.looks for one in costs), read)
 
 
 if __name__ == "__main__":
-    code, measured = measure(sys.argv[1:])
-    print(report(measured))
+    code, measured = measure(sys.argv[1:], lambda cost: print(cost, flush=True))
+    whole = total(measured)
+    print(whole)
+    print(f"a look at all backbones reads {whole.bytes_read:,} bytes of their tensors")
     sys.exit(code)
