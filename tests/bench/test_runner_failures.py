@@ -338,7 +338,7 @@ def test_words_that_cannot_be_shown_cost_no_sample(paths):
     )
 
 
-def test_writing_to_a_frozen_backbone_fails_the_run_and_names_the_tensor(paths):
+def test_writing_to_a_frozen_backbone_fails_the_run_and_names_method_and_tensor(paths):
     backbones = OneBackbone()
 
     class Writing(Blocks):
@@ -350,10 +350,11 @@ def test_writing_to_a_frozen_backbone_fails_the_run_and_names_the_tensor(paths):
     assert done.manifest.status == "failed"
     assert done.failed
     entry = done.manifest.backbones["llm"]
-    assert entry.sha256_before != entry.sha256_after
+    assert entry.sha256_before == entry.sha256_after  # of the one that was loaded anew
     (sentence,) = done.manifest.violations
     assert sentence.startswith(
-        "the frozen backbone 'llm' was written to: its tensor 'weight' changed while blocks, fine"
+        "method 'blocks' changed what is frozen in task 'naming': the backbone 'llm': the tensor "
+        "'weight' was written to;"
     )
     again = run(plan_of(*paths, methods=(method(Writing), method(Fine))))
     assert again.manifest.status == "failed"

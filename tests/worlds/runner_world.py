@@ -285,10 +285,14 @@ class OneBackbone:
 
     def __init__(self) -> None:
         self.entries = {"llm": Entry("llm")}
+        self.opened: dict[str, Any] = {}
+        self.drop()
+
+    def drop(self) -> None:
         self.layer = nn.Linear(3, 3)
         nn.init.eye_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)
-        self.opened: dict[str, Any] = {}
+        self.opened.clear()
 
     def get(self, role: str) -> Any:
         if role != "llm":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -12,20 +13,25 @@ from frostbench.bench.cli.data import DataSets
 from frostbench.bench.cli.observing import PluginObserver
 from frostbench.bench.cli.origins import files_outside, origins_of
 from frostbench.bench.cli.parts import (
+    metrics_of,
     open_controls,
     open_engine,
+    open_metrics,
     plan_tasks,
     with_metrics,
 )
 from frostbench.bench.runner.plan import (
     Plan,
     PlannedMethod,
+    PlannedTask,
     Provenance,
 )
 from frostbench.bench.store.hashes import Hashes
 from frostbench.bench.store.manifest import Origin, PackEntry
 from frostbench.plugins.contract.cards import Card, TaskCard
+from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.method import Method, Setup
+from frostbench.plugins.contract.metric import Metric
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.identity import code_identity, named_files
 from frostbench.plugins.host.packs import Pack, digest_of_files, embedded_pack, read_pack
@@ -88,7 +94,17 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         replaced={} if config.llm is None else {"llm": _language_models(pack)},
         limits=limits_of(config),
         notes=tuple(host.problems),
+        renew=partial(_renewed, config, host, backbones, planned),
     )
+
+
+def _renewed(
+    config: RunConfig, host: Host, backbones: Any, tasks: Sequence[PlannedTask]
+) -> tuple[Engine, Mapping[str, Metric]]:
+    """Engine and metrics, made again over backbones that were dropped."""
+    wanted = metrics_of(host, {item.task.card.name: item.task.card.metrics for item in tasks})
+    engine = open_engine(config, host, backbones)
+    return engine, open_metrics(config, host, backbones, wanted)
 
 
 def find_pack(name: str, host: Host) -> Pack:

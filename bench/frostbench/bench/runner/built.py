@@ -1,6 +1,6 @@
 """Methods, built when their first sample is due."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from frostbench.bench.runner.chunk import Built
@@ -20,11 +20,19 @@ class Methods:
 
     Attributes:
         ready: those that are built, by name.
-        failed: why the others are not there, by name, in one sentence.
+        failed: why the others take no part, by name, in one sentence.
         unbuilt: those among them that cannot be built; in the others the process died before.
+        guilty: those of the failed that changed what is frozen.
     """
 
-    def __init__(self, plan: Plan, tokens: Path, watch: Watch, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        tokens: Path,
+        watch: Watch,
+        note: Callable[[str], None],
+        guilty: Mapping[str, str] | None = None,
+    ) -> None:
         self._planned = {method.card.name: method for method in plan.methods}
         self._plan = plan
         self._tokens = tokens
@@ -33,16 +41,48 @@ class Methods:
         self.ready: dict[str, Built] = {}
         self._notes: dict[str, tuple[str, ...]] = {}
         self._fingerprints: dict[str, str] = {}
-        self.failed: dict[str, str] = {}
+        self.guilty: dict[str, str] = dict(guilty or {})
+        self.failed: dict[str, str] = dict(self.guilty)
         self.unbuilt: dict[str, str] = {}
+        self._before: dict[str, Tokenizing] = {}
 
     def get(self, names: Iterable[str]) -> dict[str, Built]:
-        """Those of the named methods that can be built, ordered by name."""
+        """Those of the named methods that can be built, ordered by name.
+
+        Raises:
+            ChangedError: one changed what is frozen while it was built.
+        """
         wanted = sorted(set(names))
         for name in wanted:
             if name not in self.ready and name not in self.failed:
                 self._build(name, self._planned[name])
         return {name: self.ready[name] for name in wanted if name in self.ready}
+
+    def mark(self) -> None:
+        """Begin a stretch of tokenizing that `drop` can take back."""
+        for built in self.ready.values():
+            built.tokenizing.mark()
+
+    def drop(self) -> list[str]:
+        """Forget all that are built, and the tokens that they made since the mark.
+
+        Returns:
+            Their names.
+        """
+        for name, built in self.ready.items():
+            built.tokenizing.undo()
+            self._before[name] = built.tokenizing
+        names = list(self.ready)
+        self.ready.clear()
+        return names
+
+    def exclude(self, name: str, sentence: str) -> None:
+        """Let a method that changed what is frozen take no further part, nor its tokens."""
+        self.guilty[name] = self.failed[name] = sentence
+        built = self.ready.pop(name, None)
+        tokenizing = self._before.get(name) if built is None else built.tokenizing
+        if tokenizing is not None:
+            tokenizing.forget()
 
     def fingerprint(self, name: str) -> str:
         """The fingerprint of a method that is ready."""
@@ -66,11 +106,15 @@ class Methods:
             self.failed[name] = f"method {name!r} is left out: {text_of(error)}."
             return
         except Exception as error:  # an author's code: its failure is a result
+            self._watch.check((name,), thorough=True)
             self.failed[name] = f"method {name!r} cannot be built: {describe(error)}."
             self.unbuilt[name] = self.failed[name]
             return
+        self._watch.check((name,), thorough=True)
         self._fingerprints[name] = fingerprint
         tokenizing = Tokenizing(method, kept, self._plan.device, self._plan.tokenize_batch)
+        if name in self._before:
+            tokenizing.follow(self._before.pop(name))
         self.ready[name] = Built(method, tokenizing, controls)
         self._watch.look()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from frostbench.bench.runner.free import free_predictions
+from frostbench.bench.runner.frozen import ChangedError, Guarded, Watch
 from frostbench.bench.runner.instances import Chunk
 from frostbench.bench.runner.items import Attempt, answer, decode
 from frostbench.bench.runner.plan import PlannedTask
@@ -74,6 +75,7 @@ class Bench:
     seed: int
     gallery: int
     note: Callable[[str], None]
+    watch: Watch
 
     @property
     def task(self) -> str:
@@ -85,6 +87,7 @@ class Bench:
 
         Raises:
             StoreFullError: blobs or tokens cannot be kept for want of room.
+            ChangedError: something frozen was changed.
         """
         shown = _Shown(self, chunk)
         records = self._free(chunk, shown)
@@ -96,13 +99,36 @@ class Bench:
         for name, built in self.built.items():
             mine = {row: made for row, made in items.items() if row.method == name}
             self._tokenize(built, mine, chunk)
+            self.watch.check((name,))
         self._answer(items)
-        for made in items.values():
-            decode(made, self.task)
+        for name in self.built:
+            for row, made in items.items():
+                if row.method == name:
+                    decode(made, self.task)
+                    shown.show(row, made)
+            self.watch.check((name,))
         for row, made in items.items():
             records += self._records(row, made, shown)
         self.scoring.forget()
+        self.watch.check((), thorough=True)
         return records
+
+    def refused(self, chunk: Chunk, sentences: Mapping[str, str]) -> list[Record]:
+        """Failed records of all rows of methods, each with its method's sentence."""
+        shown, costs = _Shown(self, chunk), [Cost()] * len(chunk.instances)
+        rows = [row for row in self.lineup.rows if row.method in sentences]
+        return [
+            record
+            for row in rows
+            for record in self._scored(
+                row.method,
+                row.control,
+                [None] * len(chunk.instances),
+                [sentences[row.method]] * len(chunk.instances),
+                costs,
+                shown,
+            )
+        ]
 
     def _item(self, row: Entrant, instance: Instance, chunk: Chunk) -> Attempt:
         built, way = self.built[row.method], row.way
@@ -165,14 +191,18 @@ class Bench:
 
     def _answer(self, items: Mapping[Entrant, list[Attempt]]) -> None:
         """Methods and what they are compared with share the engine; some controls have one."""
-        engines: dict[str | None, Engine] = {None: self.engine}
+        guarded = Guarded(self.engine, self.watch)
+        engines: dict[str | None, Engine] = {None: guarded}
         together: dict[str | None, list[Attempt]] = {None: []}
         for row, made in items.items():
             apart = None if row.way.engine is None else row.control
-            engines[apart] = self.engine if row.way.engine is None else row.way.engine
+            engines[apart] = guarded if row.way.engine is None else row.way.engine
             together.setdefault(apart, []).extend(made)
         for apart, several in together.items():
             answer(several, engines[apart], self.task)
+        if guarded.found:
+            raise ChangedError(guarded.found, tuple(self.built))
+        self.watch.check(tuple(self.built))
 
     def _free(self, chunk: Chunk, shown: "_Shown") -> list[Record]:
         """Records of the controls that need no method."""
@@ -195,7 +225,7 @@ class Bench:
             [item.error or "" for item in items],
             [item.cost for item in items],
             shown,
-            words=[shown.words(item) for item in items] if row.control is None else None,
+            words=shown.words.get(row),
         )
 
     def _scored(
@@ -282,8 +312,14 @@ class _Shown:
             asked_of(instance.request) if index < self._shown else ("", ())
             for index, instance in enumerate(chunk.instances)
         ]
+        self.words: dict[Entrant, list[Mapping[str, Sequence[Sequence[str]]]]] = {}
 
-    def words(self, item: Attempt) -> Mapping[str, Sequence[Sequence[str]]]:
+    def show(self, row: Entrant, items: Sequence[Attempt]) -> None:
+        """Keep what the images of a method's own row became."""
+        if row.control is None:
+            self.words[row] = [self._words(item) for item in items]
+
+    def _words(self, item: Attempt) -> Mapping[str, Sequence[Sequence[str]]]:
         """What the request's image became, if this sample is one to look at."""
         image = item.request.image
         shown = self.chunk.instances[: self._shown]

@@ -47,6 +47,32 @@ def scoring_of(
     return scoring, kept
 
 
+class TaskScoring:
+    """The scoring of a task, made again where a plan's metrics were.
+
+    Attributes:
+        corpus: the blob of what its metrics learned from, None where they learn from nothing.
+
+    Raises:
+        DataError, StoreError: see `scoring_of`.
+    """
+
+    def __init__(
+        self, plan: Plan, planned: PlannedTask, blobs: Blobs, known: str | None = None
+    ) -> None:
+        self._planned = planned
+        self._metrics = plan.metrics
+        self._now, self.corpus = scoring_of(plan, planned, blobs, known)
+
+    def under(self, plan: Plan) -> Scoring:
+        """The scoring with the metrics of a plan."""
+        if plan.metrics is not self._metrics:
+            blobs = self._now.blobs
+            self._now, _ = scoring_of(plan, self._planned, blobs, self.corpus)
+            self._metrics = plan.metrics
+        return self._now
+
+
 def learners(metrics: Mapping[str, Metric]) -> list[str]:
     """Those metrics that learn from a corpus."""
     return [name for name, metric in metrics.items() if metric.facts.corpus]

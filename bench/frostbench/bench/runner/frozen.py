@@ -1,29 +1,64 @@
-"""Frozen means frozen: every backbone before a run and after it."""
+"""Frozen means frozen: every backbone before a run, between its steps, and after it."""
 
+import gc
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from frostbench.bench.runner.plan import FrozenBackbones
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import BackboneFacts
+from frostbench.plugins.backbones.certificate import Certificate
+from frostbench.plugins.backbones.surroundings import EVERY, Surroundings
+from frostbench.plugins.contract.completions import Completion, Failed
+from frostbench.plugins.contract.engine import Engine, Holds
+from frostbench.plugins.contract.prompts import Adapter, Prompt, Regress
+from frostbench.plugins.engine.resolve import Feed, feed_identity
+
+Place: TypeAlias = tuple[str, Adapter | None]
+"""A backbone as a prompt names it: its role, and the adapter over it."""
+
+
+class ChangedError(Exception):
+    """Something frozen is not what it was; `suspects` are the methods whose code ran since."""
+
+    def __init__(self, changes: Sequence[str], suspects: Sequence[str]) -> None:
+        super().__init__(changes[0])
+        self.changes = tuple(changes)
+        self.suspects = tuple(suspects)
+
+
+@dataclass
+class Spent:
+    """What looking has cost: seconds, and looks."""
+
+    seconds: float = 0.0
+    looks: int = 0
 
 
 class Watch:
-    """Remembers each backbone's tensors when it is first seen loaded.
+    """Certifies each backbone when it is first seen loaded, and tells whether all still hold.
 
     Attributes:
-        before: digests of tensors by role.
+        before: digests of tensors by role, from when the role was first loaded.
+        spent: what all looks have cost, full checksums left out.
     """
 
-    def __init__(self, backbones: FrozenBackbones) -> None:
+    def __init__(self, backbones: FrozenBackbones, engine: Engine | None = None) -> None:
         self._backbones = backbones
+        self._engine = engine
+        self._surroundings = Surroundings()
+        self._certificates: dict[Place, Certificate] = {}
         self.before: dict[str, Mapping[str, str]] = {}
+        self.spent = Spent()
 
-    def load(self, roles: tuple[str, ...]) -> None:
-        """Load backbones and remember them before a method gets hold of them.
+    def load(self, roles: Collection[str]) -> None:
+        """Load backbones and certify them before a method gets hold of them.
 
         A role that cannot be loaded is passed over: the method that needs it fails when it is
         built, with the same message.
@@ -36,13 +71,119 @@ class Watch:
         self.look()
 
     def look(self) -> None:
-        """Remember the backbones that were loaded since the last look."""
-        for role in self._backbones.loaded():
-            if role not in self.before:
-                self.before[role] = self._backbones.fingerprints(role)
+        """Certify what was loaded since the last look.
 
-    def describe(self, known: Mapping[str, BackboneFacts]) -> dict[str, BackboneFacts]:
-        """The manifest's `backbones`, with checksums as of now; `known` are earlier entries.
+        Raises:
+            StoreError: a backbone that was loaded again is another than at first.
+        """
+        for role, backbone in self._backbones.loaded().items():
+            if (role, None) not in self._certificates:
+                now = self._backbones.fingerprints(role)
+                if self.before.setdefault(role, now) != now:
+                    raise StoreError(
+                        f"the backbone {role!r} was loaded again and is not what it was when the "
+                        "run began: its files were changed. Put the old ones back."
+                    )
+                self._certify((role, None), backbone)
+        if isinstance(self._engine, Holds):
+            for place, model in self._engine.held().items():
+                if place not in self._certificates:
+                    self._certify(place, model)
+
+    def _certify(self, place: Place, backbone: Any) -> None:
+        self._certificates[place] = certificate = Certificate(backbone)
+        self._surroundings.cover(_called(place), certificate.classes)
+
+    def changes(
+        self, *, thorough: bool = True, places: Collection[Place] | None = None
+    ) -> list[str]:
+        """A clause for each change since things were certified; empty where all hold.
+
+        Of everything, or of backbones as prompts name them. A look that is not `thorough` is for
+        between two steps.
+        """
+        begun = time.perf_counter()
+        said = []
+        loaded = self._backbones.loaded()
+        mine = self._of(places)
+        for (role, adapter), one in mine.items():
+            if adapter is None and loaded.get(role) is not one.backbone:
+                said.append(f"the backbone {role!r}: another was put in its place")
+            which = _called((role, adapter))
+            said += [f"the {which}: {clause}" for clause in one.changes(thorough=thorough)]
+        around = [None] if thorough else [EVERY] if places is None else list(map(_called, mine))
+        for around_which in around:
+            said += [one for one in self._surroundings.changes(around_which) if one not in said]
+        self._spend(begun)
+        return said
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of tensors that a look at everything compares."""
+        return sum(one.bytes_read for one in self._certificates.values())
+
+    def numbers_hold(self, places: Collection[Place]) -> bool:
+        """Whether no tensor of these backbones is seen to have changed: the shortest look."""
+        begun = time.perf_counter()
+        hold = all(one.numbers_hold() for one in self._of(places).values())
+        self._spend(begun)
+        return hold
+
+    def _of(self, places: Collection[Place] | None) -> Mapping[Place, Certificate]:
+        """The certificates of places, and of the backbones under their adapters."""
+        if places is None:
+            return self._certificates
+        known = dict.fromkeys((role, None) for role, _ in places) | dict.fromkeys(places)
+        return {place: self._certificates[place] for place in known if place in self._certificates}
+
+    def _spend(self, begun: float) -> None:
+        self.spent.seconds += time.perf_counter() - begun
+        self.spent.looks += 1
+
+    def check(self, suspects: Sequence[str], thorough: bool = False) -> None:
+        """Look at everything, after code of these methods ran.
+
+        Raises:
+            ChangedError: something is not what it was.
+        """
+        changes = self.changes(thorough=thorough)
+        if changes:
+            raise ChangedError(changes, suspects)
+        self.look()
+
+    def renew(self, engine: Callable[[], Engine]) -> list[str]:
+        """Drop everything that is loaded, after a change was seen; then `engine` makes another.
+
+        Returns:
+            The roles of backbones of which more tensors had changed than looks had seen: nobody
+            knows since when.
+        """
+        unseen = []
+        for role, before in self.before.items():
+            certificate = self._certificates.get((role, None))
+            if certificate is None or self._backbones.loaded().get(role) is None:
+                continue
+            if certificate.unseen(self._backbones.changed(role, before)):
+                unseen.append(role)
+        self._surroundings.restore()
+        self._certificates.clear()
+        self._backbones.drop()
+        self._engine = engine()
+        gc.collect()  # what was dropped holds itself, and memory that is needed now
+        self.look()
+        return unseen
+
+    def settle(self) -> None:
+        """Take in what caches hold by now, where all holds."""
+        for certificate in self._certificates.values():
+            certificate.look_at_caches()
+
+    def describe(
+        self, known: Mapping[str, BackboneFacts], *, after: bool = False
+    ) -> dict[str, BackboneFacts]:
+        """The manifest's `backbones`; `known` are earlier entries.
+
+        With checksums of now where asked for what came `after`.
 
         Raises:
             StoreError: a backbone is another than the one that the run began with.
@@ -61,12 +202,12 @@ class Watch:
                 **named(entry),
                 parameters=self._backbones.parameters(role),
                 sha256_before=begun,
-                sha256_after=digest(self._backbones.fingerprints(role)),
+                sha256_after=digest(self._backbones.fingerprints(role)) if after else None,
             )
         return described
 
-    def violations(self, methods: list[str]) -> list[str]:
-        """One sentence for each backbone that somebody wrote to, naming whom it can have been."""
+    def violations(self, methods: Sequence[str]) -> list[str]:
+        """One sentence for each backbone whose full checksum differs, naming who ran."""
         sentences = []
         for role, before in self.before.items():
             changed = self._backbones.changed(role, before)
@@ -78,6 +219,68 @@ class Watch:
                     "cannot be trusted. Run the methods one at a time to find which it was."
                 )
         return sentences
+
+
+class Guarded:
+    """An engine that answers nothing more once a backbone that it would ask has changed.
+
+    Attributes:
+        found: what was changed.
+    """
+
+    def __init__(self, engine: Engine, watch: Watch) -> None:
+        self._engine = engine
+        self._watch = watch
+        self.found: list[str] = []
+
+    def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        """What the engine answers, after a look at the backbones of these prompts."""
+        places = {(prompt.backbone, prompt.adapter) for prompt in prompts}
+        if self._broken(places):
+            return [Failed("a frozen backbone was changed.") for _ in prompts]
+        feeds: dict[object, _Looked] = {}
+        completions = self._engine.run([self._fed(prompt, feeds) for prompt in prompts])
+        self._watch.look()
+        return completions
+
+    def _broken(self, places: Collection[Place]) -> bool:
+        self.found = self.found or self._watch.changes(thorough=False, places=places)
+        return bool(self.found)
+
+    def _numbers_hold(self, places: Collection[Place]) -> bool:
+        return not self.found and (self._watch.numbers_hold(places) or not self._broken(places))
+
+    def _fed(self, prompt: Prompt, feeds: "dict[object, _Looked]") -> Prompt:
+        """The prompt; a function of a method's that runs inside the engine is looked after too.
+
+        Prompts of one feed get one again, so that they are still fed together.
+        """
+        if not isinstance(prompt.ask, Regress):
+            return prompt
+        place = prompt.backbone, prompt.adapter
+        key = feed_identity(prompt.ask.feed), place
+        if key not in feeds:
+            feeds[key] = _Looked(prompt.ask.feed, partial(self._numbers_hold, {place}))
+        return replace(prompt, ask=replace(prompt.ask, feed=feeds[key]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """A feed, and a look after each of its calls."""
+
+    feed: Feed
+    holds: Callable[[], bool]
+
+    def __call__(self, features: Any) -> Any:
+        made = self.feed(features)
+        if not self.holds():
+            raise RuntimeError("a frozen backbone was changed")
+        return made
+
+
+def _called(place: Place) -> str:
+    role, adapter = place
+    return f"backbone {role!r}" + (f" under adapter {adapter.name!r}" if adapter else "")
 
 
 def named(entry: Any) -> dict[str, str]:

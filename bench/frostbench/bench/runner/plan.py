@@ -1,7 +1,7 @@
 """The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -45,6 +45,10 @@ class FrozenBackbones(Protocol):
 
     def parameters(self, role: str) -> int:
         """How many numbers the backbone's parameters hold."""
+        ...
+
+    def drop(self) -> None:
+        """Forget all that is loaded; what is asked for after that is loaded anew."""
         ...
 
 
@@ -133,6 +137,8 @@ class Plan:
             What does not work with them ends the run before it begins.
         limits: what a request may take of the methods' time, and how long errors are.
         notes: what a reader of the run is to know, such as plugins that are left out.
+        renew: makes engine and metrics again, over backbones that were dropped; None where neither
+            keeps anything of a backbone.
     """
 
     out: Path
@@ -158,6 +164,7 @@ class Plan:
     replaced: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     notes: tuple[str, ...] = ()
+    renew: Callable[[], tuple[Engine, Mapping[str, Metric]]] | None = None
 
     def __post_init__(self) -> None:
         for kind, names in (
@@ -176,6 +183,13 @@ class Plan:
                     f"task {card.name!r} ranks by {card.ranks_by!r}, which is not among the "
                     f"metrics of this run: {', '.join(sorted(self.metrics)) or 'none'}."
                 )
+
+    def renewed(self) -> "Plan":
+        """The plan with engine and metrics made again."""
+        if self.renew is None:
+            return self
+        engine, metrics = self.renew()
+        return replace(self, engine=engine, metrics=metrics)
 
     @cached_property
     def lineups(self) -> Mapping[str, Lineup]:

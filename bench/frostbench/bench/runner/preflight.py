@@ -96,8 +96,11 @@ def check_lengths(
     engine: Measures,
     found: Sequence[Probe],
     build: Callable[[Iterable[str]], Mapping[str, Built]],
+    look: Callable[[Sequence[str]], None],
 ) -> None:
     """Refuse prompts that are longer than their backbone takes.
+
+    `look` is called after a method's code ran, with its name.
 
     Raises:
         PreflightError: there are some.
@@ -110,6 +113,7 @@ def check_lengths(
                 prompts = [
                     one for method in _answering(built) for one in _prompts(built, method, instance)
                 ]
+                look([name])
                 longest = _longest(engine, prompts)
                 if longest is not None and not longest[1].fits:
                     lines.append(_too_long(planned, instance.protocol, name, built, *longest))

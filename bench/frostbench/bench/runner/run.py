@@ -7,8 +7,9 @@ from typing import Literal
 
 from frostbench.bench.runner.built import Methods
 from frostbench.bench.runner.chunk import Bench, Built
-from frostbench.bench.runner.corpus import scoring_of
-from frostbench.bench.runner.frozen import Watch
+from frostbench.bench.runner.corpus import TaskScoring
+from frostbench.bench.runner.frozen import ChangedError, Watch
+from frostbench.bench.runner.guilty import Court
 from frostbench.bench.runner.instances import Chunk, DataError, chunks_of
 from frostbench.bench.runner.manifest import failures_of, machine_of, makers, now, plain
 from frostbench.bench.runner.plan import Plan, PlannedTask
@@ -16,7 +17,6 @@ from frostbench.bench.runner.preflight import check_built, check_lengths, load_r
 from frostbench.bench.runner.progress import Progress, Quiet
 from frostbench.bench.runner.resuming import manifest_of, refuse_strangers, take_up
 from frostbench.bench.runner.rows import Lineup
-from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.runner.watching import Counted, Watchers
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.lock import RunLock
@@ -65,19 +65,27 @@ class _Session:
         self._manifest, records = take_up(plan, self._manifest, self._writer, self._maker)
         for sentence in self._manifest.notes[told:]:
             progress.note(sentence)
-        if plan.retry_failed and self._writer.drop(lambda record: record.status == "failed"):
-            records = [record for record in records if record.status != "failed"]
+        guilty = self._manifest.guilty
+
+        def again(record: Record) -> bool:
+            return record.status == "failed" and record.method not in guilty
+
+        if plan.retry_failed and self._writer.drop(again):
+            records = [record for record in records if not again(record)]
             for name in self._manifest.tasks:
                 self._manifest = self._manifest.with_task(name, complete=False)
         known = {} if plan.retry_failed else self._manifest.deaths
         self._manifest = replace(self._manifest, deaths={**known, **deaths()})
         self._before = self._manifest
         self._done: set[Key] = {record.key for record in records}
+        self._since_checksum: set[Key] = set()
         self._failed = [record for record in records if record.status == "failed"]
         self._failures: list[Failure] = []
         self._stored = 0
-        self._watch = Watch(plan.backbones)
-        self._methods = Methods(plan, plan.tokens, self._watch, self._note)
+        self._watch = Watch(plan.backbones, plan.engine)
+        self._methods = Methods(plan, plan.tokens, self._watch, self._note, guilty)
+        self._court = Court(plan, self._methods, self._watch)
+        self._judged = 0  # of the court's violations
         self._watchers = Watchers(plan.observers, self._note)
         for sentence in plan.notes:
             self._note(sentence, shown=False)
@@ -120,8 +128,15 @@ class _Session:
         load_replaced(self._plan, found)
         if self._plan.replaced:
             self._build(name for trial in found for name in trial.methods)
-        if isinstance(self._plan.engine, Measures):
-            check_lengths(self._plan, self._plan.engine, found, self._build)
+        while isinstance(engine := self._court.plan.engine, Measures):
+            try:
+                check_lengths(self._plan, engine, found, self._build, self._watch.check)
+            except ChangedError as error:
+                changed = error.with_traceback(None)
+            else:
+                break
+            self._court.exclude_at_once(changed)
+        self._judge()
 
     def _task(self, planned: PlannedTask) -> None:
         card = planned.task.card
@@ -136,10 +151,8 @@ class _Session:
         samples: dict[str | None, list[str]] = {}
         whole = True
         try:
-            scoring, corpus = scoring_of(
-                self._plan, planned, self._writer.blobs, known=entry.corpus
-            )
-            self._manifest = self._manifest.with_task(card.name, corpus=corpus)
+            scoring = TaskScoring(self._court.plan, planned, self._writer.blobs, entry.corpus)
+            self._manifest = self._manifest.with_task(card.name, corpus=scoring.corpus)
             for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
                 names = [instance.request.id for instance in chunk.instances]
                 samples.setdefault(chunk.protocol, []).extend(names)
@@ -163,7 +176,9 @@ class _Session:
         self._progress.end()
         self._save()
 
-    def _chunk(self, planned: PlannedTask, rows: Lineup, chunk: Chunk, scoring: Scoring) -> None:
+    def _chunk(
+        self, planned: PlannedTask, rows: Lineup, chunk: Chunk, scoring: TaskScoring
+    ) -> None:
         """Run a chunk whole if any of its samples is missing, and store the missing ones."""
         self._forget_grown(planned, chunk)
         if not self._missing(planned, rows, chunk):
@@ -172,18 +187,26 @@ class _Session:
         missing = self._missing(planned, rows, chunk)
         if not missing:
             return
-        bench = Bench(
-            planned=planned,
-            lineup=rows,
-            built=built,
-            engine=Counted(self._plan.engine, self._progress),
-            scoring=scoring,
-            blobs=self._writer.blobs,
-            seed=self._plan.seed,
-            gallery=self._plan.gallery,
-            note=self._note,
-        )
-        made = [record for record in bench.run(chunk) if record.key in missing]
+
+        def opened(plan: Plan, built: Mapping[str, Built]) -> Bench:
+            return Bench(
+                planned=planned,
+                lineup=rows,
+                built=built,
+                engine=Counted(plan.engine, self._progress),
+                scoring=scoring.under(plan),
+                blobs=self._writer.blobs,
+                seed=self._plan.seed,
+                gallery=self._plan.gallery,
+                note=self._note,
+                watch=self._watch,
+            )
+
+        try:
+            made = self._court.run(opened, chunk, list(built))
+        finally:
+            self._judge()
+        made = [record for record in made if record.key in missing]
         here = machine_of(self._manifest.hardware)
         records = [
             replace(self._watchers.scored(record), made_by=self._maker(record), machine=here)
@@ -191,9 +214,9 @@ class _Session:
         ]
         self._writer.append(records)
         self._done.update(record.key for record in records)
+        self._since_checksum.update(record.key for record in records)
         self._stored += len(records)
         self._tell_failed([record for record in records if record.status == "failed"])
-        self._watch.look()
         self._save(sync=False)
         self._progress.advance(len(records))
 
@@ -240,7 +263,7 @@ class _Session:
             PreflightError: a method cannot be built with a backbone that the user named.
         """
         tried = {*self._methods.ready, *self._methods.failed}
-        built = self._methods.get(names)
+        built = self._court.built(names)
         new = {*self._methods.ready, *self._methods.failed} - tried
         check_built(self._plan, self._methods.unbuilt)
         if new:
@@ -259,24 +282,50 @@ class _Session:
             )
             for sentence in notes:
                 self._progress.note(f"{name}: {sentence}")
-        for name in sorted(new & set(self._methods.failed)):
+        # The guilty are told with what they changed.
+        left_out = self._methods.failed.keys() - self._methods.guilty.keys()
+        for name in sorted(new & left_out):
             error = self._methods.failed[name]
             self._manifest = self._manifest.with_method(name, status="failed", error=error)
             self._fail(Failure(error, method=name))
         return built
 
-    def _describe_backbones(self) -> None:
-        backbones = self._watch.describe(self._manifest.backbones)
+    def _describe_backbones(self, *, after: bool = False) -> None:
+        backbones = self._watch.describe(self._manifest.backbones, after=after)
         self._manifest = replace(self._manifest, backbones=backbones)
 
+    def _judge(self) -> None:
+        """Tell what the court has found since it was last asked."""
+        new = self._court.violations[self._judged :]
+        self._judged = len(self._court.violations)
+        for violation in new:
+            self._progress.note(violation.sentence)
+            self._manifest = self._manifest.with_violation(violation.sentence, violation.methods)
+        void = [violation.sentence for violation in new if violation.void]
+        if void:
+            self._void(void[0])
+
+    def _void(self, sentence: str) -> None:
+        """Fail all samples since the last full checksum, and forget the tokens made meanwhile."""
+        records = [
+            replace(record, status="failed", error=sentence, scores={}, features={}, counts={})
+            for record in self._writer.records()
+            if record.key in self._since_checksum
+        ]
+        self._writer.replace(records)
+        self._failed = [one for one in self._failed if one.key not in self._since_checksum]
+        self._failed += records
+        self._since_checksum.clear()
+        for built in self._methods.ready.values():
+            built.tokenizing.forget()
+
     def _finish(self) -> None:
-        violations = self._watch.violations(sorted(self._methods.ready))
-        for sentence in violations:
-            self._progress.note(sentence)
-        every = (*self._manifest.violations, *violations)
-        self._describe_backbones()
-        status: Literal["failed", "finished"] = "failed" if every else "finished"
-        self._manifest = replace(self._manifest, violations=every, status=status, finished=now())
+        self._court.finish()
+        self._judge()
+        self._describe_backbones(after=True)
+        failed = bool(self._manifest.violations)
+        status: Literal["failed", "finished"] = "failed" if failed else "finished"
+        self._manifest = replace(self._manifest, status=status, finished=now())
 
     def _save(self, *, sync: bool = True) -> None:
         """Bring the manifest up to date and put it in place of the last.
@@ -309,6 +358,8 @@ class _Session:
     def _tell_failed(self, records: Sequence[Record]) -> None:
         self._failed += records
         for failure in failures_of(records):
+            if failure.error in self._manifest.violations:
+                continue  # that was told
             count = failure.samples
             others = f" ({count - 1} more samples failed beside it)" if count > 1 else ""
             self._progress.note(f"{failure.error}{others}")

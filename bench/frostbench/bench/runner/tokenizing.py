@@ -37,6 +37,30 @@ class Tokenizing:
         self._failed: dict[str, str] = {}
         self._recent: OrderedDict[str, Kept] = OrderedDict()
         self.counts = TokenizerCounts()
+        self.mark()
+
+    def mark(self) -> None:
+        """Begin a stretch that `undo` can take back."""
+        self._marked = len(self._kept.made), self.counts, set(self._seen)
+
+    def undo(self) -> None:
+        """Forget the tokens that were made since the mark, and that they were."""
+        since, self.counts, self._seen = self._marked
+        self._drop(since)
+
+    def forget(self) -> None:
+        """Forget all tokens that this process has made."""
+        self._drop(0)
+
+    def follow(self, before: "Tokenizing") -> None:
+        """Go on for an instance whose method was built again."""
+        self._kept.made = [*before._kept.made]
+        self.counts, self._seen, self._marked = before.counts, before._seen, before._marked
+
+    def _drop(self, since: int) -> None:
+        self._kept.forget(since)
+        self._recent.clear()
+        self._failed.clear()
 
     def __call__(self, images: Sequence[Image]) -> dict[Image, Kept | str]:
         """The tokens of each image, or one clause that says why there are none.

@@ -12,14 +12,14 @@ import torch
 
 from frostbench.bench.machine import versions
 from frostbench.bench.runner.built import Methods
-from frostbench.bench.runner.chunk import Bench
-from frostbench.bench.runner.corpus import scoring_of
+from frostbench.bench.runner.chunk import Bench, Built
+from frostbench.bench.runner.corpus import TaskScoring
 from frostbench.bench.runner.frozen import Watch, digest
+from frostbench.bench.runner.guilty import Court
 from frostbench.bench.runner.instances import DataError, chunks_of
 from frostbench.bench.runner.manifest import different, identity
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.progress import Progress, Quiet
-from frostbench.bench.runner.scoring import Scoring
 from frostbench.bench.runner.watching import Counted
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.reader import StoredRun, open_run
@@ -72,11 +72,13 @@ def verify(
     stored = {record.key: record for record in run.records()}
     shown = progress or Quiet()
     checks = [_sources(plan, run), _software(plan, run)]
-    watch = Watch(plan.backbones)
+    watch = Watch(plan.backbones, plan.engine)
     again: list[Record] = []
     blobs = run.blobs
     with tempfile.TemporaryDirectory() as scratch, shown, limited(plan.limits), interruptible():
-        methods = Methods(plan, Path(scratch) / "tokens", watch, shown.note)
+        scratched = Path(scratch) / "tokens"
+        methods = Methods(plan, scratched, watch, shown.note, run.manifest.guilty)
+        court = Court(plan, methods, watch)
         blobs = Blobs(Path(scratch) / "blobs")
         places = _draw(stored, plan.chunk, sample, seed)
         for planned in plan.tasks:
@@ -85,17 +87,18 @@ def verify(
             if not mine:
                 continue
             try:
-                scoring, corpus = scoring_of(plan, planned, blobs)
+                scoring = TaskScoring(court.plan, planned, blobs)
             except DataError as error:
                 checks.append(Check(f"corpus of {name}", False, str(error)))
                 continue
-            checks += _corpus(name, corpus, run)
-            again += _compute(plan, planned, mine, methods, scoring, shown)
+            checks += _corpus(name, scoring.corpus, run)
+            again += _compute(court, planned, mine, scoring, blobs, shown)
         checks += [*_methods(methods, run), _backbones(watch, run)]
         damaged, files = _files(run, stored.values())
         checks += [files, *_compare(again, stored, run.blobs, blobs, damaged, tolerance)]
-    changed = watch.violations(sorted(methods.ready))
-    checks.append(Check("frozen", not changed, " ".join(changed) or "no backbone was written to."))
+    court.finish()
+    changed = [violation.sentence for violation in court.violations]
+    checks.append(Check("frozen", not changed, " ".join(changed) or "no backbone was changed."))
     return Verified(tuple(checks), len(again))
 
 
@@ -121,27 +124,31 @@ def _draw(stored: Mapping[Key, Record], size: int, sample: int, seed: int) -> se
 
 
 def _compute(
-    plan: Plan,
+    court: Court,
     planned: PlannedTask,
     places: set[Place],
-    methods: Methods,
-    scoring: Scoring,
+    scoring: TaskScoring,
+    blobs: Blobs,
     progress: Progress,
 ) -> list[Record]:
     """The drawn chunks of a task, computed again."""
-    name = planned.task.card.name
+    plan, name = court.plan, planned.task.card.name
     lineup = plan.lineups[name]
-    bench = Bench(
-        planned=planned,
-        lineup=lineup,
-        built=methods.get(row.method for row in lineup.rows),
-        engine=Counted(plan.engine, progress),
-        scoring=scoring,
-        blobs=scoring.blobs,
-        seed=plan.seed,
-        gallery=0,
-        note=progress.note,
-    )
+
+    def opened(now: Plan, built: Mapping[str, Built]) -> Bench:
+        return Bench(
+            planned=planned,
+            lineup=lineup,
+            built=built,
+            engine=Counted(now.engine, progress),
+            scoring=scoring.under(now),
+            blobs=blobs,
+            seed=plan.seed,
+            gallery=0,
+            note=progress.note,
+            watch=court.watch,
+        )
+
     records: list[Record] = []
     progress.task(name, len(places), 0)
     left = set(places)
@@ -149,7 +156,7 @@ def _compute(
         for chunk in chunks_of(planned, plan.seed, plan.chunk):
             place = name, chunk.protocol, chunk.index
             if place in left:
-                records += bench.run(chunk)
+                records += court.run(opened, chunk, [row.method for row in lineup.rows])
                 left.remove(place)
                 progress.advance(1)
             if not left:

@@ -1,6 +1,6 @@
 """The manifest of a run: everything that its numbers depend on, and how far it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class MethodEntry:
     """A method: its card, its weights (SHA-256 by file) and settings, and whether it was built.
 
     `identity` is one digest over its code, weights and settings; `fingerprint` is what the method
-    adds to it.
+    adds to it. `violation` says what it changed of the frozen models: it takes no further part.
     """
 
     title: str
@@ -58,6 +58,7 @@ class MethodEntry:
     status: Literal["ok", "failed"] = "ok"
     error: str | None = None
     notes: tuple[str, ...] = ()
+    violation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -311,6 +312,19 @@ class Manifest:
     def with_task(self, name: str, **changes: Any) -> "Manifest":
         """The manifest with other fields of a task."""
         return replace(self, tasks={**self.tasks, name: replace(self.tasks[name], **changes)})
+
+    def with_violation(self, sentence: str, methods: Sequence[str]) -> "Manifest":
+        """The manifest of a run in which these methods, or nobody, changed what is frozen."""
+        new = replace(self, violations=(*self.violations, sentence))
+        for name in methods:
+            new = new.with_method(name, status="failed", error=sentence, violation=sentence)
+        return new
+
+    @property
+    def guilty(self) -> dict[str, str]:
+        """The methods that changed what is frozen, and what each changed."""
+        every = self.methods.items()
+        return {name: entry.violation for name, entry in every if entry.violation is not None}
 
     def dash(self, method: str | None, task: str) -> str | None:
         """Why a method shows a dash; None where it shows none."""

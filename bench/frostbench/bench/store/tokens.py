@@ -41,6 +41,9 @@ class TokenStore:
     `note` is told, in one sentence, of each file that turned out to be damaged; its images are
     then as if they had never been kept.
 
+    Attributes:
+        made: the files that were written here, in their order.
+
     Raises:
         ValueError: the fingerprint is no hex digest.
     """
@@ -52,6 +55,7 @@ class TokenStore:
         self._folder = folder / key[:2] / key
         self._note = note
         self._places: dict[str, tuple[Path, int]] = {}
+        self.made: list[Path] = []
         sweep_dead(self._folder)
         for path in sorted(self._folder.glob("*.safetensors")):
             try:
@@ -105,10 +109,20 @@ class TokenStore:
         # Not synced: after a loss of power a damaged file is noticed and made anew.
         write_whole(path, save(named, header), sync=False)
         self._places.update({image: (path, row) for row, image in enumerate(images)})
+        self.made.append(path)
+
+    def forget(self, since: int) -> None:
+        """Remove the files of `made` from number `since` on: their tokens cannot be trusted."""
+        for path in self.made[since:]:
+            self._remove(path)
+        del self.made[since:]
 
     def _discard(self, path: Path, error: Any) -> None:
-        self._places = {image: place for image, place in self._places.items() if place[0] != path}
         self._note(f"kept tokens in {path} are damaged ({error}); they are computed again.")
+        self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        self._places = {image: place for image, place in self._places.items() if place[0] != path}
         path.unlink(missing_ok=True)
 
 

@@ -1,6 +1,7 @@
 """A frozen language model of any causal class that transformers knows."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ class CausalLM:
         if self.device.type == "cpu":
             speed_up_linears(self.model)
         self.eos_ids = _eos_ids(model, tokenizer)
-        self._encoded: dict[str, tuple[int, ...]] = {}
+        # Nobody can put an entry into a cache of this kind but the function behind it.
+        self._ids_of = lru_cache(CACHED_TEXTS)(self._tokenise)
 
     @classmethod
     def load(cls, entry: BackboneEntry, device: str = "cpu") -> "CausalLM":
@@ -106,13 +108,10 @@ class CausalLM:
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text by itself, without special tokens."""
-        ids = self._encoded.get(text)
-        if ids is None:
-            if len(self._encoded) >= CACHED_TEXTS:
-                self._encoded.clear()
-            ids = tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-            self._encoded[text] = ids
-        return list(ids)
+        return list(self._ids_of(text))
+
+    def _tokenise(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens included."""

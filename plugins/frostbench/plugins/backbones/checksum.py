@@ -12,8 +12,13 @@ CHUNK = 1 << 26  # bytes brought to the host at a time
 
 def fingerprints(module: nn.Module) -> dict[str, str]:
     """SHA-256 of every parameter and buffer by name, buffers that are not saved included."""
-    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    tensors = tensors_of(module)
     return {name: _digest(tensors[name]) for name in sorted(tensors)}
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Every parameter and buffer by name; one that stands in several places by its first."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def checksum(module: nn.Module) -> str:

@@ -9,7 +9,8 @@ tried when it is loaded.
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -70,11 +71,14 @@ class LMM(CausalLM):
         model: The whole network, vision tower included, frozen, in evaluation mode.
         processor: The processor that came with it.
         image_id: The token in whose places an image's features are read.
+        grows: The cache that it fills while it is used.
 
     Raises:
         ValueError: it reads images in another way than as embeddings in the places of image
             tokens, or its processor cannot be asked for one image.
     """
+
+    grows: ClassVar[tuple[str, ...]] = ("_features",)
 
     def __init__(
         self, model: Any, processor: Any, identity: str = "", settings: LmmSettings | None = None
@@ -84,8 +88,8 @@ class LMM(CausalLM):
         self.processor = processor
         self.settings = settings or LmmSettings()
         self.image_id = int(model.config.image_token_id)
-        self._ids: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        self._views: dict[tuple[int, int], tuple[View, ...]] = {}
+        self._of = lru_cache(CACHED_SIZES)(self._written)
+        self._views_of = lru_cache(CACHED_SIZES)(self._laid)
         self._features: OrderedDict[str, Tensor] = OrderedDict()
         self._side = _side(processor.image_processor, self._name) if self.settings.pad else 0
         self._check()
@@ -165,38 +169,35 @@ class LMM(CausalLM):
             ValueError: the processor lays images out in a way that is not known here, or the
                 image is too small to tell.
         """
-        size = image.size
-        if size not in self._views:
-            images = self.processor.image_processor
-            try:
-                tiles = denormalised(self._process(ramps(size))["pixel_values"], images)
-                ramped = Ramped(size, self._of(size)[1], tiles, self.settings.pad)
-                views = lay(ramped, self.model.config, images)
-            except LayoutError as error:
-                if min(size) < TELLING:
-                    raise ValueError(
-                        f"an image of {size[0]} x {size[1]} pixels is too small to tell where "
-                        f"{self._name} sees its parts; give it at least {TELLING} x {TELLING}."
-                    ) from error
-                raise ValueError(
-                    f"the processor of {self._name} {error}; positions are known on images of "
-                    "LLaVA-1.5, of LLaVA-Next, and of models that read one square."
-                ) from error
-            _keep(self._views, size, views)
-        return self._views[size]
+        return self._views_of(image.size)
 
-    def _of(self, size: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The ids that the processor writes for an image of this size, and its image tokens."""
-        if size not in self._ids:
-            ids = tuple(self._process(ramps(size))["input_ids"][0].tolist())
-            places = tuple(place for place, token in enumerate(ids) if token == self.image_id)
-            if not places:
+    def _laid(self, size: tuple[int, int]) -> tuple[View, ...]:
+        images = self.processor.image_processor
+        try:
+            tiles = denormalised(self._process(ramps(size))["pixel_values"], images)
+            ramped = Ramped(size, self._of(size)[1], tiles, self.settings.pad)
+            return lay(ramped, self.model.config, images)
+        except LayoutError as error:
+            if min(size) < TELLING:
                 raise ValueError(
-                    f"the processor of {self._name} writes no token {self.image_id} for an image, "
-                    "in whose places the network would read it."
-                )
-            _keep(self._ids, size, (ids, places))
-        return self._ids[size]
+                    f"an image of {size[0]} x {size[1]} pixels is too small to tell where "
+                    f"{self._name} sees its parts; give it at least {TELLING} x {TELLING}."
+                ) from error
+            raise ValueError(
+                f"the processor of {self._name} {error}; positions are known on images of "
+                "LLaVA-1.5, of LLaVA-Next, and of models that read one square."
+            ) from error
+
+    def _written(self, size: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The ids that the processor writes for an image of this size, and its image tokens."""
+        ids = tuple(self._process(ramps(size))["input_ids"][0].tolist())
+        places = tuple(place for place, token in enumerate(ids) if token == self.image_id)
+        if not places:
+            raise ValueError(
+                f"the processor of {self._name} writes no token {self.image_id} for an image, "
+                "in whose places the network would read it."
+            )
+        return ids, places
 
     def _process(self, image: Image, behind: str = "") -> Any:
         """The processor's inputs for a text of one image, with `behind` behind it."""
@@ -292,12 +293,6 @@ def _check_parts(model: Any, processor: Any, identity: str) -> None:
             f"multimodal model {identity or 'without a name'} lacks {', '.join(absent)}; a folder "
             "is wanted as save_pretrained writes it of a model and of its processor."
         )
-
-
-def _keep(kept: dict[Any, Any], key: object, value: object) -> None:
-    if len(kept) >= CACHED_SIZES:
-        kept.clear()
-    kept[key] = value
 
 
 def _side(images: Any, name: str) -> int:

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -35,7 +35,10 @@ class Sam:
         model: The network, frozen, in evaluation mode.
         settings: Its sizes.
         identity: Where its weights came from.
+        grows: The cache that it fills while it is used.
     """
+
+    grows: ClassVar[tuple[str, ...]] = ("_kept",)
 
     def __init__(self, model: Any, settings: SamSettings, identity: str) -> None:
         self.model = model.eval().requires_grad_(False)

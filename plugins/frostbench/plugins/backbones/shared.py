@@ -58,6 +58,11 @@ class SharedBackbones:
         """The backbones that somebody has asked for, by role."""
         return dict(self._loaded)
 
+    def drop(self) -> None:
+        """Forget all that is loaded, so that it is loaded anew when somebody asks for it."""
+        with self._lock:
+            self._loaded.clear()
+
     def checksum(self, role: str) -> str:
         """SHA-256 over names, shapes, types and bytes of all parameters and buffers."""
         return checksum(module_of(self.get(role)))

@@ -1,11 +1,11 @@
 """Engines: what answers prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from frostbench.plugins.contract.completions import Completion
-from frostbench.plugins.contract.prompts import Prompt
+from frostbench.plugins.contract.prompts import Adapter, Prompt
 
 
 @runtime_checkable
@@ -37,6 +37,18 @@ class Length:
     def fits(self) -> bool:
         """Whether the backbone can answer it."""
         return self.limit is None or self.tokens + self.new <= self.limit
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """An engine that holds models beside the shared backbones, such as those under adapters.
+
+    A run certifies them as it does the backbones. Engines need not hold any.
+    """
+
+    def held(self) -> Mapping[tuple[str, Adapter], Any]:
+        """What it holds by now, by the role of the shared backbone and the adapter over it."""
+        ...
 
 
 @runtime_checkable

@@ -80,14 +80,18 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
     """Offer kinds of backbones: a callable `(entry, device) -> object` that loads one, frozen.
 
     The object is a torch module or has one as its attribute `model`, whose checksum is taken
-    before and after a run.
+    before and after a run. Nothing that is reached from the object may change meanwhile but the
+    caches (dicts) that its attribute `grows` names.
     """
     return ()
 
 
 @hookspec
 def frostbench_engines() -> Iterable[Offer[str]]:
-    """Offer engines by name: a callable `(backbones, settings) -> Engine`."""
+    """Offer engines by name: a callable `(backbones, settings) -> Engine`.
+
+    A run that found a backbone changed drops all of them and makes the engine again.
+    """
     return ()
 
 

@@ -1,6 +1,6 @@
 """The engine over all backbones of a pack."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from frostbench.plugins.backbones.adapters import adapted
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -26,6 +26,7 @@ class FrozenEngine:
         self._backbones = backbones
         self._settings = settings or EngineSettings()
         self._engines: dict[tuple[str, Adapter | None], ModelEngine] = {}
+        self._adapted: dict[tuple[str, Adapter], CausalLM] = {}
 
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """One completion a prompt, in order. A prompt that cannot be answered is `Failed`."""
@@ -62,6 +63,10 @@ class FrozenEngine:
         """
         return self._engine(role, adapter).traits
 
+    def held(self) -> Mapping[tuple[str, Adapter], CausalLM]:
+        """The backbones under adapters, which are loaded here."""
+        return dict(self._adapted)
+
     def _run(
         self, role: str, adapter: Adapter | None, prompts: Sequence[Prompt]
     ) -> list[Completion]:
@@ -75,8 +80,9 @@ class FrozenEngine:
     def _engine(self, role: str, adapter: Adapter | None) -> ModelEngine:
         key = role, adapter
         if key not in self._engines:
-            backbone = self._language_model(role)
-            lm = backbone if adapter is None else adapted(backbone, adapter)
+            lm = self._language_model(role)
+            if adapter is not None:
+                lm = self._adapted[role, adapter] = adapted(lm, adapter)
             self._engines[key] = ModelEngine(lm, role, self._settings)
         return self._engines[key]
 

@@ -1,0 +1,297 @@
+"""What all networks of a process run on: their classes, the functions they call, torch's settings.
+
+A class whose `forward` was replaced, or another attention function registered with transformers,
+changes every backbone at once and is in none of them. What was changed here is put back, since
+loading a backbone again would not do so.
+"""
+
+import builtins
+import sys
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+
+# What classes and modules keep for themselves.
+_OWN = frozenset(
+    {"__abstractmethods__", "_abc_impl", "__doc__", "__annotations__", "__annotations_cache__"}
+)
+_PACKAGES = frozenset(
+    {"frostbench", "open_clip", "peft", "segment_anything", "timm", "torch", "transformers"}
+)
+_NEAR = ("torch.nn.functional", "torch.nn.modules.module")
+_FAR = ("torch", "builtins")
+EVERY = ""  # stands for all backbones, where one is named
+_REGISTRIES = (
+    ("transformers.modeling_utils", "AttentionInterface", "_global_mapping"),
+    ("transformers.modeling_utils", "ALL_ATTENTION_FUNCTIONS", "_local_mapping"),
+    ("transformers.masking_utils", "AttentionMaskInterface", "_global_mapping"),
+    ("transformers.masking_utils", "ALL_MASK_ATTENTION_FUNCTIONS", "_local_mapping"),
+    ("transformers.modeling_rope_utils", "ROPE_INIT_FUNCTIONS", ""),
+    ("transformers.activations", "ACT2CLS", ""),
+)
+_ABSENT = object()
+
+
+@dataclass
+class _Space:
+    """A namespace: of a class, a module, a registry, or a table of hooks."""
+
+    name: str
+    owner: Any
+    live: Mapping[Any, Any]
+    copy: dict[Any, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.copy = dict(self.live)
+
+    def changed(self) -> list[Any]:
+        """The keys of what is not as it was and matters."""
+        keys = dict.fromkeys((*self.copy, *self.live))
+        return [key for key in keys if self._matters(key)]
+
+    def _matters(self, key: Any) -> bool:
+        before, now = self.copy.get(key, _ABSENT), self.live.get(key, _ABSENT)
+        if before is now or key in _OWN:
+            return False
+        if isinstance(self.owner, type):
+            # Libraries keep what they found out on classes; what is called, or hides what a class
+            # inherits, is no such thing.
+            inherited = any(key in vars(one) for one in self.owner.__mro__[1:])
+            return before is not _ABSENT or inherited or hasattr(now, "__get__")
+        if before is not _ABSENT:
+            return callable(before)
+        if isinstance(self.owner, types.ModuleType):
+            # A library may import more; what hides a function of Python's own is no import.
+            return hasattr(builtins, str(key)) and self.owner is not builtins
+        # A registry may grow; what is put over it, or into a table of hooks, is called.
+        return self.name.endswith(("hooks", "_local_mapping"))
+
+    def restore(self) -> None:
+        """Put everything back that mattered."""
+        for key in self.changed():
+            before = self.copy.get(key, _ABSENT)
+            if self.live is self.owner:
+                assert isinstance(self.owner, dict)
+                if before is _ABSENT:
+                    del self.owner[key]
+                else:
+                    self.owner[key] = before
+            elif before is _ABSENT:
+                delattr(self.owner, key)
+            else:
+                setattr(self.owner, key, before)
+
+    def clause(self, key: Any) -> str:
+        """What happened to a key."""
+        if self.name.endswith("hooks"):
+            return f"{self.name.removesuffix('s')} was added to all modules"
+        gone, new = key not in self.live, key not in self.copy
+        return f"{key!r} of {self.name} was {'removed' if gone else 'added' if new else 'replaced'}"
+
+
+class Surroundings:
+    """The surroundings of certified backbones as they stood when they were taken in."""
+
+    def __init__(self) -> None:
+        self._spaces: dict[int, _Space] = {}
+        self._near: dict[str, dict[int, _Space]] = {}
+        self._codes: dict[types.FunctionType, types.CodeType] = {}
+        self._settings = {name: read() for name, (read, _) in _SETTINGS.items()}
+        self._lists()
+
+    def cover(self, name: str, classes: Iterable[type]) -> None:
+        """Take in what objects of these classes run on, under the name of the backbone.
+
+        What is known already stays as it was.
+        """
+        near = {one for kind in classes for one in kind.__mro__ if one is not object}
+        modules = {sys.modules[one.__module__] for one in near if one.__module__ in sys.modules}
+        modules |= {sys.modules[one] for one in _NEAR}
+        spaces = [_Space(f"class {one.__qualname__}", one, vars(one)) for one in near]
+        spaces += [_Space(f"module {one.__name__}", one, vars(one)) for one in modules]
+        for key, table in vars(torch.nn.modules.module).items():
+            if key.startswith("_global_") and key.endswith("hooks"):
+                words = key.removeprefix("_global_").replace("_", " ")
+                spaces.append(_Space(f"a global {words}", table, table))
+        spaces += [_Space(registry, table, table) for registry, table in _registries()]
+        self._near[name] = {id(one.owner): self._add(one) for one in spaces}
+        for module in (*_called_from(modules), *(sys.modules[one] for one in _FAR)):
+            self._add(_Space(f"module {module.__name__}", module, vars(module)))
+        self._lists()
+
+    def hold(self, name: str | None = None) -> bool:
+        """Whether nothing has changed around a backbone, or around `EVERY` one.
+
+        For None what their functions call in turn is gone through as well, and code.
+        """
+        lives, copies = self._all if name is None else self._of[name]
+        same = _equal(lives, copies)
+        same = same and {key: read() for key, (read, _) in _SETTINGS.items()} == self._settings
+        if name is None:
+            same = same and [one.__code__ for one in self._functions] == self._kept_codes
+        return same
+
+    def changes(self, name: str | None = None) -> list[str]:
+        """A clause for each change; empty where there is none that matters."""
+        if self.hold(name):
+            return []
+        said = [
+            f"torch's {name} was {before!r} and is now {_SETTINGS[name][0]()!r}"
+            for name, before in self._settings.items()
+            if _SETTINGS[name][0]() != before
+        ]
+        said += [space.clause(key) for space in self._spaces.values() for key in space.changed()]
+        said += [
+            f"the code of {one.__qualname__!r} in {one.__module__} was replaced"
+            for one, code in self._codes.items()
+            if one.__code__ is not code
+        ]
+        if not said:
+            # Libraries import, and keep what they found out; that is the state to compare with.
+            for space in self._spaces.values():
+                space.copy = dict(space.live)
+            self._lists()
+        return said
+
+    def restore(self) -> None:
+        """Put back what was changed."""
+        for space in self._spaces.values():
+            space.restore()
+        for one, code in self._codes.items():
+            one.__code__ = code
+        for name, before in self._settings.items():
+            read, write = _SETTINGS[name]
+            if read() != before:
+                write(before)
+
+    def _add(self, space: _Space) -> _Space:
+        """The namespace as it is known, or this one."""
+        if id(space.owner) in self._spaces:
+            return self._spaces[id(space.owner)]
+        self._spaces[id(space.owner)] = space
+        for value in space.live.values():
+            # By type: some of torch's values run code when they are asked for their class.
+            if type(value) in (staticmethod, classmethod):
+                value = value.__func__
+            if type(value) is types.FunctionType:
+                self._codes.setdefault(value, value.__code__)
+        return space
+
+    def _lists(self) -> None:
+        """Lists to compare at once."""
+        self._all = _pairs(self._spaces.values())
+        self._of = {name: _pairs(spaces.values()) for name, spaces in self._near.items()}
+        every = {key: one for spaces in self._near.values() for key, one in spaces.items()}
+        self._of[EVERY] = _pairs(every.values())
+        self._functions, self._kept_codes = list(self._codes), list(self._codes.values())
+
+
+def _pairs(spaces: Iterable[_Space]) -> tuple[list[Any], list[Any]]:
+    several = list(spaces)
+    return [one.live for one in several], [one.copy for one in several]
+
+
+def _equal(lives: list[Any], copies: list[Any]) -> bool:
+    try:
+        return bool(lives == copies)
+    except Exception:  # of what cannot be compared: something was replaced
+        return False
+
+
+def _registries() -> list[tuple[str, dict[Any, Any]]]:
+    """Tables of functions that networks of transformers look up by name."""
+    found = []
+    for module, name, attribute in _REGISTRIES:
+        table = getattr(sys.modules.get(module), name, None)
+        table = getattr(table, attribute, None) if attribute else table
+        if isinstance(table, dict):
+            found.append((f"{module}.{name}{attribute and '.'}{attribute}", table))
+    return found
+
+
+def _called_from(modules: Iterable[types.ModuleType]) -> list[types.ModuleType]:
+    """The modules whose functions these can call, and those that these can, and so on."""
+    found: dict[str, types.ModuleType] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module.__name__ in found or module.__name__.partition(".")[0] not in _PACKAGES:
+            continue
+        found[module.__name__] = module
+        for value in list(vars(module).values()):
+            if issubclass(type(value), types.FunctionType | type):
+                home = getattr(value, "__module__", None)
+                if isinstance(home, str) and home in sys.modules:
+                    waiting.append(sys.modules[home])
+    return list(found.values())
+
+
+def _read_kernels() -> tuple[bool, ...]:
+    cuda: Any = torch.backends.cuda
+    return cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), cuda.math_sdp_enabled()
+
+
+def _write_kernels(enabled: tuple[bool, ...]) -> None:
+    cuda = torch.backends.cuda
+    for enable, value in zip(
+        (cuda.enable_flash_sdp, cuda.enable_mem_efficient_sdp, cuda.enable_math_sdp),
+        enabled,
+        strict=True,
+    ):
+        enable(value)
+
+
+def _write_deterministic(value: tuple[bool, bool]) -> None:
+    torch.use_deterministic_algorithms(value[0], warn_only=value[1])
+
+
+def _read_autocast() -> tuple[bool, ...]:
+    return tuple(torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda"))
+
+
+def _write_autocast(value: tuple[bool, ...]) -> None:
+    for kind, enabled in zip(("cpu", "cuda"), value, strict=True):
+        torch.set_autocast_enabled(kind, enabled)
+
+
+# By what people call it: how it is read, and how it is put back.
+_SETTINGS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "number of threads": (torch.get_num_threads, torch.set_num_threads),
+    "precision of products": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    "deterministic algorithms": (
+        lambda: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        _write_deterministic,
+    ),
+    "autocast": (_read_autocast, _write_autocast),
+    "attention kernels": (_read_kernels, _write_kernels),
+    "oneDNN": (
+        partial(getattr, torch.backends.mkldnn, "enabled"),
+        partial(setattr, torch.backends.mkldnn, "enabled"),
+    ),
+    "cuDNN": (
+        partial(getattr, torch.backends.cudnn, "enabled"),
+        partial(setattr, torch.backends.cudnn, "enabled"),
+    ),
+    "TF32": (
+        partial(getattr, torch.backends.cuda.matmul, "allow_tf32"),
+        partial(setattr, torch.backends.cuda.matmul, "allow_tf32"),
+    ),
+    "function modes": (
+        torch._C._len_torch_function_stack,
+        lambda count: [
+            torch._C._pop_torch_function_stack()
+            for _ in range(torch._C._len_torch_function_stack() - count)
+        ],
+    ),
+}
