@@ -144,7 +144,8 @@ class Surroundings:
             for name, before in self._settings.items()
             if _SETTINGS[name][0]() != before
         ]
-        said += [space.clause(key) for space in self._spaces.values() for key in space.changed()]
+        other = [one for one in self._spaces.values() if not _equal([one.live], [one.copy])]
+        said += [space.clause(key) for space in other for key in space.changed()]
         said += [
             f"the code of {one.__qualname__!r} in {one.__module__} was replaced"
             for one, code in self._codes.items()
@@ -152,7 +153,7 @@ class Surroundings:
         ]
         if not said:
             # Libraries import, and keep what they found out; that is the state to compare with.
-            for space in self._spaces.values():
+            for space in other:
                 space.copy = dict(space.live)
             self._lists()
         return said
