@@ -15,7 +15,7 @@ from frostbench.plugins.host.settings import read_settings
 
 
 @dataclass(frozen=True)
-class Place:
+class Located:
     """Where a data set lies, what reads it, and the reader's settings."""
 
     reader: Registered[str]
@@ -109,23 +109,23 @@ class DataSets:
         """One SHA-256 over a data set's files and its reader's settings, by name."""
         return {name: self._digest(self._placed(name)) for name in names if self._known(name)}
 
-    def _digest(self, place: Place) -> str:
+    def _digest(self, place: Located) -> str:
         files = self._hash_of(place.folder)
         return digest_of([files, place.settings]) if place.settings else files
 
     def _known(self, name: str) -> bool:
         return name in self._own or name in self._pack.data
 
-    def _placed(self, name: str) -> Place:
+    def _placed(self, name: str) -> Located:
         if name in self._own:
             return self._own[name]
         if name not in self._pack.data:
             told = missing(f"data set in the pack {self._pack.name!r}", name, self._pack.data)
             raise LookupError(f"{told} data.{name}=READER:FOLDER says where one lies.")
-        return Place(self._host.pick("data set", name), self._pack.data[name])
+        return Located(self._host.pick("data set", name), self._pack.data[name])
 
 
-def _place(name: str, value: Any, host: Host) -> Place:
+def _place(name: str, value: Any, host: Host) -> Located:
     """`READER:FOLDER`, a folder alone where the name is a reader's, or both as keys."""
     settings: dict[str, Any] = {}
     if isinstance(value, Mapping):
@@ -144,7 +144,7 @@ def _place(name: str, value: Any, host: Host) -> Place:
             f"data.{name}: there is no folder {str(folder or '')!r}; write data.{name}=FOLDER, or "
             f"data.{name}.folder=FOLDER beside other settings."
         )
-    return Place(host.pick("data set", reader), Path(str(folder)), settings)
+    return Located(host.pick("data set", reader), Path(str(folder)), settings)
 
 
 def opened_by(reader: Registered[str], folder: str | Path, settings: Mapping[str, Any]) -> Any:

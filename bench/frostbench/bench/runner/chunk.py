@@ -11,6 +11,7 @@ from frostbench.bench.runner.items import Attempt, answer, decode
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.rows import Entrant, Lineup
 from frostbench.bench.runner.scoring import Scored, Scoring
+from frostbench.bench.runner.shown import Shown
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.records import Record, Stored, StoredCost
@@ -18,20 +19,16 @@ from frostbench.bench.store.tokens import Kept
 from frostbench.bench.store.values import (
     as_stored,
     store_prediction,
-    store_target,
-    target_as_stored,
 )
-from frostbench.plugins.contract.asked import asked_of
 from frostbench.plugins.contract.completions import Cost
 from frostbench.plugins.contract.control import Company, Exchange
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.predictions import Prediction
-from frostbench.plugins.contract.requests import Restore, images_of
+from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Target
-from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.contract.task import Instance
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe, text_of
 
@@ -89,7 +86,7 @@ class Bench:
             StoreFullError: blobs or tokens cannot be kept for want of room.
             ChangedError: something frozen was changed.
         """
-        shown = _Shown(self, chunk)
+        shown = self._shown(chunk)
         records = self._free(chunk, shown)
         items = {
             row: [self._item(row, instance, chunk) for instance in chunk.instances]
@@ -115,7 +112,7 @@ class Bench:
 
     def refused(self, chunk: Chunk, sentences: Mapping[str, str]) -> list[Record]:
         """Failed records of all rows of methods, each with its method's sentence."""
-        shown, costs = _Shown(self, chunk), [Cost()] * len(chunk.instances)
+        shown, costs = self._shown(chunk), [Cost()] * len(chunk.instances)
         rows = [row for row in self.lineup.rows if row.method in sentences]
         return [
             record
@@ -129,6 +126,9 @@ class Bench:
                 shown,
             )
         ]
+
+    def _shown(self, chunk: Chunk) -> Shown:
+        return Shown(self.task, chunk, self.blobs, self.gallery, self.note)
 
     def _item(self, row: Entrant, instance: Instance, chunk: Chunk) -> Attempt:
         built, way = self.built[row.method], row.way
@@ -204,7 +204,7 @@ class Bench:
             raise ChangedError(guarded.found, tuple(self.built))
         self.watch.check(tuple(self.built))
 
-    def _free(self, chunk: Chunk, shown: "_Shown") -> list[Record]:
+    def _free(self, chunk: Chunk, shown: Shown) -> list[Record]:
         """Records of the controls that need no method."""
         records: list[Record] = []
         task, costs = self.planned.task, [Cost()] * len(chunk.instances)
@@ -217,7 +217,7 @@ class Bench:
             records += self._scored(None, name, predictions, sentences, costs, shown)
         return records
 
-    def _records(self, row: Entrant, items: Sequence[Attempt], shown: "_Shown") -> list[Record]:
+    def _records(self, row: Entrant, items: Sequence[Attempt], shown: Shown) -> list[Record]:
         return self._scored(
             row.method,
             row.control,
@@ -235,7 +235,7 @@ class Bench:
         predictions: Sequence[Prediction | None],
         errors: Sequence[str],
         costs: Sequence[Cost],
-        shown: "_Shown",
+        shown: Shown,
         words: Sequence[Mapping[str, Sequence[Sequence[str]]]] | None = None,
     ) -> list[Record]:
         """Score what there is, and keep it."""
@@ -293,62 +293,3 @@ def _reason(error: Exception) -> str:
 def _sources(item: Attempt, donors: Mapping[Image, Image]) -> dict[Image, Image]:
     """For each image of an item the one whose tokens it gets: its own, or those of a donor."""
     return {image: donors.get(image, image) for image in images_of(item.request)}
-
-
-class _Shown:
-    """What all rows of a chunk share: targets as stored, and images and words to look at."""
-
-    def __init__(self, bench: Bench, chunk: Chunk) -> None:
-        self.chunk = chunk
-        self.targets: list[Target] = [target_as_stored(one.target) for one in chunk.instances]
-        self.stored = [store_target(target, bench.blobs) for target in self.targets]
-        self._bench = bench
-        self._shown = max(0, bench.gallery - chunk.start)
-        self.pictures = [
-            _images(instance, bench.blobs) if index < self._shown else {}
-            for index, instance in enumerate(chunk.instances)
-        ]
-        self.asked = [
-            asked_of(instance.request) if index < self._shown else ("", ())
-            for index, instance in enumerate(chunk.instances)
-        ]
-        self.words: dict[Entrant, list[Mapping[str, Sequence[Sequence[str]]]]] = {}
-
-    def show(self, row: Entrant, items: Sequence[Attempt]) -> None:
-        """Keep what the images of a method's own row became."""
-        if row.control is None:
-            self.words[row] = [self._words(item) for item in items]
-
-    def _words(self, item: Attempt) -> Mapping[str, Sequence[Sequence[str]]]:
-        """What the request's image became, if this sample is one to look at."""
-        image = item.request.image
-        shown = self.chunk.instances[: self._shown]
-        if image not in item.tokens or not any(item.instance is one for one in shown):
-            return {}
-        method = self._bench.built[item.row.method].method
-        try:
-            call = Call("method", item.row.method, "words")
-            return contain(call, _words, method, item.tokens[image])
-        except Exception as error:  # an author's code; the sample itself is sound
-            self._bench.note(
-                f"{item.row.title}, words, task {self._bench.task!r}, sample "
-                f"{item.request.id!r}: {describe(error)}."
-            )
-            return {}
-
-
-def _words(method: Method, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-    return {
-        str(part): [[str(word) for word in row] for row in rows]
-        for part, rows in method.words(tokens).items()
-    }
-
-
-def _images(instance: Instance, blobs: Blobs) -> Mapping[str, str]:
-    request = instance.request
-    if not isinstance(request, Restore):
-        return {"input": blobs.put_image(request.image.pixels)}
-    images = {"corrupted": blobs.put_image(request.image.pixels)}
-    if isinstance(instance.target, Image):
-        images["input"] = blobs.put_image(instance.target.pixels)
-    return images

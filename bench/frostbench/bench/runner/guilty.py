@@ -1,14 +1,15 @@
 """Who changed what is frozen: found by doing the chunk again, after everything was loaded anew."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from frostbench.bench.runner.built import Methods
 from frostbench.bench.runner.chunk import Bench, Built
 from frostbench.bench.runner.frozen import ChangedError, Watch
 from frostbench.bench.runner.instances import Chunk, DataError
 from frostbench.bench.runner.plan import Plan
-from frostbench.bench.store.records import Record
+from frostbench.bench.store.records import Key, Record
+from frostbench.bench.store.writer import RunWriter
 from frostbench.plugins.contract.engine import Engine
 
 Opened = Callable[[Plan, Mapping[str, Built]], Bench]
@@ -207,3 +208,14 @@ def _clauses(changes: Sequence[str]) -> str:
     """The first change, and how many there are beside it."""
     more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
     return f"{changes[0]}{more}"
+
+
+def void(writer: RunWriter, keys: Collection[Key], sentence: str) -> list[Record]:
+    """Fail stored samples that nobody can trust; the records in their place."""
+    records = [
+        replace(record, status="failed", error=sentence, scores={}, features={}, counts={})
+        for record in writer.records()
+        if record.key in keys
+    ]
+    writer.replace(records)
+    return records

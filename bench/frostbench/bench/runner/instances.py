@@ -1,6 +1,6 @@
 """The instances of a task in fixed chunks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -76,6 +76,17 @@ def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
         yield chunk(protocol)
     if broken is not None:
         raise broken
+
+
+def ended_early(planned: PlannedTask, samples: Mapping[str | None, Sequence[str]]) -> str:
+    """A sentence where data ended before the limit, given the samples by protocol; else ""."""
+    fewest = min(map(len, samples.values()), default=planned.limit)
+    if fewest >= planned.limit:
+        return ""
+    return (
+        f"task {planned.task.card.name!r}: the limit is {planned.limit}, and its data end with "
+        f"{fewest} samples; all of them are run."
+    )
 
 
 def _images(instances: tuple[Instance, ...]) -> tuple[Image, ...]:

@@ -16,10 +16,12 @@ from frostbench.bench.store.manifest import (
     ControlEntry,
     Failure,
     Hardware,
+    LastSession,
     Manifest,
     MethodEntry,
     MetricEntry,
     TaskEntry,
+    TokenizerCounts,
 )
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.typed import typed
@@ -94,6 +96,24 @@ def identity(plan: Plan) -> dict[str, Any]:
         }
     )
     return values
+
+
+def after_session(
+    manifest: Manifest, before: Manifest, session: LastSession, failures: Sequence[Failure]
+) -> Manifest:
+    """The manifest as of now: what this session did, on top of what was there `before` it."""
+    zero = TokenizerCounts()
+    names = sorted({*before.tokenizer, *session.tokenizer})
+    return replace(
+        manifest,
+        tokenizer={
+            name: before.tokenizer.get(name, zero) + session.tokenizer.get(name, zero)
+            for name in names
+        },
+        seconds=before.seconds + session.seconds,
+        failures=(*failures, *(Failure(sentence) for sentence in manifest.violations)),
+        last_session=session,
+    )
 
 
 def makers(plan: Plan) -> Callable[[Record], str]:

@@ -143,6 +143,22 @@ def take_up(
     return replace(manifest, notes=(*manifest.notes, *new)), records
 
 
+def without_failed(
+    manifest: Manifest, writer: RunWriter, records: list[Record]
+) -> tuple[Manifest, list[Record]]:
+    """Forget failed samples, so that they are tried again, but those of the guilty."""
+
+    def again(record: Record) -> bool:
+        return record.status == "failed" and record.method not in manifest.guilty
+
+    if not writer.drop(again):
+        return manifest, records
+    begun = manifest
+    for name in manifest.tasks:
+        begun = begun.with_task(name, complete=False)
+    return begun, [record for record in records if not again(record)]
+
+
 def _shared(
     before: Mapping[str, Mapping[str, Origin]], after: Mapping[str, Mapping[str, Origin]]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -161,14 +177,10 @@ def _missing_files(
     gone: dict[str, list[str]] = {}
     for name, entry in manifest.tasks.items():
         lineup = plan.lineups[name]
-        pairs: list[tuple[str | None, str | None]] = [
-            (row.method, row.control) for row in lineup.rows
-        ]
-        pairs += [(None, control) for control in lineup.free]
         if entry.complete:
             gone[name] = [
                 sealed_name(name, protocol or None)
                 for protocol, count in entry.samples.items()
-                if any(rows[name, protocol or None, *row] < count for row in pairs)
+                if any(rows[name, protocol or None, *row] < count for row in lineup.pairs)
             ]
     return {name: files for name, files in gone.items() if files}

@@ -76,6 +76,12 @@ class Lineup:
     controls_left_out: tuple[LeftOut, ...]
     controls: tuple[ControlCard, ...]
 
+    @property
+    def pairs(self) -> list[tuple[str | None, str | None]]:
+        """Method and control of every row, as records name them."""
+        own = [(row.method, row.control) for row in self.rows]
+        return [*own, *((None, control) for control in self.free)]
+
 
 def rows_of(
     task: TaskCard, methods: Iterable[Card], controls: Mapping[str, Control] | None

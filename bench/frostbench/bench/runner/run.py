@@ -9,18 +9,25 @@ from frostbench.bench.runner.built import Methods
 from frostbench.bench.runner.chunk import Bench, Built
 from frostbench.bench.runner.corpus import TaskScoring
 from frostbench.bench.runner.frozen import ChangedError, Watch
-from frostbench.bench.runner.guilty import Court
-from frostbench.bench.runner.instances import Chunk, DataError, chunks_of
-from frostbench.bench.runner.manifest import failures_of, machine_of, makers, now, plain
+from frostbench.bench.runner.guilty import Court, void
+from frostbench.bench.runner.instances import Chunk, DataError, chunks_of, ended_early
+from frostbench.bench.runner.manifest import (
+    after_session,
+    failures_of,
+    machine_of,
+    makers,
+    now,
+    plain,
+)
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
 from frostbench.bench.runner.progress import Progress, Quiet
-from frostbench.bench.runner.resuming import manifest_of, refuse_strangers, take_up
+from frostbench.bench.runner.resuming import manifest_of, refuse_strangers, take_up, without_failed
 from frostbench.bench.runner.rows import Lineup
 from frostbench.bench.runner.watching import Counted, Watchers
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.lock import RunLock
-from frostbench.bench.store.manifest import Failure, LastSession, TokenizerCounts
+from frostbench.bench.store.manifest import Failure, LastSession
 from frostbench.bench.store.reader import StoredRun, open_run
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.writer import RunWriter, forget
@@ -66,14 +73,8 @@ class _Session:
         for sentence in self._manifest.notes[told:]:
             progress.note(sentence)
         guilty = self._manifest.guilty
-
-        def again(record: Record) -> bool:
-            return record.status == "failed" and record.method not in guilty
-
-        if plan.retry_failed and self._writer.drop(again):
-            records = [record for record in records if not again(record)]
-            for name in self._manifest.tasks:
-                self._manifest = self._manifest.with_task(name, complete=False)
+        if plan.retry_failed:
+            self._manifest, records = without_failed(self._manifest, self._writer, records)
         known = {} if plan.retry_failed else self._manifest.deaths
         self._manifest = replace(self._manifest, deaths={**known, **deaths()})
         self._before = self._manifest
@@ -162,12 +163,8 @@ class _Session:
             self._fail(Failure(str(error), task=card.name))
         for protocol, names in samples.items():
             self._writer.seal(card.name, protocol, names)
-        fewest = min(map(len, samples.values()), default=planned.limit)
-        if whole and fewest < planned.limit:
-            self._note(
-                f"task {card.name!r}: the limit is {planned.limit}, and its data end with "
-                f"{fewest} samples; all of them are run."
-            )
+        if whole and (sentence := ended_early(planned, samples)):
+            self._note(sentence)
         built = not any(row.method in self._methods.failed for row in rows.rows)
         counts = {protocol or "": len(names) for protocol, names in samples.items()}
         self._manifest = self._manifest.with_task(
@@ -222,13 +219,9 @@ class _Session:
 
     def _missing(self, planned: PlannedTask, rows: Lineup, chunk: Chunk) -> set[Key]:
         """What the chunk should have and has not, without methods that cannot be built."""
-        pairs: list[tuple[str | None, str | None]] = [
-            (row.method, row.control) for row in rows.rows if row.method not in self._methods.failed
-        ]
-        card = planned.task.card
-        pairs += [(None, control) for control in rows.free]
+        pairs = [pair for pair in rows.pairs if pair[0] not in self._methods.failed]
         keys = {
-            (card.name, chunk.protocol, method, control, instance.request.id)
+            (planned.task.card.name, chunk.protocol, method, control, instance.request.id)
             for method, control in pairs
             for instance in chunk.instances
         }
@@ -301,18 +294,13 @@ class _Session:
         for violation in new:
             self._progress.note(violation.sentence)
             self._manifest = self._manifest.with_violation(violation.sentence, violation.methods)
-        void = [violation.sentence for violation in new if violation.void]
-        if void:
-            self._void(void[0])
+        untrusted = [violation.sentence for violation in new if violation.void]
+        if untrusted:
+            self._void(untrusted[0])
 
     def _void(self, sentence: str) -> None:
         """Fail all samples since the last full checksum, and forget the tokens made meanwhile."""
-        records = [
-            replace(record, status="failed", error=sentence, scores={}, features={}, counts={})
-            for record in self._writer.records()
-            if record.key in self._since_checksum
-        ]
-        self._writer.replace(records)
+        records = void(self._writer, self._since_checksum, sentence)
         self._failed = [one for one in self._failed if one.key not in self._since_checksum]
         self._failed += records
         self._since_checksum.clear()
@@ -333,22 +321,9 @@ class _Session:
         Between two tasks only counts change, which need not survive a loss of power.
         """
         counts = {name: built.tokenizing.counts for name, built in self._methods.ready.items()}
-        before, zero = self._before.tokenizer, TokenizerCounts()
-        seconds = time.perf_counter() - self._begun
-        self._manifest = replace(
-            self._manifest,
-            tokenizer={
-                name: before.get(name, zero) + counts.get(name, zero)
-                for name in sorted({*before, *counts})
-            },
-            seconds=self._before.seconds + seconds,
-            failures=(
-                *self._failures,
-                *failures_of(self._failed),
-                *(Failure(sentence) for sentence in self._manifest.violations),
-            ),
-            last_session=LastSession(seconds, self._stored, counts),
-        )
+        session = LastSession(time.perf_counter() - self._begun, self._stored, counts)
+        failures = (*self._failures, *failures_of(self._failed))
+        self._manifest = after_session(self._manifest, self._before, session, failures)
         self._writer.write_manifest(self._manifest, sync=sync)
 
     def _fail(self, failure: Failure) -> None:
