@@ -52,6 +52,7 @@ _DATA_SETS = {
     "captions": "data.own:OwnCaptions",
     "questions": "data.own:OwnQuestions",
     "labels": "data.own:OwnLabels",
+    "imagenet_val": "data.imagenet:ImageNetVal",
     "v2l_episodes": "data.episodes:V2LEpisodes",
     "open_ended_episodes": "data.episodes:OpenEndedEpisodes",
     **{

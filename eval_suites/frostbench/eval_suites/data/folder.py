@@ -4,6 +4,7 @@ Images are shown as a viewer shows them, resized and cropped by one rule (`Image
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,23 +91,11 @@ def images_below(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: (natural(name), name)))
 
 
-class FolderImages:
-    """The images below a folder, in natural order; each is a cluster of its own.
+class ListedImages:
+    """Image files in a fixed order; each is a cluster of its own."""
 
-    Raises:
-        ValueError: the folder holds no image.
-    """
-
-    settings = ImageSettings
-
-    def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
-        self._reading = Reading(folder, settings or ImageSettings())
-        self._names = images_below(folder)
-        if not self._names:
-            raise ValueError(
-                f"{folder} holds no image; read are {', '.join(sorted(SUFFIXES))}, in any folder "
-                "below it."
-            )
+    def __init__(self, reading: Reading, names: Sequence[str]) -> None:
+        self._reading, self._names = reading, names
 
     @property
     def size(self) -> int:
@@ -122,7 +111,7 @@ class FolderImages:
         name = self._names[index]
         return ClusteredImage(self._reading.image(name), name)
 
-    def wider(self, margin: int) -> "FolderImages":
+    def wider(self, margin: int) -> "ListedImages":
         """The same images, of `margin` more pixels on each side, cut from a larger resize.
 
         Raises:
@@ -134,4 +123,23 @@ class FolderImages:
                 "images that are left as they are have nothing around them; set a side"
             )
         wider = replace(settings, side=settings.side + 2 * margin)
-        return FolderImages(self._reading.folder, wider)
+        return ListedImages(Reading(self._reading.folder, wider), self._names)
+
+
+class FolderImages(ListedImages):
+    """The images below a folder, in natural order.
+
+    Raises:
+        ValueError: the folder holds no image.
+    """
+
+    settings = ImageSettings
+
+    def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
+        reading = Reading(folder, settings or ImageSettings())
+        super().__init__(reading, images_below(folder))
+        if not self.size:
+            raise ValueError(
+                f"{folder} holds no image; read are {', '.join(sorted(SUFFIXES))}, in any folder "
+                "below it."
+            )
