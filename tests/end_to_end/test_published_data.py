@@ -1,5 +1,7 @@
 """Published layouts, in trees of a few files, through the command line."""
 
+import json
+
 import blank_method
 import pytest
 from pictures import picture
@@ -52,3 +54,59 @@ def test_imagenet_is_restored_and_classified(tmp_path, asked):
         "val/ILSVRC2012_val_00000009.JPEG",
         "val/ILSVRC2012_val_00000008.JPEG",
     ]
+
+
+CAPTIONED = range(5, 0, -1)
+
+
+def coco(folder):
+    """Captions in three layouts and questions, of five images."""
+    files = {number: f"COCO_val2014_{number:012d}.jpg" for number in CAPTIONED}
+    for number, name in files.items():
+        save(folder / "val2014" / name, number)
+        save(folder / "val2017" / f"{number:012d}.jpg", number)
+    for split, prefix in (("val2014", "COCO_val2014_"), ("val2017", "")):
+        content = {
+            "images": [{"id": n, "file_name": f"{prefix}{n:012d}.jpg"} for n in CAPTIONED],
+            "annotations": [{"id": n, "image_id": n, "caption": f"{n} dogs"} for n in CAPTIONED],
+        }
+        write(folder / "annotations" / f"captions_{split}.json", content)
+    sets = [
+        {
+            "cocoid": number,
+            "split": split,
+            "filepath": "val2014",
+            "filename": files[number],
+            "sentences": [{"raw": f"{number} dogs"}],
+        }
+        for split in ("val", "test")
+        for number in CAPTIONED
+    ]
+    write(folder / "dataset_coco.json", {"images": sets})
+    asked = [{"question_id": 10 * n, "image_id": n, "question": "How many?"} for n in CAPTIONED]
+    write(folder / "v2_OpenEnded_mscoco_val2014_questions.json", {"questions": asked[::-1]})
+    answers = [one | {"answers": [{"answer": "one"}] * 10} for one in asked]
+    write(folder / "v2_mscoco_val2014_annotations.json", {"annotations": answers})
+    return folder
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "ids"),
+    [
+        ("coco_captions_val2014", "captioning", ["5", "4"]),
+        ("coco_captions_val2017", "captioning", ["5", "4"]),
+        ("coco_karpathy_val", "captioning", ["5", "4"]),
+        ("coco_karpathy_test", "captioning", ["5", "4"]),
+        ("vqav2_val", "visual_question_answering", ["50", "40"]),
+    ],
+)
+def test_coco_is_described_and_asked_about(tmp_path, asked, name, task, ids):
+    folder = coco(tmp_path / "coco")
+    found = asked(f"data.{name}={folder}", f"tasks={task}", f"task.{task}.examples=2")
+    assert [record.sample for record in found] == ids
+    assert all(record.scores and record.protocol == "random" for record in found)

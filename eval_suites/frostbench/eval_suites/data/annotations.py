@@ -100,6 +100,17 @@ def taken(where: str, entry: Any, key: str, kind: type | tuple[type, ...]) -> An
     return value
 
 
+def text_of(value: Any, what: str, where: str) -> str:
+    """A text that is not blank, without blanks around it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{where} has no {what}: a text is wanted that is not empty.")
+    return value.strip()
+
+
 def inside(folder: Path, name: str, where: str) -> Path:
     """The file that an annotation names, within its folder.
 

@@ -37,6 +37,13 @@ class ImageSettings:
             )
 
 
+@dataclass(frozen=True)
+class WholeImageSettings(ImageSettings):
+    """Images as they are, unless a side is set: what is asked for may stand at the edge."""
+
+    side: int = 0
+
+
 class Reading:
     """Image files below a folder, read by one rule."""
 
