@@ -110,3 +110,18 @@ def test_coco_is_described_and_asked_about(tmp_path, asked, name, task, ids):
     found = asked(f"data.{name}={folder}", f"tasks={task}", f"task.{task}.examples=2")
     assert [record.sample for record in found] == ids
     assert all(record.scores and record.protocol == "random" for record in found)
+
+
+def test_pairs_are_restored_as_they_are(tmp_path, asked):
+    for number in range(4):
+        save(tmp_path / "Rain100L" / "input" / f"{number}.png", number)
+        save(tmp_path / "Rain100L" / "target" / f"{number}.png", 10 + number)
+    found = asked(
+        f"data.rain=pairs:{tmp_path / 'Rain100L'}",
+        "tasks=deraining",
+        "task.deraining.others=1",
+        "task.deraining.metrics=['psnr[y]']",
+    )
+    assert [record.sample for record in found] == ["deraining-0", "deraining-1"]
+    assert {record.protocol for record in found} == {"given"}
+    assert all(record.scores for record in found)

@@ -195,5 +195,8 @@ def test_a_broken_file_is_said_with_the_entry(coco, name, content, said):
 def test_an_image_that_is_not_there_is_said_when_it_is_asked_for(coco):
     data = VQAv2Questions(coco)
     (coco / "val2014" / NAMES[9]).unlink()
+    # Type checks of the tests would read samples of the whole sequence.
+    first, second = (data._maker(entry) for entry in data._listed[:2])
+    assert first().image.size == (30, 40)
     with pytest.raises(ValueError, match=r"no image at .*000000000009\.jpg"):
-        list(data.asked())
+        second()

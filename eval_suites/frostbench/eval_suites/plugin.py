@@ -49,6 +49,7 @@ _HERE = "frostbench.eval_suites"
 
 _DATA_SETS = {
     "images": "data.folder:FolderImages",
+    "pairs": "data.pairs:FiledPairs",
     "captions": "data.own:OwnCaptions",
     "questions": "data.own:OwnQuestions",
     "labels": "data.own:OwnLabels",

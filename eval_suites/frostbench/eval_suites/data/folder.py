@@ -53,15 +53,20 @@ class Reading:
         self.folder, self.settings = folder, settings
 
     def image(self, name: str) -> Image:
-        """The image in a file, by its path within the folder.
+        """The image in a file, by its path within the folder, resized and cropped.
 
         Raises:
             ValueError: it is missing, cut short, or no image.
         """
-        seen = read_as_seen(self.folder / name)
-        return Image(
-            squared(seen, self.settings.side).pixels if self.settings.side else seen.pixels, name
-        )
+        return self.fitted(self.whole(name))
+
+    def whole(self, name: str) -> Image:
+        """The image in a file, as it is; see `image`."""
+        return Image(read_as_seen(self.folder / name).pixels, name)
+
+    def fitted(self, image: Image) -> Image:
+        """An image, resized and cropped."""
+        return squared(image, self.settings.side) if self.settings.side else image
 
 
 def squared(image: Image, side: int) -> Image:

@@ -29,7 +29,7 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
-from frostbench.plugins.contract.datasets import ImageSet, Widening
+from frostbench.plugins.contract.datasets import ImageSet, PairSet, Widening
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import Reconstruct
@@ -75,9 +75,10 @@ class Outpainting(Restoration):
 
 
 class Deblurring(Restoration):
-    """A Gaussian blur: of a width drawn for each image, see `draw_blur`, or of one severity."""
+    """A Gaussian blur: of a width drawn for each image (`draw_blur`), of one severity, or given."""
 
     settings = DeblurringSettings
+    asks = (ImageSet, PairSet)
     card = restoration_card("deblurring", DeblurringSettings())
     data = DeblurringSettings().data
 

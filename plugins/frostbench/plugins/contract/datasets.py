@@ -69,6 +69,29 @@ class Widening(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class ImagePair:
+    """An image before and after a degradation, of one size; those of one image share a cluster."""
+
+    id: str
+    degraded: Image
+    clean: Image
+    cluster: str
+
+
+@runtime_checkable
+class PairSet(Protocol):
+    """Images that somebody degraded, by a camera, the weather or a program, with the clean ones."""
+
+    def pairs(self) -> Sequence[ImagePair]:
+        """The pairs in a fixed order; each is read when it is asked for.
+
+        Raises:
+            ValueError: images have no partner; the message names them.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
 class CaptionedImage:
     """An image with what may be said of it, one sentence or several."""
 
