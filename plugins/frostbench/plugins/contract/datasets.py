@@ -194,11 +194,16 @@ class LabelSet(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Referent:
-    """Something in an image: its mask, and one or more sentences that each mean it alone."""
+    """Something in an image: its mask, and one or more sentences that each mean it alone.
+
+    `typed` is the sentence that F-LMM's evaluation asks, as somebody typed it, with its marks;
+    where it is empty, that is the first of `sentences`.
+    """
 
     id: str
     sentences: tuple[str, ...]
     mask: Bool[Tensor, "h w"]
+    typed: str = ""
 
 
 @dataclass(frozen=True, eq=False)
