@@ -45,12 +45,16 @@ class WholeImageSettings(ImageSettings):
 
 
 class Reading:
-    """Image files below a folder, read by one rule."""
+    """Image files below a folder, read by one rule; `cornered` squares are cut at the bottom right.
 
-    def __init__(self, folder: Path, settings: ImageSettings) -> None:
+    Raises:
+        ValueError: there is no such folder.
+    """
+
+    def __init__(self, folder: Path, settings: ImageSettings, cornered: bool = False) -> None:
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder of images.")
-        self.folder, self.settings = folder, settings
+        self.folder, self.settings, self.cornered = folder, settings, cornered
 
     def image(self, name: str) -> Image:
         """The image in a file, by its path within the folder, resized and cropped.
@@ -66,11 +70,12 @@ class Reading:
 
     def fitted(self, image: Image) -> Image:
         """An image, resized and cropped."""
-        return squared(image, self.settings.side) if self.settings.side else image
+        side = self.settings.side
+        return squared(image, side, self.cornered) if side else image
 
 
-def squared(image: Image, side: int) -> Image:
-    """The centre square of an image whose shorter side was made `side` pixels."""
+def squared(image: Image, side: int, cornered: bool = False) -> Image:
+    """A square of an image whose shorter side was made `side`: its centre, or its bottom right."""
     height, width = image.size
     shorter = min(height, width)
     # torchvision's own rounding: the longer side is cut off, the crop's corner is rounded.
@@ -78,7 +83,9 @@ def squared(image: Image, side: int) -> Image:
     file = to_pillow(image.pixels)
     if shorter != side:
         file = file.resize((columns, rows), Pillow.Resampling.BILINEAR)
-    top, left = round((rows - side) / 2.0), round((columns - side) / 2.0)
+    top, left = rows - side, columns - side
+    if not cornered:
+        top, left = round(top / 2.0), round(left / 2.0)
     file = file.crop((left, top, left + side, top + side))
     pixels = torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
     return Image(pixels.view(side, side, 3).permute(2, 0, 1).contiguous().float() / 255, image.name)
@@ -129,13 +136,24 @@ class ListedImages:
         Raises:
             ValueError: images are left as they are, so that there is nothing around them.
         """
-        settings = self._reading.settings
-        if not settings.side:
-            raise ValueError(
-                "images that are left as they are have nothing around them; set a side"
-            )
+        settings = self._cropped("have nothing around them")
         wider = replace(settings, side=settings.side + 2 * margin)
         return ListedImages(Reading(self._reading.folder, wider), self._names)
+
+    def cornered(self) -> "ListedImages":
+        """The same images, each square cut out at the bottom right instead of the centre.
+
+        Raises:
+            ValueError: images are left as they are.
+        """
+        settings = self._cropped("have no other place to be cut from")
+        return ListedImages(Reading(self._reading.folder, settings, cornered=True), self._names)
+
+    def _cropped(self, otherwise: str) -> ImageSettings:
+        settings = self._reading.settings
+        if not settings.side:
+            raise ValueError(f"images that are left as they are {otherwise}; set a side")
+        return settings
 
 
 class FolderImages(ListedImages):

@@ -55,7 +55,7 @@ class InContext(Task):
         return 0
 
     @classmethod
-    def suited(cls, settings: InContextSettings, data: Any) -> InContextSettings:
+    def suited(cls, settings: Any, data: Any) -> Any:
         """Of pairs `given` alone can be asked, and of nothing else."""
         if not isinstance(data, ImageSet):
             return replace(settings, protocols=(GIVEN,))

@@ -192,11 +192,13 @@ class ShiftSettings(RestorationSettings):
     """Shift's own: by how much of the side the corrupted crop lies further right and down.
 
     The published one is the bottom-right crop instead of the central one, which on an image of
-    4:3 is 21 of 128 pixels to the right.
+    4:3 is 21 of 128 pixels to the right. With `to_corner` it is that crop of every image, whose
+    shape then says how far it is shifted: not at all, where it is square.
     """
 
     right: float = 21 / 128
     down: float = 0.0
+    to_corner: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -68,6 +68,15 @@ class Widening(Protocol):
         ...
 
 
+@runtime_checkable
+class Cornered(Protocol):
+    """An `ImageSet` of squares from the centres of images, which can cut them elsewhere."""
+
+    def cornered(self) -> ImageSet:
+        """The same images, each square cut out at the bottom right; all of a square image."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class ImagePair:
     """An image before and after a degradation, of one size; those of one image share a cluster."""
