@@ -112,7 +112,7 @@ def test_coco_is_described_and_asked_about(tmp_path, asked, name, task, ids):
     assert all(record.scores and record.protocol == "random" for record in found)
 
 
-def test_pairs_are_restored_as_they_are(tmp_path, asked):
+def test_pairs_are_restored_as_they_are(tmp_path, asked, capsys):
     for number in range(4):
         save(tmp_path / "Rain100L" / "input" / f"{number}.png", number)
         save(tmp_path / "Rain100L" / "target" / f"{number}.png", 10 + number)
@@ -125,3 +125,6 @@ def test_pairs_are_restored_as_they_are(tmp_path, asked):
     assert [record.sample for record in found] == ["deraining-0", "deraining-1"]
     assert {record.protocol for record in found} == {"given"}
     assert all(record.scores for record in found)
+    assert main(["data", "pairs", str(tmp_path / "Rain100L")]) == 0
+    told = capsys.readouterr().out
+    assert "pairs: 4\n  input/0.png (40 x 30) of target/0.png" in told

@@ -58,13 +58,19 @@ class CocoCaptions(CaptionedFiles):
 
 
 class CocoCaptionsVal2014(CocoCaptions):
-    """All 40,504 images of val2014: not Karpathy's splits."""
+    """COCO Captions' val2014, all 40,504 images, which are none of Karpathy's splits.
+
+    The folder holds `annotations/captions_val2014.json` and `val2014/`, or `images/val2014/`.
+    """
 
     split = "val2014"
 
 
 class CocoCaptionsVal2017(CocoCaptions):
-    """All 5,000 images of val2017: not Karpathy's splits."""
+    """COCO Captions' val2017, all 5,000 images, which are none of Karpathy's splits.
+
+    The folder holds `annotations/captions_val2017.json` and `val2017/`, or `images/val2017/`.
+    """
 
     split = "val2017"
 
@@ -113,13 +119,21 @@ class KarpathyCaptions(CaptionedFiles):
 
 
 class KarpathyVal(KarpathyCaptions):
-    """The 5,000 images of the split `val`."""
+    """The 5,000 images of Karpathy's split `val`.
+
+    The folder holds `dataset_coco.json`, or has it in `annotations/`, and `val2014/`, or
+    `images/val2014/`.
+    """
 
     split = "val"
 
 
 class KarpathyTest(KarpathyCaptions):
-    """The 5,000 images of the split `test`, on which most captioning results are given."""
+    """The 5,000 images of Karpathy's split `test`, on which most results of captioning are given.
+
+    The folder holds `dataset_coco.json`, or has it in `annotations/`, and `val2014/`, or
+    `images/val2014/`.
+    """
 
     split = "test"
 

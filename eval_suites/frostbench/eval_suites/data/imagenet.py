@@ -31,11 +31,12 @@ class ImageNetSettings(ImageSettings):
 
 
 class ImageNetVal(ListedImages):
-    """Images in order, and by class.
+    """The validation images of ImageNet in order, and by class.
 
     The folder holds `val/`, with the images of each class in a folder of its wnid, or flat beside
-    V2L's `class_labels.txt`. With that list, its order counts; without it, the order is that of
-    torchvision's `ImageFolder`: by wnid, then by name. Each class is a family of its own.
+    V2L's `class_labels.txt`, which may lie in `imagenet_split/val/` or in `val/` too. With that
+    list, its order counts; without it, the order is that of torchvision's `ImageFolder`: by wnid,
+    then by name. Each class is a family of its own.
 
     Raises:
         ValueError: the folder lacks these, or the list is broken; the message names the line.

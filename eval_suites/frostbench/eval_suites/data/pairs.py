@@ -54,9 +54,12 @@ class _Paths:
 
 
 class FiledPairs:
-    """Pairs of files: of equal path but for the suffix in `input/` and `target/`, or listed.
+    """Degraded images and the clean ones.
 
-    Pairs of one clean image are one cluster.
+    The folder holds them in `input/` and `target/`, under the same names but for the suffix, or
+    has a `pairs.json`, a list of LM4LV's form: entries {"image": [DEGRADED, CLEAN],
+    "conversations": [...]}, whose paths lie within the folder. Pairs of one clean image are one
+    cluster.
 
     Raises:
         ValueError: images have no partner, or the list is broken; the message names them.

@@ -23,9 +23,11 @@ ANSWERS = 10
 
 
 class VQAv2Questions(AskedFiles):
-    """The validation set; the answers of test-dev and test lie with the challenge's server.
+    """VQAv2's validation set; the answers of test-dev and test lie with the challenge's server.
 
-    The folder holds both files, or has them in `annotations/`, and COCO's `val2014/`.
+    The folder holds `v2_OpenEnded_mscoco_val2014_questions.json` and
+    `v2_mscoco_val2014_annotations.json`, or has both in `annotations/`, and `val2014/`, or
+    `images/val2014/`.
 
     Raises:
         ValueError: the folder lacks one of these, or a file is not as published; the message names
