@@ -7,6 +7,9 @@ from torchvision import transforms
 
 from frostbench.eval_suites.data.apart import Examples, apart
 from frostbench.eval_suites.data.folder import FolderImages, ImageSettings, squared
+from frostbench.eval_suites.restoration.cases import CleanImages
+from frostbench.eval_suites.restoration.settings import ShiftSettings
+from frostbench.eval_suites.restoration.tasks import Shift
 from frostbench.plugins.contract.datasets import ImageSet, Widening
 from frostbench.plugins.contract.images import Image, to_pillow
 
@@ -79,6 +82,38 @@ def test_more_around_an_image_is_cut_from_a_larger_resize(folder):
     assert wider.size == (24, 24)
     with pytest.raises(ValueError, match="set a side"):
         FolderImages(folder, ImageSettings(side=0)).wider(4)
+
+
+@pytest.mark.parametrize(("size", "moved"), [((400, 300), (0, 21)), ((300, 400), (21, 0))])
+def test_shift_to_the_corner_is_by_the_shape_of_the_image(tmp_path, size, moved):
+    """V2L's: shorter side to 128, then the bottom-right crop instead of the centre (v2l.md 5.3)."""
+    for number in range(2):
+        picture(*size, seed=number).save(tmp_path / f"{number}.png")
+    images = FolderImages(tmp_path, ImageSettings(side=128))
+    settings = ShiftSettings(to_corner=True, others=1, protocols=("held_out_context",))
+    (asked,) = Shift(Shift.suited(settings, images)).instances(images, 5, seed=0)
+    down, right = moved
+    assert torch.equal(
+        asked.request.image.pixels[:, : 128 - down, : 128 - right],
+        asked.target.pixels[:, down:, right:],
+    )
+    assert asked.target == images.get(0, 0).image
+
+
+def test_a_square_image_has_no_other_corner(tmp_path):
+    picture(50, 50).save(tmp_path / "0.png")
+    images = FolderImages(tmp_path, ImageSettings(side=16))
+    assert images.cornered().get(0, 0).image == images.get(0, 0).image
+
+
+@pytest.mark.parametrize("to_corner", [False, True])
+def test_shift_says_before_the_run_what_it_needs(folder, to_corner):
+    settings = ShiftSettings(to_corner=to_corner)
+    whole = FolderImages(folder, ImageSettings(side=0))
+    with pytest.raises(ValueError, match=r"left as they are have no.*; set a side"):
+        Shift.suited(settings, whole)
+    with pytest.raises(ValueError, match=r"shift .*needs"):
+        Shift.suited(settings, CleanImages([]))
 
 
 def test_a_folder_without_images_is_refused_in_a_sentence(tmp_path):

@@ -47,7 +47,7 @@ REF = {
     "sent_ids": [21, 22],
     "sentences": [
         {"sent_id": 21, "sent": "Left dog", "raw": "Left dog!", "tokens": ["left", "dog"]},
-        {"sent_id": 22, "sent": "dog by the door", "raw": "", "tokens": []},
+        {"sent_id": 22, "sent": "dog by the door", "raw": "Dog, by the door", "tokens": []},
     ],
 }
 
@@ -55,7 +55,7 @@ REF = {
 @pytest.fixture
 def refcoco(tmp_path):
     other = {**REF, "ref_id": 8, "ann_id": 2, "sentences": REF["sentences"][1:]}
-    again = {**REF, "ref_id": 9}
+    again = {**REF, "ref_id": 9, "sentences": [{"sent": "guys dog left", "raw": "Guy's dog, left"}]}
     elsewhere = {**REF, "ref_id": 10, "split": "test", "image_id": 10}
     refs = tmp_path / "refcoco" / "refs(unc).p"
     refs.parent.mkdir()
@@ -74,7 +74,8 @@ def test_expressions_are_read_by_split_and_image(refcoco):
     (found,) = Expressions(refcoco, "refcoco", "unc", "testA").referred(0)
     assert found.id == "9"
     assert [one.id for one in found.referents] == ["1", "2"]  # each annotation once
-    assert found.referents[0].sentences == ("Left dog", "dog by the door")
+    # lichengunc/refer gives every referent of the file its sentences.
+    assert found.referents[0].sentences == ("Left dog", "dog by the door", "guys dog left")
     one, two = (referent.mask for referent in found.referents)
     assert one.shape == (HEIGHT, WIDTH)
     assert one[:3, :6].all()
@@ -87,9 +88,15 @@ def test_both_protocols_ask_what_the_file_says(refcoco):
     data = Expressions(refcoco, "refcoco", "unc", "testA")
     asked = list(ReferringSegmentation(ReferringSettings()).instances(data, 10, 0))
     standard = [one.request.phrases for one in asked if one.protocol == "standard"]
-    assert standard == [("Left dog",), ("dog by the door",), ("dog by the door",)]
+    assert standard == [
+        ("Left dog",),
+        ("dog by the door",),
+        ("guys dog left",),
+        ("dog by the door",),
+    ]
     (official,) = (one for one in asked if one.protocol == "official")
-    assert official.request.phrases == ("left dog", "dog by the door")
+    # mmdet/datasets/refcoco.py: `raw` in lower case, and of one annotation the last entry.
+    assert official.request.phrases == ("guy's dog, left", "dog, by the door")
     assert official.target.masks.shape == (2, HEIGHT, WIDTH)
 
 
@@ -115,6 +122,8 @@ def test_what_is_missing_is_named(tmp_path):
         ({"ann_id": 5}, "instances.json has no annotation 5"),
         ({"sentences": []}, "entry 0 has no sentence"),
         ({"sentences": [{"raw": "x"}]}, "entry 0, sentences, entry 0 has no 'sent'"),
+        ({"sentences": [{"sent": "x"}]}, "entry 0, sentences, entry 0 has no 'raw'"),
+        ({"sentences": [{"sent": "x", "raw": " "}]}, "has no sentence as it was typed"),
         ({"image_id": "9"}, "holds a str under 'image_id'"),
     ],
 )

@@ -72,6 +72,18 @@ CAPTIONS = {
     "an e-mail <unk> :) no. 5 bus. No.": "an e-mail <unk> :-rrb- no. 5 bus no",
     "'Twas a plan b. that couldn't've worked?": "'t was a plan b. that could n't 've worked",
     "café naïve … a 2-3 year-old's [toy]": "café naïve a 2-3 year-old 's -lsb- toy -rsb-",
+    # That tokenizer reads one text: the caption below each of these began with "A".
+    "people a.": "people a",
+    "vitamin c. and d.": "vitamin c. and d",
+    "plan b. Then a dog (b. The cat)": "plan b then a dog -lrb- b the cat -rrb-",
+    "b. They're by the u.s. The e.g. A": "b. they 're by the u.s. the e.g. a",
+    "J. Smith at 5 p.m.": "j. smith at 5 p.m.",
+    "the letter é.": "the letter é",
+    "dogs 😀😀 run, ok👍🏽!": "dogs run ok",
+    "😀": "",
+    "a 👨\u200d👩\u200d👧 family with flag🇺🇸s": "a family with flag s",
+    "1️⃣ ❤️ a ♥ ☺️ ★": "1 ❤ a ♥ ☺ ★",
+    "red\u200bdog and dog\u00adcat": "red dog and dogcat",
 }
 
 

@@ -68,7 +68,10 @@ def test_the_task_asks_the_episodes_of_a_file_in_its_order(v2l):
         (LINES[0][:-1], "line 2 does not end with a comma"),
         ("n01/n01_1.JPEG,n02/n02_1.JPEG,", "line 2 has 2 images; 2-way 1-shot needs 3"),
         ("n01/n01_1.JPEG,n02,n01/n01_2.JPEG,", "line 2: 'n02' is not wnid/file"),
-        ("n01/n01_1.JPEG,n09/x.JPEG,n01/n01_2.JPEG,", "class_names.json has no name for n09"),
+        (
+            "n01/n01_1.JPEG,n09/x.JPEG,n01/n01_2.JPEG,",
+            r"class_names.json, or ImageNet.* has no name for n09",
+        ),
         ("n01/n01_1.JPEG,n01/n01_2.JPEG,n01/n01_2.JPEG,", "examples are 'lion' x 2"),
         ("n01/n01_1.JPEG,n02/n02_1.JPEG,n03/n03_1.JPEG,", "the query is 'crane', and no example"),
         ("n01/n01_9.JPEG,n02/n02_1.JPEG,n01/n01_2.JPEG,", "no image at .*n01_9.JPEG"),
@@ -91,14 +94,29 @@ def test_two_classes_of_one_name_are_told(v2l):
 def test_missing_parts_of_the_folder_are_named(v2l, tmp_path):
     with pytest.raises(ValueError, match=r"no 5_way_3_shot\.csv in .*there are 2_way_1_shot\.csv"):
         next(V2LEpisodes(v2l).episodes(5, 3, seed=0))
-    (v2l / "class_names.json").write_text('{"n01": ""}')
-    with pytest.raises(ValueError, match="no object from wnid to a name that is not empty"):
-        V2LEpisodes(v2l)
-    (v2l / "class_names.json").unlink()
-    with pytest.raises(ValueError, match=r"lacks class_names\.json"):
+    (v2l / "class_names.json").write_text('{"n01": 3}')
+    with pytest.raises(ValueError, match="is no object from wnid to a name"):
         V2LEpisodes(v2l)
     with pytest.raises(ValueError, match=r"no <task>_shots_<n>_ways_<m>_all_questions\.json"):
         OpenEndedEpisodes(tmp_path / "images")
+
+
+def test_a_blank_name_harms_those_episodes_alone_that_need_it(v2l):
+    (v2l / "class_names.json").write_text(json.dumps(NAMES | {"n01631663": ""}))
+    assert len(list(V2LEpisodes(v2l).episodes(2, 1, seed=0))) == 3
+    (v2l / "class_names.json").write_text(json.dumps(NAMES | {"n01": " "}))
+    with pytest.raises(ValueError, match=r"line 1: class_names.json, .* has no name for n01"):
+        list(V2LEpisodes(v2l).episodes(2, 1, seed=0))
+
+
+def test_without_a_file_of_names_they_are_those_of_imagenet(v2l):
+    (v2l / "class_names.json").unlink()
+    (v2l / "images" / "n01").rename(v2l / "images" / "n01440764")
+    (v2l / "images" / "n02").rename(v2l / "images" / "n01443537")
+    renamed = LINES[0].replace("n01/", "n01440764/").replace("n02/", "n01443537/")
+    write(v2l, [renamed])
+    (one,) = V2LEpisodes(v2l).episodes(2, 1, seed=0)
+    assert one.options == ("goldfish", "tench")
 
 
 QUESTION = {

@@ -97,7 +97,7 @@ def test_masks_from_boxes_are_those_of_the_packages_predictor(size):
     predictor = SamPredictor(sam.model)
     pixels = (image.pixels * 255).round().to(torch.uint8)
     predictor.set_image(pixels.permute(1, 2, 0).numpy())
-    predictor.features = sam.embed(image)[None]  # without the package's rounding to 8 bits
+    assert torch.equal(predictor.features[0], sam.embed(image))
     boxes = torch.tensor([[0.0, 0.0, size[1], size[0]], [1.0, 1.0, 4.0, 4.0]])
     scaled = predictor.transform.apply_boxes_torch(boxes, size)
     masks, _, low = predictor.predict_torch(None, None, scaled, multimask_output=False)
@@ -107,16 +107,17 @@ def test_masks_from_boxes_are_those_of_the_packages_predictor(size):
     assert torch.allclose(to_image(low[:, 0], size, 16), whole[:, 0], atol=1e-6)
 
 
-def test_what_the_encoder_reads_is_the_packages_but_for_its_rounding():
+@pytest.mark.parametrize("size", [(16, 12), (33, 47), (9, 5)])
+def test_what_the_encoder_reads_is_what_the_package_gives_it(size):
     sam = toys.sam()
-    image = picture(16, 12)
+    image = picture(*size)
     seen = []
     hook = sam.model.image_encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     predictor = SamPredictor(sam.model)
-    predictor.set_image((image.pixels * 255).to(torch.uint8).permute(1, 2, 0).numpy())
+    predictor.set_image((image.pixels * 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
     sam.embed(image)
     hook.remove()
-    assert torch.allclose(*seen, atol=1e-4)
+    assert torch.equal(*seen)
 
 
 def test_a_image_of_one_pixel_has_an_embedding_and_masks():

@@ -49,9 +49,16 @@ _HERE = "frostbench.eval_suites"
 
 _DATA_SETS = {
     "images": "data.folder:FolderImages",
+    "pairs": "data.pairs:FiledPairs",
     "captions": "data.own:OwnCaptions",
     "questions": "data.own:OwnQuestions",
     "labels": "data.own:OwnLabels",
+    "imagenet_val": "data.imagenet:ImageNetVal",
+    "coco_captions_val2014": "data.coco_captions:CocoCaptionsVal2014",
+    "coco_captions_val2017": "data.coco_captions:CocoCaptionsVal2017",
+    "coco_karpathy_val": "data.coco_captions:KarpathyVal",
+    "coco_karpathy_test": "data.coco_captions:KarpathyTest",
+    "vqav2_val": "data.vqav2:VQAv2Questions",
     "v2l_episodes": "data.episodes:V2LEpisodes",
     "open_ended_episodes": "data.episodes:OpenEndedEpisodes",
     **{

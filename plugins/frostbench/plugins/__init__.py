@@ -34,9 +34,10 @@ _HOMES = {
     "completions": "Attended Chosen Completion Failed Generated Regressed",
     "control": "Company Control NoMethod OtherEngine OtherImage OtherPrompt OtherRequest "
     "OtherTokens StandIn",
-    "datasets": "AskedImage CaptionSet CaptionedImage ClusteredImage DetailQuestion DetailSource "
-    "Episode EpisodeSource ImageSet LabelSet Narrative NarrativeSource QuestionSet Referent "
-    "ReferredImage ReferringSource Widening YesNoQuestion YesNoSource",
+    "datasets": "AskedImage CaptionSet CaptionedImage ClusteredImage Cornered DetailQuestion "
+    "DetailSource Episode EpisodeSource ImagePair ImageSet LabelSet Narrative NarrativeSource "
+    "PairSet QuestionSet Referent ReferredImage ReferringSource Widening YesNoQuestion "
+    "YesNoSource",
     "hooks": "hookimpl",
     "images": "Image read_as_seen read_image",
     "method": "Method Setup",

@@ -56,6 +56,7 @@ def _found(data: Any) -> Iterator[str]:
 
     kinds: Mapping[type[Any], Callable[[Any], Iterator[str]]] = {
         datasets.ImageSet: _images,
+        datasets.PairSet: _pairs,
         datasets.CaptionSet: _captions,
         datasets.QuestionSet: _questions,
         datasets.LabelSet: _classes,
@@ -74,6 +75,12 @@ def _images(data: Any) -> Iterator[str]:
     yield f"images: {'without end' if data.size is None else data.size}"
     numbers = range(FIRST if data.size is None else min(FIRST, data.size))
     yield from (_image(data.get(0, number).image) for number in numbers)
+
+
+def _pairs(data: Any) -> Iterator[str]:
+    yield f"pairs: {len(data.pairs())}"
+    for one in _some(data.pairs()):
+        yield f"{_image(one.degraded)} of {one.clean.name}"
 
 
 def _captions(data: Any) -> Iterator[str]:

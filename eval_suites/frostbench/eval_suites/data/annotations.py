@@ -39,8 +39,23 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise ValueError(f"{path} is no JSON file: {error}.") from error
+
+
+def text_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Lines of a text file, each with where it stands; blank lines are skipped.
+
+    Raises:
+        ValueError: it is no text in UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield f"{path}, line {number}", line.strip()
+    except (UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"{path} is no text in UTF-8: {error}.") from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
@@ -49,15 +64,12 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
     Raises:
         ValueError: a line is no JSON.
     """
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path}, line {number}"
-            try:
-                yield where, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{where} is no JSON: {error}.") from error
+    for where, line in text_lines(path):
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{where} is no JSON: {error}.") from error
+        yield where, value
 
 
 def entries(where: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -86,6 +98,17 @@ def taken(where: str, entry: Any, key: str, kind: type | tuple[type, ...]) -> An
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where} holds {_kind(value)} under {key!r}, which is not as published.")
     return value
+
+
+def text_of(value: Any, what: str, where: str) -> str:
+    """A text that is not blank, without blanks around it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{where} has no {what}: a text is wanted that is not empty.")
+    return value.strip()
 
 
 def inside(folder: Path, name: str, where: str) -> Path:

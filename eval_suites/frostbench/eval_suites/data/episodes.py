@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.eval_suites.data.annotations import inside, read_json, require
+from frostbench.eval_suites.data.class_names import imagenet_classes
 from frostbench.plugins.contract.datasets import Episode
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import LabelledImage
@@ -19,9 +20,10 @@ from frostbench.plugins.contract.requests import LabelledImage
 class V2LEpisodes:
     """Episodes of V2L-Tokenizer (Zhu et al., CVPR 2024), one a line of a CSV file.
 
-    The folder holds `fewshot_split/<N>_way_<K>_shot.csv`, the images as
-    `images/<wnid>/<file>`, and `class_names.json`, an object from wnid to the name that prompts
-    use. A line is N x K supports in the order of the prompt, then the query, each `wnid/file`, each
+    The folder holds `fewshot_split/<N>_way_<K>_shot.csv`, and the images as
+    `images/<wnid>/<file>`. It may hold `class_names.json`, an object from wnid to the name that
+    prompts use, "" for classes that no episode has; without it, names are those of ImageNet. A
+    line is N x K supports in the order of the prompt, then the query, each `wnid/file`, each
     followed by a comma: the line ends with one.
 
     Raises:
@@ -30,15 +32,9 @@ class V2LEpisodes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        require(folder, ("fewshot_split", "images", "class_names.json"), "V2L's set of episodes")
-        names = read_json(folder / "class_names.json")
-        if not isinstance(names, dict) or not all(
-            isinstance(name, str) and name.strip() for name in names.values()
-        ):
-            raise ValueError(
-                f"{folder / 'class_names.json'} is no object from wnid to a name that is not empty."
-            )
-        self._names: Mapping[str, str] = names
+        require(folder, ("fewshot_split", "images"), "V2L's set of episodes")
+        path = folder / "class_names.json"
+        self._names = _names(path) if path.exists() else imagenet_classes()
 
     def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
         """The file's episodes in its order, whatever the seed; see `EpisodeSource`."""
@@ -71,7 +67,10 @@ class V2LEpisodes:
         classes = [cell.partition("/")[0] for cell in cells]
         nameless = sorted(set(classes) - set(self._names))
         if nameless:
-            raise ValueError(f"{where}: class_names.json has no name for {', '.join(nameless)}.")
+            raise ValueError(
+                f"{where}: class_names.json, or ImageNet where there is none, has no name for "
+                f"{', '.join(nameless)}."
+            )
         labels = [self._names[wnid] for wnid in classes]
         _check(where, labels[:-1], labels[-1], ways, shots)
         images = [read_image(inside(self._folder / "images", cell, where)) for cell in cells]
@@ -136,6 +135,13 @@ class OpenEndedEpisodes:
 
     def _files(self, shots: str, ways: str) -> list[Path]:
         return sorted(self._folder.glob(f"*_shots_{shots}_ways_{ways}_all_questions.json"))
+
+
+def _names(path: Path) -> Mapping[str, str]:
+    names = read_json(path)
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise ValueError(f"{path} is no object from wnid to a name.")
+    return {wnid: name for wnid, name in names.items() if name.strip()}
 
 
 def _check(where: str, labels: list[str], answer: str, ways: int, shots: int) -> None:

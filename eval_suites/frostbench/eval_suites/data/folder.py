@@ -4,6 +4,7 @@ Images are shown as a viewer shows them, resized and cropped by one rule (`Image
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,28 +37,45 @@ class ImageSettings:
             )
 
 
-class Reading:
-    """Image files below a folder, read by one rule."""
+@dataclass(frozen=True)
+class WholeImageSettings(ImageSettings):
+    """Images as they are, unless a side is set: what is asked for may stand at the edge."""
 
-    def __init__(self, folder: Path, settings: ImageSettings) -> None:
+    side: int = 0
+
+
+class Reading:
+    """Image files below a folder, read by one rule; `cornered` squares are cut at the bottom right.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+
+    def __init__(self, folder: Path, settings: ImageSettings, cornered: bool = False) -> None:
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder of images.")
-        self.folder, self.settings = folder, settings
+        self.folder, self.settings, self.cornered = folder, settings, cornered
 
     def image(self, name: str) -> Image:
-        """The image in a file, by its path within the folder.
+        """The image in a file, by its path within the folder, resized and cropped.
 
         Raises:
             ValueError: it is missing, cut short, or no image.
         """
-        seen = read_as_seen(self.folder / name)
-        return Image(
-            squared(seen, self.settings.side).pixels if self.settings.side else seen.pixels, name
-        )
+        return self.fitted(self.whole(name))
+
+    def whole(self, name: str) -> Image:
+        """The image in a file, as it is; see `image`."""
+        return Image(read_as_seen(self.folder / name).pixels, name)
+
+    def fitted(self, image: Image) -> Image:
+        """An image, resized and cropped."""
+        side = self.settings.side
+        return squared(image, side, self.cornered) if side else image
 
 
-def squared(image: Image, side: int) -> Image:
-    """The centre square of an image whose shorter side was made `side` pixels."""
+def squared(image: Image, side: int, cornered: bool = False) -> Image:
+    """A square of an image whose shorter side was made `side`: its centre, or its bottom right."""
     height, width = image.size
     shorter = min(height, width)
     # torchvision's own rounding: the longer side is cut off, the crop's corner is rounded.
@@ -65,7 +83,9 @@ def squared(image: Image, side: int) -> Image:
     file = to_pillow(image.pixels)
     if shorter != side:
         file = file.resize((columns, rows), Pillow.Resampling.BILINEAR)
-    top, left = round((rows - side) / 2.0), round((columns - side) / 2.0)
+    top, left = rows - side, columns - side
+    if not cornered:
+        top, left = round(top / 2.0), round(left / 2.0)
     file = file.crop((left, top, left + side, top + side))
     pixels = torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
     return Image(pixels.view(side, side, 3).permute(2, 0, 1).contiguous().float() / 255, image.name)
@@ -90,23 +110,11 @@ def images_below(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: (natural(name), name)))
 
 
-class FolderImages:
-    """The images below a folder, in natural order; each is a cluster of its own.
+class ListedImages:
+    """Image files in a fixed order; each is a cluster of its own."""
 
-    Raises:
-        ValueError: the folder holds no image.
-    """
-
-    settings = ImageSettings
-
-    def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
-        self._reading = Reading(folder, settings or ImageSettings())
-        self._names = images_below(folder)
-        if not self._names:
-            raise ValueError(
-                f"{folder} holds no image; read are {', '.join(sorted(SUFFIXES))}, in any folder "
-                "below it."
-            )
+    def __init__(self, reading: Reading, names: Sequence[str]) -> None:
+        self._reading, self._names = reading, names
 
     @property
     def size(self) -> int:
@@ -122,16 +130,46 @@ class FolderImages:
         name = self._names[index]
         return ClusteredImage(self._reading.image(name), name)
 
-    def wider(self, margin: int) -> "FolderImages":
+    def wider(self, margin: int) -> "ListedImages":
         """The same images, of `margin` more pixels on each side, cut from a larger resize.
 
         Raises:
             ValueError: images are left as they are, so that there is nothing around them.
         """
+        settings = self._cropped("have nothing around them")
+        wider = replace(settings, side=settings.side + 2 * margin)
+        return ListedImages(Reading(self._reading.folder, wider), self._names)
+
+    def cornered(self) -> "ListedImages":
+        """The same images, each square cut out at the bottom right instead of the centre.
+
+        Raises:
+            ValueError: images are left as they are.
+        """
+        settings = self._cropped("have no other place to be cut from")
+        return ListedImages(Reading(self._reading.folder, settings, cornered=True), self._names)
+
+    def _cropped(self, otherwise: str) -> ImageSettings:
         settings = self._reading.settings
         if not settings.side:
+            raise ValueError(f"images that are left as they are {otherwise}; set a side")
+        return settings
+
+
+class FolderImages(ListedImages):
+    """The images below a folder, in natural order.
+
+    Raises:
+        ValueError: the folder holds no image.
+    """
+
+    settings = ImageSettings
+
+    def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
+        reading = Reading(folder, settings or ImageSettings())
+        super().__init__(reading, images_below(folder))
+        if not self.size:
             raise ValueError(
-                "images that are left as they are have nothing around them; set a side"
+                f"{folder} holds no image; read are {', '.join(sorted(SUFFIXES))}, in any folder "
+                "below it."
             )
-        wider = replace(settings, side=settings.side + 2 * margin)
-        return FolderImages(self._reading.folder, wider)

@@ -2,9 +2,9 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from frostbench.eval_suites.data.annotations import (
     either,
@@ -14,30 +14,19 @@ from frostbench.eval_suites.data.annotations import (
     read_lines,
     require,
     taken,
+    text_of,
 )
 from frostbench.eval_suites.data.folder import ImageSettings, Reading
-from frostbench.plugins.contract.datasets import AskedImage, CaptionedImage
+from frostbench.eval_suites.data.samples import (
+    AskedFiles,
+    CaptionedFiles,
+    CaptionEntry,
+    QuestionEntry,
+)
 from frostbench.plugins.contract.images import Image
 
-T = TypeVar("T")
 
-
-class Read(Sequence[T], Generic[T]):
-    """Samples that are read one by one, when they are asked for."""
-
-    def __init__(self, makers: Sequence[Callable[[], T]]) -> None:
-        self._makers = makers
-
-    def __len__(self) -> int:
-        return len(self._makers)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Read(self._makers[index])
-        return self._makers[index]()
-
-
-class OwnCaptions:
+class OwnCaptions(CaptionedFiles):
     """Images with captions: `captions.csv` (file, caption) or `captions.json`.
 
     An image may stand in several lines of the CSV file, each with one caption. The JSON file is an
@@ -50,31 +39,22 @@ class OwnCaptions:
     settings = ImageSettings
 
     def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
-        self._reading = Reading(folder, settings or ImageSettings())
+        reading = Reading(folder, settings or ImageSettings())
         path = either(folder, ("captions.csv", "captions.json"), "a user's set of captions")
-        self._captions: dict[str, list[str]] = {}
+        captions: dict[str, list[str]] = {}
         for where, name, caption in _captions(path):
             _there(folder, name, where)
-            self._captions.setdefault(name, []).append(_text(caption, "caption", where))
-        _some(self._captions, path)
-
-    def captioned(self) -> Sequence[CaptionedImage]:
-        """The images in the order of the file."""
-        return Read([self._maker(name, tuple(said)) for name, said in self._captions.items()])
-
-    def references(self) -> Sequence[tuple[str, ...]]:
-        """The captions in the order of the file."""
-        return list(map(tuple, self._captions.values()))
-
-    def _maker(self, name: str, captions: tuple[str, ...]) -> Callable[[], CaptionedImage]:
-        return lambda: CaptionedImage(name, self._reading.image(name), captions, name)
+            captions.setdefault(name, []).append(text_of(caption, "caption", where))
+        _some(captions, path)
+        listed = [CaptionEntry(name, name, tuple(said)) for name, said in captions.items()]
+        super().__init__(reading, listed)
 
 
-class OwnQuestions:
+class OwnQuestions(AskedFiles):
     """Questions about images: `questions.jsonl`, a line {"file", "question", "answers"} each.
 
     `answers` is a text or a list of accepted ones, or all ten that people gave. A line may have
-    an `id`.
+    an `id`. Samples are in the order of the file.
 
     Raises:
         ValueError: there is no such file, or it is broken; the message names the line.
@@ -83,10 +63,10 @@ class OwnQuestions:
     settings = ImageSettings
 
     def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
-        self._reading = Reading(folder, settings or ImageSettings())
+        reading = Reading(folder, settings or ImageSettings())
         require(folder, ("questions.jsonl",), "a user's set of questions")
         path = folder / "questions.jsonl"
-        self._questions: dict[str, tuple[str, str, tuple[str, ...]]] = {}
+        questions: dict[str, QuestionEntry] = {}
         for number, (where, entry) in enumerate(read_lines(path)):
             name = taken(where, entry, "file", str)
             _there(folder, name, where)
@@ -94,22 +74,14 @@ class OwnQuestions:
             answers = [given] if isinstance(given, str) else given
             if not answers:
                 raise ValueError(f"{where} accepts no answer.")
-            asked = _text(taken(where, entry, "question", str), "question", where)
+            asked = text_of(taken(where, entry, "question", str), "question", where)
             own = str(entry.get("id", f"{number:05d}"))
-            if own in self._questions:
+            if own in questions:
                 raise ValueError(f"{where}: the id {own!r} is another question's too.")
-            texts = tuple(_text(answer, "answer", where) for answer in answers)
-            self._questions[own] = name, asked, texts
-        _some(self._questions, path)
-
-    def asked(self) -> Sequence[AskedImage]:
-        """The questions in the order of the file; those of one image are one cluster."""
-        return Read([self._maker(own, *rest) for own, rest in self._questions.items()])
-
-    def _maker(
-        self, own: str, name: str, question: str, answers: tuple[str, ...]
-    ) -> Callable[[], AskedImage]:
-        return lambda: AskedImage(own, self._reading.image(name), question, answers, name)
+            texts = tuple(text_of(answer, "answer", where) for answer in answers)
+            questions[own] = QuestionEntry(own, name, asked, texts)
+        _some(questions, path)
+        super().__init__(reading, list(questions.values()))
 
 
 class OwnLabels:
@@ -132,7 +104,7 @@ class OwnLabels:
             if seen[name]:
                 raise ValueError(f"{where}: {name} has a label already, and an image has one.")
             seen[name] += 1
-            labelled.setdefault(_text(label, "label", where), []).append(name)
+            labelled.setdefault(text_of(label, "label", where), []).append(name)
         _some(labelled, path)
         self._files: Mapping[str, list[str]] = labelled
         self._numbers = {name: number for number, name in enumerate(sorted(labelled))}
@@ -198,12 +170,6 @@ def _there(folder: Path, name: str, where: str) -> None:
     """See that an image is there; it is not read yet."""
     if not inside(folder, name, where).is_file():
         raise ValueError(f"{where} names {name[:200]!r}, and there is no such image in {folder}.")
-
-
-def _text(value: Any, what: str, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where} has no {what}: a text is wanted that is not empty.")
-    return value.strip()
 
 
 def _some(found: Mapping[str, Any], path: Path) -> None:

@@ -4,6 +4,7 @@ Yu et al., ECCV 2016, and Mao et al., CVPR 2016, in the layout of lichengunc/ref
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ from jaxtyping import Bool
 from pycocotools import mask as coco
 from torch import Tensor
 
-from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
+from frostbench.eval_suites.data.annotations import (
+    either,
+    entries,
+    read_json,
+    require,
+    taken,
+    text_of,
+)
 from frostbench.plugins.backbones.published import read_pickle
 from frostbench.plugins.contract.datasets import Referent, ReferredImage
 from frostbench.plugins.contract.images import read_image
@@ -46,8 +54,13 @@ class Expressions:
                 str(number),
                 image,
                 tuple(
-                    Referent(str(annotation), sentences, self._mask(annotation, where, image.size))
-                    for where, annotation, sentences in refs
+                    Referent(
+                        str(annotation),
+                        tuple(ref.sentences),
+                        self._mask(annotation, ref.where, image.size),
+                        ref.typed,
+                    )
+                    for annotation, ref in refs.items()
                 ),
             )
 
@@ -112,30 +125,39 @@ def _annotations(path: Path) -> Mapping[int, Any]:
     }
 
 
-def _referents(path: Path, split: str) -> dict[int, list[tuple[str, int, tuple[str, ...]]]]:
-    """By image: where a referent stands, its annotation, and its sentences.
+@dataclass
+class _Ref:
+    """What the file says of an annotation, and where it last does."""
 
-    An annotation that the file names twice counts once, with the sentences of its first entry.
+    where: str = ""
+    sentences: list[str] = field(default_factory=list)
+    typed: str = ""
+
+
+def _referents(path: Path, split: str) -> dict[int, dict[int, _Ref]]:
+    """By image and annotation, each in the order in which the file first names it.
+
+    An annotation that the file names several times has all the sentences, as for lichengunc/refer,
+    and `typed` of the last, which mmdetection's `RefCOCODataset` keeps and F-LMM asks.
     """
-    images: dict[int, list[tuple[str, int, tuple[str, ...]]]] = {}
+    images: dict[int, dict[int, _Ref]] = {}
     splits = set()
-    for where, ref in entries(str(path), read_pickle(path.read_bytes(), path)):
-        found = taken(where, ref, "split", str)
+    for where, entry in entries(str(path), read_pickle(path.read_bytes(), path)):
+        found = taken(where, entry, "split", str)
         splits.add(found)
         # The name is compared whole: "test" is not "testA".
         if found != split:
             continue
-        annotation = taken(where, ref, "ann_id", int)
-        listed = taken(where, ref, "sentences", list)
-        sentences = tuple(
-            taken(place, sentence, "sent", str)
-            for place, sentence in entries(f"{where}, sentences", listed)
-        )
+        said = list(entries(f"{where}, sentences", taken(where, entry, "sentences", list)))
+        sentences = [taken(place, sentence, "sent", str) for place, sentence in said]
         if not sentences or not all(map(str.strip, sentences)):
             raise ValueError(f"{where} has no sentence, or a blank one.")
-        known = images.setdefault(taken(where, ref, "image_id", int), [])
-        if annotation not in {other for _, other, _ in known}:
-            known.append((where, annotation, sentences))
+        own = images.setdefault(taken(where, entry, "image_id", int), {})
+        ref = own.setdefault(taken(where, entry, "ann_id", int), _Ref())
+        ref.where = where
+        ref.sentences += sentences
+        place, first = said[0]
+        ref.typed = text_of(taken(place, first, "raw", str), "sentence as it was typed", place)
     if not images:
         raise ValueError(
             f"{path} has no split {split!r}; it has {', '.join(sorted(splits)) or 'none'}."

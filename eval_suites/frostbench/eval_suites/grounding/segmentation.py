@@ -72,7 +72,7 @@ class ReferringSegmentation(Task):
         request = Segment(
             name,
             referred.image,
-            tuple(referent.sentences[0].lower() for referent in referred.referents),
+            tuple((one.typed or one.sentences[0]).lower() for one in referred.referents),
             seed_of(seed, name, "official"),
         )
         masks = torch.stack([referent.mask for referent in referred.referents])

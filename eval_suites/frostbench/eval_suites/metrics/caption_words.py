@@ -5,7 +5,12 @@ case, and drops a list of marks. Its rules are followed here for what captions h
 hyphens, slashes and full stops inside, numbers and times, contractions and possessives, initials
 and common abbreviations, brackets, repeated marks, quotes and dashes of Unicode. Brackets and
 repeated marks stay as words ("-lrb-", "!!"): the official list names brackets in capitals, which
-lower case has removed, and repeated marks not at all.
+lower case has removed, and repeated marks not at all. Emoji and whatever else lies above U+FFFF are
+dropped, and older signs ("♥") are words.
+
+The full stop after a single letter ("people a.") belongs to it unless a word that begins sentences
+follows in capitals. That tokenizer reads all captions as one text, so that the word may be the next
+caption's; here every caption is followed by one that begins with "A", as most of COCO's do.
 
 Not followed, because captions hardly hold them: telephone numbers and dates, ampersands within
 names ("AT&T"), rarer abbreviations, apostrophes in rarer words, rarer faces made of marks, and
@@ -22,6 +27,7 @@ _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-
 _SPELLED = str.maketrans(
     {"’": "'", "‘": "`", "“": '"', "”": '"', "«": '"', "»": '"', "‹": "`", "›": "'"}
     | {"—": "--", "–": "--", "…": "...", "\u00a0": " ", "½": " 1/2", "£": "#", "€": "$"}
+    | {"\u00ad": ""}
 )
 
 # One word with their full stop.
@@ -35,6 +41,18 @@ _APOSTROPHES = "hallowe'en cap'n ne'er e'er o'er s'mores c'mon ma'am more'n y'al
 _TWO_WORDS = {"cannot": 3, "gonna": 3, "wanna": 3, "gotta": 3, "gimme": 3, "lemme": 3}
 _TWO_WORDS |= {"'tis": 2, "'twas": 2, "more'n": 4, "y'all": 2}
 
+# Words before which the full stop of a single letter ends a sentence.
+_BEGINNINGS = (
+    "A About According Additionally After An As At But Earlier He Her Here However If In It Last "
+    "Many More Now Once One Other Our She Since So Some Such That The Their Then There These They "
+    "This We What When While Yet You"
+)
+_LAST_LETTER = re.compile(
+    rf"(?<![\w.])([A-Za-z])\.(?=\s*$|\s+(?:{'|'.join(_BEGINNINGS.split())})(?:\s|$))"
+)
+# Above U+FFFF, what joins, varies or encloses emoji, and characters without width.
+_UNREAD = re.compile("[\u200b-\u200f\u20d0-\u20f0\ufe00-\ufe0f\ufeff\U00010000-\U0010ffff]")
+
 _CONTRACTED = r"'(?:s|m|d|ll|re|ve)(?!\w)|(?<=n)'t(?!\w)"
 _TOKEN = re.compile(
     "|".join(
@@ -43,7 +61,7 @@ _TOKEN = re.compile(
             r"\w+://\S+|[\w.+-]+@\w+(?:\.\w+)+",  # an address
             r"[:;=]-?(?:[()]|[dp](?!\w))",  # a face: :-)
             r"'n'|'(?:em|tis|twas|n|\d0s)(?!\w)",
-            r"(?:[^\W\d_]\.)+(?!\w)",  # initials: a.m.
+            r"(?:[a-z]\.)+(?!\w)",  # initials: a.m.
             rf"(?:{_ABBREVIATIONS.replace(' ', '|')}|ph\.d|no(?=\.\s*\d))\.(?!\w)",
             r"\d+(?:[,:]\d+)+(?:\.\d+)?|(?<!\w)[-+]\d+(?:\.\d+)?|\.\d+",
             rf"(?:{_APOSTROPHES.replace(' ', '|')}|(?:[dlo]'(?=\w\w))?[^\W_]\w*"
@@ -63,7 +81,8 @@ def caption_words(caption: str) -> tuple[str, ...]:
     >>> caption_words("The dog's ball isn't red (it was).")
     ('the', 'dog', "'s", 'ball', 'is', "n't", 'red', '-lrb-', 'it', 'was', '-rrb-')
     """
-    tokens = _TOKEN.findall(caption.translate(_SPELLED).lower())
+    read = _UNREAD.sub(" ", _LAST_LETTER.sub(r"\1 .", caption))
+    tokens = _TOKEN.findall(read.translate(_SPELLED).lower())
     words = (word for token in tokens for word in _parts(token))
     return tuple(word for word in words if word not in _DROPPED)
 

@@ -1,6 +1,6 @@
 """Cases: an image before and after its corruption."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -8,19 +8,23 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from frostbench.eval_suites.restoration.degradations import degraded, varied
-from frostbench.plugins.contract.datasets import ImageSet
+from frostbench.plugins.contract.datasets import ClusteredImage, ImagePair, ImageSet
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.parts.hiding import hide
 
 
 @dataclass(frozen=True)
 class Case:
-    """A clean image, its corrupted one, and which of its pixels are hidden (None: none is)."""
+    """A clean image, its corrupted one, and which of its pixels are hidden (None: none is).
+
+    `id` is its name in the files that it comes from; empty where a number is all it has.
+    """
 
     clean: Image
     corrupted: Image
     cluster: str
     hidden: Bool[Tensor, "h w"] | None = None
+    id: str = ""
 
 
 MakeCase: TypeAlias = Callable[[int, int, int], Case]
@@ -60,6 +64,33 @@ def varying(images: ImageSet, corruption: str, variant: str) -> MakeCase:
         pixels = varied(corruption, clean.image.pixels, variant)
         name = f"{clean.image.name} for {corruption} {variant}"
         return Case(clean.image, Image(pixels, name), clean.cluster)
+
+    return case
+
+
+class CleanImages:
+    """The clean images of pairs, as an `ImageSet`."""
+
+    def __init__(self, pairs: Sequence[ImagePair]) -> None:
+        self._pairs = pairs
+
+    @property
+    def size(self) -> int:
+        """How many pairs there are."""
+        return len(self._pairs)
+
+    def get(self, seed: int, index: int) -> ClusteredImage:
+        """The clean image of pair `index`, whatever the seed."""
+        pair = self._pairs[index]
+        return ClusteredImage(pair.clean, pair.cluster)
+
+
+def given(pairs: Sequence[ImagePair]) -> MakeCase:
+    """Pairs as they are, whatever the seeds."""
+
+    def case(seed: int, index: int, own: int) -> Case:
+        pair = pairs[index]
+        return Case(pair.clean, pair.degraded, pair.cluster, id=pair.id)
 
     return case
 

@@ -35,25 +35,53 @@ def lower_half(height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
     return hidden
 
 
+# OpenCV's own kernels where it is given a size and no sigma, from the middle outwards, of 256.
+_FIXED_KERNELS = {
+    3: (128, 64),
+    5: (96, 64, 16),
+    7: (72, 56, 28, 8),
+    9: (60, 51, 30, 13, 4),
+}
+
+
 @dataclass(frozen=True)
 class Blur:
-    """A Gaussian blur: kernel size in pixels (odd), and its standard deviation."""
+    """A Gaussian blur: kernel size in pixels (odd), and its standard deviation.
+
+    A sigma of 0 leaves it to the size, as for OpenCV: fixed kernels of 3 to 9 pixels, and above
+    them a sigma of 0.3 ((k - 1) / 2 - 1) + 0.8.
+    """
 
     kernel: int
-    sigma: float
+    sigma: float = 0.0
+
+    def weights(self, dtype: torch.dtype) -> Float[Tensor, " {self.kernel}"]:
+        """The kernel along one axis; its sum is 1."""
+        radius = self.kernel // 2
+        steps = torch.arange(-radius, radius + 1, dtype=dtype)
+        if not self.sigma and self.kernel in _FIXED_KERNELS:
+            half = torch.tensor(_FIXED_KERNELS[self.kernel], dtype=dtype) / 256
+            return half[steps.abs().long()]
+        weights = torch.exp(-0.5 * (steps / (self.sigma or _sigma_of(self.kernel))).square())
+        return weights / weights.sum()
+
+
+def _sigma_of(kernel: int) -> float:
+    return 0.3 * ((kernel - 1) / 2 - 1) + 0.8
 
 
 def draw_blur(seed: int, side: int, kernels: tuple[int, ...] = PUBLISHED_KERNELS) -> Blur:
     """The blur of one image whose shorter side has `side` pixels.
 
     At 128 pixels kernel sizes 5, 7, 9 and 11 have probabilities 1/7, 2/7, 2/7 and 2/7, and sigma is
-    0.3 ((k - 1) / 2 - 1) + 0.8, OpenCV's choice for a size: 1.1, 1.4, 1.7 or 2.0. At other sizes
-    sigma is scaled with the side, and the kernel's radius too, rounded up.
+    OpenCV's for the size; see `Blur`. At other sizes the sigma of its formula (1.1, 1.4, 1.7 or
+    2.0) is scaled with the side, and the kernel's radius too, rounded up.
     """
     kernel = random.Random(seed).choice(kernels)
+    if side == PUBLISHED_SIDE:
+        return Blur(kernel)
     scale = side / PUBLISHED_SIDE
-    sigma = 0.3 * ((kernel - 1) / 2 - 1) + 0.8
-    return Blur(2 * ceil((kernel - 1) / 2 * scale) + 1, sigma * scale)
+    return Blur(2 * ceil((kernel - 1) / 2 * scale) + 1, _sigma_of(kernel) * scale)
 
 
 def blurred(pixels: Float[Tensor, "3 h w"], blur: Blur) -> Float[Tensor, "3 h w"]:
@@ -61,11 +89,8 @@ def blurred(pixels: Float[Tensor, "3 h w"], blur: Blur) -> Float[Tensor, "3 h w"
 
     OpenCV's `GaussianBlur` with its default border, on floats.
     """
-    radius = blur.kernel // 2
-    steps = torch.arange(-radius, radius + 1, dtype=pixels.dtype)
-    weights = torch.exp(-0.5 * (steps / blur.sigma).square())
-    weights = weights / weights.sum()
-    wide = pad(pixels[:, None], (radius,) * 4, mode="reflect")
+    weights = blur.weights(pixels.dtype)
+    wide = pad(pixels[:, None], (blur.kernel // 2,) * 4, mode="reflect")
     smooth = conv2d(conv2d(wide, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1))
     return smooth[:, 0].clamp(0, 1)
 

@@ -2,12 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
-from frostbench.eval_suites.restoration.cases import Case, MakeCase
+from frostbench.eval_suites.restoration.cases import Case, CleanImages, MakeCase, given
 from frostbench.eval_suites.restoration.example_pool import ExamplePool
-from frostbench.eval_suites.restoration.settings import InContextSettings, restoration_card
-from frostbench.plugins.contract.datasets import ImageSet
+from frostbench.eval_suites.restoration.settings import (
+    GIVEN,
+    InContextSettings,
+    restoration_card,
+)
+from frostbench.plugins.contract.datasets import ImageSet, PairSet
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import (
     HeldOutContext,
@@ -18,6 +23,8 @@ from frostbench.plugins.contract.requests import (
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance, Task
 
+NEEDS_PAIRS = f"its protocol {GIVEN!r} needs pairs, degraded and clean, and there are clean images"
+
 
 class InContext(Task):
     """Undo one corruption, in every protocol on the same images.
@@ -27,7 +34,7 @@ class InContext(Task):
     """
 
     settings: ClassVar[type[InContextSettings]]
-    asks = (ImageSet,)
+    asks: ClassVar[tuple[type[Any], ...]] = (ImageSet,)
     shortened_by: ClassVar[tuple[str, ...]] = ("others",)
 
     def __init__(self, settings: InContextSettings) -> None:
@@ -47,16 +54,26 @@ class InContext(Task):
         """How many disturbed copies of the clean image are the examples; 0 shows others."""
         return 0
 
-    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
+    @classmethod
+    def suited(cls, settings: Any, data: Any) -> Any:
+        """Of pairs `given` alone can be asked, and of nothing else."""
+        if not isinstance(data, ImageSet):
+            return replace(settings, protocols=(GIVEN,))
+        if GIVEN in settings.protocols:
+            raise ValueError(NEEDS_PAIRS)
+        return settings
+
+    def instances(self, data: ImageSet | PairSet, limit: int, seed: int) -> Iterator[Instance]:
         """At most `limit` images for each protocol, one protocol after the other."""
-        examples = ExamplePool(data, self._settings.pool, self._settings.others, seed)
+        images = data if isinstance(data, ImageSet) else CleanImages(data.pairs())
+        examples = ExamplePool(images, self._settings.pool, self._settings.others, seed)
         for protocol in self._settings.protocols:
-            case_of, copies = self.cases(data, protocol), self.copies(protocol)
+            case_of, copies = self._cases(data, protocol), self.copies(protocol)
             for index in examples.queries[:limit]:
                 own = seed_of(seed, self.card.name, index)
                 case = case_of(seed, index, own)
                 request = Restore(
-                    id=f"{self.card.name}-{index:05d}",
+                    id=f"{self.card.name}-{case.id or format(index, '05d')}",
                     image=case.corrupted,
                     corruption=self.card.name,
                     context=(
@@ -73,6 +90,14 @@ class InContext(Task):
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`copy`: the corrupted image as it came; hidden pixels are mid-grey."""
         return {"copy": [ImagePrediction(instance.request.image.pixels) for instance in instances]}
+
+    def _cases(self, data: ImageSet | PairSet, protocol: str) -> MakeCase:
+        if isinstance(data, ImageSet):
+            if protocol == GIVEN:
+                raise ValueError(NEEDS_PAIRS)
+            return self.cases(data, protocol)
+        pairs = data.pairs()
+        return given(pairs) if protocol == GIVEN else self.cases(CleanImages(pairs), protocol)
 
     def _others(
         self, case: Case, case_of: MakeCase, examples: ExamplePool, own: int

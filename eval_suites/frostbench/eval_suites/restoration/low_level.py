@@ -16,13 +16,14 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
-from frostbench.plugins.contract.datasets import ImageSet
+from frostbench.plugins.contract.datasets import ImageSet, PairSet
 
 
 class Degraded(InContext):
-    """A corruption at three severities; which strengths these are is a setting."""
+    """A corruption at three severities, whose strengths are a setting, or that of given pairs."""
 
     settings = SeveritySettings
+    asks = (ImageSet, PairSet)
 
     def __init__(self, settings: SeveritySettings) -> None:
         super().__init__(settings)

@@ -21,6 +21,8 @@ LOW_LEVEL_METRICS = (
 )
 ORACLE, HELD_OUT = "oracle_context", "held_out_context"
 PROTOCOLS = (ORACLE, HELD_OUT)
+GIVEN = "given"
+"""The degradation is that of the files: what a data set of pairs is asked."""
 CONTROLS = ("copy", "majority_vote", "no_llm", "ceiling")
 LOW_LEVEL_CONTROLS = ("copy", "majority_vote", "no_llm", "floor", "ceiling")
 
@@ -32,7 +34,7 @@ class InContextSettings:
     Attributes:
         others: Other images that are shown before and after the corruption.
         pool: Images that they are drawn from.
-        protocols: Which of `KNOWN` are asked.
+        protocols: Which of `KNOWN` are asked; `given` is for pairs, whose degradation is their own.
         shuffled_tokens: Whether each method is asked once more with another image's tokens; that
             costs as much as the method itself.
         metrics: What is scored besides `psnr[rgb]`, which ranks; `lpips[alex]`, `lpips[vgg]` and
@@ -86,7 +88,7 @@ class SeveritySettings(InContextSettings):
         degradations: The version of the corruptions, which the numbers depend on.
     """
 
-    KNOWN: ClassVar[tuple[str, ...]] = SEVERITIES
+    KNOWN: ClassVar[tuple[str, ...]] = (*SEVERITIES, GIVEN)
 
     protocols: tuple[str, ...] = SEVERITIES
     strengths: tuple[float, ...] = ()
@@ -151,7 +153,7 @@ class DeblurringSettings(RestorationSettings):
         degradations: See `SeveritySettings`.
     """
 
-    KNOWN: ClassVar[tuple[str, ...]] = (*PROTOCOLS, *SEVERITIES)
+    KNOWN: ClassVar[tuple[str, ...]] = (*PROTOCOLS, *SEVERITIES, GIVEN)
 
     protocols: tuple[str, ...] = (ORACLE, *SEVERITIES)
     metrics: tuple[str, ...] = tuple(dict.fromkeys((*METRICS, *LOW_LEVEL_METRICS)))
@@ -190,11 +192,13 @@ class ShiftSettings(RestorationSettings):
     """Shift's own: by how much of the side the corrupted crop lies further right and down.
 
     The published one is the bottom-right crop instead of the central one, which on an image of
-    4:3 is 21 of 128 pixels to the right.
+    4:3 is 21 of 128 pixels to the right. With `to_corner` it is that crop of every image, whose
+    shape then says how far it is shifted: not at all, where it is square.
     """
 
     right: float = 21 / 128
     down: float = 0.0
+    to_corner: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,6 +1,7 @@
 """The published tasks of the suite `restoration`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from frostbench.eval_suites.restoration.cases import (
     Case,
@@ -29,7 +30,7 @@ from frostbench.eval_suites.restoration.settings import (
     restoration_card,
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
-from frostbench.plugins.contract.datasets import ImageSet, Widening
+from frostbench.plugins.contract.datasets import Cornered, ImageSet, PairSet, Widening
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import Reconstruct
@@ -75,9 +76,10 @@ class Outpainting(Restoration):
 
 
 class Deblurring(Restoration):
-    """A Gaussian blur: of a width drawn for each image, see `draw_blur`, or of one severity."""
+    """A Gaussian blur: of a width drawn for each image (`draw_blur`), of one severity, or given."""
 
     settings = DeblurringSettings
+    asks = (ImageSet, PairSet)
     card = restoration_card("deblurring", DeblurringSettings())
     data = DeblurringSettings().data
 
@@ -112,16 +114,22 @@ class Shift(Restoration):
 
     def __init__(self, settings: ShiftSettings) -> None:
         super().__init__(settings)
-        self._right, self._down = settings.right, settings.down
+        self._shift = settings
+
+    @classmethod
+    def suited(cls, settings: Any, data: Any) -> Any:
+        """The settings as they are, if the data set shows what comes in."""
+        _ = _cornered(data) if settings.to_corner else _wider(data, 0)
+        return super().suited(settings, data)
 
     def cases(self, images: ImageSet, protocol: str) -> MakeCase:
-        """Move the camera by a whole number of pixels."""
-        if not isinstance(images, Widening):
-            raise ValueError("shift needs a data set that can show more around its images")
+        """Move the camera by a whole number of pixels, or to the corner."""
+        if self._shift.to_corner:
+            return _to_corner(images, _cornered(images))
         side = side_of(images.get(0, 0).image)
-        right, down = int(self._right * side), int(self._down * side)
+        right, down = int(self._shift.right * side), int(self._shift.down * side)
         margin = max(right, down)
-        larger = images.wider(margin)
+        larger = _wider(images, margin)
 
         def case(seed: int, index: int, own: int) -> Case:
             whole = larger.get(seed, index)
@@ -131,6 +139,27 @@ class Shift(Restoration):
             return Case(clean, moved, whole.cluster)
 
         return case
+
+
+def _wider(images: object, margin: int) -> ImageSet:
+    if not isinstance(images, Widening):
+        raise ValueError("shift needs a data set that can show more around its images")
+    return images.wider(margin)
+
+
+def _cornered(images: object) -> ImageSet:
+    if not isinstance(images, Cornered):
+        raise ValueError("shift to the corner needs images that are cut from longer ones")
+    return images.cornered()
+
+
+def _to_corner(images: ImageSet, corners: ImageSet) -> MakeCase:
+    def case(seed: int, index: int, own: int) -> Case:
+        clean, corner = images.get(seed, index), corners.get(seed, index)
+        moved = Image(corner.image.pixels, f"{corner.image.name} bottom right")
+        return Case(clean.image, moved, clean.cluster)
+
+    return case
 
 
 class Rotation(Restoration):

@@ -11,8 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from PIL import Image as Pillow
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,7 +23,7 @@ from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.published import read_torch
 from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam, published_sizes
-from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.images import Image, to_pillow
 from frostbench.plugins.host.settings import read_settings
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -134,14 +136,12 @@ def prepare(model: Any, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 side
     """What the image encoder reads of an image in [0, 1].
 
     The longest side becomes the encoder's, values are normalised, and the rest, at the bottom and
-    at the right, is 0. The same steps as SAM's own, without their rounding to 8 bits.
+    at the right, is 0. The same steps as SAM's own, which rounds to 8 bits and resizes with Pillow.
     """
-    height, width = pixels.shape[-2:]
-    size = input_size((height, width), model.image_encoder.img_size)
-    resized = functional.interpolate(
-        pixels[None], size, mode="bilinear", align_corners=False, antialias=True
-    )
-    return model.preprocess(255 * resized.to(pixels.dtype))[0]  # type: ignore[no-any-return]
+    height, width = input_size((pixels.shape[-2], pixels.shape[-1]), model.image_encoder.img_size)
+    file = to_pillow(pixels).resize((width, height), Pillow.Resampling.BILINEAR)
+    resized = torch.from_numpy(np.array(file)).permute(2, 0, 1)
+    return model.preprocess(resized.to(pixels))  # type: ignore[no-any-return]
 
 
 def scale_boxes(

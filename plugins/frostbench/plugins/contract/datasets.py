@@ -68,6 +68,38 @@ class Widening(Protocol):
         ...
 
 
+@runtime_checkable
+class Cornered(Protocol):
+    """An `ImageSet` of squares from the centres of images, which can cut them elsewhere."""
+
+    def cornered(self) -> ImageSet:
+        """The same images, each square cut out at the bottom right; all of a square image."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePair:
+    """An image before and after a degradation, of one size; those of one image share a cluster."""
+
+    id: str
+    degraded: Image
+    clean: Image
+    cluster: str
+
+
+@runtime_checkable
+class PairSet(Protocol):
+    """Images that somebody degraded, by a camera, the weather or a program, with the clean ones."""
+
+    def pairs(self) -> Sequence[ImagePair]:
+        """The pairs in a fixed order; each is read when it is asked for.
+
+        Raises:
+            ValueError: images have no partner; the message names them.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class CaptionedImage:
     """An image with what may be said of it, one sentence or several."""
@@ -171,11 +203,16 @@ class LabelSet(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Referent:
-    """Something in an image: its mask, and one or more sentences that each mean it alone."""
+    """Something in an image: its mask, and one or more sentences that each mean it alone.
+
+    `typed` is the sentence that F-LMM's evaluation asks, as somebody typed it, with its marks;
+    where it is empty, that is the first of `sentences`.
+    """
 
     id: str
     sentences: tuple[str, ...]
     mask: Bool[Tensor, "h w"]
+    typed: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,33 @@
+"""ImageNet's thousand classes: wnids in sorted order, which models' outputs follow, and names."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from torchvision.models import ResNet18_Weights
+
+# torchvision has a dog "Cardigan" beside the jacket: one word where case does not count.
+_TOLD_APART = {"n02113186": "Cardigan Welsh corgi"}
+
+
+@cache
+def imagenet_classes() -> Mapping[str, str]:
+    """A name for each wnid, in the order of the wnids; no two are alike, in whatever case.
+
+    The names are torchvision's, which tell the two cranes and the two maillots apart and have
+    blanks where others have underscores.
+    """
+    names = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    named = dict(zip(_wnids(), names, strict=True))
+    return MappingProxyType(named | _TOLD_APART)
+
+
+def _wnids() -> list[str]:
+    spec = find_spec("timm")
+    assert spec is not None
+    assert spec.origin is not None
+    # Importing timm takes seconds, and one small file of it is wanted.
+    listed = Path(spec.origin).parent / "data" / "_info" / "imagenet_synsets.txt"
+    return listed.read_text(encoding="utf-8").split()

@@ -1,0 +1,130 @@
+"""Published layouts, in trees of a few files, through the command line."""
+
+import json
+
+import blank_method
+import pytest
+from pictures import picture
+
+from frostbench.bench.cli import main
+from frostbench.bench.store.reader import open_run
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """The ids of the samples of a run of a method that costs nothing, and what was shown."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def run(*words):
+        out = tmp_path / "run"
+        plain = ["methods=blank", "controls=false", "quiet=true", "limit=2", f"out={out}"]
+        assert main(["run", f"plugins={blank_method.__file__}", *plain, *words]) == 0
+        stored = open_run(out)
+        assert stored.manifest.failures == ()
+        return stored.records()
+
+    return run
+
+
+def save(path, seed=0, size=(40, 30)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture(*size, seed=seed).save(path)
+
+
+def test_imagenet_is_restored_and_classified(tmp_path, asked):
+    data = tmp_path / "imagenet"
+    lines = []
+    for number in range(9):
+        name = f"val/ILSVRC2012_val_{9 - number:08d}.JPEG"
+        save(data / name, number)
+        lines.append(f"{name},{number % 3}\n")
+    (data / "class_labels.txt").write_text("".join(lines))
+    found = asked(
+        f"data.imagenet_val.folder={data}",
+        "data.imagenet_val.side=32",
+        "data.imagenet_val.first=8",
+        "tasks=reconstruction,few_shot_classification",
+        "task.reconstruction.metrics=['ssim[rgb]']",
+        "task.few_shot_classification.ways=[2]",
+        "task.few_shot_classification.shots=[1]",
+    )
+    assert {record.task for record in found} == {"reconstruction", "few_shot_classification"}
+    assert all(record.scores for record in found)
+    assert [one.cluster for one in found if one.task == "reconstruction"] == [
+        "val/ILSVRC2012_val_00000009.JPEG",
+        "val/ILSVRC2012_val_00000008.JPEG",
+    ]
+
+
+CAPTIONED = range(5, 0, -1)
+
+
+def coco(folder):
+    """Captions in three layouts and questions, of five images."""
+    files = {number: f"COCO_val2014_{number:012d}.jpg" for number in CAPTIONED}
+    for number, name in files.items():
+        save(folder / "val2014" / name, number)
+        save(folder / "val2017" / f"{number:012d}.jpg", number)
+    for split, prefix in (("val2014", "COCO_val2014_"), ("val2017", "")):
+        content = {
+            "images": [{"id": n, "file_name": f"{prefix}{n:012d}.jpg"} for n in CAPTIONED],
+            "annotations": [{"id": n, "image_id": n, "caption": f"{n} dogs"} for n in CAPTIONED],
+        }
+        write(folder / "annotations" / f"captions_{split}.json", content)
+    sets = [
+        {
+            "cocoid": number,
+            "split": split,
+            "filepath": "val2014",
+            "filename": files[number],
+            "sentences": [{"raw": f"{number} dogs"}],
+        }
+        for split in ("val", "test")
+        for number in CAPTIONED
+    ]
+    write(folder / "dataset_coco.json", {"images": sets})
+    asked = [{"question_id": 10 * n, "image_id": n, "question": "How many?"} for n in CAPTIONED]
+    write(folder / "v2_OpenEnded_mscoco_val2014_questions.json", {"questions": asked[::-1]})
+    answers = [one | {"answers": [{"answer": "one"}] * 10} for one in asked]
+    write(folder / "v2_mscoco_val2014_annotations.json", {"annotations": answers})
+    return folder
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "ids"),
+    [
+        ("coco_captions_val2014", "captioning", ["5", "4"]),
+        ("coco_captions_val2017", "captioning", ["5", "4"]),
+        ("coco_karpathy_val", "captioning", ["5", "4"]),
+        ("coco_karpathy_test", "captioning", ["5", "4"]),
+        ("vqav2_val", "visual_question_answering", ["50", "40"]),
+    ],
+)
+def test_coco_is_described_and_asked_about(tmp_path, asked, name, task, ids):
+    folder = coco(tmp_path / "coco")
+    found = asked(f"data.{name}={folder}", f"tasks={task}", f"task.{task}.examples=2")
+    assert [record.sample for record in found] == ids
+    assert all(record.scores and record.protocol == "random" for record in found)
+
+
+def test_pairs_are_restored_as_they_are(tmp_path, asked, capsys):
+    for number in range(4):
+        save(tmp_path / "Rain100L" / "input" / f"{number}.png", number)
+        save(tmp_path / "Rain100L" / "target" / f"{number}.png", 10 + number)
+    found = asked(
+        f"data.rain=pairs:{tmp_path / 'Rain100L'}",
+        "tasks=deraining",
+        "task.deraining.others=1",
+        "task.deraining.metrics=['psnr[y]']",
+    )
+    assert [record.sample for record in found] == ["deraining-0", "deraining-1"]
+    assert {record.protocol for record in found} == {"given"}
+    assert all(record.scores for record in found)
+    assert main(["data", "pairs", str(tmp_path / "Rain100L")]) == 0
+    told = capsys.readouterr().out
+    assert "pairs: 4\n  input/0.png (40 x 30) of target/0.png" in told
