@@ -170,3 +170,60 @@ def test_a_reader_that_fails_is_said_with_its_file(tmp_path, capsys, run):
     words = (f"plugins={plugin}", f"data.faulty={tmp_path}", "tasks=reconstruction")
     assert run(*words)[0] == 2
     assert f"data set 'faulty' ({plugin}): " in capsys.readouterr().err
+
+
+FEWER_EXAMPLES = (
+    "task.inpainting.protocols=[held_out_context]",
+    "task.inpainting.others=2",
+    "task.captioning.examples=3",
+)
+
+
+def test_an_image_that_cannot_be_read_is_one_failed_sample_and_no_example(photos, run, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(photos, broken)
+    for name in ("IMG1.jpg", "IMG11.jpg"):  # a query, and one of the last, which are examples
+        (broken / name).write_bytes((broken / name).read_bytes()[:200])
+    status, out = run(
+        f"data.images={broken}",
+        f"data.captions={broken}",
+        "tasks=reconstruction,inpainting,captioning",
+        *FEWER_EXAMPLES,
+        "limit=2",
+        "controls=true",
+    )
+    stored = open_run(out)
+    failed = [record for record in stored.records() if record.status == "failed"]
+    of_data = [one for one in failed if "cannot read the image" in one.error]
+    assert status == 1
+    assert {one.sample for one in of_data} >= {"reconstruction-00001", "inpainting-00001"}
+    assert all(str(broken / "IMG1") in one.error for one in of_data)
+    # It fails in every row alike, and the samples beside it are scored.
+    rows = {(record.task, record.row) for record in stored.records()}
+    read = [one.task for one in stored.records() if one.status == "scored"]
+    for task in ("reconstruction", "inpainting", "captioning"):
+        mine = {(one.task, one.row) for one in of_data if one.task == task}
+        assert mine == {row for row in rows if row[0] == task}
+        assert task in read
+    assert main(["leaderboard", str(out), f"out={tmp_path / 'board'}"]) == 0
+    assert main(["score", str(out)]) == 0
+    assert main(["verify", str(out), "samples=3"]) == 0
+    before = len(stored.records())
+    assert main([*rerun(out)]) == 1
+    assert len(open_run(out).records()) == before
+
+
+def rerun(out):
+    """The command that made a run, once more."""
+    config = open_run(out).manifest.config
+    words = [f"data.{name}={place}" for name, place in config["data"].items()]
+    tasks = ",".join(config["tasks"])
+    return [
+        "run",
+        "methods=vqgan",
+        f"tasks={tasks}",
+        f"limit={config['limit']}",
+        *FEWER_EXAMPLES,
+        f"out={out}",
+        *words,
+    ]

@@ -39,7 +39,7 @@ _HOMES = {
     "PairSet QuestionSet Referent ReferredImage ReferringSource Widening YesNoQuestion "
     "YesNoSource",
     "hooks": "hookimpl",
-    "images": "Image read_as_seen read_image",
+    "images": "Image UnreadableError read_as_seen read_image",
     "method": "Method Setup",
     "metric": "Metric MetricContext",
     "predictions": "Boxes ImagePrediction Masks Prediction Reasoned TextPrediction",
@@ -51,7 +51,7 @@ _HOMES = {
     "Reconstruct Refine Request Restore RestoredPair Segment spans_in",
     "scenes": "Placed Question Scene SceneSet",
     "seeds": "seed_of",
-    "task": "Instance Target Task TrueAnswer TrueMasks",
+    "task": "Instance Sample Target Task TrueAnswer TrueMasks Unreadable read_or_not",
     "tokens": "Continuous Grid Pyramid Ranked VisualTokens",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

@@ -30,7 +30,7 @@ from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.task import Instance
 from frostbench.plugins.host.containment import Call, contain
-from frostbench.plugins.host.errors import describe, text_of
+from frostbench.plugins.host.errors import cut, describe, text_of
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,12 @@ class Bench:
             StoreFullError: blobs or tokens cannot be kept for want of room.
             ChangedError: something frozen was changed.
         """
+        rows = [(row.method, row.control) for row in self.lineup.rows if row.method in self.built]
+        records = self._unread(chunk, [*rows, *((None, name) for name in self.lineup.free)])
+        if not chunk.instances:
+            return records
         shown = self._shown(chunk)
-        records = self._free(chunk, shown)
+        records += self._free(chunk, shown)
         items = {
             row: [self._item(row, instance, chunk) for instance in chunk.instances]
             for row in self.lineup.rows
@@ -114,7 +118,8 @@ class Bench:
         """Failed records of all rows of methods, each with its method's sentence."""
         shown, costs = self._shown(chunk), [Cost()] * len(chunk.instances)
         rows = [row for row in self.lineup.rows if row.method in sentences]
-        return [
+        records = self._unread(chunk, [(row.method, row.control) for row in rows])
+        return records + [
             record
             for row in rows
             for record in self._scored(
@@ -125,6 +130,25 @@ class Bench:
                 costs,
                 shown,
             )
+        ]
+
+    def _unread(self, chunk: Chunk, rows: Sequence[tuple[str | None, str | None]]) -> list[Record]:
+        """Failed records of what cannot be read, in every row."""
+        card = self.planned.task.card
+        return [
+            Record(
+                suite=card.suite,
+                task=card.name,
+                protocol=one.protocol,
+                method=method,
+                control=control,
+                sample=one.id,
+                cluster=one.id,
+                status="failed",
+                error=cut(one.error),
+            )
+            for method, control in rows
+            for one in chunk.unreadable
         ]
 
     def _shown(self, chunk: Chunk) -> Shown:

@@ -8,7 +8,7 @@ from frostbench.bench.runner.plan import PlannedTask
 from frostbench.plugins.contract.asked import phrases_of
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import Request, images_of
-from frostbench.plugins.contract.task import Instance, Target
+from frostbench.plugins.contract.task import Instance, Sample, Target, Unreadable
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
 
@@ -33,6 +33,13 @@ class Chunk:
     instances: tuple[Instance, ...]
     pool: tuple[Image, ...]
     phrases: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The ids of its samples, also of those that cannot be read."""
+        read = [instance.request.id for instance in self.instances]
+        return [*read, *(one.id for one in self.unreadable)]
 
 
 def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
@@ -44,34 +51,36 @@ def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
     Raises:
         DataError: the data set cannot be opened or read; instances before that are still given.
     """
-    waiting: dict[str | None, list[Instance]] = {}
+    waiting: dict[str | None, list[Sample]] = {}
     done: dict[str | None, int] = {}
     first: dict[str | None, tuple[Image, ...]] = {}
     first_said: dict[str | None, tuple[str, ...]] = {}
 
     def chunk(protocol: str | None) -> Chunk:
-        instances = tuple(waiting.pop(protocol))
+        samples = waiting.pop(protocol)
         start = done.get(protocol, 0)
-        done[protocol] = start + len(instances)
+        done[protocol] = start + len(samples)
+        instances = tuple(one for one in samples if isinstance(one, Instance))
+        unreadable = tuple(one for one in samples if isinstance(one, Unreadable))
         own = _images(instances)
         pool = tuple(dict.fromkeys((*first.setdefault(protocol, own), *own)))
         said = tuple(phrase for one in instances for phrase in phrases_of(one.request))
         phrases = tuple(dict.fromkeys((*first_said.setdefault(protocol, said), *said)))
-        return Chunk(protocol, start // size, start, instances, pool, phrases)
+        return Chunk(protocol, start // size, start, instances, pool, phrases, unreadable)
 
     broken: DataError | None = None
     source = _checked(planned, seed)
     while True:
         try:
-            instance = next(source)
+            sample = next(source)
         except StopIteration:
             break
         except DataError as error:
             broken = error
             break
-        waiting.setdefault(instance.protocol, []).append(instance)
-        if len(waiting[instance.protocol]) == size:
-            yield chunk(instance.protocol)
+        waiting.setdefault(sample.protocol, []).append(sample)
+        if len(waiting[sample.protocol]) == size:
+            yield chunk(sample.protocol)
     for protocol in list(waiting):
         yield chunk(protocol)
     if broken is not None:
@@ -94,7 +103,7 @@ def _images(instances: tuple[Instance, ...]) -> tuple[Image, ...]:
     return tuple(dict.fromkeys(images))
 
 
-def instances_of(planned: PlannedTask, limit: int, seed: int) -> Iterator[Instance]:
+def instances_of(planned: PlannedTask, limit: int, seed: int) -> Iterator[Sample]:
     """What the task's own code gives, one after the other."""
     call = Call("task", planned.task.card.name, "instances")
     data = contain(call, planned.data)
@@ -110,6 +119,11 @@ def _check(instance: Any) -> None:
     Raises:
         TypeError: it is no instance, or a part of it is of a wrong type.
     """
+    if isinstance(instance, Unreadable):
+        said = (instance.id, instance.error, instance.protocol or "")
+        if not all(isinstance(text, str) for text in said):
+            raise TypeError("an unreadable sample has an id, error or protocol that is no text")
+        return
     if not isinstance(instance, Instance):
         raise TypeError(f"the task gave {type(instance).__name__} where Instance was expected")
     texts = (instance.request.id, instance.cluster, instance.protocol or "")
@@ -126,16 +140,17 @@ def _check(instance: Any) -> None:
 _TARGETS = tuple(kind for kind in get_args(Target) if isinstance(kind, type))
 
 
-def _checked(planned: PlannedTask, seed: int) -> Iterator[Instance]:
+def _checked(planned: PlannedTask, seed: int) -> Iterator[Sample]:
     """The task's instances, refused where they break the task's promises."""
     card = planned.task.card
     seen: set[tuple[str | None, str]] = set()
     try:
         for instance in instances_of(planned, planned.limit, seed):
             _check(instance)
-            key = instance.protocol, instance.request.id
+            name = instance.id if isinstance(instance, Unreadable) else instance.request.id
+            key = instance.protocol, name
             if key in seen:
-                raise ValueError(f"two instances have the id {instance.request.id!r}")
+                raise ValueError(f"two instances have the id {name!r}")
             if (instance.protocol or "") not in (card.protocols or ("",)):
                 raise ValueError(f"the card names no protocol {instance.protocol!r}")
             seen.add(key)

@@ -155,8 +155,7 @@ class _Session:
             scoring = TaskScoring(self._court.plan, planned, self._writer.blobs, entry.corpus)
             self._manifest = self._manifest.with_task(card.name, corpus=scoring.corpus)
             for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
-                names = [instance.request.id for instance in chunk.instances]
-                samples.setdefault(chunk.protocol, []).extend(names)
+                samples.setdefault(chunk.protocol, []).extend(chunk.names)
                 self._chunk(planned, rows, chunk, scoring)
         except DataError as error:
             whole = False
@@ -221,9 +220,9 @@ class _Session:
         """What the chunk should have and has not, without methods that cannot be built."""
         pairs = [pair for pair in rows.pairs if pair[0] not in self._methods.failed]
         keys = {
-            (planned.task.card.name, chunk.protocol, method, control, instance.request.id)
+            (planned.task.card.name, chunk.protocol, method, control, name)
             for method, control in pairs
-            for instance in chunk.instances
+            for name in chunk.names
         }
         return keys - self._done
 
@@ -231,10 +230,10 @@ class _Session:
         """Drop a chunk that was shorter under a smaller limit: it is other company now."""
         card = planned.task.card
         limits = self._manifest.tasks[card.name].grown_from
-        end = chunk.start + len(chunk.instances)
+        end = chunk.start + len(chunk.names)
         if not any(chunk.start < limit < end for limit in limits):
             return
-        samples = {instance.request.id for instance in chunk.instances}
+        samples = set(chunk.names)
 
         def old(record: Record) -> bool:
             same = (record.task, record.protocol) == (card.name, chunk.protocol)

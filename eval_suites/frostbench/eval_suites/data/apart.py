@@ -1,10 +1,13 @@
 """Examples and queries of one set, kept apart."""
 
+import contextlib
 import random
 import sys
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from frostbench.plugins.contract.images import UnreadableError
 
 ENDLESS = range(sys.maxsize)
 SHARE = 3  # of so many images, one may be an example
@@ -58,14 +61,21 @@ class Examples(Generic[S]):
         ValueError: none is left to be asked.
     """
 
-    def __init__(self, samples: Sequence[S], pool: int, needed: int) -> None:
-        self.samples, self._needed = samples, needed
+    # `Any`: who checks the kind of a sample has to read it.
+    def __init__(self, samples: Sequence[Any], pool: int, needed: int) -> None:
+        self.samples: Sequence[S] = samples
+        self._needed = needed
         self.queries, self._pool = apart(len(samples), pool, needed)
 
     @cached_property
     def _shown(self) -> list[S]:
         # Read once: the same few images stand in all prompts.
-        return [self.samples[number] for number in self._pool]
+        shown = []
+        for number in self._pool:
+            # A sample that cannot be read is no example; of the others there may be enough.
+            with contextlib.suppress(UnreadableError):
+                shown.append(self.samples[number])
+        return shown
 
     def of(self, query: S, seed: int) -> list[S]:
         """Examples for a query, drawn from the seed; none is of the query's own image.

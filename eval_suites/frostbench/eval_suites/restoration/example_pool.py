@@ -1,11 +1,13 @@
 """Which images serve as examples of a restoration, and which are asked."""
 
+import contextlib
 import random
 from collections.abc import Sequence
 from functools import cached_property
 
 from frostbench.eval_suites.data.apart import apart
 from frostbench.plugins.contract.datasets import ImageSet
+from frostbench.plugins.contract.images import UnreadableError
 from frostbench.plugins.contract.seeds import seed_of
 
 
@@ -31,7 +33,12 @@ class ExamplePool:
 
     @cached_property
     def _clusters(self) -> dict[int, str]:
-        return {number: self._images.get(self.seed, number).cluster for number in self._pool}
+        clusters = {}
+        for number in self._pool:
+            # An image that cannot be read is no example; of the others there may be enough.
+            with contextlib.suppress(UnreadableError):
+                clusters[number] = self._images.get(self.seed, number).cluster
+        return clusters
 
     def choose(self, cluster: str, count: int, seed: int) -> list[int]:
         """Numbers of `count` images of other clusters than the query's, drawn from the seed.

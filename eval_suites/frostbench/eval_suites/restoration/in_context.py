@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from frostbench.eval_suites.restoration.cases import Case, CleanImages, MakeCase, given
@@ -21,7 +22,7 @@ from frostbench.plugins.contract.requests import (
     RestoredPair,
 )
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.contract.task import Instance, Sample, Task, read_or_not
 
 NEEDS_PAIRS = f"its protocol {GIVEN!r} needs pairs, degraded and clean, and there are clean images"
 
@@ -63,33 +64,45 @@ class InContext(Task):
             raise ValueError(NEEDS_PAIRS)
         return settings
 
-    def instances(self, data: ImageSet | PairSet, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: ImageSet | PairSet, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` images for each protocol, one protocol after the other."""
         images = data if isinstance(data, ImageSet) else CleanImages(data.pairs())
         examples = ExamplePool(images, self._settings.pool, self._settings.others, seed)
         for protocol in self._settings.protocols:
             case_of, copies = self._cases(data, protocol), self.copies(protocol)
             for index in examples.queries[:limit]:
-                own = seed_of(seed, self.card.name, index)
-                case = case_of(seed, index, own)
-                request = Restore(
-                    id=f"{self.card.name}-{case.id or format(index, '05d')}",
-                    image=case.corrupted,
-                    corruption=self.card.name,
-                    context=(
-                        OracleContext(case.clean, copies)
-                        if copies
-                        else self._others(case, case_of, examples, own)
-                    ),
-                    hidden=case.hidden,
-                    seed=own,
-                    variant=self.variant(protocol),
-                )
-                yield Instance(request, case.clean, protocol, case.cluster)
+                make = partial(self._instance, protocol, case_of, copies, examples, seed, index)
+                yield read_or_not(f"{self.card.name}-{index:05d}", protocol, make)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`copy`: the corrupted image as it came; hidden pixels are mid-grey."""
         return {"copy": [ImagePrediction(instance.request.image.pixels) for instance in instances]}
+
+    def _instance(
+        self,
+        protocol: str,
+        case_of: MakeCase,
+        copies: int,
+        examples: ExamplePool,
+        seed: int,
+        index: int,
+    ) -> Instance:
+        own = seed_of(seed, self.card.name, index)
+        case = case_of(seed, index, own)
+        request = Restore(
+            id=f"{self.card.name}-{case.id or format(index, '05d')}",
+            image=case.corrupted,
+            corruption=self.card.name,
+            context=(
+                OracleContext(case.clean, copies)
+                if copies
+                else self._others(case, case_of, examples, own)
+            ),
+            hidden=case.hidden,
+            seed=own,
+            variant=self.variant(protocol),
+        )
+        return Instance(request, case.clean, protocol, case.cluster)
 
     def _cases(self, data: ImageSet | PairSet, protocol: str) -> MakeCase:
         if isinstance(data, ImageSet):

@@ -1,6 +1,7 @@
 """Masked restoration: cells hidden at random, and no examples."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -11,7 +12,7 @@ from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import NoContext, Restore
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.contract.task import Instance, Sample, Task, read_or_not
 from frostbench.plugins.parts.hiding import hide, random_cells
 
 
@@ -33,23 +34,27 @@ class MaskedRestoration(Task):
         self.card = masked_card(settings)
         self.data = settings.data
 
-    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` images; which cells are hidden is drawn from (seed, number)."""
         for index in range(limit if data.size is None else min(limit, data.size)):
-            clean = data.get(seed, index)
-            own = seed_of(seed, self.card.name, index)
-            height, width = clean.image.size
-            hidden = random_cells(height, width, self._settings.cell, self._settings.share, own)
-            shown = Image(hide(clean.image.pixels, hidden), f"{clean.image.name} with hidden cells")
-            request = Restore(
-                id=f"{self.card.name}-{index:05d}",
-                image=shown,
-                corruption="masked",
-                context=NoContext(),
-                hidden=hidden,
-                seed=own,
-            )
-            yield Instance(request, clean.image, None, clean.cluster)
+            name = f"{self.card.name}-{index:05d}"
+            yield read_or_not(name, None, partial(self._instance, data, seed, index, name))
+
+    def _instance(self, data: ImageSet, seed: int, index: int, name: str) -> Instance:
+        clean = data.get(seed, index)
+        own = seed_of(seed, self.card.name, index)
+        height, width = clean.image.size
+        hidden = random_cells(height, width, self._settings.cell, self._settings.share, own)
+        shown = Image(hide(clean.image.pixels, hidden), f"{clean.image.name} with hidden cells")
+        request = Restore(
+            id=name,
+            image=shown,
+            corruption="masked",
+            context=NoContext(),
+            hidden=hidden,
+            seed=own,
+        )
+        return Instance(request, clean.image, None, clean.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`copy`: the image as it came; `mean_fill`: hidden pixels in the others' mean colour."""

@@ -1,6 +1,7 @@
 """The published tasks of the suite `restoration`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from frostbench.eval_suites.restoration.cases import (
@@ -35,7 +36,7 @@ from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import Reconstruct
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.contract.task import Instance, Sample, Task, read_or_not
 
 
 class Restoration(InContext):
@@ -190,13 +191,16 @@ class Reconstruction(Task):
         self.card = reconstruction_card(settings)
         self.data = settings.data
 
-    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: ImageSet, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` images, those of the restorations."""
         for index in range(limit if data.size is None else min(limit, data.size)):
-            clean = data.get(seed, index)
-            own = seed_of(seed, self.card.name, index)
-            request = Reconstruct(f"{self.card.name}-{index:05d}", clean.image, own)
-            yield Instance(request, clean.image, None, clean.cluster)
+            name = f"{self.card.name}-{index:05d}"
+            yield read_or_not(name, None, partial(self._instance, data, seed, index, name))
+
+    def _instance(self, data: ImageSet, seed: int, index: int, name: str) -> Instance:
+        clean = data.get(seed, index)
+        request = Reconstruct(name, clean.image, seed_of(seed, self.card.name, index))
+        return Instance(request, clean.image, None, clean.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`mean_colour`: the image's mean colour everywhere, which needs no tokens at all."""

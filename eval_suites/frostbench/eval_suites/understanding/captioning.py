@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from frostbench.eval_suites.data.apart import Examples
@@ -12,11 +13,11 @@ from frostbench.eval_suites.understanding.settings import (
     CaptioningSettings,
     captioning_card,
 )
-from frostbench.plugins.contract.datasets import CaptionSet
+from frostbench.plugins.contract.datasets import CaptionedImage, CaptionSet
 from frostbench.plugins.contract.requests import Caption, LabelledImage
 from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Target, Task
+from frostbench.plugins.contract.task import Instance, Sample, Target, Task, read_or_not
 
 
 class Captioning(Task):
@@ -42,7 +43,7 @@ class Captioning(Task):
         """Of images that come with captions, `random` alone can be asked."""
         return settings if isinstance(data, SceneSet) else replace(settings, protocols=(RANDOM,))
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` images for each protocol, one protocol after the other."""
         if not isinstance(data, SceneSet):
             yield from self._read(data, limit, seed)
@@ -62,21 +63,25 @@ class Captioning(Task):
                 references = data.captions(query.names, query.places)
                 yield Instance(request, references, protocol, cluster=request.id)
 
-    def _read(self, data: CaptionSet, limit: int, seed: int) -> Iterator[Instance]:
+    def _read(self, data: CaptionSet, limit: int, seed: int) -> Iterator[Sample]:
         """Images that come with captions; an example shows its first."""
         shown = Examples(data.captioned(), self._settings.pool, self._settings.examples)
         for index in shown.queries[:limit]:
-            query = shown.samples[index]
-            own = seed_of(seed, self.card.name, index)
-            request = Caption(
-                id=query.id,
-                image=query.image,
-                examples=tuple(
-                    LabelledImage(one.image, one.captions[0]) for one in shown.of(query, own)
-                ),
-                seed=own,
-            )
-            yield Instance(request, query.captions, RANDOM, query.cluster)
+            make = partial(self._told, shown, seed, index)
+            yield read_or_not(f"{self.card.name}-{index:05d}", RANDOM, make)
+
+    def _told(self, shown: Examples[CaptionedImage], seed: int, index: int) -> Instance:
+        query = shown.samples[index]
+        own = seed_of(seed, self.card.name, index)
+        request = Caption(
+            id=query.id,
+            image=query.image,
+            examples=tuple(
+                LabelledImage(one.image, one.captions[0]) for one in shown.of(query, own)
+            ),
+            seed=own,
+        )
+        return Instance(request, query.captions, RANDOM, query.cluster)
 
     def corpus(self, data: Any, seed: int) -> Sequence[Target]:
         """The references of the first `corpus` queries, asked or not."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,7 @@ from frostbench.plugins.contract.datasets import Episode, EpisodeSource, LabelSe
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Classify
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.contract.task import Instance, Sample, Task, Unreadable
 
 
 class FewShotClassification(Task):
@@ -41,7 +42,7 @@ class FewShotClassification(Task):
                 drawn.members(protocol.ways, protocol.shots)
         return settings
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` episodes for each protocol, one protocol after the other.
 
         `data` gives episodes itself (`EpisodeSource`), or portraits to draw them from.
@@ -52,7 +53,10 @@ class FewShotClassification(Task):
             episodes = source.episodes(protocol.ways, protocol.shots, seed)
             for index, episode in enumerate(islice(episodes, limit)):
                 own = seed_of(seed, self.card.name, protocol.name, index)
-                yield _instance(episode, protocol, own)
+                if isinstance(episode, Unreadable):
+                    yield replace(episode, protocol=protocol.name)
+                else:
+                    yield _instance(episode, protocol, own)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`chance`: a uniform guess among the options, from each request's seed."""

@@ -4,9 +4,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 
 from frostbench.plugins.contract.datasets import Episode, LabelSet
-from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.images import Image, UnreadableError
 from frostbench.plugins.contract.requests import LabelledImage
 from frostbench.plugins.contract.seeds import seed_of
+from frostbench.plugins.contract.task import Unreadable
 
 
 class DrawnEpisodes:
@@ -21,14 +22,17 @@ class DrawnEpisodes:
         self._portraits = portraits
         self._counts = {name: portraits.count(name) or images for name in portraits.names}
 
-    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
+    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode | Unreadable]:
         """Episodes without end; see `EpisodeSource`."""
         members = self.members(ways, shots)
         index = 0
         while True:
             source = random.Random(seed_of(seed, "episode", ways, shots, index))
             name = f"{ways}-way-{shots}-shot-{index:05d}"
-            yield self._draw(name, members, ways, shots, source)
+            try:
+                yield self._draw(name, members, ways, shots, source)
+            except UnreadableError as error:
+                yield Unreadable(name, None, str(error))
             index += 1
 
     def members(self, ways: int, shots: int) -> Mapping[int, Sequence[str]]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count, islice
 
 from frostbench.eval_suites.understanding.settings import (
@@ -12,7 +13,7 @@ from frostbench.plugins.contract.datasets import LabelSet
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Interpret
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.contract.task import Instance, Sample, Task, read_or_not
 
 
 class SemanticInterpretation(Task):
@@ -32,19 +33,23 @@ class SemanticInterpretation(Task):
         self.card = interpretation_card(settings)
         self.data = settings.data
 
-    def instances(self, data: LabelSet, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: LabelSet, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` portraits; those of one class are a cluster, which bears its name."""
         names = sorted(data.names)
         random.Random(seed_of(seed, self.card.name)).shuffle(names)
         for index, (name, number) in enumerate(islice(_in_turn(data, names), limit)):
-            image = data.portrait(name, number)
             own = seed_of(seed, self.card.name, index)
-            request = Interpret(f"{self.card.name}-{index:05d}", image, own)
-            yield Instance(request, image, None, cluster=name)
+            id_ = f"{self.card.name}-{index:05d}"
+            yield read_or_not(id_, None, partial(_instance, data, name, number, id_, own))
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`class_name`: the name of the image's class, and no other word."""
         return {"class_name": [TextPrediction(instance.cluster) for instance in instances]}
+
+
+def _instance(data: LabelSet, name: str, number: int, id_: str, seed: int) -> Instance:
+    image = data.portrait(name, number)
+    return Instance(Interpret(id_, image, seed), image, None, cluster=name)
 
 
 def _in_turn(data: LabelSet, names: Sequence[str]) -> Iterator[tuple[str, int]]:

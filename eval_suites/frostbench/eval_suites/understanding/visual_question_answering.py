@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import mode
 from typing import Any
 
@@ -13,11 +14,11 @@ from frostbench.eval_suites.understanding.settings import (
     QuestionSettings,
     question_card,
 )
-from frostbench.plugins.contract.datasets import QuestionSet
+from frostbench.plugins.contract.datasets import AskedImage, QuestionSet
 from frostbench.plugins.contract.requests import Answer, LabelledImage
 from frostbench.plugins.contract.scenes import Question, SceneSet
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.contract.task import Instance, Sample, Task, read_or_not
 
 
 class VisualQuestionAnswering(Task):
@@ -44,7 +45,7 @@ class VisualQuestionAnswering(Task):
         """Of questions that somebody wrote, `random` alone can be asked."""
         return settings if isinstance(data, SceneSet) else replace(settings, protocols=(RANDOM,))
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` questions for each protocol, one protocol after the other.
 
         The target holds the accepted answers as alternatives ("on the left" and "left").
@@ -67,23 +68,27 @@ class VisualQuestionAnswering(Task):
                 )
                 yield Instance(request, query.question.answers, protocol, cluster=request.id)
 
-    def _read(self, data: QuestionSet, limit: int, seed: int) -> Iterator[Instance]:
+    def _read(self, data: QuestionSet, limit: int, seed: int) -> Iterator[Sample]:
         """Questions that somebody wrote; an example is answered by its most frequent answer."""
         shown = Examples(data.asked(), self._settings.pool, self._settings.examples)
         for index in shown.queries[:limit]:
-            query = shown.samples[index]
-            own = seed_of(seed, self.card.name, index)
-            request = Answer(
-                id=query.id,
-                image=query.image,
-                question=query.question,
-                examples=tuple(
-                    LabelledImage(one.image, mode(one.answers), one.question)
-                    for one in shown.of(query, own)
-                ),
-                seed=own,
-            )
-            yield Instance(request, query.answers, RANDOM, query.cluster)
+            make = partial(self._told, shown, seed, index)
+            yield read_or_not(f"{self.card.name}-{index:05d}", RANDOM, make)
+
+    def _told(self, shown: Examples[AskedImage], seed: int, index: int) -> Instance:
+        query = shown.samples[index]
+        own = seed_of(seed, self.card.name, index)
+        request = Answer(
+            id=query.id,
+            image=query.image,
+            question=query.question,
+            examples=tuple(
+                LabelledImage(one.image, mode(one.answers), one.question)
+                for one in shown.of(query, own)
+            ),
+            seed=own,
+        )
+        return Instance(request, query.answers, RANDOM, query.cluster)
 
 
 @dataclass(frozen=True)

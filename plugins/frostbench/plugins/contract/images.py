@@ -46,6 +46,10 @@ class Image:
         return hash(self.digest)
 
 
+class UnreadableError(ValueError):
+    """An image cannot be read; the message names the file. The samples beside it may be sound."""
+
+
 def open_image(path: Path) -> Pillow.Image:
     """An image file of one of `FORMATS`, not yet loaded, of a size that somebody means.
 
@@ -88,7 +92,7 @@ def read_image(path: Path) -> Image:
     """Read an image file of any mode as RGB, its pixels as they are stored.
 
     Raises:
-        ValueError: the file is missing, cut short, or no image.
+        UnreadableError: the file is missing, cut short, or no image.
     """
     return _read(path, lambda file: file.convert("RGB"))
 
@@ -97,7 +101,7 @@ def read_as_seen(path: Path) -> Image:
     """Read an image file as a viewer shows it: turned as its camera says, on white.
 
     Raises:
-        ValueError: the file is missing, cut short, or no image.
+        UnreadableError: the file is missing, cut short, or no image.
     """
     return _read(path, _on_white)
 
@@ -115,16 +119,16 @@ def _on_white(file: Pillow.Image) -> Pillow.Image:
 
 def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
     if path.exists() and not path.is_file():
-        raise ValueError(f"cannot read the image {path}: it is a folder, a pipe or a device.")
+        raise UnreadableError(f"cannot read the image {path}: it is a folder, a pipe or a device.")
     try:
         with open_image(path) as file:
             array = np.asarray(as_rgb(file), dtype=np.float32) / 255
     except FileNotFoundError:
-        raise ValueError(f"no image at {path}.") from None
+        raise UnreadableError(f"no image at {path}.") from None
     except UnidentifiedImageError:
-        raise ValueError(f"cannot read the image {path}: it is no image file.") from None
+        raise UnreadableError(f"cannot read the image {path}: it is no image file.") from None
     except Exception as error:  # whatever a damaged file makes of Pillow's readers
-        raise ValueError(f"cannot read the image {path}: {error}.") from error
+        raise UnreadableError(f"cannot read the image {path}: {error}.") from error
     return Image(torch.from_numpy(array).permute(2, 0, 1).contiguous(), name=path.name)
 
 

@@ -1,7 +1,7 @@
 """Tasks and metrics, as plugins give them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from frostbench.plugins.contract.cards import TaskCard
-from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.images import Image, UnreadableError
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.requests import Box, Request
 
@@ -59,6 +59,29 @@ class Instance:
     cluster: str
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A sample whose data cannot be read: it fails in every row, and the others are run.
+
+    `error` is a sentence that names the file.
+    """
+
+    id: str
+    protocol: str | None
+    error: str
+
+
+Sample: TypeAlias = Instance | Unreadable
+
+
+def read_or_not(name: str, protocol: str | None, make: Callable[[], Instance]) -> Sample:
+    """The instance that `make` gives, or that its image cannot be read."""
+    try:
+        return make()
+    except UnreadableError as error:
+        return Unreadable(name, protocol, str(error))
+
+
 class Task(ABC):
     """One question asked of many images.
 
@@ -90,8 +113,10 @@ class Task(ABC):
         return settings
 
     @abstractmethod
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` instances for each protocol, the same for the same seed.
+
+        What cannot be read (`read_or_not`) counts as one of them.
 
         The first n instances do not depend on `limit`, so that a longer run contains a shorter.
         """
