@@ -128,3 +128,49 @@ def test_pairs_are_restored_as_they_are(tmp_path, asked, capsys):
     assert main(["data", "pairs", str(tmp_path / "Rain100L")]) == 0
     told = capsys.readouterr().out
     assert "pairs: 4\n  input/0.png (40 x 30) of target/0.png" in told
+
+
+def test_v2ls_episodes_are_asked_in_their_order(tmp_path, asked):
+    wnids = ("n01440764", "n01443537")
+    lines = []
+    for number in range(3):
+        cells = [f"{wnid}/{wnid}_{number}.JPEG" for wnid in wnids]
+        cells.append(f"{wnids[number % 2]}/{wnids[number % 2]}_{number + 3}.JPEG")
+        for seed, cell in enumerate(cells):
+            save(tmp_path / "v2l" / "images" / cell, 3 * number + seed)
+        lines.append(",".join((*cells, "\n")))
+    (tmp_path / "v2l" / "fewshot_split").mkdir()
+    (tmp_path / "v2l" / "fewshot_split" / "2_way_1_shot.csv").write_text("".join(lines))
+    found = asked(
+        f"data.v2l_episodes={tmp_path / 'v2l'}",
+        "tasks=few_shot_classification",
+        "task.few_shot_classification.ways=[2]",
+        "task.few_shot_classification.shots=[1]",
+        "task.few_shot_classification.shots_without_induction=[]",
+    )
+    assert [record.sample for record in found] == ["2_way_1_shot-00001", "2_way_1_shot-00002"]
+    # Options are sorted, and the method always answers the first: goldfish.
+    assert [next(iter(record.scores.values())) for record in found] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("data.vqav2_val={}", "tasks=visual_question_answering"), "test-dev and test have no"),
+        (("data.coco_karpathy_test={}", "tasks=captioning"), "lacks dataset_coco.json or"),
+        (("data.imagenet_val={}", "tasks=shift"), "lacks class_labels.txt, and"),
+        (("data.a=pairs:{}", "tasks=deraining"), "0.png in input without one of the same name"),
+        (("data.images={}", "tasks=deraining", "task.deraining.protocols=[given]"), "needs pairs"),
+        (("data.a=pairs:{}/good", "tasks=inpainting"), "none of the chosen tasks reads data.a"),
+        (("data.images.folder={}", "data.images.side=0", "tasks=shift"), "shift cannot be asked"),
+    ],
+)
+def test_what_cannot_be_read_or_asked_is_refused_before_the_run(tmp_path, capsys, words, said):
+    for name in ("input/0", "target/1", "good/input/0", "good/target/0"):
+        save(tmp_path / "data" / f"{name}.png")
+    (tmp_path / "data" / "val").mkdir()
+    words = [word.format(tmp_path / "data") for word in words]
+    plain = ["run", f"plugins={blank_method.__file__}", "methods=blank", "limit=1"]
+    assert main([*plain, f"out={tmp_path / 'run'}", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -80,7 +80,7 @@ def coco(tmp_path):
 
 
 def test_captions_come_in_the_order_of_the_official_reader(coco):
-    """pycocotools/coco.py: `createIndex` and `getImgIds`, which pycocoevalcap asks."""
+    """pycocotools/coco.py:88 and 177 (2.0.11), which pycocoevalcap/eval.py:17 asks."""
     data = CocoCaptionsVal2014(coco)
     official = COCO(coco / "annotations" / "captions_val2014.json")
     assert isinstance(data, CaptionSet)
@@ -113,7 +113,7 @@ def test_names_of_2017_have_no_prefix(tmp_path):
 
 
 def test_karpathys_splits_are_named_whole_and_in_order(coco):
-    """Entries of `dataset_coco.json` in their order (datasets.md 3a): restval is neither split."""
+    """Entries of `dataset_coco.json` in their order: restval is neither split."""
     data = KarpathyTest(coco)
     assert isinstance(data, CaptionSet)
     assert [one.id for one in data.captioned()] == ["42", "133"]

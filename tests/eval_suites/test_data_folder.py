@@ -86,7 +86,7 @@ def test_more_around_an_image_is_cut_from_a_larger_resize(folder):
 
 @pytest.mark.parametrize(("size", "moved"), [((400, 300), (0, 21)), ((300, 400), (21, 0))])
 def test_shift_to_the_corner_is_by_the_shape_of_the_image(tmp_path, size, moved):
-    """V2L's: shorter side to 128, then the bottom-right crop instead of the centre (v2l.md 5.3)."""
+    """V2L's eval_denoising_generation.py: shorter side to 128, then the bottom right is cut out."""
     for number in range(2):
         picture(*size, seed=number).save(tmp_path / f"{number}.png")
     images = FolderImages(tmp_path, ImageSettings(side=128))

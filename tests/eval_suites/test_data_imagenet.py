@@ -42,8 +42,8 @@ def order(data):
 
 
 def test_a_list_says_order_and_classes_as_for_v2l(tmp_path):
-    """V2L reads `imagenet_split/val/class_labels.txt` in file order (eval_denoising_generation.py,
-    methods/v2l.md 5.3); ids are places of sorted wnids."""
+    """V2L's eval_denoising_generation.py reads `imagenet_split/val/class_labels.txt` in its order;
+    labels are places of sorted wnids."""
     data = ImageNetVal(flat(tmp_path))
     assert isinstance(data, ImageSet)
     assert isinstance(data, LabelSet)
@@ -56,7 +56,7 @@ def test_a_list_says_order_and_classes_as_for_v2l(tmp_path):
 
 
 def test_folders_of_classes_are_read_in_the_order_of_torchvision(tmp_path):
-    """torchvision/datasets/folder.py, `make_dataset`: sorted classes, then sorted names."""
+    """torchvision/datasets/folder.py:49, `make_dataset`: sorted classes, then sorted names."""
     from torchvision.datasets import ImageFolder
 
     data = ImageNetVal(by_class(tmp_path))

@@ -53,7 +53,7 @@ def test_folders_have_other_names_and_pairs_a_side_where_the_settings_say_so(tmp
 @pytest.mark.parametrize("speaker", ["from", "role"])
 def test_a_list_is_read_as_lm4lv_reads_it(tmp_path, speaker):
     """First the degraded path, then the clean one; the speaker's key is "from" in the published
-    example and "role" in its description (datasets.md 10)."""
+    example and "role" in its description."""
     save(tmp_path, "lq/0_1.png", "lq/0_0.png", "hq/0.png")
     listed = [
         entry("lq/0_1.png", "hq/0.png", speaker=speaker),

@@ -1,8 +1,7 @@
 """Images before and after a degradation that somebody else made: two folders, or LM4LV's list."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from frostbench.eval_suites.data.annotations import (
@@ -99,15 +98,7 @@ def _of_folders(folder: Path, chosen: PairSettings) -> list[_Paths]:
         inside(folder, name, "a setting of the pairs")
     require(folder, names, f"a set of pairs without {chosen.index}")
     before, after = (_by_stem(folder, name) for name in names)
-    lonely = [
-        f"{', '.join(islice(left, NAMED))}{' and others' * (len(left) > NAMED)} in {own} without "
-        f"one of the same name in {other}"
-        for own, other, left in (
-            (*names, [file for stem, file in before.items() if stem not in after]),
-            (*names[::-1], [file for stem, file in after.items() if stem not in before]),
-        )
-        if left
-    ]
+    lonely = [*_lonely(names, before, after), *_lonely(names[::-1], after, before)]
     if lonely:
         raise ValueError(f"{folder} has images that are in no pair: {'; '.join(lonely)}.")
     if not before:
@@ -116,6 +107,17 @@ def _of_folders(folder: Path, chosen: PairSettings) -> list[_Paths]:
         _Paths(stem, f"{names[0]}/{file}", f"{names[1]}/{after[stem]}")
         for stem, file in before.items()
     ]
+
+
+def _lonely(
+    names: tuple[str, str], own: Mapping[str, str], other: Mapping[str, str]
+) -> Iterator[str]:
+    """What is to be said of the first folder's images that the second lacks, if it lacks any."""
+    left = [file for stem, file in own.items() if stem not in other]
+    if left:
+        more = " and others" if len(left) > NAMED else ""
+        said = f"{', '.join(left[:NAMED])}{more} in {names[0]}"
+        yield f"{said} without one of the same name in {names[1]}"
 
 
 def _by_stem(folder: Path, name: str) -> Mapping[str, str]:
