@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,16 @@ def test_a_plugin_written_for_another_contract_is_refused(version, tmp_path):
         Host([file], installed=False)
     file.write_text(file.read_text().replace(version, CONTRACT_VERSION))
     assert list(Host([file], installed=False).methods) == ["mine"]
+
+
+def test_an_edit_of_the_same_second_and_size_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = write(tmp_path, "mine.py")
+    assert list(Host([file], installed=False).methods) == ["mine"]
+    before = os.stat(file)
+    file.write_text(file.read_text().replace("mine", "ours"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert list(Host([file], installed=False).methods) == ["ours"]
 
 
 def test_a_missing_file_is_said(tmp_path):

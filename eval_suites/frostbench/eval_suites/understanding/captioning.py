@@ -65,7 +65,9 @@ class Captioning(Task):
 
     def _read(self, data: CaptionSet, limit: int, seed: int) -> Iterator[Sample]:
         """Images that come with captions; an example shows its first."""
-        shown = Examples(data.captioned(), self._settings.pool, self._settings.examples)
+        shown: Examples[CaptionedImage] = Examples(
+            data.captioned(), self._settings.pool, self._settings.examples
+        )
         for index in shown.queries[:limit]:
             make = partial(self._told, shown, seed, index)
             yield read_or_not(f"{self.card.name}-{index:05d}", RANDOM, make)

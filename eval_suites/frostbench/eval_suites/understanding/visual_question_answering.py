@@ -70,7 +70,9 @@ class VisualQuestionAnswering(Task):
 
     def _read(self, data: QuestionSet, limit: int, seed: int) -> Iterator[Sample]:
         """Questions that somebody wrote; an example is answered by its most frequent answer."""
-        shown = Examples(data.asked(), self._settings.pool, self._settings.examples)
+        shown: Examples[AskedImage] = Examples(
+            data.asked(), self._settings.pool, self._settings.examples
+        )
         for index in shown.queries[:limit]:
             make = partial(self._told, shown, seed, index)
             yield read_or_not(f"{self.card.name}-{index:05d}", RANDOM, make)

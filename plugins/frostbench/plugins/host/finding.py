@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, missing
@@ -104,6 +105,19 @@ def installed(disabled: Sequence[str] = ()) -> tuple[list[Candidate], list[Omitt
     return found, left_out
 
 
+class _AsWritten(SourceFileLoader):
+    """Compiles a file whenever it is loaded.
+
+    Python keeps what it compiled by size and second: an edit within that second would be run as it
+    was before.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The code of the file as it is now."""
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def load_file(path: Path) -> ModuleType:
     """Import a plugin that is a single file.
 
@@ -113,7 +127,7 @@ def load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise PluginError(f"no plugin file at {path}.")
     name = f"frostbench_plugin_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsWritten(name, str(path)))
     if spec is None or spec.loader is None:
         raise PluginError(f"plugin file {path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
