@@ -74,7 +74,8 @@ def _task(config: RunConfig, data: DataSets, item: Registered[TaskCard]) -> Plan
     if limit < 1:
         raise UsageError(f"limit={limit}: at least one sample is needed.")
     kind = item.load()
-    name = data.chosen_for(item.name, kind.asks, own.get("data"))
+    # What is no task at all shows when it is made.
+    name = data.chosen_for(item.name, getattr(kind, "asks", ()), own.get("data"))
     if name is not None:
         data.open(name)
     try:

@@ -29,6 +29,7 @@ class StoredRun:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
+        self._read: tuple[object, list[Record]] = (None, [])
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -41,12 +42,16 @@ class StoredRun:
         return self.manifest.status == "failed" or bool(self.manifest.failures)
 
     def records(self) -> list[Record]:
-        """All samples, sealed ones first, each key once.
+        """All samples, sealed ones first, each key once; read again only if a file has changed.
 
         Raises:
             StoreError: a file of samples is damaged.
         """
-        return read_records(self.folder)
+        facts = [(path, path.stat()) for path in samples_files(self.folder)]
+        state = [(path, found.st_ino, found.st_size, found.st_mtime_ns) for path, found in facts]
+        if self._read[0] != state:
+            self._read = state, read_records(self.folder)
+        return list(self._read[1])
 
     def blob(self, name: str) -> Path:
         """The file of a hash; LookupError where there is none."""

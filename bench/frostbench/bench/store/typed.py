@@ -5,6 +5,7 @@ What is read may come from anybody: besides types, sizes and depth are bounded.
 
 import dataclasses
 import functools
+import itertools
 import math
 import re
 import reprlib
@@ -12,7 +13,16 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeAlias,
+    get_args,
+    get_origin,
+    get_type_hints,
+    no_type_check,
+)
 
 LONGEST_NAME = 4096  # characters of a key or a name
 LONGEST_TEXT = 1 << 24  # characters
@@ -43,6 +53,7 @@ _BOUNDS: Mapping[Any, Meets] = {
     float: Meets(math.isfinite, "no finite number"),
     bool: Meets(lambda truth: True, ""),
 }
+Read: TypeAlias = Callable[[Any], Any]
 _shown = reprlib.Repr()
 _shown.maxstring = _shown.maxother = 80
 
@@ -68,7 +79,7 @@ def typed(kind: Any, value: Any) -> Any:
             place.
     """
     try:
-        return _read(kind, value)
+        return _reader(kind)(value)
     except _WrongError as wrong:
         place = ".".join(reversed(wrong.way))
         if wrong.said:
@@ -76,58 +87,97 @@ def typed(kind: Any, value: Any) -> Any:
         raise ValueError(f"it lacks {place!r}") from None
 
 
-def _read(kind: Any, value: Any) -> Any:
+# Runs of millions of records are read: what is to be asked of a type is found out once, and tests
+# do not check the arguments of each of the calls that follow.
+@functools.cache
+@no_type_check
+def _reader(kind: Any) -> Read:
+    """What reads values of a type."""
     origin, parts = get_origin(kind), get_args(kind)
     if kind is Any:
-        return _plain(value, DEEPEST)
+        return lambda value: _plain(value, DEEPEST)
     if origin is types.UnionType or origin is typing.Union:
-        some = next(part for part in parts if part is not types.NoneType)
-        return None if value is None else _read(some, value)
+        some = _reader(next(part for part in parts if part is not types.NoneType))
+        return lambda value: None if value is None else some(value)
     if origin is Annotated:
-        return _met(parts[0], value, parts[1])
+        return _reader_of_met(parts[0], parts[1])
     if kind in _BOUNDS:
-        return _met(kind, value, _BOUNDS[kind])
+        return _reader_of_met(kind, _BOUNDS[kind])
     if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value)
+        return _reader_of_dataclass(kind)
     if origin is Literal:
-        if isinstance(value, str) and value in parts:
+        return functools.partial(_literal, parts)
+    if origin in (Mapping, dict):
+        return functools.partial(_mapping, _reader(parts[1]))
+    if origin in (tuple, list, Sequence):
+        several = origin is not tuple or parts[1:] == (...,)
+        readers = [_reader(part) for part in (parts[:1] if several else parts)]
+        return functools.partial(_sequence, origin, readers, several)
+
+    def none(value):
+        raise _WrongError(value, f"no {getattr(origin or kind, '__name__', kind)}")
+
+    return none
+
+
+@no_type_check
+def _reader_of_met(kind: Any, bound: Meets) -> Read:
+    accepted = (int, float) if kind is float else kind
+
+    def read(value):
+        if type(value) is kind and bound.holds(value):
             return value
-        raise _WrongError(value, f"none of {', '.join(parts)}")
-    if origin in (Mapping, dict) and isinstance(value, Mapping):
-        return {_key(key): _at(key, parts[1], one) for key, one in value.items()}
-    if origin in (tuple, list, Sequence) and isinstance(value, list | tuple):
-        several = parts[0] if origin is not tuple or parts[1:] == (...,) else None
-        if several is None and len(parts) != len(value):
-            raise _WrongError(value, f"not of length {len(parts)}")
-        kinds = parts if several is None else [several] * len(value)
-        read = [_at(n, part, one) for n, (part, one) in enumerate(zip(kinds, value, strict=True))]
-        return tuple(read) if origin is tuple else read
-    raise _WrongError(value, f"no {getattr(origin or kind, '__name__', kind)}")
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise _WrongError(value, f"no {kind.__name__}")
+        if kind is float and isinstance(value, int) and value.bit_length() > 1000:
+            raise _WrongError(value, "no finite number")
+        if not bound.holds(value):
+            raise _WrongError(value, bound.otherwise)
+        return kind(value)
+
+    return read
 
 
-def _met(kind: Any, value: Any, bound: Meets) -> Any:
-    fits = isinstance(value, (int, float) if kind is float else kind)
-    if not fits or (isinstance(value, bool) and kind is not bool):
-        raise _WrongError(value, f"no {kind.__name__}")
-    if kind is float and isinstance(value, int) and value.bit_length() > 1000:
-        raise _WrongError(value, "no finite number")
-    if not bound.holds(value):
-        raise _WrongError(value, bound.otherwise)
-    return kind(value)
+@no_type_check
+def _literal(known: tuple[str, ...], value: Any) -> Any:
+    if isinstance(value, str) and value in known:
+        return value
+    raise _WrongError(value, f"none of {', '.join(known)}")
 
 
-def _at(place: object, kind: Any, value: Any) -> Any:
+@no_type_check
+def _mapping(read: Read, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise _WrongError(value, "no Mapping")
+    return {_key(key): _at(key, read, one) for key, one in value.items()}
+
+
+@no_type_check
+def _sequence(origin: Any, readers: Sequence[Read], several: bool, value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise _WrongError(value, f"no {origin.__name__}")
+    if not several and len(readers) != len(value):
+        raise _WrongError(value, f"not of length {len(readers)}")
+    every = itertools.repeat(readers[0], len(value)) if several else readers
+    read = [_at(n, *pair) for n, pair in enumerate(zip(every, value, strict=True))]
+    return tuple(read) if origin is tuple else read
+
+
+@no_type_check
+def _at(place: object, read: Read, value: Any) -> Any:
     try:
-        return _read(kind, value)
+        return read(value)
     except _WrongError as wrong:
         wrong.way.append(_shown.repr(place) if len(str(place)) > 80 else str(place))
         raise
 
 
+@no_type_check
 def _key(key: Any) -> Any:
-    return _met(str, key, get_args(Name)[1])
+    return _reader(Name)(key)
 
 
+@no_type_check
 def _plain(value: Any, depth: int) -> Any:
     """A value of any form, if it is not nested too deep."""
     if depth == 0:
@@ -139,31 +189,32 @@ def _plain(value: Any, depth: int) -> Any:
     return value
 
 
-@functools.cache
-def _fields(kind: Any) -> tuple[tuple[str, Any, bool, bool], ...]:
-    """Name and type of each field, whether it must be there, and whether it may be None."""
+@no_type_check
+def _reader_of_dataclass(kind: Any) -> Read:
     hints = get_type_hints(kind, include_extras=True)
-    return tuple(
+    # Name and reader of each field, whether it must be there, and whether it may be None.
+    fields = [
         (
             field.name,
-            hints[field.name],
+            _reader(hints[field.name]),
             field.default is field.default_factory is dataclasses.MISSING,
             hints[field.name] is Any or types.NoneType in get_args(hints[field.name]),
         )
         for field in dataclasses.fields(kind)
-    )
+    ]
 
+    def read(value):
+        if not isinstance(value, Mapping):
+            raise _WrongError(value, f"no {kind.__name__}")
+        given = {}
+        for name, of_field, needed, optional in fields:
+            one = value.get(name)
+            if needed and name not in value:
+                missing = _WrongError(None, "")
+                missing.said, missing.way = "", [name]
+                raise missing
+            if one is not None or (name in value and (optional or needed)):
+                given[name] = _at(name, of_field, one)
+        return kind(**given)
 
-def _dataclass(kind: Any, value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise _WrongError(value, f"no {kind.__name__}")
-    given = {}
-    for name, hint, needed, optional in _fields(kind):
-        one = value.get(name)
-        if needed and name not in value:
-            missing = _WrongError(None, "")
-            missing.said, missing.way = "", [name]
-            raise missing
-        if one is not None or (name in value and (optional or needed)):
-            given[name] = _at(name, hint, one)
-    return kind(**given)
+    return read
