@@ -203,8 +203,8 @@ class Other(Honest):
     card = replace(Honest.card, name="other")
 
 
-@pytest.mark.parametrize(("at", "named"), [("decode", ["once"]), ("wave 1", ["once", "other"])])
-def test_where_nobody_does_it_alone_all_whose_code_ran_are_named(tmp_path, at, named):
+@pytest.mark.parametrize("at", ["decode", "wave 1"])
+def test_where_nobody_does_it_alone_all_whose_code_ran_are_named(tmp_path, at):
     shared = backbones()
     kind = type("Once", (Once,), {"done": False})
     plan = frozen_plan(
@@ -212,10 +212,11 @@ def test_where_nobody_does_it_alone_all_whose_code_ran_are_named(tmp_path, at, n
     )
     done = run(plan)
     (sentence,) = done.manifest.violations
-    assert all(repr(name) in sentence for name in named)
+    assert "'once'" in sentence
+    assert "'other'" in sentence
     assert "a forward hook was added" in sentence
     failed = {record.method for record in done.records() if record.status == "failed"}
-    assert failed == set(named)
+    assert failed == {"once", "other"}
 
 
 def slightly(lm):

@@ -53,7 +53,7 @@ _BOUNDS: Mapping[Any, Meets] = {
     float: Meets(math.isfinite, "no finite number"),
     bool: Meets(lambda truth: True, ""),
 }
-Read: TypeAlias = Callable[[Any], Any]
+FromPlain: TypeAlias = Callable[[Any], Any]
 _shown = reprlib.Repr()
 _shown.maxstring = _shown.maxother = 80
 
@@ -91,7 +91,7 @@ def typed(kind: Any, value: Any) -> Any:
 # do not check the arguments of each of the calls that follow.
 @functools.cache
 @no_type_check
-def _reader(kind: Any) -> Read:
+def _reader(kind: Any) -> FromPlain:
     """What reads values of a type."""
     origin, parts = get_origin(kind), get_args(kind)
     if kind is Any:
@@ -121,7 +121,7 @@ def _reader(kind: Any) -> Read:
 
 
 @no_type_check
-def _reader_of_met(kind: Any, bound: Meets) -> Read:
+def _reader_of_met(kind: Any, bound: Meets) -> FromPlain:
     accepted = (int, float) if kind is float else kind
 
     def read(value):
@@ -146,14 +146,14 @@ def _literal(known: tuple[str, ...], value: Any) -> Any:
 
 
 @no_type_check
-def _mapping(read: Read, value: Any) -> Any:
+def _mapping(read: FromPlain, value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise _WrongError(value, "no Mapping")
     return {_key(key): _at(key, read, one) for key, one in value.items()}
 
 
 @no_type_check
-def _sequence(origin: Any, readers: Sequence[Read], several: bool, value: Any) -> Any:
+def _sequence(origin: Any, readers: Sequence[FromPlain], several: bool, value: Any) -> Any:
     if not isinstance(value, list | tuple):
         raise _WrongError(value, f"no {origin.__name__}")
     if not several and len(readers) != len(value):
@@ -164,7 +164,7 @@ def _sequence(origin: Any, readers: Sequence[Read], several: bool, value: Any) -
 
 
 @no_type_check
-def _at(place: object, read: Read, value: Any) -> Any:
+def _at(place: object, read: FromPlain, value: Any) -> Any:
     try:
         return read(value)
     except _WrongError as wrong:
@@ -190,7 +190,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 @no_type_check
-def _reader_of_dataclass(kind: Any) -> Read:
+def _reader_of_dataclass(kind: Any) -> FromPlain:
     hints = get_type_hints(kind, include_extras=True)
     # Name and reader of each field, whether it must be there, and whether it may be None.
     fields = [
