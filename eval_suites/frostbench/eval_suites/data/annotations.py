@@ -65,11 +65,19 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
         ValueError: a line is no JSON.
     """
     for where, line in text_lines(path):
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{where} is no JSON: {error}.") from error
-        yield where, value
+        yield where, parsed(where, line)
+
+
+def parsed(where: str, line: str) -> Any:
+    """The plain value of a line of JSON.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is no JSON: {error}.") from error
 
 
 def entries(where: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -6,12 +6,14 @@ Nothing is downloaded: each class takes the folder that a user has.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from frostbench.eval_suites.data.annotations import inside, read_json, require
+from frostbench.eval_suites.data.annotations import inside, read_json, require, text_lines
 from frostbench.eval_suites.data.class_names import imagenet_classes
+from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.contract.datasets import Episode
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import LabelledImage
@@ -44,10 +46,8 @@ class V2LEpisodes:
             raise ValueError(
                 f"no {path.name} in {path.parent}; there are {', '.join(found) or 'no files'}."
             )
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield self._episode(f"{path}, line {number}", line.strip(), ways, shots)
+        lines = text_lines(path)
+        return OneByOne(partial(self._episode, *line, ways, shots) for line in lines)
 
     def _episode(self, where: str, line: str, ways: int, shots: int) -> Episode:
         if not line.endswith(","):
@@ -107,8 +107,10 @@ class OpenEndedEpisodes:
         entries = read_json(files[0])
         if not isinstance(entries, list):
             raise ValueError(f"{files[0]} is no list of questions.")
-        for index, entry in enumerate(entries):
-            yield self._episode(files[0], index, entry, ways, shots)
+        return OneByOne(
+            partial(self._episode, files[0], index, entry, ways, shots)
+            for index, entry in enumerate(entries)
+        )
 
     def _episode(self, path: Path, index: int, entry: Any, ways: int, shots: int) -> Episode:
         where = f"{path}, question {index}"

@@ -4,6 +4,7 @@ Gonzalez et al., ICCV 2021, https://github.com/BCV-Uniandes/PNG.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from frostbench.eval_suites.data.annotations import either, entries, read_json, require, taken
+from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.contract.datasets import Narrative
 from frostbench.plugins.contract.images import open_image, read_image
 from frostbench.plugins.contract.requests import Span
@@ -44,10 +46,10 @@ class PanopticNarratives:
 
     def narratives(self, seed: int) -> Iterator[Narrative]:
         """The narratives, whatever the seed; see `NarrativeSource`."""
-        for number, (where, entry) in enumerate(self._narratives):
-            narrative = self._narrative(number, where, entry)
-            if narrative is not None:
-                yield narrative
+        return OneByOne(
+            partial(self._narrative, number, *entry)
+            for number, entry in enumerate(self._narratives)
+        )
 
     def _narrative(self, number: int, where: str, entry: Any) -> Narrative | None:
         identity = _number(where, taken(where, entry, "image_id", (str, int)))

@@ -22,6 +22,7 @@ from frostbench.eval_suites.data.annotations import (
     taken,
     text_of,
 )
+from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.backbones.published import read_pickle
 from frostbench.plugins.contract.datasets import Referent, ReferredImage
 from frostbench.plugins.contract.images import read_image
@@ -47,22 +48,24 @@ class Expressions:
 
     def referred(self, seed: int) -> Iterator[ReferredImage]:
         """The images of the split, whatever the seed; see `ReferringSource`."""
-        for number, refs in self._pictures.items():
-            # `file_name` of a referent has the annotation's id appended.
-            image = read_image(self._images / f"COCO_train2014_{number:012d}.jpg")
-            yield ReferredImage(
-                str(number),
-                image,
-                tuple(
-                    Referent(
-                        str(annotation),
-                        tuple(ref.sentences),
-                        self._mask(annotation, ref.where, image.size),
-                        ref.typed,
-                    )
-                    for annotation, ref in refs.items()
-                ),
-            )
+        return OneByOne(partial(self._referred, *picture) for picture in self._pictures.items())
+
+    def _referred(self, number: int, refs: Mapping[int, Any]) -> ReferredImage:
+        # `file_name` of a referent has the annotation's id appended.
+        image = read_image(self._images / f"COCO_train2014_{number:012d}.jpg")
+        return ReferredImage(
+            str(number),
+            image,
+            tuple(
+                Referent(
+                    str(annotation),
+                    tuple(ref.sentences),
+                    self._mask(annotation, ref.where, image.size),
+                    ref.typed,
+                )
+                for annotation, ref in refs.items()
+            ),
+        )
 
     def _mask(self, annotation: int, where: str, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
         if annotation not in self._masks:

@@ -3,8 +3,11 @@
 Shao et al., NeurIPS 2024, https://github.com/deepcs233/Visual-CoT.
 """
 
+import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,12 @@ from frostbench.eval_suites.data.annotations import (
     either,
     entries,
     inside,
+    parsed,
     read_json,
-    read_lines,
     taken,
+    text_lines,
 )
+from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.contract.datasets import DetailQuestion
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import Box, within
@@ -46,21 +51,16 @@ class VisualCotQuestions:
 
     def details(self, seed: int) -> Iterator[DetailQuestion]:
         """The questions, whatever the seed; see `DetailSource`."""
-        waiting = [(path.stem, enumerate(_read(path))) for path in self._files]
-        while waiting:
-            left = []
-            for name, questions in waiting:
-                following = next(questions, None)
-                if following is None:
-                    continue
-                left.append((name, questions))
-                number, (where, entry) = following
-                question = self._question(f"{name}-{number:05d}", where, entry)
-                if question is not None:
-                    yield question
-            waiting = left
+        turns = enumerate(zip_longest(*map(_read, self._files)))
+        return OneByOne(
+            partial(self._question, f"{path.stem}-{number:05d}", *entry)
+            for number, turn in turns
+            for path, entry in zip(self._files, turn, strict=True)
+            if entry is not None
+        )
 
-    def _question(self, name: str, where: str, entry: Any) -> DetailQuestion | None:
+    def _question(self, name: str, where: str, read: Callable[[], Any]) -> DetailQuestion | None:
+        entry = read()
         images = taken(where, entry, "image", list)
         said = [
             taken(place, turn, "value", str)
@@ -84,8 +84,13 @@ class VisualCotQuestions:
         return DetailQuestion(name, image, text, (said[3].strip(),), box, path)
 
 
-def _read(path: Path) -> Iterator[tuple[str, Any]]:
-    return read_lines(path) if path.suffix == ".jsonl" else entries(str(path), read_json(path))
+def _read(path: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Where each entry stands, and what reads it."""
+    if path.suffix == ".jsonl":
+        yield from ((where, partial(parsed, where, line)) for where, line in text_lines(path))
+    else:
+        for where, entry in entries(str(path), read_json(path)):
+            yield where, partial(copy.copy, entry)
 
 
 def _box(where: str, written: str) -> Box:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from frostbench.eval_suites.data.sound import sound
 from frostbench.eval_suites.grounding.scenes import PolledScenes
 from frostbench.eval_suites.grounding.settings import HallucinationSettings, hallucination_card
 from frostbench.plugins.contract.datasets import YesNoSource
@@ -12,7 +13,7 @@ from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.requests import Answer
 from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task
+from frostbench.plugins.contract.task import Instance, Sample, Task, Unreadable
 
 
 class ObjectHallucination(Task):
@@ -32,7 +33,7 @@ class ObjectHallucination(Task):
         self.card = hallucination_card(settings)
         self.data = settings.data
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` questions for each protocol, one protocol after the other.
 
         `data` gives questions itself (`YesNoSource`), or scenes to ask about. Questions about one
@@ -40,7 +41,11 @@ class ObjectHallucination(Task):
         """
         source = data if isinstance(data, YesNoSource) else PolledScenes(data, self._settings)
         for protocol in self._settings.protocols:
-            for question in islice(source.questions(protocol, seed), limit):
+            questions = sound(source.questions(protocol, seed), self.card.name, protocol)
+            for question in islice(questions, limit):
+                if isinstance(question, Unreadable):
+                    yield question
+                    continue
                 name = f"{self.card.name}-{question.id}"
                 request = Answer(
                     id=name,

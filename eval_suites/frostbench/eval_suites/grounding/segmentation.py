@@ -1,6 +1,7 @@
 """The tasks `referring_segmentation` and `narrative_grounding`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from frostbench.eval_suites.data.sound import sound
 from frostbench.eval_suites.grounding.scenes import NarratedScenes, ReferringScenes
 from frostbench.eval_suites.grounding.settings import (
     NarrativeSettings,
@@ -24,7 +26,7 @@ from frostbench.plugins.contract.predictions import Masks, Prediction
 from frostbench.plugins.contract.requests import Ground, Segment, masks_asked
 from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task, TrueMasks
+from frostbench.plugins.contract.task import Instance, Sample, Task, TrueMasks, Unreadable
 
 
 class ReferringSegmentation(Task):
@@ -44,7 +46,7 @@ class ReferringSegmentation(Task):
         self.card = referring_card(settings)
         self.data = settings.data
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` requests for each protocol, one protocol after the other.
 
         `data` gives expressions itself (`ReferringSource`), or scenes to speak of. Requests about
@@ -54,8 +56,8 @@ class ReferringSegmentation(Task):
         source = ReferringScenes(data, self._settings.glyphs) if drawn else data
         for protocol in self._settings.protocols:
             ask = self._each if protocol == "standard" else self._together
-            images = source.referred(seed)
-            yield from islice((one for referred in images for one in ask(referred, seed)), limit)
+            images = sound(source.referred(seed), self.card.name, protocol)
+            yield from islice(_asked(images, partial(ask, seed=seed)), limit)
 
     def _each(self, referred: ReferredImage, seed: int) -> Iterator[Instance]:
         for referent in referred.referents:
@@ -99,13 +101,16 @@ class NarrativeGrounding(Task):
         self.card = narrative_card(settings)
         self.data = settings.data
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` narratives, of files in their order.
 
         `data` gives narratives itself (`NarrativeSource`), or scenes with their captions.
         """
         source = data if isinstance(data, NarrativeSource) else NarratedScenes(data)
-        for narrative in islice(source.narratives(seed), limit):
+        for narrative in islice(sound(source.narratives(seed), self.card.name, None), limit):
+            if isinstance(narrative, Unreadable):
+                yield narrative
+                continue
             name = f"{self.card.name}-{narrative.id}"
             request = Ground(
                 name, narrative.image, narrative.text, narrative.phrases, seed_of(seed, name)
@@ -116,6 +121,18 @@ class NarrativeGrounding(Task):
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`whole_image` and `centre_box`."""
         return mask_controls(instances)
+
+
+def _asked(
+    images: Iterator[ReferredImage | Unreadable],
+    ask: Callable[[ReferredImage], Iterator[Instance]],
+) -> Iterator[Sample]:
+    """All that is asked about images, and those that cannot be read."""
+    for referred in images:
+        if isinstance(referred, Unreadable):
+            yield referred
+        else:
+            yield from ask(referred)
 
 
 def mask_controls(instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from frostbench.eval_suites.data.sound import sound
 from frostbench.eval_suites.grounding.scenes import DetailedScenes
 from frostbench.eval_suites.grounding.settings import ThoughtSettings, thought_card
 from frostbench.plugins.contract.datasets import DetailSource
@@ -16,7 +17,7 @@ from frostbench.plugins.contract.requests import (
 )
 from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Task, TrueAnswer
+from frostbench.plugins.contract.task import Instance, Sample, Task, TrueAnswer, Unreadable
 
 _THOUGHTS: Mapping[str, Thought] = {
     "thought": NamedThought(),
@@ -44,14 +45,18 @@ class VisualChainOfThought(Task):
         self.card = thought_card(settings)
         self.data = settings.data
 
-    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Instance]:
+    def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` questions for each protocol, one protocol after the other.
 
         `data` gives questions itself (`DetailSource`), or scenes to ask about.
         """
         source = data if isinstance(data, DetailSource) else DetailedScenes(data, self._settings)
         for protocol in self._settings.protocols:
-            for question in islice(source.details(seed), limit):
+            questions = sound(source.details(seed), self.card.name, protocol)
+            for question in islice(questions, limit):
+                if isinstance(question, Unreadable):
+                    yield question
+                    continue
                 name = f"{self.card.name}-{question.id}"
                 own = seed_of(seed, name, protocol)
                 request = Reason(name, question.image, question.text, _THOUGHTS[protocol], own)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from frostbench.eval_suites.data.sound import sound
 from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
 from frostbench.eval_suites.understanding.protocols import FewShotSettings, Protocol, few_shot_card
 from frostbench.plugins.contract.datasets import Episode, EpisodeSource, LabelSet
@@ -50,7 +51,8 @@ class FewShotClassification(Task):
         images = self._settings.pictures
         source = data if isinstance(data, EpisodeSource) else DrawnEpisodes(data, images)
         for protocol in self._settings.protocols:
-            episodes = source.episodes(protocol.ways, protocol.shots, seed)
+            drawn = source.episodes(protocol.ways, protocol.shots, seed)
+            episodes = sound(drawn, f"{self.card.name}-{protocol.name}", protocol.name)
             for index, episode in enumerate(islice(episodes, limit)):
                 own = seed_of(seed, self.card.name, protocol.name, index)
                 if isinstance(episode, Unreadable):

@@ -1,0 +1,60 @@
+"""Entries of a file one by one: what is wrong with one takes no other along."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from typing import Generic, TypeVar
+
+from frostbench.plugins.contract.task import Unreadable
+
+T = TypeVar("T")
+
+
+class OneByOne(Iterator[T], Generic[T]):
+    """What makers make, in their order; None is passed over.
+
+    Attributes:
+        fault: What ended the makers themselves, for whoever asks whether more is to come.
+
+    Raises:
+        ValueError: on `next`: an entry is broken, and the next one comes all the same; or the file
+            itself is (`fault`).
+    """
+
+    def __init__(self, makers: Iterable[Callable[[], T | None]]) -> None:
+        self._makers = iter(makers)
+        self.fault: Exception | None = None
+
+    def __next__(self) -> T:
+        while True:
+            if self.fault is not None:
+                raise self.fault
+            try:
+                make = next(self._makers)
+            except StopIteration:
+                raise
+            except Exception as error:
+                self.fault = error
+                raise
+            made = make()
+            if made is not None:
+                return made
+
+
+def sound(source: Iterator[T], task: str, protocol: str | None) -> Iterator[T | Unreadable]:
+    """The entries of a source, and what is wrong with those that are broken.
+
+    Raises:
+        ValueError: the source itself is broken.
+    """
+    for number in count():
+        try:
+            entry = next(source)
+        except StopIteration:
+            return
+        except ValueError as error:
+            # A generator that has raised gives nothing any more, whatever is left of its file.
+            if not isinstance(source, OneByOne) or source.fault is not None:
+                raise
+            yield Unreadable(f"{task}-entry-{number:05d}", protocol, str(error))
+        else:
+            yield entry
