@@ -4,6 +4,7 @@ from itertools import islice
 import pytest
 from pictures import picture
 
+from frostbench.eval_suites.data.apart import Examples
 from frostbench.eval_suites.data.own import OwnCaptions, OwnLabels, OwnQuestions
 from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
 from frostbench.eval_suites.understanding.semantic_interpretation import SemanticInterpretation
@@ -120,3 +121,16 @@ def test_each_class_has_its_turn_while_it_has_images(folder):
     )
     assert len(asked) == 3
     assert {one.cluster for one in asked[:2]} == {"cat", "dog"}
+
+
+def test_samples_are_given_without_one_being_read(folder):
+    (folder / "captions.csv").write_text("file,caption\na.png,a cat\nb.jpg,a dog\n")
+    lines = [{"file": f, "question": "What?", "answers": "x"} for f in ("a.png", "b.jpg")]
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    captions, questions = OwnCaptions(folder), OwnQuestions(folder)
+    (folder / "b.jpg").write_bytes(b"")
+    # A check of the sequence's items would read one of them, drawn at random.
+    for _ in range(40):
+        assert len(captions.captioned()) == len(questions.asked()) == 2
+        shown = Examples(captions.captioned(), pool=1, needed=1)
+        assert shown.queries == range(1)

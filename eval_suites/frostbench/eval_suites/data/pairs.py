@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from frostbench.eval_suites.data.annotations import (
     entries,
@@ -74,7 +75,7 @@ class FiledPairs:
             _of_list(folder, path, chosen.root) if path.is_file() else _of_folders(folder, chosen)
         )
 
-    def pairs(self) -> Sequence[ImagePair]:
+    def pairs(self) -> Sequence[Any]:
         """The pairs in natural order, or in that of the list."""
         return Read([self._maker(paths) for paths in self._listed])
 

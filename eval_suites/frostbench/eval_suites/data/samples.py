@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 class Read(Sequence[T], Generic[T]):
-    """Samples that are read one by one, when they are asked for."""
+    """Samples that are read one by one, when they are asked for.
+
+    Who takes or gives some is typed `Sequence[Any]`: to check the kind of a sample is to read it.
+    """
 
     def __init__(self, makers: Sequence[Callable[[], T]]) -> None:
         self._makers = makers
@@ -40,7 +43,7 @@ class CaptionedFiles:
     def __init__(self, reading: Reading, listed: Sequence[CaptionEntry]) -> None:
         self._reading, self._listed = reading, listed
 
-    def captioned(self) -> Sequence[CaptionedImage]:
+    def captioned(self) -> Sequence[Any]:
         """The images in their order."""
         return Read([self._maker(entry) for entry in self._listed])
 
@@ -70,7 +73,7 @@ class AskedFiles:
     def __init__(self, reading: Reading, listed: Sequence[QuestionEntry]) -> None:
         self._reading, self._listed = reading, listed
 
-    def asked(self) -> Sequence[AskedImage]:
+    def asked(self) -> Sequence[Any]:
         """The questions in their order."""
         return Read([self._maker(entry) for entry in self._listed])
 

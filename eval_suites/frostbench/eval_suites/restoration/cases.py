@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from jaxtyping import Bool
 from torch import Tensor
@@ -71,8 +71,8 @@ def varying(images: ImageSet, corruption: str, variant: str) -> MakeCase:
 class CleanImages:
     """The clean images of pairs, as an `ImageSet`."""
 
-    def __init__(self, pairs: Sequence[ImagePair]) -> None:
-        self._pairs = pairs
+    def __init__(self, pairs: Sequence[Any]) -> None:
+        self._pairs: Sequence[ImagePair] = pairs
 
     @property
     def size(self) -> int:
@@ -85,7 +85,7 @@ class CleanImages:
         return ClusteredImage(pair.clean, pair.cluster)
 
 
-def given(pairs: Sequence[ImagePair]) -> MakeCase:
+def given(pairs: Sequence[Any]) -> MakeCase:
     """Pairs as they are, whatever the seeds."""
 
     def case(seed: int, index: int, own: int) -> Case:
