@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from frostbench.eval_suites.data.annotations import inside, require, text_lines
 from frostbench.eval_suites.data.class_names import imagenet_classes
 from frostbench.eval_suites.data.folder import ImageSettings, ListedImages, Reading, images_below
-from frostbench.plugins.contract.images import Image
+from frostbench.eval_suites.data.samples import LabelledFiles
 
 LISTS = ("class_labels.txt", "imagenet_split/val/class_labels.txt", "val/class_labels.txt")
 
@@ -30,7 +30,7 @@ class ImageNetSettings(ImageSettings):
             raise ValueError(f"first is a number of images, or 0 for all, not {self.first}.")
 
 
-class ImageNetVal(ListedImages):
+class ImageNetVal(ListedImages, LabelledFiles):
     """The validation images of ImageNet in order, and by class.
 
     The folder holds `val/`, with the images of each class in a folder of its wnid, or flat beside
@@ -50,32 +50,12 @@ class ImageNetVal(ListedImages):
         listed = next((folder / name for name in LISTS if (folder / name).is_file()), None)
         found = _by_class(folder) if listed is None else _listed(folder, listed)
         kept = dict(list(found.items())[: chosen.first or None])
-        super().__init__(Reading(folder, chosen), tuple(kept))
-        self._numbers = {name: number for number, name in enumerate(imagenet_classes().values())}
-        self._files: dict[str, list[str]] = {name: [] for name in self._numbers}
+        files: dict[str, list[str]] = {name: [] for name in imagenet_classes().values()}
         for path, name in kept.items():
-            self._files[name].append(path)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The classes that have images, in the order of their wnids."""
-        return tuple(name for name, files in self._files.items() if files)
-
-    def family(self, name: str) -> int:
-        """The number of a class: its own, as nobody says which look alike."""
-        return self._numbers[name]
-
-    def count(self, name: str) -> int:
-        """How many images a class has."""
-        return len(self._files[name])
-
-    def portrait(self, name: str, number: int) -> Image:
-        """Image `number` of a class, in the set's order.
-
-        Raises:
-            ValueError: it cannot be read; the message names the file.
-        """
-        return self._reading.image(self._files[name][number])
+            files[name].append(path)
+        reading = Reading(folder, chosen)
+        ListedImages.__init__(self, reading, tuple(kept))
+        LabelledFiles.__init__(self, reading, files)
 
 
 def _by_class(folder: Path) -> Mapping[str, str]:

@@ -21,9 +21,9 @@ from frostbench.eval_suites.data.samples import (
     AskedFiles,
     CaptionedFiles,
     CaptionEntry,
+    LabelledFiles,
     QuestionEntry,
 )
-from frostbench.plugins.contract.images import Image
 
 
 class OwnCaptions(CaptionedFiles):
@@ -84,7 +84,7 @@ class OwnQuestions(AskedFiles):
         super().__init__(reading, list(questions.values()))
 
 
-class OwnLabels:
+class OwnLabels(LabelledFiles):
     """Images by class: `labels.csv` (file, label). Each class is a family of its own.
 
     Raises:
@@ -94,7 +94,7 @@ class OwnLabels:
     settings = ImageSettings
 
     def __init__(self, folder: Path, settings: ImageSettings | None = None) -> None:
-        self._reading = Reading(folder, settings or ImageSettings())
+        reading = Reading(folder, settings or ImageSettings())
         require(folder, ("labels.csv",), "a user's set of labels")
         path = folder / "labels.csv"
         labelled: dict[str, list[str]] = {}
@@ -106,29 +106,7 @@ class OwnLabels:
             seen[name] += 1
             labelled.setdefault(text_of(label, "label", where), []).append(name)
         _some(labelled, path)
-        self._files: Mapping[str, list[str]] = labelled
-        self._numbers = {name: number for number, name in enumerate(sorted(labelled))}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The classes, in order."""
-        return tuple(sorted(self._files))
-
-    def family(self, name: str) -> int:
-        """The number of a class: its own, as nobody says which look alike."""
-        return self._numbers[name]
-
-    def count(self, name: str) -> int:
-        """How many images a class has."""
-        return len(self._files[name])
-
-    def portrait(self, name: str, number: int) -> Image:
-        """Image `number` of a class, in the order of the file.
-
-        Raises:
-            ValueError: it cannot be read; the message names the file.
-        """
-        return self._reading.image(self._files[name][number])
+        super().__init__(reading, dict(sorted(labelled.items())))
 
 
 def _captions(path: Path) -> Iterator[tuple[str, str, Any]]:

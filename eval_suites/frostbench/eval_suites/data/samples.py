@@ -1,11 +1,12 @@
-"""Image files with captions or questions, read one by one when they are asked for."""
+"""Image files with captions, questions or labels, read one by one when they are asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from frostbench.eval_suites.data.folder import Reading
 from frostbench.plugins.contract.datasets import AskedImage, CaptionedImage
+from frostbench.plugins.contract.images import Image
 
 T = TypeVar("T")
 
@@ -81,3 +82,32 @@ class AskedFiles:
         return lambda: AskedImage(
             entry.id, self._reading.image(entry.file), entry.question, entry.answers, entry.file
         )
+
+
+class LabelledFiles:
+    """Image files by class, in a fixed order; each class is a family of its own."""
+
+    def __init__(self, reading: Reading, files: Mapping[str, Sequence[str]]) -> None:
+        self._reading, self._files = reading, files
+        self._numbers = {name: number for number, name in enumerate(files)}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes that have images, in their order."""
+        return tuple(name for name, files in self._files.items() if files)
+
+    def family(self, name: str) -> int:
+        """The number of a class: its own, as nobody says which look alike."""
+        return self._numbers[name]
+
+    def count(self, name: str) -> int:
+        """How many images a class has."""
+        return len(self._files[name])
+
+    def portrait(self, name: str, number: int) -> Image:
+        """Image `number` of a class, in the set's order.
+
+        Raises:
+            UnreadableError: it cannot be read; the message names the file.
+        """
+        return self._reading.image(self._files[name][number])

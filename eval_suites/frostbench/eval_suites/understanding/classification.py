@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -56,7 +55,7 @@ class FewShotClassification(Task):
             for index, episode in enumerate(islice(episodes, limit)):
                 own = seed_of(seed, self.card.name, protocol.name, index)
                 if isinstance(episode, Unreadable):
-                    yield replace(episode, protocol=protocol.name)
+                    yield episode
                 else:
                     yield _instance(episode, protocol, own)
 

@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count
 
+from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.contract.datasets import Episode, LabelSet
-from frostbench.plugins.contract.images import Image, UnreadableError
+from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import LabelledImage
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Unreadable
 
 
 class DrawnEpisodes:
@@ -22,18 +24,10 @@ class DrawnEpisodes:
         self._portraits = portraits
         self._counts = {name: portraits.count(name) or images for name in portraits.names}
 
-    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode | Unreadable]:
+    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
         """Episodes without end; see `EpisodeSource`."""
         members = self.members(ways, shots)
-        index = 0
-        while True:
-            source = random.Random(seed_of(seed, "episode", ways, shots, index))
-            name = f"{ways}-way-{shots}-shot-{index:05d}"
-            try:
-                yield self._draw(name, members, ways, shots, source)
-            except UnreadableError as error:
-                yield Unreadable(name, None, str(error))
-            index += 1
+        return OneByOne(partial(self._draw, index, members, ways, shots, seed) for index in count())
 
     def members(self, ways: int, shots: int) -> Mapping[int, Sequence[str]]:
         """By family the classes that have enough images.
@@ -42,8 +36,8 @@ class DrawnEpisodes:
             ValueError: there are fewer families than ways.
         """
         members: dict[int, list[str]] = {}
-        for name, count in sorted(self._counts.items()):
-            if count > shots:
+        for name, images in sorted(self._counts.items()):
+            if images > shots:
                 members.setdefault(self._portraits.family(name), []).append(name)
         if len(members) < ways:
             raise ValueError(
@@ -54,12 +48,13 @@ class DrawnEpisodes:
 
     def _draw(
         self,
-        name: str,
+        index: int,
         members: Mapping[int, Sequence[str]],
         ways: int,
         shots: int,
-        source: random.Random,
+        seed: int,
     ) -> Episode:
+        source = random.Random(seed_of(seed, "episode", ways, shots, index))
         families = source.sample(sorted(members), ways)
         classes = [source.choice(members[family]) for family in families]
         asked = source.randrange(ways)
@@ -73,4 +68,5 @@ class DrawnEpisodes:
             examples += [LabelledImage(image, label) for image in images]
         assert query is not None
         source.shuffle(examples)
+        name = f"{ways}-way-{shots}-shot-{index:05d}"
         return Episode(name, tuple(examples), query, classes[asked])

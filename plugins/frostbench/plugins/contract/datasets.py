@@ -13,7 +13,6 @@ from torch import Tensor
 
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import Box, LabelledImage, Span
-from frostbench.plugins.contract.task import Unreadable
 
 
 @runtime_checkable
@@ -171,7 +170,7 @@ class Episode:
 class EpisodeSource(Protocol):
     """A data set that gives episodes."""
 
-    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode | Unreadable]:
+    def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
         """Episodes in a fixed order; drawn ones have no end, those of a file do.
 
         Raises:
