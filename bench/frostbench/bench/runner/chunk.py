@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from frostbench.bench.runner.free import free_predictions
 from frostbench.bench.runner.frozen import ChangedError, Guarded, Watch
@@ -134,22 +135,35 @@ class Bench:
 
     def _unread(self, chunk: Chunk, rows: Sequence[tuple[str | None, str | None]]) -> list[Record]:
         """Failed records of what cannot be read, in every row."""
-        card = self.planned.task.card
         return [
-            Record(
-                suite=card.suite,
-                task=card.name,
-                protocol=one.protocol,
-                method=method,
-                control=control,
-                sample=one.id,
-                cluster=one.id,
-                status="failed",
-                error=cut(one.error),
-            )
+            self._record(method, control, one.protocol, one.id, one.id, cut(one.error))
             for method, control in rows
             for one in chunk.unreadable
         ]
+
+    def _record(
+        self,
+        method: str | None,
+        control: str | None,
+        protocol: str | None,
+        sample: str,
+        cluster: str,
+        error: str | None,
+        **more: Any,
+    ) -> Record:
+        """The record of a sample of this task in a row; it is scored where there is no error."""
+        return Record(
+            suite=self.planned.task.card.suite,
+            task=self.task,
+            protocol=protocol,
+            method=method,
+            control=control,
+            sample=sample,
+            cluster=cluster,
+            status="scored" if error is None else "failed",
+            error=error,
+            **more,
+        )
 
     def _shown(self, chunk: Chunk) -> Shown:
         return Shown(self.task, chunk, self.blobs, self.gallery, self.note)
@@ -271,7 +285,6 @@ class Bench:
                 strict=True,
             )
         )
-        card = self.planned.task.card
         records = []
         for index, instance in enumerate(shown.chunk.instances):
             sample = instance.request.id
@@ -279,19 +292,16 @@ class Bench:
             error = result.error
             if index in scored and error is not None:
                 who = f"method {method!r}" if method else f"control {control!r}"
-                error = f"{who}, scoring, task {card.name!r}, sample {sample!r}: {error}."
+                error = f"{who}, scoring, task {self.task!r}, sample {sample!r}: {error}."
             final = finals.get(index)
             records.append(
-                Record(
-                    suite=card.suite,
-                    task=card.name,
-                    protocol=instance.protocol,
-                    method=method,
-                    control=control,
-                    sample=sample,
-                    cluster=instance.cluster,
-                    status="scored" if error is None else "failed",
-                    error=error,
+                self._record(
+                    method,
+                    control,
+                    instance.protocol,
+                    sample,
+                    instance.cluster,
+                    error,
                     prediction=(
                         Stored("none") if final is None else store_prediction(final, self.blobs)
                     ),

@@ -101,7 +101,7 @@ def identity(plan: Plan) -> dict[str, Any]:
 def after_session(
     manifest: Manifest, before: Manifest, session: LastSession, failures: Sequence[Failure]
 ) -> Manifest:
-    """The manifest as of now: what this session did, on top of what was there `before` it."""
+    """The manifest as of now: what this process did, on top of what was there `before`."""
     zero = TokenizerCounts()
     names = sorted({*before.tokenizer, *session.tokenizer})
     return replace(

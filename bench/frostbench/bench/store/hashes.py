@@ -42,7 +42,7 @@ class Hashes:
                 seen[name] = kept
                 return str(kept[-1])
             self.read += 1
-            young = time.time() - max(path.stat().st_mtime, path.stat().st_ctime) < SETTLED
+            young = time.time() - max(facts[-2:]) / 1e9 < SETTLED
             found = sha256_of(path)
             if not young and _facts(path) == facts:
                 seen[name] = [*facts, found]
@@ -56,7 +56,7 @@ class Hashes:
         return digest
 
 
-def _facts(path: Path) -> list[object]:
+def _facts(path: Path) -> list[int]:
     """What changes when a file does; a link's are those of what it leads to."""
     found = path.stat()
     return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
