@@ -134,3 +134,11 @@ def test_samples_are_given_without_one_being_read(folder):
         assert len(captions.captioned()) == len(questions.asked()) == 2
         shown = Examples(captions.captioned(), pool=1, needed=1)
         assert shown.queries == range(1)
+
+
+def test_a_class_without_an_image_is_no_class_without_end(folder):
+    (folder / "labels.csv").write_text("file,label\na.png,cat\nb.jpg,dog\nc.png,cat\n")
+    data = OwnLabels(folder)
+    data.count = {"cat": 2, "dog": 0}.__getitem__
+    with pytest.raises(ValueError, match="there are 1"):
+        DrawnEpisodes(data, images=6).members(2, 1)

@@ -22,7 +22,8 @@ class DrawnEpisodes:
 
     def __init__(self, portraits: LabelSet, images: int) -> None:
         self._portraits = portraits
-        self._counts = {name: portraits.count(name) or images for name in portraits.names}
+        counts = {name: portraits.count(name) for name in portraits.names}
+        self._counts = {name: images if of is None else of for name, of in counts.items()}
 
     def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
         """Episodes without end; see `EpisodeSource`."""
