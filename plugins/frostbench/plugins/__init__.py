@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.completions import *
     from frostbench.plugins.contract.control import *
     from frostbench.plugins.contract.datasets import *
+    from frostbench.plugins.contract.detection import *
     from frostbench.plugins.contract.hooks import *
     from frostbench.plugins.contract.images import *
     from frostbench.plugins.contract.method import *
@@ -31,27 +32,29 @@ if TYPE_CHECKING:
 # The public names, by the module of `contract` that defines them.
 _HOMES = {
     "cards": "Card ControlCard MetricFacts Offer PackCard TaskCard",
-    "completions": "Attended Chosen Completion Failed Generated Regressed",
+    "completions": "Attended Chosen Completion Failed Filled Generated Regressed",
     "control": "Company Control NoMethod OtherEngine OtherImage OtherPrompt OtherRequest "
     "OtherTokens StandIn",
-    "datasets": "AskedImage CaptionSet CaptionedImage ClusteredImage Cornered DetailQuestion "
-    "DetailSource Episode EpisodeSource ImagePair ImageSet LabelSet Narrative NarrativeSource "
-    "PairSet QuestionSet Referent ReferredImage ReferringSource Widening YesNoQuestion "
-    "YesNoSource",
+    "datasets": "AskedImage BoxSet BoxedImage CaptionSet CaptionedImage ClusteredImage Cornered "
+    "DetailQuestion DetailSource Episode EpisodeSource ImagePair ImageSet LabelSet Narrative "
+    "NarrativeSource PairSet QuestionSet Referent ReferredImage ReferringSource Thing Widening "
+    "YesNoQuestion YesNoSource",
+    "detection": "Detect Locate SegmentInstances",
     "hooks": "hookimpl",
     "images": "Image UnreadableError read_as_seen read_image",
     "method": "Method Setup",
     "metric": "Metric MetricContext",
-    "predictions": "Boxes ImagePrediction Masks Prediction Reasoned TextPrediction",
-    "prompts": "Adapter Attend Choose Generate Ids ImagePiece Prompt Regress Shot Text TokenSets "
-    "Trie Vectors Wave",
+    "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",
+    "prompts": "Adapter Attend Choose Fill Generate Ids ImagePiece Prompt Regress Shot Text "
+    "TokenSets Trie Vectors Wave",
     "recipe": "Recipe Report Workshop",
-    "requests": "Answer Caption Classify Detect Ground HeldOutContext Interpret LabelledImage "
+    "requests": "Answer Caption Classify Ground HeldOutContext Interpret LabelledImage "
     "NamedThought NoContext NoThought OracleContext OracleThought QuestionThought Reason "
     "Reconstruct Refine Request Restore RestoredPair Segment spans_in",
     "scenes": "Placed Question Scene SceneSet",
     "seeds": "seed_of",
-    "task": "Instance Sample Target Task TrueAnswer TrueMasks Unreadable read_or_not",
+    "task": "Instance Sample Target Task TrueAnswer TrueBoxes TrueMasks TrueThings "
+    "Unreadable read_or_not",
     "tokens": "Continuous Grid Pyramid Ranked VisualTokens",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

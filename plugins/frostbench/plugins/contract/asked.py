@@ -1,5 +1,6 @@
 """What a request says of its image, for people and for controls."""
 
+from frostbench.plugins.contract.detection import Detect, Locate, SegmentInstances
 from frostbench.plugins.contract.requests import (
     Answer,
     Ground,
@@ -12,9 +13,9 @@ from frostbench.plugins.contract.requests import (
 
 
 def phrases_of(request: Request) -> tuple[str, ...]:
-    """The phrases that a request asks masks for, as they stand in it."""
+    """The phrases that a request asks masks or boxes for, as they stand in it."""
     match request:
-        case Segment():
+        case Segment() | Locate():
             return request.phrases
         case Ground():
             return request.texts
@@ -31,12 +32,14 @@ def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
     ('a cat · a dog', ((0, 5), (8, 13)))
     """
     match request:
-        case Segment():
+        case Segment() | Locate():
             text = " · ".join(request.phrases)
             return text, spans_in(text, request.phrases)
         case Ground():
             return request.narrative, request.phrases
         case Answer() | Reason():
             return request.question, ()
+        case Detect() | SegmentInstances():
+            return ", ".join(request.classes), ()
         case _:
             return "", ()

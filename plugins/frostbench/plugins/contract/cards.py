@@ -17,6 +17,8 @@ REQUEST_TYPES = (
     "Reason",
     "Refine",
     "Detect",
+    "SegmentInstances",
+    "Locate",
 )
 
 HEADLESS: Mapping[str, str] = {
@@ -25,6 +27,8 @@ HEADLESS: Mapping[str, str] = {
     "Reason": "it has no mask head, and finds no region to look at again",
     "Refine": "it has no mask head",
     "Detect": "it has no box head",
+    "SegmentInstances": "it has no mask head",
+    "Locate": "it has no box head",
 }
 """Why a method that starts from `DiscreteMethod` answers no others, for `Card.reasons`."""
 

@@ -82,6 +82,17 @@ class Attended:
     cost: Cost = field(default_factory=Cost)
 
 
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """The answer to `Fill`: the hidden state at each placeholder, after the model's final norm.
+
+    Float32, on the model's device.
+    """
+
+    states: Float[Tensor, "g n d"]
+    cost: Cost = field(default_factory=Cost)
+
+
 @dataclass(frozen=True)
 class Failed:
     """The engine could not answer this prompt, and says why in one sentence."""
@@ -90,4 +101,4 @@ class Failed:
     cost: Cost = field(default_factory=Cost)
 
 
-Completion: TypeAlias = Generated | Chosen | Regressed | Attended | Failed
+Completion: TypeAlias = Generated | Chosen | Regressed | Attended | Filled | Failed

@@ -65,10 +65,12 @@ class OtherImage:
 class OtherRequest:
     """Something else asked of the method: the one kind of change that may look at the target.
 
-    `ask` raises `ValueError` where an instance cannot be asked so.
+    `ask` raises `ValueError` where an instance cannot be asked so. `answer` makes of the prediction
+    what counts as the answer to the instance's own request; None where it is that already.
     """
 
     ask: Callable[[Instance, Company], Request]
+    answer: Callable[[Prediction, Instance, Company], Prediction] | None = None
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,50 @@ class LabelSet(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Thing:
+    """Something in an image: its class, and the box around what one sees of it.
+
+    `area` is what its size counts as in pixels (COCO: of its mask); a `crowd` is a group that
+    stands in one box, in which any number of detections is neither right nor wrong. `mask` is None
+    where the data set has boxes alone.
+    """
+
+    name: str
+    box: Box
+    area: float
+    mask: Bool[Tensor, "h w"] | None = None
+    crowd: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedImage:
+    """An image with all things of the set's classes that it shows, none or several."""
+
+    id: str
+    image: Image
+    things: tuple[Thing, ...]
+    cluster: str
+
+
+@runtime_checkable
+class BoxSet(Protocol):
+    """A data set of images in which every thing of some classes is boxed."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes in the set's own order, no two of one name."""
+        ...
+
+    def boxed(self) -> Sequence[BoxedImage]:
+        """The images in a fixed order; each is read when it is asked for.
+
+        Raises:
+            ValueError: the boxes are broken; the message says where.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
 class Referent:
     """Something in an image: its mask, and one or more sentences that each mean it alone.
 

@@ -30,9 +30,22 @@ class Masks:
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Boxes as x1 y1 x2 y2 in pixels of the request's image, with classes and scores in [0, 1]."""
+    """Boxes with classes and scores in [0, 1].
+
+    A box is left, top, right and bottom edge in pixels of the request's image. Of a `Locate`
+    request there is one a phrase, in order, whose class is the phrase.
+    """
 
     boxes: Float[Tensor, "n 4"]
+    classes: tuple[str, ...]
+    scores: Float[Tensor, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """Masks of things at the size of the request's image, with classes and scores in [0, 1]."""
+
+    masks: Bool[Tensor, "n h w"]
     classes: tuple[str, ...]
     scores: Float[Tensor, " n"]
 
@@ -49,4 +62,4 @@ class Reasoned:
     box: tuple[float, float, float, float] | None = None
 
 
-Prediction: TypeAlias = TextPrediction | ImagePrediction | Masks | Boxes | Reasoned
+Prediction: TypeAlias = TextPrediction | ImagePrediction | Masks | Boxes | Instances | Reasoned

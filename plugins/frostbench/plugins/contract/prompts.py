@@ -122,7 +122,19 @@ class Attend:
     keys: tuple[int, ...]
 
 
-Ask: TypeAlias = Generate | Choose | Regress | Attend
+@dataclass(frozen=True, eq=False)
+class Fill:
+    """Hidden states at placeholders after the prompt, in groups that do not see one another.
+
+    `groups` are the placeholders' embeddings, in groups of one length. Each placeholder sees the
+    whole prompt and those before it in its own group, and stands at the position that it would
+    have if its group alone followed the prompt (VisionLLM's output format as query).
+    """
+
+    groups: Float[Tensor, "g n d"]
+
+
+Ask: TypeAlias = Generate | Choose | Regress | Attend | Fill
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,12 @@ from typing import TypeAlias
 from jaxtyping import Bool
 from torch import Tensor
 
+from frostbench.plugins.contract.detection import (
+    Detect,
+    Locate,
+    SegmentInstances,
+    check_phrases,
+)
 from frostbench.plugins.contract.images import Image
 
 
@@ -163,10 +169,7 @@ class Segment:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.phrases:
-            raise ValueError(f"request {self.id!r} has no phrase to segment; give one or more.")
-        if not all(map(str.strip, self.phrases)):
-            raise ValueError(f"a phrase of request {self.id!r} is blank; there is nothing to find.")
+        check_phrases(self.id, self.phrases, "segment")
 
 
 @dataclass(frozen=True)
@@ -288,16 +291,6 @@ class Refine:
                 )
 
 
-@dataclass(frozen=True)
-class Detect:
-    """Give boxes with classes and scores for the named `classes`."""
-
-    id: str
-    image: Image
-    classes: tuple[str, ...]
-    seed: int = 0
-
-
 Request: TypeAlias = (
     Classify
     | Caption
@@ -310,6 +303,8 @@ Request: TypeAlias = (
     | Reason
     | Refine
     | Detect
+    | SegmentInstances
+    | Locate
 )
 
 

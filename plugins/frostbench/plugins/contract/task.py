@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from frostbench.plugins.contract.cards import TaskCard
+from frostbench.plugins.contract.datasets import Thing
 from frostbench.plugins.contract.images import Image, UnreadableError
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.requests import Box, Request
@@ -41,8 +42,26 @@ class TrueAnswer:
     box: Box
 
 
-Target: TypeAlias = str | tuple[str, ...] | Image | TrueMasks | TrueAnswer
-"""What is right: a text, several accepted ones, the clean image, masks, or an answer in a box."""
+@dataclass(frozen=True, eq=False)
+class TrueThings:
+    """Everything of the asked classes that an image shows, at the request's size.
+
+    `unasked` are things of classes that the set has and the request does not name.
+    """
+
+    things: tuple[Thing, ...]
+    unasked: tuple[Thing, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrueBoxes:
+    """One box a phrase, in pixels of the request's image."""
+
+    boxes: tuple[Box, ...]
+
+
+Target: TypeAlias = str | tuple[str, ...] | Image | TrueMasks | TrueAnswer | TrueThings | TrueBoxes
+"""What is right: a text, several accepted ones, the clean image, masks, things, or boxes."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor
 
+from frostbench.plugins.contract.detection import Detect, Locate, SegmentInstances
 from frostbench.plugins.contract.predictions import (
     Boxes,
     ImagePrediction,
+    Instances,
     Masks,
     Prediction,
     Reasoned,
@@ -19,7 +21,6 @@ from frostbench.plugins.contract.requests import (
     Answer,
     Caption,
     Classify,
-    Detect,
     Ground,
     Interpret,
     Reason,
@@ -133,7 +134,23 @@ def check_prediction(prediction: Any, request: Request) -> None:
                 )
         case Detect():
             _expect(prediction, Boxes)
-            _check_boxes(prediction, request)
+            _check_boxes(prediction, size)
+            _check_found(prediction, len(prediction.boxes), request)
+        case SegmentInstances():
+            _expect(prediction, Instances)
+            _check_masks(prediction.masks, len(prediction.scores), size, "score")
+            _check_found(prediction, len(prediction.masks), request)
+        case Locate():
+            _expect(prediction, Boxes)
+            _check_boxes(prediction, size)
+            _check_scores(prediction.scores)
+            if prediction.classes != request.phrases or len(prediction.boxes) != len(
+                prediction.classes
+            ):
+                raise ValueError(
+                    f"there are {len(prediction.boxes)} boxes of {prediction.classes}, and one for "
+                    f"each of {request.phrases} was asked for, in this order"
+                )
         case _:
             assert_never(request)
 
@@ -165,26 +182,20 @@ def _check_pixels(pixels: Any, size: tuple[int, int]) -> None:
     check_image(pixels)
 
 
-def _check_masks(masks: Any, count: int, size: tuple[int, int]) -> None:
+def _check_masks(masks: Any, count: int, size: tuple[int, int], each: str = "phrase") -> None:
     if not isinstance(masks, Tensor) or masks.dtype != torch.bool:
         kind = masks.dtype if isinstance(masks, Tensor) else _kind(masks)
         raise TypeError(f"the predicted masks are {kind}, not a tensor of booleans")
     if tuple(masks.shape) != (count, *size):
         raise ValueError(
             f"the predicted masks have shape {list(masks.shape)}, and {[count, *size]} was asked "
-            "for: one mask a phrase at the size of the request's image"
+            f"for: one mask a {each} at the size of the request's image"
         )
 
 
-def _check_boxes(prediction: Boxes, request: Detect) -> None:
-    strange = set(prediction.classes) - set(request.classes)
-    if strange:
-        raise ValueError(f"there are boxes of {', '.join(sorted(strange))}, not asked for")
-    if not len(prediction.boxes) == len(prediction.classes) == len(prediction.scores):
-        raise ValueError("the predicted boxes, classes and scores differ in number")
+def _check_boxes(prediction: Boxes, size: tuple[int, int]) -> None:
     _finite("boxes", prediction.boxes)
-    _finite("scores", prediction.scores)
-    height, width = request.image.size
+    height, width = size
     for left, top, right, bottom in prediction.boxes.tolist():
         # An empty box is a wrong answer, and a valid one.
         if not (min(left, right, top, bottom) >= 0 and max(left, right) <= width) or (
@@ -192,7 +203,24 @@ def _check_boxes(prediction: Boxes, request: Detect) -> None:
         ):
             box = left, top, right, bottom
             raise ValueError(f"the box {box} is not within {width} x {height} pixels")
-    for score in prediction.scores.tolist():
+
+
+def _check_found(
+    prediction: Boxes | Instances, count: int, request: Detect | SegmentInstances
+) -> None:
+    """See that each thing has an asked class and a score."""
+    strange = set(prediction.classes) - set(request.classes)
+    if strange:
+        raise ValueError(f"there are {', '.join(sorted(strange))} among the classes, not asked for")
+    if not count == len(prediction.classes) == len(prediction.scores):
+        what = "boxes" if isinstance(prediction, Boxes) else "masks"
+        raise ValueError(f"the predicted {what}, classes and scores differ in number")
+    _check_scores(prediction.scores)
+
+
+def _check_scores(scores: Tensor) -> None:
+    _finite("scores", scores)
+    for score in scores.tolist():
         if not 0 <= score <= 1:
             raise ValueError(f"the predicted score {score:.3g} is outside of [0, 1]")
 

@@ -15,6 +15,7 @@ from frostbench.plugins.contract.prompts import (
     Ask,
     Attend,
     Choose,
+    Fill,
     Generate,
     Ids,
     ImagePiece,
@@ -248,7 +249,7 @@ def _new_tokens(ask: Ask, strings: Mapping[str, Sequence[int]], lm: CausalLM) ->
     match ask:
         case Choose():
             return longest
-        case Attend():
+        case Attend() | Fill():
             return 0
         case Regress(steps=steps) if steps < 1:
             raise UnanswerableError(f"steps is at least 1, not {steps}.")

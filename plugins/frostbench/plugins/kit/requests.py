@@ -2,12 +2,12 @@
 
 import torch
 
+from frostbench.plugins.contract.detection import Detect, Locate, SegmentInstances
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import (
     Answer,
     Caption,
     Classify,
-    Detect,
     Ground,
     HeldOutContext,
     Interpret,
@@ -84,6 +84,11 @@ def requests() -> dict[str, list[Request]]:
             Refine("refine two", d, ((0.0, 0.0, 24.0, 24.0), (5.0, 5.0, 6.0, 6.0)), seed=23),
         ],
         "Detect": [Detect("detect", c, ("ball", "dog"), seed=15)],
+        "SegmentInstances": [SegmentInstances("segment all", d, ("dog", "ball"), seed=24)],
+        "Locate": [
+            Locate("locate", c, ("the red ball",), seed=25),
+            Locate("locate two", d, ("a dog", "the red ball"), seed=26),
+        ],
     }
 
 
