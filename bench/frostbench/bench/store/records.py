@@ -31,7 +31,7 @@ class Stored:
     is a text in place and the box of its thought as a blob.
     """
 
-    kind: Literal["text", "image", "masks", "boxes", "reasoned", "none"]
+    kind: Literal["text", "image", "masks", "boxes", "instances", "things", "reasoned", "none"]
     text: str | None = None
     blob: BlobName | None = None
     accepted: tuple[str, ...] = ()
