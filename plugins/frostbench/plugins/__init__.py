@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.detection import *
     from frostbench.plugins.contract.hooks import *
     from frostbench.plugins.contract.images import *
+    from frostbench.plugins.contract.matches import *
     from frostbench.plugins.contract.method import *
     from frostbench.plugins.contract.metric import *
     from frostbench.plugins.contract.predictions import *
@@ -42,6 +43,7 @@ _HOMES = {
     "detection": "Detect Locate SegmentInstances",
     "hooks": "hookimpl",
     "images": "Image UnreadableError read_as_seen read_image",
+    "matches": "ClassMatches",
     "method": "Method Setup",
     "metric": "Metric MetricContext",
     "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",

@@ -313,6 +313,7 @@ class Bench:
                     scores=result.scores,
                     features=result.features,
                     counts=result.counts,
+                    matches=result.matches,
                     cost=StoredCost(**asdict(costs[index])),
                     pictures=shown.pictures[index],
                     words=words[index] if words is not None else {},
