@@ -20,7 +20,7 @@ from frostbench.bench.store.blobs import Blobs, rounded
 from frostbench.bench.store.lock import RunLock
 from frostbench.bench.store.masks import masks_of, run_lengths
 from frostbench.bench.store.reader import open_run, read_records
-from frostbench.bench.store.records import Record, Stored, StoredCost
+from frostbench.bench.store.records import Record, Stored, StoredCost, StoredMatches
 from frostbench.bench.store.sealed import read_sealed, write_sealed
 from frostbench.bench.store.values import (
     as_stored,
@@ -32,7 +32,6 @@ from frostbench.bench.store.values import (
 from frostbench.bench.store.writer import RunWriter
 from frostbench.plugins import (
     Boxes,
-    ClassMatches,
     Image,
     ImagePrediction,
     Instances,
@@ -85,9 +84,9 @@ RECORDS = st.builds(
         st.lists(
             st.builds(
                 lambda name, things, found: (
-                    ClassMatches(name, things, *zip(*found, strict=True))
+                    StoredMatches(name, things, *zip(*found, strict=True))
                     if found
-                    else ClassMatches(name, things)
+                    else StoredMatches(name, things)
                 ),
                 TEXTS,
                 st.integers(3, 2**40),

@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from jaxtyping import Bool
-from torch import Tensor
 
-from frostbench.bench.leaderboard.outlines import box_outline, outline
-from frostbench.plugins.contract.boxes import box_of
-from frostbench.plugins.contract.datasets import Thing
-from frostbench.plugins.contract.predictions import Boxes, Instances
+from frostbench.bench.leaderboard.outlines import box_around, box_outline, outline
+from frostbench.bench.store.forms import (
+    Corners,
+    StoredBoxes,
+    StoredInstances,
+    StoredThing,
+    StoredThings,
+)
+from frostbench.bench.store.masks import masks_of
+from frostbench.bench.store.typed import typed
 
 COLOURS = 10  # that phrases and classes take in turn
 MOST = 12  # detections drawn over an image, the best by score
-NOWHERE = (0.0, 0.0, 0.0, 0.0)
 LETTER = 0.68  # the width of a letter by its height, as most are
 
 
@@ -43,15 +49,28 @@ class Drawn:
     label: Label | None = None
 
 
-def drawn_masks(masks: Bool[Tensor, "n h w"]) -> tuple[Drawn, ...]:
+def drawn_true(
+    kind: str, values: Any, classes: Sequence[str], size: tuple[int, int], masked: bool
+) -> tuple[Drawn, ...]:
+    """What a stored target says is right, things as masks if `masked`."""
+    if kind == "things":
+        read: StoredThings = typed(StoredThings, values)
+        return drawn_things(read.things, read.unasked, classes, size, masked)
+    if kind == "boxes":
+        return drawn_located(typed(tuple[Corners, ...], values))
+    return drawn_masks(values["masks"] if isinstance(values, dict) else values)
+
+
+def drawn_masks(encoded: Any) -> tuple[Drawn, ...]:
     """Masks, each in the colour of its phrase; of empty ones nothing."""
-    drawn = [Drawn(outline(mask), n % COLOURS) for n, mask in enumerate(masks.numpy())]
+    masks = masks_of(encoded).numpy()
+    drawn = [Drawn(outline(mask), n % COLOURS) for n, mask in enumerate(masks)]
     return tuple(one for one in drawn if one.path)
 
 
 def drawn_things(
-    things: Sequence[Thing],
-    unasked: Sequence[Thing],
+    things: Sequence[StoredThing],
+    unasked: Sequence[StoredThing],
     classes: Sequence[str],
     size: tuple[int, int],
     masked: bool,
@@ -63,7 +82,7 @@ def drawn_things(
     drawn = []
     for one, asked in (*((one, True) for one in things), *((one, False) for one in unasked)):
         mask = one.mask if masked and not one.crowd else None
-        path = box_outline(one.box) if mask is None else outline(mask.numpy())
+        path = box_outline(one.box) if mask is None else outline(_mask(mask))
         colour = classes.index(one.name) % COLOURS if asked and one.name in classes else 0
         text = f"{one.name}{', a crowd' if one.crowd else ''}"
         label = _label(text, one.box, size, colour)
@@ -73,23 +92,22 @@ def drawn_things(
 
 
 def drawn_found(
-    found: Boxes | Instances, classes: Sequence[str], size: tuple[int, int]
+    found: StoredBoxes | StoredInstances, classes: Sequence[str], size: tuple[int, int]
 ) -> tuple[Drawn, ...]:
     """The best detections in the colours of their classes, each with class and score."""
-    order = sorted(range(len(found.classes)), key=lambda place: -float(found.scores[place]))
+    order = sorted(range(len(found.classes)), key=lambda place: -found.scores[place])
     drawn = []
     for place in order[:MOST]:
-        name, score = found.classes[place], float(found.scores[place])
+        name, score = found.classes[place], found.scores[place]
         colour = classes.index(name) % COLOURS if name in classes else 0
-        if isinstance(found, Instances):
-            mask = found.masks[place]
-            path, box = outline(mask.numpy()), box_of(mask) if mask.any() else NOWHERE
+        if isinstance(found, StoredInstances):
+            mask = _mask(found.masks[place])
+            path, box = outline(mask), box_around(mask)
         else:
-            left, top, right, bottom = found.boxes[place].tolist()
-            box = left, top, right, bottom
+            box = found.boxes[place]
             path = box_outline(box)
         label = _label(f"{name} {score:.2f}", box, size, colour)
-        drawn.append(Drawn(path, colour, isinstance(found, Instances), label=label))
+        drawn.append(Drawn(path, colour, isinstance(found, StoredInstances), label=label))
     # The best lies on top.
     return tuple(one for one in reversed(drawn) if one.path)
 
@@ -103,6 +121,11 @@ def drawn_located(
         Drawn(box_outline(box), number % COLOURS, filled=False) for number, box in enumerate(boxes)
     ]
     return (*dashed, *own)
+
+
+def _mask(encoded: Any) -> Bool[np.ndarray, "h w"]:
+    mask: Bool[np.ndarray, "h w"] = masks_of([encoded])[0].numpy()
+    return mask
 
 
 def _label(text: str, box: Sequence[float], size: tuple[int, int], colour: int) -> Label:

@@ -11,18 +11,17 @@ from frostbench.bench.leaderboard.drawn import (
     drawn_found,
     drawn_located,
     drawn_masks,
-    drawn_things,
+    drawn_true,
 )
 from frostbench.bench.leaderboard.numbers import format_of, readable
 from frostbench.bench.leaderboard.outlines import box_outline
 from frostbench.bench.leaderboard.words import PartWords, words_of
 from frostbench.bench.statistics import pooled_value, ranked_value
+from frostbench.bench.store.forms import Corners, StoredBoxes, StoredInstances
 from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record, Stored
-from frostbench.bench.store.values import load_prediction, load_target
-from frostbench.plugins.contract.predictions import Boxes, Instances, Masks
-from frostbench.plugins.contract.task import TrueBoxes, TrueMasks, TrueThings
+from frostbench.bench.store.typed import typed
 
 SAMPLES = 6  # of each task and protocol, the first by id
 SIDE_BY_SIDE = 2  # of protocols that show the same images, harder or in another way
@@ -233,32 +232,25 @@ class _Over:
 
     def true(self, masked: bool) -> Tile:
         """What is right, things as masks if `masked`."""
-        match load_target(self.target, self.run.blobs):
-            case TrueThings(things, unasked):
-                drawn = drawn_things(things, unasked, self.classes, self.size, masked)
-            case TrueBoxes(boxes):
-                drawn = drawn_located(boxes)
-            case TrueMasks(masks):
-                drawn = drawn_masks(masks)
-            case _:
-                drawn = ()
+        values = _values(self.target, self.run)
+        drawn = drawn_true(self.target.kind, values, self.classes, self.size, masked)
         return Tile("target", "target", self.picture, "", drawn, self.size)
 
     def said(self, label: str, role: str, stored: Stored, note: str) -> Tile:
         """What a method or a control found; of phrases, with the true boxes beside its own."""
-        match load_prediction(stored, self.run.blobs):
-            case Boxes(boxes) if self.target.kind == "boxes":
-                true = load_target(self.target, self.run.blobs)
-                edges = true.boxes if isinstance(true, TrueBoxes) else ()
-                drawn = drawn_located(boxes.tolist(), edges)
-            case Boxes() | Instances() as found:
-                drawn = drawn_found(found, self.classes, self.size)
-                more = len(found.classes) - len(drawn)
-                note += f" ({len(drawn)} of {len(found.classes)} drawn)" if more > 0 else ""
-            case Masks(masks):
-                drawn = drawn_masks(masks)
-            case _:
-                drawn = ()
+        values = _values(stored, self.run)
+        if stored.kind == "masks":
+            drawn = drawn_masks(values)
+        elif self.target.kind == "boxes":
+            located: StoredBoxes = typed(StoredBoxes, values)
+            true = typed(tuple[Corners, ...], _values(self.target, self.run))
+            drawn = drawn_located(located.boxes, true)
+        else:
+            kind = StoredBoxes if stored.kind == "boxes" else StoredInstances
+            found: StoredBoxes | StoredInstances = typed(kind, values)
+            drawn = drawn_found(found, self.classes, self.size)
+            if len(found.classes) > len(drawn):
+                note += f" ({len(drawn)} of {len(found.classes)} drawn)"
         return Tile(label, role, self.picture, note.strip(), drawn, self.size)
 
 

@@ -32,6 +32,18 @@ def box_outline(box: Sequence[float]) -> str:
     return f"M{left:g} {top:g}H{right:g}V{bottom:g}H{left:g}Z"
 
 
+def box_around(mask: Bool[np.ndarray, "h w"]) -> tuple[float, float, float, float]:
+    """The smallest box around a mask; of an empty one, nothing at the upper left.
+
+    >>> box_around(np.array([[False, False, False], [False, True, True]]))
+    (1.0, 1.0, 3.0, 2.0)
+    """
+    if not mask.any():
+        return 0.0, 0.0, 0.0, 0.0
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
 def _edges(mask: Bool[np.ndarray, "h w"]) -> dict[Corner, list[Corner]]:
     """Edges between a pixel inside and one outside, from corner to corner, inside on the right."""
     padded = np.pad(mask, 1)

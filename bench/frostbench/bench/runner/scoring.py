@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from frostbench.bench.statistics import checked_counts, checked_matches
+from frostbench.bench.statistics import check_matches, checked_counts
 from frostbench.bench.store.blobs import Blobs
+from frostbench.bench.store.records import StoredMatches
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.matches import ClassMatches
 from frostbench.plugins.contract.metric import (
@@ -37,7 +38,7 @@ class Scored:
     scores: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    matches: Mapping[str, tuple[ClassMatches, ...]] = field(default_factory=dict)
+    matches: Mapping[str, tuple[StoredMatches, ...]] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -117,11 +118,11 @@ class Scoring:
                 counts[name] = checked_counts(pooling, counted)
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
-        matches: dict[str, tuple[ClassMatches, ...]] = {}
+        matches: dict[str, tuple[StoredMatches, ...]] = {}
         for name, match in self._ranked.items():
             try:
                 found = contain(Call("metric", name, "match"), match, prediction, target)
-                matches[name] = checked_matches(found)
+                matches[name] = _as_matches(found)
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
         return Scored(scores, counts=counts, matches=matches)
@@ -178,6 +179,18 @@ class Scoring:
 
 def _value(score: SampleScore, prediction: Prediction, target: Target) -> float:
     return float(score(prediction, target))
+
+
+def _as_matches(found: Any) -> tuple[StoredMatches, ...]:
+    """What a metric says that one sample adds, as it is stored."""
+    matches = tuple(found)
+    if not all(isinstance(one, ClassMatches) for one in matches):
+        raise TypeError("average precision is made of ClassMatches, one a class.")
+    check_matches(matches)
+    return tuple(
+        StoredMatches(one.name, one.things, tuple(map(float, one.scores)), tuple(one.marks))
+        for one in matches
+    )
 
 
 def _as_rows(features: Any, count: int) -> npt.NDArray[np.float32]:

@@ -19,7 +19,7 @@ from frostbench.bench.statistics.apart import (
 )
 from frostbench.bench.statistics.average_precision import (
     AveragePrecision,
-    checked_matches,
+    check_matches,
     ranked_value,
 )
 from frostbench.bench.statistics.estimators import estimators
@@ -43,8 +43,8 @@ __all__ = [
     "Rank",
     "Ranking",
     "Sums",
+    "check_matches",
     "checked_counts",
-    "checked_matches",
     "clusters_for",
     "compare",
     "difference",

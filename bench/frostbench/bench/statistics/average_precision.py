@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -18,8 +17,7 @@ from frostbench.bench.statistics.inference import (
     refuse_repeats,
 )
 from frostbench.bench.statistics.intervals import Jackknife, skewed_logit, student
-from frostbench.bench.statistics.rankings import Curve, curves_of, mean_area
-from frostbench.plugins.contract.matches import ClassMatches
+from frostbench.bench.statistics.rankings import Curve, Matches, curves_of, mean_area
 
 GROUPS = 200
 """Clusters beyond so many are left out in as many groups: each costs a look at all classes."""
@@ -44,11 +42,11 @@ class AveragePrecision:
 
     samples: tuple[str, ...]
     clusters: tuple[str, ...]
-    matches: tuple[tuple[ClassMatches, ...], ...]
+    matches: tuple[tuple[Matches, ...], ...]
 
     @staticmethod
     def of(
-        entries: Iterable[tuple[str, str, Sequence[ClassMatches]]],
+        entries: Iterable[tuple[str, str, Sequence[Matches]]],
     ) -> "AveragePrecision":
         """The column of (sample, cluster, matches), in whatever order they come.
 
@@ -173,29 +171,20 @@ class AveragePrecision:
         return curves_of(zip(rows.tolist(), self.matches, strict=True), groups)
 
 
-def ranked_value(matches: Sequence[ClassMatches]) -> float | None:
-    """The average precision of one sample alone; None where it shows nothing that counts.
-
-    >>> ranked_value((ClassMatches("cat", 2, (0.9,), ("+",)),))
-    0.504950495049505
-    """
+def ranked_value(matches: Sequence[Matches]) -> float | None:
+    """The average precision of one sample alone; None where it shows nothing that counts."""
     found = AveragePrecision.of([("", "", matches)]).jackknife
     return None if found is None else found.value
 
 
-def checked_matches(matches: Any) -> tuple[ClassMatches, ...]:
-    """What one sample adds, as a column can read it.
+def check_matches(matches: Sequence[Matches]) -> None:
+    """See that a column can read what one sample adds.
 
     Raises:
         ValueError: a class comes twice, or detections have marks for different thresholds.
-        TypeError: it is something else.
     """
-    found = tuple(matches)
-    if not all(isinstance(one, ClassMatches) for one in found):
-        raise TypeError("average precision is made of ClassMatches, one a class.")
-    names = [one.name for one in found]
+    names = [one.name for one in matches]
     if len(set(names)) < len(names):
         raise ValueError(f"a class comes twice: {', '.join(sorted(names))}.")
-    if len({len(row) for one in found for row in one.marks}) > 1:
+    if len({len(row) for one in matches for row in one.marks}) > 1:
         raise ValueError("detections of one sample have different numbers of marks.")
-    return found

@@ -9,14 +9,42 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from frostbench.plugins.contract.matches import RIGHT, WRONG, ClassMatches
-
+RIGHT, WRONG = "+", "-"  # of marks; any other counts as neither
 RECALLS = np.linspace(0.0, 1.0, 101)
 CELLS_AT_ONCE = 1 << 20  # values held at a time
+
+
+@runtime_checkable
+class Matches(Protocol):
+    """What one sample adds for a class: its things, and of each detection the score and the marks.
+
+    Marks are one character for each threshold of overlap, "+" right and "-" wrong.
+    """
+
+    @property
+    def name(self) -> str:
+        """The class."""
+        ...
+
+    @property
+    def things(self) -> int:
+        """How many there are to be found."""
+        ...
+
+    @property
+    def scores(self) -> Sequence[float]:
+        """One a detection."""
+        ...
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """One a detection."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +107,12 @@ class Curve:
         return np.where(things > 0, mean, np.nan)
 
 
-def curves_of(found: Iterable[tuple[int, Sequence[ClassMatches]]], groups: int) -> Sequence[Curve]:
+def curves_of(found: Iterable[tuple[int, Sequence[Matches]]], groups: int) -> Sequence[Curve]:
     """The curves of all classes that have things, of (group, matches) of each image.
 
     Of equal scores, those of the earlier image come first.
     """
-    by_name: dict[str, list[tuple[int, ClassMatches]]] = defaultdict(list)
+    by_name: dict[str, list[tuple[int, Matches]]] = defaultdict(list)
     for row, matches in found:
         for one in matches:
             by_name[one.name].append((row, one))
@@ -118,7 +146,7 @@ def _recalls(things: int) -> Int[np.ndarray, " found"]:
     return reached
 
 
-def _curve(found: Sequence[tuple[int, ClassMatches]], groups: int) -> Curve:
+def _curve(found: Sequence[tuple[int, Matches]], groups: int) -> Curve:
     things = np.zeros(groups)
     for row, one in found:
         things[row] += one.things

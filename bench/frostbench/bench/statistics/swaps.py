@@ -11,6 +11,8 @@ from frostbench.bench.statistics.average_precision import AveragePrecision
 from frostbench.bench.statistics.rankings import Curve, curves_of, mean_area
 from frostbench.bench.statistics.sums import Sums, paired
 
+MANY = 64  # clusters
+
 
 @runtime_checkable
 class SwappedRows(Protocol):
@@ -128,7 +130,8 @@ class _RankedAnew:
 
     @property
     def one_in(self) -> int:
-        return 4  # each ranks all detections of both anew
+        # Each ranks all detections of both anew.
+        return 4 if self.groups <= MANY else 10
 
     def after(self, signs: Float[np.ndarray, "flips clusters"]) -> Float[np.ndarray, " flips"]:
         own: Bool[np.ndarray, "flips groups"] = np.ones((len(signs), self.groups), dtype=bool)

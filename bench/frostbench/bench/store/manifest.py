@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from frostbench.bench.store.migration import SCHEMA, migrated
 from frostbench.bench.store.typed import BlobName, Name, Unbounded, typed
-from frostbench.plugins.contract.cards import MetricPooling
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class MetricEntry:
     direction: Literal["higher", "lower", "neither"] = "higher"
     percent: bool = False
     networks: tuple[str, ...] = ()
-    pooling: MetricPooling = "mean"
+    pooling: Literal["mean", "ratio", "bleu", "features", "average_precision"] = "mean"
     corpus: bool = False
 
     @property

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from frostbench.bench.store.typed import AnyFloat, BlobName, Name, Unbounded, typed
-from frostbench.plugins.contract.matches import RIGHT, ClassMatches
 
 Status = Literal["scored", "failed"]
 
@@ -22,6 +21,24 @@ class StoredCost:
     generated_tokens: int = 0
     peak_bytes: int | None = None
     joules: float | None = None
+
+
+@dataclass(frozen=True)
+class StoredMatches:
+    """What a sample adds for a class; see `frostbench.plugins.contract.matches.ClassMatches`.
+
+    Raises:
+        ValueError: not every detection has a score and marks.
+    """
+
+    name: str
+    things: int
+    scores: tuple[float, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.scores) != len(self.marks):
+            raise ValueError(f"{len(self.scores)} scores have {len(self.marks)} rows of marks.")
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ class Record:
     words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     extra: Mapping[str, AnyFloat] = field(default_factory=dict)
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    matches: Mapping[str, tuple[ClassMatches, ...]] = field(default_factory=dict)
+    matches: Mapping[str, tuple[StoredMatches, ...]] = field(default_factory=dict)
     asked: str = ""
     phrases: tuple[tuple[int, int], ...] = ()
     made_by: str = ""
@@ -118,7 +135,7 @@ class Record:
         return record
 
 
-def _numbers(matches: Sequence[ClassMatches]) -> tuple[float, ...]:
+def _numbers(matches: Sequence[StoredMatches]) -> tuple[float, ...]:
     """Of each class its things, and of each detection its score and the thresholds it is right at.
 
     In the order of the classes' names.
@@ -129,6 +146,6 @@ def _numbers(matches: Sequence[ClassMatches]) -> tuple[float, ...]:
         for number in (
             float(one.things),
             *one.scores,
-            *(float(mark.count(RIGHT)) for mark in one.marks),
+            *(float(mark.count("+")) for mark in one.marks),
         )
     )

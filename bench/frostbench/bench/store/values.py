@@ -1,12 +1,19 @@
 """Predictions and targets, to the store and back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 import torch
 
 from frostbench.bench.store.blobs import Blobs, rounded
+from frostbench.bench.store.forms import (
+    Corners,
+    StoredBoxes,
+    StoredInstances,
+    StoredMasks,
+    StoredThing,
+    StoredThings,
+)
 from frostbench.bench.store.masks import masks_of, run_lengths
 from frostbench.bench.store.records import Stored
 from frostbench.bench.store.typed import typed
@@ -28,53 +35,6 @@ from frostbench.plugins.contract.task import (
     TrueMasks,
     TrueThings,
 )
-
-_Corners: TypeAlias = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class _Boxes:
-    """The blob of a prediction of boxes."""
-
-    boxes: tuple[_Corners, ...]
-    classes: tuple[str, ...]
-    scores: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class _Instances:
-    """The blob of a prediction of instances."""
-
-    masks: list[Any]
-    classes: tuple[str, ...]
-    scores: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class _Thing:
-    """A thing of `_Things`."""
-
-    name: str
-    box: _Corners
-    area: float
-    mask: Any
-    crowd: bool
-
-
-@dataclass(frozen=True)
-class _Things:
-    """The blob of a target of things."""
-
-    things: tuple[_Thing, ...]
-    unasked: tuple[_Thing, ...]
-
-
-@dataclass(frozen=True)
-class _Masks:
-    """The blob of a target of masks."""
-
-    masks: list[Any]
-    kinds: tuple[tuple[str, ...], ...]
 
 
 def as_stored(prediction: Prediction) -> Prediction:
@@ -131,12 +91,12 @@ def load_prediction(stored: Stored, blobs: Blobs) -> Prediction | None:
     if stored.kind == "masks":
         return Masks(masks_of(values))
     if stored.kind == "reasoned":
-        return Reasoned(stored.text or "", typed(_Corners | None, values))
+        return Reasoned(stored.text or "", typed(Corners | None, values))
     if stored.kind == "instances":
-        several: _Instances = typed(_Instances, values)
+        several: StoredInstances = typed(StoredInstances, values)
         scores = torch.tensor(several.scores, dtype=torch.float32)
         return Instances(masks_of(several.masks), several.classes, scores)
-    found: _Boxes = typed(_Boxes, values)
+    found: StoredBoxes = typed(StoredBoxes, values)
     boxes = torch.tensor(found.boxes, dtype=torch.float32).reshape(-1, 4)
     return Boxes(boxes, found.classes, torch.tensor(found.scores, dtype=torch.float32))
 
@@ -173,18 +133,18 @@ def load_target(stored: Stored, blobs: Blobs) -> Target:
         return Image(blobs.pixels(stored.blob))
     values = blobs.json(stored.blob)
     if stored.kind == "masks":
-        parts: _Masks = typed(_Masks, values)
+        parts: StoredMasks = typed(StoredMasks, values)
         return TrueMasks(masks_of(parts.masks), parts.kinds)
     if stored.kind == "things":
-        both: _Things = typed(_Things, values)
+        both: StoredThings = typed(StoredThings, values)
         return TrueThings(tuple(map(_thing, both.things)), tuple(map(_thing, both.unasked)))
     if stored.kind == "boxes":
-        return TrueBoxes(typed(tuple[_Corners, ...], values))
-    return TrueAnswer(stored.accepted, typed(_Corners, values))
+        return TrueBoxes(typed(tuple[Corners, ...], values))
+    return TrueAnswer(stored.accepted, typed(Corners, values))
 
 
 def _plain(things: Sequence[Thing]) -> list[dict[str, Any]]:
-    """Things as `_Thing` reads them; a mask is one run-length encoding, or None."""
+    """Things as `StoredThing` reads them; a mask is one run-length encoding, or None."""
     return [
         {
             "name": thing.name,
@@ -197,6 +157,6 @@ def _plain(things: Sequence[Thing]) -> list[dict[str, Any]]:
     ]
 
 
-def _thing(read: _Thing) -> Thing:
+def _thing(read: StoredThing) -> Thing:
     mask = None if read.mask is None else masks_of([read.mask])[0]
     return Thing(read.name, read.box, read.area, mask, read.crowd)
