@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from frostbench.baselines.visionllm.settings import VisionLLMSettings
-from frostbench.baselines.visionllm.tokenizer import ImageTokenizer
+from frostbench.baselines.visionllm.tokenizer import ImageTokenizer, Queried
 
 Shape: TypeAlias = Literal["box", "contour"]
 
@@ -105,7 +105,13 @@ class VisionLLM(nn.Module):
         text_mask: Bool[Tensor, "b l"],
     ) -> Seen:
         """The image tokens of maps, guided by a text; `text_mask` is true at its tokens."""
-        found = self.tokenizer(maps, text_ids, text_mask)
+        return self._seen(self.tokenizer(maps, text_ids, text_mask))
+
+    def look(self, maps: Float[Tensor, "b n d"]) -> Seen:
+        """The image tokens of maps without any text, as a training begins."""
+        return self._seen(self.tokenizer.query(maps))
+
+    def _seen(self, found: Queried) -> Seen:
         # e_i is projected, and an encoding of l_i is added; how l_i enters is not found.
         centres = found.boxes[-1, ..., :2]
         encoded = self.where(sine(centres, self.settings.slots.sine))

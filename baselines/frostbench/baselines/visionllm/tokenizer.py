@@ -156,7 +156,7 @@ class ImageTokenizer(nn.Module):
         text_ids, text_mask = text_ids[:, :longest], text_mask[:, :longest]
         text = self.text(text_ids, attention_mask=text_mask.long()).last_hidden_state
         sizes = [rows * columns for rows, columns in self.shapes]
-        scales = maps.split(sizes, 1)
+        scales = torch.split(maps, sizes, 1)
         guided = [
             fuse(scale, text, text_mask) for fuse, scale in zip(self.fusion, scales, strict=True)
         ]
