@@ -42,7 +42,7 @@ _HOMES = {
     "detection": "Detect Locate SegmentInstances",
     "hooks": "hookimpl",
     "images": "Image UnreadableError read_as_seen read_image",
-    "method": "Method Setup",
+    "method": "Method ReadsWhole Setup",
     "metric": "Metric MetricContext",
     "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",
     "prompts": "Adapter Attend Choose Fill Generate Ids ImagePiece Prompt Regress Shot Text "
