@@ -167,9 +167,13 @@ def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
 
 
 def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
-    """The pack's shared backbones, with the language model that was asked for; none is loaded."""
+    """The pack's shared backbones, with the language model that was asked for; none is loaded.
+
+    From now on the host knows the metrics that look through one of them, by its name.
+    """
     from frostbench.plugins.backbones import SharedBackbones
 
+    host.name_networks(pack.named)
     entries = dict(pack.backbones)
     if config.llm is not None:
         entries["llm"] = pack.language_model(config.llm)
