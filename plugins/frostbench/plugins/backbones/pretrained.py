@@ -17,7 +17,9 @@ from frostbench.plugins.backbones.entry import (
     offline,
     own_code,
 )
+from frostbench.plugins.backbones.tokenizer import faithful
 
+TOKENIZER = "AutoTokenizer"
 LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is downloaded, and no code is run that a model's folder brings."""
 
@@ -27,7 +29,7 @@ def load_pretrained(
     entry: BackboneEntry,
     device: str,
     noun: str,
-    reads: str = "AutoTokenizer",
+    reads: str = TOKENIZER,
 ) -> tuple[Any, Any, str]:
     """A network, its tokenizer or processor, and the source that they came from.
 
@@ -43,11 +45,21 @@ def load_pretrained(
     import transformers
 
     model, source = load_network(automatic, entry, device, noun, "weights and tokenizer")
+    reader: Any
     with _quiet(), offline():
         try:
             reader = getattr(transformers, reads).from_pretrained(source, **LOCAL)
         except Exception as error:
-            raise ValueError(_unreadable(entry, source, error, noun)) from error
+            if reads != TOKENIZER:
+                raise ValueError(_unreadable(entry, source, error, noun)) from error
+            reader = error
+        if reads == TOKENIZER:
+            try:
+                reader = faithful(reader, source)
+            except Exception as error:
+                raise ValueError(_unreadable(entry, source, error, noun)) from error
+        elif getattr(reader, "tokenizer", None) is not None:
+            reader.tokenizer = faithful(reader.tokenizer, source)
     return model, reader, source
 
 
