@@ -143,6 +143,7 @@ def script() -> int:
 
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.bench.cli.config import UsageError
+    from frostbench.bench.printable import notes_as_sentences
     from frostbench.bench.store.atomic import StoreError, StoreFullError
     from frostbench.plugins.host.containment import interruptible
     from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe
@@ -151,7 +152,7 @@ def _call(command: Command, words: list[str]) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     module, _, function = command.target.partition(":")
     try:
-        with interruptible():
+        with interruptible(), notes_as_sentences():
             run = getattr(importlib.import_module(f"frostbench.bench.cli.{module}"), function)
             return int(run(words))
     except (UsageError, LookupError) as error:

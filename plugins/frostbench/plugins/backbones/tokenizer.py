@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.plugins.backbones.sentencepieces import converted, sentencepiece_at
+from frostbench.plugins.host.errors import UserNote
 
 MOST_IDS = 4096  # ids whose texts are compared, one by one, spread over the vocabulary
 TEXTS = (
@@ -22,7 +23,7 @@ TEXTS = (
 )
 
 
-class DepartingTokenizerWarning(UserWarning):
+class DepartingTokenizerWarning(UserNote):
     """A tokenizer class reads otherwise than its folder's file; the file is followed."""
 
 
