@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.cards import *
     from frostbench.plugins.contract.completions import *
     from frostbench.plugins.contract.control import *
+    from frostbench.plugins.contract.converter import *
     from frostbench.plugins.contract.datasets import *
     from frostbench.plugins.contract.detection import *
     from frostbench.plugins.contract.hooks import *
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "cards": "Card ControlCard MetricFacts Offer PackCard TaskCard",
     "completions": "Attended Chosen Completion Failed Filled Generated Regressed",
+    "converter": "Conversion Converted Converter PublishedFile",
     "control": "Company Control NoMethod OtherEngine OtherImage OtherPrompt OtherRequest "
     "OtherTokens StandIn",
     "datasets": "AskedImage BoxSet BoxedImage CaptionSet CaptionedImage ClusteredImage Cornered "

@@ -227,6 +227,11 @@ def _own_weights(method: str, given: object) -> Path:
         UsageError: it is no folder, or holds no file.
     """
     folder = Path(str(given))
+    if folder.is_file():
+        raise UsageError(
+            f"method.{method}.weights={given} is a file, and a folder is wanted; `frostbench "
+            f"convert {method} {given} out=FOLDER` makes one of an official file."
+        )
     if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
         raise UsageError(f"method.{method}.weights={given}: there is no folder with files.")
     return folder

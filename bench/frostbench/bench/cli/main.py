@@ -23,7 +23,7 @@ COMMANDS = {
         "list [KIND] [--json]",
         "Show methods, tasks, metrics, controls, packs, data sets, backbones, engines, recipes.",
         "KIND is one of methods, suites, tasks, metrics, controls, packs, datasets, backbones,\n"
-        "engines, recipes, left_out. plugins=[FILE.py] adds single-file plugins,\n"
+        "engines, recipes, converters, left_out. plugins=[FILE.py] adds single-file plugins,\n"
         "plugins.disabled=[NAME] leaves installed ones out.",
     ),
     "run": Command(
@@ -86,6 +86,16 @@ COMMANDS = {
         "plugins=[FILE.py] adds single-file plugins. Nothing is downloaded.\n\n"
         "  frostbench data captions\n"
         "  frostbench data images photos side=128",
+    ),
+    "convert": Command(
+        "convert:convert_command",
+        "convert [NAME FILE... out=FOLDER]",
+        "Make a folder of weights out of files as their authors publish them.",
+        "NAME is a method or a kind of backbone; without it all are listed, and without files it\n"
+        "says which it wants. Files may be named (tokenizer=FILE). precision=half or byte stores\n"
+        "less; what is pickled in a file is never run, and nothing is downloaded.\n\n"
+        "  frostbench convert vqgan last.ckpt out=weights/vqgan\n"
+        "  frostbench run methods=vqgan method.vqgan.weights=weights/vqgan",
     ),
     "train": Command(
         "train:train_command",

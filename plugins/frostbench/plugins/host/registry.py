@@ -17,6 +17,7 @@ from frostbench.plugins.contract.cards import (
     PackCard,
     TaskCard,
 )
+from frostbench.plugins.contract.converter import Converter
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.containment import interruptible
 from frostbench.plugins.host.errors import PluginError, cut, describe, missing
@@ -66,6 +67,7 @@ class Host:
         self.engines: Mapping[str, Registered[str]] = self._known["engine"]
         self.training_data: Mapping[str, Registered[str]] = self._known["training data"]
         self.recipes: Mapping[str, Registered[Recipe]] = self._known["recipe"]
+        self.converters: Mapping[str, Registered[Converter]] = self._known["converter"]
         with interruptible():
             if installed:
                 self._add_installed(disabled)
