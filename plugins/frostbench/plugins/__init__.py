@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.detection import *
     from frostbench.plugins.contract.hooks import *
     from frostbench.plugins.contract.images import *
+    from frostbench.plugins.contract.matches import *
     from frostbench.plugins.contract.method import *
     from frostbench.plugins.contract.metric import *
     from frostbench.plugins.contract.predictions import *
@@ -44,6 +45,7 @@ _HOMES = {
     "detection": "Detect Locate SegmentInstances",
     "hooks": "hookimpl",
     "images": "Image UnreadableError read_as_seen read_image",
+    "matches": "ClassMatches",
     "method": "Method ReadsWhole Setup",
     "metric": "Metric MetricContext",
     "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from frostbench.plugins.contract.cards import MetricFacts
 from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.matches import ClassMatches
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -15,6 +16,9 @@ SampleScore: TypeAlias = Callable[[Prediction, Target], float]
 
 SampleCounts: TypeAlias = Callable[[Prediction, Target], Sequence[float]]
 """What one sample adds to a set's sums; raises ValueError on what cannot be scored."""
+
+SampleMatches: TypeAlias = Callable[[Prediction, Target], Sequence[ClassMatches]]
+"""What one sample adds to a set's average precision; raises ValueError on what has none."""
 
 ImageFeatures: TypeAlias = Callable[[Sequence[Image]], Any]
 """Features of images, a float array `[n, d]`. They are stored: scoring again needs no network."""
@@ -37,7 +41,8 @@ class Metric:
     """Facts and the function that they are true of.
 
     Their `pooling` tells which kind of function it is: "mean" asks for a `SampleScore`, "ratio" and
-    "bleu" for `SampleCounts`, "features" for `ImageFeatures`. One that learns from a `corpus` makes
+    "bleu" for `SampleCounts`, "features" for `ImageFeatures`, "average_precision" for
+    `SampleMatches`. One that learns from a `corpus` makes
     that function of a sequence of targets; it raises ValueError where they teach nothing.
     """
 
