@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from frostbench.plugins.contract.detection import Detect
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Setup, visual_tokens
 from frostbench.plugins.contract.prompts import Adapter, Generate, Text, TokenSets
 from frostbench.plugins.contract.requests import (
     Classify,
-    Detect,
     HeldOutContext,
     Interpret,
     LabelledImage,
