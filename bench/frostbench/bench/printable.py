@@ -1,13 +1,7 @@
 """What is written to a terminal: names, errors and file names may hold what steers it."""
 
-import contextlib
 import re
 import sys
-import warnings
-from collections.abc import Iterator
-from typing import Any
-
-from frostbench.plugins.host.errors import UserNote
 
 LONGEST = 4000  # characters of one message
 BRIEF = 500  # characters of one error among others
@@ -43,21 +37,3 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print a text like `say`, on the error stream."""
     print(printable(text), file=sys.stderr)
-
-
-@contextlib.contextmanager
-def notes_as_sentences() -> Iterator[None]:
-    """Print warnings that are sentences for the user as such, without where they arose."""
-    show = warnings.showwarning
-
-    def shown(message: Any, category: type[Warning], *more: Any, **named: Any) -> None:
-        if issubclass(category, UserNote):
-            complain(f"frostbench: {message}")
-        else:
-            show(message, category, *more, **named)
-
-    warnings.showwarning = shown
-    try:
-        yield
-    finally:
-        warnings.showwarning = show

@@ -153,7 +153,7 @@ def script() -> int:
 
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.bench.cli.config import UsageError
-    from frostbench.bench.printable import notes_as_sentences
+    from frostbench.bench.cli.notes import notes_as_sentences
     from frostbench.bench.store.atomic import StoreError, StoreFullError
     from frostbench.plugins.host.containment import interruptible
     from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe

@@ -1,6 +1,6 @@
 import warnings
 
-from frostbench.bench.printable import notes_as_sentences
+from frostbench.bench.cli.notes import notes_as_sentences
 from frostbench.plugins.host.errors import UserNote
 
 
