@@ -68,3 +68,9 @@ def test_the_benchmark_of_a_large_set_reads_nothing_twice(run):
     first, second = (line for line in said.splitlines() if line.startswith("3 images"))
     assert "3 files hashed, 3 images through the tokenizer, 0 kept" in first
     assert "0 files hashed, 0 images through the tokenizer, 3 kept" in second
+
+
+def test_the_benchmark_of_a_large_set_says_what_the_token_cache_alone_costs(run):
+    said = run("large_set", "--images", "--tokens", "70")
+    assert said.startswith("70 images of 257 tokens: ")
+    assert "at most 3 entries in a folder" in said

@@ -6,6 +6,15 @@ Nothing behind the names is imported here, and no torch.
 from collections.abc import Iterable
 
 from frostbench.eval_suites.controls.cards import CARDS
+from frostbench.eval_suites.detection.settings import (
+    DetectionSettings,
+    LocatingSettings,
+    OpenVocabularySettings,
+    detection_card,
+    instances_card,
+    locating_card,
+    vocabulary_card,
+)
 from frostbench.eval_suites.grounding.settings import (
     HallucinationSettings,
     NarrativeSettings,
@@ -140,6 +149,16 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
             thought_card(ThoughtSettings()),
             f"{_HERE}.grounding.thought:VisualChainOfThought",
         ),
+        Offer(detection_card(DetectionSettings()), f"{_HERE}.detection.things:ObjectDetection"),
+        Offer(
+            instances_card(DetectionSettings()),
+            f"{_HERE}.detection.things:InstanceSegmentation",
+        ),
+        Offer(
+            vocabulary_card(OpenVocabularySettings()),
+            f"{_HERE}.detection.things:OpenVocabularyDetection",
+        ),
+        Offer(locating_card(LocatingSettings()), f"{_HERE}.detection.locating:VisualGrounding"),
     ]
 
 

@@ -118,7 +118,7 @@ def text_loss(
 
 
 def _row(lm: CausalLM, parts: Sequence[InstructionPart], m: int) -> list[int]:
-    row = [] if lm.bos_id is None else [lm.bos_id]
+    row = list(lm.opening_ids)
     for part in parts:
         match part:
             case str():

@@ -136,6 +136,18 @@ def _recipes(host: Host) -> list[dict[str, Any]]:
     ]
 
 
+def _converters(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "files": [asdict(file) for file in item.card.files],
+            "plugin": item.plugin,
+        }
+        for name, item in host.converters.items()
+    ]
+
+
 def _metrics(host: Host) -> list[dict[str, Any]]:
     return [
         {"name": name, "summary": _in_words(item.card), **asdict(item.card), "plugin": item.plugin}
@@ -192,5 +204,6 @@ KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
     "backbones": _named(lambda host: host.backbones),
     "engines": _named(lambda host: host.engines),
     "recipes": _recipes,
+    "converters": _converters,
     "left_out": _left_out,
 }

@@ -23,7 +23,7 @@ COMMANDS = {
         "list [KIND] [--json]",
         "Show methods, tasks, metrics, controls, packs, data sets, backbones, engines, recipes.",
         "KIND is one of methods, suites, tasks, metrics, controls, packs, datasets, backbones,\n"
-        "engines, recipes, left_out. plugins=[FILE.py] adds single-file plugins,\n"
+        "engines, recipes, converters, left_out. plugins=[FILE.py] adds single-file plugins,\n"
         "plugins.disabled=[NAME] leaves installed ones out.",
     ),
     "run": Command(
@@ -87,6 +87,16 @@ COMMANDS = {
         "  frostbench data captions\n"
         "  frostbench data images photos side=128",
     ),
+    "convert": Command(
+        "convert:convert_command",
+        "convert [NAME FILE... out=FOLDER]",
+        "Make a folder of weights out of files as their authors publish them.",
+        "NAME is a method or a kind of backbone; without it all are listed, and without files it\n"
+        "says which it wants. Files may be named (tokenizer=FILE). precision=half or byte stores\n"
+        "less; what is pickled in a file is never run, and nothing is downloaded.\n\n"
+        "  frostbench convert vqgan last.ckpt out=weights/vqgan\n"
+        "  frostbench run methods=vqgan method.vqgan.weights=weights/vqgan",
+    ),
     "train": Command(
         "train:train_command",
         "train [PART...] [KEY=VALUE ...]",
@@ -143,6 +153,7 @@ def script() -> int:
 
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.bench.cli.config import UsageError
+    from frostbench.bench.cli.notes import notes_as_sentences
     from frostbench.bench.store.atomic import StoreError, StoreFullError
     from frostbench.plugins.host.containment import interruptible
     from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe
@@ -151,7 +162,7 @@ def _call(command: Command, words: list[str]) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     module, _, function = command.target.partition(":")
     try:
-        with interruptible():
+        with interruptible(), notes_as_sentences():
             run = getattr(importlib.import_module(f"frostbench.bench.cli.{module}"), function)
             return int(run(words))
     except (UsageError, LookupError) as error:

@@ -18,6 +18,7 @@ from frostbench.plugins.contract.cards import (
     PackCard,
     TaskCard,
 )
+from frostbench.plugins.contract.converter import Converter
 from frostbench.plugins.contract.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ def frostbench_engines() -> Iterable[Offer[str]]:
 @hookspec
 def frostbench_recipes() -> Iterable[Recipe]:
     """Offer recipes, which train parts of a pack."""
+    return ()
+
+
+@hookspec
+def frostbench_converters() -> Iterable[Converter]:
+    """Offer converters, which make folders of weights out of published files."""
     return ()
 
 

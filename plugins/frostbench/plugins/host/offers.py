@@ -18,6 +18,7 @@ from frostbench.plugins.contract.cards import (
     PackCard,
     TaskCard,
 )
+from frostbench.plugins.contract.converter import Converter
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, text_of
@@ -86,6 +87,10 @@ def _of_method(item: Any) -> Offer[Card] | None:
     return Offer(card, item) if isinstance(item, type) and isinstance(card, Card) else None
 
 
+def _of_target(item: Any) -> Offer[Any] | None:
+    return Offer(item, item.target) if isinstance(item, Recipe | Converter) else None
+
+
 def _by_name(card: Any) -> object:
     return card.name
 
@@ -106,12 +111,8 @@ OFFERING: Mapping[str, Offered] = {
     "frostbench_backbones": Offered("backbone kind", str, _itself),
     "frostbench_engines": Offered("engine", str, _itself),
     "frostbench_training_data": Offered("training data", str, _itself),
-    "frostbench_recipes": Offered(
-        "recipe",
-        Recipe,
-        _by_name,
-        lambda item: Offer(item, item.target) if _is(item, Recipe) else None,
-    ),
+    "frostbench_recipes": Offered("recipe", Recipe, _by_name, _of_target),
+    "frostbench_converters": Offered("converter", Converter, _by_name, _of_target),
 }
 
 
