@@ -63,7 +63,7 @@ def asked(count, g, n, seed=0, adapter=None):
 
 def plain(lm, prompt):
     """Each group as a row of its own with the whole prompt, in one forward without a cache."""
-    ids = ([] if lm.bos_id is None else [lm.bos_id]) + list(prompt.query[0].ids)
+    ids = [*lm.opening_ids, *prompt.query[0].ids]
     groups = prompt.ask.groups
     rows = torch.cat([lm.embed(ids).expand(len(groups), -1, -1), groups], dim=1)
     with torch.no_grad():
