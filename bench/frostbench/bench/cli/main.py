@@ -23,15 +23,15 @@ COMMANDS = {
         "list [KIND] [--json]",
         "Show methods, tasks, metrics, controls, packs, data sets, backbones, engines, recipes.",
         "KIND is one of methods, suites, tasks, metrics, controls, packs, datasets, backbones,\n"
-        "engines, recipes, converters, left_out. plugins=[FILE.py] adds single-file plugins,\n"
-        "plugins.disabled=[NAME] leaves installed ones out.",
+        "engines, presets, recipes, converters, left_out. plugins=[FILE.py] adds single-file\n"
+        "plugins, plugins.disabled=[NAME] leaves installed ones out.",
     ),
     "run": Command(
         "run:run_command",
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
-        "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
-        "chunk gallery quiet retry_failed again most_waves most_seconds error_length config=FILE,\n"
+        "Keys: preset pack llm suites methods tasks limit out seed device dtype controls plugins\n"
+        "cache chunk gallery quiet retry_failed again most_waves most_seconds error_length config=FILE,\n"
         "plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
@@ -39,7 +39,8 @@ COMMANDS = {
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
         "  frostbench run data.images=photos tasks=reconstruction out=runs/photos\n"
-        "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
+        "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine\n"
+        "  frostbench run preset=v2l-table1 data.v2l_episodes=FOLDER out=runs/table1",
     ),
     "show": Command(
         "show:show_command",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config, split_words
 from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import complain, say
+from frostbench.plugins.host.registry import Host
 
 if TYPE_CHECKING:
     from frostbench.bench.store.reader import StoredRun
@@ -18,6 +19,8 @@ def run_command(words: list[str]) -> int:
         raise UsageError(f"run takes KEY=VALUE words, not {plain[0]!r}; see frostbench run --help.")
     config = read_config(RunConfig, overrides)
     host = open_host(config)
+    if config.preset:
+        config = read_config(RunConfig, [f"config={_preset(config.preset, host)}", *overrides])
 
     from frostbench.bench.cli.assemble import assemble
     from frostbench.bench.runner.progress import progress_for
@@ -33,6 +36,11 @@ def run_command(words: list[str]) -> int:
         say(_summary(stored))
     # What is left out could have been part of what was asked for.
     return 1 if stored.failed or host.problems else 0
+
+
+def _preset(name: str, host: Host) -> str:
+    """The file of a preset, by its name or its path."""
+    return name if name.endswith((".yaml", ".yml")) else host.pick("preset", name).card.file
 
 
 def _summary(stored: "StoredRun") -> str:

@@ -224,6 +224,15 @@ class PackCard:
     summary: str = ""
 
 
+@dataclass(frozen=True)
+class PresetCard:
+    """A preset, as listed: a file with keys of `frostbench run`, and the table that it gives."""
+
+    name: str
+    file: str
+    summary: str = ""
+
+
 def _known_types(kind: str, name: str, types: Collection[str]) -> None:
     unknown = set(types) - set(REQUEST_TYPES)
     if unknown:
