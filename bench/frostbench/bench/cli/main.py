@@ -31,8 +31,8 @@ COMMANDS = {
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
         "Keys: preset pack llm suites methods tasks limit out seed device dtype controls plugins\n"
-        "cache chunk gallery quiet retry_failed again most_waves most_seconds error_length config=FILE,\n"
-        "plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
+        "cache chunk gallery quiet retry_failed again most_waves most_seconds error_length\n"
+        "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
         "Lists: a,b or [a,b].\n\n"
