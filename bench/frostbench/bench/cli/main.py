@@ -98,6 +98,16 @@ COMMANDS = {
         "  frostbench convert vqgan last.ckpt out=weights/vqgan\n"
         "  frostbench run methods=vqgan method.vqgan.weights=weights/vqgan",
     ),
+    "pack": Command(
+        "pack:pack_command",
+        "pack NAME [root=FOLDER]",
+        "Put a pack together from published files that you hold; converts what is there.",
+        "Without root= it says what the pack consists of, where its authors publish it, and under\n"
+        "which licence. What is there is named in FOLDER/pack.json, and pack=NAME means that\n"
+        "folder from then on. Nothing is downloaded.\n\n"
+        "  frostbench pack paper\n"
+        "  frostbench pack paper root=published",
+    ),
     "train": Command(
         "train:train_command",
         "train [PART...] [KEY=VALUE ...]",

@@ -217,11 +217,16 @@ class ControlCard:
 
 @dataclass(frozen=True)
 class PackCard:
-    """A pack, as listed: a folder with `pack.json` in it."""
+    """A pack, as listed: a folder with `pack.json` in it.
+
+    `parts` is a YAML file that lists what the pack is put together from, where a user has to do so
+    (`frostbench pack NAME`); `folder` is empty until then.
+    """
 
     name: str
     folder: str
     summary: str = ""
+    parts: str = ""
 
 
 @dataclass(frozen=True)
