@@ -3,12 +3,18 @@
 import dataclasses
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from PIL import Image as Pillow
 
 from frostbench.bench.cli import main
 from frostbench.bench.cli.config import RunConfig, read_config
+from frostbench.bench.leaderboard import build
+from frostbench.bench.leaderboard.markdown import markdown
+from frostbench.bench.leaderboard.parity import compared
+from frostbench.bench.leaderboard.reported import reported
+from frostbench.bench.leaderboard.rows import Counterpart, Row
 from frostbench.bench.store.reader import open_run
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.host.settings import read_settings
@@ -110,3 +116,45 @@ def test_a_users_own_preset_is_a_file(tmp_path, capsys):
     assert main(["run", f"preset={mine}", "quiet=true", f"cache={tmp_path}", f"out={out}"]) == 0
     assert main(["run", "preset=v2l-tabel1", f"out={out}"]) == 2
     assert "Did you mean 'v2l-table1'?" in capsys.readouterr().err
+
+
+def test_a_preset_stands_beside_what_is_reported_and_says_where_it_departs(
+    imagenet, tmp_path, capsys
+):
+    """A reported value of other metrics is put in the place of V2L's, which need Inception."""
+    out = tmp_path / "run"
+    asked = ["run", "preset=vqgan-rfid", "pack=mini", "limit=4", "controls=false", "quiet=true"]
+    settings = ["method.vqgan.image_size=64", "task.reconstruction.metrics=['psnr[rgb]']"]
+    where = [f"data.imagenet_val.folder={imagenet}", f"cache={tmp_path}", f"out={out}"]
+    assert main([*asked, *settings, *where]) == 0
+    assert main(["parity", str(out)]) == 0
+    assert "nothing is reported that the preset 'vqgan-rfid' measured" in capsys.readouterr().out
+    board = build([open_run(out)])
+    value = Row("reported", "vqgan", "restoration", "reconstruction", None, "PSNR", 2000.0)
+    other = Counterpart("vqgan-rfid", "psnr[rgb]", scale=100.0, samples=50_000)
+    rows = (*board.rows, replace(value, counterpart=other, verified=True))
+    (one,) = compared(replace(board, rows=rows))
+    assert one.value == pytest.approx(100 * one.ours.value)
+    assert one.difference == pytest.approx(one.value - 2000)
+    assert one.within is (one.low <= 2000 <= one.high)
+    assert one.departs[0] == "pack is 'mini', not 'paper'"
+    assert "method.vqgan.image_size is 64, not 256" in one.departs
+    assert one.departs[-1] == "4 samples, not 50000"
+    assert "## Beside what the papers report" in markdown(replace(board, rows=rows), "x")
+
+
+def test_a_run_of_no_preset_has_nothing_to_stand_beside(tmp_path, capsys):
+    out = tmp_path / "run"
+    asked = ("methods=vqgan", "tasks=reconstruction", "limit=1", "controls=false", "quiet=true")
+    assert main(["run", *asked, f"cache={tmp_path}", f"out={out}"]) == 0
+    assert main(["parity", str(out)]) == 2
+    assert "is of no preset" in capsys.readouterr().err
+
+
+def test_counterparts_name_presets_and_metrics_that_there_are():
+    for row in reported():
+        if row.counterpart is not None:
+            assert row.counterpart.preset in HOST.presets
+            assert row.counterpart.metric in HOST.metrics
+            assert row.method in config_of(row.counterpart.preset).methods
+            assert row.task in config_of(row.counterpart.preset).tasks

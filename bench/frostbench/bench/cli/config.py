@@ -32,6 +32,7 @@ class RunConfig:
     """
 
     preset: str = ""
+    departures: list[str] = field(default_factory=list)  # from the preset; found, not given
     pack: str = "mini"
     llm: str | None = None
     suites: list[str] = field(default_factory=list)

@@ -63,6 +63,13 @@ COMMANDS = {
         "  frostbench look cat.jpg\n"
         '  frostbench look "portrait:red apple" methods=v2l,vqgan out=apple.html',
     ),
+    "parity": Command(
+        "parity:parity_command",
+        "parity RUN",
+        "Set a run of a preset beside what the papers report.",
+        "Row by row: ours with its interval, the reported value, the difference, and in which\n"
+        "settings and samples the two are not the same. Also written to RUN/parity.md.",
+    ),
     "score": Command(
         "score:score_command",
         "score RUN",
