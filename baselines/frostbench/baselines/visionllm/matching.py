@@ -50,7 +50,7 @@ def corners(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
 
 
 def overlap(
-    first: Float[Tensor, "*n 4"], second: Float[Tensor, "*n 4"]
+    first: Float[Tensor, "*#n 4"], second: Float[Tensor, "*#n 4"]
 ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
     """Intersection over union of boxes (left, top, right, bottom), and its generalised form.
 

@@ -95,15 +95,35 @@ def read_tuples(
     return Tuples(classes, places.view(*places.shape[:2], layout.points, 2, -1), seen.centres)
 
 
-def text_loss(
+@dataclass(frozen=True, eq=False)
+class TextRead:
+    """Logits at the tokens of answers, one answer after another, and the tokens themselves."""
+
+    logits: Float[Tensor, "t words"]
+    wanted: Int[Tensor, " t"]
+    lengths: tuple[int, ...]
+
+    @property
+    def loss(self) -> Float[Tensor, ""]:
+        """Next-token cross-entropy."""
+        return functional.cross_entropy(self.logits, self.wanted)
+
+    @property
+    def whole(self) -> list[bool]:
+        """Whether each answer is what the model writes by itself, taking the likeliest tokens."""
+        right = self.logits.argmax(1) == self.wanted
+        return [bool(own.all()) for own in torch.split(right, list(self.lengths))]
+
+
+def read_texts(
     lm: CausalLM,
     adapted: Any,
     model: VisionLLM,
     seen: Seen,
     prompts: Sequence[Sequence[InstructionPart]],
     answers: Sequence[str],
-) -> Float[Tensor, ""]:
-    """Next-token cross-entropy of answers after their prompts, each with the end of sequence."""
+) -> TextRead:
+    """Answers after their prompts, each with the end of sequence, under teacher forcing."""
     end = [] if lm.eos_id is None else [lm.eos_id]
     ids = [[*lm.encode(answer), *end] for answer in answers]
     batch = prompt_batch(lm, model, prompts, seen.tokens, ids)
@@ -114,7 +134,7 @@ def text_loss(
     asking = [states[row, -len(own) - 1 : -1] for row, own in enumerate(ids)]
     logits = lm.model.get_output_embeddings()(torch.cat(asking).to(lm.dtype))
     wanted = torch.tensor([i for own in ids for i in own], device=logits.device)
-    return functional.cross_entropy(logits.float(), wanted)
+    return TextRead(logits.float(), wanted, tuple(map(len, ids)))
 
 
 def _row(lm: CausalLM, parts: Sequence[InstructionPart], m: int) -> list[int]:

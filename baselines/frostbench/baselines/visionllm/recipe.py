@@ -1,34 +1,26 @@
 """The recipe that trains VisionLLM on a pack's scenes: warm-up, then the paper's two stages."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from frostbench.baselines.visionllm.lessons import Lessons, LessonSettings, Mixture
+from frostbench.baselines.visionllm.figures import Examiner
+from frostbench.baselines.visionllm.lessons import Lessons
+from frostbench.baselines.visionllm.mini import VisionLLMRecipe
 from frostbench.baselines.visionllm.model import VisionLLM
-from frostbench.baselines.visionllm.scenes import ScenePool
-from frostbench.baselines.visionllm.settings import (
-    BackboneSettings,
-    DetrSettings,
-    FusionSettings,
-    SlotSettings,
-    TextEncoderSettings,
-    VisionLLMSettings,
-    VocabularySettings,
-)
-from frostbench.baselines.visionllm.token_loss import TokenLossSettings
-from frostbench.baselines.visionllm.training import StageSettings, StageTraining
-from frostbench.baselines.visionllm.tuple_loss import TupleLossSettings
+from frostbench.baselines.visionllm.scenes import ScenePool, Shown
+from frostbench.baselines.visionllm.training import StageTraining
 from frostbench.baselines.visionllm.warm_up import (
     BackboneTraining,
     BackboneWarmUp,
     DetectorTraining,
-    WarmUpSettings,
     name_vectors,
 )
-from frostbench.baselines.visionllm.wording import InstructionWording
-from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter
+from frostbench.baselines.visionllm.weights import TrainedVisionLLM, load
+from frostbench.baselines.visionllm.weights import save as stored_model
+from frostbench.plugins.backbones.adapters import adapted as over
+from frostbench.plugins.backbones.adapters import new_adapter
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.shared import SharedBackbones
@@ -37,124 +29,7 @@ from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 
-MINI = VisionLLMSettings(
-    backbone=BackboneSettings(
-        timm="", embedding=32, hidden=(32, 64, 128, 192), depths=(1, 1, 1, 1)
-    ),
-    text=TextEncoderSettings(words=2048, width=96, layers=2, heads=4, inner=192, longest=192),
-    detr=DetrSettings(
-        side=96,
-        width=128,
-        levels=3,
-        heads=4,
-        points=2,
-        encoder_layers=1,
-        decoder_layers=2,
-        inner=256,
-        queries=10,
-        refine=True,
-        dropout=0.0,
-    ),
-    fusion=FusionSettings(heads=4),
-    vocabulary=VocabularySettings(half_range=64, class_words=12, spread=0.1),
-    slots=SlotSettings(most_points=24, sine=32, inner=64, reading="mean"),
-    llm_width=256,
-)
-"""Sizes for the `mini` pack: images of 64 pixels, a language model of width 256."""
-
-BRIEF = InstructionWording(
-    detection=(
-        " find all<class>. the image is<image>:",
-        " give the boxes of<class> in<image>:",
-        " which of<class> are in<image>:",
-    ),
-    segmentation=(
-        " outline all<class> with<points> points. the image is<image>:",
-        " give<points> points around each of<class> in<image>:",
-    ),
-    grounding=(
-        " find<expression><cls0>. the image is<image>:",
-        " give the box of<expression><cls0> in<image>:",
-    ),
-    caption=(" the image is<image>. caption:", " describe<image>:"),
-    question=(
-        " the image is<image>. question:<question> answer:",
-        " look at<image> and answer:<question>",
-    ),
-    opening=" {",
-    colon="",
-    comma=",",
-    closing=" }",
-    lead=" ",
-    answer=" ",
-)
-"""Short prompts for a small language model, each word with its blank."""
-
-_LORA = LoraSettings(
-    rank=32,
-    alpha=64,
-    targets=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"),
-)
-_TOKENS = TokenLossSettings(box=5.0, giou=2.0)
-_TUPLES = TupleLossSettings(cost_centre=5.0, spread=1.5, mean=5.0, giou=1.0)
-_FIRST = StageSettings(
-    steps=3600,
-    images=16,
-    rate=1.5e-3,
-    tokenizer_share=0.2,
-    backbone_share=0.0,
-    lessons=LessonSettings(classes=(2, 12)),
-    tokens=_TOKENS,
-    targets="shown",
-    tuples=_TUPLES,
-    naming=0.5,
-    bfloat16=True,
-)
-_SECOND = replace(
-    _FIRST,
-    steps=2000,
-    rate=1e-3,
-    backbone_share=0.0,
-    lessons=LessonSettings(
-        classes=(2, 12),
-        points=(8, 12),
-        mixture=Mixture(
-            detection=0.35, segmentation=0.2, grounding=0.2, caption=0.1, question=0.15
-        ),
-    ),
-)
-
-
-@dataclass(frozen=True)
-class VisionLLMRecipe:
-    """What is trained and how, for the `mini` pack.
-
-    Attributes:
-        sizes: Of the networks.
-        warm_up: What stands for the pretrained networks of the paper.
-        blank: What stands before a name, where the tokenizer keeps words with their blank.
-        scenes: Training scenes, gone through again and again.
-        wording: The prompts.
-        lora: The adapter beside the language model; rank 64 on the four projections of attention
-            in the paper, where alpha is not found.
-        first: Detection alone.
-        second: All tasks, with a frozen backbone.
-        log_every: Steps between lines of the log, and points of the curve.
-        save_every: Steps between checkpoints.
-    """
-
-    sizes: VisionLLMSettings = MINI
-    warm_up: WarmUpSettings = field(
-        default_factory=lambda: WarmUpSettings(backbone_steps=450, detector_steps=1400, naming=4.0)
-    )
-    blank: str = " "
-    scenes: int = 20_480
-    wording: InstructionWording = BRIEF
-    lora: LoraSettings = _LORA
-    first: StageSettings = _FIRST
-    second: StageSettings = _SECOND
-    log_every: int = 25
-    save_every: int = 50
+UNSEEN = 7_777  # between the seeds of scenes that are trained on and those that are not
 
 
 def train(workshop: Workshop) -> Report:
@@ -179,23 +54,104 @@ def train_on(workshop: Workshop, settings: VisionLLMRecipe, backbones: Backbones
     model.tokenizer.detr.unfreeze_backbone()
     names = tuple(scenes.names("base"))
     warmed_up(workshop, settings, model, lm, names, pool)
+    begin_class_words(model, lm, settings.class_texts)
     adapted = new_adapter(lm, settings.lora)
+    whole = staged(workshop, settings, model, lm, adapted, pool)
+    folder = workshop.pack / "visionllm"
+    stored_model(folder, model, settings.wording, adapted)
+    return whole.report(measure(workshop, settings, lm, load(folder)), settings)
+
+
+def staged(
+    workshop: Workshop,
+    settings: VisionLLMRecipe,
+    model: VisionLLM,
+    lm: CausalLM,
+    adapted: Any,
+    pool: ScenePool,
+) -> recipe.TrainingProgress:
+    """Train the paper's two stages; what they took together, warm-up excluded."""
+    names = tuple(workshop.data.get("boxed").names("base"))
     words = name_vectors(lm, names, settings.blank).to(workshop.device)
-    progress = recipe.TrainingProgress()
+    examiner = Examiner(model, lm, adapted, settings.wording)
+    unseen = Validation(workshop, settings)
+    whole = recipe.TrainingProgress()
     for number, stage in enumerate((settings.first, settings.second), 1):
         half = settings.sizes.vocabulary.half_range
         lessons = Lessons(names, settings.wording, stage.lessons, half, workshop.seed + number)
         training = StageTraining(model, lm, adapted, lessons, pool, names, words, stage)
+
+        def step(index: int, training: StageTraining = training) -> Mapping[str, float]:
+            lost = training.step(index)
+            if (index + 1) % settings.examine_every:
+                return lost
+            model.eval()
+            return {**lost, **examiner.quick(*unseen("base", settings.examined))}
+
         progress = recipe.train(
             workshop,
             f"visionllm-stage{number}",
             {"model": model, "adapter": Adapting(adapted), "optimiser": training.optimiser},
-            training.step,
+            step,
             stage.steps,
             log_every=settings.log_every,
             save_every=settings.save_every,
         )
-    return progress.report({}, settings)
+        whole.history += [(whole.step + at, lost) for at, lost in progress.history]
+        whole.seconds, whole.step = whole.seconds + progress.seconds, whole.step + progress.step
+    return whole
+
+
+def begin_class_words(model: VisionLLM, lm: CausalLM, texts: tuple[str, ...]) -> None:
+    """Let class words begin as tokens that the language model knows.
+
+    Raises:
+        ValueError: a text is not one token, or there are not as many texts as class words.
+    """
+    if not texts:
+        return
+    ids = [lm.encode(text) for text in texts]
+    words = model.words
+    if len(ids) != len(words.read) or any(len(own) != 1 for own in ids):
+        raise ValueError(
+            f"class words begin as {len(words.read)} texts of one token each; {', '.join(texts)} "
+            f"are {len(texts)} of {', '.join(str(len(own)) for own in ids)} tokens."
+        )
+    flat = [own[0] for own in ids]
+    with torch.no_grad():
+        words.read.copy_(lm.embed(flat))
+        words.classes.weight.copy_(lm.model.get_output_embeddings().weight[flat])
+        words.classes.bias.zero_()
+        # What stands at a class slot begins as the image token alone.
+        model.class_slot.zero_()
+
+
+class Validation:
+    """Scenes that are not trained on, of any split."""
+
+    def __init__(self, workshop: Workshop, settings: VisionLLMRecipe) -> None:
+        self._scenes = workshop.data.get("boxed")
+        self._folder = workshop.scratch / "visionllm-scenes"
+        self._seed = workshop.seed + UNSEEN
+
+    def __call__(self, split: str, count: int) -> tuple[list[Shown], tuple[str, ...]]:
+        """Some scenes of a split, and the names of its classes."""
+        pool = ScenePool(self._scenes, split, count, self._seed, self._folder)
+        return pool(0, count), tuple(self._scenes.names(split))
+
+
+def measure(
+    workshop: Workshop, settings: VisionLLMRecipe, lm: CausalLM, trained: TrainedVisionLLM
+) -> dict[str, float]:
+    """Figures of what was stored, on scenes of classes trained on and of others."""
+    model = trained.model.to(workshop.device)
+    examiner = Examiner(model, lm, over(lm, trained.adapter).model, trained.wording)
+    unseen = Validation(workshop, settings)
+    return {
+        f"{name} [{split}]": value
+        for split in ("base", "validation", "novel")
+        for name, value in examiner.figures(*unseen(split, settings.validation_scenes)).items()
+    }
 
 
 class Adapting:

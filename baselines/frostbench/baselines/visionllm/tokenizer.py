@@ -97,10 +97,13 @@ class ImageTokenizer(nn.Module):
         self.fusion = nn.ModuleList(
             TextIntoMaps(detr.width, text.width, settings.fusion) for _ in range(detr.levels)
         )
-        self.boxes = nn.ModuleList(BoxHead(detr.width) for _ in range(detr.decoder_layers))
-        self.objectness = nn.ModuleList(
-            nn.Linear(detr.width, 1) for _ in range(detr.decoder_layers)
-        )
+        # Without refinement all layers share their heads, as in Deformable DETR.
+        own = detr.decoder_layers if detr.refine else 1
+        boxes = [BoxHead(detr.width) for _ in range(own)]
+        objectness = [nn.Linear(detr.width, 1) for _ in range(own)]
+        times = detr.decoder_layers // own
+        self.boxes = nn.ModuleList(boxes * times)
+        self.objectness = nn.ModuleList(objectness * times)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
         for box, objectness in zip(self.boxes, self.objectness, strict=True):

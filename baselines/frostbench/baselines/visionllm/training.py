@@ -12,7 +12,7 @@ from frostbench.baselines.visionllm.lessons import Lesson, Lessons, LessonSettin
 from frostbench.baselines.visionllm.matching import Matched, overlap
 from frostbench.baselines.visionllm.model import Seen, VisionLLM, mean_offset
 from frostbench.baselines.visionllm.offsets import placed
-from frostbench.baselines.visionllm.reading import read_tuples, text_batch, text_loss
+from frostbench.baselines.visionllm.reading import read_texts, read_tuples, text_batch
 from frostbench.baselines.visionllm.scenes import ScenePool, Shown, images_of
 from frostbench.baselines.visionllm.token_loss import (
     TokenLossSettings,
@@ -39,8 +39,8 @@ class StageSettings:
         images: In a step; 32 in the paper.
         rate: AdamW's highest; 2e-4 in the paper, falling along a cosine.
         warm_up: Share of the steps in which it rises; not found.
-        tokenizer_share: The rate of text encoder, cross-attention and Deformable DETR, in parts
-            of the rate.
+        tokenizer_share: The rate of all that makes image tokens, but the backbone: text encoder,
+            cross-attention, Deformable DETR and projector; in parts of the rate.
         backbone_share: The backbone's, likewise; 0 freezes it, as in the second stage.
         decay: AdamW's weight decay; not found.
         clip: Gradients longer than this, all together, are shortened to it; not found.
@@ -98,7 +98,8 @@ class StageTraining:
         self.rows, self.words = {name: row for row, name in enumerate(names)}, words
         backbone = list(model.tokenizer.detr.backbone.parameters())
         kept = {id(p) for p in backbone}
-        tokenizer = [p for p in model.tokenizer.parameters() if id(p) not in kept]
+        parts = (model.tokenizer, model.project, model.where, model.scale)
+        tokenizer = [p for part in parts for p in part.parameters() if id(p) not in kept]
         kept |= {id(p) for p in tokenizer}
         rest = [p for p in model.parameters() if id(p) not in kept]
         rest += [p for name, p in adapted.named_parameters() if "lora_" in name]
@@ -146,10 +147,10 @@ class StageTraining:
         self, seen: Seen, lesson: Lesson
     ) -> tuple[dict[str, Float[Tensor, ""]], dict[str, float]]:
         if lesson.layout is None or lesson.wanted is None:
-            loss = text_loss(
+            read = read_texts(
                 self.lm, self.adapted, self.model, seen, lesson.prompts, lesson.answers
             )
-            return {lesson.task: loss}, {}
+            return {lesson.task: read.loss}, {}
         said = read_tuples(
             self.lm,
             self.adapted,

@@ -40,6 +40,7 @@ class WarmUpSettings:
         detector_images: Scenes in each.
         detector_rate: AdamW's highest there.
         backbone_share: The backbone's part of that rate.
+        head_share: The same for the projector to the language model's width.
         losses: Of image tokens, boxes included.
         naming: Weight of the names of image tokens.
         sharpness: What cosines to names are multiplied by.
@@ -54,6 +55,7 @@ class WarmUpSettings:
     detector_images: int = 32
     detector_rate: float = 8e-4
     backbone_share: float = 0.25
+    head_share: float = 4.0
     losses: TokenLossSettings = field(default_factory=lambda: TokenLossSettings(box=5.0, giou=2.0))
     naming: float = 1.0
     sharpness: float = 20.0
@@ -149,12 +151,14 @@ class DetectorTraining:
         self.model, self.words, self.pool, self.settings = model, words, pool, settings
         self.rows = {name: row for row, name in enumerate(names)}
         backbone = list(model.tokenizer.detr.backbone.parameters())
-        own = {id(parameter) for parameter in backbone}
+        head = list(model.project.parameters())
+        own = {id(parameter) for parameter in (*backbone, *head)}
         rest = [p for p in _detector(model) if id(p) not in own]
         rate = settings.detector_rate
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": rest, "share": 1.0},
+                {"params": head, "share": settings.head_share},
                 {"params": backbone, "share": settings.backbone_share},
             ],
             rate,
@@ -187,8 +191,13 @@ class DetectorTraining:
 
 
 def name_vectors(lm: CausalLM, names: Sequence[str], blank: str) -> Float[Tensor, "k w"]:
-    """For each name, the mean embedding of its tokens after a `blank`."""
-    return torch.stack([lm.embed(lm.encode(blank + name)).float().mean(0) for name in names])
+    """For each name after a `blank`, the embedding of its last token plus the mean of all.
+
+    The last token counts more because a language model looks up what followed a token before: in
+    a dictionary the class word follows the name's last token.
+    """
+    tokens = [lm.embed(lm.encode(blank + name)).float() for name in names]
+    return torch.stack([own[-1] + own.mean(0) for own in tokens])
 
 
 def classes_of(scenes: Sequence[Shown], rows: Mapping[str, int]) -> Int[Tensor, " t"]:
