@@ -16,7 +16,7 @@ from frostbench.bench.statistics import (
     ranking,
 )
 from frostbench.bench.statistics.average_precision import FEWEST, GROUPS
-from frostbench.bench.statistics.swaps import swap_of
+from frostbench.bench.statistics.swaps import swapped_rows
 from frostbench.plugins import ClassMatches
 
 INFERENCE = Inference()
@@ -73,7 +73,7 @@ def test_rows_after_swaps_are_ranked_anew(images, others, data):
         tuple(replace(y, things=x.things) for x, y in zip(a, b, strict=True))
         for a, b in zip(mine, others[:count], strict=True)
     ]
-    swap = swap_of(column(mine), column(yours))
+    swap = swapped_rows(column(mine), column(yours))
     differing = [i for i, (a, b) in enumerate(zip(mine, yours, strict=True)) if a != b]
     assert swap.clusters == len(differing)
     signs = [data.draw(st.sampled_from([1.0, -1.0])) for _ in differing]
@@ -125,7 +125,7 @@ def test_rows_are_compared_on_the_samples_that_both_have():
         difference(column(images), Sums.of_means([("a", "a", 1.0)]), INFERENCE)
     array = np.zeros(2)
     distance = Frechet.of([("a", "a", array, array), ("b", "b", array, array)])
-    assert swap_of(column(images), distance) is None
+    assert swapped_rows(column(images), distance) is None
 
 
 def test_an_interval_holds_the_value_and_more_below_it_than_above():

@@ -11,6 +11,12 @@ from frostbench.eval_suites.controls.cards import CARDS
 from frostbench.eval_suites.controls.ceiling import clean_image
 from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
 from frostbench.eval_suites.controls.shuffle import exchange
+from frostbench.eval_suites.detection.settings import (
+    DetectionSettings,
+    LocatingSettings,
+    detection_card,
+    locating_card,
+)
 from frostbench.eval_suites.grounding.settings import (
     HallucinationSettings,
     NarrativeSettings,
@@ -324,5 +330,7 @@ def test_every_control_of_a_task_has_a_meaning():
         narrative_card(NarrativeSettings()),
         hallucination_card(HallucinationSettings()),
         thought_card(ThoughtSettings()),
+        detection_card(DetectionSettings()),
+        locating_card(LocatingSettings()),
     ]
     assert {control for card in cards for control in card.controls} == {card.name for card in CARDS}

@@ -93,6 +93,8 @@ class KnowingThings(Method):
         return VisualTokens({"nothing": Grid(torch.zeros(len(images), 1, 1, dtype=torch.long))})
 
     def prompt(self, request: Request, tokens: Any) -> Any:
+        if not isinstance(request, Detect | SegmentInstances | Locate):
+            raise TypeError(f"{type(request).__name__} requests are not answered.")
         yield []
         return drawn().get(request.image.digest, ())
 

@@ -112,7 +112,13 @@ def find_pack(name: str, host: Host) -> Pack:
     if Path(name).is_dir():
         return read_pack(Path(name))
     if name in host.packs:
-        folder = Path(host.packs[name].card.folder)
+        card = host.packs[name].card
+        if card.parts and not card.folder:
+            raise LookupError(
+                f"the pack {name!r} is not put together yet: `frostbench pack {name}` says of what "
+                f"it is, and `frostbench pack {name} root=FOLDER` does it."
+            )
+        folder = Path(card.folder)
         return read_pack(folder if folder.is_absolute() else embedded_pack(name))
     raise LookupError(missing("pack", name, host.packs) + " A folder with a pack.json works too.")
 

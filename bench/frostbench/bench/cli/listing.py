@@ -136,6 +136,18 @@ def _recipes(host: Host) -> list[dict[str, Any]]:
     ]
 
 
+def _presets(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "file": item.card.file,
+            "plugin": item.plugin,
+        }
+        for name, item in host.presets.items()
+    ]
+
+
 def _converters(host: Host) -> list[dict[str, Any]]:
     return [
         {
@@ -203,6 +215,7 @@ KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
     "datasets": _named(lambda host: host.datasets),
     "backbones": _named(lambda host: host.backbones),
     "engines": _named(lambda host: host.engines),
+    "presets": _presets,
     "recipes": _recipes,
     "converters": _converters,
     "left_out": _left_out,

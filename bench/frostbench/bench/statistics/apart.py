@@ -19,7 +19,7 @@ from frostbench.bench.statistics.average_precision import AveragePrecision
 from frostbench.bench.statistics.frechet import Frechet
 from frostbench.bench.statistics.inference import Estimate, Inference
 from frostbench.bench.statistics.sums import Sums
-from frostbench.bench.statistics.swaps import Swap, swap_of
+from frostbench.bench.statistics.swaps import SwappedRows, swapped_rows
 
 EXACT_CLUSTERS = 13  # up to 2**12 flips are gone through; more clusters are drawn
 CELLS_AT_ONCE = 1 << 22  # values held at a time, 32 MiB
@@ -79,7 +79,7 @@ def compare(pairs: Sequence[tuple[Column, Column]], inference: Inference) -> lis
     swaps = {
         index: swap
         for index, pair in enumerate(pairs)
-        if differences[index] is not None and (swap := swap_of(*pair)) is not None
+        if differences[index] is not None and (swap := swapped_rows(*pair)) is not None
     }
     corrected = dict(zip(swaps, holm(_p_values(list(swaps.values()), inference)), strict=True))
     found = []
@@ -116,7 +116,7 @@ def fewest_clusters(comparisons: int, inference: Inference) -> int:
     return 1 + math.ceil(math.log2(comparisons / inference.alpha) - 1e-12)
 
 
-def _p_values(swaps: Sequence[Swap], inference: Inference) -> list[float]:
+def _p_values(swaps: Sequence[SwappedRows], inference: Inference) -> list[float]:
     """The share of sign flips that leave a pair at least as far apart as it is."""
     alike: Mapping[tuple[int, int], list[int]] = defaultdict(list)
     for index, swap in enumerate(swaps):
@@ -162,7 +162,7 @@ def _every_sign(clusters: int) -> Float[np.ndarray, "flips clusters"]:
 
 
 def _needed(
-    estimate: Estimate | None, swap: Swap | None, comparisons: int, inference: Inference
+    estimate: Estimate | None, swap: SwappedRows | None, comparisons: int, inference: Inference
 ) -> int | None:
     """Clusters for a power of 80 % at the observed difference and spread of what clusters add."""
     if estimate is None or swap is None or not estimate.value or not swap.clusters:

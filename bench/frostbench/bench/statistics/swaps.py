@@ -13,7 +13,7 @@ from frostbench.bench.statistics.sums import Sums, paired
 
 
 @runtime_checkable
-class Swap(Protocol):
+class SwappedRows(Protocol):
     """Two rows on the samples that both have."""
 
     @property
@@ -40,7 +40,7 @@ class Swap(Protocol):
         ...
 
 
-def swap_of(one: Any, two: Any) -> Swap | None:
+def swapped_rows(one: Any, two: Any) -> SwappedRows | None:
     """The swaps of two columns; None of distances, of whose parts nothing is known."""
     match one, two:
         case Sums(), Sums():

@@ -217,10 +217,24 @@ class ControlCard:
 
 @dataclass(frozen=True)
 class PackCard:
-    """A pack, as listed: a folder with `pack.json` in it."""
+    """A pack, as listed: a folder with `pack.json` in it.
+
+    `parts` is a YAML file that lists what the pack is put together from, where a user has to do so
+    (`frostbench pack NAME`); `folder` is empty until then.
+    """
 
     name: str
     folder: str
+    summary: str = ""
+    parts: str = ""
+
+
+@dataclass(frozen=True)
+class PresetCard:
+    """A preset, as listed: a file with keys of `frostbench run`, and the table that it gives."""
+
+    name: str
+    file: str
     summary: str = ""
 
 

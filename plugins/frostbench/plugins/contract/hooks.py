@@ -16,6 +16,7 @@ from frostbench.plugins.contract.cards import (
     MetricFacts,
     Offer,
     PackCard,
+    PresetCard,
     TaskCard,
 )
 from frostbench.plugins.contract.converter import Converter
@@ -73,6 +74,12 @@ def frostbench_datasets() -> Iterable[Offer[str]]:
 @hookspec
 def frostbench_packs() -> Iterable[PackCard]:
     """Offer packs: folders with a `pack.json`."""
+    return ()
+
+
+@hookspec
+def frostbench_presets() -> Iterable[PresetCard]:
+    """Offer presets: YAML files that state every setting behind a table once."""
     return ()
 
 

@@ -16,6 +16,7 @@ from frostbench.plugins.contract.cards import (
     MetricFacts,
     Offer,
     PackCard,
+    PresetCard,
     TaskCard,
 )
 from frostbench.plugins.contract.converter import Converter
@@ -104,6 +105,12 @@ OFFERING: Mapping[str, Offered] = {
     "frostbench_tasks": Offered("task", TaskCard, _by_name),
     "frostbench_packs": Offered(
         "pack", PackCard, _by_name, lambda item: Offer(item, item) if _is(item, PackCard) else None
+    ),
+    "frostbench_presets": Offered(
+        "preset",
+        PresetCard,
+        _by_name,
+        lambda item: Offer(item, item) if _is(item, PresetCard) else None,
     ),
     "frostbench_metrics": Offered("metric", MetricFacts, lambda facts: facts.id),
     "frostbench_controls": Offered("control", ControlCard, _by_name),

@@ -15,6 +15,7 @@ from frostbench.plugins.contract.cards import (
     ControlCard,
     MetricFacts,
     PackCard,
+    PresetCard,
     TaskCard,
 )
 from frostbench.plugins.contract.converter import Converter
@@ -60,6 +61,7 @@ class Host:
         self.methods: Mapping[str, Registered[Card]] = self._known["method"]
         self.tasks: Mapping[str, Registered[TaskCard]] = self._known["task"]
         self.packs: Mapping[str, Registered[PackCard]] = self._known["pack"]
+        self.presets: Mapping[str, Registered[PresetCard]] = self._known["preset"]
         self.metrics: Mapping[str, Registered[MetricFacts]] = self._known["metric"]
         self.controls: Mapping[str, Registered[ControlCard]] = self._known["control"]
         self.datasets: Mapping[str, Registered[str]] = self._known["data set"]
