@@ -20,6 +20,7 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
         Offer("open_clip", f"{_LOADERS}:load_open_clip"),
         Offer("perceptual", f"{_LOADERS}:load_perceptual"),
         Offer("sam", f"{_LOADERS}:load_sam"),
+        Offer("timm", f"{_LOADERS}:load_timm"),
     ]
 
 
