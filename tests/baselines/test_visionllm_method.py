@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from frostbench.baselines.visionllm.inference import InferenceSettings
 from frostbench.baselines.visionllm.instructions import Instructions
 from frostbench.baselines.visionllm.method import VisionLLMMethod
-from frostbench.baselines.visionllm.model import BOX, Seen, VisionLLM
+from frostbench.baselines.visionllm.model import BOX, GuidedTokens, VisionLLM
 from frostbench.baselines.visionllm.offsets import placed
 from frostbench.baselines.visionllm.outcomes import Candidates, boxes_in, instances_in, read
 from frostbench.baselines.visionllm.reading import read_tuples, text_batch
@@ -162,7 +162,9 @@ def drawn_tuples(no_object, seed, count=3):
     model = VisionLLM(replace(TOY, llm_width=16)).eval()
     states, m = torch.randn(6, 5, 16), 6
     boxes = torch.rand(1, 1, m, 4)
-    seen = Seen(torch.randn(1, m, 16), boxes[0, ..., :2], torch.randn(1, m), boxes, boxes[..., 0])
+    seen = GuidedTokens(
+        torch.randn(1, m, 16), boxes[0, ..., :2], torch.randn(1, m), boxes, boxes[..., 0]
+    )
     names = NAMES[:count]
     return read(model, states, seen, names, BOX, no_object), model, states, seen
 
