@@ -74,7 +74,9 @@ TINY = replace(
         lessons=replace(STAGE.lessons, mixture=Mixture(1.0, 1.0, 1.0, 1.0, 1.0)),
     ),
     scenes=4,
-    validation_scenes=3,
+    examine_every=4,
+    examined=2,
+    validation_scenes=2,
     log_every=2,
     save_every=2,
 )
