@@ -6,7 +6,12 @@ import pytest
 import torch
 from visionllm_world import LORA, SIZES, STAGE, TINY, ColouredSquares, toy_llm
 
-from frostbench.baselines.visionllm.lessons import Lessons, LessonSettings, Mixture, resampled
+from frostbench.baselines.visionllm.lessons import (
+    InstructionLessons,
+    LessonSettings,
+    Mixture,
+    resampled,
+)
 from frostbench.baselines.visionllm.model import VisionLLM
 from frostbench.baselines.visionllm.recipe import train_on
 from frostbench.baselines.visionllm.scenes import ScenePool
@@ -29,7 +34,7 @@ def training(folder, stage=STAGE, wording=BRIEF, scenes=4):
         model.tokenizer.detr.unfreeze_backbone()
         adapted = new_adapter(lm, LORA)
     pool = ScenePool(ColouredSquares(), "base", scenes, 0, folder)
-    lessons = Lessons(NAMES, wording, stage.lessons, SIZES.vocabulary.half_range, 0)
+    lessons = InstructionLessons(NAMES, wording, stage.lessons, SIZES.vocabulary.half_range, 0)
     words = name_vectors(lm, NAMES, " ")
     return StageTraining(model, lm, adapted, lessons, pool, NAMES, words, stage)
 
@@ -86,7 +91,7 @@ def test_two_images_are_learned_until_every_tuple_is_right(tmp_path):
 
 def test_lessons_are_the_same_for_a_step_and_their_dictionaries_are_shuffled(tmp_path):
     pool = ScenePool(ColouredSquares(), "base", 4, 0, tmp_path)
-    lessons = Lessons(NAMES, BRIEF, LessonSettings(classes=(3, 3), asked=1.0), 32, 0)
+    lessons = InstructionLessons(NAMES, BRIEF, LessonSettings(classes=(3, 3), asked=1.0), 32, 0)
     scenes = pool(0, 4)
     assert lessons(3, scenes).prompts == lessons(3, scenes).prompts
     orders = {lessons(step, scenes).prompts[0] for step in range(40)}
@@ -107,7 +112,7 @@ def test_lessons_are_the_same_for_a_step_and_their_dictionaries_are_shuffled(tmp
 
 def test_classes_that_a_prompt_does_not_name_are_no_targets(tmp_path):
     pool = ScenePool(ColouredSquares(), "base", 4, 0, tmp_path)
-    lessons = Lessons(NAMES, BRIEF, LessonSettings(classes=(1, 1), asked=0.0), 32, 0)
+    lessons = InstructionLessons(NAMES, BRIEF, LessonSettings(classes=(1, 1), asked=0.0), 32, 0)
     lesson = lessons(0, pool(0, 4))
     assert lesson.wanted is not None
     assert lesson.wanted.counts == (0, 0, 0, 0)

@@ -23,14 +23,25 @@ from frostbench.bench.store.reader import open_run, read_records
 from frostbench.bench.store.records import Record, Stored, StoredCost
 from frostbench.bench.store.sealed import read_sealed, write_sealed
 from frostbench.bench.store.values import (
+    as_stored,
     load_prediction,
     load_target,
     store_prediction,
     store_target,
 )
 from frostbench.bench.store.writer import RunWriter
-from frostbench.plugins import Boxes, Image, ImagePrediction, Masks, Reasoned, TextPrediction
-from frostbench.plugins.contract.task import TrueAnswer, TrueMasks
+from frostbench.plugins import (
+    Boxes,
+    ClassMatches,
+    Image,
+    ImagePrediction,
+    Instances,
+    Masks,
+    Reasoned,
+    TextPrediction,
+    Thing,
+)
+from frostbench.plugins.contract.task import TrueAnswer, TrueBoxes, TrueMasks, TrueThings
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
@@ -69,6 +80,29 @@ RECORDS = st.builds(
         st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3).map(tuple),
         max_size=2,
     ),
+    matches=st.dictionaries(
+        TEXTS,
+        st.lists(
+            st.builds(
+                lambda name, things, found: (
+                    ClassMatches(name, things, *zip(*found, strict=True))
+                    if found
+                    else ClassMatches(name, things)
+                ),
+                TEXTS,
+                st.integers(3, 2**40),
+                st.lists(
+                    st.tuples(
+                        st.floats(allow_nan=False, allow_infinity=False),
+                        st.text("+-.", min_size=2, max_size=2),
+                    ),
+                    max_size=3,
+                ),
+            ),
+            max_size=2,
+        ).map(tuple),
+        max_size=2,
+    ),
 )
 
 
@@ -87,14 +121,15 @@ def test_records_come_back_from_lines_and_from_parquet_as_they_were(tmp_path_fac
     assert read_sealed(folder / "x.parquet") == records
 
 
-def test_runs_of_before_there_were_counts_are_read(tmp_path):
+@pytest.mark.parametrize("since", ["counts", "matches"])
+def test_runs_of_before_there_were_counts_or_matches_are_read(tmp_path, since):
     lines.append_lines(tmp_path / "0.jsonl", [record()])
     (line,) = (tmp_path / "0.jsonl").read_text().splitlines()
-    older = {key: value for key, value in json.loads(line).items() if key != "counts"}
+    older = {key: value for key, value in json.loads(line).items() if key != since}
     (tmp_path / "0.jsonl").write_text(json.dumps(older) + "\n")
     assert lines.read_lines(tmp_path / "0.jsonl") == [record()]
     write_sealed(tmp_path / "x.parquet", [record()])
-    table = pq.read_table(tmp_path / "x.parquet").drop_columns(["counts"])
+    table = pq.read_table(tmp_path / "x.parquet").drop_columns([since])
     pq.write_table(table, tmp_path / "x.parquet")
     (tmp_path / "x.sha256").unlink()  # those runs have no digest either
     assert read_sealed(tmp_path / "x.parquet") == [record()]
@@ -280,6 +315,38 @@ def test_true_masks_come_back_with_the_kinds_of_their_phrases(tmp_path):
     assert isinstance(back, TrueMasks)
     assert torch.equal(back.masks, target.masks)
     assert back.kinds == target.kinds
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_instances_come_back_with_their_classes_and_scores(tmp_path, count):
+    blobs = Blobs(tmp_path)
+    masks = torch.eye(3, dtype=torch.bool).expand(count, 3, 3).clone()
+    made = as_stored(Instances(masks, ("cat", "owl")[:count], torch.rand(count).double()))
+    back = load_prediction(store_prediction(made, blobs), blobs)
+    assert isinstance(back, Instances)
+    assert back.classes == made.classes
+    assert torch.equal(back.scores, made.scores)
+    assert count == len(back.masks)
+    assert not count or torch.equal(back.masks, masks)
+
+
+def test_true_things_and_boxes_come_back_as_they_were(tmp_path):
+    blobs = Blobs(tmp_path)
+    mask = torch.eye(3, dtype=torch.bool)
+    things = (
+        Thing("cat", (0.1, 0.2, 3.0, 2.5), 3.5, mask),
+        Thing("owl", (0.0, 0.0, 1.0, 1.0), 1.0, None, crowd=True),
+    )
+    back = load_target(store_target(TrueThings(things, things[1:]), blobs), blobs)
+    assert isinstance(back, TrueThings)
+    assert [(x.name, x.box, x.area, x.crowd) for x in back.things] == [
+        (x.name, x.box, x.area, x.crowd) for x in things
+    ]
+    assert torch.equal(back.things[0].mask, mask)
+    assert back.things[1].mask is None
+    assert [x.name for x in back.unasked] == ["owl"]
+    boxes = TrueBoxes(((0.5, 1.0, 2.0, 3.0), (0.0, 0.0, 1.0, 1.0)))
+    assert load_target(store_target(boxes, blobs), blobs) == boxes
 
 
 def test_masks_have_kinds_all_or_none():

@@ -3,6 +3,7 @@
 import json
 
 import blank_method
+import knowing_things
 import pytest
 from pictures import picture
 
@@ -110,6 +111,59 @@ def test_coco_is_described_and_asked_about(tmp_path, asked, name, task, ids):
     found = asked(f"data.{name}={folder}", f"tasks={task}", f"task.{task}.examples=2")
     assert [record.sample for record in found] == ids
     assert all(record.scores and record.protocol == "random" for record in found)
+
+
+def things(folder):
+    """Boxes and masks of three images, one of them without any, in COCO's layout."""
+    images = [
+        {"id": n, "file_name": f"{n:012d}.jpg", "height": 30, "width": 40} for n in (30, 7, 8)
+    ]
+    for one in images:
+        save(folder / "val2017" / one["file_name"], one["id"])
+    categories = [{"id": n, "name": name} for n, name in ((90, "toothbrush"), (18, "dog"))]
+    annotations = [
+        {
+            "id": number + 1,
+            "image_id": image,
+            "category_id": category,
+            "iscrowd": 0,
+            "bbox": [5, 5, 10, 20],
+            "area": 200,
+            "segmentation": [[5, 5, 15, 5, 15, 25, 5, 25]],
+        }
+        for number, (image, category) in enumerate(((7, 18), (7, 90), (30, 18)))
+    ]
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    write(folder / "annotations" / "instances_val2017.json", content)
+    return folder
+
+
+def test_cocos_things_are_detected_and_segmented(tmp_path, asked, capsys):
+    folder = things(tmp_path / "coco")
+    found = asked(
+        f"plugins=[{blank_method.__file__},{knowing_things.__file__}]",
+        "methods=knowing_things",
+        f"data.coco=coco_instances_val2017:{folder}",
+        "tasks=object_detection,instance_segmentation",
+        "task.object_detection.protocols=[all_classes]",
+        "limit=3",
+    )
+    names = [one.sample for one in found if one.task == "object_detection"]
+    assert names == [f"object_detection-{n:012d}" for n in (30, 7, 8)]
+    shown = {one.sample[-3:]: one.matches for one in found if one.task == "object_detection"}
+    metric = "ap[coco-boxes-own_score]"
+    true = {n: {m.name: m.things for m in several[metric]} for n, several in shown.items()}
+    assert true["007"]["dog"] == true["007"]["toothbrush"] == 1
+    assert sum(true["008"].values()) == 0
+    assert {one.protocol for one in found if one.task == "instance_segmentation"} == {
+        "all_classes",
+        "some_classes",
+    }
+    assert main(["data", "coco_instances_val2017", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert "images with boxes: 3, of 2 classes" in told
+    assert "val2017/000000000007.jpg (40 x 30): 1 dog, 1 toothbrush" in told
+    assert "val2017/000000000008.jpg (40 x 30): nothing" in told
 
 
 def test_pairs_are_restored_as_they_are(tmp_path, asked, capsys):

@@ -5,11 +5,12 @@ import pytest
 from pictures import picture
 
 from frostbench.eval_suites.data.apart import Examples
-from frostbench.eval_suites.data.own import OwnCaptions, OwnLabels, OwnQuestions
+from frostbench.eval_suites.data.own import OwnBoxes, OwnCaptions, OwnLabels, OwnQuestions
 from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
 from frostbench.eval_suites.understanding.semantic_interpretation import SemanticInterpretation
 from frostbench.eval_suites.understanding.settings import InterpretationSettings
-from frostbench.plugins.contract.datasets import CaptionSet, LabelSet, QuestionSet
+from frostbench.plugins.contract.datasets import BoxSet, CaptionSet, LabelSet, QuestionSet
+from frostbench.plugins.contract.images import UnreadableError
 
 
 @pytest.fixture
@@ -55,6 +56,54 @@ def test_labels_are_images_by_class(folder):
     assert data.names == ("cat", "dog")
     assert [data.count(name) for name in data.names] == [2, 1]
     assert data.portrait("cat", 1).name == "c.png"
+
+
+BOXES = """file,class,left,top,right,bottom
+b.jpg,dog,1,2,11.5,12
+a.png,,,,,
+b.jpg,cat,0,0,40,30
+"""
+
+
+def test_boxes_are_things_by_image_and_an_image_may_have_none(folder):
+    (folder / "boxes.csv").write_text(BOXES)
+    data = OwnBoxes(folder)
+    assert isinstance(data, BoxSet)
+    assert data.classes == ("cat", "dog")
+    full, empty = data.boxed()
+    assert (full.id, full.cluster, full.image.size) == ("b.jpg", "b.jpg", (30, 40))
+    assert [(x.name, x.box, x.area, x.mask) for x in full.things] == [
+        ("dog", (1.0, 2.0, 11.5, 12.0), 105.0, None),
+        ("cat", (0.0, 0.0, 40.0, 30.0), 1200.0, None),
+    ]
+    assert (empty.id, empty.things) == ("a.png", ())
+
+
+@pytest.mark.parametrize("cells", ["dog,1,2,41,12", "dog,5,2,5,12", "dog,nan,2,3,4"])
+def test_a_box_that_is_not_within_its_image_fails_that_image_alone(folder, cells):
+    (folder / "boxes.csv").write_text(f"{BOXES}c.png,{cells}\n")
+    images = OwnBoxes(folder).boxed()
+    assert [images[0].id, images[1].id] == ["b.jpg", "a.png"]
+    with pytest.raises(UnreadableError, match=r"boxes\.csv, line 5 .* within 40 x 30 pixels"):
+        images[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("file,class,left,top,right\n", "has no column bottom; .* left, top, right and bottom"),
+        (f"{BOXES}c.png,dog,1,2,x,4\n", "line 5 has 1, 2, x, 4 for the edges"),
+        (f"{BOXES}c.png,,1,2,3,4\n", "line 5 has no class"),
+        (f"{BOXES}c.png,dog,1,2,3\n", "line 5 does not have as many cells"),
+        (f"{BOXES}d.png,dog,1,2,3,4\n", "names 'd.png', and there is no such image"),
+        ("file,class,left,top,right,bottom\na.png,,,,,\n", "has no box"),
+        ("file,class,left,top,right,bottom\n", "has no entries"),
+    ],
+)
+def test_a_table_of_boxes_that_is_broken_names_the_line(folder, content, said):
+    (folder / "boxes.csv").write_text(content)
+    with pytest.raises(ValueError, match=said):
+        OwnBoxes(folder)
 
 
 CSV, JSON, LINES, LABELS = "captions.csv", "captions.json", "questions.jsonl", "labels.csv"

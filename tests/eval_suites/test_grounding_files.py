@@ -11,8 +11,11 @@ from PIL import Image
 
 from frostbench.eval_suites.data.png import PanopticNarratives
 from frostbench.eval_suites.data.pope import PopeQuestions
-from frostbench.eval_suites.data.refcoco import Expressions, mask_of
+from frostbench.eval_suites.data.refcoco import Expressions
+from frostbench.eval_suites.data.regions import mask_of
 from frostbench.eval_suites.data.viscot import VisualCotQuestions
+from frostbench.eval_suites.detection.locating import VisualGrounding
+from frostbench.eval_suites.detection.settings import LocatingSettings
 from frostbench.eval_suites.grounding.hallucination import ObjectHallucination
 from frostbench.eval_suites.grounding.segmentation import NarrativeGrounding, ReferringSegmentation
 from frostbench.eval_suites.grounding.settings import (
@@ -62,7 +65,11 @@ def refcoco(tmp_path):
     refs.write_bytes(pickle.dumps([REF, other, again, elsewhere], protocol=2))
     annotations = [
         # Two overlapping parts: a union, and never 2.
-        {"id": 1, "segmentation": [[0, 0, 4, 0, 4, 3, 0, 3], [2, 0, 6, 0, 6, 3, 2, 3]]},
+        {
+            "id": 1,
+            "segmentation": [[0, 0, 4, 0, 4, 3, 0, 3], [2, 0, 6, 0, 6, 3, 2, 3]],
+            "bbox": [0.5, 0, 5.25, 3],
+        },
         {"id": 2, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 6, 42]}},
     ]
     write(tmp_path / "refcoco" / "instances.json", {"annotations": annotations})
@@ -98,6 +105,31 @@ def test_both_protocols_ask_what_the_file_says(refcoco):
     # mmdet/datasets/refcoco.py: `raw` in lower case, and of one annotation the last entry.
     assert official.request.phrases == ("guy's dog, left", "dog, by the door")
     assert official.target.masks.shape == (2, HEIGHT, WIDTH)
+
+
+def test_every_sentence_is_located_and_its_box_is_the_annotations_own(refcoco):
+    data = Expressions(refcoco, "refcoco", "unc", "testA")
+    asked = list(VisualGrounding(LocatingSettings()).instances(data, 10, 0))
+    assert [one.request.phrases[0] for one in asked] == [
+        "Left dog",
+        "dog by the door",
+        "guys dog left",
+        "dog by the door",
+    ]
+    boxes = [one.target.boxes for one in asked]
+    assert boxes[0] == ((0.5, 0.0, 5.75, 3.0),)
+    assert boxes[3] == ((0.0, 0.0, 1.0, float(HEIGHT)),)  # without one, that of the mask
+    assert {one.cluster for one in asked} == {"9"}
+
+
+def test_a_box_that_is_none_fails_its_image(refcoco):
+    path = refcoco / "refcoco" / "instances.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox"] = [1, 2, 3]
+    path.write_text(json.dumps(content))
+    data = Expressions(refcoco, "refcoco", "unc", "testA")
+    (broken,) = VisualGrounding(LocatingSettings()).instances(data, 10, 0)
+    assert "4 finite numbers are wanted" in broken.error
 
 
 def test_a_split_is_named_whole(refcoco):

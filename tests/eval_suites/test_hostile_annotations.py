@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from frostbench.eval_suites.data.annotations import inside, read_json, read_lines
-from frostbench.eval_suites.data.refcoco import mask_of
+from frostbench.eval_suites.data.regions import mask_of
 from frostbench.plugins.backbones.published import check_zip, read_array, read_pickle, read_torch
 
 HUGE = b"\xff\xff\xff\x7f"
@@ -123,7 +123,12 @@ def test_an_annotation_names_no_file_elsewhere(tmp_path, name):
         [[0, 0, float("nan"), 0, 1, 1]],
         [[0, 0, float("inf"), 0, 1, 1]],
         [[]],
+        [[0, 0, 2, 2]],
+        [[0, 0, 2, 0, 2, 2, 0]],
         [None],
+        {"size": [4, 4], "counts": [100]},
+        {"size": [4, 4], "counts": [2.5, 13.5]},
+        {"size": [4, 4], "counts": [[16]]},
         {"size": "4", "counts": []},
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from frostbench.packs.mini.scenes.datasets import (
     GlyphPortraits,
     GlyphScenes,
+    KnownGlyphScenes,
     PhotoCrops,
     RestorationImages,
 )
@@ -249,6 +250,41 @@ def test_classes_and_places_that_cannot_stand_together_are_refused():
             SCENES.scene_of(names, places, 0, 0)
 
 
+@settings(deadline=None, max_examples=20)
+@given(seed=SEEDS, index=st.integers(0, 50))
+def test_known_glyphs_lie_on_photographs_on_which_nothing_was_trained(seed, index):
+    known = Scenes(DATA, SceneSettings(plain=0.0), "test")
+    with_train = Scenes(DATA, SceneSettings(plain=0.0))
+    scene, trained = (one.scene("base", seed, index) for one in (known, with_train))
+    assert {known.glyphs.get(name).split for name in scene.names} == {"base"}
+    assert scene.id != trained.id
+    # Nor is it a scene of the training with another background.
+    assert [glyph.box for glyph in scene.placed] != [glyph.box for glyph in trained.placed]
+
+
+def test_backgrounds_of_known_glyphs_are_parts_of_test_photographs():
+    scenes = Scenes(DATA, SceneSettings(plain=0.0, visible=0.0), "test")
+    shown = {photo.name: photo for photo in scenes.photos.of("test")}
+    chosen = []
+    choose = scenes.photos.choose
+    scenes.photos.choose = lambda split, draw: chosen.append(choose(split, draw)) or chosen[-1]
+    for index in range(20):
+        scenes.scene("base", 3, index)
+        scenes.portrait(scenes.glyphs.names("base")[index], index)
+    assert len(chosen) >= 40
+    assert {photo.name for photo in chosen} <= set(shown)
+
+
+def test_scenes_of_known_glyphs_can_be_larger_and_made_to_order():
+    data = KnownGlyphScenes(DATA)
+    names, places = data.names[:2], data.places[:2]
+    large = data.resized(96, (0.2, 0.3)).of(names, places, 0, 0)
+    assert large.image.size == (96, 96)
+    assert [one.name for one in large.placed] == list(names)
+    assert large.image.name.startswith("scene/base on test/")
+    assert data.find("3")[0] == data.get(0, 3).image
+
+
 def test_captions_in_every_order_say_the_same_phrases():
     names, places = ("owl", "cat", "owl"), PLACES[:3]
     captions = captions_of(names, places)
@@ -260,7 +296,8 @@ def test_captions_in_every_order_say_the_same_phrases():
 def test_the_data_sets_keep_the_protocols_that_suites_and_look_ask():
     assert isinstance(GlyphPortraits(DATA), LabelSet)
     assert isinstance(GlyphScenes(DATA), SceneSet)
+    assert isinstance(KnownGlyphScenes(DATA), SceneSet)
     assert isinstance(RestorationImages(DATA), ImageSet)
-    for kind in (GlyphPortraits, GlyphScenes, PhotoCrops):
+    for kind in (GlyphPortraits, GlyphScenes, KnownGlyphScenes, PhotoCrops):
         assert isinstance(kind(DATA), Browsable)
     assert not isinstance(RestorationImages, Browsable)

@@ -10,10 +10,10 @@ from frostbench.baselines.visionllm.settings import (
     BackboneSettings,
     DetrSettings,
     FusionSettings,
+    NewWordSettings,
     SlotSettings,
     TextEncoderSettings,
     VisionLLMSettings,
-    VocabularySettings,
 )
 from frostbench.baselines.visionllm.token_loss import TokenLossSettings
 from frostbench.baselines.visionllm.training import StageSettings
@@ -43,7 +43,7 @@ SIZES = VisionLLMSettings(
         dropout=0.0,
     ),
     fusion=FusionSettings(heads=2),
-    vocabulary=VocabularySettings(half_range=32, class_words=4, spread=0.2),
+    vocabulary=NewWordSettings(half_range=32, class_words=4, spread=0.2),
     slots=SlotSettings(most_points=8, sine=8, inner=16, reading="mean"),
     llm_width=32,
 )

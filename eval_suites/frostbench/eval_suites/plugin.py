@@ -6,6 +6,15 @@ Nothing behind the names is imported here, and no torch.
 from collections.abc import Iterable
 
 from frostbench.eval_suites.controls.cards import CARDS
+from frostbench.eval_suites.detection.settings import (
+    DetectionSettings,
+    LocatingSettings,
+    OpenVocabularySettings,
+    detection_card,
+    instances_card,
+    locating_card,
+    vocabulary_card,
+)
 from frostbench.eval_suites.grounding.settings import (
     HallucinationSettings,
     NarrativeSettings,
@@ -53,9 +62,12 @@ _DATA_SETS = {
     "captions": "data.own:OwnCaptions",
     "questions": "data.own:OwnQuestions",
     "labels": "data.own:OwnLabels",
+    "boxes": "data.own:OwnBoxes",
     "imagenet_val": "data.imagenet:ImageNetVal",
     "coco_captions_val2014": "data.coco_captions:CocoCaptionsVal2014",
     "coco_captions_val2017": "data.coco_captions:CocoCaptionsVal2017",
+    "coco_instances_val2014": "data.coco_instances:CocoInstancesVal2014",
+    "coco_instances_val2017": "data.coco_instances:CocoInstancesVal2017",
     "coco_karpathy_val": "data.coco_captions:KarpathyVal",
     "coco_karpathy_test": "data.coco_captions:KarpathyTest",
     "vqav2_val": "data.vqav2:VQAv2Questions",
@@ -140,7 +152,18 @@ def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
             thought_card(ThoughtSettings()),
             f"{_HERE}.grounding.thought:VisualChainOfThought",
         ),
+        *_detections(),
     ]
+
+
+def _detections() -> Iterable[Offer[TaskCard]]:
+    cards = {
+        "things:ObjectDetection": detection_card(DetectionSettings()),
+        "things:InstanceSegmentation": instances_card(DetectionSettings()),
+        "things:OpenVocabularyDetection": vocabulary_card(OpenVocabularySettings()),
+        "locating:VisualGrounding": locating_card(LocatingSettings()),
+    }
+    return [Offer(card, f"{_HERE}.detection.{name}") for name, card in cards.items()]
 
 
 @hookimpl

@@ -7,10 +7,10 @@ from frostbench.baselines.visionllm.settings import (
     BackboneSettings,
     DetrSettings,
     FusionSettings,
+    NewWordSettings,
     SlotSettings,
     TextEncoderSettings,
     VisionLLMSettings,
-    VocabularySettings,
 )
 from frostbench.baselines.visionllm.token_loss import TokenLossSettings
 from frostbench.baselines.visionllm.training import StageSettings
@@ -38,7 +38,7 @@ MINI = VisionLLMSettings(
         dropout=0.0,
     ),
     fusion=FusionSettings(heads=4),
-    vocabulary=VocabularySettings(half_range=64, class_words=12, spread=0.1),
+    vocabulary=NewWordSettings(half_range=64, class_words=12, spread=0.1),
     slots=SlotSettings(most_points=24, sine=32, inner=64, reading="mean"),
     llm_width=256,
 )

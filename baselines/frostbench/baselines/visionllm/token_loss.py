@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.baselines.visionllm.matching import Matched, corners, matched, overlap
-from frostbench.baselines.visionllm.model import Seen
+from frostbench.baselines.visionllm.model import GuidedTokens
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,10 @@ def focal(
 
 
 def token_losses(
-    seen: Seen, boxes: Float[Tensor, "t 4"], counts: Sequence[int], settings: TokenLossSettings
+    seen: GuidedTokens,
+    boxes: Float[Tensor, "t 4"],
+    counts: Sequence[int],
+    settings: TokenLossSettings,
 ) -> tuple[Mapping[str, Float[Tensor, ""]], Matched]:
     """The weighted terms, per target, and the last layer's pairs.
 

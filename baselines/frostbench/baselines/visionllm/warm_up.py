@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from frostbench.baselines.visionllm.matching import corners, overlap
 from frostbench.baselines.visionllm.model import VisionLLM
-from frostbench.baselines.visionllm.scenes import ScenePool, Shown, images_of
+from frostbench.baselines.visionllm.scenes import ScenePool, ShownScene, images_of
 from frostbench.baselines.visionllm.settings import VisionLLMSettings
 from frostbench.baselines.visionllm.token_loss import (
     TokenLossSettings,
@@ -204,7 +204,7 @@ def name_vectors(lm: CausalLM, names: Sequence[str], blank: str) -> Float[Tensor
     return torch.stack([own[-1] + own.mean(0) for own in tokens])
 
 
-def classes_of(scenes: Sequence[Shown], rows: Mapping[str, int]) -> Int[Tensor, " t"]:
+def classes_of(scenes: Sequence[ShownScene], rows: Mapping[str, int]) -> Int[Tensor, " t"]:
     """The row of every thing's name, scene after scene."""
     return torch.tensor([rows[name] for scene in scenes for name in scene.names])
 

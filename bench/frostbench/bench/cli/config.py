@@ -27,9 +27,12 @@ class RunConfig:
     `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings, and
     `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
     `data.NAME=READER:FOLDER` names a data set, which takes the place of the pack's in every task
-    that can use it; `data.NAME.folder` stands beside a reader's settings.
+    that can use it; `data.NAME.folder` stands beside a reader's settings. `preset` names a file of
+    keys, over which those of the command line count.
     """
 
+    preset: str = ""
+    departures: list[str] = field(default_factory=list)  # from the preset; found, not given
     pack: str = "mini"
     llm: str | None = None
     suites: list[str] = field(default_factory=list)
@@ -43,6 +46,8 @@ class RunConfig:
             # Eight methods are 28 pairs, of which fewer than 11 clusters tell none apart.
             "restoration": 16,
             "grounding": 16,
+            # Ten classes have nine things each; below eight, an average precision has no interval.
+            "detection": 48,
         }
     )
     out: str = "runs/latest"

@@ -1,6 +1,7 @@
 """`frostbench data`: what a data set needs on disk, and what it finds in a folder."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -60,6 +61,7 @@ def _found(data: Any) -> Iterator[str]:
         datasets.CaptionSet: _captions,
         datasets.QuestionSet: _questions,
         datasets.LabelSet: _classes,
+        datasets.BoxSet: _boxes,
         scenes.SceneSet: lambda data: iter([f"scenes of {len(data.names)} classes, made to order"]),
         datasets.ReferringSource: _referred,
         datasets.NarrativeSource: _narratives,
@@ -101,6 +103,14 @@ def _classes(data: Any) -> Iterator[str]:
         count = data.count(name)
         of = "images without end" if count is None else f"{count} images"
         yield f"{_image(data.portrait(name, 0))}: {name}, {of}"
+
+
+def _boxes(data: Any) -> Iterator[str]:
+    yield f"images with boxes: {len(data.boxed())}, of {len(data.classes)} classes"
+    for one in _some(data.boxed()):
+        found = Counter(thing.name for thing in one.things)
+        shown = ", ".join(f"{count} {name}" for name, count in found.items())
+        yield f"{_image(one.image)}: {shown or 'nothing'}"
 
 
 def _referred(data: Any) -> Iterator[str]:

@@ -13,6 +13,7 @@ from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Need, Row, 
 from frostbench.bench.leaderboard.swap import language_models
 from frostbench.bench.printable import brief
 from frostbench.bench.statistics import (
+    AveragePrecision,
     Bounds,
     Column,
     Estimate,
@@ -154,6 +155,8 @@ def _is_scored(record: Record, metric: MetricEntry) -> bool:
         return metric.id in record.features
     if metric.counted:
         return metric.id in record.counts
+    if metric.pooling == "average_precision":
+        return metric.id in record.matches
     return math.isfinite(record.scores.get(metric.id, math.nan))
 
 
@@ -164,6 +167,10 @@ def _column(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> C
             [(record.sample, record.cluster, record.counts[metric.id]) for record in records],
             metric.pooling,
             bounds,
+        )
+    if metric.pooling == "average_precision":
+        return AveragePrecision.of(
+            [(record.sample, record.cluster, record.matches[metric.id]) for record in records]
         )
     if metric.pooling != "features":
         return Sums.of_means(
@@ -197,6 +204,8 @@ def _reason(
 ) -> str:
     """Why there is no value."""
     manifest = place.run.manifest
+    if scored and place.metric.pooling == "average_precision":
+        return f"the images of {len(scored)} scored samples show nothing that counts in it."
     if scored and place.metric.counted:
         return f"the counts of {len(scored)} scored samples sum to no value of {place.metric.id}."
     if scored:

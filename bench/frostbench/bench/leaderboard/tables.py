@@ -10,7 +10,7 @@ from frostbench.bench.leaderboard.numbers import Format, format_of
 from frostbench.bench.leaderboard.rows import Leaderboard, Need, Row, Verdict
 from frostbench.bench.store.manifest import MetricEntry, TaskEntry
 
-SUITES = ("understanding", "restoration", "grounding")
+SUITES = ("understanding", "restoration", "grounding", "detection")
 
 LineKey: TypeAlias = tuple[int | None, str | None, str | None]
 

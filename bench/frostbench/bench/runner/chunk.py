@@ -8,7 +8,7 @@ from typing import Any
 from frostbench.bench.runner.free import free_predictions
 from frostbench.bench.runner.frozen import ChangedError, Guarded, Watch
 from frostbench.bench.runner.instances import Chunk
-from frostbench.bench.runner.items import Attempt, answer, decode
+from frostbench.bench.runner.items import Attempt, answer, decode, translate
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.rows import Entrant, Lineup
 from frostbench.bench.runner.scoring import Scored, Scoring
@@ -107,6 +107,7 @@ class Bench:
         self._answer(items)
         for row, made in items.items():
             decode(made, self.task)
+            translate(made, lambda one: self._company(one, chunk), self.task)
             shown.show(row, made)
         self.watch.check(tuple(self.built))
         for row, made in items.items():
@@ -172,10 +173,9 @@ class Bench:
         built, way = self.built[row.method], row.way
         item = Attempt(row, instance, instance.request, built.method)
         if way.ask is not None:
-            seed = seed_of(self.seed, self.task, chunk.protocol or "", instance.request.id)
             try:
                 ask = Call("control", row.control or "", "request")
-                item.request = contain(ask, way.ask, instance, Company(chunk.phrases, seed))
+                item.request = contain(ask, way.ask, instance, self._company(instance, chunk))
             except Exception as error:  # a plugin's code: its failure is a result
                 item.fail("request", self.task, _reason(error))
         if way.stands_in:
@@ -184,6 +184,10 @@ class Bench:
             except ValueError as error:
                 item.fail("control", self.task, str(error))
         return item
+
+    def _company(self, instance: Instance, chunk: Chunk) -> Company:
+        seed = seed_of(self.seed, self.task, chunk.protocol or "", instance.request.id)
+        return Company(chunk.phrases, seed)
 
     def _tokenize(self, built: Built, items: Mapping[Entrant, list[Attempt]], chunk: Chunk) -> None:
         """Give each item its tokens, and its share of the seconds that they took."""
@@ -309,6 +313,7 @@ class Bench:
                     scores=result.scores,
                     features=result.features,
                     counts=result.counts,
+                    matches=result.matches,
                     cost=StoredCost(**asdict(costs[index])),
                     pictures=shown.pictures[index],
                     words=words[index] if words is not None else {},

@@ -213,7 +213,9 @@ def _clauses(changes: Sequence[str]) -> str:
 def void(writer: RunWriter, keys: Collection[Key], sentence: str) -> list[Record]:
     """Fail stored samples that nobody can trust; the records in their place."""
     records = [
-        replace(record, status="failed", error=sentence, scores={}, features={}, counts={})
+        replace(
+            record, status="failed", error=sentence, scores={}, features={}, counts={}, matches={}
+        )
         for record in writer.records()
         if record.key in keys
     ]

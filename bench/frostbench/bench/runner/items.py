@@ -1,7 +1,7 @@
 """The samples of one chunk in the making: from requests to predictions."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 
 from frostbench.bench.runner.rows import Entrant
 from frostbench.plugins.contract.completions import Cost
+from frostbench.plugins.contract.control import Company
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
@@ -16,6 +17,7 @@ from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.requests import Request
 from frostbench.plugins.contract.task import Instance
 from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.contract.validity import check_prediction
 from frostbench.plugins.engine.answer import decoded, waves_of
 from frostbench.plugins.engine.waves import Outcome, drive
 from frostbench.plugins.host.containment import Call, contain
@@ -105,6 +107,22 @@ def decode(items: Sequence[Attempt], task: str) -> None:
     for item, prediction in zip(sound, predictions, strict=True):
         item.prediction = prediction
         item.spend(seconds)
+
+
+def translate(items: Sequence[Attempt], company: Callable[[Instance], Company], task: str) -> None:
+    """Make of what was answered to another request the answer to each instance's own."""
+    for item in items:
+        way, said = item.row.way, item.prediction
+        if way.answer is None or said is None:
+            continue
+        call, instance = Call("control", item.row.control or "", "answer"), item.instance
+        try:
+            own = contain(call, way.answer, said, instance, company(instance))
+            contain(call, check_prediction, own, instance.request)
+            item.prediction = own
+        except Exception as error:  # a plugin's code: its failure is a result
+            item.prediction = None
+            item.fail("answer", task, describe(error))
 
 
 def _take(item: Attempt, outcome: Outcome, task: str) -> None:

@@ -171,11 +171,12 @@ def _who(record: Record) -> str:
 def _with(record: Record, result: Scored, names: Sequence[str]) -> Record:
     if result.error is not None:
         sentence = f"{_who(record)}: {result.error}."
-        nothing: dict[str, Any] = {"scores": {}, "features": {}, "counts": {}}
+        nothing: dict[str, Any] = {"scores": {}, "features": {}, "counts": {}, "matches": {}}
         return replace(record, status="failed", error=sentence, **nothing)
     scores = {**record.scores, **result.scores}
     features = {**record.features, **result.features}
     counts = {**record.counts, **result.counts}
+    matches = {**record.matches, **result.matches}
     return replace(
         record,
         status="scored",
@@ -183,6 +184,7 @@ def _with(record: Record, result: Scored, names: Sequence[str]) -> Record:
         scores={name: scores[name] for name in names if name in scores},
         features={name: features[name] for name in names if name in features},
         counts={name: counts[name] for name in names if name in counts},
+        matches={name: matches[name] for name in names if name in matches},
     )
 
 

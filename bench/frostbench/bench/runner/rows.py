@@ -33,6 +33,7 @@ class Way:
 
     Attributes:
         ask: what the method is asked.
+        answer: what becomes of its prediction.
         image: which image is asked about.
         tokens: whose visual tokens each image gets.
         rewrite: what becomes of the prompts.
@@ -41,6 +42,7 @@ class Way:
     """
 
     ask: Callable[[Instance, Company], Request] | None = None
+    answer: Callable[[Prediction, Instance, Company], Prediction] | None = None
     image: Exchange | None = None
     tokens: Exchange | None = None
     rewrite: Callable[[Prompt], Prompt] | None = None
@@ -137,8 +139,8 @@ def _by_kind(
                 way = Way(tokens=exchange)
             case OtherImage(exchange):
                 way = Way(image=exchange)
-            case OtherRequest(ask):
-                way = Way(ask=ask)
+            case OtherRequest(ask, answer):
+                way = Way(ask=ask, answer=answer)
             case StandIn():
                 way = Way(stands_in=True)
             case NoMethod(predict):

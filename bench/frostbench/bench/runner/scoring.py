@@ -8,10 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from frostbench.bench.statistics import checked_counts
+from frostbench.bench.statistics import checked_counts, checked_matches
 from frostbench.bench.store.blobs import Blobs
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.metric import ImageFeatures, Metric, SampleCounts, SampleScore
+from frostbench.plugins.contract.matches import ClassMatches
+from frostbench.plugins.contract.metric import (
+    ImageFeatures,
+    Metric,
+    SampleCounts,
+    SampleMatches,
+    SampleScore,
+)
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
 from frostbench.plugins.host.containment import Call, contain
@@ -22,12 +29,15 @@ from frostbench.plugins.host.errors import describe
 class Scored:
     """What one sample has by metric: scores, features for set metrics, counts for pooled ones.
 
+    `matches` are what it adds to average precisions.
+
     `error` says why there is nothing.
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    matches: Mapping[str, tuple[ClassMatches, ...]] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -48,6 +58,7 @@ class Scoring:
     ) -> None:
         self._singles: dict[str, SampleScore] = {}
         self._pooled: dict[str, tuple[Literal["ratio", "bleu"], SampleCounts]] = {}
+        self._ranked: dict[str, SampleMatches] = {}
         self._sets: dict[str, ImageFeatures] = {}
         for name, metric in metrics.items():
             learns = metric.facts.corpus
@@ -57,6 +68,8 @@ class Scoring:
                     self._singles[name] = function
                 case "ratio" | "bleu" as pooling:
                     self._pooled[name] = pooling, function
+                case "average_precision":
+                    self._ranked[name] = function
                 case "features":
                     self._sets[name] = function
                 case other:
@@ -104,7 +117,14 @@ class Scoring:
                 counts[name] = checked_counts(pooling, counted)
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
-        return Scored(scores, counts=counts)
+        matches: dict[str, tuple[ClassMatches, ...]] = {}
+        for name, match in self._ranked.items():
+            try:
+                found = contain(Call("metric", name, "match"), match, prediction, target)
+                matches[name] = checked_matches(found)
+            except Exception as error:
+                return Scored(error=f"metric {name!r}: {describe(error)}")
+        return Scored(scores, counts=counts, matches=matches)
 
     def _with_features(
         self,

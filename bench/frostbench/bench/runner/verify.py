@@ -265,7 +265,9 @@ def _compare(
 
 
 def _gap(now: Sequence[float], before: Sequence[float]) -> float:
-    """The largest difference of two values or rows of counts, relative where they are large."""
+    """The largest difference of two values or rows of numbers, relative where they are large."""
+    if len(now) != len(before):
+        return math.inf
     # Infinities that are equal differ by nothing.
     gaps = [
         0.0 if a == b else abs(a - b) / max(1.0, abs(b)) for a, b in zip(now, before, strict=True)

@@ -17,6 +17,10 @@ from frostbench.bench.statistics.apart import (
     fewest_clusters,
     holm,
 )
+from frostbench.bench.statistics.average_precision import (
+    AveragePrecision,
+    checked_matches,
+)
 from frostbench.bench.statistics.estimators import estimators
 from frostbench.bench.statistics.frechet import Frechet, frechet_distance
 from frostbench.bench.statistics.inference import Bounds, Estimate, Inference, Interval
@@ -26,6 +30,7 @@ from frostbench.bench.statistics.ranks import Rank, Ranking, ranking
 from frostbench.bench.statistics.sums import Sums
 
 __all__ = [
+    "AveragePrecision",
     "Bounds",
     "Column",
     "Estimate",
@@ -38,6 +43,7 @@ __all__ = [
     "Ranking",
     "Sums",
     "checked_counts",
+    "checked_matches",
     "clusters_for",
     "compare",
     "difference",

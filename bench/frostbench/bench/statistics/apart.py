@@ -15,15 +15,17 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr, ndtri
 
+from frostbench.bench.statistics.average_precision import AveragePrecision
 from frostbench.bench.statistics.frechet import Frechet
 from frostbench.bench.statistics.inference import Estimate, Inference
-from frostbench.bench.statistics.sums import Sums, paired
+from frostbench.bench.statistics.sums import Sums
+from frostbench.bench.statistics.swaps import SwappedRows, swapped_rows
 
 EXACT_CLUSTERS = 13  # up to 2**12 flips are gone through; more clusters are drawn
 CELLS_AT_ONCE = 1 << 22  # values held at a time, 32 MiB
 POWER = 0.8
 
-Column: TypeAlias = Sums | Frechet
+Column: TypeAlias = Sums | Frechet | AveragePrecision
 """What one row scored under one metric."""
 
 
@@ -48,7 +50,7 @@ class PairTest:
 
 def estimated(column: Column, inference: Inference) -> Estimate | None:
     """The column's value and interval; None where it has no value."""
-    return column.estimate(inference) if isinstance(column, Sums) else column.estimate()
+    return column.estimate() if isinstance(column, Frechet) else column.estimate(inference)
 
 
 def difference(one: Column, two: Column, inference: Inference) -> Estimate | None:
@@ -59,6 +61,8 @@ def difference(one: Column, two: Column, inference: Inference) -> Estimate | Non
     """
     match one, two:
         case Sums(), Sums():
+            return one.difference(two, inference)
+        case AveragePrecision(), AveragePrecision():
             return one.difference(two, inference)
         case Frechet(), Frechet():
             return one.difference(two)
@@ -73,9 +77,9 @@ def compare(pairs: Sequence[tuple[Column, Column]], inference: Inference) -> lis
     """Each pair's difference and test; the pairs are one family, corrected together by Holm."""
     differences = [difference(one, two, inference) for one, two in pairs]
     swaps = {
-        index: _Swap.of(one, two)
-        for index, (one, two) in enumerate(pairs)
-        if differences[index] is not None and isinstance(one, Sums) and isinstance(two, Sums)
+        index: swap
+        for index, pair in enumerate(pairs)
+        if differences[index] is not None and (swap := swapped_rows(*pair)) is not None
     }
     corrected = dict(zip(swaps, holm(_p_values(list(swaps.values()), inference)), strict=True))
     found = []
@@ -112,45 +116,23 @@ def fewest_clusters(comparisons: int, inference: Inference) -> int:
     return 1 + math.ceil(math.log2(comparisons / inference.alpha) - 1e-12)
 
 
-@dataclass(frozen=True, eq=False)
-class _Swap:
-    """Two columns' sums in each cluster: their total, and the differences that a swap turns."""
-
-    one: Sums
-    total: Float[np.ndarray, " k"]
-    halves: Float[np.ndarray, "clusters k"]
-
-    @staticmethod
-    def of(one: Sums, two: Sums) -> "_Swap":
-        mine, yours = paired(one, two)
-        apart = (mine.totals - yours.totals) / 2
-        total = (mine.totals + yours.totals).sum(0) / 2
-        return _Swap(mine, total, apart[apart.any(1)])
-
-    def after(self, turned: Float[np.ndarray, "flips k"]) -> Float[np.ndarray, " flips"]:
-        """How far the two would be apart, signs aside; what has no value counts as far."""
-        value = self.one.formula(self.total + turned) - self.one.formula(self.total - turned)
-        return np.where(np.isnan(value), np.inf, np.abs(value))
-
-
-def _p_values(swaps: Sequence[_Swap], inference: Inference) -> list[float]:
+def _p_values(swaps: Sequence[SwappedRows], inference: Inference) -> list[float]:
     """The share of sign flips that leave a pair at least as far apart as it is."""
-    flips = max(inference.flips, math.ceil(4 * len(swaps) / inference.alpha))
-    alike: Mapping[int, list[int]] = defaultdict(list)
+    alike: Mapping[tuple[int, int], list[int]] = defaultdict(list)
     for index, swap in enumerate(swaps):
-        alike[len(swap.halves)].append(index)
+        alike[swap.clusters, swap.one_in].append(index)
     p_values = [1.0] * len(swaps)
-    for clusters, members in alike.items():
+    for (clusters, one_in), members in alike.items():
         if not clusters:
             continue
-        halves = np.concatenate([swaps[index].halves for index in members], axis=1)
-        far = [float(swaps[index].after(swaps[index].halves.sum(0)[None])[0]) for index in members]
+        flips = max(inference.flips // one_in, math.ceil(4 * len(swaps) / inference.alpha))
+        unturned = np.ones((1, clusters))
+        far = [float(swaps[index].after(unturned)[0]) for index in members]
         counts, drawn = np.zeros(len(members)), 0
         for signs in _signs(clusters, flips, inference.seed):
-            turned = np.split(signs @ halves, len(members), axis=1)
             drawn += len(signs)
-            for place, (index, one) in enumerate(zip(members, turned, strict=True)):
-                reached = swaps[index].after(one) >= far[place] * (1 - 1e-9) - 1e-15
+            for place, index in enumerate(members):
+                reached = swaps[index].after(signs) >= far[place] * (1 - 1e-9) - 1e-15
                 counts[place] += reached.sum()
         more = 0 if clusters <= EXACT_CLUSTERS else 1  # the pair as it is counts as drawn
         for place, index in enumerate(members):
@@ -180,17 +162,20 @@ def _every_sign(clusters: int) -> Float[np.ndarray, "flips clusters"]:
 
 
 def _needed(
-    estimate: Estimate | None, swap: _Swap | None, comparisons: int, inference: Inference
+    estimate: Estimate | None, swap: SwappedRows | None, comparisons: int, inference: Inference
 ) -> int | None:
     """Clusters for a power of 80 % at the observed difference and spread of what clusters add."""
-    if estimate is None or swap is None or not estimate.value or not len(swap.halves):
+    if estimate is None or swap is None or not estimate.value or not swap.clusters:
         return None
-    # Clusters without a difference were left out of `halves`; they spread nothing, and count.
-    count = estimate.clusters
-    effects = np.zeros(count)
-    effects[: len(swap.halves)] = _effects(swap)
-    spread = float(effects.std(ddof=1)) / abs(float(effects.mean())) if count > 1 else math.inf
-    return clusters_for(spread, comparisons, inference) if math.isfinite(spread) else None
+    # Clusters without a difference are not among those that turn; they spread nothing, and count.
+    effects = np.zeros(swap.units)
+    effects[: swap.clusters] = swap.effects()
+    mean = abs(float(effects.mean()))
+    spread = float(effects.std(ddof=1)) / mean if swap.units > 1 and mean else math.inf
+    if not math.isfinite(spread):
+        return None
+    needed = clusters_for(spread, comparisons, inference)
+    return math.ceil(needed * estimate.clusters / swap.units)
 
 
 def clusters_for(spread: float, comparisons: int, inference: Inference) -> int:
@@ -208,12 +193,3 @@ def clusters_for(spread: float, comparisons: int, inference: Inference) -> int:
     fewest = fewest_clusters(comparisons, inference)
     agree = float(ndtr(1 / spread)) ** fewest if spread else 1.0
     return max(powered, fewest if agree >= POWER else fewest + 1)
-
-
-def _effects(swap: _Swap) -> Float[np.ndarray, " clusters"]:
-    """What each cluster adds to the difference: the slope of the formula between the two."""
-    turned = swap.halves.sum(0)
-    apart = swap.one.formula(swap.total + turned) - swap.one.formula(swap.total - turned)
-    rest = turned - swap.halves
-    left = swap.one.formula(swap.total + rest) - swap.one.formula(swap.total - rest)
-    return np.asarray(apart - left)

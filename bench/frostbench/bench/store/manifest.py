@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from frostbench.bench.store.migration import SCHEMA, migrated
 from frostbench.bench.store.typed import BlobName, Name, Unbounded, typed
+from frostbench.plugins.contract.cards import MetricPooling
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ class MetricEntry:
 
     `percent` are shares that are shown times 100; `networks` are roles of the pack's backbones that
     the metric looks through; `pooling` says how samples become one value (their mean, a ratio or
-    BLEU of summed counts, a distance of features). One of a `corpus` weighs words by their rarity.
+    BLEU of summed counts, a distance of features, an average precision). One of a `corpus` weighs
+    words by their rarity.
     """
 
     id: str
@@ -147,7 +149,7 @@ class MetricEntry:
     direction: Literal["higher", "lower", "neither"] = "higher"
     percent: bool = False
     networks: tuple[str, ...] = ()
-    pooling: Literal["mean", "ratio", "bleu", "features"] = "mean"
+    pooling: MetricPooling = "mean"
     corpus: bool = False
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from frostbench.bench.store.typed import AnyFloat, BlobName, Name, Unbounded, typed
+from frostbench.plugins.contract.matches import RIGHT, ClassMatches
 
 Status = Literal["scored", "failed"]
 
@@ -31,7 +32,7 @@ class Stored:
     is a text in place and the box of its thought as a blob.
     """
 
-    kind: Literal["text", "image", "masks", "boxes", "reasoned", "none"]
+    kind: Literal["text", "image", "masks", "boxes", "instances", "things", "reasoned", "none"]
     text: str | None = None
     blob: BlobName | None = None
     accepted: tuple[str, ...] = ()
@@ -45,7 +46,8 @@ class Record:
     method (`method` None), or a control that is made of a method (its ceiling, majority vote).
     `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
     `features` name, for set metrics, the blobs of prediction and target; `counts` hold, for pooled
-    metrics, what the sample adds to the sums. `images` are blobs to look at, by role ("input",
+    metrics, what the sample adds to the sums, and `matches` what it adds to an average precision,
+    class by class. `images` are blobs to look at, by role ("input",
     "corrupted"); `words` is what the input image became, by part; `asked` is what the request says
     of the image, and `phrases` where in it the phrases stand that masks answer. `extra` are
     columns that plugins added. `made_by` is the digest of all that the sample could depend on but
@@ -71,6 +73,7 @@ class Record:
     words: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     extra: Mapping[str, AnyFloat] = field(default_factory=dict)
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    matches: Mapping[str, tuple[ClassMatches, ...]] = field(default_factory=dict)
     asked: str = ""
     phrases: tuple[tuple[int, int], ...] = ()
     made_by: str = ""
@@ -83,8 +86,10 @@ class Record:
 
     @property
     def values(self) -> Mapping[str, tuple[float, ...]]:
-        """The numbers of each metric: one score, or the counts of a pooled one."""
-        return {name: (score,) for name, score in self.scores.items()} | dict(self.counts)
+        """The numbers of each metric: one score, or what the sample adds to a pooled one."""
+        singles = {name: (score,) for name, score in self.scores.items()}
+        matched = {name: _numbers(several) for name, several in self.matches.items()}
+        return {**singles, **self.counts, **matched}
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -111,3 +116,19 @@ class Record:
         """
         record: Record = typed(Record, line)
         return record
+
+
+def _numbers(matches: Sequence[ClassMatches]) -> tuple[float, ...]:
+    """Of each class its things, and of each detection its score and the thresholds it is right at.
+
+    In the order of the classes' names.
+    """
+    return tuple(
+        number
+        for one in sorted(matches, key=lambda one: one.name)
+        for number in (
+            float(one.things),
+            *one.scores,
+            *(float(mark.count(RIGHT)) for mark in one.marks),
+        )
+    )

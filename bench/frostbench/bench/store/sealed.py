@@ -26,6 +26,14 @@ _COST = pa.struct(
         ("joules", pa.float64()),
     ]
 )
+_MATCHES = pa.struct(
+    [
+        ("name", _TEXT),
+        ("things", pa.int64()),
+        ("scores", pa.list_(pa.float64())),
+        ("marks", pa.list_(_TEXT)),
+    ]
+)
 SCHEMA = pa.schema(
     [
         *((name, _TEXT) for name in ("suite", "task", "protocol", "method", "control")),
@@ -39,6 +47,7 @@ SCHEMA = pa.schema(
         ("words", pa.map_(_TEXT, pa.list_(pa.list_(_TEXT)))),
         ("extra", pa.map_(_TEXT, pa.float64())),
         ("counts", pa.map_(_TEXT, pa.list_(pa.float64()))),
+        ("matches", pa.map_(_TEXT, pa.list_(_MATCHES))),
         ("asked", _TEXT),
         ("phrases", pa.list_(pa.list_(pa.int64()))),
         ("made_by", _TEXT),
@@ -50,7 +59,7 @@ ROWS = 64  # read at once
 LARGEST = 1 << 26  # bytes of so many rows
 LARGEST_FILE = 1 << 32  # bytes of all, without compression
 MOST_VALUES = 1 << 26  # of one column
-_MAPS = ("scores", "features", "pictures", "words", "extra", "counts")
+_MAPS = ("scores", "features", "pictures", "words", "extra", "counts", "matches")
 
 
 def sealed_name(task: str, protocol: str | None) -> str:

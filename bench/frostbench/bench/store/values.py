@@ -1,5 +1,6 @@
 """Predictions and targets, to the store and back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
@@ -9,16 +10,24 @@ from frostbench.bench.store.blobs import Blobs, rounded
 from frostbench.bench.store.masks import masks_of, run_lengths
 from frostbench.bench.store.records import Stored
 from frostbench.bench.store.typed import typed
+from frostbench.plugins.contract.datasets import Thing
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import (
     Boxes,
     ImagePrediction,
+    Instances,
     Masks,
     Prediction,
     Reasoned,
     TextPrediction,
 )
-from frostbench.plugins.contract.task import Target, TrueAnswer, TrueMasks
+from frostbench.plugins.contract.task import (
+    Target,
+    TrueAnswer,
+    TrueBoxes,
+    TrueMasks,
+    TrueThings,
+)
 
 _Corners: TypeAlias = tuple[float, float, float, float]
 
@@ -30,6 +39,34 @@ class _Boxes:
     boxes: tuple[_Corners, ...]
     classes: tuple[str, ...]
     scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Instances:
+    """The blob of a prediction of instances."""
+
+    masks: list[Any]
+    classes: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """A thing of `_Things`."""
+
+    name: str
+    box: _Corners
+    area: float
+    mask: Any
+    crowd: bool
+
+
+@dataclass(frozen=True)
+class _Things:
+    """The blob of a target of things."""
+
+    things: tuple[_Thing, ...]
+    unasked: tuple[_Thing, ...]
 
 
 @dataclass(frozen=True)
@@ -45,6 +82,10 @@ def as_stored(prediction: Prediction) -> Prediction:
     match prediction:
         case ImagePrediction(pixels):
             return ImagePrediction(rounded(pixels))
+        case Boxes(boxes, classes, scores):
+            return Boxes(boxes.float().cpu(), classes, scores.float().cpu())
+        case Instances(masks, classes, scores):
+            return Instances(masks.cpu(), classes, scores.float().cpu())
         case _:
             return prediction
 
@@ -68,6 +109,10 @@ def store_prediction(prediction: Prediction, blobs: Blobs) -> Stored:
         case Boxes(boxes, classes, scores):
             values = {"boxes": boxes.tolist(), "classes": classes, "scores": scores.tolist()}
             return Stored("boxes", blob=blobs.put_json(values))
+        case Instances(masks, classes, scores):
+            lengths = run_lengths(masks)
+            values = {"masks": lengths, "classes": classes, "scores": scores.tolist()}
+            return Stored("instances", blob=blobs.put_json(values))
         case _:
             assert_never(prediction)
 
@@ -87,6 +132,10 @@ def load_prediction(stored: Stored, blobs: Blobs) -> Prediction | None:
         return Masks(masks_of(values))
     if stored.kind == "reasoned":
         return Reasoned(stored.text or "", typed(_Corners | None, values))
+    if stored.kind == "instances":
+        several: _Instances = typed(_Instances, values)
+        scores = torch.tensor(several.scores, dtype=torch.float32)
+        return Instances(masks_of(several.masks), several.classes, scores)
     found: _Boxes = typed(_Boxes, values)
     boxes = torch.tensor(found.boxes, dtype=torch.float32).reshape(-1, 4)
     return Boxes(boxes, found.classes, torch.tensor(found.scores, dtype=torch.float32))
@@ -103,10 +152,17 @@ def store_target(target: Target, blobs: Blobs) -> Stored:
         case TrueAnswer(texts, box):
             first = texts[0] if texts else ""
             return Stored("reasoned", text=first, blob=blobs.put_json(box), accepted=texts)
+        case TrueThings(things, unasked):
+            both = {"things": _plain(things), "unasked": _plain(unasked)}
+            return Stored("things", blob=blobs.put_json(both))
+        case TrueBoxes(boxes):
+            return Stored("boxes", blob=blobs.put_json(boxes))
         case str():
             return Stored("text", text=target)
-        case _:
+        case tuple():
             return Stored("text", text=target[0] if target else "", accepted=target)
+        case _:
+            assert_never(target)
 
 
 def load_target(stored: Stored, blobs: Blobs) -> Target:
@@ -119,4 +175,28 @@ def load_target(stored: Stored, blobs: Blobs) -> Target:
     if stored.kind == "masks":
         parts: _Masks = typed(_Masks, values)
         return TrueMasks(masks_of(parts.masks), parts.kinds)
+    if stored.kind == "things":
+        both: _Things = typed(_Things, values)
+        return TrueThings(tuple(map(_thing, both.things)), tuple(map(_thing, both.unasked)))
+    if stored.kind == "boxes":
+        return TrueBoxes(typed(tuple[_Corners, ...], values))
     return TrueAnswer(stored.accepted, typed(_Corners, values))
+
+
+def _plain(things: Sequence[Thing]) -> list[dict[str, Any]]:
+    """Things as `_Thing` reads them; a mask is one run-length encoding, or None."""
+    return [
+        {
+            "name": thing.name,
+            "box": thing.box,
+            "area": thing.area,
+            "mask": None if thing.mask is None else run_lengths(thing.mask[None])[0],
+            "crowd": thing.crowd,
+        }
+        for thing in things
+    ]
+
+
+def _thing(read: _Thing) -> Thing:
+    mask = None if read.mask is None else masks_of([read.mask])[0]
+    return Thing(read.name, read.box, read.area, mask, read.crowd)

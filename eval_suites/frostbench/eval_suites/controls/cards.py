@@ -57,8 +57,26 @@ CARDS = (
         drawn=True,
         answers=_RECONSTRUCTS,
     ),
-    ControlCard("whole_image", "every pixel of the image, whatever the phrase"),
+    ControlCard("whole_image", "the whole image, whatever is asked for"),
     ControlCard("centre_box", "a box of half the image's sides in its middle, whatever the phrase"),
+    ControlCard("random_box", "a box between two corners that are drawn evenly"),
+    ControlCard(
+        "oracle_boxes_random_classes",
+        "the true boxes or masks, each with a class drawn evenly from the named ones",
+    ),
+    ControlCard(
+        "shuffled_classes",
+        "the method asked for the classes in another order, and each class that it answers "
+        "replaced by the one in its place: what it finds stays, and what it means is wrong",
+    ),
+    ControlCard(
+        "every_query",
+        "the method without its choice of what is a thing: all that it might have found",
+    ),
+    ControlCard(
+        "fixed_prompt",
+        "the method asked in the words of one fixed prompt, without the named classes",
+    ),
     ControlCard(
         "shuffled_words", "the method asked for each phrase in the words of another image's"
     ),

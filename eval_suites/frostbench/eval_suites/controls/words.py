@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from frostbench.plugins.contract.asked import phrases_of
+from frostbench.plugins.contract.detection import Locate
+from frostbench.plugins.contract.predictions import Boxes, Prediction
 from frostbench.plugins.contract.requests import Ground, Request, Segment, Span
 
 
@@ -28,10 +30,17 @@ def shuffled(request: Request, pool: Sequence[str], seed: int) -> Request:
         raise ValueError("there is no other phrase to exchange words with; run more samples.")
     draw = random.Random(seed)
     drawn = [draw.choice(others) for _ in own]
-    if isinstance(request, Segment):
+    if isinstance(request, Segment | Locate):
         return replace(request, phrases=tuple(drawn))
     assert isinstance(request, Ground)
     return _narrated(request, drawn)
+
+
+def in_own_words(prediction: Prediction, request: Request) -> Prediction:
+    """The prediction, boxes under the request's own phrases; masks have no words to change."""
+    if isinstance(prediction, Boxes):
+        return replace(prediction, classes=phrases_of(request))
+    return prediction
 
 
 def _narrated(request: Ground, phrases: Sequence[str]) -> Ground:

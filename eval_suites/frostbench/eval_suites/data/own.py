@@ -1,8 +1,9 @@
-"""What a user writes beside her own images: captions, questions with answers, labels."""
+"""What a user writes beside her own images: captions, questions with answers, labels, boxes."""
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,20 @@ from frostbench.eval_suites.data.annotations import (
     taken,
     text_of,
 )
-from frostbench.eval_suites.data.folder import ImageSettings, Reading
+from frostbench.eval_suites.data.folder import ImageSettings, Reading, WholeImageSettings
 from frostbench.eval_suites.data.samples import (
     AskedFiles,
     CaptionedFiles,
     CaptionEntry,
     LabelledFiles,
     QuestionEntry,
+    Read,
 )
+from frostbench.plugins.contract.datasets import BoxedImage, Thing
+from frostbench.plugins.contract.images import UnreadableError
+from frostbench.plugins.contract.requests import within
+
+EDGES = ("left", "top", "right", "bottom")
 
 
 class OwnCaptions(CaptionedFiles):
@@ -99,7 +106,7 @@ class OwnLabels(LabelledFiles):
         path = folder / "labels.csv"
         labelled: dict[str, list[str]] = {}
         seen: Counter[str] = Counter()
-        for where, name, label in _rows(path, "label"):
+        for where, (name, label) in _rows(path, "label"):
             _there(folder, name, where)
             if seen[name]:
                 raise ValueError(f"{where}: {name} has a label already, and an image has one.")
@@ -109,9 +116,60 @@ class OwnLabels(LabelledFiles):
         super().__init__(reading, dict(sorted(labelled.items())))
 
 
+class OwnBoxes:
+    """Images with boxes: `boxes.csv` (file, class, left, top, right, bottom), in pixels.
+
+    An image stands in as many lines as it has boxes; one without any stands in a line whose other
+    cells are empty. Images are as they are, in the order of the file; classes are in that of their
+    names. A box counts as large as it is.
+
+    Raises:
+        ValueError: there is no such file, or it is broken; the message names the line.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._reading = Reading(folder, WholeImageSettings())
+        require(folder, ("boxes.csv",), "a user's set of boxes")
+        path = folder / "boxes.csv"
+        self._things: dict[str, list[tuple[str, Thing]]] = {}
+        for where, (name, kind, *edges) in _rows(path, "class", *EDGES):
+            _there(folder, name, where)
+            own = self._things.setdefault(name, [])
+            if kind.strip() or any(map(str.strip, edges)):
+                own.append((where, _boxed(where, text_of(kind, "class", where), edges)))
+        _some(self._things, path)
+        said = {thing.name for things in self._things.values() for _, thing in things}
+        self.classes = tuple(sorted(said))
+        if not said:
+            raise ValueError(f"{path} has no box.")
+
+    def boxed(self) -> Sequence[Any]:
+        """The images in the order of the file."""
+        return Read([partial(self._image, *entry) for entry in self._things.items()])
+
+    def _image(self, name: str, things: Sequence[tuple[str, Thing]]) -> BoxedImage:
+        image = self._reading.image(name)
+        for where, thing in things:
+            if not within(thing.box, image.size):
+                height, width = image.size
+                raise UnreadableError(
+                    f"{where} has the box {thing.box}, which is none (left, top, right, bottom) "
+                    f"within {width} x {height} pixels."
+                )
+        return BoxedImage(name, image, tuple(thing for _, thing in things), name)
+
+
+def _boxed(where: str, name: str, edges: Sequence[str]) -> Thing:
+    try:
+        left, top, right, bottom = map(float, edges)
+    except ValueError:
+        raise ValueError(f"{where} has {', '.join(edges)} for the edges of its box.") from None
+    return Thing(name, (left, top, right, bottom), (right - left) * (bottom - top))
+
+
 def _captions(path: Path) -> Iterator[tuple[str, str, Any]]:
     if path.suffix == ".csv":
-        yield from _rows(path, "caption")
+        yield from ((where, name, said) for where, (name, said) in _rows(path, "caption"))
         return
     found = read_json(path)
     if not isinstance(found, dict):
@@ -124,22 +182,23 @@ def _captions(path: Path) -> Iterator[tuple[str, str, Any]]:
             yield from ((place, name, one) for place, one in entries(where, said))
 
 
-def _rows(path: Path, column: str) -> Iterator[tuple[str, str, str]]:
-    """Lines of a CSV file with the columns `file` and another, each with where it stands."""
+def _rows(path: Path, *columns: str) -> Iterator[tuple[str, list[str]]]:
+    """Lines of a CSV file with the columns `file` and others, each with where it stands."""
+    wanted = ("file", *columns)
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines)
-            missing = {"file", column} - set(rows.fieldnames or ())
+            missing = set(wanted) - set(rows.fieldnames or ())
             if missing:
                 raise ValueError(
                     f"{path} has no column {' or '.join(sorted(missing))!s}; its first line names "
-                    f"the columns file and {column}."
+                    f"the columns {', '.join(wanted[:-1])} and {wanted[-1]}."
                 )
             for row in rows:
                 where = f"{path}, line {rows.line_num}"
-                if row["file"] is None or row[column] is None or None in row:
+                if None in row or any(row[column] is None for column in wanted):
                     raise ValueError(f"{where} does not have as many cells as the first line.")
-                yield where, row["file"], row[column]
+                yield where, [row[column] for column in wanted]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no CSV file in UTF-8: {error}.") from error
 

@@ -9,11 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Bool
-from pycocotools import mask as coco
-from torch import Tensor
-
 from frostbench.eval_suites.data.annotations import (
     either,
     entries,
@@ -22,6 +17,7 @@ from frostbench.eval_suites.data.annotations import (
     taken,
     text_of,
 )
+from frostbench.eval_suites.data.regions import box_in, mask_of
 from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.backbones.published import read_pickle
 from frostbench.plugins.contract.datasets import Referent, ReferredImage
@@ -43,7 +39,7 @@ class Expressions:
         refs, instances = f"{which}/refs({who}).p", f"{which}/instances.json"
         require(folder, (refs, instances), f"{which} ({who})")
         self._images = either(folder, IMAGES, which)
-        self._masks = _annotations(folder / instances)
+        self._annotations = _annotations(folder / instances)
         self._pictures = _referents(folder / refs, split)
 
     def referred(self, seed: int) -> Iterator[ReferredImage]:
@@ -56,74 +52,28 @@ class Expressions:
         return ReferredImage(
             str(number),
             image,
-            tuple(
-                Referent(
-                    str(annotation),
-                    tuple(ref.sentences),
-                    self._mask(annotation, ref.where, image.size),
-                    ref.typed,
-                )
-                for annotation, ref in refs.items()
-            ),
+            tuple(self._referent(annotation, ref, image.size) for annotation, ref in refs.items()),
         )
 
-    def _mask(self, annotation: int, where: str, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
-        if annotation not in self._masks:
-            raise ValueError(f"{where}: instances.json has no annotation {annotation}.")
-        mask = mask_of(self._masks[annotation], size, where)
+    def _referent(self, annotation: int, ref: "_Ref", size: tuple[int, int]) -> Referent:
+        if annotation not in self._annotations:
+            raise ValueError(f"{ref.where}: instances.json has no annotation {annotation}.")
+        drawn, edges = self._annotations[annotation]
+        mask = mask_of(drawn, size, ref.where)
         if not bool(mask.any()):
-            raise ValueError(f"{where}: the mask of annotation {annotation} is empty.")
-        return mask
+            raise ValueError(f"{ref.where}: the mask of annotation {annotation} is empty.")
+        box = None if edges is None else box_in(ref.where, edges, size)
+        return Referent(str(annotation), tuple(ref.sentences), mask, ref.typed, box)
 
 
-def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> Bool[Tensor, "h w"]:
-    """A mask of polygons, or of run lengths, as COCO's own tools draw it.
-
-    Raises:
-        ValueError: it is neither, or of another size than its image.
-    """
-    height, width = size
-    try:
-        if isinstance(segmentation, list):
-            _check_polygons(segmentation, size)
-            encoded = coco.merge(coco.frPyObjects(segmentation, height, width))
-        elif tuple(segmentation["size"]) != size:
-            # Nothing is drawn of a size that nobody asked for.
-            found = tuple(map(int, segmentation["size"]))
-            raise _SizeError(f"its mask is {found}, and the image {size} (height, width).")
-        elif isinstance(segmentation["counts"], list):
-            encoded = coco.frPyObjects(segmentation, height, width)
-        else:
-            encoded = segmentation
-        return torch.from_numpy(coco.decode(encoded)).bool()
-    except _SizeError as error:
-        raise ValueError(f"{where}: {error}") from None
-    except Exception as error:  # whatever COCO's tools make of what is none
-        raise ValueError(
-            f"{where}: its segmentation is neither polygons nor run lengths."
-        ) from error
-
-
-class _SizeError(Exception):
-    """A mask is of another size than its image."""
-
-
-def _check_polygons(polygons: list[Any], size: tuple[int, int]) -> None:
-    """See that corners lie near the image: COCO's tools draw whatever is between them.
-
-    Raises:
-        ValueError: one does not.
-    """
-    far = 2 * max(size)
-    if not all(-far <= float(number) <= far for polygon in polygons for number in polygon):
-        raise ValueError("a corner is far out of the image")
-
-
-def _annotations(path: Path) -> Mapping[int, Any]:
-    """Segmentations by the annotation's id."""
+def _annotations(path: Path) -> Mapping[int, tuple[Any, Any]]:
+    """Segmentations and boxes (None where there is none) by the annotation's id."""
     listed = taken(str(path), read_json(path), "annotations", list)
     return {
-        taken(where, entry, "id", int): taken(where, entry, "segmentation", (list, dict))
+        taken(where, entry, "id", int): (
+            taken(where, entry, "segmentation", (list, dict)),
+            entry.get("bbox"),
+        )
         for where, entry in entries(f"{path}, annotations", listed)
     }
 

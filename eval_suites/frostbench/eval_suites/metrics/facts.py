@@ -6,6 +6,7 @@ from frostbench.plugins.contract.cards import MetricFacts, Offer
 
 _share = partial(MetricFacts, lower=0.0, upper=1.0, percent=True)
 _ratio = partial(_share, pooling="ratio")
+_precision = partial(_share, pooling="average_precision")
 _decibels = partial(MetricFacts, unit="dB", lower=0.0, upper=100.0)
 _likeness = partial(MetricFacts, lower=-1.0, upper=1.0)
 _distance = partial(MetricFacts, lower=0.0, direction="lower")
@@ -35,16 +36,28 @@ _METRICS = (
     (_ratio("miou[phrases]"), "masks:miou"),
     (_ratio("p@0.5[phrases]"), "masks:precision_at_half"),
     (_ratio("p@0.5[box]"), "boxes:box_precision"),
+    (_ratio("p@0.5[sentences-iou>=0.5]"), "boxes:sentence_precision"),
+    (_ratio("p@0.5[sentences-iou>0.5]"), "boxes:strict_sentence_precision"),
+    *(
+        (_precision(f"{name}[coco-{kind}-own_score]"), f"detections:{name}_{kind}")
+        for kind in ("boxes", "masks")
+        for name in ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+    ),
+    (_ratio("claimed[asked-iou0.5-score0.3]"), "detections:claimed_asked"),
+    (
+        _ratio("claimed[unasked-iou0.5-score0.3]", direction="lower"),
+        "detections:claimed_unasked",
+    ),
     (_decibels("psnr[rgb]"), "psnr:psnr_rgb"),
     (_decibels("psnr[y]"), "psnr:psnr_y"),
     (_decibels("psnr[rgb-crop4]"), "psnr:psnr_rgb_crop4"),
     (_likeness("ssim[rgb]"), "ssim:ssim_rgb"),
     (_likeness("ssim[y]"), "ssim:ssim_y"),
     (_likeness("ssim[rgb-crop4]"), "ssim:ssim_rgb_crop4"),
-    (_likeness("clip_score[mini]", networks=("clip",)), "clip_score:ClipScoreMini"),
+    (_likeness("clip_score[*]", networks=("clip",)), "clip_score:ClipScore"),
     (
-        MetricFacts("clip_score_relative[mini]", networks=("clip", "llm")),
-        "clip_score:ClipScoreRelativeMini",
+        MetricFacts("clip_score_relative[*]", networks=("clip", "llm")),
+        "clip_score:ClipScoreRelative",
     ),
     (_distance("lpips[mini]", networks=("perceptual",)), "perceptual:lpips_mini"),
     (_distance("lpips[alex]", weights="alex"), "lpips:lpips_alex"),

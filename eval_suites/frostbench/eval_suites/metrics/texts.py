@@ -2,7 +2,13 @@
 
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import Prediction, Reasoned, TextPrediction
-from frostbench.plugins.contract.task import Target, TrueAnswer, TrueMasks
+from frostbench.plugins.contract.task import (
+    Target,
+    TrueAnswer,
+    TrueBoxes,
+    TrueMasks,
+    TrueThings,
+)
 
 
 def text_pair(prediction: Prediction, target: Target) -> tuple[str, tuple[str, ...]]:
@@ -28,7 +34,7 @@ def texts_of(target: Target) -> tuple[str, ...]:
             accepted: tuple[str, ...] = (target,)
         case TrueAnswer():
             accepted = target.texts
-        case Image() | TrueMasks():
+        case Image() | TrueMasks() | TrueThings() | TrueBoxes():
             raise ValueError(f"texts are scored; the target is a {type(target).__name__}.")
         case _:
             accepted = target

@@ -13,6 +13,7 @@ from frostbench.plugins.host.packs import embedded_pack
 _DATA_SETS = {
     "glyph_portraits": "GlyphPortraits",
     "glyph_scenes": "GlyphScenes",
+    "known_glyph_scenes": "KnownGlyphScenes",
     "photo_crops": "PhotoCrops",
     "restoration_pictures": "RestorationImages",
 }

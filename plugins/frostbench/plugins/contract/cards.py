@@ -112,8 +112,9 @@ class TaskCard:
             )
 
 
+ANY_NETWORK = "[*]"
 MetricDirection = Literal["higher", "lower", "neither"]
-MetricPooling = Literal["mean", "ratio", "bleu", "features"]
+MetricPooling = Literal["mean", "ratio", "bleu", "features", "average_precision"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ class MetricFacts:
     """What is true of a metric. Nothing reads it off the id, which only names the protocol.
 
     Attributes:
-        id: Name and protocol, or network: "psnr[rgb]", "lpips[alex]".
+        id: Name and protocol, or network: "psnr[rgb]", "lpips[alex]". With "[*]" it is one metric
+            for each of the pack's backbones of the kind that the first of `networks` is of, whose
+            name stands in the brackets.
         unit: What its values are in ("dB"); empty where they have no unit.
         lower: The least value that it can give; None where there is none. So `upper`.
         direction: Which end is better; "neither" for a share that only says how answers lean.
@@ -130,14 +133,16 @@ class MetricFacts:
             are summed first, "ratio" is the first sum by the second, and "bleu" reads, for each
             order of n-grams, matches and totals, and then the lengths of candidates and of
             references. "features": the Fréchet distance of a feature vector each.
+            "average_precision": the mean over classes and thresholds of the precision at 101
+            recalls, of the detections of all samples, ranked by their scores.
         corpus: It learns what is rare from the task's corpus of references first (CIDEr-D).
         networks: Roles of the pack's backbones that it looks through ("clip").
         weights: The key of `metric_weights` under which the user names its network's file.
         tasks: Tasks that show it besides those whose own cards name it.
 
     Raises:
-        ValueError: direction or pooling is none of those, or a percentage has a unit or other
-            bounds than 0 and 1.
+        ValueError: direction or pooling is none of those, a percentage has a unit or other bounds
+            than 0 and 1, or a metric of any network looks through none.
     """
 
     id: str
@@ -161,6 +166,10 @@ class MetricFacts:
                 raise ValueError(
                     f"metric {self.id!r}: no {name} named {value!r}; there are {', '.join(known)}."
                 )
+        if self.id.endswith(ANY_NETWORK) and not self.networks:
+            raise ValueError(
+                f"metric {self.id!r} is one for each network, and `networks` names no role."
+            )
         if self.percent and (self.unit, self.lower, self.upper) != ("", 0, 1):
             raise ValueError(
                 f"metric {self.id!r}: a percentage has no unit, and lies from 0 to 1: give "
@@ -208,10 +217,24 @@ class ControlCard:
 
 @dataclass(frozen=True)
 class PackCard:
-    """A pack, as listed: a folder with `pack.json` in it."""
+    """A pack, as listed: a folder with `pack.json` in it.
+
+    `parts` is a YAML file that lists what the pack is put together from, where a user has to do so
+    (`frostbench pack NAME`); `folder` is empty until then.
+    """
 
     name: str
     folder: str
+    summary: str = ""
+    parts: str = ""
+
+
+@dataclass(frozen=True)
+class PresetCard:
+    """A preset, as listed: a file with keys of `frostbench run`, and the table that it gives."""
+
+    name: str
+    file: str
     summary: str = ""
 
 

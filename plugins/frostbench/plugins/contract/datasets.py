@@ -250,13 +250,15 @@ class Referent:
     """Something in an image: its mask, and one or more sentences that each mean it alone.
 
     `typed` is the sentence that F-LMM's evaluation asks, as somebody typed it, with its marks;
-    where it is empty, that is the first of `sentences`.
+    where it is empty, that is the first of `sentences`. `box` is the one that the data set gives;
+    where it is None, that of the mask.
     """
 
     id: str
     sentences: tuple[str, ...]
     mask: Bool[Tensor, "h w"]
     typed: str = ""
+    box: Box | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,13 @@
 """Metrics, as plugins give them: a pure function beside a frozen record of facts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from frostbench.plugins.contract.cards import MetricFacts
 from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.matches import ClassMatches
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
@@ -16,16 +17,23 @@ SampleScore: TypeAlias = Callable[[Prediction, Target], float]
 SampleCounts: TypeAlias = Callable[[Prediction, Target], Sequence[float]]
 """What one sample adds to a set's sums; raises ValueError on what cannot be scored."""
 
+SampleMatches: TypeAlias = Callable[[Prediction, Target], Sequence[ClassMatches]]
+"""What one sample adds to a set's average precision; raises ValueError on what has none."""
+
 ImageFeatures: TypeAlias = Callable[[Sequence[Image]], Any]
 """Features of images, a float array `[n, d]`. They are stored: scoring again needs no network."""
 
 
 @dataclass(frozen=True)
 class MetricContext:
-    """What a metric may be built from: networks of the pack, and local weight files."""
+    """What a metric may be built from: networks of the pack, and local weight files.
+
+    `networks` are the roles of the pack's backbones that the metric's facts name.
+    """
 
     backbones: Any
     weights: Mapping[str, Path] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Metric:
     """Facts and the function that they are true of.
 
     Their `pooling` tells which kind of function it is: "mean" asks for a `SampleScore`, "ratio" and
-    "bleu" for `SampleCounts`, "features" for `ImageFeatures`. One that learns from a `corpus` makes
+    "bleu" for `SampleCounts`, "features" for `ImageFeatures`, "average_precision" for
+    `SampleMatches`. One that learns from a `corpus` makes
     that function of a sequence of targets; it raises ValueError where they teach nothing.
     """
 
@@ -47,4 +56,6 @@ class Metric:
         Its target is the function itself. Where the facts name networks or a weight file, the
         target makes the function from a `MetricContext`.
         """
-        return Metric(facts, target(context) if facts.networks or facts.weights else target)
+        if not facts.networks and not facts.weights:
+            return Metric(facts, target)
+        return Metric(facts, target(replace(context, networks=facts.networks)))

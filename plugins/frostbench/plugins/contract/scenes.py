@@ -47,9 +47,10 @@ class Question:
 
 @runtime_checkable
 class SceneSet(Protocol):
-    """Scenes made to order, of classes on which nothing was trained; the same for the same order.
+    """Scenes made to order; the same for the same order.
 
-    The set words its scenes itself: captions, and questions with their answers.
+    Whether anything was trained on the classes is for the data set to say. The set words its scenes
+    itself: captions, and questions with their answers.
     """
 
     @property

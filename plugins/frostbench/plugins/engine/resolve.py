@@ -171,8 +171,7 @@ def feed_identity(feed: Feed) -> object:
 
 
 def _parts(prompt: Prompt, lm: CausalLM, role: str) -> tuple[ResolvedPiece, ...]:
-    bos = lm.bos_id
-    begun: tuple[ResolvedPiece, ...] = ((bos,),) if prompt.bos and bos is not None else ()
+    begun: tuple[ResolvedPiece, ...] = (lm.opening_ids,) if prompt.bos and lm.opening_ids else ()
     return (*begun, *(_part(piece, lm, role) for piece in prompt.pieces))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from frostbench.packs.mini.scenes import wording
 from frostbench.packs.mini.scenes.glyphs import Split
+from frostbench.packs.mini.scenes.photos import PhotoSplit
 from frostbench.packs.mini.scenes.scenes import Composition, Scenes, SceneSettings
 from frostbench.packs.mini.scenes.training_images import to_tensor
 from frostbench.plugins.contract.datasets import ClusteredImage
@@ -21,13 +22,18 @@ NAMED = 0  # the seed of scenes and photo crops that are named by number
 
 
 class DataSet:
-    """What the data sets have in common: a folder, a split, and the sizes of their images."""
+    """What the data sets have in common: a folder, a split, and the sizes of their images.
+
+    `photos` is the split of the photographs where it is not that of the glyphs.
+    """
+
+    photos: PhotoSplit | None = None
 
     def __init__(
         self, folder: Path, split: Split = "novel", settings: SceneSettings | None = None
     ) -> None:
         self.folder, self.split = folder, split
-        self.scenes = Scenes(folder, settings)
+        self.scenes = Scenes(folder, settings, self.photos)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,12 +105,24 @@ class GlyphScenes(DataSet):
         settings = replace(
             self.scenes.settings, side=side, sizes=(sizes,) * self.scenes.settings.most
         )
-        return GlyphScenes(self.folder, self.split, settings)
+        return type(self)(self.folder, self.split, settings)
 
     def find(self, which: str) -> tuple[Image, str]:
         """A scene by its number, and its caption."""
         scene = self.get(NAMED, _number(which, self.form))
         return scene.image, scene.caption
+
+
+class KnownGlyphScenes(GlyphScenes):
+    """Scenes of classes that were trained on, on photographs that were not."""
+
+    form = "known_scene:NUMBER"
+    photos = "test"
+
+    def __init__(
+        self, folder: Path, split: Split = "base", settings: SceneSettings | None = None
+    ) -> None:
+        super().__init__(folder, split, settings)
 
 
 def _scene(made: Composition) -> Scene:

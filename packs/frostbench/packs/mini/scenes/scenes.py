@@ -1,7 +1,8 @@
 """Glyph scenes: images of which everything is known, since they are composed here.
 
 A scene is made from a split, a seed and a number, and is the same whenever it is made. Glyphs of a
-split lie on photographs of the same split, so that nothing in a test image was trained on.
+split lie on photographs of the same split, so that nothing in a test image was trained on; where
+that is asked for, on those of another, so that glyphs that were trained on can be tested too.
 """
 
 import zlib
@@ -71,10 +72,20 @@ class Crop:
 
 
 class Scenes:
-    """Makes scenes, portraits and photo crops from a data folder."""
+    """Makes scenes, portraits and photo crops from a data folder.
 
-    def __init__(self, folder: Path, settings: SceneSettings | None = None) -> None:
+    `photos` names the photographs where they are of another split than the glyphs: such scenes are
+    drawn anew, and none is one of the glyphs' own split with another background.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: SceneSettings | None = None,
+        photos: PhotoSplit | None = None,
+    ) -> None:
         self.settings = settings or SceneSettings()
+        self._on = photos
         self.glyphs = Glyphs(folder)
         self.photos = Photos(folder, self.settings.side)
         self._names: dict[Split, tuple[str, ...]] = {
@@ -83,9 +94,9 @@ class Scenes:
 
     def scene(self, split: Split, seed: int, index: int, count: int | None = None) -> Composition:
         """Scene number `index` of a split and seed, with `count` glyphs (random if None)."""
-        draw = _random("scene", split, seed, index)
+        draw = _random("scene", self._key(split), seed, index)
         count = count or int(draw.integers(1, self.settings.most + 1))
-        name = f"scene/{split}/{seed}/{index}"
+        name = f"scene/{self._key(split)}/{seed}/{index}"
         return self._draw(name, split, lambda: self._choose(split, count, draw), draw)
 
     def scene_of(
@@ -111,8 +122,9 @@ class Scenes:
             )
         key = "+".join(f"{name} {where}" for name, where in zip(names, places, strict=True))
         split = splits.pop()
-        draw = _random("scene of", key, seed, index)
-        name = f"scene/{split}/{key}/{seed}/{index}"
+        lies = () if self._on is None else (self._on,)
+        draw = _random("scene of", *lies, key, seed, index)
+        name = f"scene/{self._key(split)}/{key}/{seed}/{index}"
         return self._draw(name, split, lambda: list(names), draw, list(places))
 
     def _draw(
@@ -182,6 +194,9 @@ class Scenes:
         photo = photos[order[index % len(photos)]]
         return Crop(photo.name, self.photos.crop(photo, _random("photo", split, seed, index)))
 
+    def _key(self, split: Split) -> str:
+        return split if self._on is None else f"{split} on {self._on}"
+
     def _alone(
         self, name: str, sizes: tuple[float, float], angle: float, draw: np.random.Generator
     ) -> Pixels:
@@ -250,7 +265,8 @@ class Scenes:
 
     def _background(self, split: Split, draw: np.random.Generator) -> Pixels:
         if draw.random() >= self.settings.plain:
-            return self.photos.crop(self.photos.choose(PHOTO_SPLIT[split], draw), draw)
+            photo = self.photos.choose(self._on or PHOTO_SPLIT[split], draw)
+            return self.photos.crop(photo, draw)
         colours = draw.uniform(0, 255, size=(2, 3))
         turn = draw.uniform(0, 2 * np.pi)
         ramp = np.linspace(-0.5, 0.5, self.settings.side)

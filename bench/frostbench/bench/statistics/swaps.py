@@ -1,0 +1,145 @@
+"""Two rows after some clusters have swapped their answers: what the sign-flip test looks at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from frostbench.bench.statistics.average_precision import AveragePrecision
+from frostbench.bench.statistics.rankings import Curve, curves_of, mean_area
+from frostbench.bench.statistics.sums import Sums, paired
+
+
+@runtime_checkable
+class SwappedRows(Protocol):
+    """Two rows on the samples that both have."""
+
+    @property
+    def clusters(self) -> int:
+        """In how many clusters, or groups of them, the two differ, so that a swap changes some."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """How many clusters, or groups of them, there are, whether or not the two differ there."""
+        ...
+
+    @property
+    def one_in(self) -> int:
+        """Of the flips that are drawn where they are many, one in so many is enough."""
+        ...
+
+    def after(self, signs: Float[np.ndarray, "flips clusters"]) -> Float[np.ndarray, " flips"]:
+        """How far the two would be apart where clusters of sign -1 swap; without a value, far."""
+        ...
+
+    def effects(self) -> Float[np.ndarray, " clusters"]:
+        """What each of these clusters adds to the difference."""
+        ...
+
+
+def swapped_rows(one: Any, two: Any) -> SwappedRows | None:
+    """The swaps of two columns; None of distances, of whose parts nothing is known."""
+    match one, two:
+        case Sums(), Sums():
+            return _Summed.of(one, two)
+        case AveragePrecision(), AveragePrecision():
+            return _RankedAnew.of(one, two)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Summed:
+    """Two columns' sums in each cluster: their total, and the differences that a swap turns."""
+
+    one: Sums
+    total: Float[np.ndarray, " k"]
+    halves: Float[np.ndarray, "clusters k"]
+
+    @staticmethod
+    def of(one: Sums, two: Sums) -> "_Summed":
+        mine, yours = paired(one, two)
+        apart = (mine.totals - yours.totals) / 2
+        total = (mine.totals + yours.totals).sum(0) / 2
+        return _Summed(mine, total, apart[apart.any(1)])
+
+    @property
+    def clusters(self) -> int:
+        return len(self.halves)
+
+    @property
+    def units(self) -> int:
+        return len(self.one.totals)
+
+    @property
+    def one_in(self) -> int:
+        return 1
+
+    def after(self, signs: Float[np.ndarray, "flips clusters"]) -> Float[np.ndarray, " flips"]:
+        value = self._apart(signs @ self.halves)
+        return np.where(np.isnan(value), np.inf, np.abs(value))
+
+    def effects(self) -> Float[np.ndarray, " clusters"]:
+        """The slope of the formula between the two."""
+        turned = self.halves.sum(0)
+        return np.asarray(self._apart(turned) - self._apart(turned - self.halves))
+
+    def _apart(self, turned: Float[np.ndarray, "*sets k"]) -> Float[np.ndarray, "*sets"]:
+        up, down = self.one.formula(self.total + turned), self.one.formula(self.total - turned)
+        return np.asarray(up - down)
+
+
+@dataclass(frozen=True, eq=False)
+class _RankedAnew:
+    """The detections of two columns, those of the second in groups behind those of the first.
+
+    `turning` are the groups in which the two differ.
+    """
+
+    curves: Sequence[Curve]
+    groups: int
+    turning: Int[np.ndarray, " clusters"]
+    apart: Float[np.ndarray, " groups"]
+
+    @staticmethod
+    def of(one: AveragePrecision, two: AveragePrecision) -> "_RankedAnew":
+        mine, yours = one.on(set(two.samples)), two.on(set(one.samples))
+        rows, groups = mine.groups
+        sides = list(zip(rows.tolist(), mine.matches, yours.matches, strict=True))
+        # Sample by sample, so that equal scores keep the order of samples whoever gave them.
+        both = [pair for row, a, b in sides for pair in ((row, a), (groups + row, b))]
+        turning = np.unique([row for row, a, b in sides if a != b]).astype(np.int64)
+        here, there = mine.jackknife, yours.jackknife
+        if here is None or there is None:
+            return _RankedAnew([], groups, turning[:0], np.zeros(groups))
+        apart = here.influences - there.influences
+        return _RankedAnew(curves_of(both, 2 * groups), groups, turning, apart)
+
+    @property
+    def clusters(self) -> int:
+        return len(self.turning)
+
+    @property
+    def units(self) -> int:
+        return self.groups
+
+    @property
+    def one_in(self) -> int:
+        return 4  # each ranks all detections of both anew
+
+    def after(self, signs: Float[np.ndarray, "flips clusters"]) -> Float[np.ndarray, " flips"]:
+        own: Bool[np.ndarray, "flips groups"] = np.ones((len(signs), self.groups), dtype=bool)
+        own[:, self.turning] = signs > 0
+        first, second = np.concatenate([own, ~own], 1), np.concatenate([~own, own], 1)
+        apart: Float[np.ndarray, " flips"] = np.abs(
+            mean_area(self.curves, first) - mean_area(self.curves, second)
+        )
+        return apart
+
+    def effects(self) -> Float[np.ndarray, " clusters"]:
+        """What the difference loses without each."""
+        lost: Float[np.ndarray, " clusters"] = self.apart[self.turning]
+        return lost

@@ -1,0 +1,1 @@
+"""The suite `detection`: what is where in an image, of the classes or phrases that are named?"""
