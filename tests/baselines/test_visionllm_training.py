@@ -20,7 +20,7 @@ from frostbench.baselines.visionllm.warm_up import name_vectors
 from frostbench.baselines.visionllm.weights import load
 from frostbench.baselines.visionllm.wording import InstructionWording
 from frostbench.plugins.backbones.adapters import new_adapter
-from frostbench.plugins.contract.recipe import BoxedScenes, Workshop
+from frostbench.plugins.contract.recipe import NamedScenes, Workshop
 from frostbench.plugins.kit import toys
 
 NAMES = ColouredSquares().names("base")
@@ -136,7 +136,7 @@ def trained(tmp_path_factory):
 
 def test_a_recipe_leaves_weights_that_load_and_figures_of_them(trained):
     shop, report = trained
-    assert isinstance(ColouredSquares(), BoxedScenes)
+    assert isinstance(ColouredSquares(), NamedScenes)
     assert report.steps == TINY.first.steps + TINY.second.steps
     kept = load(shop.pack / "visionllm")
     assert kept.wording == TINY.wording

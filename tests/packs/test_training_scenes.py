@@ -3,7 +3,7 @@ import torch
 
 from frostbench.packs.mini.scenes.training_scenes import TrainingBoxes, TrainingScenes
 from frostbench.plugins.contract.boxes import box_of
-from frostbench.plugins.contract.recipe import BoxedScenes, GroundedScenes
+from frostbench.plugins.contract.recipe import GroundedScenes, NamedScenes
 from frostbench.plugins.host.packs import embedded_pack
 
 
@@ -49,7 +49,7 @@ def test_the_same_arguments_give_the_same_scenes_and_other_splits_other_ones(sce
 
 def test_everything_in_a_boxed_scene_has_a_name_a_box_around_its_mask_and_an_expression():
     boxed = TrainingBoxes(embedded_pack("mini") / "data")
-    assert isinstance(boxed, BoxedScenes)
+    assert isinstance(boxed, NamedScenes)
     known = set(boxed.names("base"))
     for scene in boxed.batch("base", 6, 3):
         assert set(scene.names) <= known
