@@ -156,8 +156,8 @@ class Examiner:
                 lesson.class_counts,
             )
             scores, best = said.classes.softmax(-1)[..., :-1].max(-1)
-            points = placed(self.model.offsets(said.places), said.centres.float())
-            yield some, lesson, ReadTuples(best.cpu(), scores.cpu(), points.cpu())
+            found = placed(self.model.offsets(said.places), said.centres.float())
+            yield some, lesson, ReadTuples(best.cpu(), scores.cpu(), found.cpu())
 
     def _lessons(self, names: Sequence[str], how: LessonSettings) -> InstructionLessons:
         return InstructionLessons(

@@ -81,7 +81,7 @@ _TOKENS = TokenLossSettings(box=5.0, giou=2.0)
 # Of ten tuples a scene leaves eight without a target, where DETR leaves 93 of 100.
 _TUPLES = TupleLossSettings(none=0.4, cost_centre=5.0, spread=1.5, mean=5.0, giou=1.0)
 _FIRST = StageSettings(
-    steps=1400,
+    steps=1200,
     images=16,
     rate=1e-3,
     tokenizer_share=0.4,
