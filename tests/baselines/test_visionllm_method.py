@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from frostbench.baselines.visionllm.inference import InferenceSettings
 from frostbench.baselines.visionllm.instructions import Instructions
 from frostbench.baselines.visionllm.method import VisionLLMMethod
-from frostbench.baselines.visionllm.model import BOX, Seen, VisionLLM
+from frostbench.baselines.visionllm.model import BOX, GuidedTokens, VisionLLM
+from frostbench.baselines.visionllm.offsets import placed
 from frostbench.baselines.visionllm.outcomes import Candidates, boxes_in, instances_in, read
+from frostbench.baselines.visionllm.reading import read_tuples, text_batch
 from frostbench.baselines.visionllm.toy import TOY, TOY_WORDING
 from frostbench.baselines.visionllm.weights import save
 from frostbench.baselines.visionllm.wording import ClassWord
@@ -160,7 +162,9 @@ def drawn_tuples(no_object, seed, count=3):
     model = VisionLLM(replace(TOY, llm_width=16)).eval()
     states, m = torch.randn(6, 5, 16), 6
     boxes = torch.rand(1, 1, m, 4)
-    seen = Seen(torch.randn(1, m, 16), boxes[0, ..., :2], torch.randn(1, m), boxes, boxes[..., 0])
+    seen = GuidedTokens(
+        torch.randn(1, m, 16), boxes[0, ..., :2], torch.randn(1, m), boxes, boxes[..., 0]
+    )
     names = NAMES[:count]
     return read(model, states, seen, names, BOX, no_object), model, states, seen
 
@@ -324,20 +328,52 @@ def test_networks_of_other_sizes_are_refused(method):
             VisionLLMMethod(VisionLLM(sizes), TOY_WORDING, language, method._settings)
 
 
-def test_a_method_that_is_built_answers_under_its_adapter(tmp_path, engine, method):
-    language = toys.backbones().get("llm")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, method):
+    """A folder of weights with an adapter, and the adapted language model that was stored."""
     torch.manual_seed(0)
-    adapted = new_adapter(language, LoraSettings())
+    adapted = new_adapter(toys.backbones().get("llm"), LoraSettings())
     with torch.no_grad():
         for name, part in adapted.named_parameters():
-            if "lora_B" in name:
-                part.normal_()
-    save(tmp_path, method._model, TOY_WORDING, adapted)
-    built = VisionLLMMethod.build(Setup(toys.backbones(), tmp_path, {"points": 6}))
+            if "lora_" in name:
+                part.copy_(torch.randn(part.shape).half())
+    folder = tmp_path_factory.mktemp("visionllm")
+    save(folder, method._model, TOY_WORDING, adapted)
+    return folder, adapted
+
+
+def test_a_method_that_is_built_answers_under_its_adapter(trained, engine):
+    folder, _ = trained
+    built = VisionLLMMethod.build(Setup(toys.backbones(), folder, {"points": 6}))
     request = Detect("d", IMAGE, NAMES[:3])
     (prompt,) = first_wave(built, request)
-    assert prompt.adapter.folder == tmp_path / "lora"
+    assert prompt.adapter.folder == folder / "lora"
+    language = toys.backbones().get("llm")
     bare = VisionLLMMethod(built._model, TOY_WORDING, language, built._settings)
     under, without = answered(built, engine, request)[0], answered(bare, engine, request)[0]
     assert not torch.allclose(under.scores, without.scores, atol=1e-3)
     assert "probability of the chosen class word" in " ".join(built.notes)
+
+
+def test_what_is_read_is_what_training_reads(trained, engine):
+    folder, adapted = trained
+    built = VisionLLMMethod.build(Setup(toys.backbones(), folder, {"points": 6}))
+    model, language = built._model, toys.backbones().get("llm")
+    requests = (Detect("d", IMAGE, NAMES[:3], 1), SegmentInstances("s", IMAGE, NAMES[:2], 2))
+    for request in requests:
+        (prompt,) = built._instructions.of_classes(request)
+        tokens = tokens_of(built, IMAGE)
+        text = text_batch(language, [prompt.parts])
+        with torch.no_grad():
+            seen = model.see(model.maps(IMAGE.pixels[None]), text.ids, text.mask)
+            count = [len(prompt.names)]
+            wanted = read_tuples(
+                language, adapted, model, seen, [prompt.parts], prompt.layout, count
+            )
+        (outcome,) = drive([built.prompt(request, tokens)], engine)
+        found = outcome.value
+        best = wanted.classes[0].softmax(-1)[:, :-1].max(-1)
+        assert found.names == tuple(prompt.names[i] for i in best.indices)
+        assert torch.allclose(found.scores, best.values, atol=1e-4)
+        points = placed(model.offsets(wanted.places[0]), wanted.centres[0])
+        assert torch.allclose(found.points, points, atol=1e-4)

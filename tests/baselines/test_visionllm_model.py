@@ -6,9 +6,9 @@ from safetensors.torch import save_file
 from visionllm_world import SIZES, toy_llm
 
 from frostbench.baselines.visionllm.checkpoint import load_detr, take_detr
-from frostbench.baselines.visionllm.model import BOX, Layout, VisionLLM, mean_offset
+from frostbench.baselines.visionllm.model import BOX, TupleLayout, VisionLLM, mean_offset
 from frostbench.baselines.visionllm.reading import prompt_batch
-from frostbench.baselines.visionllm.settings import VisionLLMSettings, VocabularySettings
+from frostbench.baselines.visionllm.settings import NewWordSettings, VisionLLMSettings
 from frostbench.baselines.visionllm.tokenizer import detr_config
 from frostbench.baselines.visionllm.wording import ClassWord, ImageTokens
 from frostbench.plugins.kit import toys
@@ -106,7 +106,7 @@ def test_gradients_reach_the_boxes_the_text_and_the_backbone():
         assert any(p.grad is not None and p.grad.any() for p in part.parameters())
 
 
-@pytest.mark.parametrize("layout", [BOX, Layout("contour", 1), Layout("contour", 8)])
+@pytest.mark.parametrize("layout", [BOX, TupleLayout("contour", 1), TupleLayout("contour", 8)])
 def test_each_group_reads_its_own_token_and_the_fields_of_the_layout(model, layout):
     tokens = torch.rand(2, 5, SIZES.llm_width)
     with torch.no_grad():
@@ -119,11 +119,11 @@ def test_each_group_reads_its_own_token_and_the_fields_of_the_layout(model, layo
 
 def test_more_points_or_classes_than_there_are_are_refused(model):
     with pytest.raises(ValueError, match="at most 8"):
-        model.placeholders(torch.zeros(1, SIZES.llm_width), Layout("contour", 9))
+        model.placeholders(torch.zeros(1, SIZES.llm_width), TupleLayout("contour", 9))
     with pytest.raises(ValueError, match="1 to 4 class words"):
         model.class_words(5)
     with pytest.raises(ValueError, match="class_words=0"):
-        VocabularySettings(class_words=0)
+        NewWordSettings(class_words=0)
 
 
 def test_scores_of_fewer_classes_are_those_of_the_first_words_and_of_none(model):
@@ -135,7 +135,7 @@ def test_scores_of_fewer_classes_are_those_of_the_first_words_and_of_none(model)
 
 
 def test_sure_location_words_say_their_offset_in_both_readings():
-    bins = VocabularySettings(half_range=8).bins
+    bins = NewWordSettings(half_range=8).bins
     logits = torch.full((bins, bins), -50.0).fill_diagonal_(50.0)
     expected = torch.arange(-8, 9) / 8
     torch.testing.assert_close(mean_offset(logits, 8), expected)

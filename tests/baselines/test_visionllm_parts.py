@@ -8,7 +8,7 @@ from pycocotools import mask as coco
 
 from frostbench.baselines.visionllm.contours import boundary, contour, filled
 from frostbench.baselines.visionllm.matching import matched, overlap
-from frostbench.baselines.visionllm.model import Layout
+from frostbench.baselines.visionllm.model import TupleLayout
 from frostbench.baselines.visionllm.offsets import decoded, encoded
 from frostbench.baselines.visionllm.tuple_loss import (
     TupleLossSettings,
@@ -18,10 +18,10 @@ from frostbench.baselines.visionllm.tuple_loss import (
     word_loss,
 )
 from frostbench.baselines.visionllm.wording import (
-    Asked,
     ClassWord,
     ImageTokens,
     InstructionWording,
+    MarkValues,
     parts_of,
     pieces_of,
     published_prompts,
@@ -50,10 +50,10 @@ def test_offsets_beyond_the_range_become_its_ends():
 
 @pytest.mark.parametrize("points", range(1, 25))
 def test_a_layout_has_a_class_and_two_slots_a_point_and_says_so(points):
-    layout = Layout("contour", points)
+    layout = TupleLayout("contour", points)
     assert layout.slots == 1 + 2 * points
     wording = InstructionWording()
-    prompt = parts_of("as <format>", Asked(layout=layout), wording)[-1]
+    prompt = parts_of("as <format>", MarkValues(layout=layout), wording)[-1]
     named = prompt.strip("()").split(", ")
     assert named[0] == "c"
     assert named[-2:] == [f"x{points}", f"y{points}"]
@@ -61,15 +61,15 @@ def test_a_layout_has_a_class_and_two_slots_a_point_and_says_so(points):
 
 
 def test_a_box_has_two_points():
-    assert Layout("box").slots == 5
+    assert TupleLayout("box").slots == 5
     with pytest.raises(ValueError, match="a box has 2"):
-        Layout("box", 3)
+        TupleLayout("box", 3)
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.permutations(NAMES))
 def test_class_words_follow_the_order_of_the_dictionary_whatever_the_names(names):
-    parts = parts_of("<class>", Asked(tuple(names)), InstructionWording())
+    parts = parts_of("<class>", MarkValues(tuple(names)), InstructionWording())
     words = [part for part in parts if isinstance(part, ClassWord)]
     assert words == [ClassWord(index) for index in range(len(names))]
     texts = "".join(part if isinstance(part, str) else f"<c{part.index}>" for part in parts)
@@ -79,7 +79,7 @@ def test_class_words_follow_the_order_of_the_dictionary_whatever_the_names(names
 
 def test_every_published_prompt_can_be_filled_and_shows_the_image_once():
     wording = InstructionWording()
-    asked = Asked(NAMES, "the left cat", "what is it?", Layout("contour", 9))
+    asked = MarkValues(NAMES, "the left cat", "what is it?", TupleLayout("contour", 9))
     for prompts in published_prompts().values():
         for prompt in prompts:
             parts = parts_of(prompt, asked, wording)
@@ -89,7 +89,7 @@ def test_every_published_prompt_can_be_filled_and_shows_the_image_once():
 
 def test_pieces_are_the_parts_with_their_vectors_in_place():
     tokens, words = torch.rand(3, 8), torch.rand(4, 8)
-    parts = parts_of("Find <class> in <image>.", Asked(NAMES[:2]), InstructionWording())
+    parts = parts_of("Find <class> in <image>.", MarkValues(NAMES[:2]), InstructionWording())
     pieces = pieces_of(parts, tokens, words)
     assert [p.text for p in pieces if isinstance(p, Text)] == list(texts_of(parts))
     vectors = [p.vectors for p in pieces if isinstance(p, Vectors)]

@@ -6,7 +6,12 @@ import pytest
 import torch
 from visionllm_world import LORA, SIZES, STAGE, TINY, ColouredSquares, toy_llm
 
-from frostbench.baselines.visionllm.lessons import Lessons, LessonSettings, Mixture, resampled
+from frostbench.baselines.visionllm.lessons import (
+    InstructionLessons,
+    LessonSettings,
+    Mixture,
+    resampled,
+)
 from frostbench.baselines.visionllm.model import VisionLLM
 from frostbench.baselines.visionllm.recipe import train_on
 from frostbench.baselines.visionllm.scenes import ScenePool
@@ -15,7 +20,7 @@ from frostbench.baselines.visionllm.warm_up import name_vectors
 from frostbench.baselines.visionllm.weights import load
 from frostbench.baselines.visionllm.wording import InstructionWording
 from frostbench.plugins.backbones.adapters import new_adapter
-from frostbench.plugins.contract.recipe import BoxedScenes, Workshop
+from frostbench.plugins.contract.recipe import NamedScenes, Workshop
 from frostbench.plugins.kit import toys
 
 NAMES = ColouredSquares().names("base")
@@ -29,7 +34,7 @@ def training(folder, stage=STAGE, wording=BRIEF, scenes=4):
         model.tokenizer.detr.unfreeze_backbone()
         adapted = new_adapter(lm, LORA)
     pool = ScenePool(ColouredSquares(), "base", scenes, 0, folder)
-    lessons = Lessons(NAMES, wording, stage.lessons, SIZES.vocabulary.half_range, 0)
+    lessons = InstructionLessons(NAMES, wording, stage.lessons, SIZES.vocabulary.half_range, 0)
     words = name_vectors(lm, NAMES, " ")
     return StageTraining(model, lm, adapted, lessons, pool, NAMES, words, stage)
 
@@ -86,7 +91,7 @@ def test_two_images_are_learned_until_every_tuple_is_right(tmp_path):
 
 def test_lessons_are_the_same_for_a_step_and_their_dictionaries_are_shuffled(tmp_path):
     pool = ScenePool(ColouredSquares(), "base", 4, 0, tmp_path)
-    lessons = Lessons(NAMES, BRIEF, LessonSettings(classes=(3, 3), asked=1.0), 32, 0)
+    lessons = InstructionLessons(NAMES, BRIEF, LessonSettings(classes=(3, 3), asked=1.0), 32, 0)
     scenes = pool(0, 4)
     assert lessons(3, scenes).prompts == lessons(3, scenes).prompts
     orders = {lessons(step, scenes).prompts[0] for step in range(40)}
@@ -107,7 +112,7 @@ def test_lessons_are_the_same_for_a_step_and_their_dictionaries_are_shuffled(tmp
 
 def test_classes_that_a_prompt_does_not_name_are_no_targets(tmp_path):
     pool = ScenePool(ColouredSquares(), "base", 4, 0, tmp_path)
-    lessons = Lessons(NAMES, BRIEF, LessonSettings(classes=(1, 1), asked=0.0), 32, 0)
+    lessons = InstructionLessons(NAMES, BRIEF, LessonSettings(classes=(1, 1), asked=0.0), 32, 0)
     lesson = lessons(0, pool(0, 4))
     assert lesson.wanted is not None
     assert lesson.wanted.counts == (0, 0, 0, 0)
@@ -131,7 +136,7 @@ def trained(tmp_path_factory):
 
 def test_a_recipe_leaves_weights_that_load_and_figures_of_them(trained):
     shop, report = trained
-    assert isinstance(ColouredSquares(), BoxedScenes)
+    assert isinstance(ColouredSquares(), NamedScenes)
     assert report.steps == TINY.first.steps + TINY.second.steps
     kept = load(shop.pack / "visionllm")
     assert kept.wording == TINY.wording
@@ -153,20 +158,28 @@ def test_a_recipe_leaves_weights_that_load_and_figures_of_them(trained):
     json.dumps(report.settings)
 
 
-def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(trained, tmp_path):
-    shop, _ = trained
+def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(
+    trained, tmp_path, monkeypatch
+):
+    shop, through = trained
     again = Workshop(tmp_path / "pack", tmp_path / "scratch", offered=shop.offered)
-    train_on(again, replace(TINY, second=replace(TINY.second, steps=4)), toys.backbones())
-    state = torch.load(again.scratch / "visionllm-stage2.pt", weights_only=True)
-    assert state["step"] == 4
-    # Rates depend on the length of a stage, so that the rest is held against the same start.
-    finished = [
-        train_on(
-            Workshop(again.pack, again.scratch, offered=shop.offered), TINY, toys.backbones()
-        ).figures
-        for _ in range(2)
-    ]
-    assert finished[0] == finished[1]
+    whole = StageTraining.step
+    done = []
+
+    def tired(training, index):
+        done.append(index)
+        if len(done) == TINY.first.steps + 4:
+            raise KeyboardInterrupt
+        return whole(training, index)
+
+    monkeypatch.setattr(StageTraining, "step", tired)
+    with pytest.raises(KeyboardInterrupt):
+        train_on(again, TINY, toys.backbones())
+    monkeypatch.undo()
+    assert train_on(again, TINY, toys.backbones()).figures == through.figures
+    for one in sorted((shop.pack / "visionllm").rglob("*.safetensors")):
+        other = again.pack / one.relative_to(shop.pack)
+        assert one.read_bytes() == other.read_bytes(), one.name
 
 
 def test_weights_without_their_adapter_are_refused(trained, tmp_path):

@@ -8,6 +8,9 @@ import transformers as hf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from language_models import FAMILIES, One, language_model, tokenizer
+from multimodal_models import FAMILIES as MULTIMODAL
+from multimodal_models import lmm, picture
+from multimodal_models import prompt as multimodal_prompt
 
 from frostbench.plugins.backbones.adapters import (
     LoraSettings,
@@ -20,6 +23,7 @@ from frostbench.plugins.contract.completions import Failed, Filled
 from frostbench.plugins.contract.prompts import Adapter, Fill, Generate, Ids, Prompt, Vectors
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
 from frostbench.plugins.engine.packed import decoder_of, halo_of, packed_states
+from frostbench.plugins.engine.resolve import resolve
 from frostbench.plugins.engine.traits import packing_halo
 
 WIDTH = 32
@@ -63,7 +67,7 @@ def asked(count, g, n, seed=0, adapter=None):
 
 def plain(lm, prompt):
     """Each group as a row of its own with the whole prompt, in one forward without a cache."""
-    ids = ([] if lm.bos_id is None else [lm.bos_id]) + list(prompt.query[0].ids)
+    ids = [*lm.opening_ids, *prompt.query[0].ids]
     groups = prompt.ask.groups
     rows = torch.cat([lm.embed(ids).expand(len(groups), -1, -1), groups], dim=1)
     with torch.no_grad():
@@ -105,6 +109,19 @@ def test_groups_are_those_that_follow_the_prompt_alone(family):
     (states,) = filled(FrozenEngine(One(lm(family))), [prompt])
     assert states.dtype == torch.float32
     same(states, plain(lm(family), prompt))
+
+
+@pytest.mark.parametrize("family", MULTIMODAL)
+def test_groups_follow_an_image_as_they_follow_text(family):
+    model = lmm(family)
+    groups = torch.randn(4, 3, model.width, generator=torch.Generator().manual_seed(0))
+    asked = multimodal_prompt(["a cat sat ", picture(30, 50), "the mat"], Fill(groups))
+    (states,) = filled(FrozenEngine(One(model)), [asked])
+    with torch.no_grad():
+        read = resolve(asked, model, "llm").inputs(model)
+        rows = torch.cat([read.expand(4, -1, -1), groups], dim=1)
+        out = model.model.base_model(inputs_embeds=rows, use_cache=False).last_hidden_state
+    same(states, out[:, len(read) :])
 
 
 def test_what_is_packed_and_what_is_branched_is_found_by_trial():

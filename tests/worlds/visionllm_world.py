@@ -10,17 +10,17 @@ from frostbench.baselines.visionllm.settings import (
     BackboneSettings,
     DetrSettings,
     FusionSettings,
+    NewWordSettings,
     SlotSettings,
     TextEncoderSettings,
     VisionLLMSettings,
-    VocabularySettings,
 )
 from frostbench.baselines.visionllm.token_loss import TokenLossSettings
 from frostbench.baselines.visionllm.training import StageSettings
 from frostbench.baselines.visionllm.tuple_loss import TupleLossSettings
 from frostbench.baselines.visionllm.warm_up import WarmUpSettings
 from frostbench.plugins.backbones.adapters import LoraSettings
-from frostbench.plugins.contract.recipe import BoxedScene
+from frostbench.plugins.contract.recipe import NamedScene
 from frostbench.plugins.kit import toys
 
 COLOURS = {"red": (1.0, 0.1, 0.1), "green": (0.1, 1.0, 0.1), "blue": (0.1, 0.1, 1.0)}
@@ -43,7 +43,7 @@ SIZES = VisionLLMSettings(
         dropout=0.0,
     ),
     fusion=FusionSettings(heads=2),
-    vocabulary=VocabularySettings(half_range=32, class_words=4, spread=0.2),
+    vocabulary=NewWordSettings(half_range=32, class_words=4, spread=0.2),
     slots=SlotSettings(most_points=8, sine=8, inner=16, reading="mean"),
     llm_width=32,
 )
@@ -74,7 +74,9 @@ TINY = replace(
         lessons=replace(STAGE.lessons, mixture=Mixture(1.0, 1.0, 1.0, 1.0, 1.0)),
     ),
     scenes=4,
-    validation_scenes=3,
+    examine_every=4,
+    examined=2,
+    validation_scenes=2,
     log_every=2,
     save_every=2,
 )
@@ -104,7 +106,7 @@ class ColouredSquares:
             masks[row, top : top + side, left : left + side] = True
             pixels[:, masks[row]] = torch.tensor(COLOURS[name])[:, None]
             boxes.append((left, top, left + side, top + side))
-        return BoxedScene(
+        return NamedScene(
             pixels,
             names,
             torch.tensor(boxes, dtype=torch.float32),

@@ -41,6 +41,7 @@ CARD = Card(
         "visual_grounding",
         "captioning",
         "visual_question_answering",
+        "object_hallucination",
     ),
     controls=("no_llm", "every_query", "fixed_prompt"),
     in_context=False,

@@ -12,12 +12,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frostbench.baselines.visionllm.contours import filled
-from frostbench.baselines.visionllm.lessons import Lesson, Lessons, LessonSettings, Mixture
+from frostbench.baselines.visionllm.lessons import (
+    InstructionLessons,
+    Lesson,
+    LessonSettings,
+    Mixture,
+)
 from frostbench.baselines.visionllm.matching import overlap
 from frostbench.baselines.visionllm.model import VisionLLM
 from frostbench.baselines.visionllm.offsets import placed
 from frostbench.baselines.visionllm.reading import read_texts, read_tuples, text_batch
-from frostbench.baselines.visionllm.scenes import Shown, images_of
+from frostbench.baselines.visionllm.scenes import ShownScene, images_of
 from frostbench.baselines.visionllm.tuple_loss import Wanted, hull
 from frostbench.baselines.visionllm.wording import InstructionWording
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -30,7 +35,7 @@ _ASKED = LessonSettings(classes=(CLASSES, CLASSES), asked=1.0, points=(POINTS, P
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class ReadTuples:
     """Tuples of a batch: the likeliest class of each with its probability, and its points."""
 
     classes: Tensor
@@ -47,7 +52,7 @@ class Examiner:
         self.model, self.lm, self.adapted, self.wording = model, lm, adapted, wording
 
     @torch.no_grad()
-    def figures(self, scenes: Sequence[Shown], names: Sequence[str]) -> dict[str, float]:
+    def figures(self, scenes: Sequence[ShownScene], names: Sequence[str]) -> dict[str, float]:
         """Figures on some scenes, prompted with `names` of which some are shown.
 
         AP50 pools all tuples and targets of all classes: one curve of precision over recall.
@@ -62,7 +67,7 @@ class Examiner:
         return measured
 
     @torch.no_grad()
-    def quick(self, scenes: Sequence[Shown], names: Sequence[str]) -> dict[str, float]:
+    def quick(self, scenes: Sequence[ShownScene], names: Sequence[str]) -> dict[str, float]:
         """The figures of boxes among them, for the curve of a training."""
         grounding = replace(_ASKED, mixture=Mixture(detection=0.0, grounding=1.0))
         return {
@@ -72,7 +77,7 @@ class Examiner:
         }
 
     def _precision(
-        self, scenes: Sequence[Shown], names: Sequence[str], how: LessonSettings
+        self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
     ) -> float:
         scores: list[float] = []
         hits: list[bool] = []
@@ -90,10 +95,11 @@ class Examiner:
         return average_precision(scores, hits, total)
 
     def _control(
-        self, scenes: Sequence[Shown], names: Sequence[str], how: LessonSettings
+        self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
     ) -> dict[str, float]:
         """How many things are said, of classes that a prompt names and of others."""
-        said_asked, said_others = [], []
+        said_asked: list[bool] = []
+        said_others: list[bool] = []
         for some, lesson, said in self._asked(scenes, names, how):
             assert lesson.shown is not None
             for image, scene in enumerate(some):
@@ -105,7 +111,7 @@ class Examiner:
         return {"said, asked": _mean(said_asked), "said, not asked": _mean(said_others)}
 
     def _grounded(
-        self, scenes: Sequence[Shown], names: Sequence[str], how: LessonSettings
+        self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
     ) -> float:
         right = []
         for _, lesson, said in self._asked(scenes, names, how):
@@ -115,7 +121,9 @@ class Examiner:
             right += (overlap(own, hull(lesson.wanted.points))[0] >= 0.5).tolist()
         return _mean(right)
 
-    def _texts(self, scenes: Sequence[Shown], names: Sequence[str], how: LessonSettings) -> float:
+    def _texts(
+        self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
+    ) -> float:
         whole = []
         lessons = self._lessons(names, how)
         for step, some in enumerate(_batches(scenes)):
@@ -128,8 +136,8 @@ class Examiner:
         return _mean(whole)
 
     def _asked(
-        self, scenes: Sequence[Shown], names: Sequence[str], how: LessonSettings
-    ) -> Iterator[tuple[Sequence[Shown], Lesson, Answered]]:
+        self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
+    ) -> Iterator[tuple[Sequence[ShownScene], Lesson, ReadTuples]]:
         # A small vocabulary may know fewer class words than that.
         most = min(CLASSES, self.model.settings.vocabulary.class_words)
         points = min(POINTS, self.model.settings.slots.most_points)
@@ -147,14 +155,16 @@ class Examiner:
                 lesson.layout,
                 lesson.class_counts,
             )
-            best = said.classes.softmax(-1)[..., :-1].max(-1)
-            points = placed(self.model.offsets(said.places), said.centres.float())
-            yield some, lesson, Answered(best.indices.cpu(), best.values.cpu(), points.cpu())
+            scores, best = said.classes.softmax(-1)[..., :-1].max(-1)
+            found = placed(self.model.offsets(said.places), said.centres.float())
+            yield some, lesson, ReadTuples(best.cpu(), scores.cpu(), found.cpu())
 
-    def _lessons(self, names: Sequence[str], how: LessonSettings) -> Lessons:
-        return Lessons(names, self.wording, how, self.model.settings.vocabulary.half_range, 0)
+    def _lessons(self, names: Sequence[str], how: LessonSettings) -> InstructionLessons:
+        return InstructionLessons(
+            names, self.wording, how, self.model.settings.vocabulary.half_range, 0
+        )
 
-    def _seen(self, scenes: Sequence[Shown], lesson: Lesson) -> Any:
+    def _seen(self, scenes: Sequence[ShownScene], lesson: Lesson) -> Any:
         text = text_batch(self.lm, lesson.prompts)
         maps = self.model.maps(images_of(scenes, self.lm.device))
         return self.model.see(maps, text.ids, text.mask)
@@ -203,7 +213,7 @@ def _targets(wanted: Wanted) -> list[list[int]]:
 
 
 def _fits(
-    scene: Shown,
+    scene: ShownScene,
     lesson: Lesson,
     points: Float[Tensor, "m p 2"],
     image: int,
@@ -230,7 +240,7 @@ def _mask_overlap(
     return shared / union.clamp(min=1)
 
 
-def _batches(scenes: Sequence[Shown]) -> Iterator[Sequence[Shown]]:
+def _batches(scenes: Sequence[ShownScene]) -> Iterator[Sequence[ShownScene]]:
     for start in range(0, len(scenes), TOGETHER):
         yield scenes[start : start + TOGETHER]
 

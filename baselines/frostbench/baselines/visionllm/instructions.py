@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frostbench.baselines.visionllm.inference import InferenceSettings
-from frostbench.baselines.visionllm.model import BOX, Layout, Seen
+from frostbench.baselines.visionllm.model import BOX, GuidedTokens, TupleLayout
 from frostbench.baselines.visionllm.wording import (
-    Asked,
     Instruction,
     InstructionPart,
     InstructionWording,
+    MarkValues,
     parts_of,
 )
 from frostbench.plugins.contract.detection import Detect, Locate, SegmentInstances
@@ -24,7 +24,7 @@ class Instructed:
 
     parts: tuple[InstructionPart, ...]
     names: tuple[str, ...]
-    layout: Layout
+    layout: TupleLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Guided:
     """A prompt, and what the image tokenizer makes of the image under it."""
 
     prompt: Instructed
-    seen: Seen
+    seen: GuidedTokens
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,12 @@ class Instructions:
             names.sort()
             random.Random(seed_of(request.seed, "dictionary")).shuffle(names)
         task: Instruction = "detection" if isinstance(request, Detect) else "segmentation"
-        layout = BOX if isinstance(request, Detect) else Layout("contour", self.settings.points)
+        layout = (
+            BOX if isinstance(request, Detect) else TupleLayout("contour", self.settings.points)
+        )
         prompt = self._prompt(task, request.seed)
         return [
-            self._instructed(prompt, Asked(classes=part, layout=layout), part, layout)
+            self._instructed(prompt, MarkValues(classes=part, layout=layout), part, layout)
             for part in _cut(names, self.classes)
         ]
 
@@ -70,14 +72,16 @@ class Instructions:
         """One prompt a phrase, each the only class of its prompt."""
         prompt = self._prompt("grounding", request.seed)
         return [
-            self._instructed(prompt, Asked(expression=phrase, layout=BOX), (phrase,), BOX)
+            self._instructed(prompt, MarkValues(expression=phrase, layout=BOX), (phrase,), BOX)
             for phrase in request.phrases
         ]
 
     def of_text(self, request: Caption | Answer) -> Instructed:
         """The prompt that a caption or an answer follows."""
         task: Instruction = "caption" if isinstance(request, Caption) else "question"
-        asked = Asked(question=request.question) if isinstance(request, Answer) else Asked()
+        asked = (
+            MarkValues(question=request.question) if isinstance(request, Answer) else MarkValues()
+        )
         return self._instructed(self._prompt(task, request.seed), asked, (), BOX)
 
     def _prompt(self, task: Instruction, seed: int) -> str:
@@ -86,9 +90,9 @@ class Instructions:
         return prompts[seed_of(seed, "wording") % len(prompts) if drawn else 0]
 
     def _instructed(
-        self, prompt: str, asked: Asked, names: Sequence[str], layout: Layout
+        self, prompt: str, asked: MarkValues, names: Sequence[str], layout: TupleLayout
     ) -> Instructed:
-        filled = Asked(
+        filled = MarkValues(
             asked.classes, asked.expression, asked.question, asked.layout, self.half_range
         )
         return Instructed(parts_of(prompt, filled, self.wording), tuple(names), layout)

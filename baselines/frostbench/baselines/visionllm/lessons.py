@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.baselines.visionllm.model import BOX, Layout
-from frostbench.baselines.visionllm.scenes import Shown
+from frostbench.baselines.visionllm.model import BOX, TupleLayout
+from frostbench.baselines.visionllm.scenes import ShownScene
 from frostbench.baselines.visionllm.tuple_loss import Wanted
 from frostbench.baselines.visionllm.wording import (
-    Asked,
     Instruction,
     InstructionPart,
     InstructionWording,
+    MarkValues,
     parts_of,
 )
 
@@ -60,14 +60,14 @@ class Lesson:
 
     task: Instruction
     prompts: tuple[tuple[InstructionPart, ...], ...]
-    layout: Layout | None = None
+    layout: TupleLayout | None = None
     wanted: Wanted | None = None
     class_counts: tuple[int, ...] = ()
     answers: tuple[str, ...] = ()
     shown: tuple[tuple[int, ...], ...] | None = None
 
 
-class Lessons:
+class InstructionLessons:
     """Draws the lesson of each step; the same for the same step and seed."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Lessons:
         self._names, self._wording, self._settings = list(names), wording, settings
         self._half_range, self._seed = half_range, seed
 
-    def __call__(self, step: int, scenes: Sequence[Shown]) -> Lesson:
+    def __call__(self, step: int, scenes: Sequence[ShownScene]) -> Lesson:
         """The lesson of a step."""
         draw = random.Random(f"{self._seed} {step}")
         mixture = asdict(self._settings.mixture)
@@ -91,20 +91,24 @@ class Lessons:
                 return self.tuples("detection", scenes, BOX, draw)
             case "segmentation":
                 points = draw.randint(*self._settings.points)
-                return self.tuples("segmentation", scenes, Layout("contour", points), draw)
+                return self.tuples("segmentation", scenes, TupleLayout("contour", points), draw)
             case "grounding":
                 return self.grounding(scenes, draw)
             case "caption":
                 answers = [scene.caption for scene in scenes]
-                return self._texts("caption", [Asked() for _ in scenes], answers, draw)
+                return self._texts("caption", [MarkValues() for _ in scenes], answers, draw)
             case "question":
                 drawn = [draw.choice(scene.questions) for scene in scenes]
-                asked = [Asked(question=text) for text, _ in drawn]
+                asked = [MarkValues(question=text) for text, _ in drawn]
                 return self._texts("question", asked, [right[0] for _, right in drawn], draw)
         raise AssertionError(task)
 
     def tuples(
-        self, task: Instruction, scenes: Sequence[Shown], layout: Layout, draw: random.Random
+        self,
+        task: Instruction,
+        scenes: Sequence[ShownScene],
+        layout: TupleLayout,
+        draw: random.Random,
     ) -> Lesson:
         """Everything of some classes: of most classes in each scene, and of others."""
         prompt = self._prompt(task, draw)
@@ -115,7 +119,7 @@ class Lessons:
             asked = self._dictionary(scene, count, draw)
             order = {name: index for index, name in enumerate(asked)}
             rows = [row for row, name in enumerate(scene.names) if name in order]
-            filling = Asked(asked, layout=layout, half_range=self._half_range)
+            filling = MarkValues(asked, layout=layout, half_range=self._half_range)
             prompts.append(parts_of(prompt, filling, self._wording))
             classes += [order[scene.names[row]] for row in rows]
             points.append(_points(scene, layout)[rows])
@@ -125,14 +129,16 @@ class Lessons:
         wanted = Wanted(torch.tensor(classes, dtype=torch.long), torch.cat(points), counts)
         return Lesson(task, tuple(prompts), layout, wanted, tuple(sizes), shown=tuple(shown))
 
-    def grounding(self, scenes: Sequence[Shown], draw: random.Random) -> Lesson:
+    def grounding(self, scenes: Sequence[ShownScene], draw: random.Random) -> Lesson:
         """One thing of each scene by an expression, which is the only class."""
         prompt = self._prompt("grounding", draw)
         rows = [draw.randrange(len(scene.expressions)) for scene in scenes]
         prompts = tuple(
             parts_of(
                 prompt,
-                Asked(expression=scene.expressions[row], layout=BOX, half_range=self._half_range),
+                MarkValues(
+                    expression=scene.expressions[row], layout=BOX, half_range=self._half_range
+                ),
                 self._wording,
             )
             for scene, row in zip(scenes, rows, strict=True)
@@ -147,7 +153,11 @@ class Lessons:
         return Lesson("grounding", prompts, BOX, wanted, ones, shown=shown)
 
     def _texts(
-        self, task: Instruction, asked: Sequence[Asked], answers: Sequence[str], draw: random.Random
+        self,
+        task: Instruction,
+        asked: Sequence[MarkValues],
+        answers: Sequence[str],
+        draw: random.Random,
     ) -> Lesson:
         prompt = self._prompt(task, draw)
         prompts = tuple(parts_of(prompt, one, self._wording) for one in asked)
@@ -155,7 +165,7 @@ class Lessons:
             task, prompts, answers=tuple(self._wording.answer + answer for answer in answers)
         )
 
-    def _dictionary(self, scene: Shown, count: int, draw: random.Random) -> tuple[str, ...]:
+    def _dictionary(self, scene: ShownScene, count: int, draw: random.Random) -> tuple[str, ...]:
         """Classes in random order, so that a class word means what this prompt says."""
         shown = list(dict.fromkeys(scene.names))
         asked = [name for name in shown if draw.random() < self._settings.asked][:count]
@@ -174,7 +184,7 @@ class Lessons:
         return drawn if self._settings.prompt < 0 else prompts[self._settings.prompt]
 
 
-def _points(scene: Shown, layout: Layout) -> Float[Tensor, "n p 2"]:
+def _points(scene: ShownScene, layout: TupleLayout) -> Float[Tensor, "n p 2"]:
     """What a layout asks of everything in a scene, in parts of the image."""
     if layout.shape == "box":
         return scene.boxes.view(-1, 2, 2)

@@ -19,7 +19,7 @@ Shape: TypeAlias = Literal["box", "contour"]
 
 
 @dataclass(frozen=True)
-class Layout:
+class TupleLayout:
     """The slots of one tuple: a class, then x and y of each of some points.
 
     A box has two points, its top left and bottom right corners; a contour has as many as the
@@ -41,11 +41,11 @@ class Layout:
         return 1 + 2 * self.points
 
 
-BOX = Layout("box")
+BOX = TupleLayout("box")
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class GuidedTokens:
     """An image under a prompt: what each image token shows, its centre, and whether it is a thing.
 
     `tokens` are embeddings for the language model; `centres` (x, y) in parts of the image;
@@ -103,20 +103,20 @@ class VisionLLM(nn.Module):
         maps: Float[Tensor, "b n d"],
         text_ids: Int[Tensor, "b l"],
         text_mask: Bool[Tensor, "b l"],
-    ) -> Seen:
+    ) -> GuidedTokens:
         """The image tokens of maps, guided by a text; `text_mask` is true at its tokens."""
         return self._seen(self.tokenizer(maps, text_ids, text_mask))
 
-    def look(self, maps: Float[Tensor, "b n d"]) -> Seen:
+    def look(self, maps: Float[Tensor, "b n d"]) -> GuidedTokens:
         """The image tokens of maps without any text, as a training begins."""
         return self._seen(self.tokenizer.query(maps))
 
-    def _seen(self, found: Queried) -> Seen:
+    def _seen(self, found: Queried) -> GuidedTokens:
         # e_i is projected, and an encoding of l_i is added; how l_i enters is not found.
         centres = found.boxes[-1, ..., :2]
         encoded = self.where(sine(centres, self.settings.slots.sine))
         tokens = self.scale(self.project(found.states) + encoded)
-        return Seen(tokens, centres, found.objectness[-1], found.boxes, found.objectness)
+        return GuidedTokens(tokens, centres, found.objectness[-1], found.boxes, found.objectness)
 
     def class_words(self, count: int) -> Float[Tensor, "{count} w"]:
         """The embeddings of `<c0>` and on, to be read in a prompt.
@@ -128,7 +128,7 @@ class VisionLLM(nn.Module):
         return self.words.read[:count]
 
     def placeholders(
-        self, tokens: Float[Tensor, "*b m w"], layout: Layout
+        self, tokens: Float[Tensor, "*b m w"], layout: TupleLayout
     ) -> Float[Tensor, "*b m slots w"]:
         """What is read at the slots of each image token's group: the field, and the token.
 
@@ -158,7 +158,7 @@ class VisionLLM(nn.Module):
             return (logits.argmax(-1) - half) / half
         return mean_offset(logits, half)
 
-    def _fields(self, layout: Layout) -> Float[Tensor, "slots w"]:
+    def _fields(self, layout: TupleLayout) -> Float[Tensor, "slots w"]:
         if layout.shape == "box":
             return torch.cat((self.class_slot[None], self.corner_slots))
         slots = self.settings.slots

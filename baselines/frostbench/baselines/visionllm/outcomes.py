@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frostbench.baselines.visionllm.contours import filled
 from frostbench.baselines.visionllm.inference import NoObject
-from frostbench.baselines.visionllm.model import Layout, Seen, VisionLLM
+from frostbench.baselines.visionllm.model import GuidedTokens, TupleLayout, VisionLLM
 from frostbench.baselines.visionllm.offsets import placed
 from frostbench.plugins.contract.predictions import Boxes, Instances
 
@@ -58,9 +58,9 @@ def joined(several: Sequence[Candidates]) -> Candidates:
 def read(
     model: VisionLLM,
     states: Float[Tensor, "m slots w"],
-    seen: Seen,
+    seen: GuidedTokens,
     names: Sequence[str],
-    layout: Layout,
+    layout: TupleLayout,
     no_object: NoObject,
 ) -> Candidates:
     """What the states at the placeholders of one prompt say; `names` are its dictionary."""

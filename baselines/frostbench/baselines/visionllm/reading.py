@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from frostbench.baselines.visionllm.model import Layout, Seen, VisionLLM
+from frostbench.baselines.visionllm.model import GuidedTokens, TupleLayout, VisionLLM
 from frostbench.baselines.visionllm.tuple_loss import Tuples, asked_classes
 from frostbench.baselines.visionllm.wording import (
     ClassWord,
@@ -77,9 +77,9 @@ def read_tuples(
     lm: CausalLM,
     adapted: Any,
     model: VisionLLM,
-    seen: Seen,
+    seen: GuidedTokens,
     prompts: Sequence[Sequence[InstructionPart]],
-    layout: Layout,
+    layout: TupleLayout,
     class_counts: Sequence[int],
 ) -> Tuples:
     """The tuples that a language model with its adapter predicts, one for each image token."""
@@ -119,7 +119,7 @@ def read_texts(
     lm: CausalLM,
     adapted: Any,
     model: VisionLLM,
-    seen: Seen,
+    seen: GuidedTokens,
     prompts: Sequence[Sequence[InstructionPart]],
     answers: Sequence[str],
 ) -> TextRead:

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from frostbench.baselines.visionllm.figures import Examiner
-from frostbench.baselines.visionllm.lessons import Lessons
+from frostbench.baselines.visionllm.lessons import InstructionLessons
 from frostbench.baselines.visionllm.mini import VisionLLMRecipe
 from frostbench.baselines.visionllm.model import VisionLLM
-from frostbench.baselines.visionllm.scenes import ScenePool, Shown
+from frostbench.baselines.visionllm.scenes import ScenePool, ShownScene
 from frostbench.baselines.visionllm.training import StageTraining
 from frostbench.baselines.visionllm.warm_up import (
     BackboneTraining,
@@ -78,7 +78,9 @@ def staged(
     whole = recipe.TrainingProgress()
     for number, stage in enumerate((settings.first, settings.second), 1):
         half = settings.sizes.vocabulary.half_range
-        lessons = Lessons(names, settings.wording, stage.lessons, half, workshop.seed + number)
+        lessons = InstructionLessons(
+            names, settings.wording, stage.lessons, half, workshop.seed + number
+        )
         training = StageTraining(model, lm, adapted, lessons, pool, names, words, stage)
 
         def step(index: int, training: StageTraining = training) -> Mapping[str, float]:
@@ -134,7 +136,7 @@ class Validation:
         self._folder = workshop.scratch / "visionllm-scenes"
         self._seed = workshop.seed + UNSEEN
 
-    def __call__(self, split: str, count: int) -> tuple[list[Shown], tuple[str, ...]]:
+    def __call__(self, split: str, count: int) -> tuple[list[ShownScene], tuple[str, ...]]:
         """Some scenes of a split, and the names of its classes."""
         pool = ScenePool(self._scenes, split, count, self._seed, self._folder)
         return pool(0, count), tuple(self._scenes.names(split))

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from frostbench.baselines.visionllm.contours import contour
-from frostbench.plugins.contract.recipe import BoxedScene, BoxedScenes
+from frostbench.plugins.contract.recipe import NamedScene, NamedScenes
 
 SEEDS = 1_000_003  # between the scenes of two trainings with neighbouring seeds
 TOGETHER = 32  # scenes in a file
@@ -19,7 +19,7 @@ FINE = 96  # points of the contours that are kept
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ShownScene:
     """A scene; `boxes` are (left, top, right, bottom) in parts of the image."""
 
     pixels: UInt8[Tensor, "3 h w"]
@@ -45,28 +45,28 @@ class ScenePool:
     """
 
     def __init__(
-        self, scenes: BoxedScenes, split: str, total: int, seed: int, folder: Path
+        self, scenes: NamedScenes, split: str, total: int, seed: int, folder: Path
     ) -> None:
         self._scenes, self._split, self._first = scenes, split, seed * SEEDS
         self._total, self._folder = total, folder
-        self._kept: dict[int, list[Shown]] = {}
+        self._kept: dict[int, list[ShownScene]] = {}
 
-    def __call__(self, step: int, count: int) -> list[Shown]:
+    def __call__(self, step: int, count: int) -> list[ShownScene]:
         """The `count` scenes of a step."""
         places = [(step * count + i) % self._total for i in range(count)]
         return [self._file(place // TOGETHER)[place % TOGETHER] for place in places]
 
-    def _file(self, number: int) -> list[Shown]:
+    def _file(self, number: int) -> list[ShownScene]:
         if number not in self._kept:
             path = self._folder / f"{self._split}-{self._first + number}.pt"
             if not path.is_file():
                 drawn = self._scenes.batch(self._split, TOGETHER, self._first + number)
                 _write(path, [asdict(_shown(scene)) for scene in drawn])
-            self._kept[number] = [Shown(**one) for one in torch.load(path, weights_only=True)]
+            self._kept[number] = [ShownScene(**one) for one in torch.load(path, weights_only=True)]
         return self._kept[number]
 
 
-def images_of(scenes: Sequence[Shown], device: torch.device | str) -> Float[Tensor, "b 3 h w"]:
+def images_of(scenes: Sequence[ShownScene], device: torch.device | str) -> Float[Tensor, "b 3 h w"]:
     """The images of scenes of one size, with values in [0, 1]."""
     return torch.stack([scene.pixels for scene in scenes]).to(device).float() / 255
 
@@ -78,11 +78,11 @@ def _write(path: Path, scenes: list[dict[str, object]]) -> None:
     os.replace(temporary, path)
 
 
-def _shown(scene: BoxedScene) -> Shown:
+def _shown(scene: NamedScene) -> ShownScene:
     pixels = torch.as_tensor(scene.pixels)
     height, width = pixels.shape[1:]
     sides = torch.tensor([width, height, width, height])
-    return Shown(
+    return ShownScene(
         (pixels * 255).round().to(torch.uint8),
         scene.names,
         torch.as_tensor(scene.boxes, dtype=torch.float32) / sides,

@@ -88,7 +88,7 @@ class FusionSettings:
 
 
 @dataclass(frozen=True)
-class VocabularySettings:
+class NewWordSettings:
     """The words that the language model gains, kept outside its own table.
 
     Attributes:
@@ -152,6 +152,6 @@ class VisionLLMSettings:
     text: TextEncoderSettings = field(default_factory=TextEncoderSettings)
     detr: DetrSettings = field(default_factory=DetrSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
-    vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
+    vocabulary: NewWordSettings = field(default_factory=NewWordSettings)
     slots: SlotSettings = field(default_factory=SlotSettings)
     llm_width: int = 4096

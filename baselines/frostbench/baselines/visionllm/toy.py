@@ -4,10 +4,10 @@ from frostbench.baselines.visionllm.settings import (
     BackboneSettings,
     DetrSettings,
     FusionSettings,
+    NewWordSettings,
     SlotSettings,
     TextEncoderSettings,
     VisionLLMSettings,
-    VocabularySettings,
 )
 from frostbench.baselines.visionllm.wording import InstructionWording
 
@@ -28,7 +28,7 @@ TOY = VisionLLMSettings(
         dropout=0.0,
     ),
     fusion=FusionSettings(heads=2, gate=0.5),
-    vocabulary=VocabularySettings(half_range=8, class_words=4, spread=0.5),
+    vocabulary=NewWordSettings(half_range=8, class_words=4, spread=0.5),
     slots=SlotSettings(most_points=8, sine=4, inner=8, reading="mean"),
 )
 

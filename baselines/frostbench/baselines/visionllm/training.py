@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from frostbench.baselines.visionllm.lessons import Lesson, Lessons, LessonSettings
+from frostbench.baselines.visionllm.lessons import InstructionLessons, Lesson, LessonSettings
 from frostbench.baselines.visionllm.matching import Matched, overlap
-from frostbench.baselines.visionllm.model import Seen, VisionLLM, mean_offset
+from frostbench.baselines.visionllm.model import GuidedTokens, VisionLLM, mean_offset
 from frostbench.baselines.visionllm.offsets import placed
 from frostbench.baselines.visionllm.reading import read_texts, read_tuples, text_batch
-from frostbench.baselines.visionllm.scenes import ScenePool, Shown, images_of
+from frostbench.baselines.visionllm.scenes import ScenePool, ShownScene, images_of
 from frostbench.baselines.visionllm.token_loss import (
     TokenLossSettings,
     naming_loss,
@@ -51,6 +51,7 @@ class StageSettings:
         tuples: L_dec of tuples.
         naming: Weight of the names of image tokens, as in the warm-up (ours, 0 in the paper).
         sharpness: What cosines to names are multiplied by.
+        pull: See `naming_loss`.
         bfloat16: Compute in that type where it is safe.
     """
 
@@ -68,6 +69,7 @@ class StageSettings:
     tuples: TupleLossSettings = field(default_factory=TupleLossSettings)
     naming: float = 0.0
     sharpness: float = 20.0
+    pull: float = 8.0
     bfloat16: bool = False
 
     def rate_at(self, step: int) -> float:
@@ -87,7 +89,7 @@ class StageTraining:
         model: VisionLLM,
         lm: CausalLM,
         adapted: Any,
-        lessons: Lessons,
+        lessons: InstructionLessons,
         pool: ScenePool,
         names: Sequence[str],
         words: Float[Tensor, "k w"],
@@ -136,7 +138,7 @@ class StageTraining:
         self.optimiser.step()
         return {**{name: float(term.detach()) for name, term in terms.items()}, **noted}
 
-    def look(self, scenes: Sequence[Shown], lesson: Lesson) -> Seen:
+    def look(self, scenes: Sequence[ShownScene], lesson: Lesson) -> GuidedTokens:
         """Image tokens of scenes under their prompts."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.settings.backbone_share > 0):
             maps = self.model.maps(images_of(scenes, self.lm.device))
@@ -144,7 +146,7 @@ class StageTraining:
         return self.model.see(maps, text.ids, text.mask)
 
     def _answered(
-        self, seen: Seen, lesson: Lesson
+        self, seen: GuidedTokens, lesson: Lesson
     ) -> tuple[dict[str, Float[Tensor, ""]], dict[str, float]]:
         if lesson.layout is None or lesson.wanted is None:
             read = read_texts(
@@ -166,18 +168,25 @@ class StageTraining:
         return named, fitted(said, pairs, lesson.wanted, lesson.task)
 
     def _tokens(
-        self, seen: Seen, scenes: Sequence[Shown], lesson: Lesson
+        self, seen: GuidedTokens, scenes: Sequence[ShownScene], lesson: Lesson
     ) -> dict[str, Float[Tensor, ""]]:
         boxes, classes, counts = self._targets(scenes, lesson)
         terms, pairs = token_losses(seen, boxes, counts, self.settings.tokens)
         named = {f"token {name}": term for name, term in terms.items()}
         if self.settings.naming and len(classes):
-            naming = naming_loss(seen.tokens, pairs, classes, self.words, self.settings.sharpness)
+            naming = naming_loss(
+                seen.tokens,
+                pairs,
+                classes,
+                self.words,
+                self.settings.sharpness,
+                self.settings.pull,
+            )
             named["naming"] = self.settings.naming * naming
         return named
 
     def _targets(
-        self, scenes: Sequence[Shown], lesson: Lesson
+        self, scenes: Sequence[ShownScene], lesson: Lesson
     ) -> tuple[Float[Tensor, "t 4"], Int[Tensor, " t"], list[int]]:
         """Boxes and names of what image tokens are held against."""
         chosen = [list(range(len(scene.names))) for scene in scenes]

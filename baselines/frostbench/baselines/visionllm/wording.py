@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias, assert_never
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.baselines.visionllm.model import Layout
+from frostbench.baselines.visionllm.model import TupleLayout
 from frostbench.plugins.contract.prompts import Piece, Text, Vectors
 
 Instruction: TypeAlias = Literal["detection", "segmentation", "grounding", "caption", "question"]
@@ -93,21 +93,23 @@ InstructionPart: TypeAlias = str | ClassWord | ImageTokens
 
 
 @dataclass(frozen=True)
-class Asked:
+class MarkValues:
     """What fills the marks of a prompt: classes or an expression or a question, and the tuple."""
 
     classes: tuple[str, ...] = ()
     expression: str = ""
     question: str = ""
-    layout: Layout | None = None
+    layout: TupleLayout | None = None
     half_range: int = 512
 
 
-def parts_of(prompt: str, asked: Asked, wording: InstructionWording) -> tuple[InstructionPart, ...]:
+def parts_of(
+    prompt: str, asked: MarkValues, wording: InstructionWording
+) -> tuple[InstructionPart, ...]:
     """A prompt with its marks filled.
 
     >>> wording = InstructionWording()
-    >>> parts_of("Find <class> in <image>.", Asked(classes=("owl", "cat")), wording)[:4]
+    >>> parts_of("Find <class> in <image>.", MarkValues(classes=("owl", "cat")), wording)[:4]
     ('Find ', '{"', 'owl', '": ')
     """
     parts: list[InstructionPart] = []
@@ -168,7 +170,7 @@ def _dictionary(classes: Sequence[str], wording: InstructionWording) -> list[Ins
     return [*parts, wording.closing]
 
 
-def _tuple_of(layout: Layout | None) -> str:
+def _tuple_of(layout: TupleLayout | None) -> str:
     assert layout is not None, "the prompt names a format, and none was asked for"
     n = layout.points
     if n <= 2:
