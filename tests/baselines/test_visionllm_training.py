@@ -20,7 +20,7 @@ from frostbench.baselines.visionllm.warm_up import name_vectors
 from frostbench.baselines.visionllm.weights import load
 from frostbench.baselines.visionllm.wording import InstructionWording
 from frostbench.plugins.backbones.adapters import new_adapter
-from frostbench.plugins.contract.recipe import BoxedScenes, Workshop
+from frostbench.plugins.contract.recipe import NamedScenes, Workshop
 from frostbench.plugins.kit import toys
 
 NAMES = ColouredSquares().names("base")
@@ -136,7 +136,7 @@ def trained(tmp_path_factory):
 
 def test_a_recipe_leaves_weights_that_load_and_figures_of_them(trained):
     shop, report = trained
-    assert isinstance(ColouredSquares(), BoxedScenes)
+    assert isinstance(ColouredSquares(), NamedScenes)
     assert report.steps == TINY.first.steps + TINY.second.steps
     kept = load(shop.pack / "visionllm")
     assert kept.wording == TINY.wording
@@ -158,20 +158,28 @@ def test_a_recipe_leaves_weights_that_load_and_figures_of_them(trained):
     json.dumps(report.settings)
 
 
-def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(trained, tmp_path):
-    shop, _ = trained
+def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(
+    trained, tmp_path, monkeypatch
+):
+    shop, through = trained
     again = Workshop(tmp_path / "pack", tmp_path / "scratch", offered=shop.offered)
-    train_on(again, replace(TINY, second=replace(TINY.second, steps=4)), toys.backbones())
-    state = torch.load(again.scratch / "visionllm-stage2.pt", weights_only=True)
-    assert state["step"] == 4
-    # Rates depend on the length of a stage, so that the rest is held against the same start.
-    finished = [
-        train_on(
-            Workshop(again.pack, again.scratch, offered=shop.offered), TINY, toys.backbones()
-        ).figures
-        for _ in range(2)
-    ]
-    assert finished[0] == finished[1]
+    whole = StageTraining.step
+    done = []
+
+    def tired(training, index):
+        done.append(index)
+        if len(done) == TINY.first.steps + 4:
+            raise KeyboardInterrupt
+        return whole(training, index)
+
+    monkeypatch.setattr(StageTraining, "step", tired)
+    with pytest.raises(KeyboardInterrupt):
+        train_on(again, TINY, toys.backbones())
+    monkeypatch.undo()
+    assert train_on(again, TINY, toys.backbones()).figures == through.figures
+    for one in sorted((shop.pack / "visionllm").rglob("*.safetensors")):
+        other = again.pack / one.relative_to(shop.pack)
+        assert one.read_bytes() == other.read_bytes(), one.name
 
 
 def test_weights_without_their_adapter_are_refused(trained, tmp_path):

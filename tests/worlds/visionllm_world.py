@@ -20,7 +20,7 @@ from frostbench.baselines.visionllm.training import StageSettings
 from frostbench.baselines.visionllm.tuple_loss import TupleLossSettings
 from frostbench.baselines.visionllm.warm_up import WarmUpSettings
 from frostbench.plugins.backbones.adapters import LoraSettings
-from frostbench.plugins.contract.recipe import BoxedScene
+from frostbench.plugins.contract.recipe import NamedScene
 from frostbench.plugins.kit import toys
 
 COLOURS = {"red": (1.0, 0.1, 0.1), "green": (0.1, 1.0, 0.1), "blue": (0.1, 0.1, 1.0)}
@@ -74,7 +74,9 @@ TINY = replace(
         lessons=replace(STAGE.lessons, mixture=Mixture(1.0, 1.0, 1.0, 1.0, 1.0)),
     ),
     scenes=4,
-    validation_scenes=3,
+    examine_every=4,
+    examined=2,
+    validation_scenes=2,
     log_every=2,
     save_every=2,
 )
@@ -104,7 +106,7 @@ class ColouredSquares:
             masks[row, top : top + side, left : left + side] = True
             pixels[:, masks[row]] = torch.tensor(COLOURS[name])[:, None]
             boxes.append((left, top, left + side, top + side))
-        return BoxedScene(
+        return NamedScene(
             pixels,
             names,
             torch.tensor(boxes, dtype=torch.float32),

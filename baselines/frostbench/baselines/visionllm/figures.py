@@ -98,7 +98,8 @@ class Examiner:
         self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
     ) -> dict[str, float]:
         """How many things are said, of classes that a prompt names and of others."""
-        said_asked, said_others = [], []
+        said_asked: list[bool] = []
+        said_others: list[bool] = []
         for some, lesson, said in self._asked(scenes, names, how):
             assert lesson.shown is not None
             for image, scene in enumerate(some):
@@ -154,9 +155,9 @@ class Examiner:
                 lesson.layout,
                 lesson.class_counts,
             )
-            best = said.classes.softmax(-1)[..., :-1].max(-1)
-            points = placed(self.model.offsets(said.places), said.centres.float())
-            yield some, lesson, ReadTuples(best.indices.cpu(), best.values.cpu(), points.cpu())
+            scores, best = said.classes.softmax(-1)[..., :-1].max(-1)
+            found = placed(self.model.offsets(said.places), said.centres.float())
+            yield some, lesson, ReadTuples(best.cpu(), scores.cpu(), found.cpu())
 
     def _lessons(self, names: Sequence[str], how: LessonSettings) -> InstructionLessons:
         return InstructionLessons(

@@ -78,24 +78,25 @@ _LORA = LoraSettings(
     targets=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"),
 )
 _TOKENS = TokenLossSettings(box=5.0, giou=2.0)
-_TUPLES = TupleLossSettings(cost_centre=5.0, spread=1.5, mean=5.0, giou=1.0)
+# Of ten tuples a scene leaves eight without a target, where DETR leaves 93 of 100.
+_TUPLES = TupleLossSettings(none=0.4, cost_centre=5.0, spread=1.5, mean=5.0, giou=1.0)
 _FIRST = StageSettings(
-    steps=2000,
+    steps=1200,
     images=16,
-    rate=1.5e-3,
-    tokenizer_share=0.2,
+    rate=1e-3,
+    tokenizer_share=0.4,
     backbone_share=0.0,
     lessons=LessonSettings(classes=(2, 12)),
     tokens=_TOKENS,
     targets="shown",
     tuples=_TUPLES,
-    naming=4.0,
+    naming=2.0,
     bfloat16=True,
 )
 _SECOND = replace(
     _FIRST,
-    steps=2000,
-    rate=1e-3,
+    steps=1200,
+    rate=7e-4,
     backbone_share=0.0,
     lessons=LessonSettings(
         classes=(2, 12),
@@ -136,7 +137,7 @@ class VisionLLMRecipe:
 
     sizes: VisionLLMSettings = MINI
     warm_up: WarmUpSettings = field(
-        default_factory=lambda: WarmUpSettings(backbone_steps=450, detector_steps=1650, naming=4.0)
+        default_factory=lambda: WarmUpSettings(backbone_steps=450, detector_steps=1850, naming=4.0)
     )
     blank: str = " "
     class_texts: tuple[str, ...] = _LETTERS

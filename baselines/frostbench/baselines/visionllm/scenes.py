@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from frostbench.baselines.visionllm.contours import contour
-from frostbench.plugins.contract.recipe import BoxedScene, BoxedScenes
+from frostbench.plugins.contract.recipe import NamedScene, NamedScenes
 
 SEEDS = 1_000_003  # between the scenes of two trainings with neighbouring seeds
 TOGETHER = 32  # scenes in a file
@@ -45,7 +45,7 @@ class ScenePool:
     """
 
     def __init__(
-        self, scenes: BoxedScenes, split: str, total: int, seed: int, folder: Path
+        self, scenes: NamedScenes, split: str, total: int, seed: int, folder: Path
     ) -> None:
         self._scenes, self._split, self._first = scenes, split, seed * SEEDS
         self._total, self._folder = total, folder
@@ -78,7 +78,7 @@ def _write(path: Path, scenes: list[dict[str, object]]) -> None:
     os.replace(temporary, path)
 
 
-def _shown(scene: BoxedScene) -> ShownScene:
+def _shown(scene: NamedScene) -> ShownScene:
     pixels = torch.as_tensor(scene.pixels)
     height, width = pixels.shape[1:]
     sides = torch.tensor([width, height, width, height])

@@ -89,14 +89,19 @@ def naming_loss(
     classes: Int[Tensor, " t"],
     names: Float[Tensor, "k w"],
     sharpness: float,
+    pull: float,
 ) -> Float[Tensor, ""]:
     """Cross-entropy of each matched token's name, by the cosine to the embeddings of all names.
 
-    Ours: it brings image tokens near the words that the language model knows already.
+    Ours: it brings image tokens near the words that the language model knows already. Differences
+    of cosines are enough for the cross-entropy; `pull`, the weight of 1 - the cosine to the own
+    name, makes the name most of what a token says.
     """
     own = functional.normalize(tokens[pairs.image, pairs.guess].float(), dim=-1)
-    scores = own @ functional.normalize(names, dim=-1).T * sharpness
-    return functional.cross_entropy(scores, classes[pairs.target])
+    cosines = own @ functional.normalize(names, dim=-1).T
+    wanted = classes[pairs.target]
+    entropy = functional.cross_entropy(cosines * sharpness, wanted)
+    return entropy + pull * (1 - cosines.gather(1, wanted[:, None])).mean()
 
 
 def _cost(

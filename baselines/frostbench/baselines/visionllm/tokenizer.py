@@ -106,16 +106,14 @@ class ImageTokenizer(nn.Module):
         self.objectness = nn.ModuleList(objectness * times)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
-        for box, objectness in zip(self.boxes, self.objectness, strict=True):
-            assert isinstance(box, BoxHead)
-            assert isinstance(objectness, nn.Linear)
-            last = box[-1]
+        for head, sure in zip(boxes, objectness, strict=True):
+            last = head[-1]
             assert isinstance(last, nn.Linear)
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
             # A box begins at about a tenth of the image, as in Deformable DETR.
             last.bias.data[2:] = -2.0
-            nn.init.constant_(objectness.bias, PRIOR)
+            nn.init.constant_(sure.bias, PRIOR)
         if detr.refine:
             self.detr.decoder.bbox_embed = self.boxes
 

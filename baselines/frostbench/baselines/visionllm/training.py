@@ -51,6 +51,7 @@ class StageSettings:
         tuples: L_dec of tuples.
         naming: Weight of the names of image tokens, as in the warm-up (ours, 0 in the paper).
         sharpness: What cosines to names are multiplied by.
+        pull: See `naming_loss`.
         bfloat16: Compute in that type where it is safe.
     """
 
@@ -68,6 +69,7 @@ class StageSettings:
     tuples: TupleLossSettings = field(default_factory=TupleLossSettings)
     naming: float = 0.0
     sharpness: float = 20.0
+    pull: float = 8.0
     bfloat16: bool = False
 
     def rate_at(self, step: int) -> float:
@@ -172,7 +174,14 @@ class StageTraining:
         terms, pairs = token_losses(seen, boxes, counts, self.settings.tokens)
         named = {f"token {name}": term for name, term in terms.items()}
         if self.settings.naming and len(classes):
-            naming = naming_loss(seen.tokens, pairs, classes, self.words, self.settings.sharpness)
+            naming = naming_loss(
+                seen.tokens,
+                pairs,
+                classes,
+                self.words,
+                self.settings.sharpness,
+                self.settings.pull,
+            )
             named["naming"] = self.settings.naming * naming
         return named
 

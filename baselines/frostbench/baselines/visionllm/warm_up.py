@@ -44,6 +44,7 @@ class WarmUpSettings:
         losses: Of image tokens, boxes included.
         naming: Weight of the names of image tokens.
         sharpness: What cosines to names are multiplied by.
+        pull: See `naming_loss`.
         decay: AdamW's weight decay.
         clip: Gradients longer than this, all together, are shortened to it.
     """
@@ -59,6 +60,7 @@ class WarmUpSettings:
     losses: TokenLossSettings = field(default_factory=lambda: TokenLossSettings(box=5.0, giou=2.0))
     naming: float = 1.0
     sharpness: float = 20.0
+    pull: float = 8.0
     decay: float = 0.01
     clip: float = 1.0
 
@@ -180,7 +182,9 @@ class DetectorTraining:
         counts = [len(scene.boxes) for scene in scenes]
         terms, pairs = token_losses(seen, boxes, counts, settings.losses)
         classes = classes_of(scenes, self.rows).to(device)
-        naming = naming_loss(seen.tokens, pairs, classes, self.words, settings.sharpness)
+        naming = naming_loss(
+            seen.tokens, pairs, classes, self.words, settings.sharpness, settings.pull
+        )
         loss = torch.stack([*terms.values(), settings.naming * naming]).sum()
         _update(self.optimiser, loss, model, settings.clip)
         with torch.no_grad():

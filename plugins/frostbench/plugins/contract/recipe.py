@@ -71,7 +71,7 @@ class GroundedScenes(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class BoxedScene:
+class NamedScene:
     """An image of which everything is known by name, box and mask, and what may be said of it.
 
     `pixels` are `[3, height, width]`, floats in [0, 1]. Row i of `boxes` (left, top, right, bottom
@@ -89,14 +89,14 @@ class BoxedScene:
 
 
 @runtime_checkable
-class BoxedScenes(Protocol):
+class NamedScenes(Protocol):
     """Training images in which everything has a name, a box and a mask."""
 
     def names(self, split: str) -> Sequence[str]:
         """The classes of a split ("base", "validation", "novel")."""
         ...
 
-    def batch(self, split: str, count: int, seed: int) -> Sequence[BoxedScene]:
+    def batch(self, split: str, count: int, seed: int) -> Sequence[NamedScene]:
         """`count` scenes of a split; the same arguments give the same."""
         ...
 
@@ -147,7 +147,7 @@ class TrainingData:
     @overload
     def get(self, name: Literal["grounded"]) -> GroundedScenes: ...
     @overload
-    def get(self, name: Literal["boxed"]) -> BoxedScenes: ...
+    def get(self, name: Literal["boxed"]) -> NamedScenes: ...
     @overload
     def get(self, name: str) -> Any: ...
     def get(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Training scenes with exact masks, as `GroundedScenes` and `BoxedScenes` of the recipes."""
+"""Training scenes with exact masks, as `GroundedScenes` and `NamedScenes` of the recipes."""
 
 import random
 from collections import Counter
@@ -10,7 +10,7 @@ import torch
 from frostbench.packs.mini.scenes.scenes import Composition, Scenes
 from frostbench.packs.mini.scenes.training_images import checked, to_tensor
 from frostbench.packs.mini.scenes.wording import caption_of
-from frostbench.plugins.contract.recipe import BoxedScene, GroundedScene, Workshop
+from frostbench.plugins.contract.recipe import GroundedScene, NamedScene, Workshop
 from frostbench.plugins.contract.scenes import Placed
 from frostbench.plugins.contract.seeds import seed_of
 
@@ -56,7 +56,7 @@ class TrainingBoxes:
         """
         return self._scenes.glyphs.names(checked(split))
 
-    def batch(self, split: str, count: int, seed: int) -> list[BoxedScene]:
+    def batch(self, split: str, count: int, seed: int) -> list[NamedScene]:
         """`count` scenes, each with its own caption and questions; expressions as those above.
 
         Raises:
@@ -64,10 +64,10 @@ class TrainingBoxes:
         """
         return [self._scene(split, seed, index) for index in range(count)]
 
-    def _scene(self, split: str, seed: int, index: int) -> BoxedScene:
+    def _scene(self, split: str, seed: int, index: int) -> NamedScene:
         scene = self._scenes.scene(checked(split), seed, index)
         draw = random.Random(seed_of("boxed scene", split, seed, index))
-        return BoxedScene(
+        return NamedScene(
             to_tensor(scene.pixels),
             scene.names,
             torch.tensor([glyph.box for glyph in scene.placed]),
