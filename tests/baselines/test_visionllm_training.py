@@ -74,7 +74,7 @@ def test_a_frozen_backbone_stays_and_is_not_looked_through(tmp_path):
 def test_two_images_are_learned_until_every_tuple_is_right(tmp_path):
     stage = replace(
         STAGE,
-        steps=350,
+        steps=400,
         rate=4e-3,
         lessons=LessonSettings(classes=(3, 3), asked=1.0, prompt=0),
         clip=1.0,
