@@ -19,7 +19,7 @@ from frostbench.plugins.contract.matches import ClassMatches
 
 INFERENCE = Inference()
 CLASSES = 10
-IMAGES = (32, 48, 96)
+IMAGES = (40, 48, 96)
 MANY = 20_000  # images that stand for all
 
 

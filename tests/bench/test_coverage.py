@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# By its path: `coverage` is the name of a package, too.
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
-SPEC = spec_from_file_location("benchmark_of_coverage", SCRIPT)
-simulation = module_from_spec(SPEC)
-sys.modules[SPEC.name] = simulation
-SPEC.loader.exec_module(simulation)
+
+def benchmark(name):
+    """By its path: `coverage` is the name of a package, too."""
+    script = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
+    spec = spec_from_file_location(f"benchmark_of_{name}", script)
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+simulation, detections = benchmark("coverage"), benchmark("coverage_detections")
 
 REPEATS = 150
 # Three standard deviations of the simulation itself lie between what is asked and what is tested.
@@ -58,6 +64,23 @@ def test_equal_rows_are_rarely_told_apart(kind):
 def test_of_twenty_equal_methods_hardly_ever_are_any_two_told_apart():
     # 0.2 of 4 are expected; uncorrected, it would be all.
     assert rate(simulation.equal_methods, "exponential", 40, "shared", 4) <= 0.25
+
+
+FEW = 50
+LOOSER = 3 * (0.06 * 0.94 / FEW) ** 0.5
+
+
+@pytest.mark.parametrize("kind", ["good", "poor"])
+def test_an_interval_of_95_percent_covers_the_average_precision_of_many_images(kind):
+    found = [detections.of_one("ap50", kind, 48, seed) for seed in range(FEW)]
+    claims = [claim for claim in found if claim is not None]
+    assert len(claims) > FEW / 2
+    assert sum(claims) / len(claims) >= 0.93 - LOOSER
+
+
+def test_detectors_that_are_equally_good_are_rarely_told_apart():
+    found = [detections.told_apart("ap50", "poor", 32, seed) for seed in range(FEW)]
+    assert sum(found) / FEW <= 0.06 + LOOSER
 
 
 def test_a_cell_above_the_limit_is_drawn_again_and_longer():

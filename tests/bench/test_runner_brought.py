@@ -1,8 +1,10 @@
 """Controls that a method makes itself, and tasks that it declines by name."""
 
+import re
 from dataclasses import replace
 
 import pytest
+import torch
 from runner_world import (
     CONTROLS,
     Blocks,
@@ -21,8 +23,8 @@ from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.run import run
 from frostbench.bench.runner.verify import verify
 from frostbench.bench.store.manifest import Dash
-from frostbench.plugins import ImagePrediction, Reconstruct
-from frostbench.plugins.contract.control import StandIn, all_controls
+from frostbench.plugins import ControlCard, ImagePrediction, Reconstruct, TextPrediction
+from frostbench.plugins.contract.control import Control, OtherRequest, StandIn, all_controls
 from frostbench.plugins.contract.method import Method
 
 
@@ -81,6 +83,60 @@ class Declining(Blocks):
     @property
     def fingerprint(self):
         return "d" * 64
+
+
+def asked_in_other_words(instance, company):
+    """Options in capitals, of which the method answers one."""
+    request = instance.request
+    shots = tuple(replace(one, text=one.text.upper()) for one in request.examples)
+    options = tuple(option.upper() for option in request.options)
+    return replace(request, examples=shots, options=options)
+
+
+def told(back):
+    """A control that asks in other words, and what becomes of the answer."""
+    card = ControlCard("capitals", "in capitals", tasks=("naming",))
+    return {**CONTROLS, "capitals": Control(card, OtherRequest(asked_in_other_words, back))}
+
+
+def failing(said, instance, company):
+    raise ValueError("there is no such word")
+
+
+@pytest.mark.parametrize(
+    ("back", "error"),
+    [
+        (failing, "control 'capitals' of it, answer, .* there is no such word"),
+        (lambda *_: ImagePrediction(torch.zeros(3, 8, 8)), "answer, .* TextPrediction was asked"),
+        (lambda *_: "red", "answer, .* TextPrediction was asked"),
+    ],
+)
+def test_an_answer_that_cannot_be_translated_fails_its_sample_alone(tmp_path, back, error):
+    stored = run(made(tmp_path, Blocks, controls=told(back)))
+    records = [one for one in stored.records() if one.control == "capitals"]
+    assert len(records) == 4
+    for record in records:
+        assert record.status == "failed"
+        assert re.search(
+            error.replace("control 'capitals' of it", r"method 'blocks' \(capitals\)"), record.error
+        )
+    assert {one.status for one in stored.records() if one.control != "capitals"} == {"scored"}
+
+
+def test_what_a_control_asks_otherwise_is_answered_in_the_samples_own_words(tmp_path):
+    seeds = []
+
+    def back(said, instance, company):
+        seeds.append((instance.request.id, company.seed))
+        assert said.text.isupper()
+        return TextPrediction(said.text.lower())
+
+    stored = run(made(tmp_path, Blocks, controls=told(back)))
+    records = {one.sample: one for one in stored.records() if one.control == "capitals"}
+    assert {one.status for one in records.values()} == {"scored"}
+    for record in records.values():
+        assert record.prediction.text in ("red", "green", "blue", "grey")
+    assert len({seed for _, seed in seeds}) == len(records)
 
 
 class LowLevel(Mending):
@@ -206,7 +262,7 @@ def test_a_control_under_a_name_that_is_taken_is_refused():
     cards = [Bringing.card, replace(Blocks.card, name="own", controls=("half",)), Failing.card]
     known = all_controls(CONTROLS.values(), cards)
     brought = {name for name, one in known.items() if isinstance(one.change, StandIn)}
-    assert brought == {"no_llm", "bare_lmm", "half"}
+    assert brought == {"no_llm", "bare_lmm", "every_query", "fixed_prompt", "half"}
 
 
 def test_a_toy_map_is_a_method():

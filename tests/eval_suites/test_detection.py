@@ -236,7 +236,7 @@ def run(tmp_path_factory):
         f"plugins={inspect.getfile(KnowingThings)}",
         "methods=knowing_things",
         "tasks=object_detection,instance_segmentation,visual_grounding",
-        "limit=48",
+        "limit=64",
         "quiet=true",
         f"cache={folder / 'cache'}",
         f"out={folder / 'run'}",

@@ -22,7 +22,10 @@ def test_a_percentage_has_no_unit_and_other_bounds_than_0_and_1(wrong):
     ("wrong", "message"),
     [
         ("direction='up'", "no direction named 'up'; there are higher, lower, neither."),
-        ("pooling='median'", "no pooling named 'median'; there are mean, ratio, bleu, features."),
+        (
+            "pooling='median'",
+            "no pooling named 'median'; there are mean, ratio, bleu, features, average_precision.",
+        ),
     ],
 )
 def test_facts_are_checked_where_nobody_checks_types_and_without_torch(wrong, message):

@@ -24,7 +24,7 @@ from frostbench.plugins.contract.matches import ClassMatches
 GROUPS = 200
 """Clusters beyond so many are left out in as many groups: each costs a look at all classes."""
 HALVES = 8
-FEWEST = 8
+FEWEST = 10
 """Things a class, on the mean over classes, from which an interval was seen to cover."""
 FEW_THINGS = f"none: with fewer than {FEWEST} things a class, no interval was seen to cover"
 BY_JACKKNIFE = (
