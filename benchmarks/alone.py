@@ -20,3 +20,7 @@ class NoTokenizer:
     """Stands where a tokenizer would; the prompts hold embeddings alone."""
 
     bos_token_id = eos_token_id = None
+
+    def __call__(self, text: str, **how: object) -> dict[str, list[int]]:
+        """No tokens for any text, and none before it."""
+        return {"input_ids": []}

@@ -91,7 +91,7 @@ def plain(model: Any) -> Any:
 
 def ids_of(prompt: Prompt, lm: CausalLM) -> list[int]:
     """The ids of a prompt of texts and ids."""
-    ids = [] if lm.bos_id is None else [lm.bos_id]
+    ids = list(lm.opening_ids)
     for piece in prompt.pieces:
         match piece:
             case Text(text):

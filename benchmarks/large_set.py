@@ -1,6 +1,7 @@
 """What a large folder of images costs: memory, hashing, and tokens that are kept.
 
     python benchmarks/large_set.py [--images 500 5000] [--side 256] [--folder FOLDER]
+    python benchmarks/large_set.py --images --tokens 50000
 
 JPEGs are made from a seed and run through `reconstruction` with a method that needs no model (mean
 colours of 257 cells, the tokens of V2L-Tokenizer in number), twice, each run in a process of its
@@ -8,9 +9,13 @@ own. Said are peak memory, which should not grow with the number of images; what
 reads for hashing and puts through a tokenizer, which should be nothing; and the size of the token
 cache, with the largest number of entries in one of its folders. FID is among the metrics, since it
 needs all images' features.
+
+With `--tokens N` the cache alone is filled, with 257 ids for each of N images in batches as a run
+keeps them, then opened anew and asked for images in a random order.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -140,9 +145,42 @@ def cache_size(folder: Path) -> tuple[int, int]:
     return size, most
 
 
+def kept_tokens(place: Path, count: int, batch: int = 32, asked: int = 1000) -> str:
+    """What a cache of so many images costs."""
+    import torch
+
+    from frostbench.bench.store.tokens import Kept, TokenStore
+    from frostbench.plugins.contract.tokens import Grid, Ranked, VisualTokens
+
+    draw = torch.Generator().manual_seed(0)
+    folder = place / "frostbench" / "tokens"
+    images = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)]
+    store, begun = TokenStore(folder, "0" * 64, print), time.perf_counter()
+    for start in range(0, count, batch):
+        some = images[start : start + batch]
+        ids = torch.randint(32000, (len(some), 257), generator=draw)
+        parts = {"local": Grid(ids[:, :256].reshape(-1, 16, 16)), "global": Ranked(ids[:, 256:])}
+        store.put(some, [Kept(one, 0.1) for one in VisualTokens(parts).split()])
+    kept = time.perf_counter() - begun
+    begun = time.perf_counter()
+    store = TokenStore(folder, "0" * 64, print)
+    opened = time.perf_counter() - begun
+    order = torch.randperm(count, generator=draw)[:asked].tolist()
+    begun = time.perf_counter()
+    assert all(store.get(images[number]) is not None for number in order)
+    looked_up = (time.perf_counter() - begun) / len(order)
+    size, most = cache_size(place)
+    return (
+        f"{count} images of 257 tokens: {size / 1e6:.0f} MB, {size / count:.0f} bytes an image, at "
+        f"most {most} entries in a folder; kept in {kept:.1f} s, opened in {opened:.2f} s, looked "
+        f"up in {looked_up * 1e3:.2f} ms an image"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--images", type=int, nargs="+", default=[500, 5000])
+    parser.add_argument("--images", type=int, nargs="*", default=[500, 5000])
+    parser.add_argument("--tokens", type=int, default=0, help="images of the cache alone")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--metrics", default="['psnr[rgb]','fid[mini]']")
     parser.add_argument("--folder", type=Path, help="where images and runs lie; kept if given")
@@ -168,7 +206,10 @@ def main() -> None:
                 f"{most} entries in a folder",
                 flush=True,
             )
-        print(f"peak of the most images over that of the fewest: {peaks[-2] / peaks[0]:.2f}")
+        if options.tokens:
+            print(kept_tokens(place / "cache alone", options.tokens), flush=True)
+        if peaks:
+            print(f"peak of the most images over that of the fewest: {peaks[-2] / peaks[0]:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 import pytest
 import torch
 
+from frostbench.baselines.flmm.boxes import located
 from frostbench.baselines.flmm.method import FLMM, FLMMSettings, embedding_of
 from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.baselines.flmm.weights import save
 from frostbench.plugins.backbones.checksum import checksum
+from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.completions import Generated
+from frostbench.plugins.contract.detection import Detect, Locate, SegmentInstances
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Attend, Generate, ImagePiece, Prompt
@@ -76,6 +79,32 @@ def test_phrases_get_masks_of_the_images_size_together_as_alone(method, engine, 
     assert both.masks.shape == (2, *size)
     if size[0] == size[1]:  # else the padding is as low as the lowest logit of the request
         assert torch.equal(both.masks[1:], one.masks)
+
+
+def test_a_phrase_is_located_by_the_box_of_its_mask(method, engine):
+    image, phrases = picture(2, 16, 16), ("a dog", "the cat", "a dog")
+    masks = answered(method, engine, Segment("s", image, phrases)).masks
+    found = answered(method, engine, Locate("l", image, phrases))
+    assert found.classes == phrases
+    middle = (8.0, 8.0, 8.0, 8.0)
+    wanted = [box_of(mask) if mask.any() else middle for mask in masks]
+    assert [tuple(box) for box in found.boxes.tolist()] == wanted
+
+
+def test_the_score_of_a_box_is_the_mean_probability_of_its_mask():
+    logits = torch.full((2, 4, 6), -3.0)
+    logits[0, 1:3, 2:5] = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, -1.0]])
+    logits[1, 3, 5] = -0.5  # an empty mask: its box is empty too, in the middle
+    found = located(logits, ("one", "none"))
+    assert found.boxes.tolist() == [[2.0, 1.0, 5.0, 3.0], [3.0, 2.0, 3.0, 2.0]]
+    wanted = [torch.arange(1.0, 6.0).sigmoid().mean(), torch.tensor(-0.5).sigmoid()]
+    assert torch.allclose(found.scores, torch.stack(wanted))
+
+
+def test_everything_of_a_class_is_not_looked_for(method, engine):
+    for kind in (Detect, SegmentInstances):
+        outcome = outcome_of(method, engine, kind("x", picture(2), ("dog",)))
+        assert "not everything of a class" in outcome.error
 
 
 def test_a_image_of_one_pixel_gets_a_mask_or_a_sentence(method, engine):

@@ -78,7 +78,7 @@ def test_a_narrative_is_read_whole_and_every_phrase_as_it_stands(data):
 def test_queries_are_the_phrases_own_tokens_and_keys_the_images(lmm):
     phrased = narrative(WORDS, IMAGE, "an owl and a cat.", ((0, 6), (11, 16), (0, 16)))
     looked = attention_prompt(phrased, lmm)
-    ids = [lmm.bos_id]
+    ids = [*lmm.opening_ids]
     for part in phrased.pieces:
         ids += (
             [None] * len(lmm.shown(part.image))

@@ -1,13 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from lqae_world import SIZES
+from lqae_world import SIZES, flax
 
 from frostbench.baselines.lqae.checkpoint import load_published
 from frostbench.baselines.lqae.model import LQAE
 from frostbench.plugins.kit import toys
-
-DENSE = ("query", "key", "value", "out")
 
 
 @pytest.fixture(scope="module")
@@ -17,47 +15,6 @@ def model():
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, 0, 0.3)
     return model
-
-
-def norm(layer):
-    return {"scale": layer.weight.numpy(), "bias": layer.bias.numpy()}
-
-
-def tree(network, prefix):
-    found = {f"{prefix}/pos_embedding": network.positions.numpy()[None]}
-    for number, block in enumerate(network.blocks):
-        at = f"{prefix}/Transformer_0/{number}"
-        glu = block.feed_forward
-        layers = {
-            "LayerNorm_0": norm(block.norm),
-            "LayerNorm_1": norm(block.norm_after),
-            "GLU_0/layernorm_0": norm(glu.norm),
-            "GLU_0/layernorm_1": norm(glu.inner_norm),
-            "GLU_0/fc1": {"kernel": glu.gate.weight.numpy().T},
-            "GLU_0/fc2": {"kernel": glu.up.weight.numpy().T},
-            "GLU_0/fc_out": {"kernel": glu.down.weight.numpy().T},
-            "GLU_0/mid_ffn_conv": {"kernel": np.transpose(glu.around.weight.numpy(), (2, 3, 1, 0))},
-        }
-        for place, name in enumerate(DENSE):
-            weight = getattr(block.attention, name).weight.numpy()
-            layers[f"Attention_0/Dense_{place}"] = {"kernel": weight.T}
-        for layer, values in layers.items():
-            found |= {f"{at}/{layer}/{name}": value for name, value in values.items()}
-    return found
-
-
-def flax(model):
-    """Parameters as the published code names them, axes as Flax orders them."""
-    with torch.no_grad():
-        found = {**tree(model.encoder, "encoder"), **tree(model.decoder, "decoder")}
-        found["encoder/ConvPatches_0/patch_embeds/kernel"] = np.transpose(
-            model.encoder.patches.weight.numpy(), (2, 3, 1, 0)
-        )
-        kernel = np.transpose(model.decoder.pixels.weight.numpy(), (2, 3, 0, 1))
-        found["decoder/ConvTranspose_0/kernel"] = kernel[::-1, ::-1]
-        found["decoder/ConvTranspose_0/bias"] = model.decoder.pixels.bias.numpy()
-    found["lang_model/lm_head/bias"] = np.zeros(3, np.float32)
-    return found
 
 
 def written(folder, parameters):

@@ -7,12 +7,12 @@ import torch
 
 from frostbench.baselines.vqgan.method import VQGANMethod, VQGANMethodSettings
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
+from frostbench.plugins.contract.detection import Detect
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Ids, TokenSets
 from frostbench.plugins.contract.requests import (
     Classify,
-    Detect,
     LabelledImage,
     OracleContext,
     Reconstruct,

@@ -131,7 +131,7 @@ def frostbench_datasets():
 
 def tokenizer(words):
     """Byte-level BPE that has these words as single tokens, and hardly others."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     made = Tokenizer(models.BPE())
@@ -144,6 +144,9 @@ def tokenizer(words):
         show_progress=False,
     )
     made.train_from_iterator([" ".join(words)] * 9, trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", 1)]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>"
     )

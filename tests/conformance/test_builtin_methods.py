@@ -24,4 +24,4 @@ def test_every_built_in_method_keeps_the_contract(name, check):
 
 
 def test_all_built_in_methods_are_tried():
-    assert BUILT_IN == ["flmm", "lm4lv", "lm4lv_lora", "lqae", "spae", "v2l", "vqgan"]
+    assert BUILT_IN == ["flmm", "lm4lv", "lm4lv_lora", "lqae", "spae", "v2l", "visionllm", "vqgan"]

@@ -284,8 +284,20 @@ def test_an_exchange_leaves_no_image_its_own_tokens_and_uses_each_once(count, se
 def test_images_are_exchanged_with_those_of_their_size():
     images = [*pictures(5), *pictures(3, side=6)]
     assert all(image.size == donor.size for image, donor in exchange(images, 0).items())
-    with pytest.raises(ValueError, match="only one image of 6 x 6 pixels"):
-        exchange([*pictures(5), *pictures(1, side=6)], 0)
+
+
+@given(sizes=st.lists(st.integers(3, 9), min_size=2, max_size=12), seed=st.integers(0, 99))
+def test_images_that_are_alone_in_their_size_are_exchanged_too(sizes, seed):
+    images = [pictures(count + 1, side)[-1] for count, side in enumerate(sizes)]
+    donors = exchange(images, seed)
+    assert set(donors) == set(donors.values()) == set(images)
+    assert all(image != donor for image, donor in donors.items())
+    assert exchange(images[::-1], seed) == donors
+
+
+def test_an_only_image_has_none_to_exchange_tokens_with():
+    with pytest.raises(ValueError, match="there is only one image"):
+        exchange(pictures(1), 0)
 
 
 def test_every_other_image_gives_its_tokens_as_often():

@@ -3,6 +3,7 @@ import pytest
 import torch
 from pictures import picture
 from PIL import Image as Pillow
+from skimage.transform import resize
 from torchvision import transforms
 
 from frostbench.eval_suites.data.apart import Examples, apart
@@ -73,6 +74,30 @@ def test_images_are_resized_and_cropped_as_torchvision_does(size, side):
     given = squared(Image(pixels, "x"), side)
     wanted = transforms.Compose([transforms.Resize(side), transforms.CenterCrop(side)])(file)
     assert np.array_equal(np.asarray(to_pillow(given.pixels)), np.asarray(wanted))
+
+
+@pytest.mark.parametrize("size", [(40, 30), (31, 77), (64, 64), (301, 200), (50, 51)])
+def test_without_antialiasing_images_are_interpolated_between_four_pixels(size):
+    file = np.array(picture(*size))
+    pixels = torch.from_numpy(file).permute(2, 0, 1).float() / 255
+    given = squared(Image(pixels, "x"), 32, antialias=False)
+    height, width = file.shape[:2]
+    rows, columns = (round(32 * length / min(height, width)) for length in (height, width))
+    whole = resize(file / 255, (rows, columns), order=1, anti_aliasing=False, mode="edge")
+    top, left = (rows - 32) // 2, (columns - 32) // 2
+    wanted = torch.from_numpy(whole[top : top + 32, left : left + 32]).permute(2, 0, 1)
+    assert (given.pixels - wanted).abs().max() <= 0.51 / 255
+
+
+def test_the_whole_image_is_kept_where_it_is_asked_for(folder):
+    plain, kept = (
+        FolderImages(folder, ImageSettings(side=16, whole=whole)).get(0, 1).image
+        for whole in (False, True)
+    )
+    assert plain.whole is None
+    assert kept.whole.shape == (3, 30, 40)
+    assert torch.equal(plain.pixels, kept.pixels)
+    assert plain != kept
 
 
 def test_more_around_an_image_is_cut_from_a_larger_resize(folder):

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostbench.eval_suites.metrics.clip_score import (
-    ClipScoreMini,
-    ClipScoreRelativeMini,
+    ClipScore,
+    ClipScoreRelative,
     ClipScoreSettings,
     letter_words,
 )
@@ -19,8 +20,9 @@ from frostbench.plugins.contract.predictions import ImagePrediction, TextPredict
 from frostbench.plugins.contract.requests import Interpret
 from frostbench.plugins.kit import toys
 
-CONTEXT = MetricContext(toys.backbones())
-SCORE, RELATIVE = ClipScoreMini(CONTEXT), ClipScoreRelativeMini(CONTEXT)
+CONTEXT = MetricContext(toys.backbones(), networks=("clip",))
+BOTH = replace(CONTEXT, networks=("clip", "llm"))
+SCORE, RELATIVE = ClipScore(CONTEXT), ClipScoreRelative(BOTH)
 IMAGES = [Image(torch.rand(3, 20, 24, generator=torch.Generator().manual_seed(n))) for n in (1, 2)]
 NAMES = ("lion", "rocket", "cactus", "tea", "violin", "red", "green")
 WORDS = st.lists(st.sampled_from(NAMES), min_size=1)
@@ -102,15 +104,15 @@ def test_of_the_vocabulary_the_worst_word_scores_0_and_the_best_1():
 
 def test_scores_do_not_depend_on_what_was_scored_before():
     lion, others = TextPrediction("lion\nrocket"), TextPrediction("tea\ncactus\nred")
-    fresh = ClipScoreMini(CONTEXT)(lion, IMAGES[0])
-    used = ClipScoreMini(CONTEXT)
+    fresh = ClipScore(CONTEXT)(lion, IMAGES[0])
+    used = ClipScore(CONTEXT)
     used(others, IMAGES[1])
     used(others, IMAGES[0])
     assert used(lion, IMAGES[0]) == fresh
 
 
 def test_how_many_words_count_is_a_setting():
-    one = ClipScoreMini(CONTEXT, ClipScoreSettings(words=1))
+    one = ClipScore(CONTEXT, ClipScoreSettings(words=1))
     text = TextPrediction("lion\nrocket")
     assert one(text, IMAGES[0]) == SCORE(TextPrediction("lion"), IMAGES[0])
     assert one(text, IMAGES[0]) != SCORE(text, IMAGES[0])

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from frostbench.packs.mini.scenes.training_scenes import TrainingScenes
-from frostbench.plugins.contract.recipe import GroundedScenes
+from frostbench.packs.mini.scenes.training_scenes import TrainingBoxes, TrainingScenes
+from frostbench.plugins.contract.boxes import box_of
+from frostbench.plugins.contract.recipe import GroundedScenes, NamedScenes
 from frostbench.plugins.host.packs import embedded_pack
 
 
@@ -44,3 +45,29 @@ def test_the_same_arguments_give_the_same_scenes_and_other_splits_other_ones(sce
     assert not {a.narrative for a in one} & {b.narrative for b in other}
     with pytest.raises(LookupError, match="no split named 'train'"):
         scenes.batch("train", 1, 0)
+
+
+def test_everything_in_a_boxed_scene_has_a_name_a_box_around_its_mask_and_an_expression():
+    boxed = TrainingBoxes(embedded_pack("mini") / "data")
+    assert isinstance(boxed, NamedScenes)
+    known = set(boxed.names("base"))
+    for scene in boxed.batch("base", 6, 3):
+        assert set(scene.names) <= known
+        assert len(scene.names) == len(scene.boxes) == len(scene.masks) == len(scene.expressions)
+        for name, box, mask, text in zip(
+            scene.names, scene.boxes, scene.masks, scene.expressions, strict=True
+        ):
+            assert tuple(box.tolist()) == box_of(mask)
+            assert text.startswith(f"the {name}")
+            assert name in scene.caption
+        assert all(question and answers for question, answers in scene.questions)
+
+
+def test_boxed_scenes_are_the_same_for_the_same_arguments_and_of_their_split():
+    boxed = TrainingBoxes(embedded_pack("mini") / "data")
+    one, two = (boxed.batch("novel", 2, 5) for _ in range(2))
+    assert [a.expressions for a in one] == [b.expressions for b in two]
+    assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(one, two, strict=True))
+    assert not set(boxed.names("novel")) & set(boxed.names("base"))
+    with pytest.raises(LookupError, match="no split named 'train'"):
+        boxed.names("train")

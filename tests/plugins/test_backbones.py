@@ -76,7 +76,7 @@ def test_a_language_model_comes_back_from_its_folder_frozen(folder):
     assert not lm.model.training
     assert not any(p.requires_grad for p in lm.model.parameters())
     assert (lm.width, lm.vocabulary_size, lm.context_length) == (32, len(tokenizer()), 96)
-    assert (lm.bos_id, lm.eos_id, lm.eos_ids) == (1, 2, {2})
+    assert (lm.opening_ids, lm.eos_id, lm.eos_ids) == ((1,), 2, {2})
     made, ids = model("lfm2").eval(), torch.arange(40)[None]
     with torch.no_grad():
         assert torch.allclose(lm.model(ids).logits, made(ids).logits, atol=1e-4)

@@ -14,6 +14,8 @@ SMALLEST = {
     "regress_vs_naive": "--prompts 2 --tokens 8 --steps 4 --width 64 --layers 1 --repeats 1",
     "attend_vs_eager": "--layers 1 --of 2 --width 64 --heads 4 --tokens 64 --patches 40 --words 4 "
     "--repeats 1",
+    "fill_vs_rows": "--layers 2 --width 32 --heads 2 --tokens 12 --groups 5 --slots 3 --repeats 1 "
+    "--convolutions",
     "gpu": "--device cpu --width 64 --layers 2 --heads 4 --vocabulary 2048 --square 64 "
     "--copied 4096 --images 1 --side 4 --prompts 3 --length 12 --new 4 --features 32 --steps 5 "
     "--regressed 2 --tokens 64 --patches 40 --words 4 --rows 4 --row 8 --plain 2 --repeats 1 "
@@ -36,7 +38,9 @@ def run(monkeypatch, capsys):
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", ["engine_vs_loop", "regress_vs_naive", "attend_vs_eager"])
+@pytest.mark.parametrize(
+    "name", ["engine_vs_loop", "regress_vs_naive", "attend_vs_eager", "fill_vs_rows"]
+)
 def test_a_benchmark_finds_the_plain_loops_answers(run, name):
     # Each script asserts that the engine's answers are the loop's before it times anything.
     assert "time divided by" in run(name, *SMALLEST[name].split(), "--threads", "1")
@@ -68,3 +72,9 @@ def test_the_benchmark_of_a_large_set_reads_nothing_twice(run):
     first, second = (line for line in said.splitlines() if line.startswith("3 images"))
     assert "3 files hashed, 3 images through the tokenizer, 0 kept" in first
     assert "0 files hashed, 0 images through the tokenizer, 3 kept" in second
+
+
+def test_the_benchmark_of_a_large_set_says_what_the_token_cache_alone_costs(run):
+    said = run("large_set", "--images", "--tokens", "70")
+    assert said.startswith("70 images of 257 tokens: ")
+    assert "at most 3 entries in a folder" in said

@@ -52,7 +52,7 @@ def test_rows_and_states_are_those_of_the_full_maps(family, dtype):
     lm = language_model(family, dtype=dtype)
     asked = row(20, (20, 7, 11, 7), (5, 0, 6))
     (answer,) = FrozenEngine(One(lm)).run([asked])
-    ids = torch.tensor([[lm.bos_id, *tokens(20)]])
+    ids = torch.tensor([[*lm.opening_ids, *tokens(20)]])
     rows, hidden = full_maps(lm, {"input_ids": ids}, asked.ask)
     assert answer.attention.dtype == answer.hidden.dtype == torch.float32
     same(answer, rows.float(), hidden.float())
@@ -62,7 +62,9 @@ def test_of_a_hybrid_the_layers_that_attend_are_returned():
     lm = language_model("lfm2")
     asked = row(20, (20, 7), (5, 0, 6))
     (answer,) = FrozenEngine(One(lm)).run([asked])
-    rows, hidden = full_maps(lm, {"input_ids": torch.tensor([[lm.bos_id, *tokens(20)]])}, asked.ask)
+    rows, hidden = full_maps(
+        lm, {"input_ids": torch.tensor([[*lm.opening_ids, *tokens(20)]])}, asked.ask
+    )
     assert len(answer.attention) == len(answer.hidden) == 1  # of a convolution and an attention
     same(answer, rows, hidden[1:])
 
@@ -122,7 +124,7 @@ def test_reading_rows_changes_nothing_of_what_the_model_says(family):
     generate = Prompt((Ids(tokens(12)),), Generate(6))
     before = engine.run([generate])[0]
     network = lm.model.base_model
-    ids = torch.tensor([[lm.bos_id, *tokens(20)]])
+    ids = torch.tensor([[*lm.opening_ids, *tokens(20)]])
     with torch.no_grad():
         states = network(input_ids=ids).last_hidden_state[0]
     written, rows = engine.run([generate, row(20, tuple(range(21)), (0,))])

@@ -1,10 +1,12 @@
 import pytest
+import torch
 from language_models import One, language_model
 
 from frostbench.plugins.contract.engine import Measures
 from frostbench.plugins.contract.prompts import (
     Attend,
     Choose,
+    Fill,
     Generate,
     Ids,
     Prompt,
@@ -30,6 +32,7 @@ def engine():
         Generate(9, Trie(("cat", "doghouse"))),
         Choose(("a dog", "red house")),
         Regress(4, lambda x: x),
+        Fill(torch.zeros(5, 3, 32)),
     ],
 )
 def test_a_length_is_what_an_answer_reads_and_at_most_writes(engine, ask):

@@ -92,7 +92,7 @@ def prompts(count=6, feeds=(0,), steps=(STEPS,)):
 @torch.no_grad()
 def naive(language, prompt):
     """The published loop: everything is read again at each step."""
-    parts = [language.embed([language.bos_id])]
+    parts = [language.embed(language.opening_ids)]
     for piece in prompt.pieces:
         match piece:
             case Text(text):

@@ -19,6 +19,27 @@ def test_special_tokens_without_text_and_dropped_blanks_are_still_its_own():
     assert share_vocabulary(stripped, LLM).share == 1
 
 
+class Many:
+    """A language model of a thousand tokens."""
+
+    vocabulary_size = 1000
+    eos_id = None
+
+    def encode(self, text):
+        return [int(text[1:])]
+
+    def decode(self, ids):
+        return "<unk>" if ids == [0] else f"w{ids[0]}"
+
+
+def test_one_word_that_is_printed_otherwise_makes_no_other_vocabulary():
+    """V2L's local_vocabulary.npy holds " ⁇ " for LLaMA's id 0, which others print as <unk>."""
+    words = [" ⁇ ", *(f"w{i}" for i in range(1, 1000))]
+    assert share_vocabulary(words, Many()).rows == tuple(range(1000))
+    other = [f"x{i}" if i < 3 else word for i, word in enumerate(words)]
+    assert share_vocabulary(other, Many()).rows == tuple(range(3, 1000))
+
+
 def test_words_in_another_order_are_token_the_token_that_reads_the_same():
     shared_words = share_vocabulary(WORDS[::-1], LLM)
     for row, token in zip(shared_words.rows, shared_words.token_map.ids, strict=True):

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from frostbench.plugins.contract.detection import Detect
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.method import Setup, visual_tokens
 from frostbench.plugins.contract.prompts import Adapter, Generate, Text, TokenSets
 from frostbench.plugins.contract.requests import (
     Classify,
-    Detect,
     HeldOutContext,
     Interpret,
     LabelledImage,
@@ -103,6 +103,17 @@ def test_local_words_are_those_of_the_stored_model(folder):
     stored.load_into(model, folder)
     tokens = method.tokenize(images, torch.full((3, 2), 8))
     assert torch.equal(tokens.grid("local"), model.encode_local(images * 2 - 1))
+
+
+def test_clip_sees_the_whole_image_where_it_is_kept_and_the_encoder_the_crop(folder):
+    method = built(folder)
+    crop, whole = picture(0), picture(1, 30, 40)
+    tokens = visual_tokens(method, [replace(crop, whole=whole.pixels), picture(2)])
+    both, plain = tokens_of(method, crop, whole), tokens_of(method, picture(2))
+    assert torch.equal(tokens.grid("local")[:1], both[crop].grid("local"))
+    assert torch.equal(tokens.ranked("global")[:1], both[whole].ranked("global"))
+    assert not torch.equal(both[crop].ranked("global"), both[whole].ranked("global"))
+    assert torch.equal(tokens.ranked("global")[1:], plain[picture(2)].ranked("global"))
 
 
 def test_global_words_are_those_nearest_to_what_clip_sees_of_the_whole_image(folder):

@@ -15,7 +15,7 @@ FAMILIES = ("llama", "gpt2", "qwen2", "mistral", "lfm2", "mamba")
 @cache
 def tokenizer() -> Any:
     """Byte-level BPE over a few words."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     made = Tokenizer(models.BPE())
@@ -28,6 +28,9 @@ def tokenizer() -> Any:
         show_progress=False,
     )
     made.train_from_iterator([WORDS] * 20, trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", 1)]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>"
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from frostbench.plugins.contract.cards import *
     from frostbench.plugins.contract.completions import *
     from frostbench.plugins.contract.control import *
+    from frostbench.plugins.contract.converter import *
     from frostbench.plugins.contract.datasets import *
     from frostbench.plugins.contract.detection import *
     from frostbench.plugins.contract.hooks import *
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 # The public names, by the module of `contract` that defines them.
 _HOMES = {
-    "cards": "Card ControlCard MetricFacts Offer PackCard TaskCard",
+    "cards": "Card ControlCard MetricFacts Offer PackCard PresetCard TaskCard",
     "completions": "Attended Chosen Completion Failed Filled Generated Regressed",
+    "converter": "Conversion Converted Converter PublishedFile",
     "control": "Company Control NoMethod OtherEngine OtherImage OtherPrompt OtherRequest "
     "OtherTokens StandIn",
     "datasets": "AskedImage BoxSet BoxedImage CaptionSet CaptionedImage ClusteredImage Cornered "
@@ -44,7 +46,7 @@ _HOMES = {
     "hooks": "hookimpl",
     "images": "Image UnreadableError read_as_seen read_image",
     "matches": "ClassMatches",
-    "method": "Method Setup",
+    "method": "Method ReadsWhole Setup",
     "metric": "Metric MetricContext",
     "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",
     "prompts": "Adapter Attend Choose Fill Generate Ids ImagePiece Prompt Regress Shot Text "

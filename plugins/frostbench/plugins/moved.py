@@ -6,7 +6,7 @@ The whole file goes in the next minor version, with `forward` in `plugins` and i
 import importlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -103,7 +103,7 @@ class _OldPaths:
 
     @staticmethod
     def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        name: str, path: Iterable[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name.removeprefix(_ROOT) not in MOVED:
             return None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from frostbench.plugins.contract.cards import Offer
+from frostbench.plugins.contract.converter import Converter, PublishedFile
 from frostbench.plugins.contract.hooks import hookimpl
 
 _LOADERS = "frostbench.plugins.backbones.shared"
@@ -19,6 +20,26 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
         Offer("open_clip", f"{_LOADERS}:load_open_clip"),
         Offer("perceptual", f"{_LOADERS}:load_perceptual"),
         Offer("sam", f"{_LOADERS}:load_sam"),
+        Offer("timm", f"{_LOADERS}:load_timm"),
+    ]
+
+
+@hookimpl
+def frostbench_converters() -> Iterable[Converter]:
+    """Offer to read the CLIPs of other layouts."""
+    return [
+        Converter(
+            "clip",
+            (
+                PublishedFile(
+                    "clip",
+                    "OpenAI's archive (ViT-L-14.pt) or transformers' folder of a CLIP",
+                ),
+            ),
+            "frostbench.plugins.backbones.clip_published:convert",
+            "a CLIP as a folder for the kind open_clip",
+            "activation=quick_gelu or gelu, where the files do not say it",
+        )
     ]
 
 

@@ -180,9 +180,19 @@ class V2L(DiscreteMethod):
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
         """Images as grids of local words and ranked global words, as rows of the codebooks."""
+        pairs = zip(images, sizes.tolist(), strict=True)
+        return self.tokenize_whole(images, sizes, [image[:, :h, :w] for image, (h, w) in pairs])
+
+    def tokenize_whole(
+        self,
+        images: Float[Tensor, "b 3 h w"],
+        sizes: Int[Tensor, "b 2"],
+        wholes: Sequence[Float[Tensor, "3 _rows _columns"]],
+    ) -> VisualTokens:
+        """As `tokenize`, where CLIP sees the whole images, as in the published evaluation."""
         squares = to_square(images, sizes, self._side).to(self._device)
         local = by_row(self._encode, squares * 2 - 1)
-        ranked = by_row(self._nearest, self._seen(images, sizes).to(self._device))
+        ranked = by_row(self._nearest, self._seen(wholes).to(self._device))
         return VisualTokens(
             {self.grid_part: Grid(local.cpu()), self.global_part: Ranked(ranked.cpu())}
         )
@@ -233,15 +243,10 @@ class V2L(DiscreteMethod):
     def _encode(self, squares: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b gh gw"]:
         return self._model.encode_local(squares, self._rows)
 
-    def _seen(
-        self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]
-    ) -> Float[Tensor, "b d"]:
-        """CLIP's features of images, each without its padding."""
-        pairs = zip(images, sizes.tolist(), strict=True)
+    def _seen(self, images: Sequence[Float[Tensor, "3 _h _w"]]) -> Float[Tensor, "b d"]:
+        """CLIP's features of images."""
         with torch.no_grad():
-            return torch.cat(
-                [self._clip.encode_image(image[None, :, :h, :w]).cpu() for image, (h, w) in pairs]
-            ).float()
+            return torch.cat([self._clip.encode_image(one[None]).cpu() for one in images]).float()
 
     def _nearest(self, features: Float[Tensor, "b d"]) -> Int[Tensor, "b k"]:
         return self._model.nearest_global(features, self._count)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from frostbench.plugins.contract.cards import Card, Offer
+from frostbench.plugins.contract.converter import Converter, PublishedFile
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.v2l.card import CARD
@@ -30,4 +31,23 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "frostbench.v2l.adapter_recipe:train",
             "a LoRA adapter of the language model that restores masked words",
         ),
+    ]
+
+
+@hookimpl
+def frostbench_converters() -> Iterable[Converter]:
+    """Offer to read the official files."""
+    return [
+        Converter(
+            "v2l",
+            (
+                PublishedFile("checkpoint", "the tokenizer (v2l-decode.ckpt or a periodic .pth)"),
+                PublishedFile("global_words", "the global vocabulary (global_vocabulary.npy)"),
+                PublishedFile("local_words", "the local one (local_vocabulary.npy)", False),
+                PublishedFile("llm", "instead of it: the folder of LLaMA's tokenizer", False),
+            ),
+            "frostbench.v2l.convert:convert",
+            "V2L-Tokenizer with its vocabularies",
+            "sizes are read off the tensors; global_tokens=21, cross_attention_heads=8",
+        )
     ]

@@ -36,12 +36,20 @@ def load_published(path: Path, settings: HeadSettings, sam: Any) -> Heads:
     Raises:
         ValueError: the file cannot be read, or does not fit the settings or the SAM.
     """
+    heads = Heads(settings, sam)
+    fill(heads, read_published(path), str(path))
+    return heads.eval()
+
+
+def read_published(path: Path) -> dict[str, Tensor]:
+    """The state dict of an official file.
+
+    Raises:
+        ValueError: the file cannot be read, or holds none.
+    """
     content = read_torch(path)
     flat = isinstance(content, Mapping) and "text_layer_weights" in content
-    state = state_of({"": content} if flat else content, ("", "state_dict"), path)
-    heads = Heads(settings, sam)
-    fill(heads, state, str(path))
-    return heads.eval()
+    return state_of({"": content} if flat else content, ("", "state_dict"), path)
 
 
 def fill(heads: Heads, state: Mapping[str, Tensor], source: str) -> None:

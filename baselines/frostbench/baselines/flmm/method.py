@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frostbench.baselines.flmm.attention import merged
+from frostbench.baselines.flmm.boxes import located
 from frostbench.baselines.flmm.card import CARD
 from frostbench.baselines.flmm.model import Found, Heads, HeadSettings
 from frostbench.baselines.flmm.outcomes import (
@@ -44,6 +45,7 @@ from frostbench.plugins.backbones.lmm import LMM
 from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.contract.cards import HEADLESS
 from frostbench.plugins.contract.completions import Attended, Completion, Generated
+from frostbench.plugins.contract.detection import Locate
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves
 from frostbench.plugins.contract.predictions import Masks, Prediction, Reasoned, TextPrediction
@@ -188,7 +190,7 @@ class FLMM(Method):
             case Answer(image=image, question=question):
                 said = yield from self._say(image, question, self._settings.answer_tokens)
                 return said.text.strip()
-            case Segment(image=image, phrases=phrases):
+            case Segment(image=image, phrases=phrases) | Locate(image=image, phrases=phrases):
                 seen = yield from self._look(expressions(self._wording, image, phrases))
                 return MaskInputs(seen, embedding_of(tokens[image]))
             case Ground(image=image, narrative=text, phrases=spans):
@@ -306,8 +308,10 @@ class FLMM(Method):
             case Refine(image=image), tuple():
                 return Masks(self._sam.masks_from_boxes(image, torch.tensor(outcome)))
             case _, MaskInputs(seen=seen, embedding=embedding):
-                found = self._find(seen, embedding, request.image)
-                return Masks((found.fine > 0).cpu())
+                logits = self._find(seen, embedding, request.image).fine.cpu()
+                if isinstance(request, Locate):
+                    return located(logits, request.phrases)
+                return Masks(logits > 0)
             case _:
                 raise TypeError(f"{type(outcome).__name__} is no outcome of {self.card.name!r}.")
 

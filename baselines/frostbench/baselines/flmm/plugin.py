@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from frostbench.baselines.flmm.card import CARD
 from frostbench.plugins.contract.cards import Card, Offer
+from frostbench.plugins.contract.converter import Converter, PublishedFile
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
 
@@ -23,5 +24,19 @@ def frostbench_recipes() -> Iterable[Recipe]:
             ("data", "lmm", "sam"),
             "frostbench.baselines.flmm.recipe:train",
             "F-LMM: mask head and refiner over the multimodal model's attention",
+        )
+    ]
+
+
+@hookimpl
+def frostbench_converters() -> Iterable[Converter]:
+    """Offer to read the official files."""
+    return [
+        Converter(
+            "flmm",
+            (PublishedFile("checkpoint", "the heads (.pth), as the official script writes them"),),
+            "frostbench.baselines.flmm.convert:convert",
+            "F-LMM's mask head, text projection and mask refiner",
+            "those of HeadSettings (merge, unet.side), and sam.KEY for another SAM than ViT-L",
         )
     ]

@@ -28,16 +28,26 @@ def load_published(
     Raises:
         ValueError: the file is missing, damaged, or holds other names or shapes.
     """
+    own, lora = read_published(path)
+    adapters = Adapters(settings or AdapterSettings())
+    weights.fill(adapters, own, str(path))
+    return adapters.eval().requires_grad_(False), lora
+
+
+def read_published(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The adapters' tensors, and the LoRA's under the names that peft stores.
+
+    Raises:
+        ValueError: the file is missing, damaged, or holds other names.
+    """
     given = read_torch(path)
-    if not isinstance(given, Mapping):
+    if not isinstance(given, Mapping) or not all(isinstance(t, Tensor) for t in given.values()):
         raise ValueError(f"{path} holds no mapping of tensors but {type(given).__name__}.")
     own = {name: tensor for name, tensor in given.items() if not name.startswith("llama_model.")}
     lora = {}
-    for name in given.keys() - own.keys():
+    for name in sorted(given.keys() - own.keys()):
         found = _LORA.fullmatch(name)
         if found is None:
             raise ValueError(f"{path} holds {name}, which is no part of a LoRA.")
         lora[f"{found.group(1)}.weight"] = given[name]
-    adapters = Adapters(settings or AdapterSettings())
-    weights.fill(adapters, own, str(path))
-    return adapters.eval().requires_grad_(False), lora
+    return own, lora

@@ -62,7 +62,8 @@ class LM4LV(Method):
         for one in trained:
             _check_widths(one.adapters.settings, language, mae)
             one.adapters.to(device)
-            one.linear.to(device)
+            if one.linear is not None:
+                one.linear.to(device)
         self._trained = tuple(trained)
         self._mae = mae
         self._device = device
@@ -192,6 +193,12 @@ class _WithoutLLM(LM4LV):
         self._mae, self._device = method._mae, method._device
 
     def _restore(self, one: Trained, task: str, features: Float[Tensor, "n d"]) -> Waves:
+        if one.linear is None:
+            raise LookupError(
+                f"the weights for {task!r} were converted from official files, which hold no "
+                "linear map to stand in place of the language model; `frostbench train lm4lv` "
+                "fits one."
+            )
         row = one.adapters.settings.tasks.index(task)
         with torch.no_grad():
             return one.linear.through(row, features.to(self._device)).cpu()

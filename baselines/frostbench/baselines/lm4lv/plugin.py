@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from frostbench.baselines.lm4lv.card import CARD, LORA_CARD
 from frostbench.plugins.contract.cards import Card, Offer
+from frostbench.plugins.contract.converter import Converter, PublishedFile
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
 
@@ -44,3 +45,17 @@ def _recipe(method: str, suffix: str, training: str, name: str) -> Recipe:
         f"{method} for {training}: linear adapters and task tokens around the language model",
         makes=tuple(f"{folder}/{file}" for file in files),
     )
+
+
+@hookimpl
+def frostbench_converters() -> Iterable[Converter]:
+    """Offer to read the official files."""
+    return [
+        Converter(
+            "lm4lv",
+            (PublishedFile("checkpoint", "pytorch_model.pt as LM4LV's code writes it"),),
+            "frostbench.baselines.lm4lv.convert:convert",
+            "LM4LV's adapters of one training, with its LoRA if it has one",
+            "task=denoising (what it was trained for), lora_alpha=64; widths are read off tensors",
+        )
+    ]

@@ -10,6 +10,7 @@ from torch import nn
 
 from frostbench.baselines.lm4lv.linear import LinearMaps
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
+from frostbench.plugins.backbones import precision, weights
 from frostbench.plugins.contract.prompts import Adapter
 from frostbench.plugins.parts.training import folder as stored
 
@@ -18,21 +19,25 @@ LORA = "lora"  # folder of a training's LoRA adapter, as peft saves it
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What one training made; `linear` stands in place of the language model in `no_llm`."""
+    """What one training made; `linear` stands in place of the language model in `no_llm`.
+
+    Adapters that were converted from official files have none.
+    """
 
     adapters: Adapters
-    linear: LinearMaps
+    linear: LinearMaps | None
     lora: Adapter | None = None
 
 
 class _Parts(nn.Module):
     """Both as one module: the keys of the adapters are those of the published checkpoints."""
 
-    def __init__(self, adapters: Adapters, linear: LinearMaps) -> None:
+    def __init__(self, adapters: Adapters, linear: LinearMaps | None) -> None:
         super().__init__()
         self.adapter, self.deadapter = adapters.adapter, adapters.deadapter
         self.learnable_task_token = adapters.learnable_task_token
-        self.no_llm = linear
+        if linear is not None:
+            self.no_llm = linear
 
 
 def save(folder: Path, trained: Trained) -> None:
@@ -50,8 +55,10 @@ def load(folder: Path) -> Trained:
     """
     settings = stored.stored_settings(folder, AdapterSettings())
     adapters = Adapters(settings)
-    linear = LinearMaps(len(settings.tasks), settings.width)
-    stored.load_into(_Parts(adapters, linear), folder)
+    tensors = precision.read(folder / stored.WEIGHTS)
+    has_linear = any(name.startswith("no_llm.") for name in tensors)
+    linear = LinearMaps(len(settings.tasks), settings.width) if has_linear else None
+    weights.fill(_Parts(adapters, linear), tensors, str(folder / stored.WEIGHTS))
     lora = folder / LORA
     named = Adapter(f"lm4lv {folder.name}", lora) if lora.is_dir() else None
     return Trained(adapters.eval().requires_grad_(False), linear, named)

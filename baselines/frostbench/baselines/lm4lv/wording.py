@@ -71,11 +71,10 @@ class Frame:
 
 def frame(wording: Wording, lm: CausalLM) -> Frame:
     """The texts as a language model embeds them."""
-    bos = [] if lm.bos_id is None else [lm.bos_id]
     begin, closing = lm.encode(wording.begin), lm.encode(wording.closing)
     with torch.no_grad():
         return Frame(
-            lm.embed([*bos, *lm.encode(wording.human), *begin]),
+            lm.embed([*lm.opening_ids, *lm.encode(wording.human), *begin]),
             lm.embed(lm.encode(wording.end)),
             lm.embed(lm.encode(wording.assistant)),
             lm.embed(begin),

@@ -5,11 +5,16 @@ There, the parameters are written for us with
 
     flat = flax.traverse_util.flatten_dict(state.params["params"], sep="/")
     numpy.savez("lqae.npz", **flat)
+
+or with `flax.serialization.to_bytes(state.params)` to a msgpack file.
 """
 
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import msgpack
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +23,8 @@ from frostbench.baselines.lqae.model import LQAE, LQAESettings
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import check_zip
 
+ARRAY = 1  # of flax.serialization's extensions
+KINDS = ("float32", "float16", "bfloat16")
 SKIPPED = "lang_model/"  # the masked language model's own weights, which are as they came
 
 _LAYERS = {
@@ -47,7 +54,7 @@ def load_published(path: Path, settings: LQAESettings | None = None) -> LQAE:
     """
     sizes = settings or LQAESettings(ban_special=False)
     model = LQAE(sizes)
-    weights.fill(model, translated(_read(path)), str(path))
+    weights.fill(model, translated(read_parameters(path)), str(path))
     return model.eval()
 
 
@@ -82,14 +89,46 @@ def _parameter(name: str, tensor: Tensor) -> tuple[str, Tensor]:
             return name, tensor
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_parameters(path: Path) -> dict[str, Tensor]:
+    """Parameters by their names in Flax, of an `.npz` archive or of a msgpack file.
+
+    Raises:
+        ValueError: the file is missing, damaged, or neither.
+    """
     if not path.is_file():
         raise ValueError(f"no checkpoint at {path}.")
     try:
+        if not zipfile.is_zipfile(path):
+            return dict(_flat(msgpack.unpackb(path.read_bytes(), ext_hook=_array, raw=False)))
         check_zip(path)
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except Exception as error:  # whatever a damaged archive makes of its readers
         raise ValueError(
-            f"{path} is no checkpoint written by numpy.savez ({type(error).__name__}: {error})."
+            f"{path} is no checkpoint written by numpy.savez or by Flax's msgpack "
+            f"({type(error).__name__}: {error})."
         ) from error
+
+
+def _array(code: int, content: bytes) -> Tensor:
+    """One array as `flax.serialization` writes it: shape, type and bytes, in extension 1."""
+    if code != ARRAY:
+        raise ValueError(f"it holds extension {code}, which is no array")
+    shape, kind, values = msgpack.unpackb(content, raw=False)
+    if kind not in KINDS:
+        raise ValueError(f"it holds an array of {kind}")
+    if kind == "bfloat16":
+        return torch.frombuffer(bytearray(values), dtype=torch.bfloat16).reshape(shape)
+    return torch.from_numpy(np.frombuffer(values, kind).reshape(shape).copy())
+
+
+def _flat(tree: Any, above: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The arrays of a tree under names joined by slashes, without the level called "params"."""
+    if isinstance(tree, Tensor):
+        yield above, tree
+    elif isinstance(tree, Mapping):
+        for name, branch in tree.items():
+            inner = f"{above}/{name}" if above else str(name)
+            yield from _flat(branch, "" if inner == "params" else inner)
+    else:
+        raise ValueError(f"it holds {type(tree).__name__} under {above or 'no name'}")

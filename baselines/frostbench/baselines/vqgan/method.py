@@ -7,7 +7,7 @@ https://arxiv.org/abs/2403.07874), for which no code was published. Prompts are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Float, Int
@@ -21,7 +21,6 @@ from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Ids, Piece
 from frostbench.plugins.contract.tokens import Grid, VisualTokens
 from frostbench.plugins.host.settings import read_settings
-from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
 from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
@@ -87,7 +86,7 @@ class VQGANMethod(DiscreteMethod):
 
         with toys.seeded():
             model = VQGAN(VQGANSettings(TINY, codes=32, embed_width=4))
-            torch.nn.init.normal_(model.quantize.embedding.weight)
+            torch.nn.init.normal_(model.codebook)
         return cls(model, toys.backbones().get("llm"), VQGANMethodSettings())
 
     @cached_property
@@ -125,8 +124,7 @@ class VQGANMethod(DiscreteMethod):
     ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
         """The tokens that stand for the nearest codes of each cell."""
         squares = to_square(images, sizes, self._side).to(self._device)
-        features = by_row(self._model.features, squares * 2 - 1).movedim(1, -1)
-        found = nearest_several(features, self._model.quantize.embedding.weight, count).tolist()
+        found = by_row(partial(self._model.several, count=count), squares * 2 - 1).tolist()
 
         def shared_words(cell: list[int]) -> list[str]:
             return [self._word(code) for code in cell]

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from frostbench.baselines.vqgan.gumbel import GumbelQuantizer
 from frostbench.plugins.parts.autoencoder.decoder import Decoder
 from frostbench.plugins.parts.autoencoder.encoder import Encoder
 from frostbench.plugins.parts.autoencoder.quantizer import (
@@ -26,7 +27,8 @@ from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 class VQGANSettings:
     """Sizes and codebook; the defaults are those of the published f16 model with 1024 codes.
 
-    `beta` and `legacy_beta` are explained at `codebook_loss`.
+    `beta` and `legacy_beta` are explained at `codebook_loss`; a codebook trained with
+    Gumbel-softmax (`gumbel`), as the published f8's, has neither and is not trained here.
     """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -34,6 +36,7 @@ class VQGANSettings:
     embed_width: int = 256
     beta: float = 0.25
     legacy_beta: bool = True
+    gumbel: bool = False
 
 
 F16_1024 = VQGANSettings()
@@ -49,9 +52,20 @@ class VQGAN(nn.Module):
         z, width = settings.network.z_channels, settings.embed_width
         self.encoder = Encoder(settings.network)
         self.decoder = Decoder(settings.network)
-        self.quantize = Quantizer(settings.codes, width)
+        self.quantize: Quantizer | GumbelQuantizer = (
+            GumbelQuantizer(settings.codes, width, width)
+            if settings.gumbel
+            else Quantizer(settings.codes, width)
+        )
         self.quant_conv = nn.Conv2d(z, width, 1)
         self.post_quant_conv = nn.Conv2d(width, z, 1)
+
+    @property
+    def codebook(self) -> Float[Tensor, "codes d"]:
+        """The rows that codes stand for."""
+        if isinstance(self.quantize, GumbelQuantizer):
+            return self.quantize.embed.weight
+        return self.quantize.embedding.weight
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d gh gw"]:
         """The encoder's features before quantization; images in [-1, 1]."""
@@ -60,6 +74,12 @@ class VQGAN(nn.Module):
     def encode(self, images: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b gh gw"]:
         """The code of each cell, equation (2); images in [-1, 1], sizes a multiple of a cell's."""
         return cast(Tensor, self.quantize(self.features(images)))
+
+    def several(
+        self, images: Float[Tensor, "b 3 h w"], count: int
+    ) -> Int[Tensor, "b gh gw {count}"]:
+        """The `count` best codes of each cell, the best first; see `encode`."""
+        return self.quantize.several(self.features(images), count)
 
     def decode(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b 3 h w"]:
         """Images from codes, about [-1, 1] and not clamped.
@@ -88,6 +108,8 @@ class VQGAN(nn.Module):
             power = features.float().square().mean()
             blurred = features + noise * torch.randn_like(features)
             return AutoencoderOutput(self.render(blurred), power, None)
+        if self.settings.gumbel:
+            raise NotImplementedError("a VQ-GAN with Gumbel-softmax is read, and not trained.")
         ids = self.quantize(features)
         rows = self.quantize.rows(ids)
         loss = codebook_loss(features.float(), rows, self.settings.beta, self.settings.legacy_beta)

@@ -101,5 +101,5 @@ def train_on(
 
 def fit_codebook(model: VQGAN, points: Tensor, seed: int) -> None:
     """Move the codes to the centres of features."""
-    weight = model.quantize.embedding.weight
+    weight = model.codebook
     weight.data.copy_(cluster(points, len(weight), ROUNDS, seed))

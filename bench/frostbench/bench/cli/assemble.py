@@ -112,7 +112,13 @@ def find_pack(name: str, host: Host) -> Pack:
     if Path(name).is_dir():
         return read_pack(Path(name))
     if name in host.packs:
-        folder = Path(host.packs[name].card.folder)
+        card = host.packs[name].card
+        if card.parts and not card.folder:
+            raise LookupError(
+                f"the pack {name!r} is not put together yet: `frostbench pack {name}` says of what "
+                f"it is, and `frostbench pack {name} root=FOLDER` does it."
+            )
+        folder = Path(card.folder)
         return read_pack(folder if folder.is_absolute() else embedded_pack(name))
     raise LookupError(missing("pack", name, host.packs) + " A folder with a pack.json works too.")
 
@@ -167,9 +173,13 @@ def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
 
 
 def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
-    """The pack's shared backbones, with the language model that was asked for; none is loaded."""
+    """The pack's shared backbones, with the language model that was asked for; none is loaded.
+
+    From now on the host knows the metrics that look through one of them, by its name.
+    """
     from frostbench.plugins.backbones import SharedBackbones
 
+    host.name_networks(pack.named)
     entries = dict(pack.backbones)
     if config.llm is not None:
         entries["llm"] = pack.language_model(config.llm)
@@ -223,6 +233,11 @@ def _own_weights(method: str, given: object) -> Path:
         UsageError: it is no folder, or holds no file.
     """
     folder = Path(str(given))
+    if folder.is_file():
+        raise UsageError(
+            f"method.{method}.weights={given} is a file, and a folder is wanted; `frostbench "
+            f"convert {method} {given} out=FOLDER` makes one of an official file."
+        )
     if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
         raise UsageError(f"method.{method}.weights={given}: there is no folder with files.")
     return folder

@@ -27,9 +27,12 @@ class RunConfig:
     `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings, and
     `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
     `data.NAME=READER:FOLDER` names a data set, which takes the place of the pack's in every task
-    that can use it; `data.NAME.folder` stands beside a reader's settings.
+    that can use it; `data.NAME.folder` stands beside a reader's settings. `preset` names a file of
+    keys, over which those of the command line count.
     """
 
+    preset: str = ""
+    departures: list[str] = field(default_factory=list)  # from the preset; found, not given
     pack: str = "mini"
     llm: str | None = None
     suites: list[str] = field(default_factory=list)

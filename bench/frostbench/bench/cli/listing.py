@@ -136,6 +136,30 @@ def _recipes(host: Host) -> list[dict[str, Any]]:
     ]
 
 
+def _presets(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "file": item.card.file,
+            "plugin": item.plugin,
+        }
+        for name, item in host.presets.items()
+    ]
+
+
+def _converters(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "summary": item.card.summary,
+            "files": [asdict(file) for file in item.card.files],
+            "plugin": item.plugin,
+        }
+        for name, item in host.converters.items()
+    ]
+
+
 def _metrics(host: Host) -> list[dict[str, Any]]:
     return [
         {"name": name, "summary": _in_words(item.card), **asdict(item.card), "plugin": item.plugin}
@@ -191,6 +215,8 @@ KINDS: Mapping[str, Callable[[Host], list[dict[str, Any]]]] = {
     "datasets": _named(lambda host: host.datasets),
     "backbones": _named(lambda host: host.backbones),
     "engines": _named(lambda host: host.engines),
+    "presets": _presets,
     "recipes": _recipes,
+    "converters": _converters,
     "left_out": _left_out,
 }

@@ -23,23 +23,24 @@ COMMANDS = {
         "list [KIND] [--json]",
         "Show methods, tasks, metrics, controls, packs, data sets, backbones, engines, recipes.",
         "KIND is one of methods, suites, tasks, metrics, controls, packs, datasets, backbones,\n"
-        "engines, recipes, left_out. plugins=[FILE.py] adds single-file plugins,\n"
-        "plugins.disabled=[NAME] leaves installed ones out.",
+        "engines, presets, recipes, converters, left_out. plugins=[FILE.py] adds single-file\n"
+        "plugins, plugins.disabled=[NAME] leaves installed ones out.",
     ),
     "run": Command(
         "run:run_command",
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
-        "Keys: pack llm suites methods tasks limit out seed device dtype controls plugins cache\n"
-        "chunk gallery quiet retry_failed again most_waves most_seconds error_length config=FILE,\n"
-        "plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
+        "Keys: preset pack llm suites methods tasks limit out seed device dtype controls plugins\n"
+        "cache chunk gallery quiet retry_failed again most_waves most_seconds error_length\n"
+        "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
         "Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
         "  frostbench run data.images=photos tasks=reconstruction out=runs/photos\n"
-        "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine",
+        "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine\n"
+        "  frostbench run preset=v2l-table1 data.v2l_episodes=FOLDER out=runs/table1",
     ),
     "show": Command(
         "show:show_command",
@@ -61,6 +62,13 @@ COMMANDS = {
         "for each token; out= writes no page.\n\n"
         "  frostbench look cat.jpg\n"
         '  frostbench look "portrait:red apple" methods=v2l,vqgan out=apple.html',
+    ),
+    "parity": Command(
+        "parity:parity_command",
+        "parity RUN",
+        "Set a run of a preset beside what the papers report.",
+        "Row by row: ours with its interval, the reported value, the difference, and in which\n"
+        "settings and samples the two are not the same. Also written to RUN/parity.md.",
     ),
     "score": Command(
         "score:score_command",
@@ -86,6 +94,26 @@ COMMANDS = {
         "plugins=[FILE.py] adds single-file plugins. Nothing is downloaded.\n\n"
         "  frostbench data captions\n"
         "  frostbench data images photos side=128",
+    ),
+    "convert": Command(
+        "convert:convert_command",
+        "convert [NAME FILE... out=FOLDER]",
+        "Make a folder of weights out of files as their authors publish them.",
+        "NAME is a method or a kind of backbone; without it all are listed, and without files it\n"
+        "says which it wants. Files may be named (tokenizer=FILE). precision=half or byte stores\n"
+        "less; what is pickled in a file is never run, and nothing is downloaded.\n\n"
+        "  frostbench convert vqgan last.ckpt out=weights/vqgan\n"
+        "  frostbench run methods=vqgan method.vqgan.weights=weights/vqgan",
+    ),
+    "pack": Command(
+        "pack:pack_command",
+        "pack NAME [root=FOLDER]",
+        "Put a pack together from published files that you hold; converts what is there.",
+        "Without root= it says what the pack consists of, where its authors publish it, and under\n"
+        "which licence. What is there is named in FOLDER/pack.json, and pack=NAME means that\n"
+        "folder from then on. Nothing is downloaded.\n\n"
+        "  frostbench pack paper\n"
+        "  frostbench pack paper root=published",
     ),
     "train": Command(
         "train:train_command",
@@ -143,6 +171,7 @@ def script() -> int:
 
 def _call(command: Command, words: list[str]) -> int:
     from frostbench.bench.cli.config import UsageError
+    from frostbench.bench.cli.notes import notes_as_sentences
     from frostbench.bench.store.atomic import StoreError, StoreFullError
     from frostbench.plugins.host.containment import interruptible
     from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe
@@ -151,7 +180,7 @@ def _call(command: Command, words: list[str]) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     module, _, function = command.target.partition(":")
     try:
-        with interruptible():
+        with interruptible(), notes_as_sentences():
             run = getattr(importlib.import_module(f"frostbench.bench.cli.{module}"), function)
             return int(run(words))
     except (UsageError, LookupError) as error:

@@ -1,14 +1,20 @@
 """`frostbench run`: methods on suites, into a folder that can be resumed."""
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config, split_words
 from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import complain, say
+from frostbench.plugins.host.registry import Host
 
 if TYPE_CHECKING:
     from frostbench.bench.store.reader import StoredRun
+
+CHOICES = ("methods", "tasks", "limit", "preset")
+"""Keys that choose what of a preset is run."""
 
 
 def run_command(words: list[str]) -> int:
@@ -18,6 +24,10 @@ def run_command(words: list[str]) -> int:
         raise UsageError(f"run takes KEY=VALUE words, not {plain[0]!r}; see frostbench run --help.")
     config = read_config(RunConfig, overrides)
     host = open_host(config)
+    if config.preset:
+        file = _preset(config.preset, host)
+        config = read_config(RunConfig, [f"config={file}", *overrides])
+        config = replace(config, departures=departures(file, config))
 
     from frostbench.bench.cli.assemble import assemble
     from frostbench.bench.runner.progress import progress_for
@@ -33,6 +43,35 @@ def run_command(words: list[str]) -> int:
         say(_summary(stored))
     # What is left out could have been part of what was asked for.
     return 1 if stored.failed or host.problems else 0
+
+
+def _preset(name: str, host: Host) -> str:
+    """The file of a preset, by its name or its path."""
+    return name if name.endswith((".yaml", ".yml")) else host.pick("preset", name).card.file
+
+
+def departures(file: str, config: RunConfig) -> list[str]:
+    """In which settings a run departs from its preset, whatever part of it is run."""
+    from omegaconf import OmegaConf
+
+    stated, taken = (
+        dict(_leaves(tree))
+        for tree in (OmegaConf.to_container(OmegaConf.load(file)), asdict(config))
+    )
+    return [
+        f"{key} is {taken.get(key)!r}, not {value!r}"
+        for key, value in stated.items()
+        if key.partition(".")[0] not in CHOICES and taken.get(key) != value
+    ]
+
+
+def _leaves(tree: Any, above: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, value
 
 
 def _summary(stored: "StoredRun") -> str:

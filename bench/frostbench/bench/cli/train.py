@@ -52,6 +52,8 @@ def train_command(words: list[str]) -> int:
 def _folder(pack: str, host: Host) -> Path:
     """The folder of a pack that a plugin offers, or any other, which may hold nothing yet."""
     offered = host.packs.get(pack)
+    if offered is not None and offered.card.parts:
+        raise UsageError(f"the pack {pack!r} is made of published files; name another folder.")
     return Path(pack) if offered is None else Path(offered.card.folder)
 
 

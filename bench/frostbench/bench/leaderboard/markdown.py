@@ -7,6 +7,7 @@ from typing import Any
 
 from frostbench.bench.leaderboard.facts import facts
 from frostbench.bench.leaderboard.numbers import NONE, Format, count, seconds
+from frostbench.bench.leaderboard.parity import compared, parity_lines
 from frostbench.bench.leaderboard.preservation import TITLE as PRESERVED_TITLE
 from frostbench.bench.leaderboard.preservation import kept_frozen
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
@@ -108,6 +109,7 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
             yield from (line for note in table.doubts for line in ("", note))
     yield from _swaps(swaps(leaderboard))
     yield from _preserved(leaderboard)
+    yield from parity_lines(compared(leaderboard))
     yield from _reported([row for row in leaderboard.rows if row.kind == "reported"])
 
 

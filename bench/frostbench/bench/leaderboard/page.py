@@ -9,6 +9,8 @@ from markupsafe import Markup
 from frostbench.bench.leaderboard import facts as said
 from frostbench.bench.leaderboard.curves import curves
 from frostbench.bench.leaderboard.gallery import Shelf
+from frostbench.bench.leaderboard.parity import TITLE as PARITY_TITLE
+from frostbench.bench.leaderboard.parity import cells, compared
 from frostbench.bench.leaderboard.plot import for_page, plot, plot_file
 from frostbench.bench.leaderboard.preservation import TITLE as PRESERVED_TITLE
 from frostbench.bench.leaderboard.preservation import kept_frozen
@@ -50,6 +52,8 @@ def page(
             preserved_title=PRESERVED_TITLE,
             frozen=kept_frozen(leaderboard.preserved, leaderboard.manifests),
             reported=[row for row in leaderboard.rows if row.kind == "reported"],
+            compared=[cells(one) for one in compared(leaderboard)],
+            compared_title=PARITY_TITLE,
             shelves=shelves,
             plot_file=plot_file,
             files=files,

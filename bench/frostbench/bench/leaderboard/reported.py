@@ -3,7 +3,7 @@
 import json
 from importlib.resources import files
 
-from frostbench.bench.leaderboard.rows import Row
+from frostbench.bench.leaderboard.rows import Counterpart, Row
 
 
 def reported() -> tuple[Row, ...]:
@@ -24,6 +24,7 @@ def reported() -> tuple[Row, ...]:
             setting=entry["setting"],
             source=entry["source"],
             verified=bool(entry["verified"]),
+            counterpart=Counterpart(**entry["parity"]) if "parity" in entry else None,
         )
         for entry in json.loads(text)["rows"]
     )

@@ -22,6 +22,21 @@ class MeanCost:
 
 
 @dataclass(frozen=True)
+class Counterpart:
+    """What a reported value is compared with: a row of a run of `preset`.
+
+    The value is ours times `scale`; `samples` is how many it was reported of, None where nobody
+    says so.
+    """
+
+    preset: str
+    metric: str
+    protocol: str | None = None
+    scale: float = 1.0
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
 class Row:
     """A value of one row under one metric.
 
@@ -34,8 +49,8 @@ class Row:
     the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
     in it; rows under different ones are not ranked together. `adapter` marks a method that lays a
     LoRA adapter of its own over the frozen backbone in this task. Of reported rows, `setting` is
-    what the source says of the conditions, and `verified` whether the value was seen in the
-    publication itself.
+    what the source says of the conditions, `verified` whether the value was seen in the publication
+    itself, and `counterpart` what of ours stands beside it, where a preset states its settings.
     """
 
     kind: Kind
@@ -63,6 +78,7 @@ class Row:
     verified: bool | None = None
     llm: str | None = None
     adapter: bool = False
+    counterpart: Counterpart | None = None
 
     @property
     def line(self) -> tuple[int | None, str | None, str | None]:

@@ -8,8 +8,8 @@ import torch
 
 from frostbench.bench.store.manifest import TokenizerCounts
 from frostbench.bench.store.tokens import Kept, TokenStore
-from frostbench.plugins.contract.images import Image, as_batch
-from frostbench.plugins.contract.method import Method
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method, visual_tokens
 from frostbench.plugins.contract.tokens import VisualTokens
 from frostbench.plugins.contract.validity import check_tokens
 from frostbench.plugins.host.containment import Call, contain
@@ -116,9 +116,8 @@ class Tokenizing:
 
     def _forward(self, images: Sequence[Image]) -> VisualTokens:
         self.counts += TokenizerCounts(forwards=1)
-        pixels, sizes = as_batch(images)
         with torch.no_grad():
-            tokens = self._method.tokenize(pixels.to(self._device), sizes)
+            tokens = visual_tokens(self._method, images, self._device)
         check_tokens(tokens, len(images), self._method.codes)
         return VisualTokens.from_tensors(tokens.tensors())
 

@@ -7,26 +7,19 @@ from frostbench.plugins.contract.images import Image
 
 
 def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
-    """For each image, another one of the same size whose visual tokens it gets.
+    """For each image, another one whose visual tokens it gets: of its own size, if there is one.
 
     Images of one size form one random cycle (Sattolo's algorithm), so that none keeps its own
-    and each gives its tokens once. What comes out depends on the set of images and on `seed`,
-    not on their order. Hand over *all* images of a task: exchanged within one episode alone,
-    tokens would still tell its classes apart.
+    and each gives its tokens once; so do those that are alone in their size, as whole photographs
+    often are. What comes out depends on the set of images and on `seed`, not on their order. Hand
+    over *all* images of a task: exchanged within one episode alone, tokens would still tell its
+    classes apart.
 
     Raises:
-        ValueError: an image is the only one of its size.
+        ValueError: there is only one image.
     """
-    groups: dict[tuple[int, int], list[Image]] = {}
-    for image in sorted(set(images), key=lambda image: image.digest):
-        groups.setdefault(image.size, []).append(image)
     donors: dict[Image, Image] = {}
-    for size, group in sorted(groups.items()):
-        if len(group) == 1:
-            raise ValueError(
-                f"only one image of {size[0]} x {size[1]} pixels ({group[0].name or 'no name'}): "
-                "there is none to exchange visual tokens with; run more samples."
-            )
+    for size, group in sorted(_groups(images).items()):
         cycle = list(group)
         source = random.Random(f"{seed} {size}")
         for last in range(len(cycle) - 1, 0, -1):
@@ -34,3 +27,24 @@ def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
             cycle[last], cycle[other] = cycle[other], cycle[last]
         donors.update(zip(group, cycle, strict=True))
     return donors
+
+
+def _groups(images: Sequence[Image]) -> dict[tuple[int, int], list[Image]]:
+    """Images that exchange tokens, by the size of one of them; none is alone."""
+    sizes: dict[tuple[int, int], list[Image]] = {}
+    for image in sorted(set(images), key=lambda image: image.digest):
+        sizes.setdefault(image.size, []).append(image)
+    groups = {size: group for size, group in sizes.items() if len(group) > 1}
+    single = [group[0] for group in sizes.values() if len(group) == 1]
+    if len(single) > 1:
+        groups[single[0].size] = single
+    elif single and groups:
+        height, width = single[0].size
+        nearest = min(groups, key=lambda size: (abs(size[0] * size[1] - height * width), size))
+        groups[nearest] += single
+    elif single:
+        raise ValueError(
+            f"there is only one image ({single[0].name or 'no name'}), and none to exchange visual "
+            "tokens with; run more samples."
+        )
+    return groups

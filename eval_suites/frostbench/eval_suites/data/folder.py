@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from PIL import Image as Pillow
+from torch import Tensor
+from torch.nn import functional
 
 from frostbench.plugins.contract.datasets import ClusteredImage
 from frostbench.plugins.contract.images import Image, read_as_seen, to_pillow
@@ -26,9 +29,15 @@ class ImageSettings:
         side: The shorter side becomes so many pixels (bilinear, as torchvision's `Resize` does it),
             and the centre square is cut out, as V2L-Tokenizer's evaluation does at 256; 0 leaves
             images as they are.
+        antialias: Whether the resizing averages what it leaves out. OpenCV's does not, with which
+            V2L-Tokenizer's restorations are evaluated: `side=128 antialias=false`.
+        whole: Whether the whole image is kept beside the square, for methods that read it too:
+            V2L-Tokenizer, whose published evaluation shows CLIP the image file.
     """
 
     side: int = 256
+    antialias: bool = True
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if self.side < 0 or 0 < self.side < 8:
@@ -70,25 +79,40 @@ class Reading:
 
     def fitted(self, image: Image) -> Image:
         """An image, resized and cropped."""
-        side = self.settings.side
-        return squared(image, side, self.cornered) if side else image
+        if not self.settings.side:
+            return image
+        square = squared(image, self.settings.side, self.cornered, self.settings.antialias)
+        return replace(square, whole=image.pixels) if self.settings.whole else square
 
 
-def squared(image: Image, side: int, cornered: bool = False) -> Image:
+def squared(image: Image, side: int, cornered: bool = False, antialias: bool = True) -> Image:
     """A square of an image whose shorter side was made `side`: its centre, or its bottom right."""
     height, width = image.size
     shorter = min(height, width)
     # torchvision's own rounding: the longer side is cut off, the crop's corner is rounded.
     rows, columns = (side * height // shorter, side * width // shorter)
+    if not antialias:
+        # albumentations rounds the longer side.
+        rows, columns = (round(side * length / shorter) for length in (height, width))
+        image = replace(image, pixels=_interpolated(image.pixels, rows, columns))
     file = to_pillow(image.pixels)
-    if shorter != side:
+    if antialias and shorter != side:
         file = file.resize((columns, rows), Pillow.Resampling.BILINEAR)
     top, left = rows - side, columns - side
     if not cornered:
-        top, left = round(top / 2.0), round(left / 2.0)
+        # torchvision rounds the centre crop's corner, albumentations cuts it off.
+        top, left = (round(edge / 2.0) if antialias else edge // 2 for edge in (top, left))
     file = file.crop((left, top, left + side, top + side))
     pixels = torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
     return Image(pixels.view(side, side, 3).permute(2, 0, 1).contiguous().float() / 255, image.name)
+
+
+def _interpolated(
+    pixels: Float[Tensor, "3 h w"], rows: int, columns: int
+) -> Float[Tensor, "3 {rows} {columns}"]:
+    """Bilinear between the four nearest pixels, whatever lies between them."""
+    size = (rows, columns)
+    return functional.interpolate(pixels[None], size, mode="bilinear", align_corners=False)[0]
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -70,19 +70,20 @@ class ClipWords:
         return self._texts[word]
 
 
-class ClipScoreMini:
-    """`clip_score[mini]`: mean cosine of an image and its words, by the pack's CLIP.
+class ClipScore:
+    """`clip_score[NAME]`: mean cosine of an image and its words, by the pack's CLIP of that name.
 
     In [-1, 1]; higher is better. Never comparable with another CLIP's. The prediction is a text of
     one word a line, the most fitting first; the target is the image.
 
     Raises:
-        LookupError: the pack has no backbone of the role "clip".
+        LookupError: the pack has no backbone of the role that the context names.
     """
 
     def __init__(self, context: MetricContext, settings: ClipScoreSettings | None = None) -> None:
         self._settings = settings or ClipScoreSettings()
-        clip: Clip = context.backbones.get("clip")
+        (role,) = context.networks
+        clip: Clip = context.backbones.get(role)
         self._clip = ClipWords(clip, self._settings.templates)
 
     def __call__(self, prediction: Prediction, target: Target) -> float:
@@ -95,8 +96,8 @@ class ClipScoreMini:
         return float(self._clip.cosines(image, words).mean())
 
 
-class ClipScoreRelativeMini:
-    """`clip_score_relative[mini]`: as `clip_score[mini]`, in units of what any word could reach.
+class ClipScoreRelative:
+    """`clip_score_relative[NAME]`: as `clip_score`, in units of what any word could reach.
 
     For each image, 0 is the worst and 1 the best word of a fixed vocabulary, so that neither
     images which fit many words nor CLIP's narrow range of cosines weigh. The vocabulary is every
@@ -104,13 +105,12 @@ class ClipScoreRelativeMini:
     of it can leave [0, 1]. Higher is better.
 
     Raises:
-        LookupError: the pack has no backbone of the role "clip" or "llm".
+        LookupError: the pack has no backbone of one of the two roles that the context names.
     """
 
     def __init__(self, context: MetricContext, settings: ClipScoreSettings | None = None) -> None:
         self._settings = settings or ClipScoreSettings()
-        clip: Clip = context.backbones.get("clip")
-        llm: CausalLM = context.backbones.get("llm")
+        clip, llm = map(context.backbones.get, context.networks)
         self._clip = ClipWords(clip, self._settings.templates)
         self._llm = llm
         self._ranges: dict[str, tuple[float, float]] = {}

@@ -54,10 +54,10 @@ _METRICS = (
     (_likeness("ssim[rgb]"), "ssim:ssim_rgb"),
     (_likeness("ssim[y]"), "ssim:ssim_y"),
     (_likeness("ssim[rgb-crop4]"), "ssim:ssim_rgb_crop4"),
-    (_likeness("clip_score[mini]", networks=("clip",)), "clip_score:ClipScoreMini"),
+    (_likeness("clip_score[*]", networks=("clip",)), "clip_score:ClipScore"),
     (
-        MetricFacts("clip_score_relative[mini]", networks=("clip", "llm")),
-        "clip_score:ClipScoreRelativeMini",
+        MetricFacts("clip_score_relative[*]", networks=("clip", "llm")),
+        "clip_score:ClipScoreRelative",
     ),
     (_distance("lpips[mini]", networks=("perceptual",)), "perceptual:lpips_mini"),
     (_distance("lpips[alex]", weights="alex"), "lpips:lpips_alex"),

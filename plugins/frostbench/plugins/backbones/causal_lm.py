@@ -11,6 +11,7 @@ from torch import Tensor
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.linears import speed_up_linears
 from frostbench.plugins.backbones.pretrained import load_pretrained
+from frostbench.plugins.backbones.tokenizer import opening_ids
 from frostbench.plugins.contract.prompts import Ids, ImagePiece, Piece, Prompt, Text, Vectors
 
 CACHED_TEXTS = 1 << 16
@@ -24,6 +25,7 @@ class CausalLM:
         tokenizer: The tokenizer that came with it.
         identity: Where it came from, for people.
         eos_ids: Every id at which the model ends a text.
+        opening_ids: What its tokenizer puts before a text: a beginning-of-sequence token, if any.
     """
 
     def __init__(self, model: Any, tokenizer: Any, identity: str = "") -> None:
@@ -33,6 +35,7 @@ class CausalLM:
         if self.device.type == "cpu":
             speed_up_linears(self.model)
         self.eos_ids = _eos_ids(model, tokenizer)
+        self.opening_ids = opening_ids(tokenizer)
         # Nobody can put an entry into a cache of this kind but the function behind it.
         self._ids_of = lru_cache(CACHED_TEXTS)(self._tokenise)
 
@@ -82,11 +85,6 @@ class CausalLM:
         """How many tokens the model can read and write in all; None where it sets no limit."""
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return int(limit) if limit else None
-
-    @property
-    def bos_id(self) -> int | None:
-        """The beginning-of-sequence token, where there is one."""
-        return _first(self.tokenizer.bos_token_id, self.model.config.get_text_config().bos_token_id)
 
     @property
     def eos_id(self) -> int | None:
@@ -139,13 +137,13 @@ class CausalLM:
     def spans(self, prompt: Prompt) -> tuple[range, ...]:
         """The positions of each of `prompt.pieces` in the prompt as the engine reads it.
 
-        They are what `Attend` counts: from 0, the beginning-of-sequence token included where the
-        prompt has it.
+        They are what `Attend` counts: from 0, what the tokenizer opens a text with included where
+        the prompt has it.
 
         Raises:
             ValueError: it holds an image, and the model takes none.
         """
-        at = int(prompt.bos and self.bos_id is not None)
+        at = len(self.opening_ids) if prompt.bos else 0
         spans = []
         for piece in prompt.pieces:
             spans.append(range(at, at + self.length(piece)))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.plugins.backbones import weights
+from frostbench.plugins.backbones.clip_published import is_script
 from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.entry import (
     BackboneEntry,
@@ -66,6 +67,11 @@ class Clip:
         if entry.dtype not in _PRECISION:
             raise ValueError(f"a CLIP runs in {', '.join(_PRECISION)}, not in {entry.dtype}.")
         name, pretrained = _source(entry.source)
+        if pretrained and is_script(Path(pretrained)):
+            raise ValueError(
+                f"{pretrained} is OpenAI's archive of a CLIP, whose weights want QuickGELU; make a "
+                f"folder of it with `frostbench convert clip {pretrained} out=FOLDER`."
+            )
         file = Path(name.removeprefix(LOCAL)) / "open_clip_model.safetensors"
         expanded = expanded_file(file)
         try:
@@ -198,7 +204,8 @@ def _source(source: str) -> tuple[str, str | None]:
     if source.startswith(LOCAL) or folder.is_dir() or (is_folder_name(local) and ":" not in local):
         if not (folder / "open_clip_config.json").is_file():
             raise ValueError(
-                f"no CLIP at {folder}: a folder with open_clip_config.json and weights is wanted."
+                f"no CLIP at {folder}: a folder with open_clip_config.json and weights is wanted. "
+                "Of OpenAI's archive or transformers' folder `frostbench convert clip` makes one."
             )
         check_weight_files(folder)
         return LOCAL + str(folder), None

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from frostbench.plugins.backbones import weights
-
-Precision: TypeAlias = Literal["half", "byte"]
+from frostbench.plugins.contract.converter import Precision as Precision
 
 SCALE = ".scale"
 FEWEST = 1024  # numbers of a tensor, below which a byte each saves nothing worth the rounding
@@ -18,7 +16,7 @@ LEVELS = 127
 
 
 def compact(tensors: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:
-    """Floating-point tensors in half precision, or, with "byte", large ones in 8 bits a number.
+    """Tensors as they are ("full"), in half precision, or, with "byte", large ones in 8 bits each.
 
     A tensor of two axes or more is then kept as whole numbers from -127 to 127 and one scale for
     each of its rows (`NAME.scale`, float32), so that a row's largest value loses nothing and the
@@ -32,7 +30,7 @@ def compact(tensors: Mapping[str, Tensor], precision: Precision) -> dict[str, Te
     for name, tensor in tensors.items():
         if tensor.dtype == torch.int8:
             raise ValueError(f"{name} is in 8 bits already: not stored, it would seem rounded.")
-        if not tensor.is_floating_point():
+        if precision == "full" or not tensor.is_floating_point():
             kept[name] = tensor
         elif precision == "byte" and tensor.ndim > 1 and tensor.numel() >= FEWEST:
             rows = tensor.detach().float().flatten(1)

@@ -17,7 +17,9 @@ from frostbench.plugins.backbones.entry import (
     offline,
     own_code,
 )
+from frostbench.plugins.backbones.tokenizer import faithful
 
+TOKENIZER = "AutoTokenizer"
 LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is downloaded, and no code is run that a model's folder brings."""
 
@@ -27,7 +29,7 @@ def load_pretrained(
     entry: BackboneEntry,
     device: str,
     noun: str,
-    reads: str = "AutoTokenizer",
+    reads: str = TOKENIZER,
 ) -> tuple[Any, Any, str]:
     """A network, its tokenizer or processor, and the source that they came from.
 
@@ -43,12 +45,43 @@ def load_pretrained(
     import transformers
 
     model, source = load_network(automatic, entry, device, noun, "weights and tokenizer")
+    if reads == TOKENIZER:
+        return model, read_tokenizer(entry, noun), source
     with _quiet(), offline():
         try:
             reader = getattr(transformers, reads).from_pretrained(source, **LOCAL)
         except Exception as error:
             raise ValueError(_unreadable(entry, source, error, noun)) from error
+        if getattr(reader, "tokenizer", None) is not None:
+            reader.tokenizer = faithful(reader.tokenizer, source)
     return model, reader, source
+
+
+def read_tokenizer(entry: BackboneEntry, noun: str = "tokenizer") -> Any:
+    """The tokenizer of a source, which reads as the source's own file says.
+
+    Raises:
+        ValueError: there is none, or it cannot be read.
+    """
+    import transformers
+
+    found: Any
+    source = _source(entry)
+    with _quiet(), offline():
+        try:
+            found = transformers.AutoTokenizer.from_pretrained(source, **LOCAL)
+        except Exception as error:  # its class may lack a library that the file does not need
+            found = error
+        try:
+            return faithful(found, source)
+        except Exception as error:
+            raise ValueError(_unreadable(entry, source, error, noun)) from error
+
+
+def _source(entry: BackboneEntry) -> str:
+    """Where a model lies: a folder, or a hub id in the local cache."""
+    is_folder = is_folder_name(entry.source)
+    return str(Path(entry.source).expanduser()) if is_folder else entry.source
 
 
 def load_network(
@@ -65,8 +98,8 @@ def load_network(
     import transformers
 
     place, dtype = device_of(device), dtype_of(entry.dtype)
-    folder = Path(entry.source).expanduser()
-    source = str(folder) if is_folder_name(entry.source) else entry.source
+    source = _source(entry)
+    folder = Path(source)
     expanded = None
     if is_folder_name(entry.source):
         if not (folder / "config.json").is_file():

@@ -156,6 +156,13 @@ def load_sam(entry: BackboneEntry, device: str) -> Any:
     return Sam.load(entry, device)
 
 
+def load_timm(entry: BackboneEntry, device: str) -> Any:
+    """A frozen image encoder of timm."""
+    from frostbench.plugins.backbones.timm_encoder import TimmEncoder
+
+    return TimmEncoder.load(entry, device)
+
+
 def _check_no_settings(entry: BackboneEntry) -> None:
     if entry.settings:
         raise ValueError(

@@ -112,6 +112,7 @@ class TaskCard:
             )
 
 
+ANY_NETWORK = "[*]"
 MetricDirection = Literal["higher", "lower", "neither"]
 MetricPooling = Literal["mean", "ratio", "bleu", "features", "average_precision"]
 
@@ -121,7 +122,9 @@ class MetricFacts:
     """What is true of a metric. Nothing reads it off the id, which only names the protocol.
 
     Attributes:
-        id: Name and protocol, or network: "psnr[rgb]", "lpips[alex]".
+        id: Name and protocol, or network: "psnr[rgb]", "lpips[alex]". With "[*]" it is one metric
+            for each of the pack's backbones of the kind that the first of `networks` is of, whose
+            name stands in the brackets.
         unit: What its values are in ("dB"); empty where they have no unit.
         lower: The least value that it can give; None where there is none. So `upper`.
         direction: Which end is better; "neither" for a share that only says how answers lean.
@@ -138,8 +141,8 @@ class MetricFacts:
         tasks: Tasks that show it besides those whose own cards name it.
 
     Raises:
-        ValueError: direction or pooling is none of those, or a percentage has a unit or other
-            bounds than 0 and 1.
+        ValueError: direction or pooling is none of those, a percentage has a unit or other bounds
+            than 0 and 1, or a metric of any network looks through none.
     """
 
     id: str
@@ -163,6 +166,10 @@ class MetricFacts:
                 raise ValueError(
                     f"metric {self.id!r}: no {name} named {value!r}; there are {', '.join(known)}."
                 )
+        if self.id.endswith(ANY_NETWORK) and not self.networks:
+            raise ValueError(
+                f"metric {self.id!r} is one for each network, and `networks` names no role."
+            )
         if self.percent and (self.unit, self.lower, self.upper) != ("", 0, 1):
             raise ValueError(
                 f"metric {self.id!r}: a percentage has no unit, and lies from 0 to 1: give "
@@ -210,10 +217,24 @@ class ControlCard:
 
 @dataclass(frozen=True)
 class PackCard:
-    """A pack, as listed: a folder with `pack.json` in it."""
+    """A pack, as listed: a folder with `pack.json` in it.
+
+    `parts` is a YAML file that lists what the pack is put together from, where a user has to do so
+    (`frostbench pack NAME`); `folder` is empty until then.
+    """
 
     name: str
     folder: str
+    summary: str = ""
+    parts: str = ""
+
+
+@dataclass(frozen=True)
+class PresetCard:
+    """A preset, as listed: a file with keys of `frostbench run`, and the table that it gives."""
+
+    name: str
+    file: str
     summary: str = ""
 
 

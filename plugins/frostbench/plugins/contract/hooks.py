@@ -16,8 +16,10 @@ from frostbench.plugins.contract.cards import (
     MetricFacts,
     Offer,
     PackCard,
+    PresetCard,
     TaskCard,
 )
+from frostbench.plugins.contract.converter import Converter
 from frostbench.plugins.contract.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -76,6 +78,12 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 
 @hookspec
+def frostbench_presets() -> Iterable[PresetCard]:
+    """Offer presets: YAML files that state every setting behind a table once."""
+    return ()
+
+
+@hookspec
 def frostbench_backbones() -> Iterable[Offer[str]]:
     """Offer kinds of backbones: a callable `(entry, device) -> object` that loads one, frozen.
 
@@ -98,6 +106,12 @@ def frostbench_engines() -> Iterable[Offer[str]]:
 @hookspec
 def frostbench_recipes() -> Iterable[Recipe]:
     """Offer recipes, which train parts of a pack."""
+    return ()
+
+
+@hookspec
+def frostbench_converters() -> Iterable[Converter]:
+    """Offer converters, which make folders of weights out of published files."""
     return ()
 
 

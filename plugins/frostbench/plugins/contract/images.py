@@ -23,10 +23,13 @@ class Image:
     """An image: `pixels` are RGB floats in [0, 1], `[3, height, width]`.
 
     `name` says where it comes from and is shown to people; identity is the digest of its pixels.
+    `whole` is the image that `pixels` were resized and cropped from, where the data set keeps it,
+    for methods that also read that (`frostbench.plugins.contract.method.ReadsWhole`).
     """
 
     pixels: Float[Tensor, "3 h w"]
     name: str = ""
+    whole: Float[Tensor, "3 rows columns"] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -35,9 +38,13 @@ class Image:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the size and of the pixels' bytes: the key under which tokens are kept."""
-        data = self.pixels.detach().to("cpu", torch.float32).contiguous().numpy()
-        return hashlib.sha256(str(data.shape).encode() + data.tobytes()).hexdigest()
+        """SHA-256 of sizes and of the pixels' bytes: the key under which tokens are kept."""
+        digest = hashlib.sha256()
+        for pixels in (self.pixels, self.whole):
+            if pixels is not None:
+                data = pixels.detach().to("cpu", torch.float32).contiguous().numpy()
+                digest.update(str(data.shape).encode() + data.tobytes())
+        return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Image) and self.digest == other.digest

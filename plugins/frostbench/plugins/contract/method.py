@@ -11,7 +11,7 @@ from torch import Tensor
 
 from frostbench.plugins.contract.cards import Card
 from frostbench.plugins.contract.completions import Completion
-from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.images import Image, as_batch
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.prompts import Wave
 from frostbench.plugins.contract.requests import Request
@@ -63,11 +63,38 @@ class Setup:
         return self.weights
 
 
+@runtime_checkable
+class ReadsWhole(Protocol):
+    """A method that also reads the images which the asked ones were resized and cropped from.
+
+    V2L-Tokenizer's published evaluation shows CLIP the image file, and its encoder a crop of 128
+    pixels. Data sets keep the whole image only where the user asks for it.
+    """
+
+    def tokenize_whole(
+        self,
+        images: Float[Tensor, "b 3 h w"],
+        sizes: Int[Tensor, "b 2"],
+        wholes: Sequence[Float[Tensor, "3 _rows _columns"]],
+    ) -> VisualTokens:
+        """As `Method.tokenize`, with the whole of each image; equal where that is the image."""
+        ...
+
+
 Tokens: TypeAlias = Mapping[Image, VisualTokens]
 """The visual tokens of a request's images, each a batch of one, looked up by the image."""
 
 Waves: TypeAlias = Generator[Wave, list[Completion], Any]
 """Yields waves of prompts, is sent their completions in the same order, returns an outcome."""
+
+
+def visual_tokens(method: "Method", images: Sequence[Image], device: str = "cpu") -> VisualTokens:
+    """The visual tokens of images, from one call of the method's tokenizer on a device."""
+    pixels, sizes = as_batch(images)
+    if isinstance(method, ReadsWhole) and any(image.whole is not None for image in images):
+        wholes = [image.pixels if image.whole is None else image.whole for image in images]
+        return method.tokenize_whole(pixels.to(device), sizes, [one.to(device) for one in wholes])
+    return method.tokenize(pixels.to(device), sizes)
 
 
 class Method(ABC):

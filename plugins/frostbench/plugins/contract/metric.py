@@ -1,7 +1,7 @@
 """Metrics, as plugins give them: a pure function beside a frozen record of facts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,10 +26,14 @@ ImageFeatures: TypeAlias = Callable[[Sequence[Image]], Any]
 
 @dataclass(frozen=True)
 class MetricContext:
-    """What a metric may be built from: networks of the pack, and local weight files."""
+    """What a metric may be built from: networks of the pack, and local weight files.
+
+    `networks` are the roles of the pack's backbones that the metric's facts name.
+    """
 
     backbones: Any
     weights: Mapping[str, Path] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,4 +56,6 @@ class Metric:
         Its target is the function itself. Where the facts name networks or a weight file, the
         target makes the function from a `MetricContext`.
         """
-        return Metric(facts, target(context) if facts.networks or facts.weights else target)
+        if not facts.networks and not facts.weights:
+            return Metric(facts, target)
+        return Metric(facts, target(replace(context, networks=facts.networks)))

@@ -161,8 +161,9 @@ class Prompt:
     """What a frozen backbone reads, left to right: `opening`, then `shots`, then `query`.
 
     The engine joins them; that the shots are kept apart lets controls answer the same prompt
-    without a language model (majority vote). `bos` puts the model's beginning-of-sequence token
-    first, where it has one. `adapter` is a LoRA adapter of the method, if one is to be active.
+    without a language model (majority vote). `bos` puts first what the model's own tokenizer opens
+    a text with: its beginning-of-sequence token, if it adds one. `adapter` is a LoRA adapter of the
+    method, if one is to be active.
     """
 
     query: tuple[Piece, ...]

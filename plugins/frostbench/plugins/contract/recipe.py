@@ -70,6 +70,37 @@ class GroundedScenes(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class NamedScene:
+    """An image of which everything is known by name, box and mask, and what may be said of it.
+
+    `pixels` are `[3, height, width]`, floats in [0, 1]. Row i of `boxes` (left, top, right, bottom
+    in pixels, `[n, 4]`) and of `masks` (`[n, height, width]`) is the thing that `names[i]` names
+    and that `expressions[i]` means. `questions` come with the answers that are right.
+    """
+
+    pixels: Any
+    names: tuple[str, ...]
+    boxes: Any
+    masks: Any
+    expressions: tuple[str, ...]
+    caption: str
+    questions: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@runtime_checkable
+class NamedScenes(Protocol):
+    """Training images in which everything has a name, a box and a mask."""
+
+    def names(self, split: str) -> Sequence[str]:
+        """The classes of a split ("base", "validation", "novel")."""
+        ...
+
+    def batch(self, split: str, count: int, seed: int) -> Sequence[NamedScene]:
+        """`count` scenes of a split; the same arguments give the same."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where and how one recipe runs.
@@ -115,6 +146,8 @@ class TrainingData:
     def get(self, name: Literal["pairs"]) -> Pairs: ...
     @overload
     def get(self, name: Literal["grounded"]) -> GroundedScenes: ...
+    @overload
+    def get(self, name: Literal["boxed"]) -> NamedScenes: ...
     @overload
     def get(self, name: str) -> Any: ...
     def get(self, name: str) -> Any:

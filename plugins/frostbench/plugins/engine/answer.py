@@ -9,8 +9,8 @@ import torch
 
 from frostbench.plugins.contract.completions import Completion
 from frostbench.plugins.contract.engine import Engine, UnanswerableError
-from frostbench.plugins.contract.images import Image, as_batch
-from frostbench.plugins.contract.method import Method, Tokens, Waves
+from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.method import Method, Tokens, Waves, visual_tokens
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import Request, images_of
@@ -41,7 +41,7 @@ def answer(
 
 def tokenized(method: Method, images: Sequence[Image]) -> dict[Image, VisualTokens]:
     """The visual tokens of images, made in one batch."""
-    tokens = method.tokenize(*as_batch(images))
+    tokens = visual_tokens(method, images)
     check_tokens(tokens, len(images), method.codes)
     return dict(zip(images, tokens.split(), strict=True))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from frostbench.plugins.contract.prompts import Regress
 from frostbench.plugins.engine.resolve import ReadyPrompt
 
 
@@ -14,10 +13,9 @@ def plan(
     `most` says how many rows of a size fit; `padding` is the largest share of a row that may be
     padding, and 0 keeps lengths apart.
     """
-    kinds: dict[tuple[type, bool, int], list[int]] = {}
+    kinds: dict[tuple[type, bool, tuple[int, ...]], list[int]] = {}
     for i, item in enumerate(items):
-        steps = item.new if isinstance(item.ask, Regress) else 0
-        kinds.setdefault((type(item.ask), item.ids is None, steps), []).append(i)
+        kinds.setdefault((type(item.ask), item.ids is None, item.batched_by), []).append(i)
     batches: list[list[int]] = []
     for members in kinds.values():
         members.sort(key=lambda i: (-items[i].length, items[i].ids or (), i))

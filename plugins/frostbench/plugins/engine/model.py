@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 
@@ -16,21 +17,23 @@ from frostbench.plugins.contract.completions import (
     Completion,
     Cost,
     Failed,
+    Filled,
     Generated,
     Regressed,
 )
 from frostbench.plugins.contract.engine import UnanswerableError
-from frostbench.plugins.contract.prompts import Attend, Choose, Generate, Prompt, Regress
+from frostbench.plugins.contract.prompts import Attend, Choose, Fill, Generate, Prompt, Regress
 from frostbench.plugins.engine.attend import attend
 from frostbench.plugins.engine.batches import plan
 from frostbench.plugins.engine.choose import choose
+from frostbench.plugins.engine.fill import fill, groups_of, most_groups
 from frostbench.plugins.engine.forward import Forward, Logits, States
 from frostbench.plugins.engine.generate import generate
 from frostbench.plugins.engine.reader import CachedReader, Reader, WholeReader
 from frostbench.plugins.engine.regress import regress
 from frostbench.plugins.engine.resolve import ReadyPrompt, resolve
 from frostbench.plugins.engine.settings import EngineSettings
-from frostbench.plugins.engine.traits import probe
+from frostbench.plugins.engine.traits import packing_halo, probe
 from frostbench.plugins.host.errors import describe
 
 
@@ -49,7 +52,8 @@ class ModelEngine:
         self.traits = probe(lm)
         self._logits, self._states = self._reader(Logits), self._reader(States)
         self._meter = Meter(lm.device)
-        self._fitting: dict[int, int] = {}  # rows that fit in memory, by class of length
+        # Rows that fit in memory, by class of length; of a `Fill`, groups.
+        self._fitting: dict[tuple[bool, int], int] = {}
 
     def _reader(self, forward: type[Forward]) -> Reader:
         if not self.traits.caches:
@@ -61,6 +65,11 @@ class ModelEngine:
             shared_prefix=self._settings.shared_prefix,
         )
 
+    @cached_property
+    def halo(self) -> int | None:
+        """The halo with which groups are packed, None where they are branched."""
+        return packing_halo(self._lm)
+
     @torch.inference_mode()
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """One completion a prompt, in order; equal prompts are answered once."""
@@ -70,7 +79,8 @@ class ModelEngine:
         known: dict[object, int] = {}
         for index, prompt in enumerate(prompts):
             try:
-                item = resolve(prompt, self._lm, self._role)
+                halo = self.halo if isinstance(prompt.ask, Fill) else None
+                item = resolve(prompt, self._lm, self._role, halo)
             except UnanswerableError as reason:
                 answers[index] = Failed(str(reason))
                 continue
@@ -91,13 +101,21 @@ class ModelEngine:
 
     def _most_rows(self, length: int) -> int:
         rows = min(self._budget // max(1, length), self._settings.max_batch)
-        return max(1, min(rows, self._fitting.get(_length_class(length), rows)))
+        return max(1, min(rows, self._fitting.get((False, _length_class(length)), rows)))
+
+    def _most_at_once(self, items: Sequence[ReadyPrompt]) -> int:
+        """Rows that are read at once; of a `Fill`, groups over all prompts."""
+        longest = max(item.room for item in items)
+        if not _is_fill(items[0]):
+            return self._most_rows(longest)
+        most = most_groups(items, self._budget)
+        return min(most, self._fitting.get((True, _length_class(longest)), most))
 
     def _answer(self, items: Sequence[ReadyPrompt]) -> list[Completion]:
         """Answer a batch, in smaller ones where memory does not suffice."""
         answers: list[Completion | None] = [None] * len(items)
         longest = max(item.room for item in items)
-        queue = deque([(list(range(len(items))), self._most_rows(longest))])
+        queue = deque([(list(range(len(items))), self._most_at_once(items))])
         while queue:
             batch, most_rows = queue.popleft()
             members = [items[i] for i in batch]
@@ -118,7 +136,7 @@ class ModelEngine:
                 # Only a single row leads here; a batch of several is split first.
                 continue
             if no_memory:
-                self._fitting[_length_class(longest)] = smaller
+                self._fitting[_is_fill(items[0]), _length_class(longest)] = smaller
             failure = None  # its traceback holds the tensors that did not fit
             release_memory(self._lm.device)
             parts = [batch[at : at + smaller] for at in range(0, len(batch), smaller)]
@@ -137,7 +155,7 @@ class ModelEngine:
     def _compute(self, items: Sequence[ReadyPrompt], most_rows: int) -> list[Completion]:
         self._meter.start()
         begun = time.perf_counter()
-        answers: Sequence[Generated | Chosen | Regressed | Attended | Failed]
+        answers: Sequence[Generated | Chosen | Regressed | Attended | Filled | Failed]
         match items[0].ask:
             case Choose():
                 answers = choose(items, self._logits, self._lm, self._role, most_rows)
@@ -147,6 +165,8 @@ class ModelEngine:
                 answers = regress(items, self._states, self._lm, self._role)
             case Attend():
                 answers = attend(items, self._lm, self._role)
+            case Fill():
+                answers = fill(items, self._states, self._lm, self._role, most_rows)
         peak, joules = self._meter.stop()
         seconds = time.perf_counter() - begun
         tokens = [_tokens(item, answer) for item, answer in zip(items, answers, strict=True)]
@@ -167,7 +187,9 @@ class ModelEngine:
 
 
 def _branches(item: ReadyPrompt) -> int:
-    """Rows that an item needs at once."""
+    """Rows, or groups, that an item needs at once."""
+    if _is_fill(item):
+        return len(groups_of(item))
     return sum(len(ids) > 1 for ids in item.strings.values()) if _is_choice(item) else 1
 
 
@@ -175,9 +197,15 @@ def _is_choice(item: ReadyPrompt) -> bool:
     return isinstance(item.ask, Choose)
 
 
+def _is_fill(item: ReadyPrompt) -> bool:
+    return isinstance(item.ask, Fill)
+
+
 def _tokens(item: ReadyPrompt, answer: Completion) -> tuple[int, int]:
-    """Tokens read and written; options are read."""
-    options = sum(map(len, item.strings.values())) if _is_choice(item) else 0
+    """Tokens read and written; options and placeholders are read."""
+    after = sum(map(len, item.strings.values())) if _is_choice(item) else 0
+    if _is_fill(item):
+        after = len(groups_of(item)) * item.new
     match answer:
         case Generated(ids):
             written = len(ids)
@@ -185,7 +213,7 @@ def _tokens(item: ReadyPrompt, answer: Completion) -> tuple[int, int]:
             written = len(features)
         case _:
             written = 0
-    return item.length + options, written
+    return item.length + after, written
 
 
 def _shared(cost: Cost, share: float) -> Cost:

@@ -41,14 +41,16 @@ class ReadyPrompt:
     Attributes:
         ask: What is asked.
         parts: What the prompt's pieces became, in reading order.
-        new: The most tokens that can come behind the prompt.
+        new: The most tokens that can come behind the prompt; of a `Fill` those of one group.
         strings: The ids of each option (`Choose`) or string (`Trie`).
+        halo: Of a `Fill` whose groups are packed, how many tokens are read again before each group.
     """
 
     ask: Ask
     parts: tuple[ResolvedPiece, ...]
     new: int
     strings: Mapping[str, tuple[int, ...]]
+    halo: int | None = None
 
     @cached_property
     def ids(self) -> tuple[int, ...] | None:
@@ -67,13 +69,30 @@ class ReadyPrompt:
 
     @property
     def room(self) -> int:
-        """Tokens that its row in a batch counts: the prompt, and steps, which are all taken."""
-        return self.length + (self.new if isinstance(self.ask, Regress) else 0)
+        """Tokens that its row in a batch counts: the prompt, and what is surely read after it."""
+        match self.ask:
+            case Regress():
+                return self.length + self.new
+            case Fill(groups):
+                return self.length + len(groups) * (self.new + (self.halo or 0))
+            case _:
+                return self.length
+
+    @property
+    def batched_by(self) -> tuple[int, ...]:
+        """Sizes of the ask that all prompts of a batch must share."""
+        match self.ask:
+            case Regress():
+                return (self.new,)
+            case Fill(groups):
+                return tuple(groups.shape[:2])
+            case _:
+                return ()
 
     @property
     def question(self) -> object:
         """What is asked, as a key; None where the prompt holds embeddings and equals no other."""
-        if any(isinstance(part, Tensor) for part in self.parts):
+        if isinstance(self.ask, Fill) or any(isinstance(part, Tensor) for part in self.parts):
             return None
         read: object = self.ids
         if read is None:
@@ -100,10 +119,10 @@ def _row(part: ResolvedPiece, lm: CausalLM) -> Tensor:
             return lm.embed(part)
 
 
-def resolve(prompt: Prompt, lm: CausalLM, role: str) -> ReadyPrompt:
+def resolve(prompt: Prompt, lm: CausalLM, role: str, halo: int | None = None) -> ReadyPrompt:
     """Tokenise a prompt's pieces, each alone, and check that the model can answer it.
 
-    `lm` is the model under the prompt's adapter, if it names one.
+    `lm` is the model under the prompt's adapter, if it names one; `halo` is that of `ReadyPrompt`.
 
     Raises:
         UnanswerableError: it cannot.
@@ -125,7 +144,7 @@ def resolve(prompt: Prompt, lm: CausalLM, role: str) -> ReadyPrompt:
         )
     if isinstance(prompt.ask, Attend):
         _check_positions(prompt.ask, length)
-    return ReadyPrompt(prompt.ask, parts, new, strings)
+    return ReadyPrompt(prompt.ask, parts, new, strings, halo)
 
 
 def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
@@ -152,8 +171,7 @@ def feed_identity(feed: Feed) -> object:
 
 
 def _parts(prompt: Prompt, lm: CausalLM, role: str) -> tuple[ResolvedPiece, ...]:
-    bos = lm.bos_id
-    begun: tuple[ResolvedPiece, ...] = ((bos,),) if prompt.bos and bos is not None else ()
+    begun: tuple[ResolvedPiece, ...] = (lm.opening_ids,) if prompt.bos and lm.opening_ids else ()
     return (*begun, *(_part(piece, lm, role) for piece in prompt.pieces))
 
 
@@ -216,6 +234,17 @@ def _check_positions(ask: Attend, length: int) -> None:
         )
 
 
+def _check_groups(groups: Tensor, lm: CausalLM) -> None:
+    """See that there are placeholders, and that the model can read them."""
+    if groups.dim() != 3 or groups.shape[2] != lm.width or not groups.numel():
+        raise UnanswerableError(
+            f"Fill holds placeholders of shape {tuple(groups.shape)}; one or more groups of one or "
+            f"more embeddings of width {lm.width} are wanted."
+        )
+    if not bool(torch.isfinite(groups).all()):
+        raise UnanswerableError("Fill holds placeholders that are not finite numbers.")
+
+
 def _check_ids(ids: Sequence[int] | frozenset[int], lm: CausalLM, what: str) -> None:
     count = lm.vocabulary_size
     if ids and not 0 <= min(ids) <= max(ids) < count:
@@ -249,8 +278,11 @@ def _new_tokens(ask: Ask, strings: Mapping[str, Sequence[int]], lm: CausalLM) ->
     match ask:
         case Choose():
             return longest
-        case Attend() | Fill():
+        case Attend():
             return 0
+        case Fill(groups):
+            _check_groups(groups, lm)
+            return groups.shape[1]
         case Regress(steps=steps) if steps < 1:
             raise UnanswerableError(f"steps is at least 1, not {steps}.")
         case Regress(steps=steps):

@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.engine.forward import States
+from frostbench.plugins.engine.packed import halo_of, packed_states
 from frostbench.plugins.engine.reader import CachedReader, WholeReader
 
 # Relative to the logits' spread. In float32 rounding is about 1e-6, and biases of convolutions that
@@ -54,6 +56,33 @@ def probe(lm: CausalLM) -> Traits:
         continues=caches and _holds(lambda: _goes_on(lm, ids, wanted, short, continues=True)),
         pads=caches and _holds(lambda: _pads(lm, ids, wanted, short)),
     )
+
+
+def packing_halo(lm: CausalLM) -> int | None:
+    """The halo with which `packed_states` gives the model's own answers; None where none does."""
+    halo = halo_of(lm.model) if hasattr(lm.model, "get_decoder") else 0
+    return halo if _holds(lambda: _packs(lm, halo)) else None
+
+
+@torch.inference_mode()
+def _packs(lm: CausalLM, halo: int) -> bool:
+    """Three groups of two after one prompt, against each by itself and with other neighbours."""
+    length = max(LONG, halo + 1)
+    room = lm.context_length
+    if room is not None and length + 2 > room:
+        length = room - 2
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(lm.vocabulary_size, (length + 8,), generator=draw)
+    embeddings = lm.embed(ids.tolist())
+    prompt, groups = embeddings[:length], embeddings[length:].view(4, 2, -1)
+    packed = packed_states(lm.model, prompt[None], groups[None, :3], halo).groups[0]
+    alone = States(lm)
+    rows = torch.cat([prompt.expand(3, -1, -1), groups[:3]], dim=1)
+    wanted = torch.cat([alone.behind(alone(row[None], use_cache=False)) for row in rows])
+    # In half precision that is coarse, but what a group does not see changes no bit of it.
+    others = packed_states(lm.model, prompt[None], groups[None, [3, 1, 3]], halo).groups[0]
+    apart = (packed[1] - others[1]).abs().max() <= TOLERANCE[torch.float32] * packed[1].abs().max()
+    return bool(apart) and _close(packed, wanted[:, length:])
 
 
 def _whole(lm: CausalLM, row: Int[Tensor, " n"]) -> Float[Tensor, "n v"]:

@@ -10,6 +10,10 @@ SECONDS_OF_A_TEXT = 10.0
 """What an exception may take to say what it says."""
 
 
+class UserNote(UserWarning):
+    """A warning that is a sentence for whoever runs a command, and says nothing of the code."""
+
+
 class PluginError(Exception):
     """A plugin broke a promise; the message names the plugin, the hook and the file."""
 

@@ -16,8 +16,10 @@ from frostbench.plugins.contract.cards import (
     MetricFacts,
     Offer,
     PackCard,
+    PresetCard,
     TaskCard,
 )
+from frostbench.plugins.contract.converter import Converter
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, text_of
@@ -86,6 +88,10 @@ def _of_method(item: Any) -> Offer[Card] | None:
     return Offer(card, item) if isinstance(item, type) and isinstance(card, Card) else None
 
 
+def _of_target(item: Any) -> Offer[Any] | None:
+    return Offer(item, item.target) if isinstance(item, Recipe | Converter) else None
+
+
 def _by_name(card: Any) -> object:
     return card.name
 
@@ -100,18 +106,20 @@ OFFERING: Mapping[str, Offered] = {
     "frostbench_packs": Offered(
         "pack", PackCard, _by_name, lambda item: Offer(item, item) if _is(item, PackCard) else None
     ),
+    "frostbench_presets": Offered(
+        "preset",
+        PresetCard,
+        _by_name,
+        lambda item: Offer(item, item) if _is(item, PresetCard) else None,
+    ),
     "frostbench_metrics": Offered("metric", MetricFacts, lambda facts: facts.id),
     "frostbench_controls": Offered("control", ControlCard, _by_name),
     "frostbench_datasets": Offered("data set", str, _itself),
     "frostbench_backbones": Offered("backbone kind", str, _itself),
     "frostbench_engines": Offered("engine", str, _itself),
     "frostbench_training_data": Offered("training data", str, _itself),
-    "frostbench_recipes": Offered(
-        "recipe",
-        Recipe,
-        _by_name,
-        lambda item: Offer(item, item.target) if _is(item, Recipe) else None,
-    ),
+    "frostbench_recipes": Offered("recipe", Recipe, _by_name, _of_target),
+    "frostbench_converters": Offered("converter", Converter, _by_name, _of_target),
 }
 
 

@@ -10,7 +10,9 @@ A pack is a folder with a `pack.json`:
 
 `alternatives`, which may be left out, names what can take a backbone's place: `llm=llama` runs the
 same methods on that language model. A `source` that exists inside the folder is a path; anything
-else is taken as it stands (an absolute path, a hub id, a model name of the library).
+else is taken as it stands (an absolute path, a hub id, a model name of the library). A backbone may
+have a `name`, under which metrics look through it; without one that is the pack's name, or, of a
+second backbone of its kind, its role.
 """
 
 import hashlib
@@ -31,7 +33,8 @@ SYSTEM = ("/proc", "/sys", "/dev")
 class BackboneEntry:
     """A backbone as `pack.json` names it; `kind` says which loader reads `source`.
 
-    `settings` are the loader's own, for kinds that have some.
+    `settings` are the loader's own, for kinds that have some. `name` tells it from others of its
+    kind in the ids of metrics that look through it ("vit-l-14-openai").
     """
 
     role: str
@@ -39,6 +42,7 @@ class BackboneEntry:
     source: str
     dtype: str = "float32"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,21 @@ class Pack:
             return known[name]
         own = self.backbones.get("llm", BackboneEntry("llm", "causal_lm", ""))
         return replace(own, source=_resolve(self.folder, name))
+
+    def named(self, role: str) -> Mapping[str, str]:
+        """The backbones of the kind that fills a role, by name, each as its own role.
+
+        The one without a name that fills `role` is called like the pack, and others like their
+        role. Empty where the pack has no such role.
+        """
+        if role not in self.backbones:
+            return {}
+        kind = self.backbones[role].kind
+        return {
+            entry.name or (self.name if entry.role == role else entry.role): entry.role
+            for entry in self.backbones.values()
+            if entry.kind == kind
+        }
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
@@ -226,7 +245,7 @@ def _check_ends(folder: Path) -> None:
 def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> BackboneEntry:
     source = _resolve(folder, entry["source"])
     dtype, settings = entry.get("dtype", "float32"), dict(entry.get("settings", {}))
-    return BackboneEntry(role, entry["kind"], source, dtype, settings)
+    return BackboneEntry(role, entry["kind"], source, dtype, settings, entry.get("name", ""))
 
 
 def _resolve(folder: Path, source: str) -> str:

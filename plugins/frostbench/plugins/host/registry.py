@@ -5,10 +5,20 @@ A host is an object, not a module-level singleton: two can live side by side wit
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from frostbench.plugins.contract.cards import Card, ControlCard, MetricFacts, PackCard, TaskCard
+from frostbench.plugins.contract.cards import (
+    ANY_NETWORK,
+    Card,
+    ControlCard,
+    MetricFacts,
+    PackCard,
+    PresetCard,
+    TaskCard,
+)
+from frostbench.plugins.contract.converter import Converter
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.containment import interruptible
 from frostbench.plugins.host.errors import PluginError, cut, describe, missing
@@ -51,6 +61,7 @@ class Host:
         self.methods: Mapping[str, Registered[Card]] = self._known["method"]
         self.tasks: Mapping[str, Registered[TaskCard]] = self._known["task"]
         self.packs: Mapping[str, Registered[PackCard]] = self._known["pack"]
+        self.presets: Mapping[str, Registered[PresetCard]] = self._known["preset"]
         self.metrics: Mapping[str, Registered[MetricFacts]] = self._known["metric"]
         self.controls: Mapping[str, Registered[ControlCard]] = self._known["control"]
         self.datasets: Mapping[str, Registered[str]] = self._known["data set"]
@@ -58,6 +69,7 @@ class Host:
         self.engines: Mapping[str, Registered[str]] = self._known["engine"]
         self.training_data: Mapping[str, Registered[str]] = self._known["training data"]
         self.recipes: Mapping[str, Registered[Recipe]] = self._known["recipe"]
+        self.converters: Mapping[str, Registered[Converter]] = self._known["converter"]
         with interruptible():
             if installed:
                 self._add_installed(disabled)
@@ -104,6 +116,19 @@ class Host:
             more = f" Left out are the plugins {gone}." if gone else ""
             raise LookupError(missing(kind, name, known) + more)
         return known[name]
+
+    def name_networks(self, named: Callable[[str], Mapping[str, str]]) -> None:
+        """Put, for each metric of any network, one for each network of a pack in its place.
+
+        `named` tells, for a role, the names of the backbones that could fill it, and their roles.
+        """
+        known = self._known["metric"]
+        for item in [item for item in known.values() if item.name.endswith(ANY_NETWORK)]:
+            del known[item.name]
+            for name, role in named(item.card.networks[0]).items():
+                id_ = f"{item.name.removesuffix(ANY_NETWORK)}[{name}]"
+                card = replace(item.card, id=id_, networks=(role, *item.card.networks[1:]))
+                known.setdefault(id_, replace(item, name=id_, card=card))
 
     def usable(
         self, items: Iterable[Registered[Any]], make: Callable[[Registered[Any]], T]

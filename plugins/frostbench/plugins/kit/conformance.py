@@ -137,6 +137,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
         the_toy_is_always_the_same,
         token_checks.tokenize_gives_one_row_an_image,
         token_checks.tokens_do_not_depend_on_the_batch,
+        token_checks.the_whole_of_a_whole_image_is_the_image,
         token_checks.tokenize_repeats_itself_and_changes_nothing,
         token_checks.tokens_survive_being_kept,
         token_checks.a_changed_weight_changes_the_key,

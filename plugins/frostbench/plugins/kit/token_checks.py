@@ -1,11 +1,13 @@
 """Checks of `tokenize`, and of what tokens are shown as."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 
 from frostbench.plugins.contract.images import as_batch
+from frostbench.plugins.contract.method import ReadsWhole, visual_tokens
 from frostbench.plugins.contract.tokens import VisualTokens, join
 from frostbench.plugins.contract.validity import check_tokens
 from frostbench.plugins.host.identity import code_identity, token_key
@@ -32,6 +34,14 @@ def tokens_do_not_depend_on_the_batch(trial: Trial) -> None:
     expect(same(backwards, together), "in reverse order they differ.")
     white = trial.method.tokenize(*as_batch(images, fill=1.0)).split()
     expect(same(white, together), "they depend on the padding outside of `sizes`.")
+
+
+def the_whole_of_a_whole_image_is_the_image(trial: Trial) -> None:
+    """A method that also reads whole images gives the same tokens where nothing was cut off."""
+    if isinstance(trial.method, ReadsWhole):
+        whole = [replace(image, whole=image.pixels) for image in trial.images]
+        given = visual_tokens(trial.method, whole)
+        expect(same(given, trial.tokenize(trial.images)), "tokenize_whole gives other tokens.")
 
 
 def tokenize_repeats_itself_and_changes_nothing(trial: Trial) -> None:

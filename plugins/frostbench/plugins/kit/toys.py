@@ -190,7 +190,14 @@ def clip() -> Clip:
 
 def sam() -> Sam:
     """A SAM with one block on either side and random weights; 16x16 pixels are 4x4 cells."""
-    sizes = SamSettings(
+    sizes = sam_sizes()
+    with seeded():
+        return Sam(build_sam(sizes), sizes, "toy")
+
+
+def sam_sizes() -> SamSettings:
+    """The sizes of the toy SAM."""
+    return SamSettings(
         image_size=16,
         patch=4,
         width=16,
@@ -206,8 +213,6 @@ def sam() -> Sam:
         quality_depth=2,
         quality_width=8,
     )
-    with seeded():
-        return Sam(build_sam(sizes), sizes, "toy")
 
 
 def _bytes(texts: Sequence[str]) -> Int[Tensor, "b context"]:
@@ -220,7 +225,7 @@ def _bytes(texts: Sequence[str]) -> Int[Tensor, "b context"]:
 
 
 def _tokenizer() -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -233,6 +238,9 @@ def _tokenizer() -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_TEXT, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",

@@ -111,6 +111,12 @@ class Quantizer(nn.Module):
         """The nearest code for each cell."""
         return nearest(features.movedim(1, -1), self.embedding.weight)
 
+    def several(
+        self, features: Float[Tensor, "b d gh gw"], count: int
+    ) -> Int[Tensor, "b gh gw {count}"]:
+        """The `count` nearest codes of each cell, the nearest first; see `nearest_several`."""
+        return nearest_several(features.movedim(1, -1), self.embedding.weight, count)
+
     def rows(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b d gh gw"]:
         """The rows of the codebook with these ids.
 

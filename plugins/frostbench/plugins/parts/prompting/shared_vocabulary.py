@@ -7,6 +7,7 @@ from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.token_map import TokenMap
 
 LEAST = 0.05  # share of a codebook's words below which a language model is no use for it
+SAME = 500  # of so many words one may be printed otherwise, and the vocabulary is the same
 UNREADABLE = "\ufffd"  # what bytes that are no text by themselves decode to
 
 
@@ -47,8 +48,10 @@ class SharedVocabulary:
 def share_vocabulary(words: Sequence[str], language: Language) -> SharedVocabulary:
     """Find a token for each word of a codebook.
 
-    Where word i reads as token i throughout (blanks around it aside, and special tokens, which have
-    no text), the vocabulary is the codebook's own, and is taken as it is. Otherwise words are
+    Where word i reads as token i throughout, the vocabulary is the codebook's own, and is taken as
+    it is: blanks around words aside, and all but one in `SAME` of them, as special tokens and bytes
+    are printed one way here and another there (V2L's published vocabulary has " ⁇ " for LLaMA's
+    <unk>). Otherwise words are
     mapped by string: a word has the token that reads the same, or else the one that reads the
     same after a blank. Of two equal words the first gets it, of two equal tokens the lowest is
     taken; bytes that are no text by themselves map to nothing.
@@ -58,7 +61,8 @@ def share_vocabulary(words: Sequence[str], language: Language) -> SharedVocabula
     """
     total = len(words)
     texts = [language.decode([i]) for i in range(language.vocabulary_size)]
-    if total <= len(texts) and all(map(_alike, words, texts)):
+    other = sum(not _alike(word, text) for word, text in zip(words, texts, strict=False))
+    if total <= len(texts) and other * SAME <= total:
         return SharedVocabulary(
             tuple(range(total)), TokenMap(tuple(range(total)), len(texts)), total
         )

@@ -15,6 +15,7 @@ from frostbench.plugins.host.settings import read_settings as read
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+CONVERT = "`frostbench convert` makes one of files as their authors publish them."
 
 
 @runtime_checkable
@@ -78,7 +79,9 @@ def stored_settings(folder: Path, default: S) -> S:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"no {CONFIG} in {folder}: there is no trained model.") from None
+        raise ValueError(f"no {CONFIG} in {folder}: there is no trained model. {CONVERT}") from None
+    except NotADirectoryError:
+        raise ValueError(f"{folder} is a file, and a folder is wanted. {CONVERT}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no JSON: {error}.") from error
     if not isinstance(values, dict):

@@ -247,15 +247,12 @@ def read_language_model(folder: Path) -> tuple[Any, "PreTrainedTokenizerFast"]:
 
     A text starts with <bos>, as LLaVA's do; heads with nothing to look for can look there.
     """
-    from tokenizers import AddedToken, processors
+    from tokenizers import AddedToken
 
     entry = BackboneEntry("llama", "causal_lm", str(folder), dtype="float32")
     language, tokenizer, _ = load_pretrained("AutoModelForCausalLM", entry, "cpu", "language model")
     tokenizer.add_tokens([AddedToken(IMAGE, special=True, normalized=False)], special_tokens=True)
     tokenizer.add_tokens([AddedToken(role, normalized=False) for role in ROLES])
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="<bos> $A", special_tokens=[("<bos>", tokenizer.bos_token_id)]
-    )
     return language, tokenizer
 
 

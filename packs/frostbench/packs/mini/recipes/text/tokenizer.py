@@ -29,7 +29,7 @@ def train_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> None:
 
     Of its `vocabulary` entries 256 are single bytes and three are special.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -42,6 +42,10 @@ def train_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_lines(), trainer)
+    # The models read a text after this token, and whoever loads them adds what a tokenizer adds.
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
+    )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",

@@ -1,0 +1,33 @@
+"""Where a user keeps packs that were put together on this machine."""
+
+import json
+import os
+from pathlib import Path
+
+
+def remember_pack(name: str, folder: Path) -> None:
+    """Let `pack=NAME` mean a folder from now on, for this user."""
+    path = _file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = remembered_packs() | {name: str(folder)}
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def remembered_packs() -> dict[str, str]:
+    """Folders of packs by name; none where nothing was remembered, or nobody can read it."""
+    try:
+        known = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return (
+        {str(name): str(folder) for name, folder in known.items()}
+        if isinstance(known, dict)
+        else {}
+    )
+
+
+def _file() -> Path:
+    home = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
+    return Path(home) / "frostbench" / "packs.json"

@@ -1,0 +1,160 @@
+"""Every preset is a configuration that methods, tasks, metrics and readers of today take."""
+
+import dataclasses
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from PIL import Image as Pillow
+
+from frostbench.bench.cli import main
+from frostbench.bench.cli.config import RunConfig, read_config
+from frostbench.bench.leaderboard import build
+from frostbench.bench.leaderboard.markdown import markdown
+from frostbench.bench.leaderboard.parity import compared
+from frostbench.bench.leaderboard.reported import reported
+from frostbench.bench.leaderboard.rows import Counterpart, Row
+from frostbench.bench.store.reader import open_run
+from frostbench.plugins.host.registry import Host
+from frostbench.plugins.host.settings import read_settings
+
+HOST = Host()
+
+
+def config_of(name):
+    return read_config(RunConfig, [f"config={HOST.presets[name].card.file}"])
+
+
+def settings_of(method):
+    """The class of a method's settings, which stands beside it."""
+    import importlib
+
+    made = HOST.methods[method].load()
+    module = importlib.import_module(made.__module__)
+    return next(
+        value
+        for name, value in vars(module).items()
+        if name.endswith("Settings")
+        and dataclasses.is_dataclass(value)
+        and value.__module__ == module.__name__
+    )
+
+
+@pytest.mark.parametrize("name", list(HOST.presets))
+def test_every_setting_is_one_that_is_known(name):
+    config = config_of(name)
+    assert config.pack == "paper"
+    assert config.tasks
+    for method in config.methods:
+        read_settings(settings_of(method), config.method.get(method, {}), f"method.{method}")
+    for task in config.tasks:
+        kind = HOST.tasks[task].load()
+        settings = read_settings(kind.settings, config.task.get(task, {}), f"task.{task}")
+        shown = {
+            item.removesuffix("[paper]") + "[*]" if item.endswith("[paper]") else item
+            for item in kind(settings).card.metrics
+        }
+        assert shown <= set(HOST.metrics)
+    for data, said in config.data.items():
+        reader = HOST.datasets[data].load()
+        read_settings(reader.settings, said, f"data.{data}")
+
+
+def test_presets_are_listed_with_the_table_that_they_give(capsys):
+    assert main(["list", "presets"]) == 0
+    said = capsys.readouterr().out
+    assert "v2l-table1" in said
+    assert "2-way 3-shot classification of mini-ImageNet" in said
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    """A validation set of twelve images in V2L's layout."""
+    folder = tmp_path / "imagenet"
+    (folder / "val").mkdir(parents=True)
+    lines = []
+    for number in range(12):
+        name = f"val/ILSVRC2012_val_{number:08d}.JPEG"
+        Pillow.effect_noise((60 + number, 50), 80).convert("RGB").save(folder / name)
+        lines.append(f"{name},{number}")
+    (folder / "class_labels.txt").write_text("\n".join(lines) + "\n")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_preset_runs_and_the_command_line_counts_over_it(imagenet, tmp_path):
+    out = tmp_path / "run"
+    assert main(
+        [
+            "run",
+            "preset=v2l-table4",
+            "pack=mini",
+            "limit=1",
+            "tasks=inpainting",
+            "controls=false",
+            "quiet=true",
+            "method.v2l.image_size=64",
+            "method.v2l.restoration.prompt_length=8",
+            "task.inpainting.metrics=['psnr[y]']",
+            f"data.imagenet_val.folder={imagenet}",
+            f"cache={tmp_path}",
+            f"out={out}",
+        ]
+    ) == 0  # fmt: skip
+    manifest = open_run(out).manifest
+    assert manifest.config["preset"] == "v2l-table4"
+    assert manifest.config["data"]["imagenet_val"]["antialias"] is False
+    assert manifest.tasks["inpainting"].protocols == ("oracle_context",)
+    assert json.loads((out / "manifest.json").read_text())["status"] == "finished"
+
+
+def test_a_users_own_preset_is_a_file(tmp_path, capsys):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("methods: [vqgan]\ntasks: [reconstruction]\nlimit: 1\ncontrols: false\n")
+    out = tmp_path / "run"
+    assert main(["run", f"preset={mine}", "quiet=true", f"cache={tmp_path}", f"out={out}"]) == 0
+    assert main(["run", "preset=v2l-tabel1", f"out={out}"]) == 2
+    assert "Did you mean 'v2l-table1'?" in capsys.readouterr().err
+
+
+def test_a_preset_stands_beside_what_is_reported_and_says_where_it_departs(
+    imagenet, tmp_path, capsys
+):
+    """A reported value of other metrics is put in the place of V2L's, which need Inception."""
+    out = tmp_path / "run"
+    asked = ["run", "preset=vqgan-rfid", "pack=mini", "limit=4", "controls=false", "quiet=true"]
+    settings = ["method.vqgan.image_size=64", "task.reconstruction.metrics=['psnr[rgb]']"]
+    where = [f"data.imagenet_val.folder={imagenet}", f"cache={tmp_path}", f"out={out}"]
+    assert main([*asked, *settings, *where]) == 0
+    assert main(["parity", str(out)]) == 0
+    assert "nothing is reported that the preset 'vqgan-rfid' measured" in capsys.readouterr().out
+    board = build([open_run(out)])
+    value = Row("reported", "vqgan", "restoration", "reconstruction", None, "PSNR", 2000.0)
+    other = Counterpart("vqgan-rfid", "psnr[rgb]", scale=100.0, samples=50_000)
+    rows = (*board.rows, replace(value, counterpart=other, verified=True))
+    (one,) = compared(replace(board, rows=rows))
+    assert one.value == pytest.approx(100 * one.ours.value)
+    assert one.difference == pytest.approx(one.value - 2000)
+    assert one.within is (one.low <= 2000 <= one.high)
+    assert one.departs[0] == "pack is 'mini', not 'paper'"
+    assert "method.vqgan.image_size is 64, not 256" in one.departs
+    assert one.departs[-1] == "4 samples, not 50000"
+    assert "## Beside what the papers report" in markdown(replace(board, rows=rows), "x")
+
+
+def test_a_run_of_no_preset_has_nothing_to_stand_beside(tmp_path, capsys):
+    out = tmp_path / "run"
+    asked = ("methods=vqgan", "tasks=reconstruction", "limit=1", "controls=false", "quiet=true")
+    assert main(["run", *asked, f"cache={tmp_path}", f"out={out}"]) == 0
+    assert main(["parity", str(out)]) == 2
+    assert "is of no preset" in capsys.readouterr().err
+
+
+def test_counterparts_name_presets_and_metrics_that_there_are():
+    for row in reported():
+        if row.counterpart is not None:
+            assert row.counterpart.preset in HOST.presets
+            assert row.counterpart.metric in HOST.metrics
+            assert row.method in config_of(row.counterpart.preset).methods
+            assert row.task in config_of(row.counterpart.preset).tasks
