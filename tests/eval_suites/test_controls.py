@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from frostbench.eval_suites.controls.cards import CARDS
 from frostbench.eval_suites.controls.ceiling import clean_image
 from frostbench.eval_suites.controls.engines import MajorityVote, TokenOverlap
-from frostbench.eval_suites.controls.shuffle import exchange
+from frostbench.eval_suites.controls.shuffle import exchange, other_images
 from frostbench.eval_suites.detection.settings import (
     DetectionSettings,
     LocatingSettings,
@@ -293,6 +293,17 @@ def test_images_that_are_alone_in_their_size_are_exchanged_too(sizes, seed):
     assert set(donors) == set(donors.values()) == set(images)
     assert all(image != donor for image, donor in donors.items())
     assert exchange(images[::-1], seed) == donors
+
+
+def test_another_image_has_the_size_of_the_one_in_whose_place_it_is_asked_about():
+    images = [Image(torch.rand(3, *size)) for size in ((8, 8), (8, 8), (6, 10), (12, 5))]
+    donors, others = exchange(images, 3), other_images(images, 3)
+    for image, other in others.items():
+        assert other.size == image.size
+        assert other != image
+        assert (other == donors[image]) is (donors[image].size == image.size)
+        assert 0 <= float(other.pixels.min()) <= float(other.pixels.max()) <= 1
+    assert any(donors[image].size != image.size for image in images)
 
 
 def test_an_only_image_has_none_to_exchange_tokens_with():

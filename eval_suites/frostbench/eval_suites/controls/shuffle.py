@@ -3,6 +3,8 @@
 import random
 from collections.abc import Sequence
 
+import torch
+
 from frostbench.plugins.contract.images import Image
 
 
@@ -27,6 +29,27 @@ def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
             cycle[last], cycle[other] = cycle[other], cycle[last]
         donors.update(zip(group, cycle, strict=True))
     return donors
+
+
+def other_images(images: Sequence[Image], seed: int) -> dict[Image, Image]:
+    """For each image, another one to be asked about, resized to its size where it has another.
+
+    Masks and boxes that are found in it then lie within the asked image, and can be scored.
+
+    Raises:
+        ValueError: there is only one image.
+    """
+    donors = exchange(images, seed)
+    return {image: _at_size(other, image.size) for image, other in donors.items()}
+
+
+def _at_size(image: Image, size: tuple[int, int]) -> Image:
+    if image.size == size:
+        return image
+    pixels = torch.nn.functional.interpolate(
+        image.pixels[None], size, mode="bilinear", antialias=True, align_corners=False
+    )
+    return Image(pixels[0].clamp(0, 1), f"{image.name}, resized")
 
 
 def _groups(images: Sequence[Image]) -> dict[tuple[int, int], list[Image]]:
