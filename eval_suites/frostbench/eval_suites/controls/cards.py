@@ -75,7 +75,7 @@ CARDS = (
     ),
     ControlCard(
         "fixed_prompt",
-        "the method asked in the words of one fixed prompt, without the named classes",
+        "the method asked in one fixed wording, of which nothing is drawn at random",
     ),
     ControlCard(
         "shuffled_words", "the method asked for each phrase in the words of another image's"

@@ -23,6 +23,8 @@ LOCATING = (
     "random_box",
     "shuffled_words",
     "other_image",
+    "no_llm",
+    "fixed_prompt",
     "no_adapter",
 )
 
