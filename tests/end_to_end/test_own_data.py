@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import knowing_things
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -72,6 +73,34 @@ def test_every_task_takes_what_it_can_use(photos, run):
     assert {record.task for record in records} == set(stored.manifest.tasks)
     first = next(record for record in records if record.task == "captioning")
     assert (first.sample, first.protocol) == ("IMG0.png", "random")
+
+
+def test_ones_own_boxes_are_detected_and_one_that_is_none_fails_its_image(photos, run, tmp_path):
+    folder = tmp_path / "boxed"
+    shutil.copytree(photos, folder)
+    (folder / "boxes.csv").write_text(
+        "file,class,left,top,right,bottom\nIMG1.jpg,noise,1,2,30,31.5\nIMG0.png,,,,,\n"
+        "IMG2.webp,noise,5,5,900,20\nIMG3.tif,haze,0,0,9,9\n"
+    )
+    status, out = run(
+        f"plugins={knowing_things.__file__}",
+        "methods=knowing_things",
+        f"data.boxes={folder}",
+        "tasks=object_detection",
+        "task.object_detection.protocols=[all_classes]",
+        "limit=10",
+    )
+    assert status == 1  # a sample failed
+    records = {record.sample: record for record in open_run(out).records()}
+    assert {name: one.status for name, one in records.items()} == {
+        "object_detection-IMG1.jpg": "scored",
+        "object_detection-IMG0.png": "scored",
+        "object_detection-00002": "failed",
+        "object_detection-IMG3.tif": "scored",
+    }
+    assert "boxes.csv, line 4 has the box" in records["object_detection-00002"].error
+    ap = records["object_detection-IMG1.jpg"].matches["ap_large[coco-boxes-own_score]"]
+    assert {one.name for one in ap} <= {"haze", "noise"}
 
 
 def test_a_set_that_ends_says_so(photos, run):
