@@ -156,7 +156,7 @@ def test_a_batch_of_prompts_holds_tokens_and_class_words_where_they_stand(model)
         batch = prompt_batch(lm, model, prompts, tokens)
         words = model.class_words(2)
         for row, parts in enumerate(prompts):
-            pieces = [lm.embed([lm.bos_id])] if lm.bos_id is not None else []
+            pieces = [lm.embed(lm.opening_ids)]
             for part in parts:
                 match part:
                     case str():

@@ -74,7 +74,7 @@ def test_a_frozen_backbone_stays_and_is_not_looked_through(tmp_path):
 def test_two_images_are_learned_until_every_tuple_is_right(tmp_path):
     stage = replace(
         STAGE,
-        steps=160,
+        steps=200,
         rate=5e-3,
         lessons=LessonSettings(classes=(3, 3), asked=1.0, prompt=0),
         tuples=replace(STAGE.tuples, none=1.0, spread=0.0),

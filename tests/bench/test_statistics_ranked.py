@@ -141,7 +141,7 @@ def test_few_things_a_class_have_a_value_and_no_interval():
     assert enough.estimate(INFERENCE).low is not None
     assert few.estimate(INFERENCE).value > 0
     assert few.estimate(INFERENCE).low is None
-    assert "fewer than 8 things each" in few.estimate(INFERENCE).interval.how
+    assert "fewer than 8 things a class" in few.estimate(INFERENCE).interval.how
 
 
 def test_one_cluster_has_no_interval_and_nothing_to_find_no_value():

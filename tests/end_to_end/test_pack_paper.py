@@ -1,6 +1,7 @@
 """From official files to a table by commands alone, on stand-ins of small sizes."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
 from frostbench.bench.cli import main
 from frostbench.bench.cli.pack import read_parts
 from frostbench.bench.store.reader import open_run
+from frostbench.plugins.host.errors import UserNote
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit import toys
 from frostbench.plugins.parts.autoencoder.settings import TINY
@@ -59,6 +61,23 @@ def test_a_table_from_official_files_by_commands_alone(root, tmp_path, capsys):
     manifest = open_run(out).manifest
     assert manifest.pack.name == "paper"
     assert len(list(open_run(out).records())) == 2
+
+
+def test_default_metrics_do_without_networks_that_the_pack_lacks(root, tmp_path, capsys):
+    assert main(["pack", "paper", f"root={root}"]) == 0
+    out = tmp_path / "run"
+    asked = ["run", f"pack={root}", "tasks=reconstruction", "limit=1", "controls=false"]
+    images = [f"data.images.folder={root / 'imagenet'}", "data.images.side=16"]
+    where = [*images, f"out={out}", "quiet=true"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserNote)
+        assert main([*asked, "method.vqgan.image_size=16", *where]) == 0
+    said = capsys.readouterr().err
+    assert "scored without lpips[mini] and fid[mini]: the pack has no perceptual." in said
+    shown = open_run(out).manifest.tasks["reconstruction"].metrics
+    assert shown == ("psnr[rgb]", "ssim[rgb]", "psnr[y]")
+    named = "task.reconstruction.metrics=['lpips[mini]']"
+    assert main([*asked, "method.vqgan.image_size=16", *where, named, "again=true"]) != 0
 
 
 def test_what_is_converted_is_not_converted_again_and_what_fails_keeps_the_rest(root, capsys):

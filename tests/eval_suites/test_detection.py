@@ -11,6 +11,7 @@ from knowing_things import KnowingThings
 
 from frostbench.bench.cli import main
 from frostbench.bench.store.reader import open_run
+from frostbench.bench.store.values import load_prediction
 from frostbench.eval_suites.controls import classes, words
 from frostbench.eval_suites.controls.changes import shuffled_classes, shuffled_words
 from frostbench.eval_suites.detection.locating import VisualGrounding
@@ -298,6 +299,24 @@ def test_what_knows_the_scenes_beats_what_knows_no_words(board):
     for protocol in ("all_classes", "some_classes"):
         assert claimed[protocol, "knowing_things"] < 0.1
         assert claimed[protocol, "every_query[knowing_things]"] > 0.8
+
+
+def test_the_gallery_draws_boxes_and_contours_with_classes_and_scores(run, board):
+    page = (board / "index.html").read_text()
+    record = next(
+        r
+        for r in open_run(run).records()
+        if r.task == "object_detection" and r.row == ("knowing_things", None) and r.asked
+    )
+    found = load_prediction(record.prediction, open_run(run).blobs)
+    for name, score in zip(found.classes, found.scores.tolist(), strict=True):
+        assert f">{name} {score:.2f}</text>" in page
+    named = [record.asked[start:end] for start, end in record.phrases]
+    assert ", ".join(named) == record.asked
+    for number, name in enumerate(named):
+        assert f'<mark style="--m:var(--m{number})">{name}</mark>' in page
+    assert '<path class="seen tint"' in page  # contours of masks
+    assert '<path class="true"' in page  # what was not asked for
 
 
 def test_first_samples_are_those_of_the_first_scenes(asked):

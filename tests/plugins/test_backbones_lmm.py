@@ -16,6 +16,7 @@ from multimodal_models import (
     picture,
     processor,
     prompt,
+    text_config,
     with_images,
     words,
     written,
@@ -404,3 +405,43 @@ def test_positions_in_views_and_texts_are_read_where_they_are_named():
     for view in lm.views(image):
         assert torch.equal(row[list(view.positions(shown.start))], features[list(view.positions())])
         assert len(view.positions()) == view.rows * view.columns
+
+
+def deepseek():
+    """A random DeepSeek-VL: a SigLIP, of which the middle is shown and nothing cropped away."""
+    import transformers as hf
+
+    tokens = words()
+    tokens.image_token = "<image>"
+    tokens.image_token_id = tokens.convert_tokens_to_ids("<image>")
+    vision = hf.SiglipVisionConfig(
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=SIDE,
+        patch_size=PATCH,
+    )
+    config = hf.DeepseekVLConfig(
+        text_config=text_config(len(tokens)),
+        vision_config=vision,
+        image_token_id=tokens.image_token_id,
+    )
+    torch.manual_seed(0)
+    network = hf.DeepseekVLForConditionalGeneration(config)
+    images = hf.DeepseekVLImageProcessor(size={"height": SIDE, "width": SIDE}, min_size=2)
+    cells = (SIDE // PATCH) ** 2
+    return LMM(network, hf.DeepseekVLProcessor(images, tokens, num_image_tokens=cells), "deepseek")
+
+
+@pytest.mark.parametrize(
+    ("size", "box"),
+    [((24, 24), (0, 0, 24, 24)), ((20, 30), (0, -5, 30, 25)), ((50, 31), (-10, 0, 40, 50))],
+)
+def test_deepseek_vl_sees_the_whole_image_in_a_padded_square(size, box):
+    """Its own forward is held against features in place when it is made (`LMM._check`)."""
+    lm = deepseek()
+    (view,) = lm.views(picture(*size))
+    assert (view.rows, view.columns) == (SIDE // PATCH, SIDE // PATCH)
+    assert view.box == pytest.approx(box, abs=1)
+    assert len(lm.shown(picture(*size))) == view.rows * view.columns

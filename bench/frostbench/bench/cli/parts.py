@@ -1,6 +1,7 @@
 """The parts of a plan, loaded; what an installed plugin offers and cannot give is left out."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.metric import Metric, MetricContext
 from frostbench.plugins.contract.task import Task
 from frostbench.plugins.host.containment import Call, contain
-from frostbench.plugins.host.errors import PluginError, describe, missing
+from frostbench.plugins.host.errors import PluginError, UserNote, describe, missing
 from frostbench.plugins.host.registry import Host, Registered
 from frostbench.plugins.host.settings import read_settings
 
@@ -126,6 +127,8 @@ def with_metrics(
         LookupError: a metric of a task that the user names is not installed.
         PluginError: one cannot be made.
     """
+    for item in tasks:
+        _without_networks(config, host, backbones, item.task)
     cards = {item.task.card.name: item.task.card for item in tasks}
     for name, card in cards.items():
         absent = [metric for metric in card.metrics if metric not in host.metrics]
@@ -140,6 +143,36 @@ def with_metrics(
         if gone:
             host.leave_out(host.tasks[name], f"its metric {gone[0]!r} cannot be made")
     return tuple(item for item in tasks if item.task.card.name in host.tasks), metrics
+
+
+def _without_networks(config: RunConfig, host: Host, backbones: Any, task: Task) -> None:
+    """Leave out a task's metrics that look through networks which the pack does not have.
+
+    Those alone that are there by default, and not all of them: what a user names has to be there.
+    """
+    card = task.card
+    if "metrics" in own_settings(config.task, card.name, "task"):
+        return
+    roles = {
+        name: host.metrics[name].card.networks for name in card.metrics if name in host.metrics
+    }
+    lacking = {
+        name: role
+        for name, networks in roles.items()
+        for role in networks
+        if role not in backbones.entries
+    }
+    kept = tuple(name for name in card.metrics if name not in lacking)
+    if not lacking or not kept:
+        return
+    ranks_by = kept[0] if card.ranks_by in lacking else card.ranks_by
+    task.card = dataclasses.replace(card, metrics=kept, ranks_by=ranks_by)
+    warnings.warn(
+        f"{card.name} is scored without {' and '.join(lacking)}: the pack has no "
+        f"{' and no '.join(sorted(set(lacking.values())))}.",
+        UserNote,
+        stacklevel=2,
+    )
 
 
 def metrics_of(host: Host, tasks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -7,13 +7,14 @@ from frostbench.bench.leaderboard.rows import Need, Row
 
 
 def no_intervals(rows: Iterable[Row]) -> list[str]:
-    """Which metrics lack an interval in some rows, and why."""
-    why = dict.fromkeys(
-        f"{row.metric} without an interval: {row.interval.removeprefix('none: ')}."
-        for row in rows
-        if row.interval and row.value is not None and row.low is None
-    )
-    return list(why)
+    """Which metrics lack an interval in some rows, and why: a sentence for each reason."""
+    why: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.interval and row.value is not None and row.low is None:
+            why.setdefault(row.interval.removeprefix("none: "), {})[row.metric] = None
+    return [
+        f"{', '.join(metrics)} without an interval: {reason}." for reason, metrics in why.items()
+    ]
 
 
 def needs_sentence(needs: Sequence[Need]) -> str:

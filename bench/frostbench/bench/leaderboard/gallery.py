@@ -5,36 +5,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frostbench.bench.leaderboard.drawn import (
+    COLOURS,
+    Drawn,
+    drawn_found,
+    drawn_located,
+    drawn_masks,
+    drawn_things,
+)
 from frostbench.bench.leaderboard.numbers import format_of, readable
-from frostbench.bench.leaderboard.outlines import box_outline, outline
+from frostbench.bench.leaderboard.outlines import box_outline
 from frostbench.bench.leaderboard.words import PartWords, words_of
-from frostbench.bench.statistics import pooled_value
+from frostbench.bench.statistics import pooled_value, ranked_value
 from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
-from frostbench.bench.store.masks import masks_of
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record, Stored
+from frostbench.bench.store.values import load_prediction, load_target
+from frostbench.plugins.contract.predictions import Boxes, Instances, Masks
+from frostbench.plugins.contract.task import TrueBoxes, TrueMasks, TrueThings
 
 SAMPLES = 6  # of each task and protocol, the first by id
 SIDE_BY_SIDE = 2  # of protocols that show the same images, harder or in another way
-COLOURS = 6  # that phrases take in turn
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """An outline over an image: the path, the colour's number, and whether it fills what it holds.
-
-    `true` is one that is right where nothing else says so: it is drawn dashed.
-    """
-
-    path: str
-    colour: int
-    filled: bool = True
-    true: bool = False
 
 
 @dataclass(frozen=True)
 class AskedPiece:
-    """A piece of what was asked; a phrase has the colour of its mask."""
+    """A piece of what was asked; a phrase or class has the colour of what answers it."""
 
     text: str
     colour: int | None = None
@@ -91,7 +87,7 @@ class Strip:
 
     @property
     def outlined(self) -> bool:
-        """Whether masks lie over its images."""
+        """Whether masks or boxes lie over its images."""
         return any(tile.drawn for tile in self.tiles)
 
 
@@ -196,15 +192,17 @@ def _strip(
         tiles += [_output(record, metric) for record in controls]
         return Strip(sample, tuple(tiles), None, (), readings)
     asked = next((_pieces(r) for r in ordered if r.asked), ())
-    if target is not None and target.kind == "masks" and picture is not None:
-        tiles = [_masked("target", "target", target, picture, run)]
+    if target is not None and target.kind in ("masks", "things", "boxes") and picture is not None:
+        over = _Over(picture, run, next((r for r in ordered if r.asked), ordered[0]), target)
+        masked = any(record.prediction.kind == "instances" for record in ordered)
+        tiles = [over.true(masked)]
         for record in ordered:
             role = "control" if record.control else "method"
             note = _score(record, metric)
-            if record.prediction.kind != "masks":
+            if record.prediction.kind not in ("masks", "boxes", "instances"):
                 tiles.append(Tile(_label(record), role, None, record.error or note))
             else:
-                tiles.append(_masked(_label(record), role, record.prediction, picture, run, note))
+                tiles.append(over.said(_label(record), role, record.prediction, note))
         return Strip(sample, tuple(tiles), None, (), readings, asked)
     if target is not None and target.kind == "reasoned" and picture is not None:
         said = [r.prediction for r in ordered if r.control is None]
@@ -213,14 +211,55 @@ def _strip(
     return Strip(sample, tuple(tiles), target.text if target else None, answers, readings, asked)
 
 
-def _masked(
-    label: str, role: str, stored: Stored, picture: str, run: StoredRun, note: str = ""
-) -> Tile:
-    """An image with masks over it, each in the colour of its phrase."""
-    masks = masks_of(_values(stored, run, "masks")).numpy()
-    drawn = [Drawn(outline(mask), number % COLOURS) for number, mask in enumerate(masks)]
-    height, width = masks.shape[1:]
-    return Tile(label, role, picture, note, tuple(d for d in drawn if d.path), (height, width))
+@dataclass(frozen=True)
+class _Over:
+    """An image of a run, the record of somebody who was asked about it, and what is true of it."""
+
+    picture: str
+    run: StoredRun
+    record: Record
+    target: Stored
+
+    @property
+    def classes(self) -> list[str]:
+        """The phrases or classes that are asked for, in the order of their colours."""
+        return [self.record.asked[start:end] for start, end in self.record.phrases]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        width, height = self.run.image(self.picture).size
+        return height, width
+
+    def true(self, masked: bool) -> Tile:
+        """What is right, things as masks if `masked`."""
+        match load_target(self.target, self.run.blobs):
+            case TrueThings(things, unasked):
+                drawn = drawn_things(things, unasked, self.classes, self.size, masked)
+            case TrueBoxes(boxes):
+                drawn = drawn_located(boxes)
+            case TrueMasks(masks):
+                drawn = drawn_masks(masks)
+            case _:
+                drawn = ()
+        return Tile("target", "target", self.picture, "", drawn, self.size)
+
+    def said(self, label: str, role: str, stored: Stored, note: str) -> Tile:
+        """What a method or a control found; of phrases, with the true boxes beside its own."""
+        match load_prediction(stored, self.run.blobs):
+            case Boxes(boxes) if self.target.kind == "boxes":
+                true = load_target(self.target, self.run.blobs)
+                edges = true.boxes if isinstance(true, TrueBoxes) else ()
+                drawn = drawn_located(boxes.tolist(), edges)
+            case Boxes() | Instances() as found:
+                drawn = drawn_found(found, self.classes, self.size)
+                more = len(found.classes) - len(drawn)
+                note += f" ({len(drawn)} of {len(found.classes)} drawn)" if more > 0 else ""
+            case Masks(masks):
+                drawn = drawn_masks(masks)
+            case _:
+                drawn = ()
+        return Tile(label, role, self.picture, note.strip(), drawn, self.size)
 
 
 def _boxed(role: str, target: Stored, said: Sequence[Stored], picture: str, run: StoredRun) -> Tile:
@@ -236,11 +275,10 @@ def _boxed(role: str, target: Stored, said: Sequence[Stored], picture: str, run:
     return Tile("input", role, picture, "", (true, *looked), (height, width))
 
 
-def _values(stored: Stored, run: StoredRun, part: str = "") -> Any:
-    """What a blob of plain values holds, or a part of it where it has parts."""
+def _values(stored: Stored, run: StoredRun) -> Any:
+    """What a blob of plain values holds."""
     assert stored.blob is not None
-    values = run.blobs.json(stored.blob)
-    return values[part] if part and isinstance(values, dict) else values
+    return run.blobs.json(stored.blob)
 
 
 def _pieces(record: Record) -> tuple[AskedPiece, ...]:
@@ -278,10 +316,12 @@ def _output(record: Record, metric: MetricEntry) -> Tile:
 
 
 def _score(record: Record, metric: MetricEntry) -> str:
-    """The sample's own score; of a metric of sums, the formula over its counts alone."""
+    """The sample's own score; of a metric of a whole set, its value were this sample all of it."""
     score = record.scores.get(metric.id)
     if metric.counted and metric.id in record.counts:
         score = pooled_value(metric.pooling, record.counts[metric.id])
+    if metric.id in record.matches:
+        score = ranked_value(record.matches[metric.id])
     return format_of(metric).with_unit(score)
 
 

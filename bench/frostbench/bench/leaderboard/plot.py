@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import re
 import warnings
 from collections import defaultdict
@@ -28,6 +29,7 @@ MARKERS = Looks(
     others=("*", "v", "x", "D", "s", "P", "4", "<"),
 )
 LONGEST_STEM = 100  # characters of a file's name
+WIDTH = 8.2  # inches
 ROW, LANE = 0.5, 0.19  # inches between categories, and between methods within one
 
 
@@ -84,12 +86,26 @@ def legend(figure: Any, handles: Mapping[str, Any], **how: Any) -> None:
         list(handles.values()),
         names,
         loc="outside upper left",
-        ncols=6,
+        ncols=_columns(names),
         frameon=False,
         columnspacing=1.4,
         fontsize=9,
         **how,
     )
+
+
+def _columns(names: Sequence[str]) -> int:
+    """How many columns of names a legend has room for, six at most.
+
+    >>> _columns(["v2l"] * 8), _columns(["oracle boxes random classes", "no llm"] * 6)
+    (6, 3)
+    """
+    for count in range(6, 1, -1):
+        rows = math.ceil(len(names) / count)
+        longest = [max(map(len, names[at : at + rows])) for at in range(0, len(names), rows)]
+        if sum(0.5 + 0.075 * letters for letters in longest) <= WIDTH:
+            return count
+    return 1
 
 
 def plot_file(suite: str, kind: str = "") -> str:
@@ -143,7 +159,9 @@ def _draw(section: Section, panels: Mapping[str, Sequence[tuple[Table, Group]]])
     from matplotlib.figure import Figure
 
     heights = [_height(places) for places in panels.values()]
-    figure = Figure(figsize=(8.2, sum(heights) + 0.75 * len(heights) + 0.35), layout="constrained")
+    figure = Figure(
+        figsize=(WIDTH, sum(heights) + 0.75 * len(heights) + 0.35), layout="constrained"
+    )
     FigureCanvasSVG(figure)
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     handles: dict[str, Any] = {}

@@ -20,6 +20,7 @@ from frostbench.bench.statistics.apart import (
 from frostbench.bench.statistics.average_precision import (
     AveragePrecision,
     checked_matches,
+    ranked_value,
 )
 from frostbench.bench.statistics.estimators import estimators
 from frostbench.bench.statistics.frechet import Frechet, frechet_distance
@@ -53,6 +54,7 @@ __all__ = [
     "frechet_distance",
     "holm",
     "pooled_value",
+    "ranked_value",
     "ranking",
     "skewed_logit",
     "student",

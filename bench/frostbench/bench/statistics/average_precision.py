@@ -26,7 +26,7 @@ GROUPS = 200
 HALVES = 8
 FEWEST = 8
 """Things a class, on the mean over classes, from which an interval was seen to cover."""
-FEW_THINGS = f"none: classes with fewer than {FEWEST} things each say little about the many"
+FEW_THINGS = f"none: with fewer than {FEWEST} things a class, no interval was seen to cover"
 BY_JACKKNIFE = (
     "Student's t, jackknife over clusters, corrected for skewness and for the excess of few images"
 )
@@ -171,6 +171,16 @@ class AveragePrecision:
     def _curves(self) -> Sequence["Curve"]:
         rows, groups = self.groups
         return curves_of(zip(rows.tolist(), self.matches, strict=True), groups)
+
+
+def ranked_value(matches: Sequence[ClassMatches]) -> float | None:
+    """The average precision of one sample alone; None where it shows nothing that counts.
+
+    >>> ranked_value((ClassMatches("cat", 2, (0.9,), ("+",)),))
+    0.504950495049505
+    """
+    found = AveragePrecision.of([("", "", matches)]).jackknife
+    return None if found is None else found.value
 
 
 def checked_matches(matches: Any) -> tuple[ClassMatches, ...]:

@@ -220,7 +220,7 @@ class LMM(CausalLM):
         given = {name: self._placed(inputs[name]) for name in wanted if name in inputs}
         # Not in inference mode, so that whoever trains on what was read of them can.
         with torch.inference_mode(False), torch.no_grad():
-            seen = self.model.get_image_features(**given)
+            seen = _seer(self.model).get_image_features(**given)
         found = getattr(seen, "pooler_output", seen)
         parts = found if isinstance(found, list | tuple) else [found]
         return torch.cat([part.flatten(0, -2) for part in parts]).to(self.device, self.dtype)
@@ -286,13 +286,18 @@ def _check_parts(model: Any, processor: Any, identity: str) -> None:
     absent = [f"a processor with {name}" for name in wanted if not hasattr(processor, name)]
     if getattr(model.config, "image_token_id", None) is None:
         absent.append("an image_token_id in the network's configuration")
-    if not hasattr(model, "get_image_features"):
+    if not hasattr(_seer(model), "get_image_features"):
         absent.append("a network with get_image_features")
     if absent:
         raise ValueError(
             f"multimodal model {identity or 'without a name'} lacks {', '.join(absent)}; a folder "
             "is wanted as save_pretrained writes it of a model and of its processor."
         )
+
+
+def _seer(model: Any) -> Any:
+    """What of a model sees images: itself, or the part under its head (DeepSeek-VL)."""
+    return model if hasattr(model, "get_image_features") else model.base_model
 
 
 def _side(images: Any, name: str) -> int:

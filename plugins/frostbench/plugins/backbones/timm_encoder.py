@@ -56,7 +56,7 @@ class TimmEncoder:
             ValueError: there is no such model or file, or the two do not fit.
         """
         import timm
-        from timm.data import resolve_model_data_config
+        from timm.data.config import resolve_model_data_config
 
         place, dtype = device_of(device), dtype_of(entry.dtype)
         settings = read_settings(TimmSettings, entry.settings, f"backbone {entry.role!r}")

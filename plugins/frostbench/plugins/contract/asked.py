@@ -24,7 +24,7 @@ def phrases_of(request: Request) -> tuple[str, ...]:
 
 
 def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
-    """What a request says of its image, for people, and where in it its phrases stand.
+    """What a request says of its image, for people, and where in it phrases or classes stand.
 
     >>> import torch
     >>> from frostbench.plugins.contract.images import Image
@@ -40,6 +40,7 @@ def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
         case Answer() | Reason():
             return request.question, ()
         case Detect() | SegmentInstances():
-            return ", ".join(request.classes), ()
+            text = ", ".join(request.classes)
+            return text, spans_in(text, request.classes)
         case _:
             return "", ()
