@@ -44,7 +44,7 @@ SIZES = VisionLLMSettings(
     ),
     fusion=FusionSettings(heads=2),
     vocabulary=NewWordSettings(half_range=32, class_words=4, spread=0.2),
-    slots=SlotSettings(most_points=8, sine=8, inner=16, reading="mean"),
+    slots=SlotSettings(most_points=8, sine=8, inner=16, sizes=True, reading="mean"),
     llm_width=32,
 )
 STAGE = StageSettings(

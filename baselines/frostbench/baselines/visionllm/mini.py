@@ -39,7 +39,7 @@ MINI = VisionLLMSettings(
     ),
     fusion=FusionSettings(heads=4),
     vocabulary=NewWordSettings(half_range=64, class_words=12, spread=0.1),
-    slots=SlotSettings(most_points=24, sine=32, inner=64, reading="mean"),
+    slots=SlotSettings(most_points=24, sine=32, inner=64, sizes=True, reading="mean"),
     llm_width=256,
 )
 """Sizes for the `mini` pack: images of 64 pixels, a language model of width 256."""
@@ -81,7 +81,7 @@ _TOKENS = TokenLossSettings(box=5.0, giou=2.0)
 # Of ten tuples a scene leaves eight without a target, where DETR leaves 93 of 100.
 _TUPLES = TupleLossSettings(none=0.4, cost_centre=5.0, spread=1.5, mean=5.0, giou=1.0)
 _FIRST = StageSettings(
-    steps=1200,
+    steps=950,
     images=16,
     rate=1e-3,
     tokenizer_share=0.4,
@@ -95,14 +95,15 @@ _FIRST = StageSettings(
 )
 _SECOND = replace(
     _FIRST,
-    steps=1200,
-    rate=7e-4,
+    steps=1500,
+    rate=8e-4,
+    tokenizer_share=0.6,
     backbone_share=0.0,
     lessons=LessonSettings(
         classes=(2, 12),
         points=(8, 12),
         mixture=Mixture(
-            detection=0.35, segmentation=0.2, grounding=0.2, caption=0.1, question=0.15
+            detection=0.4, segmentation=0.15, grounding=0.25, caption=0.08, question=0.12
         ),
     ),
 )

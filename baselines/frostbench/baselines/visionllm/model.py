@@ -85,7 +85,7 @@ class VisionLLM(nn.Module):
         width, slots, spread = settings.llm_width, settings.slots, settings.vocabulary.spread
         self.tokenizer = ImageTokenizer(settings)
         self.project = nn.Linear(settings.detr.width, width)
-        self.where = _small(2 * slots.sine, slots.inner, width)
+        self.where = _small((4 if slots.sizes else 2) * slots.sine, slots.inner, width)
         self.scale = nn.LayerNorm(width)
         self.words = Words(settings)
         self.class_slot = nn.Parameter(torch.randn(width) * spread)
@@ -114,7 +114,8 @@ class VisionLLM(nn.Module):
     def _seen(self, found: Queried) -> GuidedTokens:
         # e_i is projected, and an encoding of l_i is added; how l_i enters is not found.
         centres = found.boxes[-1, ..., :2]
-        encoded = self.where(sine(centres, self.settings.slots.sine))
+        placed = found.boxes[-1] if self.settings.slots.sizes else centres
+        encoded = self.where(sine(placed, self.settings.slots.sine))
         tokens = self.scale(self.project(found.states) + encoded)
         return GuidedTokens(tokens, centres, found.objectness[-1], found.boxes, found.objectness)
 

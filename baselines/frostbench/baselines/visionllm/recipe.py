@@ -53,10 +53,11 @@ def train_on(workshop: Workshop, settings: VisionLLMRecipe, backbones: Backbones
     model = VisionLLM(settings.sizes).to(workshop.device)
     model.tokenizer.detr.unfreeze_backbone()
     names = tuple(scenes.names("base"))
-    warmed_up(workshop, settings, model, lm, names, pool)
+    warm = warmed_up(workshop, settings, model, lm, names, pool)
     begin_class_words(model, lm, settings.class_texts)
     adapted = new_adapter(lm, settings.lora)
     whole = staged(workshop, settings, model, lm, adapted, pool)
+    whole.seconds += warm
     folder = workshop.pack / "visionllm"
     stored_model(folder, model, settings.wording, adapted)
     return whole.report(measure(workshop, settings, lm, load(folder)), settings)
@@ -70,7 +71,7 @@ def staged(
     adapted: Any,
     pool: ScenePool,
 ) -> recipe.TrainingProgress:
-    """Train the paper's two stages; what they took together, warm-up excluded."""
+    """Train the paper's two stages; how both went, one after the other."""
     names = tuple(workshop.data.get("boxed").names("base"))
     words = name_vectors(lm, names, settings.blank).to(workshop.device)
     examiner = Examiner(model, lm, adapted, settings.wording)
@@ -180,14 +181,13 @@ def warmed_up(
     lm: CausalLM,
     names: tuple[str, ...],
     pool: ScenePool,
-) -> recipe.TrainingProgress:
-    """Train what stands for the pretrained networks; see `warm_up`."""
-    how = settings.warm_up
-    progress = recipe.TrainingProgress()
+) -> float:
+    """Train what stands for the pretrained networks (see `warm_up`); the seconds that it took."""
+    how, seconds = settings.warm_up, 0.0
     if how.backbone_steps:
         warm = BackboneWarmUp(settings.sizes, len(names)).to(workshop.device)
         backbone = BackboneTraining(warm, names, pool, how)
-        recipe.train(
+        seconds += recipe.train(
             workshop,
             "visionllm-backbone",
             {"warm": warm, "optimiser": backbone.optimiser},
@@ -195,12 +195,12 @@ def warmed_up(
             how.backbone_steps,
             log_every=settings.log_every,
             save_every=settings.save_every,
-        )
+        ).seconds
         warm.give(model)
     if how.detector_steps:
         words = name_vectors(lm, names, settings.blank).to(workshop.device)
         detector = DetectorTraining(model, names, words, pool, how)
-        progress = recipe.train(
+        seconds += recipe.train(
             workshop,
             "visionllm-detector",
             {"model": model, "optimiser": detector.optimiser},
@@ -208,5 +208,5 @@ def warmed_up(
             how.detector_steps,
             log_every=settings.log_every,
             save_every=settings.save_every,
-        )
-    return progress
+        ).seconds
+    return seconds

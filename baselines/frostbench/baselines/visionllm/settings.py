@@ -130,6 +130,8 @@ class SlotSettings:
         sine: Numbers of the sine encodings of centres and of positions along a contour, for each
             coordinate.
         inner: Width of the small networks that turn these into embeddings.
+        sizes: Whether a token says the size of its box beside its centre. Only where boxes of
+            tokens are trained (`TokenLossSettings.box`); in the paper they have centres alone.
         reading: What a slot of a coordinate says: the likeliest location word, or the mean over
             all of them by their probability.
     """
@@ -137,6 +139,7 @@ class SlotSettings:
     most_points: int = 24
     sine: int = 64
     inner: int = 256
+    sizes: bool = False
     reading: Literal["likeliest", "mean"] = "likeliest"
 
 
