@@ -138,7 +138,7 @@ class VisionLLMRecipe:
 
     sizes: VisionLLMSettings = MINI
     warm_up: WarmUpSettings = field(
-        default_factory=lambda: WarmUpSettings(backbone_steps=450, detector_steps=1850, naming=4.0)
+        default_factory=lambda: WarmUpSettings(backbone_steps=450, detector_steps=3450, naming=4.0)
     )
     blank: str = " "
     class_texts: tuple[str, ...] = _LETTERS
