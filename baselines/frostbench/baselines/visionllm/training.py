@@ -120,6 +120,7 @@ class StageTraining:
 
     def step(self, index: int) -> Mapping[str, float]:
         """Answer the prompts of a step."""
+        torch.manual_seed(index)  # dropout draws from the step alone, so that it can be resumed
         settings, rate = self.settings, self.settings.rate_at(index)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]

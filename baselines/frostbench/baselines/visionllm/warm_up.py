@@ -169,6 +169,7 @@ class DetectorTraining:
 
     def step(self, index: int) -> Mapping[str, float]:
         """Find and name everything in some scenes."""
+        torch.manual_seed(index)  # dropout draws from the step alone, so that it can be resumed
         settings, model = self.settings, self.model
         rate = settings.detector_rate * _share(index, settings.detector_steps)
         for group in self.optimiser.param_groups:
