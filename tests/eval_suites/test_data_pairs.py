@@ -46,7 +46,7 @@ def test_two_folders_are_paired_by_stem_in_natural_order(folder):
 def test_folders_have_other_names_and_pairs_a_side_where_the_settings_say_so(tmp_path):
     save(tmp_path / "rain", "deep/a.png")
     save(tmp_path / "norain", "deep/a.png")
-    (pair,) = FiledPairs(tmp_path, PairSettings(16, "rain", "norain")).pairs()
+    (pair,) = FiledPairs(tmp_path, PairSettings(16, degraded="rain", clean="norain")).pairs()
     assert (pair.id, pair.degraded.size, pair.clean.size) == ("deep/a", (16, 16), (16, 16))
 
 

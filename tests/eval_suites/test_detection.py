@@ -274,7 +274,7 @@ def test_a_finished_run_is_scored_again_without_a_model_and_verified(run, capsys
     assert {r.key: r.values for r in open_run(run).records()} == before
     capsys.readouterr()
     own = [f"plugins={file}" for file in open_run(run).manifest.config["plugins"]]
-    assert main(["verify", str(run), *own]) == 0, capsys.readouterr().out
+    assert main(["verify", str(run), "samples=4", *own]) == 0, capsys.readouterr().out
 
 
 def test_what_knows_the_scenes_beats_what_knows_no_words(board):

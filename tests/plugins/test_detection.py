@@ -46,7 +46,7 @@ def test_phrases_to_locate_are_not_blank_and_may_come_twice():
 def test_what_was_asked_is_shown_with_its_phrases():
     text, spans = asked_of(LOCATE)
     assert [text[start:end] for start, end in spans] == list(LOCATE.phrases)
-    assert asked_of(DETECT) == asked_of(INSTANCES) == ("cat, dog", ())
+    assert asked_of(DETECT) == asked_of(INSTANCES) == ("cat, dog", ((0, 3), (5, 8)))
 
 
 @given(box=st.tuples(*[st.floats(-2, 10, width=32)] * 4))

@@ -71,6 +71,8 @@ def read_tokenizer(entry: BackboneEntry, noun: str = "tokenizer") -> Any:
         try:
             found = transformers.AutoTokenizer.from_pretrained(source, **LOCAL)
         except Exception as error:  # its class may lack a library that the file does not need
+            if own_code(error, source):
+                raise ValueError(_unreadable(entry, source, error, noun)) from error
             found = error
         try:
             return faithful(found, source)

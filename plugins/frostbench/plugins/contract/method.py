@@ -88,8 +88,8 @@ Waves: TypeAlias = Generator[Wave, list[Completion], Any]
 """Yields waves of prompts, is sent their completions in the same order, returns an outcome."""
 
 
-def visual_tokens(method: "Method", images: Sequence[Image], device: str = "cpu") -> VisualTokens:
-    """The visual tokens of images, from one call of the method's tokenizer on a device."""
+def visual_tokens(method: "Method", images: Sequence[Image], device: str = "cpu") -> Any:
+    """What one call of the method's tokenizer gives for images; `check_tokens` judges it."""
     pixels, sizes = as_batch(images)
     if isinstance(method, ReadsWhole) and any(image.whole is not None for image in images):
         wholes = [image.pixels if image.whole is None else image.whole for image in images]
