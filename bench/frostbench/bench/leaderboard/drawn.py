@@ -20,6 +20,7 @@ from frostbench.bench.store.typed import typed
 
 COLOURS = 10  # that phrases and classes take in turn
 MOST = 12  # detections drawn over an image, the best by score
+FAINT = 0.25  # of the best score: what has less is not drawn, or it would hide what has more
 LETTER = 0.68  # the width of a letter by its height, as most are
 
 
@@ -96,8 +97,9 @@ def drawn_found(
 ) -> tuple[Drawn, ...]:
     """The best detections in the colours of their classes, each with class and score."""
     order = sorted(range(len(found.classes)), key=lambda place: -found.scores[place])
+    least = FAINT * max(found.scores, default=0.0)
     drawn = []
-    for place in order[:MOST]:
+    for place in [place for place in order if found.scores[place] >= least][:MOST]:
         name, score = found.classes[place], found.scores[place]
         colour = classes.index(name) % COLOURS if name in classes else 0
         if isinstance(found, StoredInstances):
