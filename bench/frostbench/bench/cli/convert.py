@@ -11,7 +11,7 @@ from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
 from frostbench.plugins.contract.converter import Conversion, Converted, Converter, Precision
 from frostbench.plugins.host.packs import sha256_of
-from frostbench.plugins.host.registry import Host
+from frostbench.plugins.host.registry import Host, Registered
 
 ROUNDING = 1e-6  # of the sum of all magnitudes, which the order of summing may change
 
@@ -33,7 +33,8 @@ def convert_command(words: list[str]) -> int:
     if not plain:
         _list(host)
         return 0
-    converter: Converter = host.pick("converter", plain[0]).card
+    item = host.pick("converter", plain[0])
+    converter: Converter = item.card
     given = {_key(word): word.partition("=")[2] for word in overrides if _key(word) not in own}
     if len(plain) == 1 and not given:
         _say_wanted(converter)
@@ -41,15 +42,31 @@ def convert_command(words: list[str]) -> int:
     files = _files(converter, plain[1:], given)
     settings = {key: value for key, value in given.items() if key not in files}
     out = _free(config.out, converter)
-    precision = _precision(config.precision)
+    convert_files(item, files, out, settings, _precision(config.precision))
+    say(f"{out} holds {converter.name}; name it in a pack's pack.json.")
+    return 0
+
+
+def convert_files(
+    item: Registered[Converter],
+    files: Mapping[str, Path],
+    out: Path,
+    settings: Mapping[str, str] | None = None,
+    precision: Precision = "full",
+) -> None:
+    """Convert files into a folder that is new or empty, and say what became of them.
+
+    Raises:
+        ValueError: the converter refuses them, or numbers were lost; nothing is left behind.
+    """
     made = out.with_name(f"{out.name}.unfinished")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     try:
-        conversion = Conversion(files, made, settings, precision)
-        converted: Converted = host.pick("converter", converter.name).load()(conversion)
+        conversion = Conversion(files, made, settings or {}, precision)
+        converted: Converted = item.load()(conversion)
         parity = _parity(made, converted.tensors, precision)
-        (made / "CARD.md").write_text(_card(converter, conversion, converted, parity))
+        (made / "CARD.md").write_text(_card(item.card, conversion, converted, parity))
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
             out.rmdir()
@@ -58,8 +75,6 @@ def convert_command(words: list[str]) -> int:
         shutil.rmtree(made, ignore_errors=True)
     for line in (*converted.left_out, *converted.notes, parity):
         say(line)
-    say(f"{out} holds {converter.name}; name it in a pack's pack.json.")
-    return 0
 
 
 def _key(word: str) -> str:

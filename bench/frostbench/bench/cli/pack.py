@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
-from frostbench.bench.cli.convert import convert_command
+from frostbench.bench.cli.convert import convert_files
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import complain, say
 from frostbench.plugins.contract.cards import PackCard
@@ -69,7 +69,7 @@ def pack_command(words: list[str]) -> int:
     root = Path(config.root).expanduser().resolve()
     if not root.is_dir():
         raise UsageError(f"root={config.root}: there is no such folder.")
-    made = {name: _gather(name, part, root) for name, part in parts.items()}
+    made = {name: _gather(name, part, root, host) for name, part in parts.items()}
     there = {name: place for name, place in made.items() if place is not None}
     (root / PACK).write_text(json.dumps(_pack(card, parts, there), indent=2) + "\n")
     remember_pack(card.name, root)
@@ -108,7 +108,7 @@ def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
     say(f"Put what you hold below one folder: frostbench pack {card.name} root=FOLDER")
 
 
-def _gather(name: str, part: PackPart, root: Path) -> str | None:
+def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
     """Where a part lies below the root, made if it has to be; None where files are missing."""
     own = root / name
     if part.convert and own.is_dir() and any(own.iterdir()):
@@ -125,10 +125,9 @@ def _gather(name: str, part: PackPart, root: Path) -> str | None:
         say(f"{name}: there, {path.relative_to(root)}")
         return path.relative_to(root).as_posix()
     say(f"{name}: converting")
-    files = [f"{key}={path}" for key, path in found.items()]
     try:
-        convert_command([part.convert, *files, f"out={own}"])
-    except (ValueError, OSError, UsageError) as error:
+        convert_files(host.pick("converter", part.convert), found, own)
+    except (ValueError, OSError) as error:
         complain(f"frostbench: {name}: {error}")
         return None
     return name
