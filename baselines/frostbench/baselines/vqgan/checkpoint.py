@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from torch import Tensor
+
 from frostbench.baselines.vqgan.model import F16_1024, VQGAN, VQGANSettings
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import read_torch, state_of, without
@@ -18,12 +20,23 @@ def load_published(path: Path, settings: VQGANSettings = F16_1024) -> VQGAN:
     Raises:
         ValueError: the file cannot be read, or does not fit the settings.
     """
+    model = VQGAN(settings)
+    weights.fill(model, without(read_published(path)[0], SKIPPED), str(path))
+    return model.eval()
+
+
+def read_published(path: Path) -> tuple[dict[str, Tensor], int]:
+    """The autoencoder's tensors with those of its training, and how many tensors the file has.
+
+    It may lie inside the checkpoint of a transformer.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
     state = state_of(read_torch(path), ("state_dict",), path)
     nested = {
         name.removeprefix(NESTED): tensor
         for name, tensor in state.items()
         if name.startswith(NESTED)
     }
-    model = VQGAN(settings)
-    weights.fill(model, without(nested or state, SKIPPED), str(path))
-    return model.eval()
+    return nested or state, len(state)

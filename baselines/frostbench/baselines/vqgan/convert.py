@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from frostbench.baselines.vqgan.checkpoint import NESTED, SKIPPED
+from frostbench.baselines.vqgan.checkpoint import SKIPPED, read_published
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
 from frostbench.plugins.backbones import weights
-from frostbench.plugins.backbones.published import read_torch, state_of, without
+from frostbench.plugins.backbones.published import without
 from frostbench.plugins.contract.converter import Conversion, Converted
 from frostbench.plugins.parts.autoencoder.sizes import network_of
 from frostbench.plugins.parts.training import folder as stored
@@ -20,20 +20,15 @@ def convert(conversion: Conversion) -> Converted:
         ValueError: the file cannot be read, or is no VQ-GAN.
     """
     path = conversion.files["checkpoint"]
-    state = state_of(read_torch(path), ("state_dict",), path)
-    nested = {
-        name.removeprefix(NESTED): tensor
-        for name, tensor in state.items()
-        if name.startswith(NESTED)
-    }
-    kept = without(nested or state, SKIPPED)
+    state, count = read_published(path)
+    kept = without(state, SKIPPED)
     settings = stored.override(
         sizes_of(kept, str(path)), conversion.settings, "frostbench convert vqgan"
     )
     model = VQGAN(settings)
     weights.fill(model, kept, str(path))
     stored.save(conversion.out, settings, model.state_dict(), conversion.precision)
-    lost = len(state) - len(kept)
+    lost = count - len(kept)
     left = (f"{lost} tensors of the training were left out.",) if lost else ()
     return Converted(kept, left)
 

@@ -27,7 +27,7 @@ class GumbelQuantizer(nn.Module):
 
     def forward(self, features: Float[Tensor, "b c gh gw"]) -> Int[Tensor, "b gh gw"]:
         """The most likely code of each cell; of several, the lowest."""
-        return self.several(features, 1)[..., 0]
+        return self._logits(features).argmax(-1)
 
     def several(
         self, features: Float[Tensor, "b c gh gw"], count: int
@@ -37,10 +37,13 @@ class GumbelQuantizer(nn.Module):
         Raises:
             ValueError: there are fewer codes.
         """
-        logits = cast(Tensor, self.proj(features)).movedim(1, -1).float()
+        logits = self._logits(features)
         if not 0 < count <= logits.shape[-1]:
             raise ValueError(f"the {count} likeliest of {logits.shape[-1]} codes.")
         return torch.sort(logits, dim=-1, descending=True, stable=True).indices[..., :count]
+
+    def _logits(self, features: Float[Tensor, "b c gh gw"]) -> Float[Tensor, "b gh gw codes"]:
+        return cast(Tensor, self.proj(features)).movedim(1, -1).float()
 
     def rows(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b d gh gw"]:
         """The rows of the codebook with these ids.

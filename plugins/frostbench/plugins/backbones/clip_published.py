@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from frostbench.plugins.backbones import precision, weights
-from frostbench.plugins.backbones.published import read_torch, state_of
+from frostbench.plugins.backbones.published import read_state
 from frostbench.plugins.contract.converter import Conversion, Converted
 
 HEAD_WIDTH = 64  # of every attention head that OpenAI published
@@ -101,7 +101,7 @@ def is_script(path: Path) -> bool:
 def _of_openai(path: Path) -> tuple[dict[str, Tensor], str, tuple[int, int] | None]:
     """Tensors, the activation that goes with them, and nothing about heads."""
     if not is_script(path):
-        return _without_sizes(_state(path)), "", None
+        return _without_sizes(read_state(path, ("state_dict",))), "", None
     try:
         # The archive's code is compiled for TorchScript's own interpreter, and none of it is run.
         held = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
@@ -129,22 +129,12 @@ def _of_transformers(folder: Path) -> tuple[dict[str, Tensor], str, tuple[int, i
     if len(acts) != 1 or not acts <= set(ACTIVATIONS):
         raise ValueError(f"{folder}: its activations are {', '.join(sorted(acts))}, not one known.")
     file = folder / "model.safetensors"
-    given = weights.read(file) if file.is_file() else _state(folder / "pytorch_model.bin")
-    return renamed(given), acts.pop(), heads
-
-
-def _state(path: Path) -> dict[str, Tensor]:
-    """The state dict of a file of `torch.save`, alone or under its usual name."""
-    content = read_torch(path)
-    return (
-        state_of({"": content}, ("",), path)
-        if _is_state(content)
-        else state_of(content, ("state_dict",), path)
+    given = (
+        weights.read(file)
+        if file.is_file()
+        else read_state(folder / "pytorch_model.bin", ("state_dict",))
     )
-
-
-def _is_state(content: Any) -> bool:
-    return isinstance(content, Mapping) and any(isinstance(t, Tensor) for t in content.values())
+    return renamed(given), acts.pop(), heads
 
 
 def renamed(given: Mapping[str, Tensor]) -> dict[str, Tensor]:

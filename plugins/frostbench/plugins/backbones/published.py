@@ -231,6 +231,17 @@ def state_of(content: Any, keys: tuple[str, ...], path: Path) -> dict[str, Tenso
     raise ValueError(f"{path} has no weights under {' or '.join(map(repr, keys))}: {found}.")
 
 
+def read_state(path: Path, keys: tuple[str, ...]) -> dict[str, Tensor]:
+    """The state dict in a file of `torch.save`: the whole content, or under the first of `keys`.
+
+    Raises:
+        ValueError: the file cannot be read, or holds none.
+    """
+    content = read_torch(path)
+    alone = isinstance(content, Mapping) and any(isinstance(t, Tensor) for t in content.values())
+    return state_of({"": content} if alone else content, ("",) if alone else keys, path)
+
+
 def without(state: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     """The tensors whose names begin with none of the prefixes."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}

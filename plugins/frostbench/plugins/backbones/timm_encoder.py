@@ -12,7 +12,7 @@ from torch.nn import functional
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.devices import device_of, dtype_of
 from frostbench.plugins.backbones.entry import BackboneEntry, check_weight_file
-from frostbench.plugins.backbones.published import read_torch, state_of
+from frostbench.plugins.backbones.published import read_state
 from frostbench.plugins.host.settings import read_settings
 
 HEADS = ("head.", "fc.", "classifier.", "fc_norm.")
@@ -128,6 +128,4 @@ def _state(file: Path) -> dict[str, Tensor]:
     if file.suffix == ".safetensors":
         check_weight_file(file)
         return weights.read(file)
-    content = read_torch(file)
-    plain = isinstance(content, dict) and any(isinstance(t, Tensor) for t in content.values())
-    return state_of({"": content} if plain else content, ("", "model", "state_dict"), file)
+    return read_state(file, ("model", "state_dict"))
