@@ -1,6 +1,7 @@
 """The recipe that trains VisionLLM on a pack's scenes: warm-up, then the paper's two stages."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -184,29 +185,26 @@ def warmed_up(
 ) -> float:
     """Train what stands for the pretrained networks (see `warm_up`); the seconds that it took."""
     how, seconds = settings.warm_up, 0.0
+    steps = partial(
+        recipe.train, workshop, log_every=settings.log_every, save_every=settings.save_every
+    )
     if how.backbone_steps:
         warm = BackboneWarmUp(settings.sizes, len(names)).to(workshop.device)
         backbone = BackboneTraining(warm, names, pool, how)
-        seconds += recipe.train(
-            workshop,
+        seconds += steps(
             "visionllm-backbone",
             {"warm": warm, "optimiser": backbone.optimiser},
             backbone.step,
             how.backbone_steps,
-            log_every=settings.log_every,
-            save_every=settings.save_every,
         ).seconds
         warm.give(model)
     if how.detector_steps:
         words = name_vectors(lm, names, settings.blank).to(workshop.device)
         detector = DetectorTraining(model, names, words, pool, how)
-        seconds += recipe.train(
-            workshop,
+        seconds += steps(
             "visionllm-detector",
             {"model": model, "optimiser": detector.optimiser},
             detector.step,
             how.detector_steps,
-            log_every=settings.log_every,
-            save_every=settings.save_every,
         ).seconds
     return seconds

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
 
-from frostbench.plugins.contract.task import Unreadable
+from frostbench.plugins.contract.task import Instance, Sample, Unreadable
 
 T = TypeVar("T")
 
@@ -58,3 +58,14 @@ def sound(source: Iterator[T], task: str, protocol: str | None) -> Iterator[T | 
             yield Unreadable(f"{task}-entry-{number:05d}", protocol, str(error))
         else:
             yield entry
+
+
+def asked(
+    entries: Iterator[T | Unreadable], ask: Callable[[T], Iterator[Instance]]
+) -> Iterator[Sample]:
+    """All that is asked about entries, and those that cannot be read."""
+    for entry in entries:
+        if isinstance(entry, Unreadable):
+            yield entry
+        else:
+            yield from ask(entry)

@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
 
-from frostbench.eval_suites.data.sound import sound
+from frostbench.eval_suites.data.sound import asked, sound
 from frostbench.eval_suites.detection.settings import LocatingSettings, locating_card
 from frostbench.eval_suites.grounding.scenes import ReferringScenes
 from frostbench.plugins.contract.boxes import box_of
@@ -17,7 +18,7 @@ from frostbench.plugins.contract.predictions import Boxes, Prediction
 from frostbench.plugins.contract.requests import Box
 from frostbench.plugins.contract.scenes import SceneSet
 from frostbench.plugins.contract.seeds import seed_of
-from frostbench.plugins.contract.task import Instance, Sample, Task, TrueBoxes, Unreadable
+from frostbench.plugins.contract.task import Instance, Sample, Task, TrueBoxes
 
 
 class VisualGrounding(Task):
@@ -46,19 +47,15 @@ class VisualGrounding(Task):
         drawn = not isinstance(data, ReferringSource)
         source = ReferringScenes(data, self._settings.glyphs) if drawn else data
         images = sound(source.referred(seed), self.card.name, None)
-        yield from islice(self._asked(images, seed), limit)
+        yield from islice(asked(images, partial(self._each, seed=seed)), limit)
 
-    def _asked(self, images: Iterator[ReferredImage | Unreadable], seed: int) -> Iterator[Sample]:
-        for referred in images:
-            if isinstance(referred, Unreadable):
-                yield referred
-                continue
-            for referent in referred.referents:
-                target = TrueBoxes((referent.box or box_of(referent.mask),))
-                for number, sentence in enumerate(referent.sentences):
-                    name = f"{self.card.name}-{referred.id}-{referent.id}-{number}"
-                    request = Locate(name, referred.image, (sentence,), seed_of(seed, name))
-                    yield Instance(request, target, None, cluster=referred.id)
+    def _each(self, referred: ReferredImage, seed: int) -> Iterator[Instance]:
+        for referent in referred.referents:
+            target = TrueBoxes((referent.box or box_of(referent.mask),))
+            for number, sentence in enumerate(referent.sentences):
+                name = f"{self.card.name}-{referred.id}-{referent.id}-{number}"
+                request = Locate(name, referred.image, (sentence,), seed_of(seed, name))
+                yield Instance(request, target, None, cluster=referred.id)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`whole_image`; `centre_box`: the middle half of either side; `random_box`. No words."""

@@ -1,6 +1,6 @@
 """The tasks `referring_segmentation` and `narrative_grounding`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from frostbench.eval_suites.data.sound import sound
+from frostbench.eval_suites.data.sound import asked, sound
 from frostbench.eval_suites.grounding.scenes import NarratedScenes, ReferringScenes
 from frostbench.eval_suites.grounding.settings import (
     NarrativeSettings,
@@ -57,7 +57,7 @@ class ReferringSegmentation(Task):
         for protocol in self._settings.protocols:
             ask = self._each if protocol == "standard" else self._together
             images = sound(source.referred(seed), self.card.name, protocol)
-            yield from islice(_asked(images, partial(ask, seed=seed)), limit)
+            yield from islice(asked(images, partial(ask, seed=seed)), limit)
 
     def _each(self, referred: ReferredImage, seed: int) -> Iterator[Instance]:
         for referent in referred.referents:
@@ -121,18 +121,6 @@ class NarrativeGrounding(Task):
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`whole_image` and `centre_box`."""
         return mask_controls(instances)
-
-
-def _asked(
-    images: Iterator[ReferredImage | Unreadable],
-    ask: Callable[[ReferredImage], Iterator[Instance]],
-) -> Iterator[Sample]:
-    """All that is asked about images, and those that cannot be read."""
-    for referred in images:
-        if isinstance(referred, Unreadable):
-            yield referred
-        else:
-            yield from ask(referred)
 
 
 def mask_controls(instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
