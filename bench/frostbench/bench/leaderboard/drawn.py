@@ -20,7 +20,7 @@ from frostbench.bench.store.typed import typed
 
 COLOURS = 10  # that phrases and classes take in turn
 MOST = 12  # detections drawn over an image, the best by score
-FAINT = 0.25  # of the best score: what has less is not drawn, or it would hide what has more
+FAINT = 0.1  # of the best score: what has less is not drawn, or it would hide what has more
 LETTER = 0.68  # the width of a letter by its height, as most are
 
 
