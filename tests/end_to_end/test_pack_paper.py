@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from frostbench.baselines.vqgan.model import VQGAN, VQGANSettings
 from frostbench.bench.cli import main
-from frostbench.bench.cli.pack import read_parts
+from frostbench.bench.cli.pack_parts import read_parts
 from frostbench.bench.store.reader import open_run
 from frostbench.plugins.host.errors import UserNote
 from frostbench.plugins.host.registry import Host
@@ -104,6 +104,11 @@ def test_parts_name_presets_converters_and_kinds_that_there_are():
     for name, part in parts.items():
         assert set(part.tables) <= set(host.presets)
         assert not part.convert or part.convert in host.converters
+        places = [place for choice in part.files.values() for place in choice]
+        assert part.hub is None or part.hub.folder in places
+        names = {Path(place).name for place in places} | set(part.hub.files if part.hub else ())
+        assert set(part.published) <= names
+        assert all(len(facts.sha256) in (0, 64) for facts in part.published.values())
         if part.role == "backbone":
             assert part.kind in host.backbones
         elif part.role == "method":

@@ -1,14 +1,19 @@
 """From a configuration to a plan: every name looked up, every setting checked, nothing executed."""
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from frostbench.bench.cli.config import RunConfig, UsageError, limits_of, own_settings
+from frostbench.bench.cli.config import (
+    RunConfig,
+    UsageError,
+    cache_folder,
+    limits_of,
+    own_settings,
+)
 from frostbench.bench.cli.data import DataSets
 from frostbench.bench.cli.observing import PluginObserver
 from frostbench.bench.cli.origins import files_outside, origins_of
@@ -52,7 +57,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     controls = open_controls(host) if config.controls else None
     methods = choose_methods(config, host, pack)
     backbones = open_backbones(config, host, pack)
-    hash_of = Hashes(_cache_folder("hashes")).of if remembered else digest_of_files
+    hash_of = Hashes(cache_folder("hashes")).of if remembered else digest_of_files
     data = DataSets(config.data, host, pack, hash_of)
     chosen = plan_tasks(config, host, data, choose_tasks(config, host))
     planned, metrics = with_metrics(config, host, backbones, chosen)
@@ -78,7 +83,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
             files_outside(config, pack, backbones.entries),
             origins,
         ),
-        tokens=Path(config.cache) if config.cache else _cache_folder("tokens"),
+        tokens=Path(config.cache) if config.cache else cache_folder("tokens"),
         config=_plain(config),
         controls=controls,
         observers=tuple(
@@ -248,11 +253,6 @@ def _build(item: Registered[Card], setup: Setup) -> Method:
     if not isinstance(method, Method):
         raise TypeError(f"{item.name!r} ({item.file}) built no Method but {method!r}.")
     return method
-
-
-def _cache_folder(name: str) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name
 
 
 _ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disabled"}

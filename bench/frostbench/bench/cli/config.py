@@ -1,6 +1,7 @@
 """The configuration of a run: structured, overridable by key, read once."""
 
 import dataclasses
+import os
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -200,6 +201,12 @@ def limits_of(config: RunConfig | CheckConfig) -> Limits:
 def keys_of(schema: type) -> list[str]:
     """All keys, as they are written on the command line."""
     return [item.name for item in dataclasses.fields(schema)]
+
+
+def cache_folder(name: str) -> Path:
+    """Where the user's machine keeps what can be made again, by what it is."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name
 
 
 def own_settings(tree: Mapping[str, Any], name: str, kind: str) -> Mapping[str, Any]:

@@ -107,11 +107,12 @@ COMMANDS = {
     ),
     "pack": Command(
         "pack:pack_command",
-        "pack NAME [root=FOLDER]",
+        "pack NAME [root=FOLDER] [fetch=true]",
         "Put a pack together from published files that you hold; converts what is there.",
         "Without root= it says what the pack consists of, where its authors publish it, and under\n"
         "which licence. What is there is named in FOLDER/pack.json, and pack=NAME means that\n"
-        "folder from then on. Nothing is downloaded.\n\n"
+        "folder from then on. fetch=true shows what is missing and can be had, asks, and gets\n"
+        "it; yes=true does not ask. What was cut short goes on.\n\n"
         "  frostbench pack paper\n"
         "  frostbench pack paper root=published",
     ),

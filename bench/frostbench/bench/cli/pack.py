@@ -2,18 +2,26 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.config import (
+    PluginConfig,
+    UsageError,
+    cache_folder,
+    read_config,
+    split_words,
+)
 from frostbench.bench.cli.convert import convert_files
+from frostbench.bench.cli.fetch import fetch_parts, origin_of
+from frostbench.bench.cli.pack_parts import PackPart, read_parts
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import complain, say
+from frostbench.bench.store.hashes import Hashes
 from frostbench.plugins.contract.cards import PackCard
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.host.remembered import remember_pack
-from frostbench.plugins.host.settings import read_settings
 
 PACK = "pack.json"
 
@@ -23,33 +31,8 @@ class PackConfig(PluginConfig):
     """Keys of `frostbench pack NAME`."""
 
     root: str = ""
-
-
-@dataclass(frozen=True)
-class PackPart:
-    """One part of a pack, as its list of parts says.
-
-    `files` are the places of each file below the root, of which the first that is there counts;
-    `convert` names the converter that makes the part of them, if one has to.
-    """
-
-    role: Literal["backbone", "method", "data"]
-    source: str
-    licence: str
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    tables: tuple[str, ...] = ()
-    kind: str = ""
-    name: str = ""
-    dtype: str = "float32"
-    convert: str = ""
-
-    def found(self, root: Path) -> dict[str, Path]:
-        """The files that are there, by name."""
-        places = {
-            name: next((root / place for place in choice if (root / place).exists()), None)
-            for name, choice in self.files.items()
-        }
-        return {name: path for name, path in places.items() if path is not None}
+    fetch: bool = False  # download what is missing and can be had
+    yes: bool = False  # without asking
 
 
 def pack_command(words: list[str]) -> int:
@@ -64,39 +47,24 @@ def pack_command(words: list[str]) -> int:
         raise UsageError(f"the pack {card.name!r} is complete as it is, in {card.folder}.")
     parts = read_parts(Path(card.parts))
     if not config.root:
+        if config.fetch:
+            raise UsageError(f"download where? frostbench pack {card.name} root=FOLDER fetch=true.")
         _say_wanted(card, parts)
         return 0
     root = Path(config.root).expanduser().resolve()
+    got = not config.fetch or fetch_parts(parts, root, agreed=config.yes)
     if not root.is_dir():
         raise UsageError(f"root={config.root}: there is no such folder.")
+    hashes = Hashes(cache_folder("hashes"))
+    for name, part in parts.items():
+        _check_published(name, part, root, hashes)
     made = {name: _gather(name, part, root, host) for name, part in parts.items()}
     there = {name: place for name, place in made.items() if place is not None}
-    (root / PACK).write_text(json.dumps(_pack(card, parts, there), indent=2) + "\n")
+    (root / PACK).write_text(json.dumps(_pack(card, parts, root, there), indent=2) + "\n")
     remember_pack(card.name, root)
     _say_tables(host, parts, there)
     say(f"{root / PACK} names {len(there)} of {len(parts)} parts; frostbench run pack={card.name}")
-    return 0
-
-
-def read_parts(path: Path) -> dict[str, PackPart]:
-    """The parts of a pack by name.
-
-    Raises:
-        ValueError: the file is no list of parts.
-    """
-    from omegaconf import OmegaConf
-
-    tree: Any = OmegaConf.to_container(OmegaConf.load(path))
-    parts = {}
-    for name, said in tree.items():
-        files = {
-            key: tuple(places if isinstance(places, list) else [places])
-            for key, places in said.pop("files").items()
-        }
-        parts[str(name)] = replace(
-            read_settings(PackPart, said, f"{path.name}: {name}"), files=files
-        )
-    return parts
+    return 0 if got else 1
 
 
 def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
@@ -105,19 +73,22 @@ def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
         say(f"{part.role} {name}: {part.source} ({part.licence})")
         for places in part.files.values():
             say(f"  {' or '.join(places)}")
+        for file, facts in part.published.items():
+            known = [f"{facts.size} bytes"] if facts.size else []
+            known += [f"SHA-256 {facts.sha256}"] if facts.sha256 else []
+            say(f"  {file}: {', '.join([*known, facts.url] if facts.url else known)}")
     say(f"Put what you hold below one folder: frostbench pack {card.name} root=FOLDER")
 
 
 def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
     """Where a part lies below the root, made if it has to be; None where files are missing."""
     own = root / name
-    if part.convert and own.is_dir() and any(own.iterdir()):
+    if part.converted(own):
         say(f"{name}: there, converted before")
         return name
-    found = part.found(root)
-    missing = [name for name in part.files if name not in found]
+    found, missing = part.found(root), part.missing(root)
     if missing:
-        wanted = "; ".join(" or ".join(part.files[key]) for key in missing)
+        wanted = "; ".join(" or ".join(places) for places in missing)
         say(f"{name}: missing {wanted}, from {part.source} ({part.licence})")
         return None
     if not part.convert:
@@ -133,8 +104,29 @@ def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
     return name
 
 
+def _check_published(name: str, part: PackPart, root: Path, hashes: Hashes) -> None:
+    """Say which files are not those that their authors published.
+
+    That is no reason to leave them out: who trained a model further means it.
+    """
+    for path, facts in part.facts(root).items():
+        size = path.stat().st_size
+        if facts.size and size != facts.size:
+            found, wanted = f"{size} bytes", f"{facts.size} bytes"
+        elif facts.sha256:
+            found, wanted = f"SHA-256 {hashes.of_file(path)}", f"SHA-256 {facts.sha256}"
+        else:
+            continue
+        if found != wanted:
+            where = path.relative_to(root)
+            complain(
+                f"frostbench: {name}: {where} is not the file that was published: it has {found}, "
+                f"and {wanted} is expected."
+            )
+
+
 def _pack(
-    card: PackCard, parts: Mapping[str, PackPart], there: Mapping[str, str]
+    card: PackCard, parts: Mapping[str, PackPart], root: Path, there: Mapping[str, str]
 ) -> dict[str, Any]:
     """What `pack.json` says of the parts that are there."""
     of = {
@@ -155,6 +147,12 @@ def _pack(
         },
         "methods": {name: {"weights": place} for name, place in of["method"].items()},
         "data": of["data"],
+        "origins": {
+            name: origin
+            for name in there
+            for path in parts[name].found(root).values()
+            if (origin := origin_of(path))
+        },
     }
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from frostbench.bench.store.atomic import StoreError, write_whole
@@ -31,6 +33,14 @@ class Hashes:
         Raises:
             ValueError: there are none.
         """
+        return self._remembered(folder, partial(digest_of_files, folder))
+
+    def of_file(self, path: Path) -> str:
+        """SHA-256 of one file."""
+        return self._remembered(path, lambda of_file: of_file(path))
+
+    def _remembered(self, folder: Path, made: Callable[[Callable[[Path], str]], str]) -> str:
+        """What is made of the files of a folder, with what is known of them."""
         place = self._cache / f"{digest_of(str(folder.resolve()))}.json"
         known = _known(place)
         seen: dict[str, list[object]] = {}
@@ -48,7 +58,7 @@ class Hashes:
                 seen[name] = [*facts, found]
             return found
 
-        digest = digest_of_files(folder, of_file)
+        digest = made(of_file)
         if seen != known:
             # Without a place to write, all is read again next time.
             with contextlib.suppress(StoreError):

@@ -1,0 +1,113 @@
+"""What a pack is put together from: its list of parts, and which of them lie below a folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from frostbench.plugins.host.settings import read_settings
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What is known of a file as its authors publish it.
+
+    Attributes:
+        sha256: Of the whole file; empty where nobody says.
+        size: In bytes; 0 where nobody says.
+        url: Where it can be had without a browser; empty where it cannot.
+    """
+
+    sha256: str = ""
+    size: int = 0
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class HubFolder:
+    """Files of a repository of the Hugging Face Hub, and the folder that they make.
+
+    Attributes:
+        repo: As in "org/model".
+        files: The names of those that are wanted, at the top of the repository.
+        folder: Where they go, below the pack's root.
+        revision: A commit, or a branch of which the commit that was got is written down.
+    """
+
+    repo: str
+    files: tuple[str, ...]
+    folder: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True)
+class PackPart:
+    """One part of a pack, as its list of parts says.
+
+    `files` are the places of each file below the root, of which the first that is there counts;
+    `convert` names the converter that makes the part of them, if one has to. `published` are facts
+    of files by their names, those in a folder among them.
+    """
+
+    role: Literal["backbone", "method", "data"]
+    source: str
+    licence: str
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    kind: str = ""
+    name: str = ""
+    dtype: str = "float32"
+    convert: str = ""
+    hub: HubFolder | None = None
+    published: Mapping[str, FileFacts] = field(default_factory=dict)
+
+    def found(self, root: Path) -> dict[str, Path]:
+        """The files that are there, by name."""
+        places = {
+            name: next((root / place for place in choice if (root / place).exists()), None)
+            for name, choice in self.files.items()
+        }
+        return {name: path for name, path in places.items() if path is not None}
+
+    def converted(self, own: Path) -> bool:
+        """Whether the part was converted before, into its own folder."""
+        return bool(self.convert) and own.is_dir() and any(own.iterdir())
+
+    def missing(self, root: Path) -> list[tuple[str, ...]]:
+        """The places of each file that is not there."""
+        found = self.found(root)
+        return [places for name, places in self.files.items() if name not in found]
+
+    def facts(self, root: Path) -> dict[Path, FileFacts]:
+        """What is known of files that are there, by their paths."""
+        paths = {
+            path if path.name == name else path / name: facts
+            for path in self.found(root).values()
+            for name, facts in self.published.items()
+        }
+        return {path: facts for path, facts in paths.items() if path.is_file()}
+
+
+def read_parts(path: Path) -> dict[str, PackPart]:
+    """The parts of a pack by name.
+
+    Raises:
+        ValueError: the file is no list of parts.
+    """
+    from omegaconf import OmegaConf
+
+    tree: Any = OmegaConf.to_container(OmegaConf.load(path))
+    parts = {}
+    for name, said in tree.items():
+        where = f"{path.name}: {name}"
+        files = {
+            key: tuple(places if isinstance(places, list) else [places])
+            for key, places in said.pop("files").items()
+        }
+        published = {
+            key: read_settings(FileFacts, facts, f"{where}.published[{key}]")
+            for key, facts in said.pop("published", {}).items()
+        }
+        part = read_settings(PackPart, said, where)
+        parts[str(name)] = replace(part, files=files, published=published)
+    return parts
