@@ -1,5 +1,6 @@
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
@@ -37,6 +38,41 @@ def test_the_published_mask_heads_have_as_many_numbers_as_the_papers(channels, n
         unet = UNet(UNetSettings(channels))
     assert count(unet) == numbers
     assert len(unet.state_dict()) == 53
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden", "layers", "heads", "channels"),
+    [("DeepseekVL", 2048, 24, 16, 384), ("DeepseekVLHybrid", 4096, 30, 32, 960)],
+)
+def test_the_published_deepseek_vl_gives_what_the_published_heads_read(
+    name, hidden, layers, heads, channels
+):
+    """1.3B and 7B, as transformers makes them, on tensors without numbers."""
+    text = transformers.LlamaConfig(
+        hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, vocab_size=102400
+    )
+    vision = transformers.SiglipVisionConfig(
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        image_size=384,
+        patch_size=16,
+    )
+    config = getattr(transformers, f"{name}Config")(text_config=text, vision_config=vision)
+    config._attn_implementation = "eager"
+    given = {"pixel_values": torch.zeros(1, 3, 384, 384, device="meta")}
+    if "Hybrid" in name:
+        given["high_res_pixel_values"] = torch.zeros(1, 3, 1024, 1024, device="meta")
+    with torch.device("meta"):
+        model = getattr(transformers, f"{name}Model")(config).eval()
+        features = model.get_image_features(**given).pooler_output
+        read = model(inputs_embeds=features, output_hidden_states=True, output_attentions=True)
+    assert features.shape == (1, 24 * 24, hidden)
+    maps = sum(attention.shape[1] for attention in read.attentions)
+    states = {tuple(state.shape) for state in read.hidden_states[1:]}
+    assert maps == channels
+    assert (len(read.hidden_states) - 1, states) == (layers, {features.shape})
 
 
 def test_the_published_heads_have_the_papers_numbers_and_keys():

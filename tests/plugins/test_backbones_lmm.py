@@ -407,40 +407,59 @@ def test_positions_in_views_and_texts_are_read_where_they_are_named():
         assert len(view.positions()) == view.rows * view.columns
 
 
-def deepseek():
-    """A random DeepSeek-VL: a SigLIP, of which the middle is shown and nothing cropped away."""
+def deepseek(*, hybrid=False):
+    """A random DeepSeek-VL: a SigLIP, of which the middle is shown and nothing cropped away.
+
+    A hybrid one, as that of 7B, sees the image through a SAM besides.
+    """
     import transformers as hf
 
     tokens = words()
     tokens.image_token = "<image>"
     tokens.image_token_id = tokens.convert_tokens_to_ids("<image>")
-    vision = hf.SiglipVisionConfig(
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=SIDE,
-        patch_size=PATCH,
-    )
-    config = hf.DeepseekVLConfig(
-        text_config=text_config(len(tokens)),
-        vision_config=vision,
-        image_token_id=tokens.image_token_id,
-    )
-    torch.manual_seed(0)
-    network = hf.DeepseekVLForConditionalGeneration(config)
-    images = hf.DeepseekVLImageProcessor(size={"height": SIDE, "width": SIDE}, min_size=2)
+    tower = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    parts = {
+        "text_config": text_config(len(tokens)),
+        "vision_config": hf.SiglipVisionConfig(
+            **tower, intermediate_size=32, image_size=SIDE, patch_size=PATCH
+        ),
+        "image_token_id": tokens.image_token_id,
+    }
     cells = (SIDE // PATCH) ** 2
-    return LMM(network, hf.DeepseekVLProcessor(images, tokens, num_image_tokens=cells), "deepseek")
+    sides = {"size": {"height": SIDE, "width": SIDE}, "min_size": 2}
+    torch.manual_seed(0)
+    if hybrid:
+        fine = 4 * SIDE
+        sam = hf.SamVisionConfig(
+            **tower,
+            image_size=fine,
+            patch_size=PATCH,
+            output_channels=8,
+            mlp_dim=16,
+            window_size=4,
+            global_attn_indexes=[1],
+        )
+        config = hf.DeepseekVLHybridConfig(**parts, high_res_vision_config=sam)
+        network = hf.DeepseekVLHybridForConditionalGeneration(config)
+        images = hf.DeepseekVLHybridImageProcessor(
+            **sides, high_res_size={"height": fine, "width": fine}
+        )
+        processor = hf.DeepseekVLHybridProcessor(images, tokens, num_image_tokens=cells)
+    else:
+        network = hf.DeepseekVLForConditionalGeneration(hf.DeepseekVLConfig(**parts))
+        images = hf.DeepseekVLImageProcessor(**sides)
+        processor = hf.DeepseekVLProcessor(images, tokens, num_image_tokens=cells)
+    return LMM(network, processor, "deepseek")
 
 
+@pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize(
     ("size", "box"),
     [((24, 24), (0, 0, 24, 24)), ((20, 30), (0, -5, 30, 25)), ((50, 31), (-10, 0, 40, 50))],
 )
-def test_deepseek_vl_sees_the_whole_image_in_a_padded_square(size, box):
+def test_deepseek_vl_sees_the_whole_image_in_a_padded_square(size, box, hybrid):
     """Its own forward is held against features in place when it is made (`LMM._check`)."""
-    lm = deepseek()
+    lm = deepseek(hybrid=hybrid)
     (view,) = lm.views(picture(*size))
     assert (view.rows, view.columns) == (SIDE // PATCH, SIDE // PATCH)
     assert view.box == pytest.approx(box, abs=1)

@@ -17,6 +17,7 @@ from frostbench.plugins.backbones.entry import (
     offline,
     own_code,
 )
+from frostbench.plugins.backbones.foreign import foreign
 from frostbench.plugins.backbones.tokenizer import faithful
 
 TOKENIZER = "AutoTokenizer"
@@ -104,6 +105,8 @@ def load_network(
     folder = Path(source)
     expanded = None
     if is_folder_name(entry.source):
+        if said := foreign(folder):
+            raise ValueError(said)
         if not (folder / "config.json").is_file():
             raise ValueError(
                 f"no {noun} at {folder}: a folder with config.json, {files} is wanted, as "
