@@ -13,6 +13,7 @@ from frostbench.baselines.visionllm.model import BOX, GuidedTokens, VisionLLM
 from frostbench.baselines.visionllm.offsets import placed
 from frostbench.baselines.visionllm.outcomes import Candidates, boxes_in, instances_in, read
 from frostbench.baselines.visionllm.reading import read_tuples, text_batch
+from frostbench.baselines.visionllm.text import language_reader
 from frostbench.baselines.visionllm.toy import TOY, TOY_WORDING
 from frostbench.baselines.visionllm.weights import save
 from frostbench.baselines.visionllm.wording import ClassWord
@@ -363,7 +364,7 @@ def test_what_is_read_is_what_training_reads(trained, engine):
     for request in requests:
         (prompt,) = built._instructions.of_classes(request)
         tokens = tokens_of(built, IMAGE)
-        text = text_batch(language, [prompt.parts])
+        text = text_batch(language_reader(language), model, [prompt.parts])
         with torch.no_grad():
             seen = model.see(model.maps(IMAGE.pixels[None]), text.ids, text.mask)
             count = [len(prompt.names)]

@@ -23,6 +23,7 @@ from frostbench.baselines.visionllm.model import VisionLLM
 from frostbench.baselines.visionllm.offsets import placed
 from frostbench.baselines.visionllm.reading import read_texts, read_tuples, text_batch
 from frostbench.baselines.visionllm.scenes import ShownScene, images_of
+from frostbench.baselines.visionllm.text import TextReader, language_reader
 from frostbench.baselines.visionllm.tuple_loss import Wanted, hull
 from frostbench.baselines.visionllm.wording import InstructionWording
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -47,9 +48,15 @@ class Examiner:
     """Asks a trained model about scenes; `adapted` is the language model with its adapter."""
 
     def __init__(
-        self, model: VisionLLM, lm: CausalLM, adapted: Any, wording: InstructionWording
+        self,
+        model: VisionLLM,
+        lm: CausalLM,
+        adapted: Any,
+        wording: InstructionWording,
+        reader: TextReader | None = None,
     ) -> None:
         self.model, self.lm, self.adapted, self.wording = model, lm, adapted, wording
+        self.reader = reader or language_reader(lm)
 
     @torch.no_grad()
     def figures(self, scenes: Sequence[ShownScene], names: Sequence[str]) -> dict[str, float]:
@@ -165,7 +172,7 @@ class Examiner:
         )
 
     def _seen(self, scenes: Sequence[ShownScene], lesson: Lesson) -> Any:
-        text = text_batch(self.lm, lesson.prompts)
+        text = text_batch(self.reader, self.model, lesson.prompts)
         maps = self.model.maps(images_of(scenes, self.lm.device))
         return self.model.see(maps, text.ids, text.mask)
 

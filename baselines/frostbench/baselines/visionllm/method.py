@@ -25,9 +25,11 @@ from frostbench.baselines.visionllm.outcomes import (
     joined,
     read,
 )
+from frostbench.baselines.visionllm.reading import text_batch
+from frostbench.baselines.visionllm.text import TextReader, language_reader
 from frostbench.baselines.visionllm.toy import TOY, TOY_WORDING
 from frostbench.baselines.visionllm.weights import load
-from frostbench.baselines.visionllm.wording import InstructionWording, pieces_of, texts_of
+from frostbench.baselines.visionllm.wording import InstructionWording, pieces_of
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.completions import Completion, Filled, Generated
@@ -64,13 +66,17 @@ class VisionLLMMethod(Method):
         settings: InferenceSettings,
         adapter: Adapter | None = None,
         device: str = "cpu",
+        reader: TextReader | None = None,
     ) -> None:
         """Put trained networks beside the language model that they were trained with.
+
+        The text encoder reads the language model's tokens, unless a `reader` is given.
 
         Raises:
             ValueError: their sizes do not fit, or a setting is beyond what these weights know.
         """
-        _check_sizes(model, language, settings)
+        self._reader = reader or language_reader(language)
+        _check_sizes(model, language, self._reader, settings)
         self._model = model.to(device).eval().requires_grad_(False)
         self._language, self._adapter, self._device = language, adapter, device
         self._wording, self._settings = wording, settings
@@ -85,7 +91,13 @@ class VisionLLMMethod(Method):
         settings = read_settings(InferenceSettings, setup.settings, f"method.{cls.card.name}")
         language = setup.backbones.get("llm")
         return cls(
-            trained.model, trained.wording, language, settings, trained.adapter, setup.device
+            trained.model,
+            trained.wording,
+            language,
+            settings,
+            trained.adapter,
+            setup.device,
+            trained.reader,
         )
 
     @classmethod
@@ -194,7 +206,13 @@ class VisionLLMMethod(Method):
     ) -> "VisionLLMMethod":
         made = VisionLLMMethod if kind is None else kind
         return made(
-            self._model, self._wording, self._language, settings, self._adapter, self._device
+            self._model,
+            self._wording,
+            self._language,
+            settings,
+            self._adapter,
+            self._device,
+            self._reader,
         )
 
     def _tuples(
@@ -224,10 +242,9 @@ class VisionLLMMethod(Method):
         """Image tokens under one prompt; prompts go one by one, so that none depends on another."""
         part = tokens[request.image].parts[PART]
         assert isinstance(part, Continuous)
-        ids = [i for text in texts_of(prompt.parts) for i in self._language.encode(text)]
-        text = torch.tensor([ids], device=self._device)
+        text = text_batch(self._reader, self._model, [prompt.parts])
         maps = part.features.to(self._device)
-        return Guided(prompt, self._model.see(maps, text, torch.ones_like(text, dtype=torch.bool)))
+        return Guided(prompt, self._model.see(maps, text.ids, text.mask))
 
     @torch.no_grad()
     def _pieces(self, one: Guided) -> tuple[Piece, ...]:
@@ -290,7 +307,9 @@ def _corners(boxes: Float[Tensor, "m 4"], *, contour: bool) -> Float[Tensor, "m 
     return centre[:, None] + half[:, None] * torch.tensor(signs, dtype=boxes.dtype)
 
 
-def _check_sizes(model: VisionLLM, language: CausalLM, settings: InferenceSettings) -> None:
+def _check_sizes(
+    model: VisionLLM, language: CausalLM, reader: TextReader, settings: InferenceSettings
+) -> None:
     sizes = model.settings
     if sizes.llm_width != language.width:
         raise ValueError(
@@ -298,10 +317,11 @@ def _check_sizes(model: VisionLLM, language: CausalLM, settings: InferenceSettin
             f"{language.identity or 'given'} reads {language.width}; train them for it with "
             "`frostbench train visionllm`."
         )
-    if sizes.text.words < language.vocabulary_size:
+    if sizes.text.words < reader.words:
         raise ValueError(
-            f"the text encoder knows {sizes.text.words} words, and language model "
-            f"{language.identity or 'given'} has {language.vocabulary_size}, whose words it reads."
+            f"the text encoder knows {sizes.text.words} words, and {reader.source} has "
+            f"{reader.words}, whose words it reads; a text encoder with words of its own has its "
+            "tokenizer in the folder text_tokenizer beside the weights."
         )
     if (settings.classes_per_prompt or 1) > sizes.vocabulary.class_words:
         raise ValueError(

@@ -119,6 +119,9 @@ class VisionLLMRecipe:
     Attributes:
         sizes: Of the networks.
         warm_up: What stands for the pretrained networks of the paper.
+        bert: Folder of a BERT in transformers' layout, as which the text encoder begins and whose
+            tokens it reads (its sizes count over those of `sizes.text`); empty for a text encoder
+            that is trained from nothing, on the language model's tokens.
         blank: What stands before a name, where the tokenizer keeps words with their blank.
         class_texts: Texts of one token each, as whose embeddings and output rows the class words
             begin, so that what the language model can do with words in a prompt is of use at
@@ -140,6 +143,7 @@ class VisionLLMRecipe:
     warm_up: WarmUpSettings = field(
         default_factory=lambda: WarmUpSettings(backbone_steps=450, detector_steps=3450, naming=4.0)
     )
+    bert: str = ""
     blank: str = " "
     class_texts: tuple[str, ...] = _LETTERS
     scenes: int = 20_480

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.baselines.visionllm.model import GuidedTokens, TupleLayout, VisionLLM
+from frostbench.baselines.visionllm.text import TextReader
 from frostbench.baselines.visionllm.tuple_loss import Tuples, asked_classes
 from frostbench.baselines.visionllm.wording import (
     ClassWord,
@@ -31,13 +32,17 @@ class TextBatch:
     mask: Bool[Tensor, "b l"]
 
 
-def text_batch(lm: CausalLM, prompts: Sequence[Sequence[InstructionPart]]) -> TextBatch:
-    """What the text encoder reads of prompts, in the language model's tokens."""
-    rows = [[i for text in texts_of(parts) for i in lm.encode(text)] for parts in prompts]
+def text_batch(
+    reader: TextReader, model: VisionLLM, prompts: Sequence[Sequence[InstructionPart]]
+) -> TextBatch:
+    """What the text encoder reads of prompts."""
+    longest = model.settings.text.longest
+    rows = [reader.ids(texts_of(parts), longest) for parts in prompts]
     longest = max(map(len, rows))
     ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
     mask = torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]
-    return TextBatch(ids.to(lm.device), mask.to(lm.device))
+    device = model.class_slot.device
+    return TextBatch(ids.to(device), mask.to(device))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """The recipe that trains VisionLLM on a pack's scenes: warm-up, then the paper's two stages."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,14 @@ from frostbench.baselines.visionllm.lessons import InstructionLessons
 from frostbench.baselines.visionllm.mini import VisionLLMRecipe
 from frostbench.baselines.visionllm.model import VisionLLM
 from frostbench.baselines.visionllm.scenes import ScenePool, ShownScene
+from frostbench.baselines.visionllm.text import (
+    TextReader,
+    begin_text,
+    bert_sizes,
+    language_reader,
+    load_bert,
+    tokenizer_reader,
+)
 from frostbench.baselines.visionllm.training import StageTraining
 from frostbench.baselines.visionllm.warm_up import (
     BackboneTraining,
@@ -51,17 +60,35 @@ def train_on(workshop: Workshop, settings: VisionLLMRecipe, backbones: Backbones
     folder = workshop.scratch / "visionllm-scenes"
     pool = ScenePool(scenes, "base", settings.scenes, workshop.seed, folder)
     torch.manual_seed(workshop.seed)
-    model = VisionLLM(settings.sizes).to(workshop.device)
+    settings, model, reader = begun(settings, lm, workshop.device)
     model.tokenizer.detr.unfreeze_backbone()
     names = tuple(scenes.names("base"))
     warm = warmed_up(workshop, settings, model, lm, names, pool)
     begin_class_words(model, lm, settings.class_texts)
     adapted = new_adapter(lm, settings.lora)
-    whole = staged(workshop, settings, model, lm, adapted, pool)
+    whole = staged(workshop, settings, model, lm, adapted, pool, reader)
     whole.seconds += warm
     folder = workshop.pack / "visionllm"
-    stored_model(folder, model, settings.wording, adapted)
+    stored_model(folder, model, settings.wording, adapted, reader)
     return whole.report(measure(workshop, settings, lm, load(folder)), settings)
+
+
+def begun(
+    settings: VisionLLMRecipe, lm: CausalLM, device: str
+) -> tuple[VisionLLMRecipe, VisionLLM, TextReader]:
+    """The networks as training begins, the settings with their sizes, and what their text reads.
+
+    Raises:
+        ValueError: the BERT that was named cannot be read, or is none.
+    """
+    if not settings.bert:
+        return settings, VisionLLM(settings.sizes).to(device), language_reader(lm)
+    bert = load_bert(settings.bert)
+    sizes = replace(settings.sizes, text=bert_sizes(bert.model.config))
+    model = VisionLLM(sizes)
+    begin_text(model, bert.model)
+    reader = tokenizer_reader(bert.tokenizer, f"BERT {settings.bert}")
+    return replace(settings, sizes=sizes), model.to(device), reader
 
 
 def staged(
@@ -71,11 +98,12 @@ def staged(
     lm: CausalLM,
     adapted: Any,
     pool: ScenePool,
+    reader: TextReader,
 ) -> recipe.TrainingProgress:
     """Train the paper's two stages; how both went, one after the other."""
     names = tuple(workshop.data.get("boxed").names("base"))
     words = name_vectors(lm, names, settings.blank).to(workshop.device)
-    examiner = Examiner(model, lm, adapted, settings.wording)
+    examiner = Examiner(model, lm, adapted, settings.wording, reader)
     unseen = Validation(workshop, settings)
     whole = recipe.TrainingProgress()
     for number, stage in enumerate((settings.first, settings.second), 1):
@@ -83,7 +111,7 @@ def staged(
         lessons = InstructionLessons(
             names, settings.wording, stage.lessons, half, workshop.seed + number
         )
-        training = StageTraining(model, lm, adapted, lessons, pool, names, words, stage)
+        training = StageTraining(model, lm, adapted, lessons, pool, names, words, stage, reader)
 
         def step(index: int, training: StageTraining = training) -> Mapping[str, float]:
             lost = training.step(index)
@@ -149,7 +177,8 @@ def measure(
 ) -> dict[str, float]:
     """Figures of what was stored, on scenes of classes trained on and of others."""
     model = trained.model.to(workshop.device)
-    examiner = Examiner(model, lm, over(lm, trained.adapter).model, trained.wording)
+    adapted = over(lm, trained.adapter).model
+    examiner = Examiner(model, lm, adapted, trained.wording, trained.reader)
     unseen = Validation(workshop, settings)
     return {
         f"{name} [{split}]": value

@@ -14,6 +14,7 @@ from frostbench.baselines.visionllm.model import GuidedTokens, VisionLLM, mean_o
 from frostbench.baselines.visionllm.offsets import placed
 from frostbench.baselines.visionllm.reading import read_texts, read_tuples, text_batch
 from frostbench.baselines.visionllm.scenes import ScenePool, ShownScene, images_of
+from frostbench.baselines.visionllm.text import TextReader, language_reader
 from frostbench.baselines.visionllm.token_loss import (
     TokenLossSettings,
     naming_loss,
@@ -82,6 +83,7 @@ class StageTraining:
     """The optimiser of a stage, and what happens in a step.
 
     `adapted` is the language model with the adapter in training; `words` are embeddings of `names`.
+    The text encoder reads the language model's tokens, unless a `reader` is given.
     """
 
     def __init__(
@@ -94,8 +96,10 @@ class StageTraining:
         names: Sequence[str],
         words: Float[Tensor, "k w"],
         settings: StageSettings,
+        reader: TextReader | None = None,
     ) -> None:
         self.model, self.lm, self.adapted = model, lm, adapted
+        self.reader = reader or language_reader(lm)
         self.lessons, self.pool, self.settings = lessons, pool, settings
         self.rows, self.words = {name: row for row, name in enumerate(names)}, words
         backbone = list(model.tokenizer.detr.backbone.parameters())
@@ -143,7 +147,7 @@ class StageTraining:
         """Image tokens of scenes under their prompts."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.settings.backbone_share > 0):
             maps = self.model.maps(images_of(scenes, self.lm.device))
-        text = text_batch(self.lm, lesson.prompts)
+        text = text_batch(self.reader, self.model, lesson.prompts)
         return self.model.see(maps, text.ids, text.mask)
 
     def _answered(

@@ -6,12 +6,14 @@ from typing import Any
 
 from frostbench.baselines.visionllm.model import VisionLLM
 from frostbench.baselines.visionllm.settings import VisionLLMSettings
+from frostbench.baselines.visionllm.text import TextReader, stored_reader
 from frostbench.baselines.visionllm.wording import InstructionWording
 from frostbench.plugins.backbones.adapters import save_adapter
 from frostbench.plugins.contract.prompts import Adapter
 from frostbench.plugins.parts.training import folder as stored
 
 LORA = "lora"  # folder of the adapter, as peft saves it
+TEXT = "text_tokenizer"  # folder of the text encoder's own tokenizer, if it has one
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,26 @@ class TrainedVisionLLM:
     model: VisionLLM
     wording: InstructionWording
     adapter: Adapter
+    reader: TextReader | None = None  # None: the text encoder reads the language model's tokens
 
 
-def save(folder: Path, model: VisionLLM, wording: InstructionWording, adapted: Any) -> None:
-    """Round the networks to a byte a number, and write them and the adapter of a `PeftModel`."""
+def save(
+    folder: Path,
+    model: VisionLLM,
+    wording: InstructionWording,
+    adapted: Any,
+    reader: TextReader | None = None,
+) -> None:
+    """Round the networks to a byte a number, and write them and the adapter of a `PeftModel`.
+
+    A reader of the text encoder's own tokens is written too.
+    """
     stored.rounded(model, "byte")
     settings = TrainedSettings(model.settings, wording)
     stored.save(folder, settings, model.state_dict(), "byte")
     save_adapter(adapted, folder / LORA)
+    if reader is not None and reader.tokenizer is not None:
+        reader.tokenizer.save_pretrained(folder / TEXT)
 
 
 def load(folder: Path) -> TrainedVisionLLM:
@@ -54,6 +68,10 @@ def load(folder: Path) -> TrainedVisionLLM:
             f"no folder {lora}: the weights beside it were trained with a LoRA of the language "
             "model, which is missing; `frostbench train visionllm` writes both."
         )
+    own = folder / TEXT
     return TrainedVisionLLM(
-        model.eval().requires_grad_(False), settings.wording, Adapter("visionllm", lora)
+        model.eval().requires_grad_(False),
+        settings.wording,
+        Adapter("visionllm", lora),
+        stored_reader(own) if own.is_dir() else None,
     )
