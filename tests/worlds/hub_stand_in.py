@@ -87,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, json.dumps(self.hub.info(repo)).encode(), {})
         repo, _, rest = path[1:].partition("/resolve/")
         name = rest.partition("/")[2]
+        if repo not in self.hub.repositories:  # the client asks for more than files
+            return self._answer(404, b"", {})
         if repo in self.hub.gated:
             return self._answer(401, b"", {"X-Error-Code": "GatedRepo"})
         self.hub.tokens[name] = self.headers.get("Authorization")
