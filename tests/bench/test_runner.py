@@ -27,6 +27,7 @@ from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import Dash, LeftOut
 from frostbench.bench.store.migration import SCHEMA
 from frostbench.bench.store.values import load_prediction, load_target
+from frostbench.plugins import Grid, VisualTokens
 from frostbench.plugins.contract import CONTRACT_VERSION
 
 
@@ -164,8 +165,25 @@ def test_each_image_goes_through_each_tokenizer_once(paths):
             seen.update(tuple(image.flatten().tolist()) for image in images)
             return super().tokenize(images, sizes)
 
-    run(plan_of(*paths, methods=(method(Watching),)))
+    done = run(plan_of(*paths, methods=(method(Watching),), tokenize_batch=1))
     assert set(seen.values()) == {1}
+    assert done.manifest.tokenizer["blocks"].images == len(seen)
+
+
+def test_tokens_that_depend_on_the_batch_are_made_one_at_a_time(tmp_path):
+    class Sociable(Blocks):
+        def tokenize(self, images, sizes):
+            grid = super().tokenize(images, sizes).grid("local")
+            return VisualTokens({"local": Grid((grid + (len(images) > 2)) % self.levels)})
+
+    plan = plan_of(tmp_path / "a", tmp_path / "tokens", methods=(method(Sociable),))
+    together = run(plan)
+    alone = run(replace(plan, out=tmp_path / "b", tokens=tmp_path / "others", tokenize_batch=1))
+    others = [{**one, "made_by": ""} for one in plain(alone)]
+    assert [{**one, "made_by": ""} for one in plain(together)] == others
+    (note,) = together.manifest.notes
+    assert "depend on what stands beside it in a batch" in note
+    assert not alone.manifest.notes
 
 
 def test_damaged_kept_tokens_are_computed_again_and_said(tmp_path):

@@ -1,7 +1,8 @@
 """Writing a run's folder: killed at any moment, nothing stored is lost and nothing is half."""
 
+import os
 import shutil
-import uuid
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -42,7 +43,7 @@ class SampleWriter:
     def __init__(self, folder: Path, worker: str = "0") -> None:
         self.blobs = Blobs(folder / "blobs")
         self._folder = folder / "samples"
-        self._name = f"{quote(worker, safe='')}.{uuid.uuid4().hex[:8]}"
+        self._name = f"{quote(worker, safe='')}.{time.time_ns():x}{os.urandom(2).hex()}"
 
     def append(self, records: Sequence[Record]) -> None:
         """Store finished samples; when this returns they are on the disk.
