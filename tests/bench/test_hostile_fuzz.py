@@ -86,7 +86,7 @@ def small(synthetic, tmp_path_factory):
     source = synthetic(samples=1).folder
     (folder / "samples").mkdir(parents=True)
     shutil.copy(source / "manifest.json", folder)
-    lines = (source / "samples" / "0.jsonl").read_bytes().splitlines(keepends=True)
+    lines = next((source / "samples").glob("*.jsonl")).read_bytes().splitlines(keepends=True)
     (folder / "samples" / "0.jsonl").write_bytes(b"".join(lines[-2:]))
     return folder
 

@@ -27,6 +27,7 @@ from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import Dash, LeftOut
 from frostbench.bench.store.migration import SCHEMA
 from frostbench.bench.store.values import load_prediction, load_target
+from frostbench.plugins import Grid, VisualTokens
 from frostbench.plugins.contract import CONTRACT_VERSION
 
 
@@ -86,7 +87,7 @@ def test_a_finished_task_is_sealed_and_its_lines_are_gone(paths):
         "mending@oracle_context.parquet",
         "naming.parquet",
     ]
-    assert (paths[0] / "samples" / "0.jsonl").read_bytes() == b""
+    assert not list((paths[0] / "samples").iterdir())
 
 
 def test_scores_are_those_of_the_stored_images(paths):
@@ -164,8 +165,25 @@ def test_each_image_goes_through_each_tokenizer_once(paths):
             seen.update(tuple(image.flatten().tolist()) for image in images)
             return super().tokenize(images, sizes)
 
-    run(plan_of(*paths, methods=(method(Watching),)))
+    done = run(plan_of(*paths, methods=(method(Watching),), tokenize_batch=1))
     assert set(seen.values()) == {1}
+    assert done.manifest.tokenizer["blocks"].images == len(seen)
+
+
+def test_tokens_that_depend_on_the_batch_are_made_one_at_a_time(tmp_path):
+    class Sociable(Blocks):
+        def tokenize(self, images, sizes):
+            grid = super().tokenize(images, sizes).grid("local")
+            return VisualTokens({"local": Grid((grid + (len(images) > 2)) % self.levels)})
+
+    plan = plan_of(tmp_path / "a", tmp_path / "tokens", methods=(method(Sociable),))
+    together = run(plan)
+    alone = run(replace(plan, out=tmp_path / "b", tokens=tmp_path / "others", tokenize_batch=1))
+    others = [{**one, "made_by": ""} for one in plain(alone)]
+    assert [{**one, "made_by": ""} for one in plain(together)] == others
+    (note,) = together.manifest.notes
+    assert "depend on what stands beside it in a batch" in note
+    assert not alone.manifest.notes
 
 
 def test_damaged_kept_tokens_are_computed_again_and_said(tmp_path):

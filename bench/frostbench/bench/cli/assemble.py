@@ -94,6 +94,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         limit=config.limit,
         chunk=config.chunk,
         gallery=config.gallery,
+        lease=config.lease,
         retry_failed=config.retry_failed,
         again=config.again,
         replaced={} if config.llm is None else {"llm": _language_models(pack)},
@@ -255,7 +256,11 @@ def _build(item: Registered[Card], setup: Setup) -> Method:
     return method
 
 
-_ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disabled"}
+_ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disabled"} | {
+    "workers",
+    "devices",
+    "lease",
+}
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from frostbench.bench.store.leases import EXPIRY
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.limits import TOY_LIMITS, Limits
 
@@ -29,7 +30,8 @@ class RunConfig:
     `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
     `data.NAME=READER:FOLDER` names a data set, which takes the place of the pack's in every task
     that can use it; `data.NAME.folder` stands beside a reader's settings. `preset` names a file of
-    keys, over which those of the command line count.
+    keys, over which those of the command line count. `workers` are the processes that share the
+    run's chunks: a number, or as many as there are `devices`, or cores, and work for them (`auto`).
     """
 
     preset: str = ""
@@ -54,6 +56,9 @@ class RunConfig:
     out: str = "runs/latest"
     seed: int = 0
     device: str = "cpu"
+    devices: list[str] = field(default_factory=list)  # one worker each, in the place of `device`
+    workers: str = "auto"
+    lease: float = EXPIRY  # seconds without a sign of life after which others do a worker's chunk
     dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True
     plugins: list[str] = field(default_factory=list)
@@ -72,6 +77,20 @@ class RunConfig:
     most_seconds: float = Limits.most_seconds  # that one request may take
     error_length: int = Limits.error_length  # characters of an error that are kept
     data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WorkConfig:
+    """Keys of `frostbench work RUN`."""
+
+    worker: str = ""  # its name; that of the machine and the process without it
+    device: str = ""  # the run's own without it
+    threads: int = 0  # on a CPU; 0 leaves torch's default
+    cache: str = ""  # folder of kept visual tokens, as for a run
+    lease: float = EXPIRY
+    led: bool = False  # started by `frostbench run`, and ends with it
+    plugins: list[str] = field(default_factory=list)
+    plugins_disabled: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

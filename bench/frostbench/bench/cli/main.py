@@ -30,17 +30,29 @@ COMMANDS = {
         "run:run_command",
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
-        "Keys: preset pack llm suites methods tasks limit out seed device dtype controls plugins\n"
-        "cache chunk gallery quiet retry_failed again most_waves most_seconds error_length\n"
+        "Keys: preset pack llm suites methods tasks limit out seed device devices workers lease\n"
+        "dtype controls plugins cache chunk gallery quiet retry_failed again most_waves\n"
+        "most_seconds error_length\n"
         "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
         "Lists: a,b or [a,b].\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
+        "  frostbench run devices=cuda:0,cuda:1 out=runs/both      # a worker on each card\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
         "  frostbench run data.images=photos tasks=reconstruction out=runs/photos\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine\n"
         "  frostbench run preset=v2l-table1 data.v2l_episodes=FOLDER out=runs/table1",
+    ),
+    "work": Command(
+        "work:work_command",
+        "work RUN [KEY=VALUE ...]",
+        "Join a run that is at work, from this machine or another that sees its folder.",
+        "It takes chunks that nobody has until none is left. A worker whose process dies, or that\n"
+        "gives no sign of life for lease=60 seconds, loses its chunk to the others.\n"
+        "Keys: worker device threads cache lease plugins plugins.disabled.\n\n"
+        "  frostbench run out=/shared/runs/all\n"
+        "  frostbench work /shared/runs/all device=cuda:1      # in another terminal, or elsewhere",
     ),
     "show": Command(
         "show:show_command",

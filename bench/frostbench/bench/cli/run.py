@@ -30,13 +30,14 @@ def run_command(words: list[str]) -> int:
         config = replace(config, departures=departures(file, config))
 
     from frostbench.bench.cli.assemble import assemble
+    from frostbench.bench.cli.work import crew_of
     from frostbench.bench.runner.progress import progress_for
     from frostbench.bench.runner.run import run
 
     said = len(host.problems)
     plan = assemble(config, host)
     say_left_out(host, said)
-    stored = run(plan, progress_for(sys.stderr, quiet=config.quiet))
+    stored = run(plan, progress_for(sys.stderr, quiet=config.quiet), crew_of(config, plan))
     for failure in stored.manifest.failures:
         complain(f"frostbench: {failure.error}")
     if not config.quiet:

@@ -112,7 +112,8 @@ class Methods:
             return
         self._watch.check((name,), thorough=True)
         self._fingerprints[name] = fingerprint
-        tokenizing = Tokenizing(method, kept, self._plan.device, self._plan.tokenize_batch)
+        size = self._plan.tokenize_batch
+        tokenizing = Tokenizing(method, kept, self._plan.device, size, self._note)
         if name in self._before:
             tokenizing.follow(self._before.pop(name))
         self.ready[name] = Built(method, tokenizing, controls)

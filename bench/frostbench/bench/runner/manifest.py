@@ -4,7 +4,7 @@ import datetime
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
@@ -63,7 +63,8 @@ def identity(plan: Plan) -> dict[str, Any]:
     values: dict[str, Any] = plain(
         {
             "seed": plan.seed,
-            "device": plan.device,
+            # One of several cards of a kind is as good as another.
+            "device": plan.device.partition(":")[0],
             "chunk": plan.chunk,
             "tokenize_batch": plan.tokenize_batch,
             "controls": plan.controls is not None,
@@ -98,10 +99,8 @@ def identity(plan: Plan) -> dict[str, Any]:
     return values
 
 
-def after_session(
-    manifest: Manifest, before: Manifest, session: LastSession, failures: Sequence[Failure]
-) -> Manifest:
-    """The manifest as of now: what this process did, on top of what was there `before`."""
+def after_session(manifest: Manifest, before: Manifest, session: LastSession) -> Manifest:
+    """The manifest as of now: what this session did, on top of what was there `before`."""
     zero = TokenizerCounts()
     names = sorted({*before.tokenizer, *session.tokenizer})
     return replace(
@@ -111,7 +110,6 @@ def after_session(
             for name in names
         },
         seconds=before.seconds + session.seconds,
-        failures=(*failures, *(Failure(sentence) for sentence in manifest.violations)),
         last_session=session,
     )
 
@@ -165,22 +163,25 @@ def _short(value: Any) -> Any:
     return f"{value[:12]}..." if long else value
 
 
-def failures_of(records: Sequence[Record]) -> list[Failure]:
+def failures_of(records: Iterable[Record]) -> list[Failure]:
     """Failed samples counted by row, task and protocol, with the first one's sentence."""
-    groups: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
-    for record in records:
-        if record.status == "failed":
-            groups[*record.row, record.task, record.protocol].append(record)
+    return merged(failure_of(record) for record in records if record.status == "failed")
+
+
+def failure_of(record: Record) -> Failure:
+    """A failed sample."""
+    error = record.error or "no reason is stored"
+    return Failure(error, record.method, record.control, record.task, record.protocol, 1)
+
+
+def merged(failures: Iterable[Failure]) -> list[Failure]:
+    """Failures counted by row, task and protocol, with the first one's sentence."""
+    groups: dict[tuple[str | None, ...], list[Failure]] = defaultdict(list)
+    for one in failures:
+        groups[one.method, one.control, one.task, one.protocol].append(one)
     return [
-        Failure(
-            error=first.error or "no reason is stored",
-            method=first.method,
-            control=first.control,
-            task=first.task,
-            protocol=first.protocol,
-            samples=1 + len(others),
-        )
-        for first, *others in groups.values()
+        replace(several[0], samples=sum(one.samples for one in several))
+        for several in groups.values()
     ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from frostbench.bench.runner.rows import Lineup, rows_of
+from frostbench.bench.store.leases import EXPIRY
 from frostbench.bench.store.manifest import Origin, PackEntry
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.cards import Card
@@ -130,7 +131,7 @@ class Plan:
             resumed run repeats whole chunks and gives the numbers of an uninterrupted one.
         tokenize_batch: images of one call of `tokenize`.
         gallery: samples of each task and protocol whose images and words are kept.
-        worker: name of this process's samples file.
+        lease: seconds without a sign of life after which a worker's chunk is given to another.
         retry_failed: try the failed samples of an interrupted or finished run again.
         again: forget what the folder holds of an earlier run, whatever made it, and begin anew.
         replaced: roles whose backbone the user named, each with a sentence on what else there is.
@@ -158,7 +159,7 @@ class Plan:
     chunk: int = 32
     tokenize_batch: int = 32
     gallery: int = 8
-    worker: str = "0"
+    lease: float = EXPIRY
     retry_failed: bool = False
     again: bool = False
     replaced: Mapping[str, str] = field(default_factory=dict)

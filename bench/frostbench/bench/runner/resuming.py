@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from frostbench.bench.runner.instances import DataError, chunks_of
 from frostbench.bench.runner.manifest import different, identity, new_manifest
 from frostbench.bench.runner.plan import Plan
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.leases import WORKERS
 from frostbench.bench.store.manifest import Manifest, Origin
 from frostbench.bench.store.reader import read_manifest, samples_files
 from frostbench.bench.store.records import Record
@@ -33,7 +36,7 @@ def refuse_strangers(folder: Path) -> None:
         raise StoreError(f"{folder} is a file; a run needs a folder, choose another with out=.")
     if (folder / "manifest.json").exists():
         return
-    ours = {"run.lock", "samples", "sealed", "blobs", "config.yaml"}
+    ours = {"run.lock", "samples", "sealed", "blobs", "config.yaml", *WORKERS}
     strange = sorted(
         path.name
         for path in folder.iterdir()
@@ -157,6 +160,30 @@ def without_failed(
     for name in manifest.tasks:
         begun = begun.with_task(name, complete=False)
     return begun, [record for record in records if not again(record)]
+
+
+def without_grown(
+    plan: Plan, manifest: Manifest, writer: RunWriter, records: list[Record]
+) -> list[Record]:
+    """Forget chunks that were shorter under a smaller limit: they are other company now."""
+    gone: set[tuple[str, str | None, str]] = set()
+    for planned in plan.tasks:
+        name = planned.task.card.name
+        task = manifest.tasks[name]
+        if task.complete or not task.grown_from:
+            continue
+        with suppress(DataError):  # which the run meets too, and tells
+            for chunk in chunks_of(planned, plan.seed, plan.chunk):
+                end = chunk.start + len(chunk.names)
+                if any(chunk.start < limit < end for limit in task.grown_from):
+                    gone |= {(name, chunk.protocol, sample) for sample in chunk.names}
+
+    def old(record: Record) -> bool:
+        return (record.task, record.protocol, record.sample) in gone
+
+    if gone:
+        writer.drop(old)
+    return [record for record in records if not old(record)]
 
 
 def _shared(

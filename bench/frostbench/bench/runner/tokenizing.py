@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -23,16 +23,29 @@ _RECENT = 1024
 class Tokenizing:
     """One method's `tokenize`, behind the kept tokens.
 
+    Which images come together depends on which worker is first. Where that would change tokens, if
+    only in their last digits, which the first batch of each size shows, images go through it one at
+    a time, and `note` is told.
+
     Attributes:
         counts: what this process has done; an image counts once, however often it is needed.
     """
 
-    def __init__(self, method: Method, folder: TokenStore, device: str, batch: int) -> None:
+    def __init__(
+        self,
+        method: Method,
+        folder: TokenStore,
+        device: str,
+        batch: int,
+        note: Callable[[str], None],
+    ) -> None:
         self._method = method
         self._call = Call("method", method.card.name, "tokenize")
         self._kept = folder
         self._device = device
         self._batch = batch
+        self._note = note
+        self._tried = {1}
         self._seen: set[str] = set()
         self._failed: dict[str, str] = {}
         self._recent: OrderedDict[str, Kept] = OrderedDict()
@@ -56,6 +69,7 @@ class Tokenizing:
         """Go on for an instance whose method was built again."""
         self._kept.made = [*before._kept.made]
         self.counts, self._seen, self._marked = before.counts, before._seen, before._marked
+        self._batch, self._tried = before._batch, before._tried
 
     def _drop(self, since: int) -> None:
         self._kept.forget(since)
@@ -83,6 +97,22 @@ class Tokenizing:
             found.update(zip(batch, self._fresh(batch), strict=True))
         return found
 
+    def _alike(self, images: Sequence[Image], tokens: VisualTokens) -> bool:
+        """Whether the last image has the same tokens alone; if not, none stands beside another."""
+        if len(images) in self._tried:
+            return True
+        self._tried.add(len(images))
+        alone = self._tokens(images[-1:]).tensors()
+        beside = tokens.split()[-1].tensors()
+        if all(torch.equal(one, beside[key]) for key, one in alone.items()):
+            return True
+        self._batch = 1
+        self._note(
+            f"{self._call.name}: an image's tokens depend on what stands beside it in a batch, if "
+            "only in their last digits; images are tokenized one at a time."
+        )
+        return False
+
     def _known(self, digest: str) -> Kept | None:
         """Tokens in memory or on the disk."""
         kept = self._recent.get(digest) or self._kept.get(digest)
@@ -97,10 +127,14 @@ class Tokenizing:
 
     def _fresh(self, images: Sequence[Image]) -> list[Kept | str]:
         """Tokens of images of one size; if they cannot be had together, one at a time."""
+        if len(images) > self._batch:  # it was told while these were waiting
+            return [result for image in images for result in self._fresh([image])]
         begun = time.perf_counter()
         try:
             most = limits().most_seconds * len(images)
             tokens = contain(self._call, self._forward, images, seconds=most)
+            if not contain(self._call, self._alike, images, tokens):
+                return [result for image in images for result in self._fresh([image])]
         except Exception as error:  # an author's code: its failure is a result
             if len(images) > 1:
                 return [result for image in images for result in self._fresh([image])]
@@ -116,6 +150,9 @@ class Tokenizing:
 
     def _forward(self, images: Sequence[Image]) -> VisualTokens:
         self.counts += TokenizerCounts(forwards=1)
+        return self._tokens(images)
+
+    def _tokens(self, images: Sequence[Image]) -> VisualTokens:
         with torch.no_grad():
             tokens = visual_tokens(self._method, images, self._device)
         check_tokens(tokens, len(images), self._method.codes)

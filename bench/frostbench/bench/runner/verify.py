@@ -140,7 +140,7 @@ def _compute(
             planned=planned,
             lineup=lineup,
             built=built,
-            engine=Counted(now.engine, progress),
+            engine=Counted(now.engine, progress.prompts),
             scoring=scoring.under(now),
             blobs=blobs,
             seed=plan.seed,

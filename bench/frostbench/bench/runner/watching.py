@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from frostbench.bench.runner.plan import Observer
-from frostbench.bench.runner.progress import Progress
 from frostbench.bench.store.records import Record
 from frostbench.plugins.contract.completions import Completion
 from frostbench.plugins.contract.engine import Engine
@@ -18,13 +17,13 @@ from frostbench.plugins.host.errors import describe
 class Counted:
     """An engine that tells how many prompts it is given."""
 
-    def __init__(self, engine: Engine, progress: Progress) -> None:
+    def __init__(self, engine: Engine, tell: Callable[[int], None]) -> None:
         self._engine = engine
-        self._progress = progress
+        self._tell = tell
 
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """What the engine answers."""
-        self._progress.prompts(len(prompts))
+        self._tell(len(prompts))
         return self._engine.run(prompts)
 
 

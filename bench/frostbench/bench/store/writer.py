@@ -1,11 +1,15 @@
 """Writing a run's folder: killed at any moment, nothing stored is lost and nothing is half."""
 
+import os
 import shutil
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from frostbench.bench.store.atomic import StoreError, sweep, write_json, write_whole, writing
 from frostbench.bench.store.blobs import Blobs
+from frostbench.bench.store.leases import WORKERS
 from frostbench.bench.store.lines import append_lines, mend, read_lines, replace_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import read_records
@@ -22,15 +26,42 @@ def forget(folder: Path) -> None:
         StoreError: something cannot be removed.
     """
     with writing(folder):
-        for name in ("samples", "sealed", "blobs"):
+        for name in ("samples", "sealed", "blobs", *WORKERS):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
         for name in ("config.yaml", "manifest.json"):
             (folder / name).unlink(missing_ok=True)
 
 
+class SampleWriter:
+    """Adds the samples of one session of a worker, to a file for each task that nobody else writes.
+
+    Attributes:
+        blobs: the images, features and masks of the run.
+    """
+
+    def __init__(self, folder: Path, worker: str = "0") -> None:
+        self.blobs = Blobs(folder / "blobs")
+        self._folder = folder / "samples"
+        self._name = f"{quote(worker, safe='')}.{time.time_ns():x}{os.urandom(2).hex()}"
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Store finished samples; when this returns they are on the disk.
+
+        Raises:
+            StoreFullError: there is no room.
+        """
+        by_task: dict[str, list[Record]] = {}
+        for record in records:
+            by_task.setdefault(record.task, []).append(record)
+        if records:
+            self.blobs.sync()
+        for task, several in by_task.items():
+            append_lines(self._folder / f"{self._name}{_of_task(task)}", several)
+
+
 class RunWriter:
-    """The only writer of a run's folder, while it holds the folder's lock.
+    """Puts a run's folder in order and rewrites it, while it holds the folder's lock.
 
     On opening, what a killed process left is put in order: temporaries are removed, a torn last
     line is cut off.
@@ -39,10 +70,10 @@ class RunWriter:
         StoreError: the folder cannot be made or written, or links lead out of it.
     """
 
-    def __init__(self, folder: Path, worker: str = "0") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.blobs = Blobs(folder / "blobs")
-        self._lines = folder / "samples" / f"{worker}.jsonl"
+        self.samples = SampleWriter(folder)
+        self.blobs = self.samples.blobs
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for place in ("", "samples/", "sealed/", "blobs/"):
@@ -75,14 +106,8 @@ class RunWriter:
         return aside
 
     def append(self, records: Sequence[Record]) -> None:
-        """Store finished samples; when this returns they are on the disk.
-
-        Raises:
-            StoreFullError: there is no room.
-        """
-        if records:
-            self.blobs.sync()
-            append_lines(self._lines, records)
+        """See `SampleWriter.append`."""
+        self.samples.append(records)
 
     def seal(self, task: str, protocol: str | None, samples: Sequence[str]) -> None:
         """Move a finished task and protocol to Parquet, ordered by row and then like `samples`."""
@@ -97,13 +122,14 @@ class RunWriter:
 
         path = self._sealed(task, protocol)
         found = {record.key: record for record in (read_sealed(path) if path.exists() else ())}
-        fresh = [record for lines in self._samples() for record in read_lines(lines)]
+        mine = [lines for lines in self._samples() if _may_hold(lines, task)]
+        fresh = [record for lines in mine for record in read_lines(lines)]
         for record in filter(belongs, fresh):
             found.setdefault(record.key, record)
         if found:
             write_sealed(path, sorted(found.values(), key=place))
         # Killed before this, a sample stands in both places and is read once.
-        self._keep_lines(lambda record: not belongs(record))
+        self._keep_lines(mine, lambda record: not belongs(record))
 
     def drop(self, unwanted: Callable[[Record], bool]) -> int:
         """Forget samples, so that they are computed again; how many they were."""
@@ -114,17 +140,22 @@ class RunWriter:
                 kept = [record for record in records if not unwanted(record)]
                 if len(kept) < len(records):
                     write_sealed(path, kept)
-            self._keep_lines(lambda record: not unwanted(record))
+            self._keep_lines(self._samples(), lambda record: not unwanted(record))
         return dropped
 
     def replace(self, records: Sequence[Record]) -> None:
         """Put these samples in the place of stored ones with the same keys, file by file."""
         self.blobs.sync()
         new = {record.key: record for record in records}
-        for path in sorted((self.folder / "sealed").glob("*.parquet")):
-            write_sealed(path, [new.get(record.key, record) for record in read_sealed(path)])
-        for path in self._samples():
-            replace_lines(path, [new.get(record.key, record) for record in read_lines(path)])
+        for paths, read, write in (
+            (sorted((self.folder / "sealed").glob("*.parquet")), read_sealed, write_sealed),
+            (self._samples(), read_lines, replace_lines),
+        ):
+            for path in paths:
+                old = read(path)
+                # Others may write to a file that holds none of them.
+                if any(record.key in new for record in old):
+                    write(path, [new.get(record.key, record) for record in old])
 
     def write_manifest(self, manifest: Manifest, *, sync: bool = True) -> None:
         """Put a manifest in place of the last, atomically."""
@@ -140,9 +171,22 @@ class RunWriter:
     def _samples(self) -> list[Path]:
         return sorted((self.folder / "samples").glob("*.jsonl"))
 
-    def _keep_lines(self, wanted: Callable[[Record], bool]) -> None:
-        for path in self._samples():
+    def _keep_lines(self, paths: Iterable[Path], wanted: Callable[[Record], bool]) -> None:
+        for path in paths:
             records = read_lines(path)
             kept = [record for record in records if wanted(record)]
-            if len(kept) < len(records):
+            if not kept:
+                with writing(path):
+                    path.unlink()
+            elif len(kept) < len(records):
                 replace_lines(path, kept)
+
+
+def _of_task(task: str) -> str:
+    """How the name of a task's samples file ends."""
+    return f"@{quote(task, safe='')}.jsonl"
+
+
+def _may_hold(lines: Path, task: str) -> bool:
+    """Whether a samples file can hold samples of a task; older ones are of all tasks."""
+    return "@" not in lines.name or lines.name.endswith(_of_task(task))

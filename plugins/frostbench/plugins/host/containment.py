@@ -162,6 +162,11 @@ def deaths() -> Mapping[str, str]:
     return _State.died
 
 
+def overdue() -> float:
+    """Seconds for which the call that runs now has not heeded its deadline; 0 where it does."""
+    return max(0.0, time.monotonic() - _State.deadline)
+
+
 def report_to(listener: Listener | None) -> None:
     """Have each call told to a listener, who may be another process that waits for this one."""
     _State.listener = listener

@@ -1,0 +1,140 @@
+"""`frostbench work`: a worker that joins a run, and how a run starts such workers."""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from frostbench.bench.cli.config import (
+    RunConfig,
+    UsageError,
+    WorkConfig,
+    read_config,
+    split_words,
+)
+from frostbench.bench.cli.plugins import open_host
+from frostbench.bench.printable import say
+from frostbench.bench.runner.crew import Crew
+from frostbench.bench.runner.mail import LOG
+from frostbench.bench.runner.plan import Plan
+
+SAMPLES = 1000
+"""Samples, controls counted, below which another worker costs more than it does."""
+SCRIPT = "import sys; from frostbench.bench.cli.main import script; sys.exit(script())"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def work_command(words: list[str]) -> int:
+    """Work on a run until nothing of it is left."""
+    plain, overrides = split_words(words)
+    config = read_config(WorkConfig, overrides)
+    if len(plain) != 1:
+        raise UsageError("work on one run: frostbench work RUN.")
+    folder = Path(plain[0])
+    if config.led:
+        threading.Thread(target=_end_with_standard_input, daemon=True).start()
+
+    import torch
+
+    from frostbench.bench.cli.assemble import assemble
+    from frostbench.bench.cli.stored import config_of, left_out
+    from frostbench.bench.runner.joining import join
+    from frostbench.bench.store.reader import open_run
+
+    run = open_run(folder)
+    if ungiven := left_out(run, config.plugins):
+        raise UsageError(ungiven)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    stored = replace(
+        config_of(run),
+        out=str(folder),
+        cache=config.cache,
+        lease=config.lease,
+        plugins=config.plugins,
+        plugins_disabled=config.plugins_disabled,
+    )
+    if config.device:
+        stored = replace(stored, device=config.device)
+    name = config.worker or f"{platform.node()}-{os.getpid()}"
+    done = join(assemble(stored, open_host(config)), name)
+    say(f"{folder}: worker {name} stored {done} samples; nothing is left to take.")
+    return 0
+
+
+def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
+    """The workers of a run; None where its own process does the work.
+
+    Raises:
+        UsageError: `workers` is neither a number nor `auto`.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    devices = config.devices or [config.device]
+    if config.workers == "auto":
+        number = len(devices) if config.devices else _automatic(plan, threads)
+    elif config.workers.isdecimal() and int(config.workers):
+        number = int(config.workers)
+    else:
+        raise UsageError(f"workers={config.workers}: a number from 1 on, or auto.")
+    if number == 1 and not config.devices:
+        return None
+    each = max(1, threads // number)
+
+    def launch(name: str) -> subprocess.Popen[bytes]:
+        device = devices[(int(name) - 1) % len(devices)]
+        return _launch(config, name, device, each)
+
+    return Crew([str(number) for number in range(1, number + 1)], launch)
+
+
+def _launch(config: RunConfig, name: str, device: str, threads: int) -> "subprocess.Popen[bytes]":
+    """Start a worker of a run; what it says goes into a file that the run reads."""
+    words = [f"worker={name}", f"device={device}", f"threads={threads}", f"lease={config.lease}"]
+    words += [f"cache={config.cache}"] if config.cache else []
+    words += [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
+    disabled = config.plugins_disabled
+    words += [f"plugins.disabled=[{','.join(disabled)}]"] if disabled else []
+    log = Path(config.out) / "workers" / f"{name}{LOG}"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as said:
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, "work", config.out, *words, "led=true"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env={**os.environ, **dict.fromkeys(_THREADS, str(threads))},
+        )
+
+
+def _automatic(plan: Plan, threads: int) -> int:
+    """How many workers share a processor: one for little work, and none without memory for it."""
+    if plan.device.partition(":")[0] != "cpu":
+        return 1
+    import psutil
+
+    samples = 0
+    for planned in plan.tasks:
+        rows = plan.lineups[planned.task.card.name]
+        ways = max(1, len(planned.task.card.protocols))
+        samples += planned.limit * ways * (len(rows.rows) + len(rows.free))
+    sources = [Path(str(one.source)) for one in plan.backbones.entries.values()]
+    files = [path for source in sources for path in (source, *source.rglob("*")) if path.is_file()]
+    # Weights in float32, what is computed with them, and torch itself.
+    each = 4 * sum(path.stat().st_size for path in files) + (2 << 30)
+    room = int(psutil.virtual_memory().available // each)
+    return max(1, min(threads, samples // SAMPLES, room))
+
+
+def _end_with_standard_input() -> None:
+    """End this process when the one that started it is gone, whose pipe is standard input."""
+    with suppress(OSError):
+        while os.read(0, 1):
+            continue
+    os.kill(os.getpid(), signal.SIGKILL)

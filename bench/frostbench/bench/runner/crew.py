@@ -1,0 +1,133 @@
+"""The workers of a run in processes of their own: started, watched, and started again."""
+
+import signal
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from frostbench.bench.store.leases import Leases
+
+ATTEMPTS = 3
+"""How often in a row a worker may die, while nothing is stored, before it is left dead."""
+PATIENCE = 10.0  # seconds in which a process that is asked to end does so
+
+
+@runtime_checkable
+class Process(Protocol):
+    """A process that was started; `subprocess.Popen` is one."""
+
+    def poll(self) -> int | None:
+        """Its exit code, minus the signal's number where it died of one; None while it lives."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
+
+    def kill(self) -> None:
+        """End it."""
+        ...
+
+
+Launch: TypeAlias = Callable[[str], Process]
+"""Starts the worker of a name."""
+
+
+class CrewError(ChildProcessError):
+    """All workers died, again and again; the message says how. What is stored can be resumed."""
+
+
+@dataclass
+class _Member:
+    name: str
+    process: Process
+    stored: int = 0  # by all, when it was started
+    in_vain: int = 0
+    deaths: int = 0
+    last: str = ""
+
+
+class Crew:
+    """Workers, each in a process of its own.
+
+    A worker that dies is started again, unless it has died `ATTEMPTS` times in a row while nobody
+    stored anything: then the others go on without it.
+
+    Attributes:
+        names: of the workers.
+    """
+
+    def __init__(self, names: Sequence[str], launch: Launch) -> None:
+        self.names = tuple(names)
+        self._launch = launch
+        self._members: dict[str, _Member] = {}
+        self._lost: dict[str, _Member] = {}
+
+    def start(self) -> None:
+        """Start all workers."""
+        for name in self.names:
+            self._members[name] = _Member(name, self._launch(name))
+
+    def look(self, stored: int, finished: Collection[str], leases: Leases) -> bool:
+        """Start again who has died; whether anybody is still at work.
+
+        `stored` are the samples that all have stored, `finished` the workers that are done.
+
+        Raises:
+            CrewError: nobody is left.
+        """
+        for member in list(self._members.values()):
+            code = member.process.poll()
+            if code is None:
+                continue
+            if member.name in finished:
+                del self._members[member.name]
+                continue
+            leases.bury(member.name)
+            member.deaths += 1
+            member.last = _how(code)
+            self._lost[member.name] = member
+            member.in_vain = 0 if stored > member.stored else member.in_vain + 1
+            if member.in_vain < ATTEMPTS:
+                member.stored = stored
+                member.process = self._launch(member.name)
+                continue
+            del self._members[member.name]
+            if not self._members and not finished:
+                raise CrewError(
+                    f"all workers died again and again, the last {member.last}; the same command "
+                    "goes on from there, with fewer workers if memory is short (workers=1)."
+                )
+        return bool(self._members)
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence on each worker that died."""
+        return [
+            f"worker {member.name} died {member.deaths} times before its work was done, the last "
+            f"time {member.last}; what it was doing was done again."
+            for _, member in sorted(self._lost.items())
+        ]
+
+    def stop(self) -> None:
+        """End all that still work."""
+        for member in self._members.values():
+            member.process.terminate()
+        given_up = time.monotonic() + PATIENCE
+        for member in self._members.values():
+            while member.process.poll() is None:
+                if time.monotonic() > given_up:
+                    member.process.kill()
+                time.sleep(0.02)
+        self._members.clear()
+
+
+def _how(code: int) -> str:
+    number = -code if code < 0 else code - 128
+    try:
+        named = signal.Signals(number).name
+    except ValueError:
+        return f"with exit code {code}"
+    why = " (for want of memory, or by hand)" if number == signal.SIGKILL else ""
+    return f"of signal {named}{why}"

@@ -1,0 +1,171 @@
+"""How workers in other processes tell a run what they do: files in the run's folder.
+
+workers/NAME.SESSION.json   what a session of a worker has done until now
+workers/TASK.ended          the samples of a task of which all chunks are done, in their order
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from frostbench.bench.runner.preflight import PreflightError
+from frostbench.bench.runner.report import Ended, Report
+from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole
+from frostbench.bench.store.leases import Leases
+from frostbench.bench.store.manifest import Hardware
+from frostbench.bench.store.reader import read_manifest
+from frostbench.plugins.host.containment import deaths
+
+LEADER = "0"
+"""The worker's name of the process that keeps the run."""
+ERRORS: Mapping[Literal["refused", "full", "store"], type[Exception]] = {
+    "refused": PreflightError,
+    "full": StoreFullError,
+    "store": StoreError,
+}
+LOG = ".log"
+"""How the file ends into which a worker's process complains."""
+EVERY = 0.5  # seconds between two letters that only count
+
+
+@dataclass(frozen=True)
+class TaskEnded:
+    """A task of which all chunks are done, with the names of its samples by protocol."""
+
+    samples: Mapping[str | None, Sequence[str]]
+    whole: bool
+
+
+class Post:
+    """Where a worker in a process of its own tells the run what it does; see `Desk`."""
+
+    def __init__(self, run: Path, leases: Leases) -> None:
+        self._run = run
+        self._leases = leases
+        self._leader = leases.session_of(LEADER)
+        self._report: Report | None = None
+        self._written = 0.0
+        self._guilty: Mapping[str, str] = {}
+        self._manifest_of = 0
+
+    def begun(self, task: str) -> None:
+        """Nothing: the run sees it by the samples."""
+
+    def told(self, report: Report) -> None:
+        """Write what was done until now.
+
+        Raises:
+            StoreError: the process that keeps the run is gone.
+        """
+        self._report = report
+        self._written = time.monotonic()
+        name = f"{quote(report.worker, safe='')}.{report.session}.json"
+        content = json.dumps(report.to_json(), default=str).encode()
+        # What must not be lost is synced: which samples nobody can trust.
+        write_whole(self._run / "workers" / name, content, sync=bool(report.void))
+        self._check_leader()
+
+    def ended(self, task: str, samples: Mapping[str | None, Sequence[str]], *, whole: bool) -> None:
+        """Write which samples a task has."""
+        values = {"samples": {key or "": names for key, names in samples.items()}, "whole": whole}
+        path = self._run / "workers" / f"{quote(task, safe='')}.ended"
+        write_whole(path, json.dumps(values).encode(), sync=False)
+
+    def prompts(self, count: int) -> None:
+        """Write the count, if the last letter is a while ago."""
+        if self._report is not None and time.monotonic() - self._written >= EVERY:
+            self.told(replace(self._report, prompts=self._report.prompts + count))
+
+    def guilty(self) -> Mapping[str, str]:
+        """The methods that changed what is frozen in any worker, as the manifest says."""
+        stamp = (self._run / "manifest.json").stat().st_mtime_ns
+        if stamp != self._manifest_of:
+            self._manifest_of, self._guilty = stamp, read_manifest(self._run).guilty
+        return self._guilty
+
+    def wait(self) -> None:
+        """Let some time pass.
+
+        Raises:
+            StoreError: the process that keeps the run is gone.
+        """
+        time.sleep(EVERY)
+        self._check_leader()
+
+    def _check_leader(self) -> None:
+        if not self._leases.lives(LEADER, self._leader):
+            raise StoreError(
+                f"the process that keeps the run in {self._run} is gone; once `frostbench run` "
+                "goes on with it, `frostbench work` joins it again."
+            )
+
+
+class Inbox:
+    """Reads what workers wrote, each file again only where it has changed."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / "workers"
+        self._stamps: dict[str, int] = {}
+        self._read: dict[str, int] = {}
+        self.reports: dict[str, Report] = {}
+
+    def look(self) -> bool:
+        """Read what is new; whether anything was."""
+        new = False
+        for path in sorted(self._folder.glob("*.json")):
+            stamp = path.stat().st_mtime_ns
+            if self._stamps.get(path.name) != stamp:
+                self._stamps[path.name] = stamp
+                self.reports[path.name] = Report.from_json(json.loads(path.read_bytes()))
+                new = True
+        return new
+
+    def complaints(self) -> list[str]:
+        """The lines that workers' processes have written since they were last asked for."""
+        lines: list[str] = []
+        for path in sorted(self._folder.glob(f"*{LOG}")):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path.name, 0))
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._read[path.name] = self._read.get(path.name, 0) + len(whole + newline)
+            lines += whole.decode(errors="replace").splitlines()
+        return lines
+
+    def ended(self, task: str) -> TaskEnded | None:
+        """The samples of a task that has ended."""
+        path = self._folder / f"{quote(task, safe='')}.ended"
+        if not path.exists():
+            return None
+        values = json.loads(path.read_bytes())
+        samples = {key or None: names for key, names in values["samples"].items()}
+        return TaskEnded(samples, values["whole"])
+
+
+def new_report(leases: Leases, device: str, hardware: Hardware) -> Report:
+    """The report of a worker that begins."""
+    return Report(
+        worker=leases.owner.worker,
+        session=leases.owner.session,
+        host=platform.node(),
+        process=os.getpid(),
+        device=device,
+        hardware=hardware,
+        deaths=deaths(),
+    )
+
+
+def ended_by(error: Exception) -> Ended:
+    """What is told of an error that ends a worker."""
+    kind = next(kind for kind, sort in ERRORS.items() if isinstance(error, sort))
+    return Ended(kind, str(error))
+
+
+def error_of(ended: Ended) -> Exception:
+    """The error that ended a worker, to be raised by the run."""
+    return ERRORS[ended.kind](ended.sentence)

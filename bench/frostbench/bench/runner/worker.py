@@ -1,0 +1,310 @@
+"""A worker: takes chunks of a run's tasks that nobody has, and stores their samples."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from frostbench.bench.runner.account import Account, Desk
+from frostbench.bench.runner.built import Methods
+from frostbench.bench.runner.chunk import Bench, Built
+from frostbench.bench.runner.corpus import TaskScoring
+from frostbench.bench.runner.frozen import ChangedError, Watch
+from frostbench.bench.runner.guilty import Court
+from frostbench.bench.runner.instances import Chunk, DataError, chunks_of, ended_early
+from frostbench.bench.runner.manifest import (
+    machine_of,
+    makers,
+)
+from frostbench.bench.runner.plan import Plan, PlannedTask
+from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
+from frostbench.bench.runner.report import MethodNews, Report
+from frostbench.bench.runner.rows import Lineup
+from frostbench.bench.runner.watching import Counted, Watchers
+from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.leases import Leases
+from frostbench.bench.store.manifest import Failure, Manifest, TokenizerCounts
+from frostbench.bench.store.records import Key
+from frostbench.bench.store.writer import SampleWriter
+from frostbench.plugins.contract.engine import Measures
+from frostbench.plugins.host.containment import scene
+
+
+@dataclass
+class _Left:
+    """A task of which others hold chunks."""
+
+    planned: PlannedTask
+    samples: dict[str | None, list[str]] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
+    whole: bool = True
+
+
+class Worker:
+    """One worker's part of a run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        manifest: Manifest,
+        done: Iterable[Key],
+        leases: Leases,
+        desk: Desk,
+        report: Report,
+    ) -> None:
+        self._plan = plan
+        self._manifest = manifest
+        self._done = set(done)
+        self._leases = leases
+        self._desk = desk
+        self._maker = makers(plan)
+        self._samples = SampleWriter(plan.out, leases.owner.worker)
+        self._since_checksum: set[Key] = set()
+        self._account = Account(
+            report, desk, manifest.notes, plan.limits.error_length, self._tokenized
+        )
+        self._watch = Watch(plan.backbones, plan.engine)
+        note = self._account.note
+        self._methods = Methods(plan, plan.tokens, self._watch, note, manifest.guilty)
+        self._court = Court(plan, self._methods, self._watch)
+        self._judged = 0  # of the court's violations
+        self._watchers = Watchers(plan.observers, note)
+        self._left: list[_Left] = []
+        for sentence in plan.notes:
+            note(sentence, shown=False)
+
+    @property
+    def report(self) -> Report:
+        """What it has done until now."""
+        return self._account.report
+
+    def preflight(self) -> None:
+        """See, before anything is stored, whether what is still to begin can work at all.
+
+        Raises:
+            PreflightError: a part of it cannot.
+        """
+        complete = {name for name, task in self._manifest.tasks.items() if task.complete}
+        found = trials(self._plan, complete, self._done)
+        load_replaced(self._plan, found)
+        if self._plan.replaced:
+            self._build(name for trial in found for name in trial.methods)
+        while isinstance(engine := self._court.plan.engine, Measures):
+            try:
+                check_lengths(self._plan, engine, found, self._build, self._watch.check)
+            except ChangedError as error:
+                changed = error.with_traceback(None)
+            else:
+                break
+            self._court.exclude_at_once(changed)
+        self._judge()
+
+    def go(self) -> None:
+        """Do what nobody else does, until all is done; then see that backbones are as they were."""
+        self._account.tell()
+        self._watchers.started(self._manifest.to_json())
+        for planned in self._plan.tasks:
+            with scene(f"task {planned.task.card.name!r}"):
+                self._task(planned)
+        while self._left:
+            self._settle()
+        self._court.finish()
+        self._judge()
+        self._describe_backbones(after=True)
+        self._account.tell()
+
+    def finished(self, manifest: Manifest) -> None:
+        """Tell observers that the run has ended, or this worker's part of it."""
+        self._watchers.finished(manifest.to_json())
+        self._account.tell()
+
+    def _task(self, planned: PlannedTask) -> None:
+        name = planned.task.card.name
+        rows = self._plan.lineups[name]
+        if not (rows.rows or rows.free):
+            return
+        self._desk.begun(name)
+        if self._manifest.tasks[name].complete:
+            return
+        left = _Left(planned)
+        try:
+            for chunk in self._take(planned, rows):
+                left.samples.setdefault(chunk.protocol, []).extend(chunk.names)
+                if self._missing(planned, rows, chunk) and not self._is_done(planned, chunk):
+                    left.held.append(_key(planned, chunk))
+        except DataError as error:
+            left.whole = False
+            self._account.fail(Failure(str(error), task=name))
+        self._left.append(left)
+        self._close_done()
+
+    def _settle(self) -> None:
+        """Wait for what others hold, and take what they let go."""
+        for left in self._left:
+            free = {key for key in left.held if self._leases.state(key) == "free"}
+            if free:
+                rows = self._plan.lineups[left.planned.task.card.name]
+                with scene(f"task {left.planned.task.card.name!r}"):
+                    try:
+                        for _ in self._take(left.planned, rows, free):
+                            continue
+                    except DataError as error:
+                        left.whole = False
+                        left.held = []
+                        self._account.fail(Failure(str(error), task=left.planned.task.card.name))
+        self._close_done()
+        if self._left:
+            self._desk.wait()
+
+    def _close_done(self) -> None:
+        """Say of tasks of which nobody holds a chunk any more that they have ended."""
+        for left in list(self._left):
+            left.held = [key for key in left.held if self._leases.state(key) != "done"]
+            if left.held:
+                continue
+            self._left.remove(left)
+            if left.whole and (sentence := ended_early(left.planned, left.samples)):
+                self._account.note(sentence)
+            self._account.tell()
+            name = left.planned.task.card.name
+            self._desk.ended(name, left.samples, whole=left.whole)
+
+    def _take(
+        self, planned: PlannedTask, rows: Lineup, wanted: set[str] | None = None
+    ) -> Iterator[Chunk]:
+        """The chunks of a task, each after it was run where it is missing and nobody has it."""
+        scoring: TaskScoring | None = None
+        for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
+            key = _key(planned, chunk)
+            asked = wanted is None or key in wanted
+            if asked and self._leases.state(key) == "free" and self._missing(planned, rows, chunk):
+                if scoring is None:
+                    scoring = self._scoring(planned)
+                if self._leases.claim(key):
+                    self._exclude_others()
+                    try:
+                        self._chunk(planned, rows, chunk, scoring)
+                    except DataError:
+                        self._leases.finish(key)
+                        raise
+                    self._leases.finish(key)
+            yield chunk
+
+    def _is_done(self, planned: PlannedTask, chunk: Chunk) -> bool:
+        return self._leases.state(_key(planned, chunk)) == "done"
+
+    def _scoring(self, planned: PlannedTask) -> TaskScoring:
+        name = planned.task.card.name
+        known = self._manifest.tasks[name].corpus
+        scoring = TaskScoring(self._court.plan, planned, self._samples.blobs, known)
+        self._account.corpus(name, scoring.corpus)
+        return scoring
+
+    def _chunk(
+        self, planned: PlannedTask, rows: Lineup, chunk: Chunk, scoring: TaskScoring
+    ) -> None:
+        """Run a chunk, and store those of its samples that are missing."""
+        built = self._build(row.method for row in rows.rows)
+        missing = self._missing(planned, rows, chunk)
+        if not missing:
+            return
+
+        def opened(plan: Plan, built: Mapping[str, Built]) -> Bench:
+            return Bench(
+                planned=planned,
+                lineup=rows,
+                built=built,
+                engine=Counted(plan.engine, self._account.prompts),
+                scoring=scoring.under(plan),
+                blobs=self._samples.blobs,
+                seed=self._plan.seed,
+                gallery=self._plan.gallery,
+                note=self._account.note,
+                watch=self._watch,
+            )
+
+        try:
+            made = self._court.run(opened, chunk, list(built))
+        finally:
+            self._judge()
+        made = [record for record in made if record.key in missing]
+        here = machine_of(self.report.hardware)
+        records = [
+            replace(self._watchers.scored(record), made_by=self._maker(record), machine=here)
+            for record in made
+        ]
+        if not self._leases.mine(_key(planned, chunk)):
+            return  # it took so long that somebody else has it
+        self._samples.append(records)
+        self._done.update(record.key for record in records)
+        self._since_checksum.update(record.key for record in records)
+        self._account.stored(planned.task.card.name, records)
+
+    def _missing(self, planned: PlannedTask, rows: Lineup, chunk: Chunk) -> set[Key]:
+        """What the chunk should have and has not, without methods that cannot be built."""
+        pairs = [pair for pair in rows.pairs if pair[0] not in self._methods.failed]
+        keys = {
+            (planned.task.card.name, chunk.protocol, method, control, name)
+            for method, control in pairs
+            for name in chunk.names
+        }
+        return keys - self._done
+
+    def _build(self, names: Iterable[str]) -> dict[str, Built]:
+        """Methods, built; what is new about them is told.
+
+        Raises:
+            StoreError: a method or backbone is another than when the run began.
+            PreflightError: a method cannot be built with a backbone that the user named.
+        """
+        tried = {*self._methods.ready, *self._methods.failed}
+        built = self._court.built(names)
+        new = {*self._methods.ready, *self._methods.failed} - tried
+        check_built(self._plan, self._methods.unbuilt)
+        if new:
+            self._describe_backbones()
+        for name in sorted(new & set(self._methods.ready)):
+            notes = self._methods.notes(name)
+            fingerprint = self._methods.fingerprint(name)
+            if self._manifest.methods[name].fingerprint not in (None, fingerprint):
+                raise StoreError(
+                    f"method {name!r} makes other visual tokens than when the run in "
+                    f"{self._plan.out} began (its weights, settings or code changed); choose "
+                    "another folder with out=, or remove this one."
+                )
+            self._account.method(name, MethodNews(fingerprint, notes))
+        # The guilty are told with what they changed.
+        left_out = self._methods.failed.keys() - self._methods.guilty.keys()
+        for name in sorted(new & left_out):
+            self._account.method(name, MethodNews(error=self._methods.failed[name]))
+        return built
+
+    def _describe_backbones(self, *, after: bool = False) -> None:
+        known = {**self._manifest.backbones, **self.report.backbones}
+        self._account.backbones(self._watch.describe(known, after=after))
+
+    def _exclude_others(self) -> None:
+        """Leave out the methods that changed what is frozen in another worker."""
+        for name, sentence in self._desk.guilty().items():
+            if name not in self._methods.failed:
+                self._methods.exclude(name, sentence)
+
+    def _judge(self) -> None:
+        """Tell what the court has found since it was last asked."""
+        new = self._court.violations[self._judged :]
+        self._judged = len(self._court.violations)
+        for violation in new:
+            void = self._since_checksum if violation.void else ()
+            self._account.violation(violation.sentence, violation.methods, void)
+            if violation.void:
+                self._since_checksum = set()
+                for built in self._methods.ready.values():
+                    built.tokenizing.forget()
+                self._account.tell()
+
+    def _tokenized(self) -> dict[str, TokenizerCounts]:
+        """What went through the methods' tokenizers."""
+        return {name: one.tokenizing.counts for name, one in self._methods.ready.items()}
+
+
+def _key(planned: PlannedTask, chunk: Chunk) -> str:
+    """How a chunk's lease is called."""
+    return f"{planned.task.card.name}@{chunk.protocol or ''}.{chunk.index}"

@@ -1,0 +1,193 @@
+"""Leases: which worker does which part of a run, on a folder that several machines may share.
+
+    leases/KEY~1/owner     the first who took the part: worker and session
+    leases/KEY~2/owner     who took it over, since the first gave no sign of life
+    leases/KEY~2/done      it is finished
+    workers/NAME.beat      a worker's session, and a number that grows while it lives
+
+A lease is a folder that is made under a name of its own and renamed. A rename onto a folder that
+holds something fails on every file system, so that of several workers one has the part, without a
+lock. Nobody's lease is removed or given another name: who takes a part over takes the next number.
+Clocks are not compared: a worker is gone when its number stands still for `expiry` seconds of the
+clock of whoever looks at it, or when a later session has its name.
+"""
+
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from frostbench.bench.store.atomic import write_whole, writing
+
+EXPIRY = 60.0  # seconds without a sign of life
+BEATS = 12  # signs of life within them
+OWNER, DONE, BEAT = "owner", "done", ".beat"
+WORKERS = ("leases", "workers")  # folders of a run while it is at work
+
+State = Literal["free", "held", "done"]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lease: a worker, in one of the sessions that had its name."""
+
+    worker: str
+    session: str
+
+
+class Leases:
+    """The leases of a run, as one session of a worker sees them.
+
+    Attributes:
+        owner: that session.
+        taken_over: what this session took over, with the worker who had held it.
+    """
+
+    def __init__(self, run: Path, worker: str, expiry: float = EXPIRY) -> None:
+        self.owner = Owner(worker, uuid.uuid4().hex[:12])
+        self.taken_over: list[tuple[str, str]] = []
+        self._folder = run / "leases"
+        self._workers = run / "workers"
+        self._expiry = expiry
+        self._seen: dict[str, tuple[str, float]] = {}
+        self._beats = 0
+
+    def beat(self, *, last: bool = False) -> None:
+        """Give a sign of life; after the `last` one what is held counts as given back."""
+        self._beats += 1
+        session = "" if last else self.owner.session
+        path = self._workers / f"{quote(self.owner.worker, safe='')}{BEAT}"
+        write_whole(path, f"{session} {self._beats}\n".encode(), sync=False)
+
+    @contextmanager
+    def beating(self, lives: Callable[[], bool] = lambda: True) -> Iterator[None]:
+        """Give signs of life from a thread, as long as it `lives` by its own account."""
+        ended = threading.Event()
+        every = self._expiry / BEATS
+
+        def beats() -> None:
+            while not ended.wait(every):
+                if lives():
+                    with suppress(Exception):  # a full disk ends the run elsewhere
+                        self.beat()
+
+        self.beat()
+        thread = threading.Thread(target=beats, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            with suppress(Exception):
+                self.beat(last=True)
+
+    def bury(self, worker: str) -> None:
+        """Say of a worker who is known to be dead that it is: what it held is free at once."""
+        write_whole(self._workers / f"{quote(worker, safe='')}{BEAT}", b" 0\n", sync=False)
+
+    def state(self, key: str) -> State:
+        """Whether a part is free to be taken, held by a worker who lives, or done."""
+        return self._state(self._last(key))
+
+    def mine(self, key: str) -> bool:
+        """Whether this session holds the part now."""
+        place = self._last(key)
+        return place is not None and _owner(place) == self.owner
+
+    def claim(self, key: str) -> bool:
+        """Take a part that is free; whether this session has it now."""
+        last = self._last(key)
+        if self._state(last) != "free":
+            return False
+        number = 1 if last is None else _number(last) + 1
+        place = self._folder / f"{_name(key)}~{number}"
+        made = self._folder / f".{_name(key)}.{self.owner.session}"
+        with writing(made):
+            made.mkdir(parents=True, exist_ok=True)
+            (made / OWNER).write_text(f"{self.owner.worker} {self.owner.session}")
+        try:
+            os.rename(made, place)
+        except OSError:  # somebody was faster
+            shutil.rmtree(made, ignore_errors=True)
+            return False
+        if last is not None and (before := _owner(last)) is not None:
+            self.taken_over.append((key, before.worker))
+        return True
+
+    def finish(self, key: str) -> None:
+        """Say that a part is done, if this session holds it still."""
+        place = self._last(key)
+        if place is not None and _owner(place) == self.owner:
+            with writing(place):
+                (place / DONE).touch()
+
+    def _state(self, place: Path | None) -> State:
+        if place is None:
+            return "free"
+        if (place / DONE).exists():
+            return "done"
+        owner = _owner(place)
+        if owner == self.owner or (owner and self.lives(owner.worker, owner.session)):
+            return "held"
+        return "free"
+
+    def session_of(self, worker: str) -> str:
+        """The session that a worker's last sign of life was of; "" where it gave none."""
+        return self._told(worker).partition(" ")[0]
+
+    def lives(self, worker: str, session: str) -> bool:
+        """Whether a session of a worker has given a sign of life of late."""
+        told = self._told(worker)
+        if not session or told.partition(" ")[0] != session:
+            return False
+        now = time.monotonic()
+        before, since = self._seen.get(session, ("", now))
+        if told != before:
+            before, since = told, now
+        self._seen[session] = before, since
+        return now - since < self._expiry
+
+    def _told(self, worker: str) -> str:
+        try:
+            return (self._workers / f"{quote(worker, safe='')}{BEAT}").read_text()
+        except OSError:
+            return ""
+
+    def _last(self, key: str) -> Path | None:
+        """The lease with the highest number."""
+        name, found = _name(key), None
+        number = 1
+        while (place := self._folder / f"{name}~{number}").exists():
+            found, number = place, number + 1
+        return found
+
+
+def forget_leases(run: Path) -> None:
+    """Remove all leases and signs of life; only while no worker is at work."""
+    for name in WORKERS:
+        shutil.rmtree(run / name, ignore_errors=True)
+
+
+def _owner(place: Path) -> Owner | None:
+    try:
+        worker, _, session = (place / OWNER).read_text().rpartition(" ")
+    except OSError:
+        return None
+    return Owner(worker, session)
+
+
+def _number(place: Path) -> int:
+    return int(place.name.rpartition("~")[2])
+
+
+def _name(key: str) -> str:
+    """The key as the name of a folder."""
+    return quote(key, safe="@.,=-")
