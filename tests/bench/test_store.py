@@ -189,6 +189,20 @@ def test_a_sample_that_is_sealed_and_still_in_the_lines_is_read_once(tmp_path):
     assert [one.sample for one in writer.records()] == ["0", "1"]
 
 
+def test_a_run_is_read_whole_while_its_lines_are_sealed(tmp_path, monkeypatch):
+    writer = RunWriter(tmp_path)
+    writer.append([record("0")])
+    real = lines.read_lines
+
+    def sealed_first(path):
+        monkeypatch.setattr("frostbench.bench.store.reader.read_lines", real)
+        writer.seal("naming", None, ["0"])
+        return real(path)
+
+    monkeypatch.setattr("frostbench.bench.store.reader.read_lines", sealed_first)
+    assert [one.sample for one in read_records(tmp_path)] == ["0"]
+
+
 def test_sealing_again_adds_what_came_later(tmp_path):
     writer = RunWriter(tmp_path)
     writer.append([record("1")])

@@ -1,6 +1,7 @@
 """Reading a run's folder, finished or not."""
 
 import json
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed
 
 LARGEST_MANIFEST = 1 << 26  # bytes
+ATTEMPTS = 20  # to read files that change meanwhile
 
 
 class StoredRun:
@@ -105,11 +107,18 @@ def read_records(folder: Path) -> list[Record]:
     Raises:
         StoreError: a file of samples is damaged.
     """
+    for _ in range(ATTEMPTS):
+        with suppress(FileNotFoundError):  # a run that is at work sealed it just now
+            return _read_records(folder)
+    raise StoreError(f"the files of samples in {folder} change faster than they can be read.")
+
+
+def _read_records(folder: Path) -> list[Record]:
     found: dict[Key, Record] = {}
     for path in samples_files(folder):
         try:
             records = read_sealed(path) if path.suffix == ".parquet" else read_lines(path)
-        except StoreError:
+        except (StoreError, FileNotFoundError):
             raise
         except Exception as error:  # whatever a stranger's file makes of the reader
             raise StoreError(
