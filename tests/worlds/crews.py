@@ -94,7 +94,7 @@ def killed(folder: Path, workers: int, kills: int, seed: int) -> tuple[int, int,
     lost: set[str] = set()
 
     def kill() -> None:
-        while done[0] < kills and not over.wait(0.05 + 0.35 * draw.random()):
+        while done[0] < kills and not over.wait(0.1 + 0.9 * draw.random()):
             alive = [one for one in list(started) if one.code is None]
             if alive:
                 seen = {repr(record.key) for record in read_records(where[0])}

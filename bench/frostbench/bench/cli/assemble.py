@@ -260,6 +260,7 @@ _ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disable
     "workers",
     "devices",
     "lease",
+    "memory",
 }
 
 

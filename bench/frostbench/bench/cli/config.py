@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class RunConfig:
     devices: list[str] = field(default_factory=list)  # one worker each, in the place of `device`
     workers: str = "auto"
     lease: float = EXPIRY  # seconds without a sign of life after which others do a worker's chunk
+    memory: str = ""  # the most of each device, or of the host that all workers may hold: 40GiB
     dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True
     plugins: list[str] = field(default_factory=list)
@@ -88,6 +90,7 @@ class WorkConfig:
     threads: int = 0  # on a CPU; 0 leaves torch's default
     cache: str = ""  # folder of kept visual tokens, as for a run
     lease: float = EXPIRY
+    memory: str = ""  # the most that it may hold
     led: bool = False  # started by `frostbench run`, and ends with it
     plugins: list[str] = field(default_factory=list)
     plugins_disabled: list[str] = field(default_factory=list)
@@ -215,6 +218,19 @@ def limits_of(config: RunConfig | CheckConfig) -> Limits:
         return Limits(config.most_waves, config.most_seconds, config.error_length)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def bytes_of(key: str, said: str) -> int:
+    """The bytes that are written "40GiB", "500MB" or "1073741824".
+
+    Raises:
+        UsageError: it is no such number.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", said.strip())
+    if found is None:
+        raise UsageError(f"{key}={said}: write a number of bytes, or such as 500MB or 40GiB.")
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix or " "))
 
 
 def keys_of(schema: type) -> list[str]:

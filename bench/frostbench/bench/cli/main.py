@@ -31,7 +31,7 @@ COMMANDS = {
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
         "Keys: preset pack llm suites methods tasks limit out seed device devices workers lease\n"
-        "dtype controls plugins cache chunk gallery quiet retry_failed again most_waves\n"
+        "memory dtype controls plugins cache chunk gallery quiet retry_failed again most_waves\n"
         "most_seconds error_length\n"
         "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
@@ -50,7 +50,7 @@ COMMANDS = {
         "Join a run that is at work, from this machine or another that sees its folder.",
         "It takes chunks that nobody has until none is left. A worker whose process dies, or that\n"
         "gives no sign of life for lease=60 seconds, loses its chunk to the others.\n"
-        "Keys: worker device threads cache lease plugins plugins.disabled.\n\n"
+        "Keys: worker device threads memory cache lease plugins plugins.disabled.\n\n"
         "  frostbench run out=/shared/runs/all\n"
         "  frostbench work /shared/runs/all device=cuda:1      # in another terminal, or elsewhere",
     ),

@@ -14,6 +14,7 @@ from frostbench.bench.cli.config import (
     RunConfig,
     UsageError,
     WorkConfig,
+    bytes_of,
     read_config,
     split_words,
 )
@@ -51,6 +52,7 @@ def work_command(words: list[str]) -> int:
         raise UsageError(ungiven)
     if config.threads:
         torch.set_num_threads(config.threads)
+    keep_within(config.memory, config.device or config_of(run).device)
     stored = replace(
         config_of(run),
         out=str(folder),
@@ -65,6 +67,22 @@ def work_command(words: list[str]) -> int:
     done = join(assemble(stored, open_host(config)), name)
     say(f"{folder}: worker {name} stored {done} samples; nothing is left to take.")
     return 0
+
+
+def keep_within(memory: str, device: str) -> None:
+    """Bound what this process may hold of a device, where `memory` says how much.
+
+    Raises:
+        UsageError: that is no number of bytes, or cannot be kept.
+    """
+    if not memory:
+        return
+    from frostbench.plugins.backbones.devices import device_of, limit_memory
+
+    try:
+        limit_memory(device_of(device), bytes_of("memory", memory))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
@@ -83,20 +101,28 @@ def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
         number = int(config.workers)
     else:
         raise UsageError(f"workers={config.workers}: a number from 1 on, or auto.")
+    memory = bytes_of("memory", config.memory) if config.memory else 0
     if number == 1 and not config.devices:
+        keep_within(config.memory, config.device)
         return None
     each = max(1, threads // number)
 
     def launch(name: str) -> subprocess.Popen[bytes]:
         device = devices[(int(name) - 1) % len(devices)]
-        return _launch(config, name, device, each)
+        share = sum(devices[n % len(devices)] == device for n in range(number))
+        words = (
+            [f"device={device}", f"memory={memory // share}"] if memory else [f"device={device}"]
+        )
+        return _launch(config, name, words, each)
 
     return Crew([str(number) for number in range(1, number + 1)], launch)
 
 
-def _launch(config: RunConfig, name: str, device: str, threads: int) -> "subprocess.Popen[bytes]":
+def _launch(
+    config: RunConfig, name: str, words: list[str], threads: int
+) -> "subprocess.Popen[bytes]":
     """Start a worker of a run; what it says goes into a file that the run reads."""
-    words = [f"worker={name}", f"device={device}", f"threads={threads}", f"lease={config.lease}"]
+    words = [f"worker={name}", f"threads={threads}", f"lease={config.lease}", *words]
     words += [f"cache={config.cache}"] if config.cache else []
     words += [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
     disabled = config.plugins_disabled

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from frostbench.bench.store.leases import Leases
 
-ATTEMPTS = 3
+ATTEMPTS = 5
 """How often in a row a worker may die, while nothing is stored, before it is left dead."""
 PATIENCE = 10.0  # seconds in which a process that is asked to end does so
 
@@ -42,6 +42,7 @@ class CrewError(ChildProcessError):
 class _Member:
     name: str
     process: Process
+    code: int | None = None
     stored: int = 0  # by all, when it was started
     in_vain: int = 0
     deaths: int = 0
@@ -69,8 +70,13 @@ class Crew:
         for name in self.names:
             self._members[name] = _Member(name, self._launch(name))
 
+    def poll(self) -> None:
+        """See whose process has ended; what it wrote before can be read after this."""
+        for member in self._members.values():
+            member.code = member.process.poll()
+
     def look(self, stored: int, finished: Collection[str], leases: Leases) -> bool:
-        """Start again who has died; whether anybody is still at work.
+        """Start again who had died when they were polled; whether anybody is still at work.
 
         `stored` are the samples that all have stored, `finished` the workers that are done.
 
@@ -78,20 +84,19 @@ class Crew:
             CrewError: nobody is left.
         """
         for member in list(self._members.values()):
-            code = member.process.poll()
-            if code is None:
+            if member.code is None:
                 continue
             if member.name in finished:
                 del self._members[member.name]
                 continue
             leases.bury(member.name)
             member.deaths += 1
-            member.last = _how(code)
+            member.last = _how(member.code)
             self._lost[member.name] = member
             member.in_vain = 0 if stored > member.stored else member.in_vain + 1
             if member.in_vain < ATTEMPTS:
                 member.stored = stored
-                member.process = self._launch(member.name)
+                member.process, member.code = self._launch(member.name), None
                 continue
             del self._members[member.name]
             if not self._members and not finished:

@@ -153,6 +153,7 @@ class _Session:
 
     def _look_after(self, crew: Crew, leases: Leases) -> bool:
         """Take in what workers wrote, and start again who died; whether anybody is at work."""
+        crew.poll()
         self.wait()
         reports = self._reports()
         stored = sum(sum(one.samples.values()) for one in reports)

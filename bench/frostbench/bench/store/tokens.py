@@ -13,6 +13,7 @@ the images' digests, the digest of each image's tokens, and the seconds each too
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from torch import Tensor
 from frostbench.bench.store.atomic import sweep_dead, write_whole
 from frostbench.plugins.contract.tokens import VisualTokens, join
 from frostbench.plugins.host.identity import token_key
+
+
+ATTEMPTS = 3  # to open a file that is replaced meanwhile
+_DAMAGED = (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,9 @@ class TokenStore:
         sweep_dead(self._folder)
         for path in sorted(self._folder.glob("*.safetensors")):
             try:
-                with safe_open(path, framework="pt") as file:
+                with _opened(path) as file:
                     images = json.loads(file.metadata()["images"])
-            except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            except _DAMAGED as error:
                 self._discard(path, error)
                 continue
             self._places.update({image: (path, row) for row, image in enumerate(images)})
@@ -75,7 +80,7 @@ class TokenStore:
             return None
         path, row = self._places[image]
         try:
-            with safe_open(path, framework="pt") as file:
+            with _opened(path) as file:
                 header = file.metadata()
                 keys = json.loads(header["keys"])
                 named = {key: file.get_slice(key)[row : row + 1] for key in keys}
@@ -83,7 +88,7 @@ class TokenStore:
                     raise ValueError("the tokens do not have the digest they were kept with")
                 seconds = float(json.loads(header["seconds"])[row])
             return Kept(VisualTokens.from_tensors(named), seconds)
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except _DAMAGED as error:
             self._discard(path, error)
             return None
 
@@ -106,8 +111,10 @@ class TokenStore:
         }
         name = hashlib.sha256("".join(images).encode()).hexdigest()[:32]
         path = self._folder / f"{name}.safetensors"
-        # Not synced: after a loss of power a damaged file is noticed and made anew.
-        write_whole(path, save(named, header), sync=False)
+        # What another worker has made meanwhile stays: it may be reading it. Not synced: after a
+        # loss of power a damaged file is noticed and made anew.
+        if not path.exists():
+            write_whole(path, save(named, header), sync=False)
         self._places.update({image: (path, row) for row, image in enumerate(images)})
         self.made.append(path)
 
@@ -124,6 +131,17 @@ class TokenStore:
     def _remove(self, path: Path) -> None:
         self._places = {image: place for image, place in self._places.items() if place[0] != path}
         path.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> Any:
+    """A file of tokens, open for reading.
+
+    The library opens it by name twice, and another worker may put one in its place in between.
+    """
+    for _ in range(ATTEMPTS):
+        with suppress(RuntimeError):
+            return safe_open(path, framework="pt")
+    return safe_open(path, framework="pt")
 
 
 def _digest(named: Mapping[str, Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from pathlib import Path
 
 import torch
 
@@ -12,8 +13,14 @@ DTYPES = {
     "float64": torch.float64,
 }
 
-# What allocators say in a RuntimeError where they raise no torch.OutOfMemoryError.
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+# What allocators say in a RuntimeError where they raise no torch.OutOfMemoryError; the last is what
+# oneDNN says when it has no room for what it computes.
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "could not create a primitive",
+)
 
 
 def device_of(name: str) -> torch.device:
@@ -57,6 +64,38 @@ def release_memory(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def limit_memory(device: torch.device, most: int) -> None:
+    """Let this process hold no more than `most` bytes, of the device or, on a CPU, of the host.
+
+    What asks for more is told that there is none left, as if the device had no more.
+
+    Raises:
+        ValueError: the device has no such limit here, or holds more already.
+    """
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, most / total), device)
+        return
+    try:
+        import resource
+    except ImportError as error:
+        raise ValueError("this system has no limit on a process's memory.") from error
+    held = _data_bytes()
+    if most <= held:
+        raise ValueError(f"memory: {most} bytes are fewer than the {held} that are held already.")
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _data_bytes() -> int:
+    """The bytes that RLIMIT_DATA counts of this process; 0 where the system does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    line = next((one for one in status.splitlines() if one.startswith("VmData:")), "VmData: 0 kB")
+    return int(line.split()[1]) * 1024
 
 
 class Meter:

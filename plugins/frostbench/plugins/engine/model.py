@@ -148,7 +148,7 @@ class ModelEngine:
             return (
                 f"a prompt of {item.length} tokens does not fit in the memory of "
                 f"{self._lm.device} beside backbone {self._role!r}; shorten it, or use a smaller "
-                "dtype or a larger device."
+                f"dtype or a larger device ({describe(error)})."
             )
         return f"backbone {self._role!r} failed on a prompt: {describe(error)}."
 
