@@ -78,3 +78,11 @@ def test_the_benchmark_of_a_large_set_says_what_the_token_cache_alone_costs(run)
     said = run("large_set", "--images", "--tokens", "70")
     assert said.startswith("70 images of 257 tokens: ")
     assert "at most 3 entries in a folder" in said
+
+
+def test_two_workers_store_what_one_process_does(run):
+    words = "tasks=inpainting methods=vqgan limit=2 chunk=1 controls=false"
+    said = run("workers", *words.split())
+    assert "2 workers: " in said
+    assert "time divided by" in said
+    assert "0 of 4 samples differ" in said
