@@ -182,6 +182,7 @@ class _Session:
         """What the worker in this process did."""
         self._own = report
         self._void(report)
+        self._inbox.look()
         self._take_in()
 
     def prompts(self, count: int) -> None:
