@@ -170,8 +170,7 @@ def test_lqae(tmp_path, layout):
             at[last] = flax_array(array)
         file.write_bytes(msgpack.packb({"params": tree}))
     out = tmp_path / "lqae"
-    sizes = [f"network.{k}={v}" for k, v in vars(network).items() if v != getattr(ViTSettings, k)]
-    assert main(["convert", "lqae", str(file), f"out={out}", *sizes]) == 0
+    assert main(["convert", "lqae", str(file), f"out={out}", "network.heads=2"]) == 0
     same(lqae_weights.load(out), model)
 
 
@@ -201,9 +200,8 @@ def test_flmm(tmp_path):
     state = {**heads.state_dict(), "llava.rotary_emb.inv_freq": torch.zeros(2)}
     torch.save(state, tmp_path / "heads.pth")
     out = tmp_path / "flmm"
-    sizes = [f"sam.{key}={value}" for key, value in vars(toys.sam_sizes()).items()]
-    asked = ["convert", "flmm", str(tmp_path / "heads.pth"), f"out={out}", "unet.side=8", *sizes]
-    assert main(asked) == 0
+    asked = ["convert", "flmm", str(tmp_path / "heads.pth"), f"out={out}", "unet.side=8"]
+    assert main([*asked, "sam.decoder_heads=2"]) == 0
     read = flmm_weights.load(out, sam)
     assert read.settings == settings
     assert all(
