@@ -5,8 +5,8 @@ import json
 import shutil
 from dataclasses import replace
 
+import annotation_trees
 import pytest
-from PIL import Image as Pillow
 
 from frostbench.bench.cli import main
 from frostbench.bench.cli.config import RunConfig, read_config
@@ -71,14 +71,7 @@ def test_presets_are_listed_with_the_table_that_they_give(capsys):
 @pytest.fixture
 def imagenet(tmp_path):
     """A validation set of twelve images in V2L's layout."""
-    folder = tmp_path / "imagenet"
-    (folder / "val").mkdir(parents=True)
-    lines = []
-    for number in range(12):
-        name = f"val/ILSVRC2012_val_{number:08d}.JPEG"
-        Pillow.effect_noise((60 + number, 50), 80).convert("RGB").save(folder / name)
-        lines.append(f"{name},{number}")
-    (folder / "class_labels.txt").write_text("\n".join(lines) + "\n")
+    folder = annotation_trees.imagenet(tmp_path / "imagenet", 12)
     yield folder
     shutil.rmtree(folder)
 

@@ -49,6 +49,8 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         ValueError: a pack or a setting is wrong.
     """
     pack = find_pack(config.pack, host)
+    networks = {name: str(path) for name, path in pack.metric_weights.items()}
+    config = dataclasses.replace(config, metric_weights={**networks, **config.metric_weights})
     controls = open_controls(host) if config.controls else None
     methods = choose_methods(config, host, pack)
     backbones = open_backbones(config, host, pack)
@@ -73,7 +75,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         backbones=backbones,
         facts=Provenance(
             version("frostbench"),
-            PackEntry(pack.name, pack.summary, pack.digest),
+            PackEntry(pack.name, pack.summary, pack.digest(hash_of)),
             data.digests(names),
             files_outside(config, pack, backbones.entries),
             origins,
@@ -210,7 +212,7 @@ def plan_method(
     kept = config.llm is None
     if "weights" in own:
         place = Path(item.name) if entry.weights is None else entry.weights
-        folder = _own_weights(item.name, own.pop("weights"))
+        folder = _own_weights(item.name, own.pop("weights"), pack)
         given = dict(pack.digests_of(folder, place))
         kept, weights = kept and given == weights, given
         entry = dataclasses.replace(entry, weights=folder)
@@ -226,13 +228,15 @@ def plan_method(
     return PlannedMethod(item.card, partial(_build, item, setup), settings, weights, identity)
 
 
-def _own_weights(method: str, given: object) -> Path:
-    """The folder of `method.NAME.weights=FOLDER`.
+def _own_weights(method: str, given: object, pack: Pack) -> Path:
+    """The folder of `method.NAME.weights=FOLDER`, which may lie in the pack.
 
     Raises:
         UsageError: it is no folder, or holds no file.
     """
     folder = Path(str(given))
+    if not folder.exists():
+        folder = pack.folder / folder
     if folder.is_file():
         raise UsageError(
             f"method.{method}.weights={given} is a file, and a folder is wanted; `frostbench "

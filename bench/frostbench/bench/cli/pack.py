@@ -30,10 +30,13 @@ class PackPart:
     """One part of a pack, as its list of parts says.
 
     `files` are the places of each file below the root, of which the first that is there counts;
-    `convert` names the converter that makes the part of them, if one has to.
+    `convert` names the converter that makes the part of them, if one has to. An "alternative" can
+    take the place of the backbone that `instead_of` names; "weights" are what a preset or the user
+    names with method.NAME.weights, in the place of the method's own; a "metric" is the file of a
+    network that metrics look through.
     """
 
-    role: Literal["backbone", "method", "data"]
+    role: Literal["backbone", "alternative", "method", "weights", "metric", "data"]
     source: str
     licence: str
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class PackPart:
     name: str = ""
     dtype: str = "float32"
     convert: str = ""
+    instead_of: str = ""
 
     def found(self, root: Path) -> dict[str, Path]:
         """The files that are there, by name."""
@@ -137,25 +141,29 @@ def _pack(
     card: PackCard, parts: Mapping[str, PackPart], there: Mapping[str, str]
 ) -> dict[str, Any]:
     """What `pack.json` says of the parts that are there."""
-    of = {
-        role: {name: place for name, place in there.items() if parts[name].role == role}
-        for role in ("backbone", "method", "data")
-    }
+    of: dict[str, dict[str, str]] = {}
+    for name, place in there.items():
+        of.setdefault(parts[name].role, {})[name] = place
+    others: dict[str, dict[str, Any]] = {}
+    for name, place in of.get("alternative", {}).items():
+        others.setdefault(parts[name].instead_of, {})[name] = _loaded(parts[name], place)
     return {
         "name": card.name,
         "summary": card.summary,
         "backbones": {
-            name: {
-                "kind": parts[name].kind,
-                "source": place,
-                "dtype": parts[name].dtype,
-                **({"name": parts[name].name} if parts[name].name else {}),
-            }
-            for name, place in of["backbone"].items()
+            name: _loaded(parts[name], place) for name, place in of.get("backbone", {}).items()
         },
-        "methods": {name: {"weights": place} for name, place in of["method"].items()},
-        "data": of["data"],
+        "methods": {name: {"weights": place} for name, place in of.get("method", {}).items()},
+        "data": of.get("data", {}),
+        "alternatives": others,
+        "metric_weights": of.get("metric", {}),
     }
+
+
+def _loaded(part: PackPart, place: str) -> dict[str, str]:
+    """A backbone as `pack.json` names it."""
+    named = {"name": part.name} if part.name else {}
+    return {"kind": part.kind, "source": place, "dtype": part.dtype, **named}
 
 
 def _say_tables(host: Host, parts: Mapping[str, PackPart], there: Mapping[str, str]) -> None:
