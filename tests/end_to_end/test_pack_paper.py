@@ -104,12 +104,18 @@ def test_parts_name_presets_converters_and_kinds_that_there_are():
     for name, part in parts.items():
         assert set(part.tables) <= set(host.presets)
         assert not part.convert or part.convert in host.converters
-        if part.role == "backbone":
-            assert part.kind in host.backbones
-        elif part.role == "method":
-            assert name in host.methods
-        else:
-            assert name in host.datasets
+        match part.role:
+            case "backbone" | "alternative":
+                assert part.kind in host.backbones
+                assert part.instead_of in ("", *parts)
+            case "method":
+                assert name in host.methods
+            case "weights":
+                assert part.convert in host.methods
+            case "metric":
+                assert name in {item.card.weights for item in host.metrics.values()}
+            case "data":
+                assert name in host.datasets
         if part.convert:
             known = {file.name: file.needed for file in host.converters[part.convert].card.files}
             assert set(part.files) <= set(known)

@@ -4,12 +4,14 @@ import dataclasses
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import annotation_trees
 import pytest
 
 from frostbench.bench.cli import main
 from frostbench.bench.cli.config import RunConfig, read_config
+from frostbench.bench.cli.pack import read_parts
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.parity import compared
@@ -46,8 +48,13 @@ def test_every_setting_is_one_that_is_known(name):
     config = config_of(name)
     assert config.pack == "paper"
     assert config.tasks
+    parts = read_parts(Path(HOST.packs["paper"].card.parts))
     for method in config.methods:
-        read_settings(settings_of(method), config.method.get(method, {}), f"method.{method}")
+        own = dict(config.method.get(method, {}))
+        weights = own.pop("weights", None)
+        assert weights is None or parts[Path(weights).name].role == "weights"
+        read_settings(settings_of(method), own, f"method.{method}")
+    assert config.llm is None or parts[config.llm].instead_of == "llm"
     for task in config.tasks:
         kind = HOST.tasks[task].load()
         settings = read_settings(kind.settings, config.task.get(task, {}), f"task.{task}")
@@ -57,8 +64,10 @@ def test_every_setting_is_one_that_is_known(name):
         }
         assert shown <= set(HOST.metrics)
     for data, said in config.data.items():
+        assert name in parts[data].tables
         reader = HOST.datasets[data].load()
-        read_settings(reader.settings, said, f"data.{data}")
+        if said:
+            read_settings(reader.settings, said, f"data.{data}")
 
 
 def test_presets_are_listed_with_the_table_that_they_give(capsys):

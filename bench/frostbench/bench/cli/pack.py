@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
-from frostbench.bench.cli.convert import convert_files
+from frostbench.bench.cli.convert import CARD, convert_files
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import complain, say
 from frostbench.plugins.contract.cards import PackCard
@@ -16,6 +16,7 @@ from frostbench.plugins.host.remembered import remember_pack
 from frostbench.plugins.host.settings import read_settings
 
 PACK = "pack.json"
+CONVERTED = "converted"  # folder of the root that parts are converted into
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,11 @@ def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
 
 def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
     """Where a part lies below the root, made if it has to be; None where files are missing."""
-    own = root / name
-    if part.convert and own.is_dir() and any(own.iterdir()):
-        say(f"{name}: there, converted before")
-        return name
+    own = root / CONVERTED / name
     found = part.found(root)
+    if part.convert and _is_fresh(own, found):
+        say(f"{name}: there, converted before")
+        return own.relative_to(root).as_posix()
     missing = [name for name in part.files if name not in found]
     if missing:
         wanted = "; ".join(" or ".join(part.files[key]) for key in missing)
@@ -134,7 +135,16 @@ def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
     except (ValueError, OSError) as error:
         complain(f"frostbench: {name}: {error}")
         return None
-    return name
+    return own.relative_to(root).as_posix()
+
+
+def _is_fresh(own: Path, found: Mapping[str, Path]) -> bool:
+    """Whether a part was converted, and none of its files has changed since."""
+    card = own / CARD
+    if not card.is_file():
+        return False
+    then = card.stat().st_mtime
+    return all(path.stat().st_mtime <= then for path in found.values() if path.is_file())
 
 
 def _pack(
