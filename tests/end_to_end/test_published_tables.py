@@ -121,6 +121,23 @@ def test_a_table_is_one_command_and_its_parity_another(home, name, capsys):
         assert "nothing is reported that the preset" in said
 
 
+def test_a_control_that_official_weights_cannot_make_is_left_out_with_its_reason(home, capsys):
+    out = home / "runs" / "controls"
+    asked = ["preset=lm4lv-denoising", "limit=1", "quiet=true", f"out={out}"]
+    assert main(["run", *asked]) == 0
+    run = open_run(out)
+    (left,) = [one for one in run.manifest.controls_left_out if one.control == "no_llm"]
+    assert (left.method, left.task) == ("lm4lv", "denoising")
+    assert "official files, which hold no linear map" in left.reason
+    shown = {(record.method, record.control) for record in run.records()}
+    assert ("lm4lv", "no_llm") not in shown
+    assert (None, "copy") in shown
+    assert not any(record.status == "failed" for record in run.records())
+    assert main(["show", str(out)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "of lm4lv, which was converted from official files" in said
+
+
 def test_all_tables_are_one_leaderboard(home, capsys):
     runs = [str(table_of(home, name).folder) for name in ("v2l-table1", "vqgan-rfid", "flmm-png")]
     out = home / "board"

@@ -37,7 +37,8 @@ def convert(conversion: Conversion) -> Converted:
     stored.save(home, settings, adapters.state_dict(), conversion.precision)
     notes = [
         f"The adapters are taken to undo {task!r}; task=NAME says otherwise.",
-        "There is no linear map for the control no_llm, which official files do not hold.",
+        "There is no linear map for the control no_llm, which official files do not hold; runs leave "
+        "its row out.",
     ]
     if lora:
         rank = write_lora(home / LORA, lora, alpha, path)

@@ -32,7 +32,8 @@ from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.method import Method, Setup
 from frostbench.plugins.contract.metric import Metric
-from frostbench.plugins.host.errors import missing
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import PluginError, describe, missing
 from frostbench.plugins.host.identity import code_identity, named_files
 from frostbench.plugins.host.packs import Pack, digest_of_files, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
@@ -225,7 +226,27 @@ def plan_method(
     setup = Setup(backbones, entry.weights, settings, config.device, entry.adapters)
     made_by = {} if origin is None else dataclasses.asdict(origin)
     identity = code_identity(made_by, weights, settings)
-    return PlannedMethod(item.card, partial(_build, item, setup), settings, weights, identity)
+    build = partial(_build, item, setup)
+    return PlannedMethod(item.card, build, settings, weights, identity, _lacking(item, setup))
+
+
+def _lacking(item: Registered[Card], setup: Setup) -> Mapping[str, str]:
+    """The controls that a method cannot make of its weights, with the reasons.
+
+    Raises:
+        PluginError: the method is faulty.
+    """
+    if not item.card.controls:
+        return {}
+    try:
+        kind = item.load()
+    except Exception:  # building it says so, and the others run
+        return {}
+    try:
+        said = contain(Call("method", item.name, "lacks"), kind.lacks, setup)
+        return {str(control): str(reason) for control, reason in said.items()}
+    except Exception as error:
+        raise PluginError(f"method {item.name!r} ({item.file}): {describe(error)}") from error
 
 
 def _own_weights(method: str, given: object, pack: Pack) -> Path:
