@@ -48,7 +48,7 @@ def test_a_table_from_official_files_by_commands_alone(root, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "vqgan: converting" in said
     assert "parity: " in said
-    assert "preset vqgan-rfid: can be run" in said
+    assert "preset vqgan-rfid: lacks inception-v3-pt" in said
     assert "preset v2l-table1: lacks clip, v2l, v2l_episodes" in said
     pack = json.loads((root / "pack.json").read_text())
     assert set(pack["backbones"]) == {"llm"}
@@ -82,9 +82,10 @@ def test_default_metrics_do_without_networks_that_the_pack_lacks(root, tmp_path,
 
 def test_what_is_converted_is_not_converted_again_and_what_fails_keeps_the_rest(root, capsys):
     (root / "pytorch_model.pt").write_bytes(b"no checkpoint")
-    assert main(["pack", "paper", f"root={root}"]) == 0
+    assert main(["pack", "paper", f"root={root}"]) == 1
     caught = capsys.readouterr()
     assert "frostbench: lm4lv: " in caught.err
+    (root / "pytorch_model.pt").unlink()
     assert main(["pack", "paper", f"root={root}"]) == 0
     assert "vqgan: there, converted before" in capsys.readouterr().out
     assert not list(root.glob("*.unfinished"))

@@ -35,9 +35,7 @@ def convert(conversion: Conversion) -> Converted:
     own = {k: value for k, value in conversion.settings.items() if not k.startswith(SAM)}
     settings = stored.override(sizes_of(state, str(path)), own, "frostbench convert flmm")
     decoder = {key.removeprefix(SAM_MODEL): tensor for key, tensor in state.items()}
-    sam = stored.override(
-        decoder_sizes(decoder, str(path)), of_sam, "frostbench convert flmm sam"
-    )
+    sam = stored.override(decoder_sizes(decoder, str(path)), of_sam, "frostbench convert flmm sam")
     with torch.device("meta"):  # nothing is made but names and shapes
         heads = Heads(settings, build_sam(sam))
     wanted = dict(heads.named_parameters())

@@ -49,7 +49,9 @@ def sizes_of(state: Mapping[str, Tensor], source: str) -> dict[str, int]:
         layers = len({name.split(".")[2] for name in state if name.startswith(prefix)})
         inner = len(state[f"{prefix}0.feed_forward.up.weight"])
     except (KeyError, ValueError) as error:
-        raise ValueError(f"{source} is no LQAE: {error!r} is not as its networks have it.") from None
+        raise ValueError(
+            f"{source} is no LQAE: {error!r} is not as its networks have it."
+        ) from None
     return {
         "image_size": side * patch,
         "patch": patch,

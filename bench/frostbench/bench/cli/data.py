@@ -41,7 +41,9 @@ class DataSets:
         self._host, self._pack = host, pack
         # Several may lie in one folder, which is read once.
         self._hash_of = cache(hash_of)
-        self._own = {str(name): _place(str(name), value, host, pack) for name, value in given.items()}
+        self._own = {
+            str(name): _place(str(name), value, host, pack) for name, value in given.items()
+        }
         self._open: dict[str, Any] = {}
 
     def open(self, name: str) -> Any:

@@ -58,7 +58,10 @@ class PackPart:
 
 
 def pack_command(words: list[str]) -> int:
-    """Say what is there and what is missing, convert what is there, and write `pack.json`."""
+    """Say what is there and what is missing, convert what is there, and write `pack.json`.
+
+    1 where a part that is there cannot be converted; the others are in the pack all the same.
+    """
     plain, overrides = split_words(words)
     config = read_config(PackConfig, overrides)
     host = open_host(config)
@@ -74,13 +77,14 @@ def pack_command(words: list[str]) -> int:
     root = Path(config.root).expanduser().resolve()
     if not root.is_dir():
         raise UsageError(f"root={config.root}: there is no such folder.")
-    made = {name: _gather(name, part, root, host) for name, part in parts.items()}
+    failed: list[str] = []
+    made = {name: _gather(name, part, root, host, failed) for name, part in parts.items()}
     there = {name: place for name, place in made.items() if place is not None}
     (root / PACK).write_text(json.dumps(_pack(card, parts, there), indent=2) + "\n")
     remember_pack(card.name, root)
     _say_tables(host, parts, there)
     say(f"{root / PACK} names {len(there)} of {len(parts)} parts; frostbench run pack={card.name}")
-    return 0
+    return 1 if failed else 0
 
 
 def read_parts(path: Path) -> dict[str, PackPart]:
@@ -113,8 +117,11 @@ def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
     say(f"Put what you hold below one folder: frostbench pack {card.name} root=FOLDER")
 
 
-def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
-    """Where a part lies below the root, made if it has to be; None where files are missing."""
+def _gather(name: str, part: PackPart, root: Path, host: Host, failed: list[str]) -> str | None:
+    """Where a part lies below the root, made if it has to be; None where files are missing.
+
+    The name of a part that cannot be made joins those that `failed`.
+    """
     own = root / CONVERTED / name
     found = part.found(root)
     if part.convert and _is_fresh(own, found):
@@ -134,6 +141,7 @@ def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
         convert_files(host.pick("converter", part.convert), found, own)
     except (ValueError, OSError) as error:
         complain(f"frostbench: {name}: {error}")
+        failed.append(name)
         return None
     return own.relative_to(root).as_posix()
 
