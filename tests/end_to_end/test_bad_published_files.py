@@ -6,6 +6,7 @@ import pickle
 import shutil
 import zipfile
 
+import annotation_trees
 import msgpack
 import numpy as np
 import official_files
@@ -38,6 +39,8 @@ def sound(tmp_path_factory):
     official_files.lqae(root / "lqae.msgpack")
     official_files.lm4lv(root / "pytorch_model.pt", ranks=(2, 2))
     official_files.flmm(root / "heads.pth")
+    heads = torch.load(root / "heads.pth", weights_only=True)
+    torch.save(heads, root / "old.pth", _use_new_zipfile_serialization=False)
     official_files.openai_clip(root / "ViT-L-14.pt", TINY_WORDS)
     transformers_clip(root / "clip")
     official_files.llama(root / "llm")
@@ -74,6 +77,7 @@ FILES = {
     "lqae.msgpack": ("lqae", "parameters", ()),
     "pytorch_model.pt": ("lm4lv", "checkpoint", ()),
     "heads.pth": ("flmm", "checkpoint", ()),
+    "old.pth": ("flmm", "checkpoint", ()),  # as torch < 1.6 wrote it
     "ViT-L-14.pt": ("clip", "clip", ()),
     "clip/model.safetensors": ("clip", "", ("clip=clip",)),
     "clip/config.json": ("clip", "", ("clip=clip",)),
@@ -106,17 +110,23 @@ def refused(tmp_path, capsys, words, *names):
 
 @pytest.fixture
 def copied(sound, tmp_path):
-    """A copy of the sound files, to be damaged."""
-    shutil.copytree(sound, tmp_path / "files")
+    """Links to the sound files, of which `rewritten` puts others in the place of some."""
+    shutil.copytree(sound, tmp_path / "files", copy_function=os.link)
     return tmp_path / "files"
 
 
-@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, -2])
+def rewritten(path, content):
+    """Another file in the place of a link."""
+    path.unlink()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, -1])
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_cut_short(copied, tmp_path, capsys, name, kept):
     path = copied / name
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * kept) if isinstance(kept, float) else kept])
+    whole = path.read_bytes().rstrip(b"\n")
+    rewritten(path, whole[: int(len(whole) * kept) if isinstance(kept, float) else kept])
     refused(tmp_path, capsys, converting(copied, name), copied / name.split("/")[0])
 
 
@@ -127,7 +137,7 @@ def test_a_damaged_middle(copied, tmp_path, capsys, name):
     whole = bytearray(path.read_bytes())
     middle = len(whole) // 2
     whole[middle : middle + 64] = b"\xff" * 64
-    path.write_bytes(whole)
+    rewritten(path, bytes(whole))
     out = tmp_path / "made" / "out"
     code = main(["convert", *converting(copied, name), f"out={out}"])
     said = capsys.readouterr().err.strip()
@@ -254,8 +264,8 @@ def test_nothing_that_is_pickled_is_run(sound, tmp_path, capsys, file, name):
 def test_a_pack_names_the_bad_part_and_keeps_the_good_ones(copied, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (copied / "lqae.msgpack").unlink()
-    (copied / "lqae.npz").write_bytes((copied / "lqae.npz").read_bytes()[:-1])
-    shutil.copy(copied / "last.ckpt", copied / "checkpoints" / "v2l-decode.pth")
+    rewritten(copied / "lqae.npz", (copied / "lqae.npz").read_bytes()[:-1])
+    rewritten(copied / "checkpoints/v2l-decode.pth", (copied / "last.ckpt").read_bytes())
     assert main(["pack", "paper", f"root={copied}"]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert [line.split(": ")[1] for line in lines] == ["v2l", "lqae"]
@@ -263,3 +273,49 @@ def test_a_pack_names_the_bad_part_and_keeps_the_good_ones(copied, tmp_path, cap
     pack = json.loads((copied / "pack.json").read_text())
     assert set(pack["methods"]) == {"vqgan", "lm4lv"}
     assert {path.name for path in (copied / "converted").iterdir()} == {"vqgan", "lm4lv", "clip"}
+
+
+def foreign_llm(folder):
+    """A language model of which no token is a word of the toy one's."""
+    from tokenizers import Tokenizer, models
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = ["<unk>", "<s>", "</s>", *(chr(0x4E00 + number) for number in range(317))]
+    made = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "<unk>"))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+    )
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    with toys.seeded():
+        LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_language_model_of_another_vocabulary_is_refused_before_the_run(
+    sound, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = tmp_path / "root"
+    for name in ("checkpoints", "codebooks", "llm"):
+        shutil.copytree(sound / name, root / name)
+    official_files.openai_clip(root / "ViT-L-14.pt", TINY_WORDS)
+    annotation_trees.imagenet(root / "imagenet", 2)
+    assert main(["pack", "paper", f"root={root}"]) == 0
+    other, out = foreign_llm(tmp_path / "other"), tmp_path / "run"
+    capsys.readouterr()
+    sizes = ("method.v2l.image_size=32", "data.imagenet_val.side=32", "quiet=true")
+    metrics = "task.reconstruction.metrics=['psnr[y]']"
+    asked = ["run", "preset=v2l-table3", *sizes, metrics, "limit=1", f"out={out}"]
+    assert main([*asked, f"llm={other}"]) != 0
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"with llm={other} method 'v2l' cannot be built" in line
+    assert "have only 0 of the codebook's 320 words" in line
+    assert not (out / "manifest.json").exists()

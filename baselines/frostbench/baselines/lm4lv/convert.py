@@ -79,7 +79,7 @@ def write_lora(
     if alone:
         raise ValueError(f"{path}: a LoRA's layers have two halves each; {alone[0]} is alone.")
     shapes = {(*lora[a].shape, *lora[b].shape[1:]) for a, b in halves}
-    ranks = {shape[0] for shape in shapes} | {shape[-1] for shape in shapes}
+    ranks: set[int] = {shape[0] for shape in shapes} | {shape[-1] for shape in shapes}
     widths = {shape[1] for shape in shapes if len(shape) == 3}
     if len(ranks) != 1 or widths != {llm_width} or not alpha.replace(".", "", 1).isdecimal():
         raise ValueError(

@@ -121,7 +121,8 @@ class Pack:
         within = {
             path.relative_to(self.folder).as_posix(): path
             for path in named
-            if path.is_relative_to(self.folder) and path.exists()
+            if path.is_relative_to(self.folder)
+            and (path.is_file() or any(map(_counts, files_below(path))))
         }
         read = hash_of or digest_of_files
         return digest_of({name: read(path) for name, path in within.items()})
@@ -177,11 +178,7 @@ def digests(folder: Path, of_file: Callable[[Path], str] = sha256_of) -> dict[st
     files = list(islice(files_below(folder), MOST_FILES + 1))
     if len(files) > MOST_FILES:
         raise ValueError(f"{folder} holds more than {MOST_FILES} files; name a smaller folder.")
-    return {
-        path.relative_to(folder).as_posix(): of_file(path)
-        for path in files
-        if path.suffix != ".md" and path.name != "card.json"
-    }
+    return {path.relative_to(folder).as_posix(): of_file(path) for path in files if _counts(path)}
 
 
 def read_pack(folder: Path) -> Pack:
@@ -248,6 +245,11 @@ def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
             yield path
         else:
             yield from files_below(path, above | {here})
+
+
+def _counts(path: Path) -> bool:
+    """Whether a number can depend on a file: people alone read the others."""
+    return path.suffix != ".md" and path.name != "card.json"
 
 
 def _check_ends(folder: Path) -> None:
