@@ -133,7 +133,7 @@ def test_vocabularies_of_another_size_are_refused_and_nothing_is_left(v2l, capsy
     files = (f"{folder}/v2l.pth", f"{folder}/global.npy", f"{folder}/local.npy")
     out = folder / "v2l"
     assert main(["convert", "v2l", *files, f"out={out}", *NETWORK, "cross_attention_heads=1"]) == 1
-    assert "the local vocabulary has 7 words" in capsys.readouterr().err
+    assert f"vocabulary in {folder}/local.npy has 7 words" in capsys.readouterr().err
     assert not out.exists()
     assert not list(folder.glob("*.unfinished"))
 
