@@ -247,7 +247,7 @@ def test_a_language_model_without_the_words_ends_in_one_sentence_before_anything
 ):
     assert main(words_of_run("llm=none")) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("frostbench: method 'shades' cannot be built")
+    assert line.startswith("frostbench: with llm=none method 'shades' cannot be built")
     assert "have only 0 of the codebook's 8 words (0.0%); choose one" in line
     assert not (tmp_path / "run" / "manifest.json").exists()
 

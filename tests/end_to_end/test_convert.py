@@ -2,11 +2,11 @@
 
 import json
 
-import msgpack
 import numpy as np
+import official_files
 import pytest
 import torch
-from lqae_world import flax
+from official_files import archive, random_
 from torch import nn
 
 from frostbench.baselines.flmm import weights as flmm_weights
@@ -16,7 +16,6 @@ from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.baselines.lm4lv import weights as lm4lv_weights
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lqae import weights as lqae_weights
-from frostbench.baselines.lqae.model import LQAE, LQAESettings
 from frostbench.baselines.lqae.vit import ViTSettings
 from frostbench.baselines.vqgan import weights as vqgan_weights
 from frostbench.baselines.vqgan.convert import sizes_of
@@ -37,13 +36,6 @@ NETWORK = ("network.norm_groups=2", "network.nominal_size=16")
 def same(read, written):
     state = written.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in read.state_dict().items())
-
-
-def random_(module, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    for parameter in module.parameters():
-        parameter.data = torch.rand(parameter.shape, generator=draw) - 0.5
-    return module.eval()
 
 
 @pytest.mark.parametrize("gumbel", [False, True])
@@ -141,37 +133,17 @@ def test_vocabularies_of_another_size_are_refused_and_nothing_is_left(v2l, capsy
     files = (f"{folder}/v2l.pth", f"{folder}/global.npy", f"{folder}/local.npy")
     out = folder / "v2l"
     assert main(["convert", "v2l", *files, f"out={out}", *NETWORK, "cross_attention_heads=1"]) == 1
-    assert "the local vocabulary has 7 words" in capsys.readouterr().err
+    assert f"vocabulary in {folder}/local.npy has 7 words" in capsys.readouterr().err
     assert not out.exists()
     assert not list(folder.glob("*.unfinished"))
-
-
-def flax_array(tensor):
-    array = np.ascontiguousarray(tensor)
-    return msgpack.ExtType(1, msgpack.packb((array.shape, array.dtype.name, array.tobytes())))
 
 
 @pytest.mark.parametrize("layout", ["npz", "msgpack"])
 def test_lqae(tmp_path, layout):
     network = ViTSettings(image_size=16, patch=8, width=8, layers=1, heads=2, inner=8)
-    settings = LQAESettings(network, ban_special=False)
-    model = random_(LQAE(settings))
-    parameters = flax(model)
-    file = tmp_path / f"lqae.{layout}"
-    if layout == "npz":
-        np.savez(file, **parameters)
-    else:
-        tree: dict = {}
-        for name, array in parameters.items():
-            *above, last = name.split("/")
-            at = tree
-            for part in above:
-                at = at.setdefault(part, {})
-            at[last] = flax_array(array)
-        file.write_bytes(msgpack.packb({"params": tree}))
+    file, model = official_files.lqae(tmp_path / f"lqae.{layout}", network)
     out = tmp_path / "lqae"
-    sizes = [f"network.{k}={v}" for k, v in vars(network).items() if v != getattr(ViTSettings, k)]
-    assert main(["convert", "lqae", str(file), f"out={out}", *sizes]) == 0
+    assert main(["convert", "lqae", str(file), f"out={out}", "network.heads=2"]) == 0
     same(lqae_weights.load(out), model)
 
 
@@ -201,9 +173,8 @@ def test_flmm(tmp_path):
     state = {**heads.state_dict(), "llava.rotary_emb.inv_freq": torch.zeros(2)}
     torch.save(state, tmp_path / "heads.pth")
     out = tmp_path / "flmm"
-    sizes = [f"sam.{key}={value}" for key, value in vars(toys.sam_sizes()).items()]
-    asked = ["convert", "flmm", str(tmp_path / "heads.pth"), f"out={out}", "unet.side=8", *sizes]
-    assert main(asked) == 0
+    asked = ["convert", "flmm", str(tmp_path / "heads.pth"), f"out={out}", "unet.side=8"]
+    assert main([*asked, "sam.decoder_heads=2"]) == 0
     read = flmm_weights.load(out, sam)
     assert read.settings == settings
     assert all(
@@ -272,26 +243,6 @@ def test_a_clip_of_transformers_sees_and_reads_as_it_did(tmp_path, act):
     torch.testing.assert_close(
         clip.encode_text(["a photo of a cat", "two red dogs"]), read, rtol=1e-4, atol=1e-4
     )
-
-
-class Held(nn.Module):
-    """Tensors under their names, as an archive of TorchScript holds them."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
-def archive(state, path):
-    root = Held()
-    for name, tensor in state.items():
-        *above, last = name.split(".")
-        at = root
-        for part in above:
-            if not hasattr(at, part):
-                at.add_module(part, Held())
-            at = getattr(at, part)
-        at.register_buffer(last, tensor)
-    torch.jit.trace(root, torch.zeros(1)).save(str(path))
 
 
 def test_an_archive_of_openai_is_read_with_its_activation(tmp_path, capsys):

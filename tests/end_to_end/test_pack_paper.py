@@ -48,7 +48,7 @@ def test_a_table_from_official_files_by_commands_alone(root, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "vqgan: converting" in said
     assert "parity: " in said
-    assert "preset vqgan-rfid: can be run" in said
+    assert "preset vqgan-rfid: lacks inception-v3-pt" in said
     assert "preset v2l-table1: lacks clip, v2l, v2l_episodes" in said
     pack = json.loads((root / "pack.json").read_text())
     assert set(pack["backbones"]) == {"llm"}
@@ -82,9 +82,10 @@ def test_default_metrics_do_without_networks_that_the_pack_lacks(root, tmp_path,
 
 def test_what_is_converted_is_not_converted_again_and_what_fails_keeps_the_rest(root, capsys):
     (root / "pytorch_model.pt").write_bytes(b"no checkpoint")
-    assert main(["pack", "paper", f"root={root}"]) == 0
+    assert main(["pack", "paper", f"root={root}"]) == 1
     caught = capsys.readouterr()
     assert "frostbench: lm4lv: " in caught.err
+    (root / "pytorch_model.pt").unlink()
     assert main(["pack", "paper", f"root={root}"]) == 0
     assert "vqgan: there, converted before" in capsys.readouterr().out
     assert not list(root.glob("*.unfinished"))
@@ -109,12 +110,18 @@ def test_parts_name_presets_converters_and_kinds_that_there_are():
         names = {Path(place).name for place in places} | set(part.hub.files if part.hub else ())
         assert set(part.published) <= names
         assert all(len(facts.sha256) in (0, 64) for facts in part.published.values())
-        if part.role == "backbone":
-            assert part.kind in host.backbones
-        elif part.role == "method":
-            assert name in host.methods
-        else:
-            assert name in host.datasets
+        match part.role:
+            case "backbone" | "alternative":
+                assert part.kind in host.backbones
+                assert part.instead_of in ("", *parts)
+            case "method":
+                assert name in host.methods
+            case "weights":
+                assert part.convert in host.methods
+            case "metric":
+                assert name in {item.card.weights for item in host.metrics.values()}
+            case "data":
+                assert name in host.datasets
         if part.convert:
             known = {file.name: file.needed for file in host.converters[part.convert].card.files}
             assert set(part.files) <= set(known)

@@ -1,11 +1,9 @@
 """Published layouts, in trees of a few files, through the command line."""
 
-import json
-
 import blank_method
 import knowing_things
 import pytest
-from pictures import picture
+from annotation_trees import coco, episodes, pairs, save, write
 
 from frostbench.bench.cli import main
 from frostbench.bench.store.reader import open_run
@@ -25,11 +23,6 @@ def asked(tmp_path, monkeypatch):
         return stored.records()
 
     return run
-
-
-def save(path, seed=0, size=(40, 30)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture(*size, seed=seed).save(path)
 
 
 def test_imagenet_is_restored_and_classified(tmp_path, asked):
@@ -55,45 +48,6 @@ def test_imagenet_is_restored_and_classified(tmp_path, asked):
         "val/ILSVRC2012_val_00000009.JPEG",
         "val/ILSVRC2012_val_00000008.JPEG",
     ]
-
-
-CAPTIONED = range(5, 0, -1)
-
-
-def coco(folder):
-    """Captions in three layouts and questions, of five images."""
-    files = {number: f"COCO_val2014_{number:012d}.jpg" for number in CAPTIONED}
-    for number, name in files.items():
-        save(folder / "val2014" / name, number)
-        save(folder / "val2017" / f"{number:012d}.jpg", number)
-    for split, prefix in (("val2014", "COCO_val2014_"), ("val2017", "")):
-        content = {
-            "images": [{"id": n, "file_name": f"{prefix}{n:012d}.jpg"} for n in CAPTIONED],
-            "annotations": [{"id": n, "image_id": n, "caption": f"{n} dogs"} for n in CAPTIONED],
-        }
-        write(folder / "annotations" / f"captions_{split}.json", content)
-    sets = [
-        {
-            "cocoid": number,
-            "split": split,
-            "filepath": "val2014",
-            "filename": files[number],
-            "sentences": [{"raw": f"{number} dogs"}],
-        }
-        for split in ("val", "test")
-        for number in CAPTIONED
-    ]
-    write(folder / "dataset_coco.json", {"images": sets})
-    asked = [{"question_id": 10 * n, "image_id": n, "question": "How many?"} for n in CAPTIONED]
-    write(folder / "v2_OpenEnded_mscoco_val2014_questions.json", {"questions": asked[::-1]})
-    answers = [one | {"answers": [{"answer": "one"}] * 10} for one in asked]
-    write(folder / "v2_mscoco_val2014_annotations.json", {"annotations": answers})
-    return folder
-
-
-def write(path, value):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
 
 
 @pytest.mark.parametrize(
@@ -167,9 +121,7 @@ def test_cocos_things_are_detected_and_segmented(tmp_path, asked, capsys):
 
 
 def test_pairs_are_restored_as_they_are(tmp_path, asked, capsys):
-    for number in range(4):
-        save(tmp_path / "Rain100L" / "input" / f"{number}.png", number)
-        save(tmp_path / "Rain100L" / "target" / f"{number}.png", 10 + number)
+    pairs(tmp_path / "Rain100L", 4)
     found = asked(
         f"data.rain=pairs:{tmp_path / 'Rain100L'}",
         "tasks=deraining",
@@ -185,16 +137,7 @@ def test_pairs_are_restored_as_they_are(tmp_path, asked, capsys):
 
 
 def test_v2ls_episodes_are_asked_in_their_order(tmp_path, asked):
-    wnids = ("n01440764", "n01443537")
-    lines = []
-    for number in range(3):
-        cells = [f"{wnid}/{wnid}_{number}.JPEG" for wnid in wnids]
-        cells.append(f"{wnids[number % 2]}/{wnids[number % 2]}_{number + 3}.JPEG")
-        for seed, cell in enumerate(cells):
-            save(tmp_path / "v2l" / "images" / cell, 3 * number + seed)
-        lines.append(",".join((*cells, "\n")))
-    (tmp_path / "v2l" / "fewshot_split").mkdir()
-    (tmp_path / "v2l" / "fewshot_split" / "2_way_1_shot.csv").write_text("".join(lines))
+    episodes(tmp_path / "v2l", shots=1)
     found = asked(
         f"data.v2l_episodes={tmp_path / 'v2l'}",
         "tasks=few_shot_classification",

@@ -2,12 +2,12 @@ import json
 import os
 import pickle
 import re
-from pathlib import Path
 
+import annotation_trees
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from annotation_trees import HEIGHT, REF, WIDTH, said, thought, write
 
 from frostbench.eval_suites.data.png import PanopticNarratives
 from frostbench.eval_suites.data.pope import PopeQuestions
@@ -27,54 +27,10 @@ from frostbench.eval_suites.grounding.settings import (
 from frostbench.eval_suites.grounding.thought import VisualChainOfThought
 from frostbench.plugins.backbones.published import read_pickle
 
-WIDTH, HEIGHT = 8, 6
-
-
-def image(path: Path, size=(WIDTH, HEIGHT)) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (10, 20, 30)).save(path)
-
-
-def write(path: Path, value) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
-
-
-REF = {
-    "ref_id": 7,
-    "ann_id": 1,
-    "category_id": 18,
-    "image_id": 9,
-    "file_name": "COCO_train2014_000000000009_1.jpg",
-    "split": "testA",
-    "sent_ids": [21, 22],
-    "sentences": [
-        {"sent_id": 21, "sent": "Left dog", "raw": "Left dog!", "tokens": ["left", "dog"]},
-        {"sent_id": 22, "sent": "dog by the door", "raw": "Dog, by the door", "tokens": []},
-    ],
-}
-
 
 @pytest.fixture
 def refcoco(tmp_path):
-    other = {**REF, "ref_id": 8, "ann_id": 2, "sentences": REF["sentences"][1:]}
-    again = {**REF, "ref_id": 9, "sentences": [{"sent": "guys dog left", "raw": "Guy's dog, left"}]}
-    elsewhere = {**REF, "ref_id": 10, "split": "test", "image_id": 10}
-    refs = tmp_path / "refcoco" / "refs(unc).p"
-    refs.parent.mkdir()
-    refs.write_bytes(pickle.dumps([REF, other, again, elsewhere], protocol=2))
-    annotations = [
-        # Two overlapping parts: a union, and never 2.
-        {
-            "id": 1,
-            "segmentation": [[0, 0, 4, 0, 4, 3, 0, 3], [2, 0, 6, 0, 6, 3, 2, 3]],
-            "bbox": [0.5, 0, 5.25, 3],
-        },
-        {"id": 2, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 6, 42]}},
-    ]
-    write(tmp_path / "refcoco" / "instances.json", {"annotations": annotations})
-    image(tmp_path / "train2014" / "COCO_train2014_000000000009.jpg")
-    return tmp_path
+    return annotation_trees.refcoco(tmp_path)
 
 
 def test_expressions_are_read_by_split_and_image(refcoco):
@@ -182,12 +138,12 @@ def test_another_file_in_its_place_ends_in_a_sentence(refcoco):
         ({"size": [2, 2], "counts": [4]}, "its mask is (2, 2), and the image (6, 8)"),
     ],
 )
-def test_a_segmentation_that_is_none_is_said(segmentation, said):
+def test_a_segmentation_that_is_none_issaid(segmentation, said):
     with pytest.raises(ValueError, match=re.escape(f"here: {said}" if "mask" in said else said)):
         mask_of(segmentation, (HEIGHT, WIDTH), "here")
 
 
-def test_an_empty_mask_is_said(refcoco):
+def test_an_empty_mask_issaid(refcoco):
     annotations = [{"id": 1, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [48]}}]
     write(refcoco / "refcoco" / "instances.json", {"annotations": annotations})
     with pytest.raises(ValueError, match="the mask of annotation 1 is empty"):
@@ -220,56 +176,10 @@ def test_plain_pickles_of_old_and_new_are_read(tmp_path):
 
 # Panoptic Narrative Grounding
 
-BIG = 70_000  # needs all three bytes of a colour
-
 
 @pytest.fixture
 def png(tmp_path):
-    narratives = [
-        {"image_id": "9", "caption": "", "segments": [_said("nothing", [])]},
-        {
-            "image_id": "9",
-            "caption": "Two dogs run on the grass.",
-            "segments": [
-                _said("Two dogs", [3, BIG], plural=True),
-                _said("run on", []),
-                _said("the grass", [300]),
-                _said("near one dog", [3]),
-            ],
-        },
-    ]
-    write(tmp_path / "annotations/png_coco_val2017.json", narratives)
-    panoptic = {
-        "categories": [{"id": 18, "isthing": 1}, {"id": 193, "isthing": 0}],
-        "annotations": [
-            {
-                "image_id": 9,
-                "segments_info": [
-                    {"id": 3, "category_id": 18},
-                    {"id": BIG, "category_id": 18},
-                    {"id": 300, "category_id": 193},
-                ],
-            }
-        ],
-    }
-    write(tmp_path / "annotations/panoptic_val2017.json", panoptic)
-    ids = np.zeros((HEIGHT, WIDTH), dtype=np.int64)
-    ids[:2], ids[2:3], ids[4:] = 3, BIG, 300
-    colours = np.stack([ids % 256, ids // 256 % 256, ids // 65536], -1).astype(np.uint8)
-    path = tmp_path / "annotations/panoptic_segmentation/val2017/000000000009.png"
-    path.parent.mkdir(parents=True)
-    Image.fromarray(colours).save(path)
-    image(tmp_path / "images/val2017/000000000009.jpg")
-    return tmp_path
-
-
-def _said(utterance, ids, plural=False):
-    return {
-        "utterance": utterance,
-        "segment_ids": [str(one) for one in ids],
-        "plural": plural,
-        "noun": bool(ids),
-    }
+    return annotation_trees.png(tmp_path)
 
 
 def test_narratives_have_a_mask_for_each_grounded_phrase(png):
@@ -288,12 +198,12 @@ def test_narrative_grounding_takes_a_file_and_its_groups(png):
     assert instance.request.texts == ("Two dogs", "the grass", "near one dog")
 
 
-def test_segments_that_are_nowhere_are_said(png):
+def test_segments_that_are_nowhere_aresaid(png):
     path = png / "annotations/png_coco_val2017.json"
-    write(path, [{"image_id": "9", "segments": [_said("a cat", [4])]}])
+    write(path, [{"image_id": "9", "segments": [said("a cat", [4])]}])
     with pytest.raises(ValueError, match="image 9 has no panoptic segment 4"):
         list(PanopticNarratives(png).narratives(0))
-    write(path, [{"image_id": "9", "segments": [_said("cats", [4], plural=True)]}])
+    write(path, [{"image_id": "9", "segments": [said("cats", [4], plural=True)]}])
     with pytest.raises(ValueError, match=r"no pixel is of its segments \[4\]; its mask is empty"):
         list(PanopticNarratives(png).narratives(0))
     write(path, {"images": []})
@@ -306,16 +216,7 @@ def test_segments_that_are_nowhere_are_said(png):
 
 @pytest.fixture
 def pope(tmp_path):
-    name = "COCO_val2014_000000000009.jpg"
-    for protocol in ("random", "popular", "adversarial"):
-        lines = [
-            {"question_id": n, "image": name, "text": f"Is there a {protocol}?", "label": label}
-            for n, label in enumerate(("yes", "no"), start=1)
-        ]
-        text = "\n".join(map(json.dumps, lines)) + "\n"
-        (tmp_path / f"coco_pope_{protocol}.json").write_text(text)
-    image(tmp_path / "val2014" / name)
-    return tmp_path
+    return annotation_trees.pope(tmp_path)
 
 
 def test_popes_questions_keep_their_order_and_protocol(pope):
@@ -345,24 +246,9 @@ def test_a_wrong_line_of_pope_ends_in_a_sentence(pope, line, said):
 # Visual CoT
 
 
-def _thought(name, box, question="What is on the table?", answer="a cup"):
-    asks = "Please provide the bounding box coordinate of the region that helps."
-    turns = (f"<image>\n{question} {asks}", "[0.1, 0.313, 0.3, 0.5]", "<image>", answer)
-    return {
-        "image": [name, f"{name}###{box}"],
-        "conversations": [{"from": "human", "value": value} for value in turns],
-    }
-
-
 @pytest.fixture
 def viscot(tmp_path):
-    image(tmp_path / "cot/gqa/9.jpg", (640, 480))
-    sound, flat = "[64, 120, 192, 240]", "[64, 120, 64, 240]"
-    gqa = [_thought("cot/gqa/9.jpg", box) for box in (sound, flat)]
-    write(tmp_path / "benchmark/gqa.json", gqa)
-    lines = [_thought("cot/gqa/9.jpg", sound, "Who?", "a man")] * 2
-    (tmp_path / "benchmark/vsr.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    return tmp_path
+    return annotation_trees.viscot(tmp_path)
 
 
 def test_questions_of_visual_cot_take_turns_and_keep_their_boxes(viscot):
@@ -387,9 +273,9 @@ def test_all_ways_ask_the_same_questions_of_visual_cot(viscot):
     ("entry", "said"),
     [
         ({"image": ["a"], "conversations": []}, "is no question of Visual CoT"),
-        (_thought("cot/gqa/9.jpg", "[1, 2]"), "is no box of four numbers"),
-        (_thought("cot/gqa/9.jpg", "[1, 2, 3, 4]", question=""), "asks nothing"),
-        (_thought("cot/gqa/10.jpg", "[1, 2, 3, 4]"), "no image at"),
+        (thought("cot/gqa/9.jpg", "[1, 2]"), "is no box of four numbers"),
+        (thought("cot/gqa/9.jpg", "[1, 2, 3, 4]", question=""), "asks nothing"),
+        (thought("cot/gqa/10.jpg", "[1, 2, 3, 4]"), "no image at"),
     ],
 )
 def test_a_wrong_entry_of_visual_cot_ends_in_a_sentence(viscot, entry, said):

@@ -4,12 +4,14 @@ import dataclasses
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import annotation_trees
 import pytest
-from PIL import Image as Pillow
 
 from frostbench.bench.cli import main
 from frostbench.bench.cli.config import RunConfig, read_config
+from frostbench.bench.cli.pack import read_parts
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.parity import compared
@@ -46,8 +48,13 @@ def test_every_setting_is_one_that_is_known(name):
     config = config_of(name)
     assert config.pack == "paper"
     assert config.tasks
+    parts = read_parts(Path(HOST.packs["paper"].card.parts))
     for method in config.methods:
-        read_settings(settings_of(method), config.method.get(method, {}), f"method.{method}")
+        own = dict(config.method.get(method, {}))
+        weights = own.pop("weights", None)
+        assert weights is None or parts[Path(weights).name].role == "weights"
+        read_settings(settings_of(method), own, f"method.{method}")
+    assert config.llm is None or parts[config.llm].instead_of == "llm"
     for task in config.tasks:
         kind = HOST.tasks[task].load()
         settings = read_settings(kind.settings, config.task.get(task, {}), f"task.{task}")
@@ -57,8 +64,10 @@ def test_every_setting_is_one_that_is_known(name):
         }
         assert shown <= set(HOST.metrics)
     for data, said in config.data.items():
+        assert name in parts[data].tables
         reader = HOST.datasets[data].load()
-        read_settings(reader.settings, said, f"data.{data}")
+        if said:
+            read_settings(reader.settings, said, f"data.{data}")
 
 
 def test_presets_are_listed_with_the_table_that_they_give(capsys):
@@ -71,14 +80,7 @@ def test_presets_are_listed_with_the_table_that_they_give(capsys):
 @pytest.fixture
 def imagenet(tmp_path):
     """A validation set of twelve images in V2L's layout."""
-    folder = tmp_path / "imagenet"
-    (folder / "val").mkdir(parents=True)
-    lines = []
-    for number in range(12):
-        name = f"val/ILSVRC2012_val_{number:08d}.JPEG"
-        Pillow.effect_noise((60 + number, 50), 80).convert("RGB").save(folder / name)
-        lines.append(f"{name},{number}")
-    (folder / "class_labels.txt").write_text("\n".join(lines) + "\n")
+    folder = annotation_trees.imagenet(tmp_path / "imagenet", 12)
     yield folder
     shutil.rmtree(folder)
 
@@ -124,7 +126,8 @@ def test_a_preset_stands_beside_what_is_reported_and_says_where_it_departs(
     """A reported value of other metrics is put in the place of V2L's, which need Inception."""
     out = tmp_path / "run"
     asked = ["run", "preset=vqgan-rfid", "pack=mini", "limit=4", "controls=false", "quiet=true"]
-    settings = ["method.vqgan.image_size=64", "task.reconstruction.metrics=['psnr[rgb]']"]
+    metrics = "task.reconstruction.metrics=['psnr[rgb]']"
+    settings = ["method.vqgan.image_size=64", metrics, "data.imagenet_val.antialias=false"]
     where = [f"data.imagenet_val.folder={imagenet}", f"cache={tmp_path}", f"out={out}"]
     assert main([*asked, *settings, *where]) == 0
     assert main(["parity", str(out)]) == 0
@@ -139,6 +142,9 @@ def test_a_preset_stands_beside_what_is_reported_and_says_where_it_departs(
     assert one.within is (one.low <= 2000 <= one.high)
     assert one.departs[0] == "pack is 'mini', not 'paper'"
     assert "method.vqgan.image_size is 64, not 256" in one.departs
+    added = "data.imagenet_val.antialias is False, and the preset does not set it"
+    assert added in one.departs
+    assert not any("folder" in text for text in one.departs)
     assert one.departs[-1] == "4 samples, not 50000"
     assert "## Beside what the papers report" in markdown(replace(board, rows=rows), "x")
 

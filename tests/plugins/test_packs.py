@@ -58,12 +58,16 @@ def test_a_method_s_adapters_are_folders_of_the_pack(folder):
 
 
 def test_the_digest_changes_with_any_file_but_not_with_the_card(folder):
-    before = read_pack(folder).digest
+    before = read_pack(folder).digest()
     (folder / "CARD.md").write_text("words")
     (folder / "card.json").write_text("{}")
-    assert read_pack(folder).digest == before
+    assert read_pack(folder).digest() == before
+    (folder / "v2l").mkdir()  # with nothing in it, as if it were not there
+    (folder / "runs").mkdir()
+    (folder / "runs" / "last.ckpt").write_bytes(b"what pack.json does not name")
+    assert read_pack(folder).digest() == before
     (folder / "llm" / "weights").write_bytes(b"2")
-    assert read_pack(folder).digest != before
+    assert read_pack(folder).digest() != before
 
 
 def digest(folder, place):

@@ -1,6 +1,7 @@
 """Official V2L-Tokenizer files as a folder of weights: checkpoint and vocabularies."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor
 
@@ -9,6 +10,7 @@ from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.published import read_torch, state_of, without
 from frostbench.plugins.contract.converter import Conversion, Converted
 from frostbench.plugins.parts.autoencoder.sizes import network_of
+from frostbench.plugins.parts.prompting.shared_vocabulary import same_vocabulary
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.v2l.checkpoint import SKIPPED, TOWER
 from frostbench.v2l.codebook import read_vocabulary, save_words
@@ -30,16 +32,20 @@ def convert(conversion: Conversion) -> Converted:
     model = V2LTokenizer(settings)
     weights.fill(model, kept, str(path))
     local, note = _local_words(conversion)
-    vocabularies = {"local": local, "global": read_vocabulary(conversion.files["global_words"])}
-    rows = {"local": settings.local_words, "global": settings.global_words}
-    for name, words in vocabularies.items():
-        if len(words) != rows[name]:
+    file = conversion.files["global_words"]
+    global_ = read_vocabulary(file)
+    source = conversion.files.get("local_words") or conversion.files["llm"]
+    for name, words, where, rows in (
+        ("local", local, source, settings.local_words),
+        ("global", global_, file, settings.global_words),
+    ):
+        if len(words) != rows:
             raise ValueError(
-                f"the {name} vocabulary has {len(words)} words, and the codebook in {path} "
-                f"{rows[name]} rows; they are not of one training."
+                f"the {name} vocabulary in {where} has {len(words)} words, and the codebook in "
+                f"{path} {rows} rows; they are not of one training."
             )
     stored.save(conversion.out, settings, model.state_dict(), conversion.precision)
-    save_words(conversion.out, local, vocabularies["global"])
+    save_words(conversion.out, local, global_)
     tower = sum(name.startswith(TOWER) for name in state)
     left = (
         f"{len(state) - len(kept)} tensors were left out: {tower} of the CLIP tower, which the "
@@ -74,18 +80,27 @@ def sizes_of(state: Mapping[str, Tensor], source: str) -> V2LSettings:
 def _local_words(conversion: Conversion) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The local words by id, of the official file or of the language model, and where from."""
     file, llm = conversion.files.get("local_words"), conversion.files.get("llm")
-    if file is not None:
-        return read_vocabulary(file), ()
-    if llm is None:
+    tokens = None if llm is None else _tokens(llm)
+    if file is None:
+        if tokens is None or llm is None:
+            raise ValueError(
+                "the local words are the tokens of the language model: give local_words=FILE "
+                "(local_vocabulary.npy) or llm=FOLDER, the folder of its tokenizer."
+            )
+        return tokens, (f"The local words are the {len(tokens):,} tokens of {llm.name}.",)
+    words = read_vocabulary(file)
+    if tokens is not None and not same_vocabulary(words, tokens):
         raise ValueError(
-            "the local words are the tokens of the language model: give local_words=FILE "
-            "(local_vocabulary.npy) or llm=FOLDER, the folder of its tokenizer."
+            f"the words of {file} are those of another language model than the tokens of {llm}."
         )
+    return words, ()
+
+
+def _tokens(llm: Path) -> tuple[str, ...]:
     from frostbench.plugins.backbones.pretrained import read_tokenizer
 
     tokenizer = read_tokenizer(BackboneEntry("llm", "causal_lm", str(llm)))
-    words = tuple(
+    return tuple(
         str(tokenizer.decode([number], clean_up_tokenization_spaces=False))
         for number in range(len(tokenizer))
     )
-    return words, (f"The local words are the {len(words):,} tokens of {llm.name}.",)

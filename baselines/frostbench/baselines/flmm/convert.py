@@ -9,11 +9,12 @@ from frostbench.baselines.flmm.checkpoint import BUFFERS, PLACES, read_published
 from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.baselines.flmm.unet import UNetSettings
 from frostbench.plugins.backbones import weights
-from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam
+from frostbench.plugins.backbones.sam_sizes import build_sam, decoder_sizes
 from frostbench.plugins.contract.converter import Conversion, Converted
 from frostbench.plugins.parts.training import folder as stored
 
-SAM = "sam."  # before settings of the SAM that the heads refine with; ViT-L as published
+SAM = "sam."  # before settings of the SAM that the heads refine with
+SAM_MODEL = "sam.model."  # before its tensors
 
 
 def convert(conversion: Conversion) -> Converted:
@@ -33,7 +34,8 @@ def convert(conversion: Conversion) -> Converted:
     }
     own = {k: value for k, value in conversion.settings.items() if not k.startswith(SAM)}
     settings = stored.override(sizes_of(state, str(path)), own, "frostbench convert flmm")
-    sam = stored.override(SamSettings(), of_sam, "frostbench convert flmm sam")
+    decoder = {key.removeprefix(SAM_MODEL): tensor for key, tensor in state.items()}
+    sam = stored.override(decoder_sizes(decoder, str(path)), of_sam, "frostbench convert flmm sam")
     with torch.device("meta"):  # nothing is made but names and shapes
         heads = Heads(settings, build_sam(sam))
     wanted = dict(heads.named_parameters())

@@ -37,10 +37,11 @@ def convert(conversion: Conversion) -> Converted:
     stored.save(home, settings, adapters.state_dict(), conversion.precision)
     notes = [
         f"The adapters are taken to undo {task!r}; task=NAME says otherwise.",
-        "There is no linear map for the control no_llm, which official files do not hold.",
+        "There is no linear map for the control no_llm, which official files do not hold: runs "
+        "leave its row out.",
     ]
     if lora:
-        rank = write_lora(home / LORA, lora, alpha, path)
+        rank = write_lora(home / LORA, lora, alpha, settings.llm_width, path)
         notes.append(f"A LoRA of rank {rank} and alpha {alpha} goes with them.")
     return Converted({**own, **lora}, (), tuple(notes))
 
@@ -63,17 +64,28 @@ def sizes_of(own: Mapping[str, Tensor], task: str, path: Path) -> AdapterSetting
     return AdapterSettings(width, llm_width, tokens, (task,))
 
 
-def write_lora(folder: Path, lora: Mapping[str, Tensor], alpha: str, path: Path) -> int:
+def write_lora(
+    folder: Path, lora: Mapping[str, Tensor], alpha: str, llm_width: int, path: Path
+) -> int:
     """Write a LoRA as peft does, and return its rank.
 
     Raises:
-        ValueError: its layers have several ranks, or `alpha` is no number.
+        ValueError: a half of a layer is missing, its layers have several ranks or read another
+            width than the adapters write, or `alpha` is no number.
     """
-    ranks = {len(tensor) for name, tensor in lora.items() if name.endswith("lora_A.weight")}
-    if len(ranks) != 1 or not alpha.replace(".", "", 1).isdecimal():
+    halves = [(name, name.replace("lora_A", "lora_B")) for name in lora if "lora_A" in name]
+    paired = {name for pair in halves for name in pair}
+    alone = sorted(paired ^ set(lora))
+    if alone:
+        raise ValueError(f"{path}: a LoRA's layers have two halves each; {alone[0]} is alone.")
+    shapes = {(*lora[a].shape, *lora[b].shape[1:]) for a, b in halves}
+    ranks: set[int] = {shape[0] for shape in shapes} | {shape[-1] for shape in shapes}
+    widths = {shape[1] for shape in shapes if len(shape) == 3}
+    if len(ranks) != 1 or widths != {llm_width} or not alpha.replace(".", "", 1).isdecimal():
         raise ValueError(
-            f"{path}: a LoRA has one rank and an alpha that is a number; its ranks are "
-            f"{sorted(ranks) or 'none'}, and lora_alpha is {alpha!r}."
+            f"{path}: a LoRA has one rank, reads the width of the language model, which is "
+            f"{llm_width} for these adapters, and has an alpha that is a number; its ranks are "
+            f"{sorted(ranks)}, it reads {sorted(widths)}, and lora_alpha is {alpha!r}."
         )
     (rank,) = ranks
     folder.mkdir()

@@ -4,7 +4,7 @@ Zheng et al., "LM4LV: A Frozen Large Language Model for Low-level Vision Tasks",
 https://arxiv.org/abs/2405.15734.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from torch.nn import functional
 from frostbench.baselines.lm4lv.card import CARD, LORA_CARD
 from frostbench.baselines.lm4lv.linear import LinearMaps
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings, task_of
-from frostbench.baselines.lm4lv.weights import Trained, load_all
+from frostbench.baselines.lm4lv.weights import Trained, has_linear, load_all
 from frostbench.baselines.lm4lv.wording import pieces
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
@@ -35,6 +35,10 @@ from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import resized
 
 FEATURES = "features"
+NO_LINEAR = (
+    "was converted from official files, which hold no linear map to stand in place of the language "
+    "model; a training of ours fits one beside its adapters"
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,12 @@ class LM4LV(Method):
         read_settings(LM4LVSettings, setup.settings, f"method.{cls.card.name}")
         llm, mae = setup.backbones.get("llm"), setup.backbones.get("mae")
         return cls(trained, llm, mae, setup.device)
+
+    @classmethod
+    def lacks(cls, setup: Setup) -> Mapping[str, str]:
+        """The linear map of `no_llm`, which official files do not hold."""
+        without = setup.weights is not None and not has_linear(setup.weights)
+        return {"no_llm": NO_LINEAR} if without else {}
 
     @classmethod
     def toy(cls) -> "LM4LV":
@@ -194,11 +204,7 @@ class _WithoutLLM(LM4LV):
 
     def _restore(self, one: Trained, task: str, features: Float[Tensor, "n d"]) -> Waves:
         if one.linear is None:
-            raise LookupError(
-                f"the weights for {task!r} were converted from official files, which hold no "
-                "linear map to stand in place of the language model; `frostbench train lm4lv` "
-                "fits one."
-            )
+            raise LookupError(f"{task} {NO_LINEAR}.")
         row = one.adapters.settings.tasks.index(task)
         with torch.no_grad():
             return one.linear.through(row, features.to(self._device)).cpu()

@@ -14,6 +14,7 @@ from frostbench.plugins.backbones import precision, weights
 from frostbench.plugins.contract.prompts import Adapter
 from frostbench.plugins.parts.training import folder as stored
 
+LINEAR = "no_llm."  # before the names of the linear maps
 LORA = "lora"  # folder of a training's LoRA adapter, as peft saves it
 
 
@@ -56,12 +57,23 @@ def load(folder: Path) -> Trained:
     settings = stored.stored_settings(folder, AdapterSettings())
     adapters = Adapters(settings)
     tensors = precision.read(folder / stored.WEIGHTS)
-    has_linear = any(name.startswith("no_llm.") for name in tensors)
-    linear = LinearMaps(len(settings.tasks), settings.width) if has_linear else None
+    fitted = any(name.startswith(LINEAR) for name in tensors)
+    linear = LinearMaps(len(settings.tasks), settings.width) if fitted else None
     weights.fill(_Parts(adapters, linear), tensors, str(folder / stored.WEIGHTS))
     lora = folder / LORA
     named = Adapter(f"lm4lv {folder.name}", lora) if lora.is_dir() else None
     return Trained(adapters.eval().requires_grad_(False), linear, named)
+
+
+def has_linear(folder: Path) -> bool:
+    """Whether a training of a pack's folder has linear maps, or cannot be read to tell."""
+    files = list(folder.glob(f"*/{stored.WEIGHTS}"))
+    try:
+        return not files or any(
+            name.startswith(LINEAR) for file in files for name in precision.names(file)
+        )
+    except ValueError:
+        return True  # loading it says what is wrong
 
 
 def load_all(folder: Path) -> list[Trained]:

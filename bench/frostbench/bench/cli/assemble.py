@@ -37,7 +37,8 @@ from frostbench.plugins.contract.cards import Card, TaskCard
 from frostbench.plugins.contract.engine import Engine
 from frostbench.plugins.contract.method import Method, Setup
 from frostbench.plugins.contract.metric import Metric
-from frostbench.plugins.host.errors import missing
+from frostbench.plugins.host.containment import Call, contain
+from frostbench.plugins.host.errors import PluginError, describe, missing
 from frostbench.plugins.host.identity import code_identity, named_files
 from frostbench.plugins.host.packs import Pack, digest_of_files, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
@@ -54,6 +55,8 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         ValueError: a pack or a setting is wrong.
     """
     pack = find_pack(config.pack, host)
+    networks = {name: str(path) for name, path in pack.metric_weights.items()}
+    config = dataclasses.replace(config, metric_weights={**networks, **config.metric_weights})
     controls = open_controls(host) if config.controls else None
     methods = choose_methods(config, host, pack)
     backbones = open_backbones(config, host, pack)
@@ -78,7 +81,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         backbones=backbones,
         facts=Provenance(
             version("frostbench"),
-            PackEntry(pack.name, pack.summary, pack.digest),
+            PackEntry(pack.name, pack.summary, pack.digest(hash_of)),
             data.digests(names),
             files_outside(config, pack, backbones.entries),
             origins,
@@ -216,7 +219,7 @@ def plan_method(
     kept = config.llm is None
     if "weights" in own:
         place = Path(item.name) if entry.weights is None else entry.weights
-        folder = _own_weights(item.name, own.pop("weights"))
+        folder = _own_weights(item.name, own.pop("weights"), pack)
         given = dict(pack.digests_of(folder, place))
         kept, weights = kept and given == weights, given
         entry = dataclasses.replace(entry, weights=folder)
@@ -229,16 +232,38 @@ def plan_method(
     setup = Setup(backbones, entry.weights, settings, config.device, entry.adapters)
     made_by = {} if origin is None else dataclasses.asdict(origin)
     identity = code_identity(made_by, weights, settings)
-    return PlannedMethod(item.card, partial(_build, item, setup), settings, weights, identity)
+    build = partial(_build, item, setup)
+    return PlannedMethod(item.card, build, settings, weights, identity, _lacking(item, setup))
 
 
-def _own_weights(method: str, given: object) -> Path:
-    """The folder of `method.NAME.weights=FOLDER`.
+def _lacking(item: Registered[Card], setup: Setup) -> Mapping[str, str]:
+    """The controls that a method cannot make of its weights, with the reasons.
+
+    Raises:
+        PluginError: the method is faulty.
+    """
+    if not item.card.controls:
+        return {}
+    try:
+        kind = item.load()
+    except Exception:  # building it says so, and the others run
+        return {}
+    try:
+        said = contain(Call("method", item.name, "lacks"), kind.lacks, setup)
+        return {str(control): str(reason) for control, reason in said.items()}
+    except Exception as error:
+        raise PluginError(f"method {item.name!r} ({item.file}): {describe(error)}") from error
+
+
+def _own_weights(method: str, given: object, pack: Pack) -> Path:
+    """The folder of `method.NAME.weights=FOLDER`, which may lie in the pack.
 
     Raises:
         UsageError: it is no folder, or holds no file.
     """
     folder = Path(str(given))
+    if not folder.exists():
+        folder = pack.folder / folder
     if folder.is_file():
         raise UsageError(
             f"method.{method}.weights={given} is a file, and a folder is wanted; `frostbench "

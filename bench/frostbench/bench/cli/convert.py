@@ -13,6 +13,7 @@ from frostbench.plugins.contract.converter import Conversion, Converted, Convert
 from frostbench.plugins.host.packs import sha256_of
 from frostbench.plugins.host.registry import Host, Registered
 
+CARD = "CARD.md"  # of a folder that was converted whole
 ROUNDING = 1e-6  # of the sum of all magnitudes, which the order of summing may change
 
 
@@ -54,7 +55,7 @@ def convert_files(
     settings: Mapping[str, str] | None = None,
     precision: Precision = "full",
 ) -> None:
-    """Convert files into a folder that is new or empty, and say what became of them.
+    """Convert files into a folder, whose place the new one takes, and say what became of them.
 
     Raises:
         ValueError: the converter refuses them, or numbers were lost; nothing is left behind.
@@ -66,10 +67,10 @@ def convert_files(
         conversion = Conversion(files, made, settings or {}, precision)
         converted: Converted = item.load()(conversion)
         parity = _parity(made, converted.tensors, precision)
-        (made / "CARD.md").write_text(_card(item.card, conversion, converted, parity))
+        (made / CARD).write_text(_card(item.card, conversion, converted, parity))
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
-            out.rmdir()
+            shutil.rmtree(out)
         made.rename(out)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -41,7 +41,9 @@ class DataSets:
         self._host, self._pack = host, pack
         # Several may lie in one folder, which is read once.
         self._hash_of = cache(hash_of)
-        self._own = {str(name): _place(str(name), value, host) for name, value in given.items()}
+        self._own = {
+            str(name): _place(str(name), value, host, pack) for name, value in given.items()
+        }
         self._open: dict[str, Any] = {}
 
     def open(self, name: str) -> Any:
@@ -125,12 +127,16 @@ class DataSets:
         return Located(self._host.pick("data set", name), self._pack.data[name])
 
 
-def _place(name: str, value: Any, host: Host) -> Located:
-    """`READER:FOLDER`, a folder alone where the name is a reader's, or both as keys."""
+def _place(name: str, value: Any, host: Host, pack: Pack) -> Located:
+    """`READER:FOLDER`, a folder alone where the name is a reader's, or both as keys.
+
+    Keys without a folder are settings of the data set that the pack has under that name.
+    """
     settings: dict[str, Any] = {}
     if isinstance(value, Mapping):
         settings = {str(key): one for key, one in value.items()}
         reader, folder = str(settings.pop("reader", name)), settings.pop("folder", None)
+        folder = folder or pack.data.get(name)
     else:
         head, colon, rest = str(value).partition(":")
         reader, folder = (head, rest) if colon and head in host.datasets else (name, str(value))
@@ -142,7 +148,8 @@ def _place(name: str, value: Any, host: Host) -> Located:
     if not folder or not Path(str(folder)).exists():
         raise UsageError(
             f"data.{name}: there is no folder {str(folder or '')!r}; write data.{name}=FOLDER, or "
-            f"data.{name}.folder=FOLDER beside other settings."
+            f"data.{name}.folder=FOLDER beside other settings. The pack {pack.name!r} has "
+            f"{', '.join(pack.data) or 'no data sets'}."
         )
     return Located(host.pick("data set", reader), Path(str(folder)), settings)
 

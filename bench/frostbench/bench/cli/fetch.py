@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import UsageError
-from frostbench.bench.cli.pack_parts import FileFacts, HubFolder, PackPart
+from frostbench.bench.cli.pack_parts import CONVERTED, FileFacts, HubFolder, PackPart
 from frostbench.bench.printable import complain, say
 from frostbench.plugins.host.errors import describe
 from frostbench.plugins.host.packs import sha256_of
@@ -59,7 +59,7 @@ def fetch_parts(parts: Mapping[str, PackPart], root: Path, *, agreed: bool) -> b
     wanted = {
         name: part
         for name, part in parts.items()
-        if part.missing(root) and not part.converted(root / name)
+        if part.missing(root) and not part.converted(root, root / CONVERTED / name)
     }
     found = {name: _looked_up(name, part, root) for name, part in wanted.items() if _online(part)}
     plans = [plan for plan in found.values() if plan is not None]

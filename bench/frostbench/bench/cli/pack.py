@@ -15,7 +15,7 @@ from frostbench.bench.cli.config import (
 )
 from frostbench.bench.cli.convert import convert_files
 from frostbench.bench.cli.fetch import fetch_parts, origin_of
-from frostbench.bench.cli.pack_parts import PackPart, read_parts
+from frostbench.bench.cli.pack_parts import CONVERTED, PackPart, read_parts
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import complain, say
 from frostbench.bench.store.hashes import Hashes
@@ -36,7 +36,11 @@ class PackConfig(PluginConfig):
 
 
 def pack_command(words: list[str]) -> int:
-    """Say what is there and what is missing, convert what is there, and write `pack.json`."""
+    """Say what is there and what is missing, convert what is there, and write `pack.json`.
+
+    1 where a part that is there cannot be converted, or one cannot be downloaded; the others are in
+    the pack all the same.
+    """
     plain, overrides = split_words(words)
     config = read_config(PackConfig, overrides)
     host = open_host(config)
@@ -58,13 +62,14 @@ def pack_command(words: list[str]) -> int:
     hashes = Hashes(cache_folder("hashes"))
     for name, part in parts.items():
         _check_published(name, part, root, hashes)
-    made = {name: _gather(name, part, root, host) for name, part in parts.items()}
+    failed: list[str] = []
+    made = {name: _gather(name, part, root, host, failed) for name, part in parts.items()}
     there = {name: place for name, place in made.items() if place is not None}
     (root / PACK).write_text(json.dumps(_pack(card, parts, root, there), indent=2) + "\n")
     remember_pack(card.name, root)
     _say_tables(host, parts, there)
     say(f"{root / PACK} names {len(there)} of {len(parts)} parts; frostbench run pack={card.name}")
-    return 0 if got else 1
+    return 0 if got and not failed else 1
 
 
 def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
@@ -80,12 +85,15 @@ def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
     say(f"Put what you hold below one folder: frostbench pack {card.name} root=FOLDER")
 
 
-def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
-    """Where a part lies below the root, made if it has to be; None where files are missing."""
-    own = root / name
-    if part.converted(own):
+def _gather(name: str, part: PackPart, root: Path, host: Host, failed: list[str]) -> str | None:
+    """Where a part lies below the root, made if it has to be; None where files are missing.
+
+    The name of a part that cannot be made joins those that `failed`.
+    """
+    own = root / CONVERTED / name
+    if part.converted(root, own):
         say(f"{name}: there, converted before")
-        return name
+        return own.relative_to(root).as_posix()
     found, missing = part.found(root), part.missing(root)
     if missing:
         wanted = "; ".join(" or ".join(places) for places in missing)
@@ -100,8 +108,9 @@ def _gather(name: str, part: PackPart, root: Path, host: Host) -> str | None:
         convert_files(host.pick("converter", part.convert), found, own)
     except (ValueError, OSError) as error:
         complain(f"frostbench: {name}: {error}")
+        failed.append(name)
         return None
-    return name
+    return own.relative_to(root).as_posix()
 
 
 def _check_published(name: str, part: PackPart, root: Path, hashes: Hashes) -> None:
@@ -129,24 +138,22 @@ def _pack(
     card: PackCard, parts: Mapping[str, PackPart], root: Path, there: Mapping[str, str]
 ) -> dict[str, Any]:
     """What `pack.json` says of the parts that are there."""
-    of = {
-        role: {name: place for name, place in there.items() if parts[name].role == role}
-        for role in ("backbone", "method", "data")
-    }
+    of: dict[str, dict[str, str]] = {}
+    for name, place in there.items():
+        of.setdefault(parts[name].role, {})[name] = place
+    others: dict[str, dict[str, Any]] = {}
+    for name, place in of.get("alternative", {}).items():
+        others.setdefault(parts[name].instead_of, {})[name] = _loaded(parts[name], place)
     return {
         "name": card.name,
         "summary": card.summary,
         "backbones": {
-            name: {
-                "kind": parts[name].kind,
-                "source": place,
-                "dtype": parts[name].dtype,
-                **({"name": parts[name].name} if parts[name].name else {}),
-            }
-            for name, place in of["backbone"].items()
+            name: _loaded(parts[name], place) for name, place in of.get("backbone", {}).items()
         },
-        "methods": {name: {"weights": place} for name, place in of["method"].items()},
-        "data": of["data"],
+        "methods": {name: {"weights": place} for name, place in of.get("method", {}).items()},
+        "data": of.get("data", {}),
+        "alternatives": others,
+        "metric_weights": of.get("metric", {}),
         "origins": {
             name: origin
             for name in there
@@ -154,6 +161,12 @@ def _pack(
             if (origin := origin_of(path))
         },
     }
+
+
+def _loaded(part: PackPart, place: str) -> dict[str, str]:
+    """A backbone as `pack.json` names it."""
+    named = {"name": part.name} if part.name else {}
+    return {"kind": part.kind, "source": place, "dtype": part.dtype, **named}
 
 
 def _say_tables(host: Host, parts: Mapping[str, PackPart], there: Mapping[str, str]) -> None:

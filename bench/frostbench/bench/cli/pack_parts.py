@@ -5,7 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from frostbench.bench.cli.convert import CARD
 from frostbench.plugins.host.settings import read_settings
+
+CONVERTED = "converted"  # folder of the root that parts are converted into
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,13 @@ class PackPart:
 
     `files` are the places of each file below the root, of which the first that is there counts;
     `convert` names the converter that makes the part of them, if one has to. `published` are facts
-    of files by their names, those in a folder among them.
+    of files by their names, those in a folder among them. An "alternative" can take the place of
+    the backbone that `instead_of` names; "weights" are what a preset or the user names with
+    method.NAME.weights, in the place of the method's own; a "metric" is the file of a network that
+    metrics look through.
     """
 
-    role: Literal["backbone", "method", "data"]
+    role: Literal["backbone", "alternative", "method", "weights", "metric", "data"]
     source: str
     licence: str
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -58,6 +64,7 @@ class PackPart:
     name: str = ""
     dtype: str = "float32"
     convert: str = ""
+    instead_of: str = ""
     hub: HubFolder | None = None
     published: Mapping[str, FileFacts] = field(default_factory=dict)
 
@@ -69,9 +76,14 @@ class PackPart:
         }
         return {name: path for name, path in places.items() if path is not None}
 
-    def converted(self, own: Path) -> bool:
-        """Whether the part was converted before, into its own folder."""
-        return bool(self.convert) and own.is_dir() and any(own.iterdir())
+    def converted(self, root: Path, own: Path) -> bool:
+        """Whether the part was converted into its own folder, and no file has changed since."""
+        card = own / CARD
+        if not self.convert or not card.is_file():
+            return False
+        then = card.stat().st_mtime
+        files = [path for path in self.found(root).values() if path.is_file()]
+        return all(path.stat().st_mtime <= then for path in files)
 
     def missing(self, root: Path) -> list[tuple[str, ...]]:
         """The places of each file that is not there."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 CHOICES = ("methods", "tasks", "limit", "preset")
 """Keys that choose what of a preset is run."""
 
+SETTINGS = ("method", "task", "data", "llm", "dtype", "engine")
+"""Keys of settings, which a preset leaves at their defaults where it does not state them."""
+
 
 def run_command(words: list[str]) -> int:
     """Run or resume; 0 when all is done, 1 when samples failed or a plugin is left out."""
@@ -55,15 +58,32 @@ def departures(file: str, config: RunConfig) -> list[str]:
     """In which settings a run departs from its preset, whatever part of it is run."""
     from omegaconf import OmegaConf
 
-    stated, taken = (
+    stated, taken, plain = (
         dict(_leaves(tree))
-        for tree in (OmegaConf.to_container(OmegaConf.load(file)), asdict(config))
+        for tree in (
+            OmegaConf.to_container(OmegaConf.load(file)),
+            asdict(config),
+            asdict(RunConfig()),
+        )
     )
-    return [
+    changed = [
         f"{key} is {taken.get(key)!r}, not {value!r}"
         for key, value in stated.items()
         if key.partition(".")[0] not in CHOICES and taken.get(key) != value
     ]
+    added = [
+        f"{key} is {value!r}, and the preset does not set it"
+        for key, value in taken.items()
+        if key not in stated and _matters(key) and value != plain.get(key)
+    ]
+    return changed + added
+
+
+def _matters(key: str) -> bool:
+    """Whether a key can change what a preset measures; where data lie is no such key."""
+    first, _, rest = key.partition(".")
+    place = first == "data" and ("." not in rest or rest.endswith(".folder"))
+    return first in SETTINGS and not place
 
 
 def _leaves(tree: Any, above: str = "") -> Iterator[tuple[str, object]]:

@@ -76,7 +76,7 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
             yield ""
         yield from (f"- {name}: {value}" for name, value in run.pairs if value != NONE)
         yield f"- {run.frozen.sentence}"
-        yield from (f"- {sentence}" for sentence in (*run.cache, *run.methods))
+        yield from (f"- {sentence}" for sentence in (*run.cache, *run.methods, *run.notes))
         yield from (f"- **{run.warning}**" for _ in range(bool(run.warning)))
         yield ""
     yield estimators(leaderboard.inference)

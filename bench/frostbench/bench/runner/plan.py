@@ -75,7 +75,7 @@ class PlannedMethod:
     """A method to be built when its first sample is due.
 
     `weights` are SHA-256 by file name, for the manifest; `identity` is the digest of all that the
-    method is made of.
+    method is made of. `lacking` are controls that it cannot make, with the reasons.
     """
 
     card: Card
@@ -83,6 +83,7 @@ class PlannedMethod:
     settings: Mapping[str, object] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,8 +197,9 @@ class Plan:
     def lineups(self) -> Mapping[str, Lineup]:
         """By task its rows."""
         cards = sorted((method.card for method in self.methods), key=lambda card: card.name)
+        lacking = {method.card.name: method.lacking for method in self.methods}
         return {
-            planned.task.card.name: rows_of(planned.task.card, cards, self.controls)
+            planned.task.card.name: rows_of(planned.task.card, cards, self.controls, lacking)
             for planned in self.tasks
         }
 

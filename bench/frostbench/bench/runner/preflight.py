@@ -80,8 +80,9 @@ def check_built(plan: Plan, failed: Mapping[str, str]) -> None:
     Raises:
         PreflightError: there is such a method.
     """
+    asked = " and ".join(f"{role}={plan.config.get(role)}" for role in plan.replaced)
     lines = [
-        failed[one.card.name]
+        f"with {asked} {failed[one.card.name]}"
         for one in plan.methods
         if one.card.name in failed and set(one.card.backbones) & set(plan.replaced)
     ]

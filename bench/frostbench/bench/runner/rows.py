@@ -86,9 +86,15 @@ class Lineup:
 
 
 def rows_of(
-    task: TaskCard, methods: Iterable[Card], controls: Mapping[str, Control] | None
+    task: TaskCard,
+    methods: Iterable[Card],
+    controls: Mapping[str, Control] | None,
+    lacking: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Lineup:
-    """The rows of a task, those of each method together; None leaves controls out."""
+    """The rows of a task, those of each method together; None leaves controls out.
+
+    `lacking` says by method which controls it cannot make, and why.
+    """
     shown = [] if controls is None else _shown(task, controls)
     ways, free = _by_kind(shown)
     rows: list[Entrant] = []
@@ -105,7 +111,11 @@ def rows_of(
             if needed is not None and needed not in card.capabilities:
                 reason = card.reason(needed)
                 left_out.append(LeftOut(card.name, task.name, control.name, reason))
-            elif _has(card, task, control, way):
+            elif not _has(card, task, control, way):
+                continue
+            elif control.name in (absent := (lacking or {}).get(card.name, {})):
+                left_out.append(LeftOut(card.name, task.name, control.name, absent[control.name]))
+            else:
                 rows.append(Entrant(card.name, control.name, way))
     cards = tuple(control.card for control in shown)
     return Lineup(tuple(rows), free, tuple(dashes), tuple(left_out), cards)

@@ -27,7 +27,6 @@ from frostbench.bench.store.atomic import sweep_dead, write_whole
 from frostbench.plugins.contract.tokens import VisualTokens, join
 from frostbench.plugins.host.identity import token_key
 
-
 ATTEMPTS = 3  # to open a file that is replaced meanwhile
 _DAMAGED = (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError)
 

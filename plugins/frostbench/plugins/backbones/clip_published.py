@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,7 +105,9 @@ def _of_openai(path: Path) -> tuple[dict[str, Tensor], str, tuple[int, int] | No
         return _without_sizes(read_state(path, ("state_dict",))), "", None
     try:
         # The archive's code is compiled for TorchScript's own interpreter, and none of it is run.
-        held = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # that TorchScript has no future
+            held = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     except Exception as error:  # whatever a damaged archive makes of its reader
         raise ValueError(f"{path} is cut short or no archive of a CLIP: {error}") from error
     return _without_sizes(held), "quick_gelu", None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from frostbench.plugins.backbones import weights
@@ -80,6 +80,19 @@ def read(path: Path) -> dict[str, Tensor]:
         return expanded(tensors)
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error} Get it again.") from error
+
+
+def names(path: Path) -> list[str]:
+    """The names in a safetensors file, which its first bytes tell.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is cut short or no safetensors file: {error}.") from error
 
 
 def in_bytes(path: Path) -> bool:

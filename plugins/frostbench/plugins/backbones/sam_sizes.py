@@ -1,7 +1,7 @@
 """The sizes of a SAM, and the network of those sizes, of the package `segment-anything`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -74,7 +74,6 @@ class SamSettings:
 VIT_B = SamSettings(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11))
 VIT_L = SamSettings()
 VIT_H = SamSettings(width=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31))
-_PUBLISHED = {sizes.width: sizes for sizes in (VIT_B, VIT_L, VIT_H)}
 
 
 def build_sam(settings: SamSettings) -> Any:
@@ -125,18 +124,60 @@ def build_sam(settings: SamSettings) -> Any:
 
 
 def published_sizes(state: Mapping[str, Tensor], source: str) -> SamSettings:
-    """Which of the three published SAMs a state dict is of.
+    """The sizes of a SAM in Meta's layout, read off its tensors.
+
+    Shapes do not tell the heads of the mask decoder, which are 8 in every published SAM.
 
     Raises:
-        ValueError: none of them.
+        ValueError: it is no SAM.
     """
-    weight = state.get("image_encoder.patch_embed.proj.weight")
-    sizes = None if weight is None else _PUBLISHED.get(int(weight.shape[0]))
-    if sizes is None:
-        found = "no image encoder" if weight is None else f"a width of {int(weight.shape[0])}"
-        widths = ", ".join(map(str, _PUBLISHED))
-        raise ValueError(
-            f"{source} has {found}, and published SAMs have widths {widths}; a SAM of other sizes "
-            "is a folder with config.json and model.safetensors."
+    try:
+        patch = state["image_encoder.patch_embed.proj.weight"].shape[-1]
+        _, side, _, width = state["image_encoder.pos_embed"].shape
+        reach = {
+            int(name.split(".")[2]): tuple(table.shape)
+            for name, table in state.items()
+            if name.startswith("image_encoder.blocks.") and name.endswith("attn.rel_pos_h")
+        }
+        # A table of relative positions has a row for each distance within a window, or the image.
+        whole = tuple(block for block, (rows, _) in sorted(reach.items()) if rows == 2 * side - 1)
+        windows = {(rows + 1) // 2 for block, (rows, _) in reach.items() if block not in whole}
+        return replace(
+            decoder_sizes(state, source),
+            image_size=side * patch,
+            patch=patch,
+            width=width,
+            depth=len(reach),
+            heads=width // reach[0][1],
+            global_blocks=whole,
+            window=min(windows, default=0),
         )
-    return sizes
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"{source} holds no SAM with its image encoder ({error}); a SAM is a `.pth` file of "
+            "segment-anything, or a folder with config.json and model.safetensors."
+        ) from None
+
+
+def decoder_sizes(state: Mapping[str, Tensor], source: str) -> SamSettings:
+    """The sizes of a SAM's prompt encoder and mask decoder; those of its image encoder are ViT-L's.
+
+    Raises:
+        ValueError: they are not there.
+    """
+    try:
+        return SamSettings(
+            prompt_width=state["prompt_encoder.no_mask_embed.weight"].shape[1],
+            mask_channels=len(state["prompt_encoder.mask_downscaling.3.weight"]),
+            decoder_depth=_count(state, "mask_decoder.transformer.layers."),
+            decoder_inner=len(state["mask_decoder.transformer.layers.0.mlp.lin1.weight"]),
+            ambiguous_masks=len(state["mask_decoder.mask_tokens.weight"]) - 1,
+            quality_depth=_count(state, "mask_decoder.iou_prediction_head.layers."),
+            quality_width=len(state["mask_decoder.iou_prediction_head.layers.0.weight"]),
+        )
+    except KeyError as error:
+        raise ValueError(f"{source} holds no mask decoder of SAM: it lacks {error}.") from None
+
+
+def _count(state: Mapping[str, Tensor], before: str) -> int:
+    return len({name[len(before) :].split(".")[0] for name in state if name.startswith(before)})

@@ -117,6 +117,15 @@ class Method(ABC):
         """
 
     @classmethod
+    def lacks(cls, setup: Setup) -> Mapping[str, str]:
+        """Which of `card.controls` these weights cannot make, with the reasons.
+
+        Called before a run, when nothing is loaded: it may look at files, and not at backbones.
+        Such a row is left out, and the run says why.
+        """
+        return {}
+
+    @classmethod
     @abstractmethod
     def toy(cls) -> "Method":
         """A tiny instance with random weights that works in milliseconds, for the kit's tests.

@@ -6,10 +6,12 @@ A pack is a folder with a `pack.json`:
      "backbones": {"llm": {"kind": "causal_lm", "source": "llm", "dtype": "float32"}},
      "methods": {"v2l": {"weights": "v2l", "settings": {}, "adapters": {"masked": "v2l_lora"}}},
      "data": {"glyph_portraits": "data"},
-     "alternatives": {"llm": {"llama": {"kind": "causal_lm", "source": "llama"}}}}
+     "alternatives": {"llm": {"llama": {"kind": "causal_lm", "source": "llama"}}},
+     "metric_weights": {"alex": "alexnet-owt-7be5be79.pth"}}
 
 `alternatives`, which may be left out, names what can take a backbone's place: `llm=llama` runs the
-same methods on that language model. A `source` that exists inside the folder is a path; anything
+same methods on that language model. `metric_weights`, which may be left out too, are the files of
+networks that metrics look through. A `source` that exists inside the folder is a path; anything
 else is taken as it stands (an absolute path, a hub id, a model name of the library). A backbone may
 have a `name`, under which metrics look through it; without one that is the pack's name, or, of a
 second backbone of its kind, its role.
@@ -20,7 +22,6 @@ import importlib.util
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,10 @@ class PackMethod:
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack, read and checked; `alternatives` are other backbones for a role, by name."""
+    """A pack, read and checked; `alternatives` are other backbones for a role, by name.
+
+    `metric_weights` are files of networks that metrics look through, by the network.
+    """
 
     name: str
     folder: Path
@@ -68,6 +72,7 @@ class Pack:
     methods: Mapping[str, PackMethod]
     data: Mapping[str, Path]
     alternatives: Mapping[str, Mapping[str, BackboneEntry]] = field(default_factory=dict)
+    metric_weights: Mapping[str, Path] = field(default_factory=dict)
 
     def method(self, name: str) -> PackMethod:
         """What the pack holds for a method; nothing, for one that it does not know."""
@@ -100,15 +105,27 @@ class Pack:
             if entry.kind == kind
         }
 
-    @cached_property
-    def digests(self) -> Mapping[str, str]:
-        """SHA-256 of every file that a number can depend on, by path within the folder."""
-        return digests(self.folder)
+    def digest(self, hash_of: "Callable[[Path], str] | None" = None) -> str:
+        """One SHA-256 over `pack.json` and the files within the folder that it names.
 
-    @property
-    def digest(self) -> str:
-        """One SHA-256 over all of `digests`."""
-        return digest_of(self.digests)
+        Files that lie beside them, such as those that a part was converted from, change no number.
+        `hash_of` gives the SHA-256 of a file, or of the files of a folder.
+        """
+        backbones = [*self.backbones.values()]
+        backbones += [one for others in self.alternatives.values() for one in others.values()]
+        named = [Path(entry.source) for entry in backbones]
+        for method in self.methods.values():
+            named += [*([] if method.weights is None else [method.weights])]
+            named += method.adapters.values()
+        named += [*self.data.values(), *self.metric_weights.values(), self.folder / "pack.json"]
+        within = {
+            path.relative_to(self.folder).as_posix(): path
+            for path in named
+            if path.is_relative_to(self.folder)
+            and (path.is_file() or any(map(_counts, files_below(path))))
+        }
+        read = hash_of or digest_of_files
+        return digest_of({name: read(path) for name, path in within.items()})
 
     def digests_of(self, folder: Path, place: Path | None = None) -> Mapping[str, str]:
         """SHA-256 of the files of a part, which may lie outside the pack, by path.
@@ -161,11 +178,7 @@ def digests(folder: Path, of_file: Callable[[Path], str] = sha256_of) -> dict[st
     files = list(islice(files_below(folder), MOST_FILES + 1))
     if len(files) > MOST_FILES:
         raise ValueError(f"{folder} holds more than {MOST_FILES} files; name a smaller folder.")
-    return {
-        path.relative_to(folder).as_posix(): of_file(path)
-        for path in files
-        if path.suffix != ".md" and path.name != "card.json"
-    }
+    return {path.relative_to(folder).as_posix(): of_file(path) for path in files if _counts(path)}
 
 
 def read_pack(folder: Path) -> Pack:
@@ -198,13 +211,14 @@ def read_pack(folder: Path) -> Pack:
             for name, entry in text["methods"].items()
         }
         data = {name: folder / place for name, place in text["data"].items()}
+        networks = {name: folder / place for name, place in text.get("metric_weights", {}).items()}
         summary = text.get("summary", "")
-        return Pack(text["name"], folder, summary, backbones, methods, data, alternatives)
+        return Pack(text["name"], folder, summary, backbones, methods, data, alternatives, networks)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path}: {error!r} is missing or of the wrong kind; a pack has name, backbones "
             "(role: kind, source), methods (name: weights, settings) and data (name: folder), and "
-            "may have alternatives (role: name: kind, source)."
+            "may have alternatives (role: name: kind, source) and metric_weights (network: file)."
         ) from error
 
 
@@ -231,6 +245,11 @@ def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
             yield path
         else:
             yield from files_below(path, above | {here})
+
+
+def _counts(path: Path) -> bool:
+    """Whether a number can depend on a file: people alone read the others."""
+    return path.suffix != ".md" and path.name != "card.json"
 
 
 def _check_ends(folder: Path) -> None:

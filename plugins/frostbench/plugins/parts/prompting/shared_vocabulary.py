@@ -61,8 +61,7 @@ def share_vocabulary(words: Sequence[str], language: Language) -> SharedVocabula
     """
     total = len(words)
     texts = [language.decode([i]) for i in range(language.vocabulary_size)]
-    other = sum(not _alike(word, text) for word, text in zip(words, texts, strict=False))
-    if total <= len(texts) and other * SAME <= total:
+    if same_vocabulary(words, texts):
         return SharedVocabulary(
             tuple(range(total)), TokenMap(tuple(range(total)), len(texts)), total
         )
@@ -84,6 +83,12 @@ def share_vocabulary(words: Sequence[str], language: Language) -> SharedVocabula
         )
     rows = tuple(sorted(found))
     return SharedVocabulary(rows, TokenMap(tuple(found[row] for row in rows), len(texts)), total)
+
+
+def same_vocabulary(words: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether words by id are those of the model whose tokens read as `texts`; see above."""
+    other = sum(not _alike(word, text) for word, text in zip(words, texts, strict=False))
+    return len(words) <= len(texts) and other * SAME <= len(words)
 
 
 def _alike(word: str, text: str) -> bool:
