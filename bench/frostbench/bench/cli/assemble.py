@@ -55,8 +55,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         ValueError: a pack or a setting is wrong.
     """
     pack = find_pack(config.pack, host)
-    networks = {name: str(path) for name, path in pack.metric_weights.items()}
-    config = dataclasses.replace(config, metric_weights={**networks, **config.metric_weights})
+    config = _with_networks(config, pack)
     controls = open_controls(host) if config.controls else None
     methods = choose_methods(config, host, pack)
     backbones = open_backbones(config, host, pack)
@@ -105,6 +104,12 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
         notes=tuple(host.problems),
         renew=partial(_renewed, config, host, backbones, planned),
     )
+
+
+def _with_networks(config: RunConfig, pack: Pack) -> RunConfig:
+    """The configuration with the files of metric networks that the pack has, and those named."""
+    networks = {name: str(path) for name, path in pack.metric_weights.items()}
+    return dataclasses.replace(config, metric_weights={**networks, **config.metric_weights})
 
 
 def _renewed(

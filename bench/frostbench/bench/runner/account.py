@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from frostbench.bench.runner.manifest import failure_of, failures_of, merged
-from frostbench.bench.runner.report import MethodNews, Report, ViolationNews
+from frostbench.bench.runner.report import MethodNews, ViolationNews, WorkerReport
 from frostbench.bench.store.manifest import BackboneFacts, Failure, TokenizerCounts
 from frostbench.bench.store.records import Key, Record
 from frostbench.plugins.host.errors import cut
@@ -20,7 +20,7 @@ class Desk(Protocol):
         """A task begins."""
         ...
 
-    def told(self, report: Report) -> None:
+    def told(self, report: WorkerReport) -> None:
         """This is what was done until now."""
         ...
 
@@ -54,7 +54,7 @@ class Account:
 
     def __init__(
         self,
-        report: Report,
+        report: WorkerReport,
         desk: Desk,
         known: Sequence[str],
         longest: int,

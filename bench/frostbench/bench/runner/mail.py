@@ -15,7 +15,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from frostbench.bench.runner.preflight import PreflightError
-from frostbench.bench.runner.report import Ended, Report
+from frostbench.bench.runner.report import Ended, WorkerReport
 from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole
 from frostbench.bench.store.leases import Leases
 from frostbench.bench.store.manifest import Hardware
@@ -49,7 +49,7 @@ class Post:
         self._run = run
         self._leases = leases
         self._leader = leases.session_of(LEADER)
-        self._report: Report | None = None
+        self._report: WorkerReport | None = None
         self._written = 0.0
         self._guilty: Mapping[str, str] = {}
         self._manifest_of = 0
@@ -57,7 +57,7 @@ class Post:
     def begun(self, task: str) -> None:
         """Nothing: the run sees it by the samples."""
 
-    def told(self, report: Report) -> None:
+    def told(self, report: WorkerReport) -> None:
         """Write what was done until now.
 
         Raises:
@@ -113,7 +113,7 @@ class Inbox:
         self._folder = run / "workers"
         self._stamps: dict[str, int] = {}
         self._read: dict[str, int] = {}
-        self.reports: dict[str, Report] = {}
+        self.reports: dict[str, WorkerReport] = {}
 
     def look(self) -> bool:
         """Read what is new; whether anything was."""
@@ -122,7 +122,7 @@ class Inbox:
             stamp = path.stat().st_mtime_ns
             if self._stamps.get(path.name) != stamp:
                 self._stamps[path.name] = stamp
-                self.reports[path.name] = Report.from_json(json.loads(path.read_bytes()))
+                self.reports[path.name] = WorkerReport.from_json(json.loads(path.read_bytes()))
                 new = True
         return new
 
@@ -147,9 +147,9 @@ class Inbox:
         return TaskEnded(samples, values["whole"])
 
 
-def new_report(leases: Leases, device: str, hardware: Hardware) -> Report:
+def new_report(leases: Leases, device: str, hardware: Hardware) -> WorkerReport:
     """The report of a worker that begins."""
-    return Report(
+    return WorkerReport(
         worker=leases.owner.worker,
         session=leases.owner.session,
         host=platform.node(),

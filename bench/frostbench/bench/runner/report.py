@@ -47,7 +47,7 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class WorkerReport:
     """What one session of a worker has done until now.
 
     `samples` are how many it stored, by task; `failed` are its failed samples, counted, and
@@ -81,13 +81,13 @@ class Report:
         return asdict(self)
 
     @staticmethod
-    def from_json(values: Mapping[str, Any]) -> "Report":
+    def from_json(values: Mapping[str, Any]) -> "WorkerReport":
         """The report that `to_json` described.
 
         Raises:
             ValueError: it is none.
         """
-        report: Report = typed(Report, values)
+        report: WorkerReport = typed(WorkerReport, values)
         return report
 
     @property
@@ -96,7 +96,9 @@ class Report:
         return {key: one.sentence for one in self.violations for key in one.void}
 
 
-def folded(before: Manifest, reports: Sequence[Report], stale: Sequence[Failure] = ()) -> Manifest:
+def folded(
+    before: Manifest, reports: Sequence[WorkerReport], stale: Sequence[Failure] = ()
+) -> Manifest:
     """The manifest of a run, given what it was when the session began and what workers told.
 
     `stale` are failed samples of earlier sessions.
@@ -162,7 +164,9 @@ def _with_method(manifest: Manifest, name: str, news: MethodNews) -> Manifest:
     )
 
 
-def _backbones(known: Mapping[str, BackboneFacts], report: Report) -> dict[str, BackboneFacts]:
+def _backbones(
+    known: Mapping[str, BackboneFacts], report: WorkerReport
+) -> dict[str, BackboneFacts]:
     described = dict(known)
     for role, facts in report.backbones.items():
         before = described.get(role)

@@ -12,7 +12,7 @@ from frostbench.bench.runner.manifest import after_session, failures_of, makers,
 from frostbench.bench.runner.plan import Plan
 from frostbench.bench.runner.preflight import PreflightError
 from frostbench.bench.runner.progress import Progress, Quiet
-from frostbench.bench.runner.report import Report, folded, with_violations
+from frostbench.bench.runner.report import WorkerReport, folded, with_violations
 from frostbench.bench.runner.resuming import (
     manifest_of,
     refuse_strangers,
@@ -87,7 +87,7 @@ class _Session:
         self._before = self._manifest = replace(manifest, deaths={**known, **deaths()})
         self._done: set[Key] = {record.key for record in records}
         self._stale = failures_of(records)
-        self._own: Report | None = None
+        self._own: WorkerReport | None = None
         self._crew: Crew | None = None
         forget_leases(plan.out)
         self._inbox = Inbox(plan.out)
@@ -178,7 +178,7 @@ class _Session:
         if self._manifest.tasks[task].complete:
             self._progress.end()
 
-    def told(self, report: Report) -> None:
+    def told(self, report: WorkerReport) -> None:
         """What the worker in this process did."""
         self._own = report
         self._void(report)
@@ -230,11 +230,11 @@ class _Session:
         rows = self._plan.lineups[task]
         return bool(rows.rows or rows.free)
 
-    def _reports(self) -> list[Report]:
+    def _reports(self) -> list[WorkerReport]:
         own = [] if self._own is None else [self._own]
         return [*own, *self._inbox.reports.values()]
 
-    def _unfinished(self) -> list[Report]:
+    def _unfinished(self) -> list[WorkerReport]:
         """What workers in other processes told who are not done."""
         self._inbox.look()
         return [one for one in self._inbox.reports.values() if not one.finished]
@@ -261,7 +261,7 @@ class _Session:
         # Between two tasks only counts change, which need not survive a loss of power.
         self._save(sync=False)
 
-    def _void(self, report: Report) -> None:
+    def _void(self, report: WorkerReport) -> None:
         """Fail the samples that a report says nobody can trust."""
         for one in report.violations:
             if one.void and (report.session, one.sentence) not in self._voided:

@@ -16,7 +16,7 @@ from frostbench.bench.runner.manifest import (
 )
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
-from frostbench.bench.runner.report import MethodNews, Report
+from frostbench.bench.runner.report import MethodNews, WorkerReport
 from frostbench.bench.runner.rows import Lineup
 from frostbench.bench.runner.watching import Counted, Watchers
 from frostbench.bench.store.atomic import StoreError
@@ -48,7 +48,7 @@ class Worker:
         done: Iterable[Key],
         leases: Leases,
         desk: Desk,
-        report: Report,
+        report: WorkerReport,
     ) -> None:
         self._plan = plan
         self._manifest = manifest
@@ -72,7 +72,7 @@ class Worker:
             note(sentence, shown=False)
 
     @property
-    def report(self) -> Report:
+    def report(self) -> WorkerReport:
         """What it has done until now."""
         return self._account.report
 
@@ -179,6 +179,9 @@ class Worker:
                 if scoring is None:
                     scoring = self._scoring(planned)
                 if self._leases.claim(key):
+                    if self._leases.taken_over:  # from one who may have stored it before it died
+                        self._done |= self._samples.stored(planned.task.card.name)
+                        self._leases.taken_over.clear()
                     self._exclude_others()
                     try:
                         self._chunk(planned, rows, chunk, scoring)

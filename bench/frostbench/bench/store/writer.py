@@ -13,7 +13,7 @@ from frostbench.bench.store.leases import WORKERS
 from frostbench.bench.store.lines import append_lines, mend, read_lines, replace_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import read_records
-from frostbench.bench.store.records import Record
+from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
 
 
@@ -58,6 +58,11 @@ class SampleWriter:
             self.blobs.sync()
         for task, several in by_task.items():
             append_lines(self._folder / f"{self._name}{_of_task(task)}", several)
+
+    def stored(self, task: str) -> set[Key]:
+        """The samples of a task that is not sealed yet, whoever stored them."""
+        mine = [path for path in self._folder.glob("*.jsonl") if _may_hold(path, task)]
+        return {record.key for path in mine for record in read_lines(path) if record.task == task}
 
 
 class RunWriter:
