@@ -26,10 +26,9 @@ class ImageSettings:
 
     Attributes:
         side: The shorter side becomes so many pixels (bilinear, as torchvision's `Resize` does it),
-            and the centre square is cut out, as V2L-Tokenizer's evaluation does at 256; 0 leaves
-            images as they are.
+            and the centre square is cut out; 0 leaves images as they are.
         antialias: Whether the resizing averages what it leaves out. OpenCV's does not, with which
-            V2L-Tokenizer's restorations are evaluated: `side=128 antialias=false`.
+            V2L-Tokenizer (at 256 and at 128) and VQ-GAN (at 256) are evaluated: `antialias=false`.
         whole: Whether the whole image is kept beside the square, for methods that read it too:
             V2L-Tokenizer, whose published evaluation shows CLIP the image file.
     """
