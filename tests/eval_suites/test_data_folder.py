@@ -86,7 +86,7 @@ def test_without_antialiasing_images_are_interpolated_between_four_pixels(size):
     whole = resize(file / 255, (rows, columns), order=1, anti_aliasing=False, mode="edge")
     top, left = (rows - 32) // 2, (columns - 32) // 2
     wanted = torch.from_numpy(whole[top : top + 32, left : left + 32]).permute(2, 0, 1)
-    assert (given.pixels - wanted).abs().max() <= 0.51 / 255
+    assert (given.pixels - wanted).abs().max() <= 0.8 / 255  # whole numbers; see test_data_opencv
 
 
 def test_the_whole_image_is_kept_where_it_is_asked_for(folder):

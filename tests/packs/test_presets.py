@@ -70,6 +70,16 @@ def test_every_setting_is_one_that_is_known(name):
             read_settings(reader.settings, said, f"data.{data}")
 
 
+@pytest.mark.parametrize("name", ["v2l-table3", "v2l-table4", "vqgan-rfid"])
+def test_images_of_imagenet_are_resized_as_the_published_evaluations_do(name):
+    """By OpenCV's bilinear rule, which averages nothing; CLIP is shown what Pillow makes of it."""
+    config = config_of(name)
+    assert config.data["imagenet_val"]["antialias"] is False
+    if "v2l" in config.methods:
+        assert config.data["imagenet_val"]["whole"] is True
+        assert config.method["v2l"]["rounded"] is True
+
+
 def test_presets_are_listed_with_the_table_that_they_give(capsys):
     assert main(["list", "presets"]) == 0
     said = capsys.readouterr().out

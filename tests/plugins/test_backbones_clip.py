@@ -80,6 +80,7 @@ def test_preprocessing_is_open_clips_own_up_to_its_8_bits(
     given_ = made.preprocess(pixels)[0]
     assert given_.shape == wanted.shape
     assert (given_ - wanted).abs().max() < 3 / 255 / 0.2
+    assert torch.equal(made.preprocess(pixels, rounded=True)[0], wanted)
 
 
 CLIPS = {}

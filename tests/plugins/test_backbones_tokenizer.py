@@ -7,6 +7,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from language_models import WORDS, tokenizer
+from sentencepiece_world import PUBLISHED, SAID, write_llama
 
 from frostbench.plugins.backbones.sentencepieces import converted, sentencepiece_at
 from frostbench.plugins.backbones.tokenizer import (
@@ -16,45 +17,10 @@ from frostbench.plugins.backbones.tokenizer import (
     opening_ids,
 )
 
-SAID = {
-    "tokenizer_class": "LlamaTokenizer",
-    "bos_token": "<s>",
-    "eos_token": "</s>",
-    "unk_token": "<unk>",
-    "clean_up_tokenization_spaces": False,
-}
-PUBLISHED = (
-    *("###\nInput: < ", " >\nOutput: ", "\n###", "### Human:", " <Img>", "</Img> "),
-    *("\n### Assistant:", "For each of the following input output pairs, output is one of ["),
-    *("Learning a new language and predict the 2 tokens following the examples.\n", "glued.word"),
-)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A SentencePiece BPE model with LLaMA's settings, in the layout of its published folders."""
-    from sentencepiece import SentencePieceTrainer
-
-    folder = tmp_path_factory.mktemp("llama")
-    model = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter([WORDS, *PUBLISHED, *TEXTS] * 20),
-        model_writer=model,
-        vocab_size=420,
-        model_type="bpe",
-        byte_fallback=True,
-        split_digits=True,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        allow_whitespace_only_pieces=True,
-        character_coverage=0.99,
-        pad_id=-1,
-        minloglevel=2,
-    )
-    (folder / "tokenizer.model").write_bytes(model.getvalue())
-    (folder / "tokenizer_config.json").write_text(json.dumps(SAID))
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    return folder
+    return write_llama(tmp_path_factory.mktemp("llama"))
 
 
 @pytest.fixture(scope="module")

@@ -116,6 +116,16 @@ def test_clip_sees_the_whole_image_where_it_is_kept_and_the_encoder_the_crop(fol
     assert torch.equal(tokens.ranked("global")[1:], plain[picture(2)].ranked("global"))
 
 
+def test_clip_is_shown_images_of_8_bits_where_they_are_asked_for():
+    plain, rounded = assembled(tokenizer()), assembled(tokenizer(), rounded=True)
+    image = picture(3, 30, 40)
+    read = plain._clip.encode_image(image.pixels[None], rounded=True)
+    wanted = plain._model.nearest_global(read, 4)
+    given = rounded.tokenize(image.pixels[None], torch.tensor([image.size]))
+    assert torch.equal(given.ranked("global"), wanted)
+    assert plain.fingerprint != rounded.fingerprint
+
+
 def test_global_words_are_those_nearest_to_what_clip_sees_of_the_whole_image(folder):
     method = built(folder)
     image = picture(0, 12, 20)

@@ -48,11 +48,14 @@ class V2LMethodSettings(DiscretePrompting):
             None is the number that the weights were trained with, 21 in the published ones.
         shown_words: How many of them, the nearest first, a classification prompt shows. Published
             are runs with 5 and with 21.
+        rounded: CLIP is shown images that were resized to 8 bits a channel, as in the published
+            evaluation; otherwise to floats.
     """
 
     image_size: int | None = None
     global_tokens: int | None = None
     shown_words: int = 5
+    rounded: bool = False
 
 
 class V2L(DiscreteMethod):
@@ -84,6 +87,7 @@ class V2L(DiscreteMethod):
         self.local_words, self.global_words = map(tuple, vocabularies)
         self.prompting = settings
         self._shown = settings.shown_words
+        self._rounded = settings.rounded
         self._check()
         self.language = language
         # Row i of the local codebook is token i of the language model that it was made of.
@@ -162,6 +166,7 @@ class V2L(DiscreteMethod):
             weights=checksum(self._model),
             clip=checksum(self._clip.model.visual),
             preprocessing=repr(sorted(self._clip.model.visual.preprocess_cfg.items())),
+            rounded=self._rounded,
             image_size=self._side,
             global_tokens=self._count,
             rows=repr(self._shared_words.rows),
@@ -246,7 +251,10 @@ class V2L(DiscreteMethod):
     def _seen(self, images: Sequence[Float[Tensor, "3 _h _w"]]) -> Float[Tensor, "b d"]:
         """CLIP's features of images."""
         with torch.no_grad():
-            return torch.cat([self._clip.encode_image(one[None]).cpu() for one in images]).float()
+            features = [
+                self._clip.encode_image(one[None], rounded=self._rounded).cpu() for one in images
+            ]
+        return torch.cat(features).float()
 
     def _nearest(self, features: Float[Tensor, "b d"]) -> Int[Tensor, "b k"]:
         return self._model.nearest_global(features, self._count)

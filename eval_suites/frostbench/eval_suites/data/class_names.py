@@ -24,6 +24,18 @@ def imagenet_classes() -> Mapping[str, str]:
     return MappingProxyType(named | _TOLD_APART)
 
 
+@cache
+def v2l_classes() -> Mapping[str, str]:
+    """The name for each wnid in the prompts of V2L-Tokenizer's published evaluation.
+
+    They have underscores, two cranes and two maillots are alike, and the published blank of
+    n01631663 is "eft" here.
+    """
+    told = {"n02012849": "crane", "n02113186": "Cardigan", "n03710721": "maillot"}
+    names = {**imagenet_classes(), **told}
+    return MappingProxyType({wnid: name.replace(" ", "_") for wnid, name in names.items()})
+
+
 def _wnids() -> list[str]:
     spec = find_spec("timm")
     assert spec is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.eval_suites.data.annotations import inside, read_json, require, text_lines
-from frostbench.eval_suites.data.class_names import imagenet_classes
+from frostbench.eval_suites.data.class_names import v2l_classes
 from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.contract.datasets import Episode
 from frostbench.plugins.contract.images import read_image
@@ -24,7 +24,7 @@ class V2LEpisodes:
 
     The folder holds `fewshot_split/<N>_way_<K>_shot.csv`, and the images as
     `images/<wnid>/<file>`. It may hold `class_names.json`, an object from wnid to the name that
-    prompts use, "" for classes that no episode has; without it, names are those of ImageNet. A
+    prompts use, "" for classes that no episode has; without it, names are those of V2L's code. A
     line is N x K supports in the order of the prompt, then the query, each `wnid/file`, each
     followed by a comma: the line ends with one.
 
@@ -36,7 +36,7 @@ class V2LEpisodes:
         self._folder = folder
         require(folder, ("fewshot_split", "images"), "V2L's set of episodes")
         path = folder / "class_names.json"
-        self._names = _names(path) if path.exists() else imagenet_classes()
+        self._names = _names(path) if path.exists() else v2l_classes()
 
     def episodes(self, ways: int, shots: int, seed: int) -> Iterator[Episode]:
         """The file's episodes in its order, whatever the seed; see `EpisodeSource`."""
@@ -68,7 +68,7 @@ class V2LEpisodes:
         nameless = sorted(set(classes) - set(self._names))
         if nameless:
             raise ValueError(
-                f"{where}: class_names.json, or ImageNet where there is none, has no name for "
+                f"{where}: class_names.json, or V2L's code where there is none, has no name for "
                 f"{', '.join(nameless)}."
             )
         labels = [self._names[wnid] for wnid in classes]

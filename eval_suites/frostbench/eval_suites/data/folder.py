@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float
 from PIL import Image as Pillow
-from torch import Tensor
-from torch.nn import functional
 
+from frostbench.eval_suites.data.opencv import interpolated
 from frostbench.plugins.contract.datasets import ClusteredImage
-from frostbench.plugins.contract.images import Image, read_as_seen, to_pillow
+from frostbench.plugins.contract.images import Image, read_as_seen, read_image, to_pillow
 from frostbench.plugins.host.packs import files_below
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
@@ -27,10 +26,9 @@ class ImageSettings:
 
     Attributes:
         side: The shorter side becomes so many pixels (bilinear, as torchvision's `Resize` does it),
-            and the centre square is cut out, as V2L-Tokenizer's evaluation does at 256; 0 leaves
-            images as they are.
+            and the centre square is cut out; 0 leaves images as they are.
         antialias: Whether the resizing averages what it leaves out. OpenCV's does not, with which
-            V2L-Tokenizer's restorations are evaluated: `side=128 antialias=false`.
+            V2L-Tokenizer (at 256 and at 128) and VQ-GAN (at 256) are evaluated: `antialias=false`.
         whole: Whether the whole image is kept beside the square, for methods that read it too:
             V2L-Tokenizer, whose published evaluation shows CLIP the image file.
     """
@@ -53,17 +51,29 @@ class WholeImageSettings(ImageSettings):
     side: int = 0
 
 
+@dataclass(frozen=True)
 class Reading:
-    """Image files below a folder, read by one rule; `cornered` squares are cut at the bottom right.
+    """Image files below a folder, read by one rule.
+
+    Attributes:
+        folder: Where they are.
+        settings: How they become alike.
+        cornered: Squares are cut at the bottom right.
+        stored: Pixels are taken as they are stored, as published evaluations do; otherwise an image
+            is as a viewer shows it.
 
     Raises:
         ValueError: there is no such folder.
     """
 
-    def __init__(self, folder: Path, settings: ImageSettings, cornered: bool = False) -> None:
-        if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder of images.")
-        self.folder, self.settings, self.cornered = folder, settings, cornered
+    folder: Path
+    settings: ImageSettings
+    cornered: bool = False
+    stored: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise ValueError(f"{self.folder} is no folder of images.")
 
     def image(self, name: str) -> Image:
         """The image in a file, by its path within the folder, resized and cropped.
@@ -75,7 +85,8 @@ class Reading:
 
     def whole(self, name: str) -> Image:
         """The image in a file, as it is; see `image`."""
-        return Image(read_as_seen(self.folder / name).pixels, name)
+        read = read_image if self.stored else read_as_seen
+        return Image(read(self.folder / name).pixels, name)
 
     def fitted(self, image: Image) -> Image:
         """An image, resized and cropped."""
@@ -94,10 +105,9 @@ def squared(image: Image, side: int, cornered: bool = False, antialias: bool = T
     if not antialias:
         # albumentations rounds the longer side.
         rows, columns = (round(side * length / shorter) for length in (height, width))
-        image = replace(image, pixels=_interpolated(image.pixels, rows, columns))
     file = to_pillow(image.pixels)
-    if antialias and shorter != side:
-        file = file.resize((columns, rows), Pillow.Resampling.BILINEAR)
+    if shorter != side:
+        file = _resized(file, rows, columns, antialias)
     top, left = rows - side, columns - side
     if not cornered:
         # torchvision rounds the centre crop's corner, albumentations cuts it off.
@@ -107,12 +117,11 @@ def squared(image: Image, side: int, cornered: bool = False, antialias: bool = T
     return Image(pixels.view(side, side, 3).permute(2, 0, 1).contiguous().float() / 255, image.name)
 
 
-def _interpolated(
-    pixels: Float[Tensor, "3 h w"], rows: int, columns: int
-) -> Float[Tensor, "3 {rows} {columns}"]:
-    """Bilinear between the four nearest pixels, whatever lies between them."""
-    size = (rows, columns)
-    return functional.interpolate(pixels[None], size, mode="bilinear", align_corners=False)[0]
+def _resized(file: Pillow.Image, rows: int, columns: int, antialias: bool) -> Pillow.Image:
+    if antialias:
+        return file.resize((columns, rows), Pillow.Resampling.BILINEAR)
+    levels = torch.from_numpy(np.array(file)).permute(2, 0, 1)
+    return Pillow.fromarray(interpolated(levels, rows, columns).permute(1, 2, 0).numpy())
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -162,7 +171,7 @@ class ListedImages:
         """
         settings = self._cropped("have nothing around them")
         wider = replace(settings, side=settings.side + 2 * margin)
-        return ListedImages(Reading(self._reading.folder, wider), self._names)
+        return ListedImages(replace(self._reading, settings=wider), self._names)
 
     def cornered(self) -> "ListedImages":
         """The same images, each square cut out at the bottom right instead of the centre.
@@ -170,8 +179,8 @@ class ListedImages:
         Raises:
             ValueError: images are left as they are.
         """
-        settings = self._cropped("have no other place to be cut from")
-        return ListedImages(Reading(self._reading.folder, settings, cornered=True), self._names)
+        self._cropped("have no other place to be cut from")
+        return ListedImages(replace(self._reading, cornered=True), self._names)
 
     def _cropped(self, otherwise: str) -> ImageSettings:
         settings = self._reading.settings

@@ -53,7 +53,7 @@ class ImageNetVal(ListedImages, LabelledFiles):
         files: dict[str, list[str]] = {name: [] for name in imagenet_classes().values()}
         for path, name in kept.items():
             files[name].append(path)
-        reading = Reading(folder, chosen)
+        reading = Reading(folder, chosen, stored=True)
         ListedImages.__init__(self, reading, tuple(kept))
         LabelledFiles.__init__(self, reading, files)
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image as Pillow
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,6 +25,7 @@ from frostbench.plugins.backbones.entry import (
     offline,
     own_code,
 )
+from frostbench.plugins.contract.images import to_pillow
 
 LOCAL = "local-dir:"
 _PRECISION = {"float32": "fp32", "bfloat16": "pure_bf16", "float16": "pure_fp16"}
@@ -105,13 +108,14 @@ class Clip:
 
     @torch.no_grad()
     def encode_image(
-        self, images: Float[Tensor, "b 3 _h _w"], normalise: bool = False
+        self, images: Float[Tensor, "b 3 _h _w"], normalise: bool = False, rounded: bool = False
     ) -> Float[Tensor, "b d"]:
         """Embeddings of images in [0, 1], in float32, of length 1 if `normalise`.
 
-        They are resized, cropped and normalised as the model's own preprocessing does.
+        They are resized, cropped and normalised as the model's own preprocessing does; `rounded`
+        as for `preprocess`.
         """
-        ready = self.preprocess(images.to(self.device, torch.float32))
+        ready = self.preprocess(images.to(self.device, torch.float32), rounded)
         dtype = next(iter(self.model.visual.parameters())).dtype
         features = self.model.encode_image(ready.to(dtype), normalize=normalise)
         return features.float()  # type: ignore[no-any-return]
@@ -123,12 +127,16 @@ class Clip:
         features = self.model.encode_text(ids, normalize=normalise)
         return features.float()  # type: ignore[no-any-return]
 
-    def preprocess(self, images: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b 3 rows columns"]:
+    def preprocess(
+        self, images: Float[Tensor, "b 3 _h _w"], rounded: bool = False
+    ) -> Float[Tensor, "b 3 rows columns"]:
         """What the image tower reads, of images in [0, 1].
 
-        The same steps as open_clip's own for image files, without their rounding to 8 bits.
+        The same steps as open_clip's own for image files, without their rounding to 8 bits unless
+        `rounded`.
         """
-        fitted = _fit(images, self.image_size, self._config)
+        resize = _resized_file if rounded else _resized
+        fitted = _fit(images, self.image_size, self._config, resize)
         mean = torch.tensor(self._config["mean"], device=images.device)[:, None, None]
         std = torch.tensor(self._config["std"], device=images.device)[:, None, None]
         return (fitted - mean) / std
@@ -147,7 +155,10 @@ def _unwarned(filled: bool) -> Iterator[None]:
 
 
 def _fit(
-    images: Float[Tensor, "b 3 _h _w"], size: tuple[int, int], config: dict[str, Any]
+    images: Float[Tensor, "b 3 _h _w"],
+    size: tuple[int, int],
+    config: dict[str, Any],
+    resize: Callable[..., Tensor],
 ) -> Float[Tensor, "b 3 _rows _columns"]:
     """Resize by the configured mode: "shortest" side and crop, "longest" side and pad, "squash"."""
     from torchvision.transforms.functional import center_crop
@@ -155,40 +166,47 @@ def _fit(
     height, width = images.shape[-2:]
     rows, columns = size
     mode = config.get("resize_mode") or "shortest"
+    by = config.get("interpolation") or "bicubic"
     if mode == "squash":
-        return _resize(images, rows, columns, config)
+        return resize(images, rows, columns, by)
     ratios = rows / height, columns / width
     if mode == "shortest":
         scale = max(ratios)
         # torchvision cuts the longer side to a whole number; open_clip rounds where not square.
         whole = int if rows == columns else round
-        resized = _resize(
+        resized = resize(
             images,
             rows if scale == ratios[0] else whole(height * scale),
             columns if scale == ratios[1] else whole(width * scale),
-            config,
+            by,
         )
         return center_crop(resized, [rows, columns])  # type: ignore[no-any-return]
     scale = min(ratios)
-    resized = _resize(images, round(height * scale), round(width * scale), config)
+    resized = resize(images, round(height * scale), round(width * scale), by)
     down, right = rows - resized.shape[-2], columns - resized.shape[-1]
     edges = [right // 2, right - right // 2, down // 2, down - down // 2]
     return functional.pad(resized, edges, value=float(config.get("fill_color", 0)) / 255)
 
 
-def _resize(
-    images: Float[Tensor, "b 3 _h _w"], rows: int, columns: int, config: dict[str, Any]
+def _resized(
+    images: Float[Tensor, "b 3 _h _w"], rows: int, columns: int, mode: str
 ) -> Float[Tensor, "b 3 {rows} {columns}"]:
+    """Resized in floats."""
     if images.shape[-2:] == (rows, columns):
         return images
-    resized = functional.interpolate(
-        images,
-        (rows, columns),
-        mode=config.get("interpolation") or "bicubic",
-        align_corners=False,
-        antialias=True,
-    )
+    size = (rows, columns)
+    resized = functional.interpolate(images, size, mode=mode, align_corners=False, antialias=True)
     return resized.clamp(0, 1)
+
+
+def _resized_file(
+    images: Float[Tensor, "b 3 _h _w"], rows: int, columns: int, mode: str
+) -> Float[Tensor, "b 3 {rows} {columns}"]:
+    """Resized by Pillow, which rounds to 8 bits a channel, as image files are."""
+    method = Pillow.Resampling[mode.upper()]
+    files = (to_pillow(image).resize((columns, rows), method) for image in images)
+    levels = torch.stack([torch.from_numpy(np.array(file)).permute(2, 0, 1) for file in files])
+    return levels.to(images.device) / 255
 
 
 def _source(source: str) -> tuple[str, str | None]:

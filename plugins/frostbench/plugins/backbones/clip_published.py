@@ -76,7 +76,7 @@ def convert(conversion: Conversion) -> Converted:
             "or GELU, as open_clip's; give activation=quick_gelu or activation=gelu."
         )
     config = {
-        "model_cfg": _model(state, ACTIVATIONS[chosen], heads, path),
+        "model_cfg": model_of(state, ACTIVATIONS[chosen], heads, path),
         "preprocess_cfg": {
             "mean": MEAN,
             "std": STD,
@@ -169,7 +169,7 @@ def renamed(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _model(
+def model_of(
     state: Mapping[str, Tensor], quick: bool, heads: tuple[int, int] | None, path: Path
 ) -> dict[str, Any]:
     """open_clip's configuration of a state dict.
