@@ -137,7 +137,7 @@ def test_a_preset_stands_beside_what_is_reported_and_says_where_it_departs(
     out = tmp_path / "run"
     asked = ["run", "preset=vqgan-rfid", "pack=mini", "limit=4", "controls=false", "quiet=true"]
     metrics = "task.reconstruction.metrics=['psnr[rgb]']"
-    settings = ["method.vqgan.image_size=64", metrics, "data.imagenet_val.antialias=false"]
+    settings = ["method.vqgan.image_size=64", metrics, "data.imagenet_val.first=4"]
     where = [f"data.imagenet_val.folder={imagenet}", f"cache={tmp_path}", f"out={out}"]
     assert main([*asked, *settings, *where]) == 0
     assert main(["parity", str(out)]) == 0
@@ -152,7 +152,7 @@ def test_a_preset_stands_beside_what_is_reported_and_says_where_it_departs(
     assert one.within is (one.low <= 2000 <= one.high)
     assert one.departs[0] == "pack is 'mini', not 'paper'"
     assert "method.vqgan.image_size is 64, not 256" in one.departs
-    added = "data.imagenet_val.antialias is False, and the preset does not set it"
+    added = "data.imagenet_val.first is 4, and the preset does not set it"
     assert added in one.departs
     assert not any("folder" in text for text in one.departs)
     assert one.departs[-1] == "4 samples, not 50000"
