@@ -128,7 +128,9 @@ class Worker:
         try:
             for chunk in self._take(planned, rows):
                 left.samples.setdefault(chunk.protocol, []).extend(chunk.names)
-                if self._missing(planned, rows, chunk) and not self._is_done(planned, chunk):
+                state = self._leases.state(_key(planned, chunk))
+                # Who took it over may write it once more, also where it is not missing any more.
+                if state == "held" or (state == "free" and self._missing(planned, rows, chunk)):
                     left.held.append(_key(planned, chunk))
         except DataError as error:
             left.whole = False
@@ -174,8 +176,9 @@ class Worker:
         scoring: TaskScoring | None = None
         for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
             key = _key(planned, chunk)
-            asked = wanted is None or key in wanted
-            if asked and self._leases.state(key) == "free" and self._missing(planned, rows, chunk):
+            # One that was let go is taken also where nothing is missing, to say that it is done.
+            asked = bool(self._missing(planned, rows, chunk)) if wanted is None else key in wanted
+            if asked and self._leases.state(key) == "free":
                 if scoring is None:
                     scoring = self._scoring(planned)
                 if self._leases.claim(key):
@@ -190,9 +193,6 @@ class Worker:
                         raise
                     self._leases.finish(key)
             yield chunk
-
-    def _is_done(self, planned: PlannedTask, chunk: Chunk) -> bool:
-        return self._leases.state(_key(planned, chunk)) == "done"
 
     def _scoring(self, planned: PlannedTask) -> TaskScoring:
         name = planned.task.card.name
