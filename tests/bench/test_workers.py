@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from crews import LIMIT, Forked, crew_on, killed, slow
-from runner_world import Blocks, Hashing, method, plain, plan_of
+from runner_world import Blocks, Hashing, OneBackbone, method, plain, plan_of
 
 from frostbench.bench.runner.crew import Crew, CrewError
 from frostbench.bench.runner.joining import join
@@ -50,6 +50,32 @@ def test_any_number_of_workers_gives_the_run_of_one(tmp_path, whole, workers):
     assert stored.manifest.last_session.samples == len(whole.records())
     assert not (stored.folder / "leases").exists()
     assert not (stored.folder / "workers").exists()
+
+
+def test_ten_methods_that_share_a_backbone_load_it_once_a_worker(tmp_path):
+    class Counting(OneBackbone):
+        def get(self, role):
+            if role not in self.opened:
+                with (tmp_path / "loads").open("a") as file:
+                    file.write(f"{os.getpid()}\n")
+            return super().get(role)
+
+    def one(number):
+        card = replace(Blocks.card, name=f"m{number}", backbones=("llm",))
+        return method(type(f"M{number}", (Blocks,), {"card": card}))
+
+    methods = tuple(one(number) for number in range(10))
+
+    def plan():
+        where = tmp_path / "run", tmp_path / "tokens"
+        return plan_of(*where, limit=6, methods=methods, backbones=Counting(), engine=Hashing(slow))
+
+    crew, started = crew_on(plan, 2)
+    stored = run(plan(), quiet(), crew)
+    assert len({record.method for record in stored.records()} - {None}) == 10
+    loads = (tmp_path / "loads").read_text().split()
+    assert set(loads) <= {str(one.pid) for one in started}
+    assert len(loads) == len(set(loads))
 
 
 def test_killed_workers_lose_and_double_nothing(tmp_path, whole):
