@@ -123,3 +123,19 @@ def test_weights_of_other_sizes_are_refused(tmp_path):
 def test_the_landed_network_has_the_mini_sizes_and_says_so(landed):
     assert landed.settings == MINI
     assert landed.identity.startswith("mini-")
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 5), (6, 9)])
+def test_taps_are_those_of_the_stack_bit_for_bit_at_odd_sizes_too(size):
+    network = random_network(PerceptualSettings(((4,), (6,), (5,))))
+    pixels = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(
+        network.taps(pixels)[-1], network.stack((pixels - network.mean) / network.std)
+    )
+
+
+def test_gradients_are_those_of_max_pooling(landed):
+    pixels = torch.full((1, 3, 8, 8), 0.5).requires_grad_()
+    wanted = torch.autograd.grad(landed.stack((pixels - landed.mean) / landed.std).sum(), pixels)
+    found = torch.autograd.grad(landed.taps(pixels)[-1].sum(), pixels)
+    assert torch.equal(found[0], wanted[0])

@@ -316,3 +316,26 @@ def test_no_weights_are_one_sentence():
 def test_an_unknown_setting_is_one_sentence(folder):
     with pytest.raises(ValueError, match=r"method.v2l: no setting named 'shown_word'"):
         built(folder, shown_word=3)
+
+
+def test_equal_tokens_are_rendered_once_and_whoever_gets_the_image_may_change_it(folder):
+    class Counting(V2L):
+        rendered = 0
+
+        def render(self, tokens):
+            self.rendered += len(tokens)
+            return super().render(tokens)
+
+    method = Counting.build(Setup(toys.backbones(), folder, {"shown_words": 3}))
+    images = [picture(0), picture(1), picture(0)]
+    requests = [Reconstruct(str(i), image) for i, image in enumerate(images)]
+    tokens = tokens_of(method, *images[:2])
+    outcomes = [tokens[image] for image in images]
+    first, other, same = (one.pixels for one in method.decode(requests, outcomes))
+    wanted = first.clone()
+    assert torch.equal(same, wanted)
+    assert not torch.equal(other, wanted)
+    first.zero_()
+    (later,) = method.decode(requests[:1], outcomes[:1])
+    assert torch.equal(later.pixels, wanted)
+    assert method.rendered == 2

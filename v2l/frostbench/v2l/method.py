@@ -6,7 +6,7 @@ CVPR 2024, https://arxiv.org/abs/2403.07874.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Float, Int
@@ -18,7 +18,7 @@ from frostbench.plugins.contract.method import Setup
 from frostbench.plugins.contract.prompts import Adapter, Piece, Text
 from frostbench.plugins.contract.tokens import Grid, Ranked, VisualTokens
 from frostbench.plugins.host.settings import read_settings
-from frostbench.plugins.parts.autoencoder.quantizer import nearest_several
+from frostbench.plugins.parts.autoencoder.quantizer import nearest, nearest_several
 from frostbench.plugins.parts.autoencoder.settings import TINY
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting, as_unit
@@ -196,7 +196,9 @@ class V2L(DiscreteMethod):
     ) -> VisualTokens:
         """As `tokenize`, where CLIP sees the whole images, as in the published evaluation."""
         squares = to_square(images, sizes, self._side).to(self._device)
-        local = by_row(self._encode, squares * 2 - 1)
+        # Projecting the vocabulary is as much as encoding an image, so it is done once.
+        codebook = self._model.codebook()[self._rows]
+        local = by_row(partial(self._encode, codebook), squares * 2 - 1)
         ranked = by_row(self._nearest, self._seen(wholes).to(self._device))
         return VisualTokens(
             {self.grid_part: Grid(local.cpu()), self.global_part: Ranked(ranked.cpu())}
@@ -215,7 +217,7 @@ class V2L(DiscreteMethod):
         """Images from local words, read beside the global ones."""
         local = self._rows[tokens.grid(self.grid_part).to(self._device)]
         ranked = tokens.ranked(self.global_part).to(self._device)
-        return as_unit(by_row(self._model.decode, local, ranked))
+        return as_unit(by_row(self._model.render, self._model.looked_up(local), ranked))
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
         """The local words, row by row, and the global words in one row."""
@@ -245,8 +247,10 @@ class V2L(DiscreteMethod):
         rows: list[int] = tokens.ranked(self.global_part)[0, : self._shown].tolist()
         return [self.global_words[row] for row in rows]
 
-    def _encode(self, squares: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b gh gw"]:
-        return self._model.encode_local(squares, self._rows)
+    def _encode(
+        self, codebook: Float[Tensor, "words d"], squares: Float[Tensor, "b 3 h w"]
+    ) -> Int[Tensor, "b gh gw"]:
+        return nearest(self._model.features(squares).movedim(1, -1), codebook)
 
     def _seen(self, images: Sequence[Float[Tensor, "3 _h _w"]]) -> Float[Tensor, "b d"]:
         """CLIP's features of images."""

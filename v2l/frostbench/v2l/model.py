@@ -163,9 +163,16 @@ class V2LTokenizer(nn.Module):
         Raises:
             ValueError: an id is no word of its vocabulary.
         """
+        return self.render(self.looked_up(local_ids), global_ids)
+
+    def looked_up(self, local_ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b d gh gw"]:
+        """The projected embeddings of local words, which `render` reads.
+
+        Raises:
+            ValueError: an id is no word of the vocabulary.
+        """
         check_ids(local_ids, self.settings.local_words, "local word")
-        rows = functional.embedding(local_ids, self.codebook()).movedim(-1, 1)
-        return self.render(rows, global_ids)
+        return functional.embedding(local_ids, self.codebook()).movedim(-1, 1)
 
     def render(
         self, quantized: Float[Tensor, "b d gh gw"], global_ids: Int[Tensor, "b k"]

@@ -24,6 +24,7 @@ from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.recent import Recent
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,15 @@ class Scored:
     error: str | None = None
 
 
+# Pairs of images whose scores stay in memory, and images whose features do.
+_RECENT = 4096
+
+
 class Scoring:
-    """The metrics of a task. Features of a target are computed once and kept for its other rows.
+    """The metrics of a task.
+
+    Images are scored once: many rows predict what another one has (ceilings, copies, the same image
+    asked about in several protocols), and targets are those of every row.
 
     Metrics that learn what is rare are bound to `corpus` once, here.
 
@@ -76,7 +84,8 @@ class Scoring:
                 case other:
                     assert_never(other)
         self.blobs = blobs
-        self._known: dict[tuple[str, str], str | ValueError] = {}
+        self._known: Recent[tuple[str, str], str] = Recent(_RECENT)
+        self._scored: Recent[tuple[str, str, str], Scored] = Recent(_RECENT)
 
     def __call__(
         self, predictions: Sequence[Prediction], targets: Sequence[Target]
@@ -87,16 +96,23 @@ class Scoring:
             StoreFullError: features cannot be kept for want of room.
         """
         results = [
-            self._score(prediction, target)
+            self._once(prediction, target)
             for prediction, target in zip(predictions, targets, strict=True)
         ]
         for name in self._sets:
             results = self._with_features(name, results, predictions, targets)
         return results
 
-    def forget(self) -> None:
-        """Let go of targets' features, at the end of a chunk."""
-        self._known.clear()
+    def _once(self, prediction: Prediction, target: Target) -> Scored:
+        if not isinstance(prediction, ImagePrediction) or not isinstance(target, Image):
+            return self._score(prediction, target)
+        key = Image(prediction.pixels).digest, target.digest, target.name
+        known = self._scored.get(key)
+        if known is None:
+            known = self._score(prediction, target)
+            if known.error is None:
+                self._scored.keep(key, known)
+        return known
 
     def _score(self, prediction: Prediction, target: Target) -> Scored:
         scores: dict[str, float] = {}
@@ -145,12 +161,9 @@ class Scoring:
                 pairs.append((index, Image(prediction.pixels), target))
             else:
                 updated[index] = Scored(error=f"metric {name!r} compares images only")
-        unknown = [t for _, _, t in pairs if (name, t.digest) not in self._known]
-        for image, kept in zip(unknown, self._features(name, unknown), strict=True):
-            self._known[name, image.digest] = kept
-        mine = self._features(name, [image for _, image, _ in pairs])
-        for (index, _, target), feature in zip(pairs, mine, strict=True):
-            theirs = self._known[name, target.digest]
+        features = self._features_once(name, [image for pair in pairs for image in pair[1:]])
+        for index, image, target in pairs:
+            feature, theirs = features[image], features[target]
             broken = next((x for x in (feature, theirs) if isinstance(x, ValueError)), None)
             if broken is not None:
                 updated[index] = Scored(error=f"metric {name!r}: {broken}")
@@ -158,9 +171,25 @@ class Scoring:
                 assert isinstance(feature, str)
                 assert isinstance(theirs, str)
                 done = updated[index]
-                features = {**done.features, name: (feature, theirs)}
-                updated[index] = replace(done, features=features)
+                both = {**done.features, name: (feature, theirs)}
+                updated[index] = replace(done, features=both)
         return updated
+
+    def _features_once(self, name: str, images: Sequence[Image]) -> dict[Image, str | ValueError]:
+        """Blobs of the features of images, or why there are none."""
+        found: dict[Image, str | ValueError] = {}
+        unknown: list[Image] = []
+        for image in dict.fromkeys(images):
+            known = self._known.get((name, image.digest))
+            if known is None:
+                unknown.append(image)
+            else:
+                found[image] = known
+        for image, made in zip(unknown, self._features(name, unknown), strict=True):
+            found[image] = made
+            if isinstance(made, str):
+                self._known.keep((name, image.digest), made)
+        return found
 
     def _features(self, name: str, images: Sequence[Image]) -> list[str | ValueError]:
         """Blobs of the features of images; of those that have none, the reason."""

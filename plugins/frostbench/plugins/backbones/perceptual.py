@@ -114,8 +114,19 @@ class Perceptual(nn.Module):
         for layer in self.stack:
             if isinstance(layer, nn.MaxPool2d):
                 taps.append(hidden)
-            hidden = layer(hidden)
+            pooled_by_hand = isinstance(layer, nn.MaxPool2d) and not hidden.requires_grad
+            hidden = _halved(hidden) if pooled_by_hand else layer(hidden)
         return [*taps, hidden]
+
+
+def _halved(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _h _w"]:
+    """The values of 2x2 max-pooling, which torch computes on a CPU one after the other.
+
+    Not for gradients: of equal values pooling has one gradient, and this has it shared.
+    """
+    height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
+    rows = torch.maximum(x[:, :, 0:height:2], x[:, :, 1:height:2])
+    return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
 
 
 def _layers(blocks: tuple[tuple[int, ...], ...]) -> Iterator[nn.Module]:

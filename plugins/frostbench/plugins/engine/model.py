@@ -33,6 +33,7 @@ from frostbench.plugins.engine.reader import CachedReader, Reader, WholeReader
 from frostbench.plugins.engine.regress import regress
 from frostbench.plugins.engine.resolve import ReadyPrompt, resolve
 from frostbench.plugins.engine.settings import EngineSettings
+from frostbench.plugins.engine.tail import Tail
 from frostbench.plugins.engine.traits import packing_halo, probe
 from frostbench.plugins.host.errors import describe
 
@@ -50,6 +51,7 @@ class ModelEngine:
         self._settings = settings
         self._budget = settings.budget(lm.device.type)
         self.traits = probe(lm)
+        self._tail = Tail(lm)
         self._logits, self._states = self._reader(Logits), self._reader(States)
         self._meter = Meter(lm.device)
         # Rows that fit in memory, by class of length; of a `Fill`, groups.
@@ -63,6 +65,7 @@ class ModelEngine:
             forward,
             continues=self.traits.continues,
             shared_prefix=self._settings.shared_prefix,
+            alone=self._tail.alone,
         )
 
     @cached_property

@@ -6,7 +6,8 @@ everything again: slow, and right for any causal model.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -19,6 +20,8 @@ from frostbench.plugins.engine.forward import Forward, Logits
 
 # Tokens that come behind what was read: their ids, or embeddings in their place.
 More: TypeAlias = Int[Tensor, "b t"] | Float[Tensor, "b t d"]
+
+_NOTHING = nullcontext()
 
 
 @dataclass(eq=False)
@@ -57,7 +60,8 @@ class CachedReader:
 
     `forward` says what is looked at behind each token. With `continues`, several tokens are read on
     at once, otherwise one by one. From `shared_prefix` tokens on, what all rows begin with is read
-    once; that needs `continues`.
+    once; that needs `continues`. `alone` is entered, with the number of rows and of tokens, around
+    every forward of which only the last token is looked at.
     """
 
     def __init__(
@@ -67,8 +71,10 @@ class CachedReader:
         *,
         continues: bool,
         shared_prefix: int = 0,
+        alone: Callable[[int, int], AbstractContextManager[None]] = lambda rows, length: _NOTHING,
     ) -> None:
         self._call = forward(lm)
+        self._alone = alone
         self._continues = continues
         self._shared_prefix = shared_prefix if continues else 0
 
@@ -82,10 +88,7 @@ class CachedReader:
             return self._first(inputs, None)
         prefix = self._first(rows[0][None, :shared], None)
         reading = self.branch(prefix, [0] * len(rows))
-        out = self._call(
-            torch.stack([row[shared:] for row in rows]), cache=reading.memory, last=True
-        )
-        return Context(self._call.behind(out)[:, -1], self._call.cache_of(out), None)
+        return self._first(torch.stack([row[shared:] for row in rows]), None, reading.memory)
 
     def extend(self, reading: Context, new: More) -> Float[Tensor, "b t v"]:
         """Read on."""
@@ -112,8 +115,11 @@ class CachedReader:
         mask = None if reading.mask is None else reading.mask[index]
         return Context(reading.last[index], cache, mask)
 
-    def _first(self, inputs: Tensor, mask: Int[Tensor, "b n"] | None) -> Context:
-        out = self._call(inputs, mask, last=True)
+    def _first(
+        self, inputs: Tensor, mask: Int[Tensor, "b n"] | None, memory: Any = None
+    ) -> Context:
+        with self._alone(*inputs.shape[:2]):
+            out = self._call(inputs, mask, memory, last=True)
         return Context(self._call.behind(out)[:, -1], self._call.cache_of(out), mask)
 
 

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -34,6 +35,7 @@ from frostbench.plugins.contract.tokens import (
     join,
     tensors_of,
 )
+from frostbench.plugins.host.recent import Recent
 from frostbench.plugins.parts.prompting.captioning import (
     AnswerSettings,
     CaptionSettings,
@@ -46,6 +48,8 @@ from frostbench.plugins.parts.prompting.masked import MaskedSettings, masked_res
 from frostbench.plugins.parts.prompting.restoration import Layers, WindowSettings, restoration
 from frostbench.plugins.parts.prompting.token_map import TokenMap
 from frostbench.plugins.parts.tokenizing.resizing import resized
+
+RENDERED_BYTES = 1 << 25  # of images that a method keeps
 
 
 @dataclass(frozen=True)
@@ -144,9 +148,8 @@ class DiscreteMethod(Method):
                 raise refusal(self.card, request)
 
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
-        """Texts as they are; codes as images, all in one pass of the decoder."""
-        drawn = [outcome for outcome in outcomes if isinstance(outcome, VisualTokens)]
-        decoded = iter(self.render(join(drawn)).clamp(0, 1).cpu() if drawn else ())
+        """Texts as they are; codes as images, those that are new in one pass of the decoder."""
+        decoded = iter(self._images([one for one in outcomes if isinstance(one, VisualTokens)]))
         predictions: list[Prediction] = []
         for request, outcome in zip(requests, outcomes, strict=True):
             if isinstance(outcome, VisualTokens):
@@ -154,6 +157,22 @@ class DiscreteMethod(Method):
             else:
                 predictions.append(TextPrediction(outcome))
         return predictions
+
+    def _images(self, drawn: Sequence[VisualTokens]) -> list[Float[Tensor, "3 h w"]]:
+        """The images of tokens. A ceiling comes back in every protocol, and is rendered once."""
+        keys = [_key(tokens) for tokens in drawn]
+        known = {key: self._rendered.get(key) for key in keys}
+        new = {key: own for key, own in zip(keys, drawn, strict=True) if known[key] is None}
+        if new:
+            made = self.render(join(list(new.values()))).clamp(0, 1).cpu()
+            for key, image in zip(new, made, strict=True):
+                known[key] = self._rendered.keep(key, image.clone(), image.nbytes)
+        # Copies: whoever gets an image may change it.
+        return [image.clone() for key in keys if (image := known[key]) is not None]
+
+    @cached_property
+    def _rendered(self) -> Recent[object, Tensor]:
+        return Recent(RENDERED_BYTES)
 
     def _restore(self, request: Restore, tokens: Tokens) -> Waves:
         own = tokens[request.image]
@@ -191,6 +210,14 @@ class DiscreteMethod(Method):
         pyramid = isinstance(tokens.parts[self.grid_part], Pyramid)
         part = Pyramid(grids) if pyramid else Grid(grids[0])
         return VisualTokens({**tokens.parts, self.grid_part: part})
+
+
+def _key(tokens: VisualTokens) -> object:
+    """Equal for equal tokens."""
+    return tuple(
+        (name, part.dtype, part.shape, part.flatten().view(torch.uint8).numpy().tobytes())
+        for name, part in tokens.tensors().items()
+    )
 
 
 def _visual(piece: Piece) -> Piece:
