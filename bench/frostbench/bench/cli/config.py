@@ -32,6 +32,7 @@ class RunConfig:
     that can use it; `data.NAME.folder` stands beside a reader's settings. `preset` names a file of
     keys, over which those of the command line count. `workers` are the processes that share the
     run's chunks: a number, or as many as there are `devices`, or cores, and work for them (`auto`).
+    With `isolate` each method's code runs in a process of its own; no number changes by it.
     """
 
     preset: str = ""
@@ -59,6 +60,7 @@ class RunConfig:
     devices: list[str] = field(default_factory=list)  # one worker each, in the place of `device`
     workers: str = "auto"
     lease: float = EXPIRY  # seconds without a sign of life after which others do a worker's chunk
+    isolate: bool = False  # each method in a process of its own, without targets
     dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True
     plugins: list[str] = field(default_factory=list)

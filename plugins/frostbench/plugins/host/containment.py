@@ -167,6 +167,11 @@ def overdue() -> float:
     return max(0.0, time.monotonic() - _State.deadline)
 
 
+def seconds_left() -> float:
+    """Seconds until the deadline of the call that runs now; infinity where there is none."""
+    return _State.deadline - time.monotonic()
+
+
 def report_to(listener: Listener | None) -> None:
     """Have each call told to a listener, who may be another process that waits for this one."""
     _State.listener = listener
