@@ -3,11 +3,9 @@
 import itertools
 import os
 import signal
-import threading
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +17,7 @@ from frostbench.bench.isolation.nursery import nursery
 from frostbench.bench.isolation.serving import Opening, Serve
 from frostbench.bench.isolation.wire import Wire
 from frostbench.bench.runner.crew import how_it_ended
-from frostbench.plugins.host.containment import DeathError, seconds_left
+from frostbench.plugins.host.containment import DeathError, seconds_left, uncut
 from frostbench.plugins.host.errors import ToldError
 from frostbench.plugins.host.limits import limits
 
@@ -43,7 +41,7 @@ class Link:
         self._done_with: list[int] = []
         self._ended = ""
         serve = Serve(opening, device, torch.get_num_threads(), limits())
-        with _alarm_held_back():
+        with uncut():
             self.process, connection = nursery().fork(serve)
         self._wire = Wire(connection)
         self._end = weakref.finalize(self, _end, self._wire, self.process)
@@ -67,7 +65,7 @@ class Link:
         if self._ended:
             raise DeathError(self._ended)
         done, self._done_with = self._done_with, []
-        with _alarm_held_back():
+        with uncut():
             left = seconds_left()
             until = None if left == float("inf") else time.monotonic() + left + GRACE
             # Rounded, for the sentence on a time limit that was not kept.
@@ -77,12 +75,9 @@ class Link:
                 answer = _checked(self._reader.read(self._wire.receive(until)))
             except BaseException as error:
                 self._close(error, verb)
-                _forget_alarm()
                 if isinstance(error, Exception):
                     raise DeathError(self._ended) from None
                 raise
-            if isinstance(answer, _Failed):
-                _forget_alarm()
         if isinstance(answer, _Failed):
             raise (torch.OutOfMemoryError if answer.memory else ToldError)(answer.sentence)
         return answer
@@ -150,22 +145,3 @@ def _checked(answer: Any) -> Any:
 def _end(wire: Wire, process: int) -> None:
     wire.close()
     nursery().abandon(process)
-
-
-@contextmanager
-def _alarm_held_back() -> Iterator[None]:
-    """Let no time limit cut a message in two; it is looked at between them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _forget_alarm() -> None:
-    """Let an alarm not come that has rung: what it would say was said better."""
-    if signal.SIGALRM in signal.sigpending():
-        signal.sigtimedwait({signal.SIGALRM}, 0)

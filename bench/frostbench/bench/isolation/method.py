@@ -1,8 +1,7 @@
 """The method as the run sees it, whose verbs are in a process of their own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -25,22 +24,39 @@ def isolated(planned: PlannedMethod, opening: Opening, device: str = "cpu") -> P
     `opening` opens there what it is built from, and is pickled. In the run's process no code of the
     method's runs.
     """
-    from dataclasses import replace
+    apart = _Apart(planned.card, opening, device)
+    return replace(planned, prepare=apart.prepare, build=apart.build)
 
-    return replace(planned, build=partial(_build, planned.card, opening, device))
 
+class _Apart:
+    """How an isolated method is built."""
 
-def _build(card: Card, opening: Opening, device: str) -> Method:
-    link = Link(opening, device)
-    notes, fingerprint, whole, codes, shortened_by = link.ask("build")
-    facts = _Facts(
-        tuple(map(_text, notes)),
-        _text(fingerprint),
-        {_text(part): int(count) for part, count in codes.items()},
-        tuple(map(_text, shortened_by)),
-    )
-    kind = _IsolatedWhole if whole is True else _Isolated
-    return kind(card, link, facts)
+    def __init__(self, card: Card, opening: Opening, device: str) -> None:
+        self._card = card
+        self._opening = opening
+        self._device = device
+        self._link: Link | None = None
+
+    def prepare(self) -> None:
+        """Start the process, and load its backbones."""
+        self._link = Link(self._opening, self._device)
+        self._link.ask("open")
+
+    def build(self) -> Method:
+        """Build the method there."""
+        if self._link is None:
+            self.prepare()
+        link, self._link = self._link, None
+        assert link is not None
+        notes, fingerprint, whole, codes, shortened_by = link.ask("build")
+        facts = _Facts(
+            tuple(map(_text, notes)),
+            _text(fingerprint),
+            {_text(part): int(count) for part, count in codes.items()},
+            tuple(map(_text, shortened_by)),
+        )
+        kind = _IsolatedWhole if whole is True else _Isolated
+        return kind(self._card, link, facts)
 
 
 @dataclass(frozen=True)

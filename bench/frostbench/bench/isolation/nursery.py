@@ -23,6 +23,9 @@ PRELOADED = (
     "frostbench.bench.cli.assemble",
     "frostbench.plugins.backbones.causal_lm",
     "frostbench.plugins.backbones.clip",
+    "transformers.modeling_utils",
+    "transformers.models.llama.modeling_llama",
+    "open_clip",
 )
 PATIENCE = 1.0  # seconds in which a process that closed its connection ends by itself
 _SCRIPT = (
@@ -113,7 +116,6 @@ def nursery() -> Nursery:
 def tend(number: int) -> None:
     """What the nursery does until the process that started it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that process is told, and ends this one
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     asked = socket.socket(fileno=number)
     for name in PRELOADED:
         __import__(name)

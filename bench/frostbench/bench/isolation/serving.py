@@ -54,7 +54,7 @@ class Serve:
         reader = Reader([self.device.partition(":")[0]])
         writer = Writer(serving.feeds.number)
         wire = Wire(connection)
-        with limited(self.limits), suppress(EOFError):
+        with limited(self.limits), suppress(EOFError, OSError):
             while True:
                 answer = serving.answer(reader.read(wire.receive()))
                 try:
@@ -120,6 +120,7 @@ class _Serving:
         self._watch: Watch | None = None
         self.feeds = _Feeds()
         self._verbs: Mapping[str, Callable[..., Any]] = {
+            "open": self._open,
             "build": self._build,
             "control": self._control,
             "tokenize": self._tokenize,
@@ -151,12 +152,14 @@ class _Serving:
             return ["failed", describe(error), is_out_of_memory(cause)]
         return ["made", made]
 
-    def _build(self) -> Any:
-        backbones, planned = self._opening()
-        self._name = planned.card.name
+    def _open(self) -> None:
+        backbones, self._planned = self._opening()
+        self._name = self._planned.card.name
         self._watch = Watch(backbones)
-        self._watch.load(planned.card.backbones)
-        method = planned.build()
+        self._watch.load(self._planned.card.backbones)
+
+    def _build(self) -> Any:
+        method = self._planned.build()
         if not isinstance(method, Method):
             raise TypeError(f"build returned a {type(method).__name__}, not a Method")
         self._methods[""] = method

@@ -74,8 +74,9 @@ class Observer(Protocol):
 class PlannedMethod:
     """A method to be built when its first sample is due.
 
-    `weights` are SHA-256 by file name, for the manifest; `identity` is the digest of all that the
-    method is made of.
+    `prepare` is called before `build`, for what is no part of building the method itself; `weights`
+    are SHA-256 by file name, for the manifest; `identity` is the digest of all that the method is
+    made of.
     """
 
     card: Card
@@ -83,6 +84,7 @@ class PlannedMethod:
     settings: Mapping[str, object] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
+    prepare: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
