@@ -1,5 +1,6 @@
 """Under isolation a method finds nothing that it should not, and harms nobody but itself."""
 
+import pickle
 import sys
 from dataclasses import fields
 from importlib.util import module_from_spec, spec_from_file_location
@@ -24,6 +25,8 @@ from runner_world import (
 from frostbench.baselines.flmm.method import FLMM
 from frostbench.baselines.lm4lv.method import LM4LV
 from frostbench.baselines.visionllm.method import VisionLLMMethod
+from frostbench.bench.cli.config import RunConfig
+from frostbench.bench.cli.isolating import opening_of
 from frostbench.bench.isolation import link
 from frostbench.bench.isolation.method import isolated
 from frostbench.bench.runner.plan import PlannedMethod, PlannedTask
@@ -31,6 +34,7 @@ from frostbench.bench.runner.run import run
 from frostbench.plugins.contract.requests import images_of
 from frostbench.plugins.engine import answer
 from frostbench.plugins.host.limits import Limits
+from frostbench.plugins.host.registry import Host
 from frostbench.plugins.kit.trial import Trial
 
 
@@ -101,6 +105,7 @@ ENDS = {
     "crash": "its process ended of signal SIGSEGV while it was in {}",
     "kill": "its process ended of signal SIGKILL (for want of memory, or by hand) while it was in",
     "lie": "its process was ended for what it answered, since the message cannot be read: ",
+    "memory": "MemoryError: ",
     "halve": "in its own process: the backbone 'llm': the tensor 'weight' was written to",
     "argmax": "in its own process: 'argmax' of module torch was replaced",
 }
@@ -110,7 +115,13 @@ ENDS = {
     ("deed", "at"),
     [
         *(("exit", "build"), ("exit", "late"), ("exit", "decode"), ("crash", "prompt")),
-        *(("kill", "tokenize"), ("lie", "prompt"), ("halve", "tokenize"), ("argmax", "decode")),
+        *(
+            ("kill", "tokenize"),
+            ("lie", "prompt"),
+            ("halve", "tokenize"),
+            ("memory", "prompt"),
+            ("argmax", "decode"),
+        ),
     ],
 )
 def test_a_process_that_ends_or_sins_fails_its_method_and_nobody_else(tmp_path, alone, deed, at):
@@ -160,6 +171,7 @@ def test_predictions_are_the_same_whatever_is_asked_of_a_backbone(kind):
     engine, tokens = trial.engine, trial.tokens
     requests = list({type(one): one for one in trial.requests}.values())
     there = isolated(PlannedMethod(kind.card, kind.toy), Toy(kind)).build()
+    assert Path(f"/proc/{there._link.process}/oom_score_adj").read_text() == "1000\n"
     assert there.fingerprint == trial.method.fingerprint
     assert there.codes == trial.method.codes
     images = list(dict.fromkeys(image for one in requests for image in images_of(one)))
@@ -198,3 +210,25 @@ def test_a_method_of_the_pack_gives_the_same_rows_in_its_own_process(capfd):
     assert within.memory > without.memory
     assert f"{len(within.rows)} rows, equal" in isolation_cost.told(without, within)
     assert not capfd.readouterr().err
+
+
+def test_a_process_is_told_of_its_own_method_alone():
+    worlds = Path(__file__).parents[1] / "worlds"
+    files = [str(worlds / f"{name}.py") for name in ("blank_method", "light_plugin")]
+    config = RunConfig(
+        plugins=files,
+        methods=["blank", "v2l"],
+        method={"blank": {}, "v2l": {"budget": 3}},
+        data={"images": "photos"},
+        out="runs/secret",
+    )
+    opening = opening_of(config, Host(files), ["causal_lm"], "blank")
+    assert opening.config.plugins == files[:1]
+    assert {"v2l", "vqgan", "flmm"} <= set(opening.config.plugins_disabled)
+    assert not {"frozen", "mini"} & set(opening.config.plugins_disabled)
+    assert opening.config.method == {"blank": {}}
+    assert "photos" not in repr(opening)
+    assert "secret" not in repr(opening)
+    backbones, planned = pickle.loads(pickle.dumps(opening))()
+    assert planned.build().card.name == "blank"
+    assert not backbones.loaded()

@@ -9,12 +9,12 @@ import torch
 from runner_world import picture
 
 from frostbench.bench.isolation import codec
-from frostbench.bench.isolation.codec import MessageError, Reader, Writer
+from frostbench.bench.isolation.codec import MessageError, MessageReader, MessageWriter
 from frostbench.plugins import Generate, Ids, ImagePiece, Prompt, TokenSets
 
 
 def test_what_a_prompt_shares_is_sent_once_and_the_same_object_again():
-    writer, reader = Writer(), Reader()
+    writer, reader = MessageWriter(), MessageReader()
     image = picture("a")
     allowed = TokenSets((frozenset({3, 5}),) * 40)
     waves = [[Prompt((ImagePiece(image), Ids((1, 2))), Generate(40, allowed))] for _ in range(2)]
@@ -28,7 +28,7 @@ def test_what_a_prompt_shares_is_sent_once_and_the_same_object_again():
 
 def test_more_than_is_kept_is_forgotten_on_both_sides(monkeypatch):
     monkeypatch.setattr(codec, "KEPT_BYTES", 2000)
-    writer, reader = Writer(), Reader()
+    writer, reader = MessageWriter(), MessageReader()
     for name in "abca":
         image = picture(name)
         written = b"".join(writer.write([image, image])[1:])
@@ -67,10 +67,10 @@ MALICE = {
 @pytest.mark.parametrize("what", MALICE)
 def test_a_message_that_is_none_is_refused_and_makes_nothing(what):
     with pytest.raises(MessageError, match="the message cannot be read"):
-        Reader(feed=None).read(MALICE[what])
+        MessageReader(feed=None).read(MALICE[what])
 
 
 def test_what_is_no_part_of_the_contract_is_not_sent():
     for value in (object(), print, {1, 2}, torch.zeros(2, dtype=torch.complex64), b"bytes"):
         with pytest.raises(MessageError, match="no part of the contract"):
-            Writer().write([value])
+            MessageWriter().write([value])

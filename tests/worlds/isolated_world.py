@@ -104,6 +104,7 @@ DEEDS = {
     "exit": lambda place: os._exit(3),
     "crash": lambda place: ctypes.string_at(0),
     "kill": lambda place: os.kill(os.getpid(), signal.SIGKILL),
+    "memory": lambda place: bytearray(1 << 60),
     "deaf": deaf,
     "sleep": lambda place: time.sleep(600),
     "vandalise": vandalise,

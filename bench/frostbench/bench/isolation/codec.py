@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +28,7 @@ from frostbench.plugins.contract.tokens import (
     VisualTokens,
     tensors_of,
 )
-
-Feed: TypeAlias = Callable[[Tensor], Tensor]
+from frostbench.plugins.engine.resolve import Feed
 
 MOST_BYTES = 1 << 32
 """Of one message: what a process may make the run hold at once."""
@@ -67,8 +66,8 @@ class MessageError(Exception):
     """A message that cannot be written or read; the message of this is a clause."""
 
 
-class Writer:
-    """Writes messages; `Reader` reads them in the same order.
+class MessageWriter:
+    """Writes messages; `MessageReader` reads them in the same order.
 
     `number` numbers the functions that stand in messages; without it there may be none.
     """
@@ -160,7 +159,7 @@ class Writer:
         return {"new": tree}
 
 
-class Reader:
+class MessageReader:
     """Reads messages.
 
     `devices` are the kinds of devices that tensors may be put on; `feed` gives the function of a

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frostbench.bench.isolation.codec import Feed, MessageError, Reader, Writer
+from frostbench.bench.isolation.codec import MessageError, MessageReader, MessageWriter
 from frostbench.bench.isolation.nursery import nursery
 from frostbench.bench.isolation.serving import Opening, Serve
 from frostbench.bench.isolation.wire import Wire
 from frostbench.bench.runner.crew import how_it_ended
+from frostbench.plugins.engine.resolve import Feed
 from frostbench.plugins.host.containment import DeathError, seconds_left, uncut
 from frostbench.plugins.host.errors import ToldError
 from frostbench.plugins.host.limits import limits
@@ -34,9 +35,9 @@ class Link:
 
     def __init__(self, opening: Opening, device: str) -> None:
         self._feeds: weakref.WeakValueDictionary[int, _Fed] = weakref.WeakValueDictionary()
-        self._writer = Writer()
+        self._writer = MessageWriter()
         me = weakref.proxy(self)  # so that nothing waits for the garbage collector
-        self._reader = Reader([device.partition(":")[0]], lambda number: me._feed(number))
+        self._reader = MessageReader([device.partition(":")[0]], lambda number: me._feed(number))
         self._numbers = itertools.count()
         self._done_with: list[int] = []
         self._ended = ""

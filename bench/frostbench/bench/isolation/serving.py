@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from socket import socket
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from frostbench.bench.isolation.codec import Feed, MessageError, Reader, Writer
+from frostbench.bench.isolation.codec import MessageError, MessageReader, MessageWriter
 from frostbench.bench.isolation.wire import Wire
 from frostbench.bench.runner.frozen import ChangedError, Watch
 from frostbench.bench.runner.plan import FrozenBackbones, PlannedMethod
@@ -27,7 +28,7 @@ from frostbench.plugins.contract.method import Method, ReadsWhole
 from frostbench.plugins.contract.prompts import Prompt, Regress
 from frostbench.plugins.contract.requests import Request
 from frostbench.plugins.contract.validity import check_predictions, check_tokens, check_wave
-from frostbench.plugins.engine.resolve import feed_identity
+from frostbench.plugins.engine.resolve import Feed, feed_identity
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import describe
 from frostbench.plugins.host.limits import Limits, limited
@@ -49,10 +50,12 @@ class Serve:
         """Answer until the run is gone."""
         sys.argv = [""]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run is told, and ends this process
+        with suppress(OSError):  # of a system without: memory that runs short is to end this one
+            Path("/proc/self/oom_score_adj").write_text("1000")
         torch.set_num_threads(self.threads)
         serving = _Serving(self.opening)
-        reader = Reader([self.device.partition(":")[0]])
-        writer = Writer(serving.feeds.number)
+        reader = MessageReader([self.device.partition(":")[0]])
+        writer = MessageWriter(serving.feeds.number)
         wire = Wire(connection)
         with limited(self.limits), suppress(EOFError, OSError):
             while True:

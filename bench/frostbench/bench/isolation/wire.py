@@ -17,7 +17,7 @@ class Wire:
         self._connection = connection
 
     def send(self, message: Sequence[bytes | memoryview], until: float | None = None) -> None:
-        """Send a message that a `Writer` wrote.
+        """Send a message that a `MessageWriter` wrote.
 
         Raises:
             TimeoutError: it was not taken until then, in seconds of the monotonic clock.
@@ -29,7 +29,7 @@ class Wire:
             self._limit(until)
 
     def receive(self, until: float | None = None) -> memoryview:
-        """The next message, as a `Reader` reads it.
+        """The next message, as a `MessageReader` reads it.
 
         Raises:
             TimeoutError: it was not there until then.
