@@ -15,6 +15,7 @@ from frostbench.bench.cli.config import (
     own_settings,
 )
 from frostbench.bench.cli.data import DataSets
+from frostbench.bench.cli.isolating import apart
 from frostbench.bench.cli.observing import PluginObserver
 from frostbench.bench.cli.origins import files_outside, origins_of
 from frostbench.bench.cli.parts import (
@@ -68,12 +69,12 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     kinds = sorted({entry.kind for entry in backbones.entries.values()})
     readers = data.readers(names)
     origins = origins_of(config, host, methods, planned, metrics, kinds, readers)
+    made = [
+        plan_method(config, pack, backbones, item, origins["method"][item.name]) for item in methods
+    ]
     return Plan(
         out=Path(config.out),
-        methods=tuple(
-            plan_method(config, pack, backbones, item, origins["method"][item.name])
-            for item in methods
-        ),
+        methods=tuple(apart(one, config, host, kinds) if config.isolate else one for one in made),
         tasks=planned,
         metrics=metrics,
         engine=open_engine(config, host, backbones),

@@ -33,6 +33,7 @@ class RunConfig:
     that can use it; `data.NAME.folder` stands beside a reader's settings. `preset` names a file of
     keys, over which those of the command line count. `workers` are the processes that share the
     run's chunks: a number, or as many as there are `devices`, or cores, and work for them (`auto`).
+    With `isolate` each method's code runs in a process of its own; no number changes by it.
     """
 
     preset: str = ""
@@ -61,6 +62,7 @@ class RunConfig:
     workers: str = "auto"
     lease: float = EXPIRY  # seconds without a sign of life after which others do a worker's chunk
     memory: str = ""  # the most of each device, or of the host that all workers may hold: 40GiB
+    isolate: bool = False  # each method in a process of its own, without targets
     dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True
     plugins: list[str] = field(default_factory=list)

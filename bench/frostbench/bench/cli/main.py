@@ -31,12 +31,13 @@ COMMANDS = {
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
         "Keys: preset pack llm suites methods tasks limit out seed device devices workers lease\n"
-        "memory dtype controls plugins cache chunk gallery quiet retry_failed again most_waves\n"
-        "most_seconds error_length\n"
+        "memory isolate dtype controls plugins cache chunk gallery quiet retry_failed again\n"
+        "most_waves most_seconds error_length\n"
         "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
-        "Lists: a,b or [a,b].\n\n"
+        "Lists: a,b or [a,b]. isolate=true runs each method in a process of its own, which holds\n"
+        "frozen models and requests, no target and no other method; no number changes.\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run devices=cuda:0,cuda:1 out=runs/both      # a worker on each card\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"

@@ -14,6 +14,8 @@ from frostbench.plugins.host.containment import Call, DeathError, contain
 from frostbench.plugins.host.errors import cut, describe, text_of
 from frostbench.plugins.host.packs import digest_of
 
+PREPARING = 3600.0  # seconds in which a method's own process is started, and loads backbones
+
 
 class Methods:
     """The plan's methods.
@@ -96,6 +98,8 @@ class Methods:
         call = Call("method", name, "build")
         try:
             contain(call, self._watch.load, planned.card.backbones)
+            if planned.prepare is not None:
+                contain(call, planned.prepare, seconds=PREPARING, key="")
             method, notes, fingerprint = contain(call, _made, planned)
             self._notes[name] = tuple(map(cut, notes))
             kept = TokenStore(self._tokens, fingerprint, self._note, self._made_of(planned))

@@ -91,7 +91,7 @@ class Crew:
                 continue
             leases.bury(member.name)
             member.deaths += 1
-            member.last = _how(member.code)
+            member.last = how_it_ended(member.code)
             self._lost[member.name] = member
             member.in_vain = 0 if stored > member.stored else member.in_vain + 1
             if member.in_vain < ATTEMPTS:
@@ -128,7 +128,8 @@ class Crew:
         self._members.clear()
 
 
-def _how(code: int) -> str:
+def how_it_ended(code: int) -> str:
+    """An exit code, or minus the number of the signal that a process died of, in words."""
     number = -code if code < 0 else code - 128
     try:
         named = signal.Signals(number).name

@@ -74,8 +74,9 @@ class Observer(Protocol):
 class PlannedMethod:
     """A method to be built when its first sample is due.
 
-    `weights` are SHA-256 by file name, for the manifest; `identity` is the digest of all that the
-    method is made of. `lacking` are controls that it cannot make, with the reasons.
+    `prepare` is called before `build`, for what is no part of building the method itself; `weights`
+    are SHA-256 by file name, for the manifest; `identity` is the digest of all that the method is
+    made of. `lacking` are controls that it cannot make, with the reasons.
     """
 
     card: Card
@@ -84,6 +85,7 @@ class PlannedMethod:
     weights: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
     lacking: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class _State:
     deadline = math.inf
     allowed = ""  # the seconds of which the deadline is the end
     alarm: tuple[Any, float, float, float] | None = None  # handler, timer, and when it was taken
+    held = False  # whether the alarm is not to end what is done now
     apart = False  # whether our handler is the one that SIGINT comes to
     pressed = -math.inf  # when Ctrl-C came last
     interrupted = False
@@ -167,6 +168,21 @@ def overdue() -> float:
     return max(0.0, time.monotonic() - _State.deadline)
 
 
+def seconds_left() -> float:
+    """Seconds until the deadline of the call that runs now; infinity where there is none."""
+    return _State.deadline - time.monotonic()
+
+
+@contextmanager
+def uncut() -> Iterator[None]:
+    """Let no time limit end what is done within, which heeds one by itself."""
+    before, _State.held = _State.held, True
+    try:
+        yield
+    finally:
+        _State.held = before
+
+
 def report_to(listener: Listener | None) -> None:
     """Have each call told to a listener, who may be another process that waits for this one."""
     _State.listener = listener
@@ -225,7 +241,7 @@ def _give_alarm_back() -> None:
 
 
 def _ring(number: int, frame: FrameType | None) -> None:
-    if time.monotonic() >= _State.deadline:
+    if time.monotonic() >= _State.deadline and not _State.held:
         raise TimeLimitError(f"not done after {_State.allowed}")
 
 

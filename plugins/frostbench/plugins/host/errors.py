@@ -22,6 +22,10 @@ class PluginFailedError(PluginError):
     """A plugin that keeps its promises failed while it was at work; the message says in what."""
 
 
+class ToldError(Exception):
+    """An error in another process; the message is what `describe` said of it there."""
+
+
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not there: what was asked, the nearest, what there is."""
     names = sorted(known)
@@ -47,7 +51,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, EscapedError) and error.__cause__ is not None:
         error = error.__cause__
     lines = text_of(error).strip().splitlines()
-    if isinstance(error, DeathError | LimitError):
+    if isinstance(error, DeathError | LimitError | ToldError):
         return " ".join(lines)
     said = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
     return cut(f"{said}{_place(error)}")

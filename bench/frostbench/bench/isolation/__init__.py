@@ -1,0 +1,1 @@
+"""Methods whose verbs run in a process of their own."""
