@@ -112,6 +112,7 @@ class Bench:
         self.watch.check(tuple(self.built))
         for row, made in items.items():
             records += self._records(row, made, shown)
+        self.scoring.forget()
         self.watch.check((), thorough=True)
         return records
 

@@ -103,6 +103,14 @@ class Scoring:
             results = self._with_features(name, results, predictions, targets)
         return results
 
+    def forget(self) -> None:
+        """Let go of features, at the end of a chunk.
+
+        A network may give an image other last digits beside other images, so that what is batched
+        with what must not depend on which chunks this worker did before.
+        """
+        self._known = Recent(_RECENT)
+
     def _once(self, prediction: Prediction, target: Target) -> Scored:
         if not isinstance(prediction, ImagePrediction) or not isinstance(target, Image):
             return self._score(prediction, target)
