@@ -6,8 +6,8 @@ does what `frostbench run WORDS` does three times, in folders that are thrown aw
 everything is imported, then with `isolate=false` and with `isolate=true`. Starting is building the
 methods, with their processes and the backbones in these; work is all chunks. Seconds are those of
 the clock and, in brackets, of the processors, which what else runs on a machine changes less.
-Memory is that of this
-process and all that it started, pages that several share counted once, at the end of a chunk.
+Memory is that of this process and all that it started, pages that several share counted once, at
+the end of a chunk.
 """
 
 import sys
