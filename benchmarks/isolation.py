@@ -4,8 +4,10 @@
 
 does what `frostbench run WORDS` does three times, in folders that are thrown away: once so that
 everything is imported, then with `isolate=false` and with `isolate=true`. Starting is building the
-methods, with their processes and the backbones in these; work is all chunks. Memory is that of this
-process and all that it started, pages that several share counted once, at the end of a chunk.
+methods, with their processes and the backbones in these; work is all chunks. Seconds are those of
+the clock and, in brackets, of the processors, which what else runs on a machine changes less.
+Memory is that of this process and all that it started, pages that several share counted once, at
+the end of a chunk.
 """
 
 import sys
@@ -25,18 +27,35 @@ from frostbench.bench.runner.guilty import Court
 from frostbench.bench.store.reader import open_run
 
 
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of the clock, and of processors in all processes."""
+
+    clock: float = 0.0
+    processor: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.clock + other.clock, self.processor + other.processor)
+
+    def __sub__(self, other: "Spent") -> "Spent":
+        return Spent(self.clock - other.clock, self.processor - other.processor)
+
+    def __str__(self) -> str:
+        return f"{self.clock:>8.1f} s ({self.processor:>6.1f} s)"
+
+
 @dataclass
 class RunCost:
-    """A run: its exit code, seconds of starting methods and of chunks, the most bytes, its rows."""
+    """A run: its exit code, what it spent on starting and on chunks, the most bytes, its rows."""
 
     code: int = 0
-    starting: float = 0.0
-    work: float = 0.0
+    starting: Spent = Spent()
+    work: Spent = Spent()
     memory: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return f"{self.starting:>9.2f} s{self.work:>9.2f} s{self.memory / 1e9:>9.2f} GB"
+        return f"{self.starting}{self.work}{self.memory / 1e9:>9.2f} GB"
 
 
 def measure(words: Sequence[str], *, isolate: bool) -> RunCost:
@@ -45,9 +64,9 @@ def measure(words: Sequence[str], *, isolate: bool) -> RunCost:
 
     def timed(really: Callable[..., Any], part: str) -> Callable[..., Any]:
         def run(*arguments: Any) -> Any:
-            begun = time.perf_counter()
+            begun = _now()
             made = really(*arguments)
-            setattr(cost, part, getattr(cost, part) + time.perf_counter() - begun)
+            setattr(cost, part, getattr(cost, part) + (_now() - begun))
             cost.memory = max(cost.memory, _memory())
             return made
 
@@ -71,25 +90,35 @@ def measure(words: Sequence[str], *, isolate: bool) -> RunCost:
 KEY = ("task", "protocol", "method", "control", "sample")
 
 
+def _now() -> Spent:
+    times = [one.cpu_times() for one in _processes()]
+    # What the nursery has reaped counts too.
+    processor = sum(one.user + one.system + one.children_user for one in times)
+    return Spent(time.perf_counter(), processor)
+
+
 def _memory() -> int:
+    return sum(int(one.memory_full_info().pss) for one in _processes())
+
+
+def _processes() -> list[psutil.Process]:
     me = psutil.Process()
-    return sum(int(one.memory_full_info().pss) for one in (me, *me.children(recursive=True)))
+    return [me, *me.children(recursive=True)]
 
 
 def told(without: RunCost, within: RunCost) -> str:
     """Both costs and their ratios, as lines."""
-    ratios = (
-        within.starting / without.starting,
-        within.work / without.work,
-        within.memory / without.memory,
+    starting, work = (
+        f"{new.clock / old.clock:>10.2f} ({new.processor / old.processor:>8.2f})"
+        for old, new in ((without.starting, within.starting), (without.work, within.work))
     )
     equal = "equal" if without.rows == within.rows else "DIFFERENT"
     return "\n".join(
         [
-            f"{'':<16}{'starting':>11}{'work':>11}{'memory':>12}",
-            f"{'isolate=false':<16}{without}",
-            f"{'isolate=true':<16}{within}",
-            f"{'ratio':<16}" + "".join(f"{ratio:>9.2f}  " for ratio in ratios),
+            f"{'':<14}{'starting':>10} (processor){'work':>10} (processor){'memory':>12}",
+            f"{'isolate=false':<14}{without}",
+            f"{'isolate=true':<14}{within}",
+            f"{'ratio':<14}{starting}{work}{within.memory / without.memory:>9.2f}",
             f"{len(without.rows)} rows, {equal} but for seconds, joules and bytes",
         ]
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from frostbench.bench.isolation.codec import MessageError, MessageReader, MessageWriter
-from frostbench.bench.isolation.nursery import nursery
+from frostbench.bench.isolation.nursery import Nursery, nursery
 from frostbench.bench.isolation.serving import Opening, Serve
 from frostbench.bench.isolation.wire import Wire
 from frostbench.bench.runner.crew import how_it_ended
@@ -42,10 +42,11 @@ class Link:
         self._done_with: list[int] = []
         self._ended = ""
         serve = Serve(opening, device, torch.get_num_threads(), limits())
+        self._nursery = nursery()
         with uncut():
-            self.process, connection = nursery().fork(serve)
+            self.process, connection = self._nursery.fork(serve)
         self._wire = Wire(connection)
-        self._end = weakref.finalize(self, _end, self._wire, self.process)
+        self._end = weakref.finalize(self, _end, self._wire, self._nursery, self.process)
 
     def new_number(self) -> int:
         """A number for something that stays in the process until `done_with`."""
@@ -91,7 +92,7 @@ class Link:
         self._wire.close()
         status = -signal.SIGKILL
         with suppress(OSError, EOFError):  # the nursery is gone, and with it all that it forked
-            status = os.waitstatus_to_exitcode(nursery().end(self.process, at_once=at_once))
+            status = os.waitstatus_to_exitcode(self._nursery.end(self.process, at_once=at_once))
         self._end.detach()
         if late:
             said = "its process did not heed its time limit (most_seconds) and was ended"
@@ -143,6 +144,6 @@ def _checked(answer: Any) -> Any:
             raise MessageError("it is no answer")
 
 
-def _end(wire: Wire, process: int) -> None:
+def _end(wire: Wire, nursery: Nursery, process: int) -> None:
     wire.close()
-    nursery().abandon(process)
+    nursery.abandon(process)

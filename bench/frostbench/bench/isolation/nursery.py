@@ -43,6 +43,7 @@ class Nursery:
         self._socket = ours
         self.process = os.getpid()
         self._abandoned: list[int] = []
+        self._broken = False
         with theirs:
             number = theirs.fileno()
             self._popen = subprocess.Popen(
@@ -98,8 +99,18 @@ class Nursery:
             self.end(self._abandoned.pop(), at_once=True)
 
     def _answer(self) -> int:
-        (number,) = _LENGTH.unpack(_exactly(self._socket, _LENGTH.size))
+        try:
+            (number,) = _LENGTH.unpack(_exactly(self._socket, _LENGTH.size))
+        except BaseException:  # nobody knows what the next answer would belong to
+            self._broken = True
+            raise
         return int(number)
+
+    @property
+    def serves(self) -> bool:
+        """Whether this process can still ask it for something."""
+        mine = self.process == os.getpid() and not self._broken
+        return mine and self._popen.poll() is None
 
 
 _nursery: Nursery | None = None
@@ -108,7 +119,7 @@ _nursery: Nursery | None = None
 def nursery() -> Nursery:
     """The nursery of this process, started when it is first asked for."""
     global _nursery
-    if _nursery is None or _nursery.process != os.getpid():
+    if _nursery is None or not _nursery.serves:
         _nursery = Nursery()
     return _nursery
 
