@@ -291,7 +291,7 @@ def test_what_never_ends_or_names_no_code_fails_the_method_and_nobody_else(tmp_p
 
 
 def test_a_request_that_takes_too_long_in_the_engine_is_ended(tmp_path):
-    plan = naming(tmp_path, method(Blocks), engine=Hashing(wait), limits=Limits(most_seconds=0.05))
+    plan = naming(tmp_path, method(Blocks), engine=Hashing(wait), limits=Limits(most_seconds=0.5))
     done = run(replace(plan, controls=None))
     (failure,) = (one for one in done.manifest.failures if one.method)
     assert "engine, task 'naming', sample '0': TimeLimitError: not done after" in failure.error
