@@ -1,6 +1,7 @@
 """From a configuration to a plan: every name looked up, every setting checked, nothing executed."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -266,7 +267,7 @@ def _own_weights(method: str, given: object, pack: Pack) -> Path:
     Raises:
         UsageError: it is no folder, or holds no file.
     """
-    folder = Path(str(given))
+    folder = Path(os.path.expanduser(str(given)))
     if not folder.exists():
         folder = pack.folder / folder
     if folder.is_file():

@@ -1,10 +1,11 @@
 """The configuration behind a stored run, and the plugin files that it used."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from frostbench.bench.cli.config import RunConfig, UsageError, keys_of
+from frostbench.bench.cli.config import LIMITS, RunConfig, UsageError, keys_of
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.typed import typed
 from frostbench.plugins.host.errors import missing
@@ -29,6 +30,9 @@ def config_of(run: StoredRun) -> RunConfig:
             f"the configuration stored in {run.folder} does not fit this version of frostbench: "
             f"{error}"
         ) from error
+    if config.limit is not None and config.limits == LIMITS:
+        # Of an older frostbench, which stored the suites' own limits where `limit` counted.
+        return replace(config, limits={})
     return config
 
 
