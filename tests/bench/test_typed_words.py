@@ -2,10 +2,26 @@
 
 import pytest
 
-from frostbench.bench.cli.config import LIMITS, RunConfig, WorkConfig, read_config, split_words
+from frostbench.bench.cli.assemble import choose_methods, choose_tasks
+from frostbench.bench.cli.config import (
+    LIMITS,
+    LeaderboardConfig,
+    LookConfig,
+    PluginConfig,
+    RunConfig,
+    VerifyConfig,
+    WorkConfig,
+    keys_of,
+    read_config,
+    split_words,
+)
+from frostbench.bench.cli.convert import ConvertConfig
+from frostbench.bench.cli.main import main
 from frostbench.bench.cli.parts import limit_for
 from frostbench.bench.cli.run import departures
 from frostbench.bench.cli.work import words_of_worker
+from frostbench.plugins.host.packs import embedded_pack, read_pack
+from frostbench.plugins.host.registry import Host
 
 
 @pytest.mark.parametrize("odd", ["1e3", "a, b", "it's [1]", "#3", "${x}", "k=v", "~"])
@@ -50,3 +66,51 @@ def test_the_nearest_limit_counts_and_words_count_over_files(words, meant, tmp_p
     file.write_text("limit: 6\nlimits: {restoration: 5}\n")
     config = read_config(RunConfig, [word.replace("FILE", str(file)) for word in words])
     assert limit_for(config, "inpainting", "restoration") == meant
+
+
+@pytest.mark.parametrize(
+    ("word", "is_path"),
+    [
+        ("runs/lr=0.1", True),
+        ("./lr=0.1", True),
+        ("/tmp/k=v/run", True),
+        ("lr=0.1", True),  # it is there
+        ("lr=0.2", False),
+        ("out=0.1", False),  # a key, whatever is there
+        ("plugins.disabled=mine", False),
+        ("config=runs/a", False),
+        ("out=runs/lr=0.1", False),
+    ],
+)
+def test_a_path_may_hold_the_sign_that_keys_have(word, is_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("lr=0.1", "out=0.1"):
+        (tmp_path / name).mkdir()
+    schemas = (LookConfig, VerifyConfig, WorkConfig, PluginConfig, ConvertConfig, LeaderboardConfig)
+    for schema in schemas:
+        if word != "out=0.1" or "out" in keys_of(schema):
+            assert split_words([word], schema) == (([word], []) if is_path else ([], [word]))
+
+
+@pytest.mark.parametrize("command", ["show", "score", "verify", "work", "leaderboard", "parity"])
+def test_every_command_on_runs_takes_such_a_path(command, tmp_path, capsys):
+    assert main([command, f"{tmp_path}/lr=0.1"]) == 2
+    assert f"{tmp_path}/lr=0.1" in capsys.readouterr().err
+
+
+def test_a_file_that_is_named_twice_is_one_plugin(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from frostbench.plugins import MetricFacts, Offer, hookimpl\n\n\n@hookimpl\n"
+        "def frostbench_metrics():\n    return [Offer(MetricFacts('mine', 'dB'), abs)]\n"
+    )
+    (tmp_path / "other").symlink_to(tmp_path)
+    host = Host([file, str(file), f"{tmp_path}/other/mine.py"], installed=False)
+    assert list(host.metrics) == ["mine"]
+
+
+def test_what_is_asked_for_twice_is_run_once():
+    host, pack = Host(), read_pack(embedded_pack("mini"))
+    config = read_config(RunConfig, ["methods=v2l,vqgan,v2l", "tasks=inpainting,inpainting"])
+    assert [item.name for item in choose_methods(config, host, pack)] == ["v2l", "vqgan"]
+    assert [item.name for item in choose_tasks(config, host)] == ["inpainting"]

@@ -145,7 +145,7 @@ def choose_methods(config: RunConfig, host: Host, pack: Pack) -> list[Registered
     whose weights the user names.
     """
     if config.methods:
-        return [host.pick("method", name) for name in config.methods]
+        return [host.pick("method", name) for name in dict.fromkeys(config.methods)]
     served = [
         item
         for name, item in host.methods.items()
@@ -177,8 +177,12 @@ def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
         for name in tree:
             if name not in known:
                 raise LookupError(missing(kind, str(name), known))
-    chosen = [host.pick("task", name) for name in config.tasks] or list(host.tasks.values())
-    chosen = [item for item in chosen if not config.suites or item.card.suite in config.suites]
+    named = [host.pick("task", name) for name in dict.fromkeys(config.tasks)]
+    chosen = [
+        item
+        for item in named or host.tasks.values()
+        if not config.suites or item.card.suite in config.suites
+    ]
     if not chosen:
         raise UsageError(
             f"no task of {', '.join(config.tasks)} is in {', '.join(config.suites)}; "

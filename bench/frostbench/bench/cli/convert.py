@@ -28,7 +28,7 @@ class ConvertConfig(PluginConfig):
 
 def convert_command(words: list[str]) -> int:
     """Convert files, or say which a converter wants; nothing is left behind where it fails."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, ConvertConfig)
     own = {field.name for field in fields(ConvertConfig)} | {"plugins.disabled"}
     config = read_config(ConvertConfig, [word for word in overrides if _key(word) in own])
     host = open_host(config)

@@ -13,7 +13,7 @@ def score_command(words: list[str]) -> int:
     1 when a sample could not be scored, or a metric is of a plugin file that was not given or of
     a plugin that is left out.
     """
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, PluginConfig)
     keys = read_config(PluginConfig, overrides)
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")

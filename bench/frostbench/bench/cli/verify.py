@@ -11,7 +11,7 @@ from frostbench.bench.printable import say
 
 def verify_command(words: list[str]) -> int:
     """Recompute a sample of a run and compare; 1 when something does not hold."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, VerifyConfig)
     config = read_config(VerifyConfig, overrides)
     if len(plain) != 1:
         raise UsageError("verify one run: frostbench verify RUN.")

@@ -34,7 +34,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 def work_command(words: list[str]) -> int:
     """Work on a run until nothing of it is left."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, WorkConfig)
     config = read_config(WorkConfig, overrides)
     if len(plain) != 1:
         raise UsageError("work on one run: frostbench work RUN.")
