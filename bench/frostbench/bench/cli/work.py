@@ -28,7 +28,6 @@ from frostbench.plugins.host.words import as_list
 
 SAMPLES = 1000
 """Samples, controls counted, below which another worker costs more than it does."""
-SCRIPT = "import sys; from frostbench.bench.cli.main import script; sys.exit(script())"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -138,7 +137,13 @@ def _launch(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as said:
         return subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, "work", *words_of_worker(config, name, threads, words)],
+            [
+                sys.executable,
+                "-m",
+                "frostbench",
+                "work",
+                *words_of_worker(config, name, threads, words),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,
