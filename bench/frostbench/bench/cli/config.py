@@ -129,6 +129,7 @@ class LookConfig:
 class VerifyConfig:
     """Keys of `frostbench verify RUN`."""
 
+    pack: str = field(default="", metadata=PATH)  # where it is now; the run's own without it
     samples: int = 20  # samples computed again
     seed: int = 0
     plugins: list[str] = field(default_factory=list, metadata=PATH)
@@ -156,6 +157,13 @@ class PluginConfig:
 
     plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ScoreConfig(PluginConfig):
+    """Keys of `frostbench score RUN`."""
+
+    pack: str = field(default="", metadata=PATH)  # where it is now; the run's own without it
 
 
 @dataclass(frozen=True)

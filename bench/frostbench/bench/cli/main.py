@@ -84,13 +84,17 @@ COMMANDS = {
     ),
     "score": Command(
         "score:score_command",
-        "score RUN",
+        "score RUN [pack=FOLDER]",
         "Score a finished run again from what it stored; needs no method and no LLM.",
+        "Metrics of a plugin file stay as they are without it: plugins=[FILE.py]. Some metrics\n"
+        "look through networks of the pack; pack=FOLDER says where it is now.",
     ),
     "verify": Command(
         "verify:verify_command",
         "verify RUN [samples=N] [seed=S]",
         "Recompute a sample of a run and say whether it holds.",
+        "plugins=[FILE.py] are the plugin files that the run used, wherever they are now; it says\n"
+        "whether their code is the same. pack=FOLDER says where the pack is now.",
     ),
     "check": Command(
         "check:check_command",
