@@ -32,6 +32,13 @@ def test_a_file_is_read_and_words_win_over_it(tmp_path):
     [
         ("limt=3", "Did you mean 'limit'"),
         ("limit=many", "limit"),
+        ("=x", "has no key before its '='"),
+        ("method..words=3", "has no key before its '='"),
+        ("method=v2l", "write method.KEY=VALUE, not 'v2l'"),
+        ("limits={", "write limits.KEY=VALUE, not '{'"),
+        ("engine={[a]: 1}", "write engine.KEY=VALUE"),
+        ("methods.v2l=3", "methods is a list"),
+        ("out=???", "stands for a value that is missing"),
         ("config=none.yaml", "there is no such file"),
     ],
 )

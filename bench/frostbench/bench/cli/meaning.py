@@ -25,6 +25,8 @@ def words_tree(schema: type, words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         path, _, value = word.partition("=")
         *above, last = path.split(".")
+        if not all((*above, last)):
+            raise ValueError(f"{word!r} has no key before its '='; write KEY=VALUE.")
         place = tree
         for part in above:
             inner = place.get(part)
@@ -117,14 +119,26 @@ def _value(hint: Any, said: Any, where: str) -> Any:
         return _anything(said)
     if kind is list:
         items = several(said) if isinstance(said, str) else said
-        return [_value(inner[0], one, where) for one in items] if _is_list(items) else items
+        if not _is_list(items):
+            raise ValueError(f"{where} is a list, and was given {said!r}.")
+        return [_value(inner[0], one, where) for one in items]
     if kind is dict:
         if isinstance(said, str) and said.startswith("{"):
-            said = _load(said.encode())
+            said = _braces(said)
         if not isinstance(said, Mapping):
-            return str(said)
+            raise ValueError(f"{where} has keys of its own: write {where}.KEY=VALUE, not {said!r}.")
         return {str(key): _value(inner[1], one, f"{where}.{key}") for key, one in said.items()}
     return read_value(hint, str(said) if isinstance(said, str) else said, where)
+
+
+def _braces(text: str) -> Any:
+    """What is written `{key: value}`; a text that is not stays one."""
+    import yaml
+
+    try:
+        return _load(text.encode())
+    except yaml.YAMLError:
+        return text
 
 
 def _anything(said: Any) -> Any:
@@ -150,5 +164,11 @@ def _each(change: Callable[[str], str], value: Any) -> Any:
 
 
 def _kept(text: str) -> str:
-    """A text in which OmegaConf fills nothing in."""
+    """A text in which OmegaConf fills nothing in.
+
+    Raises:
+        ValueError: it is OmegaConf's word for no value.
+    """
+    if text == "???":
+        raise ValueError("??? stands for a value that is missing; write one.")
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
