@@ -19,6 +19,7 @@ from frostbench.bench.cli.convert import ConvertConfig
 from frostbench.bench.cli.main import main
 from frostbench.bench.cli.parts import limit_for
 from frostbench.bench.cli.run import departures
+from frostbench.bench.cli.stored import as_it_lies
 from frostbench.bench.cli.work import words_of_worker
 from frostbench.plugins.host.packs import embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host
@@ -114,3 +115,22 @@ def test_what_is_asked_for_twice_is_run_once():
     config = read_config(RunConfig, ["methods=v2l,vqgan,v2l", "tasks=inpainting,inpainting"])
     assert [item.name for item in choose_methods(config, host, pack)] == ["v2l", "vqgan"]
     assert [item.name for item in choose_tasks(config, host)] == ["inpainting"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "word", "now"),
+    [
+        ("data.images=photos", "data.images=~/p", "~/p"),
+        ("data.mine=images:photos", "data.mine=images:p", "images:p"),
+        ("data.images.folder=photos", "data.images=p", {"folder": "p", "side": 8}),
+        ("data.images.folder=photos", "data.images.folder=p", {"folder": "p", "side": 8}),
+    ],
+)
+def test_a_run_is_verified_with_its_data_where_they_lie_now(stored, word, now):
+    settings = ["data.images.side=8"] if ".folder" in stored else []
+    before = read_config(RunConfig, [stored, *settings, "pack=a", "metric_weights.alex=a.pth"])
+    asked = read_config(VerifyConfig, [word, "pack=b", "metric_weights.alex=b.pth"])
+    after = as_it_lies(before, asked)
+    assert list(after.data.values()) == [now]
+    assert (after.pack, after.metric_weights) == ("b", {"alex": "b.pth"})
+    assert as_it_lies(before, read_config(VerifyConfig, [])) == before

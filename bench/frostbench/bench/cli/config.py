@@ -126,17 +126,6 @@ class LookConfig:
 
 
 @dataclass(frozen=True)
-class VerifyConfig:
-    """Keys of `frostbench verify RUN`."""
-
-    pack: str = field(default="", metadata=PATH)  # where it is now; the run's own without it
-    samples: int = 20  # samples computed again
-    seed: int = 0
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """Keys of `frostbench train [PART...]`."""
 
@@ -161,9 +150,19 @@ class PluginConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig(PluginConfig):
-    """Keys of `frostbench score RUN`."""
+    """Keys of `frostbench score RUN`: where that is now which the run had elsewhere."""
 
-    pack: str = field(default="", metadata=PATH)  # where it is now; the run's own without it
+    pack: str = field(default="", metadata=PATH)
+    metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)
+
+
+@dataclass(frozen=True)
+class VerifyConfig(ScoreConfig):
+    """Keys of `frostbench verify RUN`."""
+
+    samples: int = 20  # samples computed again
+    seed: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

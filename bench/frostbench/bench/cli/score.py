@@ -17,20 +17,20 @@ def score_command(words: list[str]) -> int:
     keys = read_config(ScoreConfig, overrides)
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")
-    from frostbench.bench.cli.stored import config_of, found_pack, left_out
+    from frostbench.bench.cli.stored import as_it_lies, config_of, found_pack, left_out
     from frostbench.bench.runner.rescore import score
     from frostbench.bench.store.reader import open_run
 
     folder = Path(plain[0])
     stored = open_run(folder)
-    config = config_of(stored)
+    config = as_it_lies(config_of(stored), keys)
     host = open_host(keys)
 
     from frostbench.bench.cli.assemble import open_backbones
     from frostbench.bench.cli.origins import origins_by_kind
     from frostbench.bench.cli.parts import metrics_of, open_metrics
 
-    pack = found_pack(keys.pack or config.pack, host, "frostbench score")
+    pack = found_pack(config.pack, host, "frostbench score")
     backbones = open_backbones(config, host, pack)
     own = {
         name: [metric for metric in task.metrics if metric in host.metrics]

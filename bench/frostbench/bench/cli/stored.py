@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from frostbench.bench.cli.config import LIMITS, RunConfig, UsageError, keys_of
+from frostbench.bench.cli.config import LIMITS, RunConfig, ScoreConfig, UsageError, keys_of
 from frostbench.bench.store.manifest import Origin
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.typed import typed
@@ -52,6 +52,21 @@ def left_out(run: StoredRun, given: Sequence[str]) -> str:
         f"this run used the plugin file{'s' if absent[1:] else ''} {named}, and a run's folder "
         f"never has code run: give plugins=[{','.join([*given, *absent])}], with the paths of "
         "files that you trust."
+    )
+
+
+def as_it_lies(stored: RunConfig, now: ScoreConfig) -> RunConfig:
+    """A run's configuration, with the places that the user says things are in `now`."""
+    data = dict(stored.data)
+    for name, place in getattr(now, "data", {}).items():
+        settings = data.get(name)
+        keys = place if isinstance(place, Mapping) else {"folder": place}
+        data[name] = {**settings, **keys} if isinstance(settings, Mapping) else place
+    return replace(
+        stored,
+        pack=now.pack or stored.pack,
+        data=data,
+        metric_weights={**stored.metric_weights, **now.metric_weights},
     )
 
 

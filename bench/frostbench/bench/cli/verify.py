@@ -15,7 +15,13 @@ def verify_command(words: list[str]) -> int:
     config = read_config(VerifyConfig, overrides)
     if len(plain) != 1:
         raise UsageError("verify one run: frostbench verify RUN.")
-    from frostbench.bench.cli.stored import config_of, found_pack, left_out, plugin_files
+    from frostbench.bench.cli.stored import (
+        as_it_lies,
+        config_of,
+        found_pack,
+        left_out,
+        plugin_files,
+    )
     from frostbench.bench.runner.progress import progress_for
     from frostbench.bench.runner.verify import verify
     from frostbench.bench.store.reader import open_run
@@ -24,8 +30,7 @@ def verify_command(words: list[str]) -> int:
     run = open_run(folder)
     if ungiven := left_out(run, config.plugins):
         raise UsageError(ungiven)
-    stored = dataclasses.replace(config_of(run), out=str(folder))
-    stored = dataclasses.replace(stored, pack=config.pack or stored.pack)
+    stored = dataclasses.replace(as_it_lies(config_of(run), config), out=str(folder))
     host = open_host(config)
     found_pack(stored.pack, host, "frostbench verify")
 
