@@ -20,7 +20,6 @@ from typing import Any
 
 from frostbench.bench.store.reader import open_run
 
-SCRIPT = "import sys; from frostbench.bench.cli.main import script; sys.exit(script())"
 DIFFERENT = ("cost", "machine", "made_by")
 
 
@@ -50,7 +49,7 @@ def main() -> None:
     parser.add_argument("--other", help="console script of another installation")
     parser.add_argument("--workers", type=int, default=2)
     options, words = parser.parse_known_args()
-    mine = [sys.executable, "-c", SCRIPT]
+    mine = [sys.executable, "-m", "frostbench"]
     with tempfile.TemporaryDirectory() as place:
         one, several = Path(place, "one"), Path(place, "several")
         other = [options.other] if options.other else mine

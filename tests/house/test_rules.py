@@ -58,7 +58,12 @@ def test_no_file_is_longer_than_350_lines():
 
 
 # What is imported under another name than it is installed.
-IMPORTED = {"open-clip-torch": "open_clip", "pillow": "PIL", "fonttools": "fontTools"}
+IMPORTED = {
+    "open-clip-torch": "open_clip",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "fonttools": "fontTools",
+}
 # What carries files that are read without an import, or is imported by another dependency's module.
 READ = {"protobuf", "scikit-image", "scikit-learn"}
 

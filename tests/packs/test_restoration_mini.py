@@ -2,7 +2,7 @@ from math import comb
 
 import pytest
 
-from frostbench.bench.cli.config import RunConfig
+from frostbench.bench.cli.config import LIMITS
 from frostbench.bench.statistics import Inference, fewest_clusters
 from frostbench.eval_suites.restoration.settings import PROTOCOLS
 from frostbench.eval_suites.restoration.tasks import Inpainting, Rotation, Shift
@@ -39,7 +39,7 @@ def test_restorations_run_on_the_pack(task, images):
 
 
 def test_default_samples_are_clusters_enough_to_tell_methods_apart(images):
-    limits, pairs = RunConfig().limits, comb(len(Host().methods), 2)
+    limits, pairs = LIMITS, comb(len(Host().methods), 2)
     assert min(limits.values()) >= fewest_clusters(pairs, Inference())
     shown = [images.get(0, index).cluster for index in range(limits["restoration"])]
     assert len(set(shown)) == len(shown)

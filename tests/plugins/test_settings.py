@@ -2,8 +2,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.host.words import as_list, plain, several
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def test_dots_add_to_a_group():
         ({"inner": 3, "inner.step": 3}, "'inner' is given both a value and a part"),
         ({"inner.step": 0}, "methods.m.inner: step is at least 1"),
         ({"inner.rates": ["a"]}, r"methods.m.inner.rates\[0\] is a number, and was given 'a'"),
-        ({"inner.rates": 5}, "methods.m.inner.rates is a list"),
+        ({"inner.rates": None}, "methods.m.inner.rates is a list"),
+        ({"size": "1_000"}, "methods.m.size is a whole number, and was given '1_000'"),
         ({"pair": [1]}, "methods.m.pair has 2 values, and was given 1"),
     ],
 )
@@ -90,3 +94,49 @@ def test_a_field_without_default_must_be_given():
     assert read_settings(Demanding, {"needed": 3}, "m") == Demanding(3)
     with pytest.raises(ValueError, match="m: 'needed' must be given"):
         read_settings(Demanding, {}, "m")
+
+
+@dataclass(frozen=True)
+class Worded:
+    name: str = ""
+    metrics: tuple[str, ...] = ()
+    either: int | str = 0
+    way: Literal["8", "true"] = "8"
+    rates: tuple[float, ...] = ()
+    quick: bool = False
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "meant"),
+    [
+        ("name", 7, "7"),
+        ("name", True, "true"),
+        ("name", "007", "007"),
+        ("metrics", "lpips[alex]", ("lpips[alex]",)),
+        ("metrics", "psnr[rgb],mae[rgb]", ("psnr[rgb]", "mae[rgb]")),
+        ("metrics", "[psnr[rgb], 'a,b']", ("psnr[rgb]", "a,b")),
+        ("metrics", ["lpips[alex]"], ("lpips[alex]",)),
+        ("metrics", 7, ("7",)),
+        ("either", 5, 5),
+        ("either", "word", "word"),
+        ("way", 8, "8"),
+        ("way", True, "true"),
+        ("rates", 5, (5.0,)),
+        ("rates", "1e-3", (0.001,)),
+        ("quick", 1, True),
+    ],
+)
+def test_a_setting_takes_what_is_typed_as_it_wants_it(key, typed, meant):
+    assert getattr(read_settings(Worded, {key: typed}, "m"), key) == meant
+
+
+@given(items=st.lists(st.text()))
+def test_a_list_that_is_written_is_read_as_it_was(items):
+    assert several(as_list(items)) == items
+
+
+@given(text=st.text(st.sampled_from("0123456789.-eEtrufalsn[],'")) | st.text())
+def test_what_a_plain_value_is_made_of_can_be_had_back(text):
+    value = plain(text)
+    if value is not None and not isinstance(value, list):
+        assert (str(value).lower() if isinstance(value, bool) else str(value)) == text

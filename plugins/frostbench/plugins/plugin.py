@@ -46,4 +46,4 @@ def frostbench_converters() -> Iterable[Converter]:
 @hookimpl
 def frostbench_engines() -> Iterable[Offer[str]]:
     """Offer the engine that runs prompts on frozen models."""
-    return [Offer("frozen", "frostbench.plugins.engine.opening:open_engine")]
+    return [Offer("frozen", "frostbench.plugins.engine.frozen:FrozenEngine")]

@@ -1,6 +1,7 @@
 """From a configuration to a plan: every name looked up, every setting checked, nothing executed."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -145,7 +146,7 @@ def choose_methods(config: RunConfig, host: Host, pack: Pack) -> list[Registered
     whose weights the user names.
     """
     if config.methods:
-        return [host.pick("method", name) for name in config.methods]
+        return [host.pick("method", name) for name in dict.fromkeys(config.methods)]
     served = [
         item
         for name, item in host.methods.items()
@@ -177,8 +178,12 @@ def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
         for name in tree:
             if name not in known:
                 raise LookupError(missing(kind, str(name), known))
-    chosen = [host.pick("task", name) for name in config.tasks] or list(host.tasks.values())
-    chosen = [item for item in chosen if not config.suites or item.card.suite in config.suites]
+    named = [host.pick("task", name) for name in dict.fromkeys(config.tasks)]
+    chosen = [
+        item
+        for item in named or host.tasks.values()
+        if not config.suites or item.card.suite in config.suites
+    ]
     if not chosen:
         raise UsageError(
             f"no task of {', '.join(config.tasks)} is in {', '.join(config.suites)}; "
@@ -267,7 +272,7 @@ def _own_weights(method: str, given: object, pack: Pack) -> Path:
     Raises:
         UsageError: it is no folder, or holds no file.
     """
-    folder = Path(str(given))
+    folder = Path(os.path.expanduser(str(given)))
     if not folder.exists():
         folder = pack.folder / folder
     if folder.is_file():

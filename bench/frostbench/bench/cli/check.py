@@ -1,10 +1,12 @@
 """`frostbench check`: the conformance kit over a method."""
 
 from frostbench.bench.cli.config import CheckConfig, UsageError, limits_of, read_config, split_words
-from frostbench.bench.cli.plugins import open_host
+from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import say
 from frostbench.plugins.contract import CONTRACT_VERSION
+from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe
+from frostbench.plugins.host.registry import Registered
 
 
 def check_command(words: list[str]) -> int:
@@ -20,6 +22,10 @@ def check_command(words: list[str]) -> int:
 
     from frostbench.plugins.kit.conformance import Result, check
 
+    said = len(host.problems)
+    for _ in host.usable(host.backbones.values(), _offer_toys):
+        continue
+    say_left_out(host, said)
     say(f"contract {CONTRACT_VERSION}")
     failed = 0
     for item in methods:
@@ -35,3 +41,22 @@ def check_command(words: list[str]) -> int:
     say(f"{failed} checks do not hold" if failed else "all checks hold")
     without = bool(host.problems) and not plain  # all were asked for, and some are left out
     return 1 if failed or without else 0
+
+
+def _offer_toys(item: Registered[str]) -> None:
+    """Make toys of a kind of backbone, where it has some.
+
+    Raises:
+        PluginError: they cannot be made.
+    """
+    from frostbench.plugins.kit import toys
+
+    try:
+        for role, make in getattr(item.load(), "toys", {}).items():
+            contain(Call("backbone kind", item.name, "toys"), toys.offer, role, make)
+    except PluginError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"backbone kind {item.name!r} ({item.file}): its toys cannot be made: {describe(error)}"
+        ) from error

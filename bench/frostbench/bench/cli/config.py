@@ -9,11 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from frostbench.bench.cli.meaning import PATH, file_tree, undotted, words_tree
 from frostbench.bench.store.leases import EXPIRY
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.limits import TOY_LIMITS, Limits
 
 Settings = TypeVar("Settings")
+
+LIMITS = {
+    "understanding": 40,
+    "captioning": 50,
+    # Eight methods are 28 pairs, of which fewer than 11 clusters tell none apart.
+    "restoration": 16,
+    "grounding": 16,
+    # Ten classes have twelve things each; below ten, an average precision has no interval.
+    "detection": 64,
+}
+"""How many samples of each suite's tasks are asked for where nobody says so."""
 
 
 class UsageError(Exception):
@@ -24,38 +36,29 @@ class UsageError(Exception):
 class RunConfig:
     """Every key of `frostbench run`. Lists may be written `a,b` or `[a,b]`.
 
-    `limit` bounds the samples of each task and protocol; without it the suites' own `limits`
-    hold. `llm` puts another frozen language model in the place of the pack's: one that the pack
-    names beside it, a folder inside the pack, a local folder, or a hub id in the local cache.
-    `method.NAME.KEY` and `task.NAME.KEY` set a method's or a task's own settings, and
-    `method.NAME.weights` names the folder of a method's weights, in the place of the pack's.
-    `data.NAME=READER:FOLDER` names a data set, which takes the place of the pack's in every task
-    that can use it; `data.NAME.folder` stands beside a reader's settings. `preset` names a file of
-    keys, over which those of the command line count. `workers` are the processes that share the
-    run's chunks: a number, or as many as there are `devices`, or cores, and work for them (`auto`).
+    `limit` bounds the samples of each task and protocol, `limits.NAME` those of a suite or a task,
+    for which it counts before `limit`; without a word, `LIMITS` hold. `llm` puts another frozen
+    language model in the place of the pack's: one that the pack names beside it, a folder inside
+    the pack, a local folder, or a hub id in the local cache. `method.NAME.KEY` and `task.NAME.KEY`
+    set a method's or a task's own settings, and `method.NAME.weights` names the folder of a
+    method's weights, in the place of the pack's. `data.NAME=READER:FOLDER` names a data set, which
+    takes the place of the pack's in every task that can use it; `data.NAME.folder` stands beside a
+    reader's settings. `preset` names a file of keys, over which those of the command line count.
+    `workers` are the processes that share the run's chunks: a number, or as many as there are
+    `devices`, or cores, and work for them (`auto`).
     With `isolate` each method's code runs in a process of its own; no number changes by it.
     """
 
-    preset: str = ""
+    preset: str = field(default="", metadata=PATH)
     departures: list[str] = field(default_factory=list)  # from the preset; found, not given
-    pack: str = "mini"
-    llm: str | None = None
+    pack: str = field(default="mini", metadata=PATH)
+    llm: str | None = field(default=None, metadata=PATH)
     suites: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     limit: int | None = None
-    limits: dict[str, int] = field(
-        default_factory=lambda: {
-            "understanding": 40,
-            "captioning": 50,
-            # Eight methods are 28 pairs, of which fewer than 11 clusters tell none apart.
-            "restoration": 16,
-            "grounding": 16,
-            # Ten classes have twelve things each; below ten, an average precision has no interval.
-            "detection": 64,
-        }
-    )
-    out: str = "runs/latest"
+    limits: dict[str, int] = field(default_factory=dict)  # of suites or tasks, before `limit`
+    out: str = field(default="runs/latest", metadata=PATH)
     seed: int = 0
     device: str = "cpu"
     devices: list[str] = field(default_factory=list)  # one worker each, in the place of `device`
@@ -65,9 +68,11 @@ class RunConfig:
     isolate: bool = False  # each method in a process of its own, without targets
     dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True
-    plugins: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
-    cache: str = ""  # folder of kept visual tokens; the user's cache folder without it
+    cache: str = field(
+        default="", metadata=PATH
+    )  # folder of kept visual tokens; the user's cache folder without it
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
     gallery: int = 8  # samples of each task whose images and words are kept
     retry_failed: bool = False  # try samples again that failed before
@@ -76,7 +81,8 @@ class RunConfig:
     engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})
     method: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
-    metric_weights: dict[str, str] = field(default_factory=dict)  # alex, vgg, inception-v3-pt
+    # Files by network: alex, vgg, inception-v3-pt.
+    metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)
     most_waves: int = Limits.most_waves  # that a method may yield for one request
     most_seconds: float = Limits.most_seconds  # that one request may take
     error_length: int = Limits.error_length  # characters of an error that are kept
@@ -90,11 +96,11 @@ class WorkConfig:
     worker: str = ""  # its name; that of the machine and the process without it
     device: str = ""  # the run's own without it
     threads: int = 0  # on a CPU; 0 leaves torch's default
-    cache: str = ""  # folder of kept visual tokens, as for a run
+    cache: str = field(default="", metadata=PATH)  # folder of kept visual tokens, as for a run
     lease: float = EXPIRY
     memory: str = ""  # the most that it may hold
     led: bool = False  # started by `frostbench run`, and ends with it
-    plugins: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)
 
 
@@ -102,7 +108,7 @@ class WorkConfig:
 class LeaderboardConfig:
     """Keys of `frostbench leaderboard RUN...`."""
 
-    out: str = "leaderboard"
+    out: str = field(default="leaderboard", metadata=PATH)
     title: str = "frostbench leaderboard"
 
 
@@ -111,37 +117,27 @@ class LookConfig:
     """Keys of `frostbench look IMAGE`; `method=NAME` is short for `methods=[NAME]`."""
 
     methods: list[str] = field(default_factory=lambda: ["v2l"])
-    pack: str = "mini"
-    llm: str | None = None  # another language model, as for a run
-    out: str | None = "look.html"  # out= writes no page
+    pack: str = field(default="mini", metadata=PATH)
+    llm: str | None = field(default=None, metadata=PATH)  # another language model, as for a run
+    out: str | None = field(default="look.html", metadata=PATH)  # out= writes no page
     words: int = 5  # nearest to each token, on the page
     device: str = "cpu"
-    plugins: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)
     method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY=VALUE
-
-
-@dataclass(frozen=True)
-class VerifyConfig:
-    """Keys of `frostbench verify RUN`."""
-
-    samples: int = 20  # samples computed again
-    seed: int = 0
-    plugins: list[str] = field(default_factory=list)
-    plugins_disabled: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Keys of `frostbench train [PART...]`."""
 
-    pack: str = "mini"  # a pack by name, or the folder of one in the making
-    scratch: str = "scratch"
+    pack: str = field(default="mini", metadata=PATH)  # by name, or the folder of one in the making
+    scratch: str = field(default="scratch", metadata=PATH)
     device: str = "cpu"
     seed: int = 0
     threads: int = 0  # of this process; 0 leaves torch's default
     again: bool = False  # train parts that are already there
-    plugins: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)  # recipe.NAME.KEY=VALUE
 
@@ -150,8 +146,25 @@ class TrainConfig:
 class PluginConfig:
     """Keys of commands that only look plugins up."""
 
-    plugins: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ScoreConfig(PluginConfig):
+    """Keys of `frostbench score RUN`: where that is now which the run had elsewhere."""
+
+    pack: str = field(default="", metadata=PATH)
+    metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)
+
+
+@dataclass(frozen=True)
+class VerifyConfig(ScoreConfig):
+    """Keys of `frostbench verify RUN`."""
+
+    samples: int = 20  # samples computed again
+    seed: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,13 +181,27 @@ class NewPluginConfig:
     """Keys of `frostbench new-plugin NAME`."""
 
     kind: str = "method"
-    out: str = "."
+    out: str = field(default=".", metadata=PATH)
 
 
-def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separate plain words from `key=value` words."""
-    plain = [word for word in words if "=" not in word]
-    return plain, [word for word in words if "=" in word]
+def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[str], list[str]]:
+    """Separate plain words from `key=value` words.
+
+    What has a slash before the first `=` is a path, and so is what is no key of the `schema` where
+    there is such a file.
+    """
+    keys = {*(keys_of(schema) if schema else ()), "config"}
+
+    def is_plain(word: str) -> bool:
+        key, equals, _ = word.partition("=")
+        if not equals or "/" in key or os.sep in key:
+            return True
+        return schema is not None and key.partition(".")[0] not in keys and os.path.exists(word)
+
+    return (
+        [word for word in words if is_plain(word)],
+        [word for word in words if not is_plain(word)],
+    )
 
 
 def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
@@ -186,16 +213,15 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
     from omegaconf import OmegaConf
     from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-    overrides = [_undotted(word) for word in overrides]
-    files = [word.partition("=")[2] for word in overrides if word.startswith("config=")]
-    words = [_as_list(schema, word) for word in overrides if not word.startswith("config=")]
+    pairs = [(undotted(key), value) for key, _, value in (w.partition("=") for w in overrides)]
+    files = [value for key, value in pairs if key == "config"]
+    words = [f"{key}={value}" for key, value in pairs if key != "config"]
     try:
-        config = OmegaConf.structured(schema)
-        for file in files:
-            if not Path(file).is_file():
-                raise UsageError(f"config={file}: there is no such file.")
-            config = OmegaConf.merge(config, _unfolded(OmegaConf.load(file)))
-        config = OmegaConf.merge(config, OmegaConf.from_dotlist(words))
+        layers = [*(_of_file(schema, file) for file in files), words_tree(schema, words)]
+        for place, layer in enumerate(layers):
+            if any(later.get("limit") is not None for later in layers[place + 1 :]):
+                layer.pop("limits", None)  # whoever writes `limit` over a file means all of it
+        config = OmegaConf.merge(OmegaConf.structured(schema), *layers)
         return typing.cast(Settings, OmegaConf.to_object(config))
     except ConfigKeyError as error:
         asked = str(error.full_key or error)
@@ -203,11 +229,24 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
     except OmegaConfBaseException as error:
         first = str(error).splitlines()[0]
         raise UsageError(f"{error.full_key or 'configuration'}: {first}.") from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _of_file(schema: type, name: str) -> dict[str, Any]:
+    """What a file of keys says.
+
+    Raises:
+        UsageError: there is none, or it is none.
+    """
+    file = Path(os.path.expanduser(name))
+    if not file.is_file():
+        raise UsageError(f"config={name}: there is no such file.")
+    try:
+        return file_tree(schema, file)
     except Exception as error:  # YAML's own errors have no common base here
-        if isinstance(error, UsageError):
-            raise
         lines = " ".join(str(error).split())
-        raise UsageError(f"cannot read the configuration: {lines}.") from error
+        raise UsageError(f"cannot read the configuration {name}: {lines}") from error
 
 
 def limits_of(config: RunConfig | CheckConfig) -> Limits:
@@ -256,28 +295,3 @@ def own_settings(tree: Mapping[str, Any], name: str, kind: str) -> Mapping[str, 
     if not isinstance(value, Mapping):
         raise UsageError(f"{kind}.{name}={value!r}: write {kind}.{name}.KEY=VALUE.")
     return value
-
-
-def _undotted(word: str) -> str:
-    """`plugins.disabled=NAME` under the name of its field; `plugins` by itself is a list."""
-    key, equals, value = word.partition("=")
-    fields = {"plugins.disabled": "plugins_disabled", "plugins.files": "plugins"}
-    return f"{fields.get(key, key)}{equals}{value}"
-
-
-def _unfolded(tree: Any) -> Any:
-    """What a file says, with `plugins: {files: [...], disabled: [...]}` as the two lists."""
-    plugins = tree.get("plugins") if isinstance(tree, Mapping) else None
-    if not isinstance(plugins, Mapping):
-        return tree
-    both = {_undotted(f"plugins.{key}"): value for key, value in plugins.items()}
-    return {**{key: value for key, value in tree.items() if key != "plugins"}, **both}
-
-
-def _as_list(schema: type, word: str) -> str:
-    """Write `methods=v2l,vqgan` as `methods=[v2l,vqgan]` where the key is a list."""
-    key, _, value = word.partition("=")
-    lists = {item.name for item in dataclasses.fields(schema) if str(item.type).startswith("list[")}
-    if key in lists and not value.startswith("["):
-        return f"{key}=[{value}]"
-    return word

@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
 from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.meaning import PATH
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
 from frostbench.plugins.contract.converter import Conversion, Converted, Converter, Precision
@@ -21,13 +22,13 @@ ROUNDING = 1e-6  # of the sum of all magnitudes, which the order of summing may 
 class ConvertConfig(PluginConfig):
     """Keys of `frostbench convert NAME FILE... out=FOLDER`, besides files and settings."""
 
-    out: str = ""
+    out: str = field(default="", metadata=PATH)
     precision: str = "full"
 
 
 def convert_command(words: list[str]) -> int:
     """Convert files, or say which a converter wants; nothing is left behind where it fails."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, ConvertConfig)
     own = {field.name for field in fields(ConvertConfig)} | {"plugins.disabled"}
     config = read_config(ConvertConfig, [word for word in overrides if _key(word) in own])
     host = open_host(config)

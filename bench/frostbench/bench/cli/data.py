@@ -1,5 +1,6 @@
 """The data sets of a run: the pack's, and those that the user names with `data.NAME=...`."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -145,13 +146,14 @@ def _place(name: str, value: Any, host: Host, pack: Pack) -> Located:
             missing("data set", reader, host.datasets)
             + f" Write data.{name}=READER:FOLDER, with one of them for READER."
         )
-    if not folder or not Path(str(folder)).exists():
+    folder = os.path.expanduser(str(folder or ""))
+    if not folder or not Path(folder).exists():
         raise UsageError(
-            f"data.{name}: there is no folder {str(folder or '')!r}; write data.{name}=FOLDER, or "
+            f"data.{name}: there is no folder {folder!r}; write data.{name}=FOLDER, or "
             f"data.{name}.folder=FOLDER beside other settings. The pack {pack.name!r} has "
             f"{', '.join(pack.data) or 'no data sets'}."
         )
-    return Located(host.pick("data set", reader), Path(str(folder)), settings)
+    return Located(host.pick("data set", reader), Path(folder), settings)
 
 
 def opened_by(reader: Registered[str], folder: str | Path, settings: Mapping[str, Any]) -> Any:
@@ -161,7 +163,7 @@ def opened_by(reader: Registered[str], folder: str | Path, settings: Mapping[str
         ValueError: the folder is not as it should be, or the reader has no such settings.
         PluginError: the reader is faulty.
     """
-    kind, given = reader.load(), list[Any]([Path(folder)])
+    kind, given = reader.load(), list[Any]([Path(os.path.expanduser(folder))])
     schema: Any = getattr(kind, "settings", None)
     if schema is not None:
         given.append(read_settings(schema, settings, reader.name))

@@ -16,7 +16,7 @@ FIRST = 3  # samples that are shown
 
 def data_command(words: list[str]) -> int:
     """List readers, say what one needs, or open a folder with it; 2 where it cannot be read."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, PluginConfig)
     ours = [one for one in overrides if one.startswith(("plugins=", "plugins."))]
     host = open_host(read_config(PluginConfig, ours))
     if not plain:

@@ -8,7 +8,7 @@ from frostbench.bench.printable import say
 
 def leaderboard_command(words: list[str]) -> int:
     """Write leaderboard.json, leaderboard.md, leaderboard.csv and index.html."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, LeaderboardConfig)
     config = read_config(LeaderboardConfig, overrides)
     if not plain:
         raise UsageError("of which run? frostbench leaderboard RUN... out=DIR.")

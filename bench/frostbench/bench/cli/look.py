@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def look_command(words: list[str]) -> int:
     """Print the words of one image, and write the page that shows them on it."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, LookConfig)
     config = read_config(LookConfig, [_as_methods(word) for word in overrides])
     out = _checked(plain, config)
     host = open_host(config)

@@ -85,13 +85,18 @@ COMMANDS = {
     ),
     "score": Command(
         "score:score_command",
-        "score RUN",
+        "score RUN [KEY=VALUE ...]",
         "Score a finished run again from what it stored; needs no method and no LLM.",
+        "Metrics of a plugin file stay as they are without it: plugins=[FILE.py]. Some look\n"
+        "through networks; pack=FOLDER and metric_weights.NETWORK=FILE say where those are now.",
     ),
     "verify": Command(
         "verify:verify_command",
-        "verify RUN [samples=N] [seed=S]",
+        "verify RUN [samples=N] [seed=S] [KEY=VALUE ...]",
         "Recompute a sample of a run and say whether it holds.",
+        "plugins=[FILE.py] are the plugin files that the run used, wherever they are now; it says\n"
+        "whether their code is the same. pack=FOLDER, data.NAME=READER:FOLDER and\n"
+        "metric_weights.NETWORK=FILE say where those are now.",
     ),
     "check": Command(
         "check:check_command",

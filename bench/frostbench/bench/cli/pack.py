@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from frostbench.bench.cli.config import (
 )
 from frostbench.bench.cli.convert import convert_files
 from frostbench.bench.cli.fetch import fetch_parts, origin_of
+from frostbench.bench.cli.meaning import PATH
 from frostbench.bench.cli.pack_parts import CONVERTED, PackPart, read_parts
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import complain, say
@@ -30,7 +31,7 @@ PACK = "pack.json"
 class PackConfig(PluginConfig):
     """Keys of `frostbench pack NAME`."""
 
-    root: str = ""
+    root: str = field(default="", metadata=PATH)
     fetch: bool = False  # download what is missing and can be had
     yes: bool = False  # without asking
 
@@ -55,7 +56,7 @@ def pack_command(words: list[str]) -> int:
             raise UsageError(f"download where? frostbench pack {card.name} root=FOLDER fetch=true.")
         _say_wanted(card, parts)
         return 0
-    root = Path(config.root).expanduser().resolve()
+    root = Path(config.root).resolve()
     got = not config.fetch or fetch_parts(parts, root, agreed=config.yes)
     if not root.is_dir():
         raise UsageError(f"root={config.root}: there is no such folder.")

@@ -8,7 +8,7 @@ from frostbench.bench.printable import say
 
 def parity_command(words: list[str]) -> int:
     """Print the comparison, and write it to `parity.md` in the run's folder."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, PluginConfig)
     read_config(PluginConfig, overrides)
     if len(plain) != 1:
         raise UsageError("of which run? frostbench parity RUN.")

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from frostbench.bench.cli.config import RunConfig, UsageError, own_settings
+from frostbench.bench.cli.config import LIMITS, RunConfig, UsageError, own_settings
 from frostbench.bench.cli.data import DataSets
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.plugins.contract.cards import Card, TaskCard
@@ -65,15 +65,24 @@ def plan_tasks(
     return [planned for _, planned in host.usable(items, make)]
 
 
+def limit_for(config: RunConfig, task: str, suite: str) -> int:
+    """How many samples of a task are asked for: the limit of it, of its suite, or of all.
+
+    Raises:
+        UsageError: nobody says how many, or none.
+    """
+    rest = LIMITS.get(suite) if config.limit is None else config.limit
+    limit = config.limits.get(task, config.limits.get(suite, rest))
+    if limit is None:
+        raise UsageError(f"how many samples of {task!r}? Set limit=N or limits.{suite}=N.")
+    if limit < 1:
+        raise UsageError(f"limit={limit} ({task}): at least one sample is needed.")
+    return limit
+
+
 def _task(config: RunConfig, data: DataSets, item: Registered[TaskCard]) -> PlannedTask:
     own = own_settings(config.task, item.name, "task")
-    suite = item.card.suite
-    limits = config.limits
-    limit = config.limit if config.limit is not None else limits.get(item.name, limits.get(suite))
-    if limit is None:
-        raise UsageError(f"how many samples of {item.name!r}? Set limit=N or limits.{suite}=N.")
-    if limit < 1:
-        raise UsageError(f"limit={limit}: at least one sample is needed.")
+    limit = limit_for(config, item.name, item.card.suite)
     kind = item.load()
     # What is no task at all shows when it is made.
     name = data.chosen_for(item.name, getattr(kind, "asks", ()), own.get("data"))

@@ -2,18 +2,22 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.meaning import file_tree
 from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import complain, say
 from frostbench.plugins.host.registry import Host
+from frostbench.plugins.host.words import number
 
 if TYPE_CHECKING:
     from frostbench.bench.store.reader import StoredRun
 
-CHOICES = ("methods", "tasks", "limit", "preset")
+CHOICES = ("methods", "tasks", "limit", "limits", "preset")
 """Keys that choose what of a preset is run."""
 
 SETTINGS = ("method", "task", "data", "llm", "dtype", "engine")
@@ -56,20 +60,13 @@ def _preset(name: str, host: Host) -> str:
 
 def departures(file: str, config: RunConfig) -> list[str]:
     """In which settings a run departs from its preset, whatever part of it is run."""
-    from omegaconf import OmegaConf
-
-    stated, taken, plain = (
-        dict(_leaves(tree))
-        for tree in (
-            OmegaConf.to_container(OmegaConf.load(file)),
-            asdict(config),
-            asdict(RunConfig()),
-        )
-    )
+    alone = read_config(RunConfig, [f"config={file}"])
+    written, taken, plain = (dict(_leaves(asdict(one))) for one in (alone, config, RunConfig()))
+    stated = {key: written.get(key) for key, _ in _leaves(file_tree(RunConfig, Path(file)))}
     changed = [
         f"{key} is {taken.get(key)!r}, not {value!r}"
         for key, value in stated.items()
-        if key.partition(".")[0] not in CHOICES and taken.get(key) != value
+        if key.partition(".")[0] not in CHOICES and not _same(taken.get(key), value)
     ]
     added = [
         f"{key} is {value!r}, and the preset does not set it"
@@ -77,6 +74,15 @@ def departures(file: str, config: RunConfig) -> list[str]:
         if key not in stated and _matters(key) and value != plain.get(key)
     ]
     return changed + added
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two values are equal, as numbers are however they are written."""
+    if one == other:
+        return True
+    with suppress(ValueError):
+        return number(str(one), float) == number(str(other), float)
+    return False
 
 
 def _matters(key: str) -> bool:

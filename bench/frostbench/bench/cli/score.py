@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.config import ScoreConfig, UsageError, read_config, split_words
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import complain, say
 
@@ -13,24 +13,24 @@ def score_command(words: list[str]) -> int:
     1 when a sample could not be scored, or a metric is of a plugin file that was not given or of
     a plugin that is left out.
     """
-    plain, overrides = split_words(words)
-    keys = read_config(PluginConfig, overrides)
+    plain, overrides = split_words(words, ScoreConfig)
+    keys = read_config(ScoreConfig, overrides)
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")
-    from frostbench.bench.cli.stored import config_of, left_out
+    from frostbench.bench.cli.stored import as_it_lies, config_of, found_pack, left_out
     from frostbench.bench.runner.rescore import score
     from frostbench.bench.store.reader import open_run
 
     folder = Path(plain[0])
     stored = open_run(folder)
-    config = config_of(stored)
+    config = as_it_lies(config_of(stored), keys)
     host = open_host(keys)
 
-    from frostbench.bench.cli.assemble import find_pack, open_backbones
+    from frostbench.bench.cli.assemble import open_backbones
     from frostbench.bench.cli.origins import origins_by_kind
     from frostbench.bench.cli.parts import metrics_of, open_metrics
 
-    pack = find_pack(config.pack, host)
+    pack = found_pack(config.pack, host, "frostbench score")
     backbones = open_backbones(config, host, pack)
     own = {
         name: [metric for metric in task.metrics if metric in host.metrics]
@@ -42,6 +42,8 @@ def score_command(words: list[str]) -> int:
     result = score(folder, metrics, tasks, origins)
     say(f"{folder}: {result.samples} samples scored again")
     for metric, (count, most) in result.changed.items():
+        if metric in result.missing:
+            continue
         say(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
     for metric in result.missing:
         say(f"  {metric}: left as it was, for want of the metric")

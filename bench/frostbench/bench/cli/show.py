@@ -7,7 +7,7 @@ from frostbench.bench.cli.config import PluginConfig, UsageError, read_config, s
 
 def show_command(words: list[str]) -> int:
     """Print the tables of one run, or of several side by side."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, PluginConfig)
     read_config(PluginConfig, overrides)
     if not plain:
         raise UsageError("which run? frostbench show RUN.")

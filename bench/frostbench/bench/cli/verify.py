@@ -11,11 +11,17 @@ from frostbench.bench.printable import say
 
 def verify_command(words: list[str]) -> int:
     """Recompute a sample of a run and compare; 1 when something does not hold."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, VerifyConfig)
     config = read_config(VerifyConfig, overrides)
     if len(plain) != 1:
         raise UsageError("verify one run: frostbench verify RUN.")
-    from frostbench.bench.cli.stored import config_of, left_out
+    from frostbench.bench.cli.stored import (
+        as_it_lies,
+        config_of,
+        found_pack,
+        left_out,
+        plugin_files,
+    )
     from frostbench.bench.runner.progress import progress_for
     from frostbench.bench.runner.verify import verify
     from frostbench.bench.store.reader import open_run
@@ -24,19 +30,23 @@ def verify_command(words: list[str]) -> int:
     run = open_run(folder)
     if ungiven := left_out(run, config.plugins):
         raise UsageError(ungiven)
-    stored = dataclasses.replace(config_of(run), out=str(folder))
+    stored = dataclasses.replace(as_it_lies(config_of(run), config), out=str(folder))
     host = open_host(config)
+    found_pack(stored.pack, host, "frostbench verify")
 
     from frostbench.bench.cli.assemble import assemble
 
+    plan = assemble(stored, host, remembered=False)
     report = verify(
-        assemble(stored, host, remembered=False),
+        plan,
         config.samples,
         config.seed,
         progress=progress_for(sys.stderr, quiet=stored.quiet),
     )
     for check in report.checks:
         say(f"{'holds' if check.holds else 'DOES NOT HOLD'}  {check.name}: {check.detail}")
+    for sentence in plugin_files(run, plan.facts.origins):
+        say(f"holds  {sentence}")
     outcome = "holds" if report.holds else "does not hold"
     say(f"{folder} {outcome}; {report.samples} samples were computed again.")
     return 0 if report.holds else 1

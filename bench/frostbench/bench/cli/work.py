@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,16 +24,16 @@ from frostbench.bench.printable import say
 from frostbench.bench.runner.crew import Crew
 from frostbench.bench.runner.mail import LOG
 from frostbench.bench.runner.plan import Plan
+from frostbench.plugins.host.words import as_list
 
 SAMPLES = 1000
 """Samples, controls counted, below which another worker costs more than it does."""
-SCRIPT = "import sys; from frostbench.bench.cli.main import script; sys.exit(script())"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def work_command(words: list[str]) -> int:
     """Work on a run until nothing of it is left."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, WorkConfig)
     config = read_config(WorkConfig, overrides)
     if len(plain) != 1:
         raise UsageError("work on one run: frostbench work RUN.")
@@ -118,20 +119,31 @@ def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
     return Crew([str(number) for number in range(1, number + 1)], launch)
 
 
+def words_of_worker(config: RunConfig, name: str, threads: int, words: Sequence[str]) -> list[str]:
+    """What follows `frostbench work` for a worker of a run, which the run leads."""
+    words = [f"worker={name}", f"threads={threads}", f"lease={config.lease}", *words]
+    words += [f"cache={config.cache}"] if config.cache else []
+    words += [f"plugins={as_list(config.plugins)}"] if config.plugins else []
+    disabled = config.plugins_disabled
+    words += [f"plugins.disabled={as_list(disabled)}"] if disabled else []
+    return [os.path.abspath(config.out), *words, "led=true"]
+
+
 def _launch(
     config: RunConfig, name: str, words: list[str], threads: int
 ) -> "subprocess.Popen[bytes]":
     """Start a worker of a run; what it says goes into a file that the run reads."""
-    words = [f"worker={name}", f"threads={threads}", f"lease={config.lease}", *words]
-    words += [f"cache={config.cache}"] if config.cache else []
-    words += [f"plugins=[{','.join(config.plugins)}]"] if config.plugins else []
-    disabled = config.plugins_disabled
-    words += [f"plugins.disabled=[{','.join(disabled)}]"] if disabled else []
     log = Path(config.out) / "workers" / f"{name}{LOG}"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as said:
         return subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, "work", config.out, *words, "led=true"],
+            [
+                sys.executable,
+                "-m",
+                "frostbench",
+                "work",
+                *words_of_worker(config, name, threads, words),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,

@@ -10,6 +10,7 @@ from frostbench.plugins.contract.recipe import Recipe, Report, Workshop
 from frostbench.plugins.host.containment import Call, EscapedError, contain
 from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe
 from frostbench.plugins.host.registry import Registered
+from frostbench.plugins.host.words import as_list
 
 
 def order(recipes: Mapping[str, Registered[Recipe]]) -> list[Registered[Recipe]]:
@@ -59,7 +60,7 @@ def dotted(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str
         if isinstance(value, Mapping):
             yield from dotted(value, f"{before}{key}.")
         elif isinstance(value, list):
-            yield f"{before}{key}", f"[{','.join(map(str, value))}]"
+            yield f"{before}{key}", as_list([str(one) for one in value])
         else:
             yield f"{before}{key}", str(value)
 

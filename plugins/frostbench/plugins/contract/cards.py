@@ -254,7 +254,8 @@ C = TypeVar("C")
 class Offer(Generic[C]):
     """A card, and where the class or function behind it is found when it is needed.
 
-    `target` is "module:attribute", or the object itself where it is already imported.
+    `target` is "module:attribute", or the object itself where it is already imported. A plugin
+    file `mine.py` names what stands in it as "mine:attribute".
     """
 
     card: C

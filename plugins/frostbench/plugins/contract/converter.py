@@ -1,6 +1,6 @@
 """Converters: files as their authors publish them become folders that a pack can name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -25,14 +25,15 @@ class PublishedFile:
 class Converter:
     """How published files become a folder of weights.
 
-    `name` is the method, or the kind of backbone, that reads the folder. `target` names the
-    function `(Conversion) -> Converted` as "module:function", so that listing converters imports
-    nothing heavy. `settings` says in a sentence which settings it knows besides the files.
+    `name` is the method, or the kind of backbone, that reads the folder. `target` is the
+    function `(Conversion) -> Converted`, or names it as "module:function", so that listing
+    converters imports nothing heavy. `settings` says in a sentence which settings it knows besides
+    the files.
     """
 
     name: str
     files: tuple[PublishedFile, ...]
-    target: str
+    target: "str | Callable[[Conversion], Converted]"
     summary: str
     settings: str = ""
 

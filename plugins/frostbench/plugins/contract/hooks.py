@@ -2,7 +2,11 @@
 
 A plugin is a module (or object) with functions of these names, marked with `hookimpl`. It is found
 through the entry-point group `frostbench`, or as a single file (`plugins=[my_method.py]`).
-No hook may load weights; the built-in ones do not import torch either.
+No hook may load weights; the built-in ones do not import torch either. An offer names what stands
+behind it as "module:attribute"; in a single file `mine.py` that is "mine:attribute", or the object.
+
+Settings that users type reach what is offered as plain values by key; with a dataclass,
+`frostbench.plugins.host.settings.read_settings` checks them and says what is wrong.
 """
 
 from collections.abc import Iterable, Mapping
@@ -67,19 +71,33 @@ def frostbench_controls() -> Iterable[Offer[ControlCard]]:
 
 @hookspec
 def frostbench_datasets() -> Iterable[Offer[str]]:
-    """Offer data sets by name: a callable `(folder: Path) -> object` that tasks ask for."""
+    """Offer readers of data sets by name: a callable `(folder: Path) -> object`.
+
+    What it returns offers the methods of one or more of the protocols that tasks ask for. They
+    stand in `frostbench.plugins.contract.datasets`, and `help` of each says what its methods give:
+    `ImageSet` images; `PairSet` degraded and clean ones; `CaptionSet` captions; `QuestionSet`
+    questions with answers; `YesNoSource` questions with a yes or no; `DetailSource` questions about
+    a part of an image; `LabelSet` classes; `EpisodeSource` few-shot episodes; `BoxSet` things with
+    boxes; `ReferringSource` expressions with masks; `NarrativeSource` narratives with masks. In
+    `frostbench.plugins.contract.scenes` stands `SceneSet`, scenes made to order. One that is also
+    `Browsable` has images for `frostbench look`.
+
+    A callable with an attribute `settings`, a frozen dataclass, is given those as its second
+    argument. A folder that is not as it should be is a `ValueError` with one sentence. What a task
+    is asked twice, the data set answers twice alike.
+    """
     return ()
 
 
 @hookspec
 def frostbench_packs() -> Iterable[PackCard]:
-    """Offer packs: folders with a `pack.json`."""
+    """Offer packs: cards that name a folder with a `pack.json` (see docs/packs.md)."""
     return ()
 
 
 @hookspec
 def frostbench_presets() -> Iterable[PresetCard]:
-    """Offer presets: YAML files that state every setting behind a table once."""
+    """Offer presets: cards that name a YAML file with every setting behind a table."""
     return ()
 
 
@@ -90,6 +108,10 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
     The object is a torch module or has one as its attribute `model`, whose checksum is taken
     before and after a run. Nothing that is reached from the object may change meanwhile but the
     caches (dicts) that its attribute `grows` names.
+
+    With an attribute `toys`, by role a callable that makes a tiny one, methods that need such a
+    role can be tried by `frostbench check`; a method's own `toy` gets it as
+    `frostbench.plugins.kit.toys.backbones().get(role)`.
     """
     return ()
 
@@ -98,6 +120,9 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
 def frostbench_engines() -> Iterable[Offer[str]]:
     """Offer engines by name: a callable `(backbones, settings) -> Engine`.
 
+    `settings` are those under `engine`, as plain values by key; `FrozenEngine` and what inherits
+    from it read them by themselves.
+
     A run that found a backbone changed drops all of them and makes the engine again.
     """
     return ()
@@ -105,13 +130,16 @@ def frostbench_engines() -> Iterable[Offer[str]]:
 
 @hookspec
 def frostbench_recipes() -> Iterable[Recipe]:
-    """Offer recipes, which train parts of a pack."""
+    """Offer recipes, which train parts of a pack (see `contract.recipe.Recipe`)."""
     return ()
 
 
 @hookspec
 def frostbench_converters() -> Iterable[Converter]:
-    """Offer converters, which make folders of weights out of published files."""
+    """Offer converters (see `contract.converter.Converter`).
+
+    They make folders of weights out of published files.
+    """
     return ()
 
 
@@ -137,4 +165,4 @@ def frostbench_sample_scored(sample: Mapping[str, Any]) -> Mapping[str, float] |
 
 @hookspec
 def frostbench_run_finished(folder: str) -> None:
-    """A run is complete in its folder."""
+    """A run is complete in its folder, which `frostbench.bench.store.reader.open_run` reads."""

@@ -189,14 +189,14 @@ class Report:
 class Recipe:
     """One trainable part of a pack.
 
-    `target` names the function `(Workshop) -> Report` as "module:function", so that listing
-    recipes imports nothing heavy. `makes` are the files, relative to the pack, whose presence says
-    that the part is there; without them it is the folder called like the recipe.
+    `target` is the function `(Workshop) -> Report`, or names it as "module:function", so that
+    listing recipes imports nothing heavy. `makes` are the files, relative to the pack, whose
+    presence says that the part is there; without them it is the folder called like the recipe.
     """
 
     name: str
     needs: tuple[str, ...]
-    target: str
+    target: "str | Callable[[Workshop], Report]"
     summary: str
     makes: tuple[str, ...] = ()
 

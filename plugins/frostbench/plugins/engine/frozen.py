@@ -12,6 +12,7 @@ from frostbench.plugins.engine.model import ModelEngine
 from frostbench.plugins.engine.resolve import measure
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.traits import Traits
+from frostbench.plugins.host.settings import read_settings
 
 
 class FrozenEngine:
@@ -20,11 +21,25 @@ class FrozenEngine:
     The prompts of many requests, of many methods, come in one call; each backbone's are batched
     together, those under an adapter by themselves. An answer does not depend, beyond rounding, on
     the prompts beside it.
+
+    Attributes:
+        settings: Sizes of batches; given, they may also be plain values by key.
+
+    Raises:
+        ValueError: a setting is unknown or wrong.
     """
 
-    def __init__(self, backbones: Backbones, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        backbones: Backbones,
+        settings: EngineSettings | Mapping[str, object] | None = None,
+    ) -> None:
         self._backbones = backbones
-        self._settings = settings or EngineSettings()
+        self.settings = (
+            settings
+            if isinstance(settings, EngineSettings)
+            else read_settings(EngineSettings, settings or {}, "engine")
+        )
         self._engines: dict[tuple[str, Adapter | None], ModelEngine] = {}
         self._adapted: dict[tuple[str, Adapter], CausalLM] = {}
 
@@ -83,7 +98,7 @@ class FrozenEngine:
             lm = self._language_model(role)
             if adapter is not None:
                 lm = self._adapted[role, adapter] = adapted(lm, adapter)
-            self._engines[key] = ModelEngine(lm, role, self._settings)
+            self._engines[key] = ModelEngine(lm, role, self.settings)
         return self._engines[key]
 
     def _language_model(self, role: str) -> CausalLM:

@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, missing
-from frostbench.plugins.host.offers import GROUP, OWN, PATIENCE, Plugin, read_plugin
+from frostbench.plugins.host.offers import FILE_MODULE, GROUP, OWN, PATIENCE, Plugin, read_plugin
 
 NO_PLUGINS = "FROSTBENCH_NO_PLUGINS"
 
@@ -126,7 +126,7 @@ def load_file(path: Path) -> ModuleType:
     """
     if not path.is_file():
         raise PluginError(f"no plugin file at {path}.")
-    name = f"frostbench_plugin_file_{path.stem}"
+    name = f"{FILE_MODULE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path, loader=_AsWritten(name, str(path)))
     if spec is None or spec.loader is None:
         raise PluginError(f"plugin file {path} is no Python file.")

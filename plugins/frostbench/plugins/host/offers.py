@@ -25,6 +25,8 @@ from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, text_of
 
 GROUP = OWN = "frostbench"
+FILE_MODULE = "frostbench_plugin_file_"
+"""What a plugin file is imported as, before its own name."""
 MOST_OFFERS = 10_000
 """Offers of one hook: a plugin that has more never ends."""
 LONGEST_NAME = 200
@@ -154,13 +156,16 @@ def read_plugin(
         raise
     except Exception as error:
         raise PluginError(f"its hooks cannot be read: {describe(error)}") from error
+    module = str(getattr(plugin, "__name__", ""))
     offers: list[Registered[Any]] = []
     for hook, offered in OFFERING.items():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             read = _Hook(Call("plugin", name, hook), offered)
             pairs = read.offers(implementation.function)
             offers += [
-                Registered(one, offer.card, offer, name, file, distribution, offered.kind)
+                Registered(
+                    one, offer.card, _here(offer, module), name, file, distribution, offered.kind
+                )
                 for one, offer in pairs
             ]
     watching = {
@@ -170,6 +175,15 @@ def read_plugin(
         for implementation in getattr(manager.hook, hook).get_hookimpls()
     }
     return Plugin(name, file, tuple(offers), watching)
+
+
+def _here(offer: Offer[Any], module: str) -> Offer[Any]:
+    """An offer whose target stands in the plugin file itself, under the name that it has there."""
+    if not isinstance(offer.target, str) or not module.startswith(FILE_MODULE):
+        return offer
+    named, _, attribute = offer.target.partition(":")
+    own = module.removeprefix(FILE_MODULE)
+    return dataclasses.replace(offer, target=f"{module}:{attribute}") if named == own else offer
 
 
 def _managed(plugin: Any, name: str) -> pluggy.PluginManager:

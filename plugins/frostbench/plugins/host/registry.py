@@ -4,6 +4,7 @@ Built-in methods come through the same entry points as an outsider's; there is n
 A host is an object, not a module-level singleton: two can live side by side with other plugins.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -73,8 +74,8 @@ class Host:
         with interruptible():
             if installed:
                 self._add_installed(disabled)
-            for file in files:
-                self.register(load_file(Path(file)), Path(file).stem)
+            for file in {os.path.realpath(file): Path(file) for file in files}.values():
+                self.register(load_file(file), file.stem)
 
     @property
     def problems(self) -> list[str]:

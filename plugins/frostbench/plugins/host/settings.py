@@ -11,20 +11,25 @@ Prompting(step=4)
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from frostbench.plugins.host.errors import missing
+from frostbench.plugins.host.words import number, several
 
 S = TypeVar("S")
 
-_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True)
+_TRUTH |= dict.fromkeys(("false", "no", "off", "0"), False)
+_SCALARS = (bool, int, float, str)
 
 
 def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
     """Make the settings dataclass `cls` from plain values; what is not named keeps its default.
 
     A nested dataclass is given as a mapping, or by dotted keys (`{"restoration.step": 4}`). Text is
-    read as the number or truth value that the field wants, since a command line knows only text.
+    read as the number or truth value that the field wants, since a command line knows only text;
+    where the field wants text, a number or truth value is the text that was typed.
 
     Args:
         cls: A dataclass whose fields are bool, int, float, str, None, `Literal`, unions of these,
@@ -42,7 +47,7 @@ def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
     for key, value in _nested(values, where).items():
         if key not in fields:
             raise ValueError(f"{where}: {missing('setting', key, fields)}")
-        given[key] = _read(hints[key], value, f"{where}.{key}")
+        given[key] = read_value(hints[key], value, f"{where}.{key}")
     absent = [
         name
         for name, field in fields.items()
@@ -89,8 +94,12 @@ def _nested(values: Mapping[str, object], where: str) -> dict[str, object]:
     return folded
 
 
-def _read(hint: Any, value: object, where: str) -> Any:
-    """The value as the field wants it."""
+def read_value(hint: Any, value: object, where: str) -> Any:
+    """The value as a field of this type wants it; `where` is how the user wrote the way to it.
+
+    Raises:
+        ValueError: it has the wrong type.
+    """
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return _read_union(get_args(hint), value, where)
@@ -110,11 +119,13 @@ def _read(hint: Any, value: object, where: str) -> Any:
 def _read_union(hints: Sequence[Any], value: object, where: str) -> Any:
     if type(None) in hints and (value is None or value in ("none", "null", "None")):
         return None
+    if type(value) in hints and not isinstance(value, str):
+        return value
     problems = []
     for hint in hints:
         if hint is not type(None):
             try:
-                return _read(hint, value, where)
+                return read_value(hint, value, where)
             except ValueError as error:
                 problems.append(error)
     raise problems[0]
@@ -122,14 +133,16 @@ def _read_union(hints: Sequence[Any], value: object, where: str) -> Any:
 
 def _read_choice(choices: Sequence[object], value: object, where: str) -> object:
     for choice in choices:
-        if value == choice or (isinstance(value, str) and value == str(choice)):
+        if value == choice or (type(value) in _SCALARS and _typed(value) == _typed(choice)):
             return choice
     raise ValueError(f"{where} is one of {', '.join(map(repr, choices))}, not {value!r}.")
 
 
 def _read_tuple(hints: Sequence[Any], value: object, where: str) -> tuple[Any, ...]:
     if isinstance(value, str):
-        value = [part.strip() for part in value.strip("[]() ").split(",") if part.strip()]
+        value = several(value)
+    elif type(value) in _SCALARS:
+        value = [value]
     if not isinstance(value, Sequence):
         raise ValueError(f"{where} is a list, and was given {value!r}.")
     if len(hints) == 2 and hints[1] is Ellipsis:
@@ -137,7 +150,7 @@ def _read_tuple(hints: Sequence[Any], value: object, where: str) -> tuple[Any, .
     if len(hints) != len(value):
         raise ValueError(f"{where} has {len(hints)} values, and was given {len(value)}.")
     pairs = zip(hints, value, strict=True)
-    return tuple(_read(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(pairs))
+    return tuple(read_value(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(pairs))
 
 
 def _read_plain(hint: Any, value: object, where: str) -> Any:
@@ -145,15 +158,19 @@ def _read_plain(hint: Any, value: object, where: str) -> Any:
         return value
     if hint is float and type(value) is int:
         return float(value)
-    if isinstance(value, str) and hint is bool and value.lower() in _TRUTH:
-        return _TRUTH[value.lower()]
+    if hint is bool and isinstance(value, str | int) and str(value).lower() in _TRUTH:
+        return _TRUTH[str(value).lower()]
+    if hint is str and type(value) in _SCALARS:
+        return _typed(value)
     if isinstance(value, str) and hint in (int, float):
-        try:
-            return hint(value)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            return number(value, hint)
     name = getattr(hint, "__name__", str(hint))
     raise ValueError(f"{where} is {_article(name)}, and was given {value!r}.")
+
+
+def _typed(value: object) -> str:
+    return str(value).lower() if type(value) is bool else str(value)
 
 
 def _article(name: str) -> str:

@@ -9,6 +9,8 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from frostbench.plugins.host.offers import FILE_MODULE
+
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
@@ -61,8 +63,10 @@ class Sources:
                 self._versions[top] = found[top] = _distribution(top, file)
                 continue
             module = self._module(name, file)
-            found[name] = module.sha256
-            found |= {f"{name}/{one.name}": _sha256(one.read_bytes()) for one in module.files}
+            # A plugin file is the same code under another name.
+            shown = FILE_MODULE if name.startswith(FILE_MODULE) else name
+            found[shown] = module.sha256
+            found |= {f"{shown}/{one.name}": _sha256(one.read_bytes()) for one in module.files}
             waiting += module.imports
         return dict(sorted(found.items()))
 

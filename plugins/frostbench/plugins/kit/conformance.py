@@ -65,10 +65,11 @@ def the_card_says_what_the_method_is(trial: Trial) -> None:
     assert isinstance(card, Card)
     expect(bool(card.paper), "the card names no paper; a link or a line that cites it will do.")
     expect(bool(card.capabilities), f"the card declares none of {', '.join(REQUEST_TYPES)}.")
-    strange = set(card.backbones) - set(toys.ROLES)
+    strange = set(card.backbones) - set(toys.roles())
     expect(
         not strange,
-        f"it needs backbones {sorted(strange)}; the kit has toys for {', '.join(toys.ROLES)}.",
+        f"it needs backbones {sorted(strange)}; there are toys for {', '.join(toys.roles())}. "
+        "A kind of backbone offers more by its attribute `toys`, and a test by toys.offer.",
     )
 
 

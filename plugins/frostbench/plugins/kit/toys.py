@@ -1,7 +1,7 @@
 """Toys: frozen backbones of a few thousand numbers, always the same, built in milliseconds."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,12 +17,15 @@ from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.backbones.masked_lm import MaskedLM
 from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam
+from frostbench.plugins.backbones.shared import module_of
 from frostbench.plugins.contract.engine import Engine
 
 ROLES = ("llm", "clip", "mlm", "mae", "lmm", "sam")
 SEED = 20_240_617
 CONTEXT = 2048  # positions of the toy language model
 TEXT_CONTEXT = 32  # positions of the toy CLIP and of the toy masked language model
+
+_OFFERED: dict[str, Callable[[], Any]] = {}
 
 _TEXT = (
     "For each of the following input output pairs, output is one of",
@@ -41,12 +44,33 @@ def seeded(seed: int = SEED) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def backbones() -> SharedBackbones:
-    """Toys for all of `ROLES`; the same object every time."""
-    makers = {"llm": llm, "clip": clip, "mlm": mlm, "mae": mae, "lmm": lmm, "sam": sam}
+    """Toys for all `roles`; the same object every time."""
+    own = {"llm": llm, "clip": clip, "mlm": mlm, "mae": mae, "lmm": lmm, "sam": sam}
+    makers: dict[str, Callable[[], Any]] = {**own, **_OFFERED}
     return SharedBackbones(
-        [BackboneEntry(role, f"toy_{role}", "toy") for role in ROLES],
-        kinds={f"toy_{role}": lambda entry, device: makers[entry.role]() for role in ROLES},
+        [BackboneEntry(role, f"toy_{role}", "toy") for role in roles()],
+        kinds={f"toy_{role}": lambda entry, device: makers[entry.role]() for role in roles()},
     )
+
+
+def roles() -> tuple[str, ...]:
+    """Roles that there are toys for: `ROLES`, and those that were offered."""
+    return (*ROLES, *_OFFERED)
+
+
+def offer(role: str, make: Callable[[], Any]) -> None:
+    """Give a role of a plugin's own a toy; `make` builds it, in milliseconds and always the same.
+
+    Raises:
+        ValueError: the kit has a toy of its own for the role.
+        TypeError: what it makes is no backbone.
+    """
+    if role in ROLES:
+        raise ValueError(f"the kit has its own toy for the role {role!r}; name another.")
+    module_of(make())
+    if _OFFERED.get(role) is not make:
+        _OFFERED[role] = make
+        backbones.cache_clear()
 
 
 def engine() -> Engine:
@@ -58,7 +82,7 @@ def engine() -> Engine:
 
 def checksums() -> Mapping[str, str]:
     """SHA-256 of each toy's weights."""
-    return {role: backbones().checksum(role) for role in ROLES}
+    return {role: backbones().checksum(role) for role in roles()}
 
 
 def llm() -> CausalLM:
