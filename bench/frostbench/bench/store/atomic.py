@@ -95,7 +95,8 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
 def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = True) -> None:
     """Write a mapping as indented JSON, atomically."""
     content = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    write_whole(path, content.encode(), sync=sync)
+    # Half a letter, which UTF-8 has not, becomes JSON's own escape and is read back as it was.
+    write_whole(path, content.encode(errors="backslashreplace"), sync=sync)
 
 
 def sync_folder(folder: Path) -> None:
