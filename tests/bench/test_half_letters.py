@@ -10,7 +10,6 @@ from frostbench.bench.leaderboard import build, write
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.rescore import score
 from frostbench.bench.runner.run import run
-from frostbench.bench.store.records import Record
 from frostbench.plugins import TextPrediction
 from frostbench.plugins.contract.task import Unreadable
 

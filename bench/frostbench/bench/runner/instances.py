@@ -167,6 +167,8 @@ def _checked(planned: PlannedTask, seed: int) -> Iterator[Sample]:
                 raise ValueError(f"the card names no protocol {instance.protocol!r}")
             seen.add(key)
             yield instance
+        if not seen:
+            raise ValueError("they hold no sample")  # an empty file is no finished task
     except Exception as error:
         raise DataError(
             f"task {card.name!r}: the data gave {len(seen)} samples and then failed, and the rest "

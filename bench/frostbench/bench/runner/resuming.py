@@ -17,6 +17,7 @@ from frostbench.bench.store.reader import read_manifest, samples_files
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.sealed import sealed_name
 from frostbench.bench.store.writer import RunWriter
+from frostbench.plugins.host.litter import is_litter
 
 AGAIN = (
     "Choose another folder with out=, or begin anew in this one with again=true, which forgets "
@@ -40,7 +41,9 @@ def refuse_strangers(folder: Path) -> None:
     strange = sorted(
         path.name
         for path in folder.iterdir()
-        if path.name not in ours and not path.name.startswith(".manifest.json.")
+        if path.name not in ours
+        and not path.name.startswith(".manifest.json.")
+        and not is_litter(path)
     )
     if strange:
         raise StoreError(

@@ -15,6 +15,7 @@ from frostbench.bench.store.lines import read_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed
+from frostbench.plugins.host.litter import files_like
 
 LARGEST_MANIFEST = 1 << 26  # bytes
 ATTEMPTS = 20  # to read files that change meanwhile
@@ -132,4 +133,4 @@ def _read_records(folder: Path) -> list[Record]:
 
 def samples_files(folder: Path) -> list[Path]:
     """The files of a run that hold samples, sealed ones first."""
-    return [*sorted(folder.glob("sealed/*.parquet")), *sorted(folder.glob("samples/*.jsonl"))]
+    return [*files_like(folder, "sealed/*.parquet"), *files_like(folder, "samples/*.jsonl")]

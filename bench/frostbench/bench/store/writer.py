@@ -15,6 +15,7 @@ from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import read_records
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
+from frostbench.plugins.host.litter import files_like
 
 
 def forget(folder: Path) -> None:
@@ -61,7 +62,7 @@ class SampleWriter:
 
     def stored(self, task: str) -> set[Key]:
         """The samples of a task that is not sealed yet, whoever stored them."""
-        mine = [path for path in self._folder.glob("*.jsonl") if _may_hold(path, task)]
+        mine = [path for path in files_like(self._folder, "*.jsonl") if _may_hold(path, task)]
         return {record.key for path in mine for record in read_lines(path) if record.task == task}
 
 
@@ -99,7 +100,7 @@ class RunWriter:
     def set_damaged_aside(self) -> list[Path]:
         """Rename sealed files that cannot be read, so that their samples are computed again."""
         aside = []
-        for path in sorted((self.folder / "sealed").glob("*.parquet")):
+        for path in files_like(self.folder, "sealed/*.parquet"):
             try:
                 read_sealed(path)
             except Exception as error:  # whatever a damaged file makes of the reader
@@ -140,7 +141,7 @@ class RunWriter:
         """Forget samples, so that they are computed again; how many they were."""
         dropped = len([record for record in self.records() if unwanted(record)])
         if dropped:
-            for path in sorted((self.folder / "sealed").glob("*.parquet")):
+            for path in files_like(self.folder, "sealed/*.parquet"):
                 records = read_sealed(path)
                 kept = [record for record in records if not unwanted(record)]
                 if len(kept) < len(records):
@@ -153,7 +154,7 @@ class RunWriter:
         self.blobs.sync()
         new = {record.key: record for record in records}
         for paths, read, write in (
-            (sorted((self.folder / "sealed").glob("*.parquet")), read_sealed, write_sealed),
+            (files_like(self.folder, "sealed/*.parquet"), read_sealed, write_sealed),
             (self._samples(), read_lines, replace_lines),
         ):
             for path in paths:
@@ -174,7 +175,7 @@ class RunWriter:
         return self.folder / "sealed" / sealed_name(task, protocol)
 
     def _samples(self) -> list[Path]:
-        return sorted((self.folder / "samples").glob("*.jsonl"))
+        return files_like(self.folder, "samples/*.jsonl")
 
     def _keep_lines(self, paths: Iterable[Path], wanted: Callable[[Record], bool]) -> None:
         for path in paths:

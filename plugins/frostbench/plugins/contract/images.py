@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from PIL import Image as Pillow
 from PIL import ExifTags, UnidentifiedImageError
+from PIL import Image as Pillow
 from torch import Tensor
 
 MOST_PIXELS = 1 << 26  # 8192 × 8192; as floats 0.8 GB
@@ -138,10 +138,9 @@ def _on_white(file: Pillow.Image) -> Pillow.Image:
 def _turned(image: Pillow.Image) -> Pillow.Image:
     """The image as its camera was held, where its EXIF says so and can be read."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # whatever a camera's broken notes make of Pillow's reader
+        turn = _TURNS.get(image.getexif()[ExifTags.Base.Orientation])
+    except Exception:  # there is none, or whatever a camera's broken notes make of Pillow's reader
         return image
-    turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)
 
 

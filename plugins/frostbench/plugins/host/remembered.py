@@ -18,7 +18,7 @@ def remember_pack(name: str, folder: Path) -> None:
 def remembered_packs() -> dict[str, str]:
     """Folders of packs by name; none where nothing was remembered, or nobody can read it."""
     try:
-        known = json.loads(_file().read_text(encoding="utf-8"))
+        known = json.loads(_file().read_bytes())
     except (OSError, ValueError):
         return {}
     return (
