@@ -113,7 +113,7 @@ def test_a_line_that_is_no_text_takes_no_other_along(pope):
     assert (len(broken), len(asked)) == (1, 7)
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "﻿"])
+@pytest.mark.parametrize("content", ["", "\n\n", "\ufeff"])
 def test_an_empty_file_of_questions_is_told_by_name(pope, content):
     (pope / FILES[1]).write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"{FILES[1]} has no entries"):
