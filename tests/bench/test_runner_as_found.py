@@ -7,6 +7,7 @@ from runner_world import Naming, Ways, picture, plain, plan_of
 
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.run import run
+from frostbench.bench.store.atomic import StoreError
 
 
 class Empty(Naming):
@@ -40,3 +41,18 @@ def test_what_a_system_leaves_in_a_run_is_no_part_of_it(plan):
     again = run(plan)
     assert plain(again) == first
     assert again.manifest.last_session.samples == 0
+
+
+def test_a_run_whose_data_failed_whole_is_failed_and_blocks_no_folder(plan):
+    def gone():
+        raise ValueError("pictures are gone")
+
+    naming = replace(plan.tasks[0], data=gone)
+    done = run(replace(plan, tasks=(naming,), config={"seed": 0}))
+    assert done.manifest.status == "failed"
+    assert "pictures are gone" in done.manifest.failures[0].error
+    other = run(replace(plan, tasks=plan.tasks[1:], seed=3, config={"seed": 3}))
+    assert other.manifest.status == "finished"
+    assert {record.task for record in other.records()} == {"mending"}
+    with pytest.raises(StoreError, match="holds a run of another configuration"):
+        run(plan)

@@ -73,6 +73,8 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
     Raises:
         StoreError: the folder holds a run of another plan; the message says what differs.
     """
+    if not any(samples_files(plan.out)) and different(stored.identity, identity(plan)):
+        return new_manifest(plan)  # nothing is there that another plan made
     if "versions" not in stored.identity:
         raise StoreError(
             f"{plan.out} holds a run of an older frostbench, which did not keep what code its "
