@@ -10,14 +10,17 @@ from annotation_trees import CAPTIONED, REF, coco, episodes, image, save, though
 from frostbench.eval_suites.data.annotations import read_json, read_lines
 from frostbench.eval_suites.data.coco_captions import CocoCaptionsVal2014, KarpathyTest
 from frostbench.eval_suites.data.episodes import OpenEndedEpisodes, V2LEpisodes
-from frostbench.eval_suites.data.folder import images_below
+from frostbench.eval_suites.data.folder import FolderImages, ImageSettings, images_below
 from frostbench.eval_suites.data.own import OwnCaptions, OwnQuestions
+from frostbench.eval_suites.data.pairs import FiledPairs
 from frostbench.eval_suites.data.pope import FILES, PopeQuestions
 from frostbench.eval_suites.data.refcoco import Expressions
 from frostbench.eval_suites.data.viscot import VisualCotQuestions
 from frostbench.eval_suites.data.vqav2 import ANNOTATIONS, QUESTIONS, VQAv2Questions
 from frostbench.eval_suites.grounding.hallucination import ObjectHallucination
 from frostbench.eval_suites.grounding.settings import HallucinationSettings
+from frostbench.eval_suites.restoration.settings import DeblurringSettings, ShiftSettings
+from frostbench.eval_suites.restoration.tasks import Deblurring, Shift
 from frostbench.plugins.backbones.published import read_pickle
 from frostbench.plugins.contract.task import Unreadable
 from frostbench.plugins.host.errors import UserNote
@@ -177,3 +180,23 @@ def test_a_box_of_visual_cot_ends_with_its_image(tmp_path):
 def test_texts_of_python_2_are_read_in_either_of_its_ways(tmp_path, text):
     by_python_2 = b"\x80\x02U" + bytes([len(text)]) + text + b"."
     assert read_pickle(by_python_2, tmp_path / "refs(unc).p") == "café"
+
+
+def test_a_pair_of_two_sizes_takes_no_other_along(tmp_path):
+    annotation_trees.pairs(tmp_path, 4)
+    save(tmp_path / "input" / "1.png", size=(30, 40))
+    task = Deblurring(DeblurringSettings(protocols=("given",), others=1, pool=1))
+    asked = list(task.instances(FiledPairs(tmp_path), 9, 0))
+    broken = [one.error for one in asked if isinstance(one, Unreadable)]
+    assert (len(asked), len(broken)) == (3, 1)
+    assert "a pair is of one size" in broken[0]
+
+
+def test_a_first_image_that_cannot_be_read_takes_no_other_along(tmp_path):
+    for number in range(6):
+        save(tmp_path / f"{number}.png", number)
+    (tmp_path / "0.png").write_bytes(b"no image")
+    data = FolderImages(tmp_path, ImageSettings(side=16))
+    task = Shift(ShiftSettings(protocols=("held_out_context",), others=1, pool=1))
+    asked = list(task.instances(data, 9, 0))
+    assert [isinstance(one, Unreadable) for one in asked] == [True, *[False] * 4]
