@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from frostbench.plugins.host.litter import files_like
-
 SETTLED = 60  # seconds in which a file is written, also by a process of another machine
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -140,8 +138,9 @@ def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator
     """
     target = folder.resolve()
     _settle(target)
-    older = target.is_dir() and bool(files_like(target, "*"))
-    if (older and not (target / mark).is_file()) or (target.exists() and not target.is_dir()):
+    there = [path.name for path in target.iterdir()] if target.is_dir() else []
+    older, theirs = bool(there), any(not name.startswith(".") for name in there)
+    if (theirs and not (target / mark).is_file()) or (target.exists() and not target.is_dir()):
         raise StoreError(
             f"{folder} holds something else than {mark} and what belongs to it, and is left as it "
             "is; name another folder with out=."

@@ -15,7 +15,6 @@ from frostbench.bench.store.lines import read_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed
-from frostbench.plugins.host.litter import files_like
 
 LARGEST_MANIFEST = 1 << 26  # bytes
 ATTEMPTS = 20  # to read files that change meanwhile
@@ -133,4 +132,6 @@ def _read_records(folder: Path) -> list[Record]:
 
 def samples_files(folder: Path) -> list[Path]:
     """The files of a run that hold samples, sealed ones first."""
-    return [*files_like(folder, "sealed/*.parquet"), *files_like(folder, "samples/*.jsonl")]
+    # What a system leaves beside them is hidden.
+    sealed, samples = folder.glob("sealed/[!.]*.parquet"), folder.glob("samples/[!.]*.jsonl")
+    return [*sorted(sealed), *sorted(samples)]

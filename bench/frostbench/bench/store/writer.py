@@ -15,7 +15,6 @@ from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import read_records
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
-from frostbench.plugins.host.litter import files_like
 
 
 def forget(folder: Path) -> None:
@@ -62,7 +61,7 @@ class SampleWriter:
 
     def stored(self, task: str) -> set[Key]:
         """The samples of a task that is not sealed yet, whoever stored them."""
-        mine = [path for path in files_like(self._folder, "*.jsonl") if _may_hold(path, task)]
+        mine = [path for path in self._folder.glob("[!.]*.jsonl") if _may_hold(path, task)]
         return {record.key for path in mine for record in read_lines(path) if record.task == task}
 
 
@@ -100,7 +99,7 @@ class RunWriter:
     def set_damaged_aside(self) -> list[Path]:
         """Rename sealed files that cannot be read, so that their samples are computed again."""
         aside = []
-        for path in files_like(self.folder, "sealed/*.parquet"):
+        for path in self._sealed_files():
             try:
                 read_sealed(path)
             except Exception as error:  # whatever a damaged file makes of the reader
@@ -141,7 +140,7 @@ class RunWriter:
         """Forget samples, so that they are computed again; how many they were."""
         dropped = len([record for record in self.records() if unwanted(record)])
         if dropped:
-            for path in files_like(self.folder, "sealed/*.parquet"):
+            for path in self._sealed_files():
                 records = read_sealed(path)
                 kept = [record for record in records if not unwanted(record)]
                 if len(kept) < len(records):
@@ -154,7 +153,7 @@ class RunWriter:
         self.blobs.sync()
         new = {record.key: record for record in records}
         for paths, read, write in (
-            (files_like(self.folder, "sealed/*.parquet"), read_sealed, write_sealed),
+            (self._sealed_files(), read_sealed, write_sealed),
             (self._samples(), read_lines, replace_lines),
         ):
             for path in paths:
@@ -174,8 +173,11 @@ class RunWriter:
     def _sealed(self, task: str, protocol: str | None) -> Path:
         return self.folder / "sealed" / sealed_name(task, protocol)
 
+    def _sealed_files(self) -> list[Path]:
+        return sorted(self.folder.glob("sealed/[!.]*.parquet"))
+
     def _samples(self) -> list[Path]:
-        return files_like(self.folder, "samples/*.jsonl")
+        return sorted(self.folder.glob("samples/[!.]*.jsonl"))
 
     def _keep_lines(self, paths: Iterable[Path], wanted: Callable[[Record], bool]) -> None:
         for path in paths:

@@ -16,8 +16,8 @@ from frostbench.eval_suites.data.annotations import (
     require,
     taken,
 )
+from frostbench.eval_suites.data.dropped import Dropped
 from frostbench.eval_suites.data.folder import Reading, WholeImageSettings
-from frostbench.eval_suites.data.left_out import LeftOut
 from frostbench.eval_suites.data.samples import CaptionedFiles, CaptionEntry
 
 
@@ -39,7 +39,7 @@ class CocoCaptions(CaptionedFiles):
         path = folder / name
         content = read_json(path)
         files: dict[int, str] = {}
-        left = LeftOut(path)
+        left = Dropped(path)
         for where, entry in _listed(path, content, "images"):
             file = f"{images}/{taken(where, entry, 'file_name', str)}"
             inside(folder, file, where)
@@ -100,7 +100,7 @@ class KarpathyCaptions(CaptionedFiles):
         path = either(folder, names, "Karpathy's splits of COCO")
         above = images_of(folder, "val2014").removesuffix("val2014")
         listed: dict[int, CaptionEntry] = {}
-        left = LeftOut(path)
+        left = Dropped(path)
         splits = set()
         for where, entry in _listed(path, read_json(path), "images"):
             found = taken(where, entry, "split", str)

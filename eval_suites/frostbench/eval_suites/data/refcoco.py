@@ -17,7 +17,7 @@ from frostbench.eval_suites.data.annotations import (
     taken,
     text_of,
 )
-from frostbench.eval_suites.data.left_out import LeftOut
+from frostbench.eval_suites.data.dropped import Dropped
 from frostbench.eval_suites.data.regions import box_in, mask_of
 from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.backbones.published import read_pickle
@@ -96,7 +96,7 @@ def _referents(path: Path, split: str) -> dict[int, dict[int, _Ref]]:
     """
     images: dict[int, dict[int, _Ref]] = {}
     splits = set()
-    left = LeftOut(path)
+    left = Dropped(path)
     for where, entry in entries(str(path), read_pickle(path.read_bytes(), path)):
         found = taken(where, entry, "split", str)
         splits.add(found)

@@ -14,8 +14,8 @@ from frostbench.eval_suites.data.annotations import (
     text_of,
 )
 from frostbench.eval_suites.data.coco_captions import images_of
+from frostbench.eval_suites.data.dropped import Dropped
 from frostbench.eval_suites.data.folder import Reading, WholeImageSettings
-from frostbench.eval_suites.data.left_out import LeftOut
 from frostbench.eval_suites.data.samples import AskedFiles, QuestionEntry
 
 QUESTIONS = "v2_OpenEnded_mscoco_val2014_questions.json"
@@ -49,7 +49,7 @@ class VQAv2Questions(AskedFiles):
         questions = _questions(base / QUESTIONS)
         listed: dict[int, QuestionEntry] = {}
         path = base / ANNOTATIONS
-        left = LeftOut(path)
+        left = Dropped(path)
         given = taken(str(path), read_json(path), "annotations", list)
         for where, entry in entries(f"{path}, annotations", given):
             number, image = (taken(where, entry, key, int) for key in ("question_id", "image_id"))
@@ -80,7 +80,7 @@ class VQAv2Questions(AskedFiles):
 def _questions(path: Path) -> dict[int, tuple[int, str]]:
     """The image and the text of each question."""
     found: dict[int, tuple[int, str]] = {}
-    left = LeftOut(path)
+    left = Dropped(path)
     given = taken(str(path), read_json(path), "questions", list)
     for where, entry in entries(f"{path}, questions", given):
         number = taken(where, entry, "question_id", int)

@@ -10,7 +10,7 @@ from frostbench.plugins.host.errors import UserNote
 T = TypeVar("T")
 
 
-class LeftOut:
+class Dropped:
     """Entries of a file that are not read, by the reason, each with where it stands."""
 
     def __init__(self, path: Path) -> None:
