@@ -186,7 +186,17 @@ def test_an_observer_that_raises_or_answers_nonsense_is_said_and_left_alone():
         with interruptible():
             assert watchers.scored(one_record()).extra == {"good": 1.0}, sin
         assert said in notes[0]
-    for nonsense in ({"a": "x"}, {"a": float("nan")}, {"a": float("inf")}, [1], "abc", 3):
+    for nonsense in (
+        {"a": "x"},
+        {"a": float("nan")},
+        {"a": float("inf")},
+        [1],
+        [],
+        "abc",
+        "",
+        3,
+        0,
+    ):
 
         class Odd(Good):
             def scored(self, record, nonsense=nonsense):
@@ -194,7 +204,8 @@ def test_an_observer_that_raises_or_answers_nonsense_is_said_and_left_alone():
 
         notes = []
         assert Watchers([Odd(), Good()], notes.append).scored(one_record()).extra == {"good": 1.0}
-        assert notes
+        assert notes[0].startswith("observer Odd, scored: ValueError: ")
+        assert isinstance(nonsense, dict) or "columns are a mapping from names" in notes[0]
 
 
 def one_record():

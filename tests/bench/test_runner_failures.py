@@ -266,22 +266,22 @@ def test_data_that_cannot_be_read_end_the_task_and_not_the_run(paths, tmp_path):
 
 def test_a_sample_that_cannot_be_scored_is_failed_and_never_zero(paths):
     def picky(prediction, target):
-        if target == "green":
-            raise ValueError("green has no score")
-        return float("nan") if target == "grey" else accuracy(prediction, target)
+        if target == "blue":
+            raise ValueError("blue has no score")
+        return float("nan") if target == "red" else accuracy(prediction, target)
 
     plan = only_naming(plan_of(*paths))
     metrics = by_id(replace(ACCURACY, function=picky))
     done = run(replace(plan, metrics=metrics))
     for record in done.records():
         text = record.target.text
-        assert (record.status == "failed") == (text in ("green", "grey"))
-        if text == "green":
+        assert (record.status == "failed") == (text in ("blue", "red"))
+        if text == "blue":
             assert "scoring, task 'naming', sample" in record.error
-            assert "metric 'accuracy[exact]': ValueError: green has no score" in record.error
+            assert "metric 'accuracy[exact]': ValueError: blue has no score" in record.error
             assert record.prediction.kind == "text"
             assert record.scores == {}
-        if text == "grey":
+        if text == "red":
             assert "gave NaN" in record.error
 
 
@@ -428,3 +428,24 @@ def test_a_file_that_may_not_grow_is_a_full_disk_to_a_real_process(tmp_path, siz
     done = run(plan_of(tmp_path / "run", tmp_path / "tokens"))
     whole = run(plan_of(tmp_path / "whole", tmp_path / "other"))
     assert plain(done) == plain(whole)
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        (float("inf"), "gave inf, which is no score"),
+        (-1e200, r"gave -1e+200, which is no score"),
+        (1.5, "gave 1.5, and says itself that its scores are from 0.0 to 1.0"),
+    ],
+)
+def test_a_score_that_can_be_none_is_failed_and_said(paths, score, said):
+    def absurd(prediction, target):
+        return score if target == "blue" else accuracy(prediction, target)
+
+    done = run(
+        replace(only_naming(plan_of(*paths)), metrics=by_id(replace(ACCURACY, function=absurd)))
+    )
+    failed = [record for record in done.records() if record.status == "failed"]
+    assert {record.target.text for record in failed} == {"blue"}
+    assert all(f"metric 'accuracy[exact]' {said}" in record.error for record in failed)
+    assert done.failed

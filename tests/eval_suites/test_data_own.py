@@ -118,7 +118,11 @@ CSV, JSON, LINES, LABELS = "captions.csv", "captions.json", "questions.jsonl", "
         (CSV, "file,caption\na.png\n", "line 2 does not have as many cells"),
         (CSV, "file,caption\na.png, \n", "line 2 has no caption"),
         (CSV, "file,caption\n", "has no entries"),
-        (CSV, b"file,caption\na.png,caf\xe9\n", "is no CSV file in UTF-8"),
+        (
+            CSV,
+            b"file,caption\na.png,caf\xe9\n",
+            r"captions\.csv, line 2 is no text in UTF-8: .* 0xe9",
+        ),
         (JSON, "[1]", "is no object from a file's name"),
         (JSON, '{"a.png": [3]}', "entry 'a.png', entry 0 has no caption"),
         (JSON, '{"a.png": ', "is no JSON file"),

@@ -51,3 +51,23 @@ def test_a_metric_that_looks_through_a_network_is_made_from_a_context(needs):
     facts = MetricFacts("same[network]", **needs)
     made = Metric.made(facts, lambda context: lambda *_: context.backbones, CONTEXT)
     assert made.function() == "backbones"
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"lower": 1.0, "upper": 0.0},
+        {"lower": 0.0, "upper": float("inf")},
+        {"lower": float("nan")},
+        {"upper": float("nan")},
+    ],
+)
+def test_bounds_that_are_none_are_refused(bounds):
+    with pytest.raises(ValueError, match=r"'same': .* are no bounds"):
+        MetricFacts("same", **bounds)
+
+
+def test_a_score_within_its_bounds_fits_whatever_single_precision_adds():
+    facts = MetricFacts("same", lower=0.0, upper=1.0)
+    assert [facts.misfit(score) for score in (0.0, 1.0, 1.00001, -1e-7)] == [""] * 4
+    assert MetricFacts("same").misfit(-1e9) == ""

@@ -76,7 +76,7 @@ def load_words(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     path = folder / WORDS
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
         lists = content["local"], content["global"]
     except FileNotFoundError:
         raise ValueError(f"no {WORDS} in {folder}.") from None

@@ -64,7 +64,7 @@ class CodebookWords:
         """
         path = folder / WORDS
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_bytes())
             ids, texts, llm = content["ids"], content["texts"], content["llm"]
         except FileNotFoundError:
             raise ValueError(f"no {WORDS} in {folder}: nobody knows what its codes say.") from None

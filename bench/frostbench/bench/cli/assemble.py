@@ -42,6 +42,7 @@ from frostbench.plugins.contract.metric import Metric
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, missing
 from frostbench.plugins.host.identity import code_identity, named_files
+from frostbench.plugins.host.litter import files_like
 from frostbench.plugins.host.packs import Pack, digest_of_files, embedded_pack, read_pack
 from frostbench.plugins.host.registry import Host, Registered
 
@@ -280,7 +281,7 @@ def _own_weights(method: str, given: object, pack: Pack) -> Path:
             f"method.{method}.weights={given} is a file, and a folder is wanted; `frostbench "
             f"convert {method} {given} out=FOLDER` makes one of an official file."
         )
-    if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
+    if not folder.is_dir() or not any(path.is_file() for path in files_like(folder, "**/*")):
         raise UsageError(f"method.{method}.weights={given}: there is no folder with files.")
     return folder
 

@@ -222,7 +222,7 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
                 layer.pop("limits", None)  # whoever writes `limit` over a file means all of it
         config = OmegaConf.merge(OmegaConf.structured(schema), *layers)
-        return typing.cast(Settings, OmegaConf.to_object(config))
+        return _with_a_seed(typing.cast(Settings, OmegaConf.to_object(config)))
     except ConfigKeyError as error:
         asked = str(error.full_key or error)
         raise UsageError(missing("key", asked, [*keys_of(schema), "config"])) from error
@@ -247,6 +247,14 @@ def _of_file(schema: type, name: str) -> dict[str, Any]:
     except Exception as error:  # YAML's own errors have no common base here
         lines = " ".join(str(error).split())
         raise UsageError(f"cannot read the configuration {name}: {lines}") from error
+
+
+def _with_a_seed(config: Settings) -> Settings:
+    """The configuration, of which the seed is one for every generator of random numbers."""
+    seed = getattr(config, "seed", 0)
+    if not 0 <= seed < 1 << 63:
+        raise UsageError(f"seed={seed}: a seed is a whole number from 0 to {(1 << 63) - 1}.")
+    return config
 
 
 def limits_of(config: RunConfig | CheckConfig) -> Limits:
@@ -282,7 +290,12 @@ def keys_of(schema: type) -> list[str]:
 def cache_folder(name: str) -> Path:
     """Where the user's machine keeps what can be made again, by what it is."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name
+    except RuntimeError:
+        raise UsageError(
+            "there is no home folder to keep what can be made again; set HOME or XDG_CACHE_HOME."
+        ) from None
 
 
 def own_settings(tree: Mapping[str, Any], name: str, kind: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from frostbench.bench.cli.meaning import PATH
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
 from frostbench.plugins.contract.converter import Conversion, Converted, Converter, Precision
+from frostbench.plugins.host.litter import files_like
 from frostbench.plugins.host.packs import sha256_of
 from frostbench.plugins.host.registry import Host, Registered
 
@@ -134,7 +135,7 @@ def _free(out: str, converter: Converter) -> Path:
     if not out:
         raise UsageError(f"say where: frostbench convert {converter.name} FILE... out=FOLDER.")
     path = Path(out)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or files_like(path, "*")):
         raise UsageError(f"out={out} is there already; name a folder that is new or empty.")
     return path
 
@@ -155,7 +156,7 @@ def _parity(folder: Path, tensors: Mapping[str, Any], precision: Precision) -> s
     """
     from frostbench.plugins.backbones import precision as kept
 
-    files = sorted(folder.rglob("*.safetensors"))
+    files = files_like(folder, "**/*.safetensors")
     written = [tensor for file in files for tensor in kept.read(file).values()]
     ours, theirs = _sums(written), _sums(list(tensors.values()))
     off = abs(ours[2] - theirs[2])

@@ -82,7 +82,7 @@ def fetch_parts(parts: Mapping[str, PackPart], root: Path, *, agreed: bool) -> b
 def origin_of(folder: Path) -> str:
     """Repository and commit of a folder that was downloaded; "" for any other."""
     try:
-        said = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        said = json.loads((folder / CARD).read_bytes())
         return f"{said['repo']}@{said['commit']}"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -52,7 +52,7 @@ def look_command(words: list[str]) -> int:
     readings = [read(method, seen.image, config.words, engine, psnr.function) for method in methods]
     if out is not None:  # written before anything is printed, to a reader that may leave
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page(seen, readings), encoding="utf-8")
+        out.write_text(page(seen, readings), encoding="utf-8", errors="backslashreplace")
     show(Console(highlight=False), seen, readings)
     if out is not None:
         say(f"\n{out}: the words on the image, the nearest to each, and reconstructions")

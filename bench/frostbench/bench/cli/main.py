@@ -201,21 +201,36 @@ def _call(command: Command, words: list[str]) -> int:
     try:
         with interruptible(), notes_as_sentences():
             run = getattr(importlib.import_module(f"frostbench.bench.cli.{module}"), function)
-            return int(run(words))
+            status = int(run(words))
+            sys.stdout.flush()
+            return status
     except (UsageError, LookupError) as error:
         return _complain(str(error.args[0]) if error.args else repr(error), 2)
     except (PluginError, StoreError, ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 0
         refused = isinstance(error, PluginError | StoreError)
         refused = refused and not isinstance(error, PluginFailedError | StoreFullError)
         if os.environ.get("FROSTBENCH_TRACEBACK"):
             raise
         return _complain(str(error), 2 if refused else 1)
-    except BrokenPipeError:
-        return 0
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on from here.", 130)
     except (SystemExit, GeneratorExit) as error:  # a plugin's, which ends no command by itself
+        if isinstance(error.__context__, BrokenPipeError):
+            return 0  # rich has seen that nobody reads
         return _complain(f"a plugin ended the command: {describe(error)}.", 1)
+
+
+def _nobody_reads() -> bool:
+    """Whether whoever read what is printed has left; nothing more is then written to it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _complain(sentence: str, status: int) -> int:

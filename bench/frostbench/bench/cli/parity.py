@@ -28,6 +28,6 @@ def parity_command(words: list[str]) -> int:
         say(f"nothing is reported that the preset {preset!r} measured in {plain[0]}.")
         return 0
     text = "\n".join(lines[1:]) + "\n"
-    (Path(plain[0]) / "parity.md").write_text(text, encoding="utf-8")
+    (Path(plain[0]) / "parity.md").write_text(text, encoding="utf-8", errors="backslashreplace")
     say(text.rstrip())
     return 0

@@ -1,10 +1,11 @@
 """The instances of a task in fixed chunks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from frostbench.bench.runner.plan import PlannedTask
+from frostbench.bench.store.letters import in_whole_letters
 from frostbench.plugins.contract.asked import phrases_of
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import Request, images_of
@@ -137,6 +138,16 @@ def _check(instance: Any) -> None:
         raise TypeError(f"an instance has {type(target).__name__} for a target")
 
 
+def _named(sample: Sample) -> Sample:
+    """The sample under names that come back from the store as they are."""
+    if isinstance(sample, Unreadable):
+        return replace(sample, id=in_whole_letters(sample.id))
+    names = in_whole_letters(sample.request.id), in_whole_letters(sample.cluster)
+    if names == (sample.request.id, sample.cluster):
+        return sample
+    return replace(sample, request=replace(sample.request, id=names[0]), cluster=names[1])
+
+
 _TARGETS = tuple(kind for kind in get_args(Target) if isinstance(kind, type))
 
 
@@ -147,6 +158,7 @@ def _checked(planned: PlannedTask, seed: int) -> Iterator[Sample]:
     try:
         for instance in instances_of(planned, planned.limit, seed):
             _check(instance)
+            instance = _named(instance)
             name = instance.id if isinstance(instance, Unreadable) else instance.request.id
             key = instance.protocol, name
             if key in seen:
@@ -155,6 +167,8 @@ def _checked(planned: PlannedTask, seed: int) -> Iterator[Sample]:
                 raise ValueError(f"the card names no protocol {instance.protocol!r}")
             seen.add(key)
             yield instance
+        if not seen:
+            raise ValueError("they hold no sample")  # an empty file is no finished task
     except Exception as error:
         raise DataError(
             f"task {card.name!r}: the data gave {len(seen)} samples and then failed, and the rest "

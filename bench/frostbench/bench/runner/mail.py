@@ -21,6 +21,7 @@ from frostbench.bench.store.leases import Leases
 from frostbench.bench.store.manifest import Hardware
 from frostbench.bench.store.reader import read_manifest
 from frostbench.plugins.host.containment import deaths
+from frostbench.plugins.host.litter import files_like
 
 LEADER = "0"
 """The worker's name of the process that keeps the run."""
@@ -118,7 +119,7 @@ class Inbox:
     def look(self) -> bool:
         """Read what is new; whether anything was."""
         new = False
-        for path in sorted(self._folder.glob("*.json")):
+        for path in files_like(self._folder, "*.json"):
             stamp = path.stat().st_mtime_ns
             if self._stamps.get(path.name) != stamp:
                 self._stamps[path.name] = stamp
@@ -129,7 +130,7 @@ class Inbox:
     def complaints(self) -> list[str]:
         """The lines that workers' processes have written since they were last asked for."""
         lines: list[str] = []
-        for path in sorted(self._folder.glob(f"*{LOG}")):
+        for path in files_like(self._folder, f"*{LOG}"):
             with path.open("rb") as file:
                 file.seek(self._read.get(path.name, 0))
                 whole, newline, _ = file.read().rpartition(b"\n")

@@ -17,6 +17,7 @@ from frostbench.bench.store.reader import read_manifest, samples_files
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.sealed import sealed_name
 from frostbench.bench.store.writer import RunWriter
+from frostbench.plugins.host.litter import is_litter
 
 AGAIN = (
     "Choose another folder with out=, or begin anew in this one with again=true, which forgets "
@@ -40,7 +41,9 @@ def refuse_strangers(folder: Path) -> None:
     strange = sorted(
         path.name
         for path in folder.iterdir()
-        if path.name not in ours and not path.name.startswith(".manifest.json.")
+        if path.name not in ours
+        and not path.name.startswith(".manifest.json.")
+        and not is_litter(path)
     )
     if strange:
         raise StoreError(
@@ -70,6 +73,8 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
     Raises:
         StoreError: the folder holds a run of another plan; the message says what differs.
     """
+    if not any(samples_files(plan.out)) and different(stored.identity, identity(plan)):
+        return new_manifest(plan)  # nothing is there that another plan made
     if "versions" not in stored.identity:
         raise StoreError(
             f"{plan.out} holds a run of an older frostbench, which did not keep what code its "

@@ -272,7 +272,8 @@ class _Session:
         for report in self._reports():
             self._void(report)
         self._save()
-        failed = bool(self._manifest.violations)
+        sampled = self._done or any(one.samples for one in self._reports())
+        failed = bool(self._manifest.violations or (self._manifest.failures and not sampled))
         status: Literal["failed", "finished"] = "failed" if failed else "finished"
         self._before = replace(self._before, status=status, finished=now())
 

@@ -69,6 +69,7 @@ class Scoring:
         self._pooled: dict[str, tuple[Literal["ratio", "bleu"], SampleCounts]] = {}
         self._ranked: dict[str, SampleMatches] = {}
         self._sets: dict[str, ImageFeatures] = {}
+        self._facts = {name: metric.facts for name, metric in metrics.items()}
         for name, metric in metrics.items():
             learns = metric.facts.corpus
             function = metric.function(corpus) if learns else metric.function
@@ -132,8 +133,9 @@ class Scoring:
                     )
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
-            if value != value:
-                return Scored(error=f"metric {name!r} gave NaN")
+            wrong = self._facts[name].misfit(value)
+            if wrong:
+                return Scored(error=f"metric {name!r} {wrong}")
             scores[name] = value
         counts: dict[str, tuple[float, ...]] = {}
         for name, (pooling, count) in self._pooled.items():

@@ -74,7 +74,11 @@ def _columns(observer: Observer, record: Record) -> dict[str, float]:
     Raises:
         ValueError: a column is no finite number, which no run could be read with.
     """
-    columns = {str(key): float(value) for key, value in (observer.scored(record) or {}).items()}
+    found = observer.scored(record)
+    if not isinstance(found, Mapping | None):
+        kind = type(found).__name__
+        raise ValueError(f"it gave a {kind}, and columns are a mapping from names to numbers")
+    columns = {str(key): float(value) for key, value in (found or {}).items()}
     strange = [key for key, value in columns.items() if not math.isfinite(value)]
     if strange:
         raise ValueError(f"its column {strange[0]!r} is no finite number")

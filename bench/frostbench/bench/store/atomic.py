@@ -95,7 +95,8 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
 def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = True) -> None:
     """Write a mapping as indented JSON, atomically."""
     content = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    write_whole(path, content.encode(), sync=sync)
+    # Half a letter, which UTF-8 has not, becomes JSON's own escape and is read back as it was.
+    write_whole(path, content.encode(errors="backslashreplace"), sync=sync)
 
 
 def sync_folder(folder: Path) -> None:
@@ -137,8 +138,9 @@ def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator
     """
     target = folder.resolve()
     _settle(target)
-    older = target.is_dir() and any(target.iterdir())
-    if (older and not (target / mark).is_file()) or (target.exists() and not target.is_dir()):
+    there = [path.name for path in target.iterdir()] if target.is_dir() else []
+    older, theirs = bool(there), any(not name.startswith(".") for name in there)
+    if (theirs and not (target / mark).is_file()) or (target.exists() and not target.is_dir()):
         raise StoreError(
             f"{folder} holds something else than {mark} and what belongs to it, and is left as it "
             "is; name another folder with out=."

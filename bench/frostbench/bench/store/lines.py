@@ -89,4 +89,4 @@ def _lines(records: Iterable[Record]) -> bytes:
     return "".join(
         json.dumps(record.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
         for record in records
-    ).encode("utf-8", "surrogatepass")
+    ).encode(errors="backslashreplace")  # JSON's own escape; see `write_json`

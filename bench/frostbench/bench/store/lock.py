@@ -33,7 +33,7 @@ class RunLock:
                 self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644
             )
         given_up = time.monotonic() + DYING
-        while not _taken(handle):
+        while not self._taken(handle):
             holder, _, parent = os.pread(handle, 64, 0).decode(errors="replace").partition(" ")
             if _lives(parent.strip()) or time.monotonic() > given_up:
                 os.close(handle)
@@ -57,13 +57,23 @@ class RunLock:
         # The file stays: removing it could remove the lock of a process that just took over.
         os.close(self._handle)
 
+    def _taken(self, handle: int) -> bool:
+        """Whether the lock is ours now; another process may hold it.
 
-def _taken(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        Raises:
+            StoreError: files cannot be locked where the folder lies.
+        """
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, InterruptedError, PermissionError):
+            return False
+        except OSError as error:
+            os.close(handle)
+            raise StoreError(
+                f"files cannot be locked in {self._path.parent} ({error.strerror}), so that "
+                "nothing keeps a second process out; choose a folder elsewhere with out=."
+            ) from error
+        return True
 
 
 def _lives(process: str) -> bool:

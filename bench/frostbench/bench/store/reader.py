@@ -132,4 +132,6 @@ def _read_records(folder: Path) -> list[Record]:
 
 def samples_files(folder: Path) -> list[Path]:
     """The files of a run that hold samples, sealed ones first."""
-    return [*sorted(folder.glob("sealed/*.parquet")), *sorted(folder.glob("samples/*.jsonl"))]
+    # What a system leaves beside them is hidden.
+    sealed, samples = folder.glob("sealed/[!.]*.parquet"), folder.glob("samples/[!.]*.jsonl")
+    return [*sorted(sealed), *sorted(samples)]

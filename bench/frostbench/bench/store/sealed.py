@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from frostbench.bench.store.atomic import regular, write_whole
+from frostbench.bench.store.letters import all_in_whole_letters
 from frostbench.bench.store.records import Record
 
 _TEXT = pa.string()
@@ -77,7 +78,11 @@ def _quoted(protocol: str) -> str:
 
 def table_of(records: Sequence[Record]) -> Any:
     """Records as an Arrow table of `SCHEMA`."""
-    return pa.Table.from_pylist([_row(record) for record in records], schema=SCHEMA)
+    rows = [_row(record) for record in records]
+    try:
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+    except UnicodeEncodeError:
+        return pa.Table.from_pylist(all_in_whole_letters(rows), schema=SCHEMA)
 
 
 def write_sealed(path: Path, records: Sequence[Record]) -> None:

@@ -26,6 +26,7 @@ from torch import Tensor
 from frostbench.bench.store.atomic import sweep_dead, write_whole
 from frostbench.plugins.contract.tokens import VisualTokens, join
 from frostbench.plugins.host.identity import token_key
+from frostbench.plugins.host.litter import files_like
 
 ATTEMPTS = 3  # to open a file that is replaced meanwhile
 _DAMAGED = (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError)
@@ -61,7 +62,7 @@ class TokenStore:
         self._places: dict[str, tuple[Path, int]] = {}
         self.made: list[Path] = []
         sweep_dead(self._folder)
-        for path in sorted(self._folder.glob("*.safetensors")):
+        for path in files_like(self._folder, "*.safetensors"):
             try:
                 with _opened(path) as file:
                     images = json.loads(file.metadata()["images"])

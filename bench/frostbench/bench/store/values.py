@@ -14,6 +14,7 @@ from frostbench.bench.store.forms import (
     StoredThing,
     StoredThings,
 )
+from frostbench.bench.store.letters import in_whole_letters
 from frostbench.bench.store.masks import masks_of, run_lengths
 from frostbench.bench.store.records import Stored
 from frostbench.bench.store.typed import typed
@@ -40,6 +41,10 @@ from frostbench.plugins.contract.task import (
 def as_stored(prediction: Prediction) -> Prediction:
     """The prediction as it will come back from the store: what metrics are given."""
     match prediction:
+        case TextPrediction(text):
+            return TextPrediction(in_whole_letters(text))
+        case Reasoned(text, box):
+            return Reasoned(in_whole_letters(text), box)
         case ImagePrediction(pixels):
             return ImagePrediction(rounded(pixels))
         case Boxes(boxes, classes, scores):
@@ -52,7 +57,17 @@ def as_stored(prediction: Prediction) -> Prediction:
 
 def target_as_stored(target: Target) -> Target:
     """The target as it will come back from the store."""
-    return Image(rounded(target.pixels), target.name) if isinstance(target, Image) else target
+    match target:
+        case Image():
+            return Image(rounded(target.pixels), target.name)
+        case str():
+            return in_whole_letters(target)
+        case tuple():
+            return tuple(map(in_whole_letters, target))
+        case TrueAnswer(texts, box):
+            return TrueAnswer(tuple(map(in_whole_letters, texts)), box)
+        case _:
+            return target
 
 
 def store_prediction(prediction: Prediction, blobs: Blobs) -> Stored:

@@ -61,7 +61,7 @@ class SampleWriter:
 
     def stored(self, task: str) -> set[Key]:
         """The samples of a task that is not sealed yet, whoever stored them."""
-        mine = [path for path in self._folder.glob("*.jsonl") if _may_hold(path, task)]
+        mine = [path for path in self._folder.glob("[!.]*.jsonl") if _may_hold(path, task)]
         return {record.key for path in mine for record in read_lines(path) if record.task == task}
 
 
@@ -99,7 +99,7 @@ class RunWriter:
     def set_damaged_aside(self) -> list[Path]:
         """Rename sealed files that cannot be read, so that their samples are computed again."""
         aside = []
-        for path in sorted((self.folder / "sealed").glob("*.parquet")):
+        for path in self._sealed_files():
             try:
                 read_sealed(path)
             except Exception as error:  # whatever a damaged file makes of the reader
@@ -140,7 +140,7 @@ class RunWriter:
         """Forget samples, so that they are computed again; how many they were."""
         dropped = len([record for record in self.records() if unwanted(record)])
         if dropped:
-            for path in sorted((self.folder / "sealed").glob("*.parquet")):
+            for path in self._sealed_files():
                 records = read_sealed(path)
                 kept = [record for record in records if not unwanted(record)]
                 if len(kept) < len(records):
@@ -153,7 +153,7 @@ class RunWriter:
         self.blobs.sync()
         new = {record.key: record for record in records}
         for paths, read, write in (
-            (sorted((self.folder / "sealed").glob("*.parquet")), read_sealed, write_sealed),
+            (self._sealed_files(), read_sealed, write_sealed),
             (self._samples(), read_lines, replace_lines),
         ):
             for path in paths:
@@ -173,8 +173,11 @@ class RunWriter:
     def _sealed(self, task: str, protocol: str | None) -> Path:
         return self.folder / "sealed" / sealed_name(task, protocol)
 
+    def _sealed_files(self) -> list[Path]:
+        return sorted(self.folder.glob("sealed/[!.]*.parquet"))
+
     def _samples(self) -> list[Path]:
-        return sorted((self.folder / "samples").glob("*.jsonl"))
+        return sorted(self.folder.glob("samples/[!.]*.jsonl"))
 
     def _keep_lines(self, paths: Iterable[Path], wanted: Callable[[Record], bool]) -> None:
         for path in paths:

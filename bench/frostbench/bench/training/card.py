@@ -18,7 +18,7 @@ def record(recipe: Recipe, workshop: Workshop, report: Report, command: str) -> 
     """Write or replace a part's entry in the pack's `card.json`, and `CARD.md` after it."""
     pack = workshop.pack
     path = pack / "card.json"
-    card: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    card: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
     card[recipe.name] = {
         "summary": recipe.summary,
         "command": command,

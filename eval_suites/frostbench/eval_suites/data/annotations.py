@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+BOM = b"\xef\xbb\xbf"  # with which Windows begins texts in UTF-8
+
 
 def require(folder: Path, names: Sequence[str], what: str) -> None:
     """See that files and folders are there.
@@ -38,24 +40,58 @@ def read_json(path: Path) -> Any:
         ValueError: it is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        return json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = 1 + content.count(b"\n", 0, error.start)
+        raise ValueError(_no_text(f"{path}, line {line}", error)) from error
     except (ValueError, RecursionError, OSError) as error:
         raise ValueError(f"{path} is no JSON file: {error}.") from error
 
 
-def text_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Lines of a text file, each with where it stands; blank lines are skipped.
+def byte_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Lines of a file as they are, each with where it stands.
+
+    One that is no text takes no other along: see `text_in`.
 
     Raises:
-        ValueError: it is no text in UTF-8.
+        ValueError: the file cannot be read.
     """
     try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield f"{path}, line {number}", line.strip()
-    except (UnicodeDecodeError, OSError) as error:
-        raise ValueError(f"{path} is no text in UTF-8: {error}.") from error
+        with path.open("rb") as lines:
+            # Windows ends lines by two signs, and old Macs by the other one.
+            split = (line for several in lines for line in several.splitlines(keepends=True))
+            for number, line in enumerate(split, start=1):
+                yield f"{path}, line {number}", line.removeprefix(BOM) if number == 1 else line
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error}.") from error
+
+
+def text_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Lines of a text file, without blanks around them; blank ones are skipped.
+
+    Raises:
+        ValueError: it cannot be read, or has no line.
+    """
+    some = False
+    for where, line in byte_lines(path):
+        if line.strip():
+            some = True
+            yield where, line.strip()
+    if not some:
+        raise ValueError(f"{path} has no entries.")
+
+
+def text_in(where: str, line: bytes) -> str:
+    """The text of a line.
+
+    Raises:
+        ValueError: it is not in UTF-8.
+    """
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(_no_text(where, error)) from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
@@ -68,14 +104,15 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
         yield where, parsed(where, line)
 
 
-def parsed(where: str, line: str) -> Any:
+def parsed(where: str, line: bytes) -> Any:
     """The plain value of a line of JSON.
 
     Raises:
         ValueError: it is no JSON.
     """
+    text = text_in(where, line)
     try:
-        return json.loads(line)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is no JSON: {error}.") from error
 
@@ -130,6 +167,11 @@ def inside(folder: Path, name: str, where: str) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{where} names {name[:200]!r}, which leads out of {folder}.")
     return path
+
+
+def _no_text(where: str, error: UnicodeDecodeError) -> str:
+    byte = error.object[error.start]
+    return f"{where} is no text in UTF-8: it has the byte 0x{byte:02x} where none of UTF-8 can be."
 
 
 def _kind(value: Any) -> str:

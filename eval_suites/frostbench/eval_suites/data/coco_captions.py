@@ -15,8 +15,8 @@ from frostbench.eval_suites.data.annotations import (
     read_json,
     require,
     taken,
-    text_of,
 )
+from frostbench.eval_suites.data.dropped import Dropped
 from frostbench.eval_suites.data.folder import Reading, WholeImageSettings
 from frostbench.eval_suites.data.samples import CaptionedFiles, CaptionEntry
 
@@ -39,21 +39,30 @@ class CocoCaptions(CaptionedFiles):
         path = folder / name
         content = read_json(path)
         files: dict[int, str] = {}
+        left = Dropped(path)
         for where, entry in _listed(path, content, "images"):
             file = f"{images}/{taken(where, entry, 'file_name', str)}"
             inside(folder, file, where)
-            _new(taken(where, entry, "id", int), files, where)
-            files[entry["id"]] = file
+            if not left.is_twin(files, taken(where, entry, "id", int), file, where):
+                files[entry["id"]] = file
         captions: dict[int, list[str]] = {number: [] for number in files}
         for where, entry in _listed(path, content, "annotations"):
             number = taken(where, entry, "image_id", int)
             if number not in captions:
                 raise ValueError(f"{where} is of image {number}, which is not among the images.")
-            captions[number].append(text_of(entry.get("caption"), "caption", where))
-        silent = next((number for number, said in captions.items() if not said), None)
-        if silent is not None:
-            raise ValueError(f"{path} has no caption of image {silent}.")
-        listed = [CaptionEntry(str(n), files[n], tuple(said)) for n, said in captions.items()]
+            if taken(where, entry, "caption", str).strip():
+                captions[number].append(entry["caption"].strip())
+            else:
+                left.add("they are blank", where)
+        listed = []
+        for number, said in captions.items():
+            if said:
+                listed.append(CaptionEntry(str(number), files[number], tuple(said)))
+            else:
+                left.add("they have no caption", f"image {number}")
+        if not listed:
+            raise ValueError(f"{path} has no captions.")
+        left.say()
         super().__init__(Reading(folder, settings or WholeImageSettings()), listed)
 
 
@@ -91,29 +100,32 @@ class KarpathyCaptions(CaptionedFiles):
         path = either(folder, names, "Karpathy's splits of COCO")
         above = images_of(folder, "val2014").removesuffix("val2014")
         listed: dict[int, CaptionEntry] = {}
+        left = Dropped(path)
         splits = set()
         for where, entry in _listed(path, read_json(path), "images"):
             found = taken(where, entry, "split", str)
             splits.add(found)
             if found != self.split:
                 continue
-            number = _new(taken(where, entry, "cocoid", int), listed, where)
+            number = taken(where, entry, "cocoid", int)
             place, name = (taken(where, entry, key, str) for key in ("filepath", "filename"))
             file = f"{above}{place}/{name}"
             inside(folder, file, where)
-            said = tuple(
-                text_of(taken(spot, one, "raw", str), "caption", spot)
-                for spot, one in entries(
-                    f"{where}, sentences", taken(where, entry, "sentences", list)
-                )
-            )
-            if not said:
-                raise ValueError(f"{where} has no caption.")
-            listed[number] = CaptionEntry(str(number), file, said)
+            sentences = taken(where, entry, "sentences", list)
+            typed = [
+                taken(spot, one, "raw", str).strip()
+                for spot, one in entries(f"{where}, sentences", sentences)
+            ]
+            new = CaptionEntry(str(number), file, tuple(filter(None, typed)))
+            if not new.captions:
+                left.add("they have no caption", where)
+            elif not left.is_twin(listed, number, new, where):
+                listed[number] = new
         if not listed:
             raise ValueError(
                 f"{path} has no split {self.split!r}; it has {', '.join(sorted(splits)) or 'none'}."
             )
+        left.say()
         reading = Reading(folder, settings or WholeImageSettings())
         super().__init__(reading, list(listed.values()))
 
@@ -150,14 +162,3 @@ def images_of(folder: Path, split: str) -> str:
 
 def _listed(path: Path, content: Any, key: str) -> Iterator[tuple[str, Any]]:
     return entries(f"{path}, {key}", taken(str(path), content, key, list))
-
-
-def _new(number: int, known: Any, where: str) -> int:
-    """A number that is not yet known.
-
-    Raises:
-        ValueError: it is.
-    """
-    if number in known:
-        raise ValueError(f"{where}: the id {number} is another image's too.")
-    return number

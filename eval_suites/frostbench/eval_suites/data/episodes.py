@@ -11,12 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from frostbench.eval_suites.data.annotations import inside, read_json, require, text_lines
+from frostbench.eval_suites.data.annotations import inside, read_json, require, text_in, text_lines
 from frostbench.eval_suites.data.class_names import v2l_classes
 from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.contract.datasets import Episode
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import LabelledImage
+from frostbench.plugins.host.litter import files_like
 
 
 class V2LEpisodes:
@@ -42,20 +43,21 @@ class V2LEpisodes:
         """The file's episodes in its order, whatever the seed; see `EpisodeSource`."""
         path = self._folder / "fewshot_split" / f"{ways}_way_{shots}_shot.csv"
         if not path.is_file():
-            found = sorted(file.name for file in path.parent.glob("*.csv"))
+            found = [file.name for file in files_like(path.parent, "*.csv")]
             raise ValueError(
                 f"no {path.name} in {path.parent}; there are {', '.join(found) or 'no files'}."
             )
         lines = text_lines(path)
         return OneByOne(partial(self._episode, *line, ways, shots) for line in lines)
 
-    def _episode(self, where: str, line: str, ways: int, shots: int) -> Episode:
-        if not line.endswith(","):
+    def _episode(self, where: str, line: bytes, ways: int, shots: int) -> Episode:
+        text = text_in(where, line)
+        if not text.endswith(","):
             raise ValueError(
                 f"{where} does not end with a comma: V2L's reader drops the last field, and would "
                 "take the last example for the query."
             )
-        cells = line[:-1].split(",")
+        cells = text[:-1].split(",")
         if len(cells) != ways * shots + 1:
             raise ValueError(
                 f"{where} has {len(cells)} images; {ways}-way {shots}-shot needs "
@@ -136,7 +138,7 @@ class OpenEndedEpisodes:
         return Episode(f"{shots}-shots-{ways}-ways-{index:05d}", tuple(examples), query, answer)
 
     def _files(self, shots: str, ways: str) -> list[Path]:
-        return sorted(self._folder.glob(f"*_shots_{shots}_ways_{ways}_all_questions.json"))
+        return files_like(self._folder, f"*_shots_{shots}_ways_{ways}_all_questions.json")
 
 
 def _names(path: Path) -> Mapping[str, str]:

@@ -138,8 +138,10 @@ def images_below(folder: Path) -> tuple[str, ...]:
     found = [
         path.relative_to(folder).as_posix()
         for path in files_below(folder)
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES
     ]
+    # What a viewer hides: thumbnails, waste, files that a copy was not finished of.
+    found = [name for name in found if not any(part[0] == "." for part in Path(name).parts)]
     return tuple(sorted(found, key=lambda name: (natural(name), name)))
 
 

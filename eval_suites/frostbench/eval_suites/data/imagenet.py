@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from frostbench.eval_suites.data.annotations import inside, require, text_lines
+from frostbench.eval_suites.data.annotations import inside, require, text_in, text_lines
 from frostbench.eval_suites.data.class_names import imagenet_classes
 from frostbench.eval_suites.data.folder import ImageSettings, ListedImages, Reading, images_below
 from frostbench.eval_suites.data.samples import LabelledFiles
@@ -94,16 +94,15 @@ def _listed(folder: Path, path: Path) -> Mapping[str, str]:
         if place in found:
             raise ValueError(f"{where}: {name} has a label already, and an image has one.")
         found[place] = label
-    if not found:
-        raise ValueError(f"{path} has no entries.")
     return found
 
 
 def _labels(path: Path) -> Iterator[tuple[str, str, int]]:
     for where, line in text_lines(path):
-        match = re.fullmatch(r"([^,]+),\s*([0-9]{1,9})", line)
+        text = text_in(where, line)
+        match = re.fullmatch(r"([^,]+),\s*([0-9]{1,9})", text)
         if match is None:
-            raise ValueError(f"{where} is not relative/path,label: {line[:200]!r}.")
+            raise ValueError(f"{where} is not relative/path,label: {text[:200]!r}.")
         yield where, match[1], int(match[2])
 
 

@@ -4,10 +4,12 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 from frostbench.eval_suites.data.annotations import (
+    byte_lines,
     either,
     entries,
     inside,
@@ -15,6 +17,7 @@ from frostbench.eval_suites.data.annotations import (
     read_lines,
     require,
     taken,
+    text_in,
     text_of,
 )
 from frostbench.eval_suites.data.folder import ImageSettings, Reading, WholeImageSettings
@@ -186,21 +189,20 @@ def _rows(path: Path, *columns: str) -> Iterator[tuple[str, list[str]]]:
     """Lines of a CSV file with the columns `file` and others, each with where it stands."""
     wanted = ("file", *columns)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines)
-            missing = set(wanted) - set(rows.fieldnames or ())
-            if missing:
-                raise ValueError(
-                    f"{path} has no column {' or '.join(sorted(missing))!s}; its first line names "
-                    f"the columns {', '.join(wanted[:-1])} and {wanted[-1]}."
-                )
-            for row in rows:
-                where = f"{path}, line {rows.line_num}"
-                if None in row or any(row[column] is None for column in wanted):
-                    raise ValueError(f"{where} does not have as many cells as the first line.")
-                yield where, [row[column] for column in wanted]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no CSV file in UTF-8: {error}.") from error
+        rows = csv.DictReader(starmap(text_in, byte_lines(path)))
+        missing = set(wanted) - set(rows.fieldnames or ())
+        if missing:
+            raise ValueError(
+                f"{path} has no column {' or '.join(sorted(missing))!s}; its first line names "
+                f"the columns {', '.join(wanted[:-1])} and {wanted[-1]}."
+            )
+        for row in rows:
+            where = f"{path}, line {rows.line_num}"
+            if None in row or any(row[column] is None for column in wanted):
+                raise ValueError(f"{where} does not have as many cells as the first line.")
+            yield where, [row[column] for column in wanted]
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV file: {error}.") from error
 
 
 def _there(folder: Path, name: str, where: str) -> None:

@@ -16,6 +16,7 @@ from frostbench.eval_suites.data.annotations import (
 from frostbench.eval_suites.data.folder import Reading, WholeImageSettings, images_below
 from frostbench.eval_suites.data.samples import Read
 from frostbench.plugins.contract.datasets import ImagePair
+from frostbench.plugins.contract.images import UnreadableError
 
 NAMED = 5  # images without a partner that an error names
 
@@ -83,7 +84,7 @@ class FiledPairs:
         def pair() -> ImagePair:
             degraded, clean = map(self._reading.whole, (paths.degraded, paths.clean))
             if degraded.size != clean.size:
-                raise ValueError(
+                raise UnreadableError(
                     f"{paths.degraded} is {degraded.size} and {paths.clean} {clean.size} (height, "
                     "width): a pair is of one size."
                 )

@@ -41,7 +41,7 @@ class PopeQuestions:
         lines = text_lines(self._folder / f"coco_pope_{protocol}.json")
         return OneByOne(partial(self._question, *line) for line in lines)
 
-    def _question(self, where: str, line: str) -> YesNoQuestion:
+    def _question(self, where: str, line: bytes) -> YesNoQuestion:
         entry = parsed(where, line)
         label = taken(where, entry, "label", str)
         if label not in ("yes", "no"):

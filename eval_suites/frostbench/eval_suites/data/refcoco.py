@@ -17,6 +17,7 @@ from frostbench.eval_suites.data.annotations import (
     taken,
     text_of,
 )
+from frostbench.eval_suites.data.dropped import Dropped
 from frostbench.eval_suites.data.regions import box_in, mask_of
 from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.backbones.published import read_pickle
@@ -95,6 +96,7 @@ def _referents(path: Path, split: str) -> dict[int, dict[int, _Ref]]:
     """
     images: dict[int, dict[int, _Ref]] = {}
     splits = set()
+    left = Dropped(path)
     for where, entry in entries(str(path), read_pickle(path.read_bytes(), path)):
         found = taken(where, entry, "split", str)
         splits.add(found)
@@ -102,19 +104,24 @@ def _referents(path: Path, split: str) -> dict[int, dict[int, _Ref]]:
         if found != split:
             continue
         said = list(entries(f"{where}, sentences", taken(where, entry, "sentences", list)))
-        sentences = [taken(place, sentence, "sent", str) for place, sentence in said]
-        if not sentences or not all(map(str.strip, sentences)):
-            raise ValueError(f"{where} has no sentence, or a blank one.")
+        said = [one for one in said if taken(*one, "sent", str).strip()]
+        if not said:
+            left.add("they have no sentence", where)
+            continue
+        sentences = [sentence["sent"] for _, sentence in said]
         own = images.setdefault(taken(where, entry, "image_id", int), {})
         ref = own.setdefault(taken(where, entry, "ann_id", int), _Ref())
         ref.where = where
         ref.sentences += sentences
         place, first = said[0]
         ref.typed = text_of(taken(place, first, "raw", str), "sentence as it was typed", place)
+    if split in splits and not images:
+        raise ValueError(f"{path} has no sentence in the split {split!r}.")
     if not images:
         raise ValueError(
             f"{path} has no split {split!r}; it has {', '.join(sorted(splits)) or 'none'}."
         )
+    left.say()
     return images
 
 

@@ -5,6 +5,7 @@ Shao et al., NeurIPS 2024, https://github.com/deepcs233/Visual-CoT.
 
 import copy
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import zip_longest
@@ -24,6 +25,8 @@ from frostbench.eval_suites.data.sound import OneByOne
 from frostbench.plugins.contract.datasets import DetailQuestion
 from frostbench.plugins.contract.images import read_image
 from frostbench.plugins.contract.requests import Box, within
+from frostbench.plugins.host.errors import UserNote
+from frostbench.plugins.host.litter import files_like
 
 BENCHMARK = ("benchmark", "viscot_benchmark/benchmark")
 REQUEST = re.compile(r"\s*Please provide the bounding box.*", re.IGNORECASE | re.DOTALL)
@@ -35,8 +38,8 @@ class VisualCotQuestions:
 
     An entry's images are "path" and "path###[left, top, right, bottom]", the box in pixels of the
     original image; paths are below the folder. Its conversation is the question (with a request
-    for the box, which is cut off), the box, and the answer. An entry without a box that can be
-    cropped is left out: docvqa has 7.
+    for the box, which is cut off), the box, and the answer. A box is cut off at the edge of its
+    image; an entry whose box holds nothing of it is left out, which is said: docvqa has 7.
 
     Raises:
         ValueError: the folder lacks the benchmark, or it is empty.
@@ -45,7 +48,7 @@ class VisualCotQuestions:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         benchmark = either(folder, BENCHMARK, "Visual CoT")
-        self._files = sorted((*benchmark.glob("*.json"), *benchmark.glob("*.jsonl")))
+        self._files = sorted((*files_like(benchmark, "*.json"), *files_like(benchmark, "*.jsonl")))
         if not self._files:
             raise ValueError(f"{benchmark} holds no <set>.json or <set>.jsonl of Visual CoT.")
 
@@ -75,8 +78,13 @@ class VisualCotQuestions:
             )
         path, _, written = str(images[1]).partition("###")
         image = read_image(inside(self._folder, path, where))
-        box = _box(where, written)
+        box = _inside(_box(where, written), image.size)
         if not within(box, image.size):
+            warnings.warn(
+                f"{where} is left out: nothing of {path} lies in its box {written}.",
+                UserNote,
+                stacklevel=2,
+            )
             return None
         text = REQUEST.sub("", said[0].replace("<image>", "")).strip()
         if not text:
@@ -99,3 +107,9 @@ def _box(where: str, written: str) -> Box:
         raise ValueError(f"{where}: {written!r} is no box of four numbers.")
     left, top, right, bottom = map(float, numbers)
     return left, top, right, bottom
+
+
+def _inside(box: Box, size: tuple[int, int]) -> Box:
+    """What of a box lies in an image: published ones reach a pixel beyond it."""
+    (left, top, right, bottom), (height, width) = box, size
+    return max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))

@@ -14,6 +14,7 @@ from frostbench.eval_suites.data.annotations import (
     text_of,
 )
 from frostbench.eval_suites.data.coco_captions import images_of
+from frostbench.eval_suites.data.dropped import Dropped
 from frostbench.eval_suites.data.folder import Reading, WholeImageSettings
 from frostbench.eval_suites.data.samples import AskedFiles, QuestionEntry
 
@@ -48,11 +49,10 @@ class VQAv2Questions(AskedFiles):
         questions = _questions(base / QUESTIONS)
         listed: dict[int, QuestionEntry] = {}
         path = base / ANNOTATIONS
+        left = Dropped(path)
         given = taken(str(path), read_json(path), "annotations", list)
         for where, entry in entries(f"{path}, annotations", given):
             number, image = (taken(where, entry, key, int) for key in ("question_id", "image_id"))
-            if number in listed:
-                raise ValueError(f"{where}: the question {number} has answers already.")
             if number not in questions or questions[number][0] != image:
                 raise ValueError(
                     f"{where}: {QUESTIONS} has no question {number} about image {image}."
@@ -64,7 +64,10 @@ class VQAv2Questions(AskedFiles):
             if len(answers) != ANSWERS:
                 raise ValueError(f"{where} has {len(answers)} answers; VQAv2 has {ANSWERS}.")
             file = f"{images}/COCO_val2014_{image:012d}.jpg"
-            listed[number] = QuestionEntry(str(number), file, questions[number][1], answers)
+            new = QuestionEntry(str(number), file, questions[number][1], answers)
+            if not left.is_twin(listed, number, new, where):
+                listed[number] = new
+        left.say()
         missing = questions.keys() - listed.keys()
         if missing or not listed:
             raise ValueError(
@@ -77,11 +80,13 @@ class VQAv2Questions(AskedFiles):
 def _questions(path: Path) -> dict[int, tuple[int, str]]:
     """The image and the text of each question."""
     found: dict[int, tuple[int, str]] = {}
+    left = Dropped(path)
     given = taken(str(path), read_json(path), "questions", list)
     for where, entry in entries(f"{path}, questions", given):
         number = taken(where, entry, "question_id", int)
-        if number in found:
-            raise ValueError(f"{where}: the id {number} is another question's too.")
         text = text_of(taken(where, entry, "question", str), "question", where)
-        found[number] = taken(where, entry, "image_id", int), text
+        new = taken(where, entry, "image_id", int), text
+        if not left.is_twin(found, number, new, where):
+            found[number] = new
+    left.say()
     return found

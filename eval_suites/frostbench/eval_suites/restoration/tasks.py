@@ -1,5 +1,6 @@
 """The published tasks of the suite `restoration`."""
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -32,7 +33,7 @@ from frostbench.eval_suites.restoration.settings import (
 )
 from frostbench.eval_suites.restoration.strengths import SEVERITIES, VARIANTS
 from frostbench.plugins.contract.datasets import Cornered, ImageSet, PairSet, Widening
-from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.images import Image, UnreadableError
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.requests import Reconstruct
 from frostbench.plugins.contract.seeds import seed_of
@@ -127,7 +128,7 @@ class Shift(Restoration):
         """Move the camera by a whole number of pixels, or to the corner."""
         if self._shift.to_corner:
             return _to_corner(images, _cornered(images))
-        side = side_of(images.get(0, 0).image)
+        side = side_of(_first(images))
         right, down = int(self._shift.right * side), int(self._shift.down * side)
         margin = max(right, down)
         larger = _wider(images, margin)
@@ -140,6 +141,18 @@ class Shift(Restoration):
             return Case(clean, moved, whole.cluster)
 
         return case
+
+
+def _first(images: ImageSet) -> Image:
+    """The first image that can be read; all are of one size.
+
+    Raises:
+        UnreadableError: none can.
+    """
+    for index in range(1 if images.size is None else images.size - 1):
+        with contextlib.suppress(UnreadableError):
+            return images.get(0, index).image
+    return images.get(0, 0 if images.size is None else images.size - 1).image
 
 
 def _wider(images: object, margin: int) -> ImageSet:

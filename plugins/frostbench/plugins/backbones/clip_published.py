@@ -120,7 +120,7 @@ def _without_sizes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _of_transformers(folder: Path) -> tuple[dict[str, Tensor], str, tuple[int, int] | None]:
     """Tensors under open_clip's names, the activation, and the heads of both towers."""
     try:
-        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        said = json.loads((folder / "config.json").read_bytes())
         vision, text = said["vision_config"], said["text_config"]
         acts = {str(part.get("hidden_act", "quick_gelu")) for part in (vision, text)}
         heads = (

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from frostbench.plugins.backbones import precision
+from frostbench.plugins.host.litter import files_like
 from frostbench.plugins.host.packs import BackboneEntry
 
 __all__ = [
@@ -36,7 +37,7 @@ def check_weight_files(folder: Path) -> None:
     Raises:
         ValueError: a file is cut short or no safetensors file; the message names it.
     """
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in files_like(folder, "*.safetensors"):
         check_weight_file(path)
 
 

@@ -37,7 +37,7 @@ def _unknown_type(config: Path) -> str:
     from transformers import CONFIG_MAPPING
 
     try:
-        said = json.loads(config.read_text(encoding="utf-8"))
+        said = json.loads(config.read_bytes())
         names = [str(said["model_type"]), *map(str, said.get("architectures") or ())]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""

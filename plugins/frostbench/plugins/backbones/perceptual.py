@@ -72,7 +72,7 @@ class Perceptual(nn.Module):
         path = folder / "settings.json"
         if not path.is_file():
             raise ValueError(f"no perceptual network in {folder}: it lacks settings.json.")
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = json.loads(path.read_bytes())
         name = described.pop("name")
         network = cls(read_settings(PerceptualSettings, described, str(path)), name)
         file = folder / "model.safetensors"

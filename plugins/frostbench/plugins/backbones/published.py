@@ -156,9 +156,8 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
 class _Unpickler(pickle.Unpickler):
     """Makes plain values, and what it is given by name; refuses whatever else a pickle asks for."""
 
-    def __init__(self, content: bytes, known: Mapping[str, Any]) -> None:
-        # Python 2 wrote texts that are bytes to Python 3.
-        super().__init__(io.BytesIO(content), encoding="utf-8")
+    def __init__(self, content: bytes, known: Mapping[str, Any], encoding: str) -> None:
+        super().__init__(io.BytesIO(content), encoding=encoding)
         self._known = known
 
     def find_class(self, module: str, name: str) -> Any:
@@ -209,7 +208,11 @@ def read_pickle(content: bytes, path: Path, known: Mapping[str, Any] | None = No
     """
     try:
         _check_pickle(content, PLAIN | CALLS if known else PLAIN)
-        return _Unpickler(content, known or {}).load()
+        # Python 2 wrote texts that are bytes to Python 3, most in UTF-8.
+        try:
+            return _Unpickler(content, known or {}, "utf-8").load()
+        except UnicodeDecodeError:
+            return _Unpickler(content, known or {}, "latin-1").load()
     except Exception as error:  # whatever a damaged pickle makes of its reader
         raise ValueError(f"{path} cannot be read as a pickle of plain values: {error}.") from error
 

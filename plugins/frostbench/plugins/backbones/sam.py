@@ -175,7 +175,7 @@ def save_sam(
 def _read_config(folder: Path) -> SamSettings:
     path = folder / CONFIG
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(
             f"no SAM at {folder}: a folder with {CONFIG} and {WEIGHTS} is wanted, or one of the "

@@ -124,7 +124,7 @@ def _said(source: str) -> dict[str, Any]:
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         path = own_file(source, name)
         if path is not None:
-            said |= json.loads(path.read_text())
+            said |= json.loads(path.read_bytes())
     return said
 
 

@@ -35,6 +35,10 @@ HEADLESS: Mapping[str, str] = {
 DISCRETE = frozenset(REQUEST_TYPES).difference(HEADLESS)
 """The request types that such a method can answer."""
 
+LARGEST_SCORE = 1e100
+"""A score that is larger, of either sign, is none: its square has no place among numbers."""
+NOISE = 1e-4  # by which single precision may take a score beyond its bounds, relatively
+
 
 @dataclass(frozen=True)
 class Card:
@@ -142,7 +146,7 @@ class MetricFacts:
 
     Raises:
         ValueError: direction or pooling is none of those, a percentage has a unit or other bounds
-            than 0 and 1, or a metric of any network looks through none.
+            than 0 and 1, bounds are none, or a metric of any network looks through none.
     """
 
     id: str
@@ -175,6 +179,23 @@ class MetricFacts:
                 f"metric {self.id!r}: a percentage has no unit, and lies from 0 to 1: give "
                 "lower=0.0 and upper=1.0, or leave percent out."
             )
+        low = -LARGEST_SCORE if self.lower is None else self.lower
+        high = LARGEST_SCORE if self.upper is None else self.upper
+        if not -LARGEST_SCORE <= low < high <= LARGEST_SCORE:
+            raise ValueError(
+                f"metric {self.id!r}: {self.lower} to {self.upper} are no bounds; None says that "
+                "there is none."
+            )
+
+    def misfit(self, score: float) -> str:
+        """What is wrong with a score, as a clause; "" where nothing is."""
+        if not abs(score) <= LARGEST_SCORE:
+            return f"gave {str(score).replace('nan', 'NaN')}, which is no score"
+        low, high = self.lower, self.upper
+        near = NOISE * max(1.0, abs(low or 0.0), abs(high or 0.0))
+        if (low is not None and score < low - near) or (high is not None and score > high + near):
+            return f"gave {score:g}, and says itself that its scores are from {low} to {high}"
+        return ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One image as requests carry it."""
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,13 +10,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 MOST_PIXELS = 1 << 26  # 8192 × 8192; as floats 0.8 GB
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 """Formats that hold pixels; Pillow hands others, such as PostScript, to programs that run them."""
+
+_SIXTEEN_IN_32 = ("PNG", "PPM")  # formats of which Pillow gives 16 bits as whole numbers of 32
+_TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+"""How an image is turned by its EXIF's orientation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +114,7 @@ def read_image(path: Path) -> Image:
     Raises:
         UnreadableError: the file is missing, cut short, or no image.
     """
-    return _read(path, lambda file: file.convert("RGB"))
+    return _read(path, lambda file: _in_8_bits(file).convert("RGB"))
 
 
 def read_as_seen(path: Path) -> Image:
@@ -114,21 +127,52 @@ def read_as_seen(path: Path) -> Image:
 
 
 def _on_white(file: Pillow.Image) -> Pillow.Image:
-    turned = ImageOps.exif_transpose(file)
-    if turned.mode.startswith("I;16"):  # Pillow would cut its values off at 255
-        turned = Pillow.fromarray((np.asarray(turned) // 257).astype(np.uint8))
-    if not turned.has_transparency_data:
-        return turned.convert("RGB")
-    image = turned.convert("RGBA")
+    image = _in_8_bits(_turned(file))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
     white = Pillow.new("RGBA", image.size, "white")
     return Pillow.alpha_composite(white, image).convert("RGB")
+
+
+def _turned(image: Pillow.Image) -> Pillow.Image:
+    """The image as its camera was held, where its EXIF says so and can be read."""
+    try:
+        turn = _TURNS.get(image.getexif()[ExifTags.Base.Orientation])
+    except Exception:  # there is none, or whatever a camera's broken notes make of Pillow's reader
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def _in_8_bits(file: Pillow.Image) -> Pillow.Image:
+    """The image with 8 bits a channel: Pillow's own conversion cuts larger numbers off.
+
+    Of 16 bits 65535 is white, and of floats 1.
+
+    Raises:
+        ValueError: nobody says which of its numbers is white.
+    """
+    levels = np.asarray(file)
+    if file.mode == "F":
+        low, high = float(levels.min()), float(levels.max())
+        if not 0 <= low <= high <= 1:
+            raise ValueError(
+                f"its floats are {low:g} to {high:g}, and are read from 0, black, to 1, white"
+            )
+        return Pillow.fromarray((levels * 255).round().astype(np.uint8))
+    if file.mode.startswith("I;16") or (file.mode == "I" and file.format in _SIXTEEN_IN_32):
+        return Pillow.fromarray((levels / 257).round().astype(np.uint8))
+    if file.mode == "I":
+        raise ValueError("its whole numbers of 32 bits do not say which is white; 16 bits do")
+    return file
 
 
 def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
     if path.exists() and not path.is_file():
         raise UnreadableError(f"cannot read the image {path}: it is a folder, a pipe or a device.")
     try:
-        with open_image(path) as file:
+        # What Pillow warns of is said to programmers.
+        with warnings.catch_warnings(action="ignore"), open_image(path) as file:
             array = np.asarray(as_rgb(file), dtype=np.float32) / 255
     except FileNotFoundError:
         raise UnreadableError(f"no image at {path}.") from None

@@ -26,6 +26,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from frostbench.plugins.host.litter import is_litter
+
 MOST_FILES = 1_000_000
 SYSTEM = ("/proc", "/sys", "/dev")
 
@@ -189,10 +191,10 @@ def read_pack(folder: Path) -> Pack:
     """
     path = folder / "pack.json"
     try:
-        text = json.loads(path.read_text())
+        text = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ValueError(f"no pack at {folder}: a pack is a folder with a pack.json.") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ValueError(f"{path} is no JSON: {error}.") from error
     try:
         backbones = {
@@ -235,14 +237,15 @@ def embedded_pack(name: str) -> Path:
 
 
 def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, through links too."""
+    """All files below a folder, through links too, but for what a system left there."""
     here = folder.resolve()
     # A link to a folder above itself would lead around forever.
     if not folder.is_dir() or here in above:
         return
     for path in sorted(folder.iterdir()):
         if path.is_file():
-            yield path
+            if not is_litter(path):
+                yield path
         else:
             yield from files_below(path, above | {here})
 

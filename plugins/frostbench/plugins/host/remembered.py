@@ -6,8 +6,16 @@ from pathlib import Path
 
 
 def remember_pack(name: str, folder: Path) -> None:
-    """Let `pack=NAME` mean a folder from now on, for this user."""
+    """Let `pack=NAME` mean a folder from now on, for this user.
+
+    Raises:
+        ValueError: the user has no home folder.
+    """
     path = _file()
+    if path is None:
+        raise ValueError(
+            "there is no home folder to remember packs in; set HOME or XDG_CONFIG_HOME."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     known = remembered_packs() | {name: str(folder)}
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
@@ -17,8 +25,9 @@ def remember_pack(name: str, folder: Path) -> None:
 
 def remembered_packs() -> dict[str, str]:
     """Folders of packs by name; none where nothing was remembered, or nobody can read it."""
+    path = _file()
     try:
-        known = json.loads(_file().read_text(encoding="utf-8"))
+        known = {} if path is None else json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return (
@@ -28,6 +37,10 @@ def remembered_packs() -> dict[str, str]:
     )
 
 
-def _file() -> Path:
-    home = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
+def _file() -> Path | None:
+    """The file that they stand in; None where a user has no home folder."""
+    try:
+        home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    except RuntimeError:
+        return None
     return Path(home) / "frostbench" / "packs.json"

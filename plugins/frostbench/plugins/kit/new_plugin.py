@@ -6,8 +6,10 @@ training, so that an author sees all three verbs at work before putting somethin
 place.
 """
 
+import importlib.util
 import keyword
 import re
+import sys
 from pathlib import Path
 
 from frostbench.plugins.contract import CONTRACT_VERSION
@@ -42,6 +44,11 @@ def write(name: str, folder: Path, kind: str = "method") -> Path:
         )
     if module in ("frostbench", "test", "tests"):
         raise ValueError(f"a plugin cannot be called {name!r}: the name is needed for itself.")
+    if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
+        raise ValueError(
+            f"a plugin cannot be called {name!r}: `import {module}` is something else already, and "
+            "one of the two would hide the other."
+        )
     root = folder / name
     if root.exists():
         raise ValueError(f"{root} is there already; take another name or folder.")

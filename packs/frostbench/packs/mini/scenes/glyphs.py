@@ -44,7 +44,7 @@ class Glyphs:
             raise FileNotFoundError(
                 f"no glyphs in {folder}; the recipe 'data' of `frostbench train` writes them."
             )
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = json.loads(path.read_bytes())
         self._cell, self._columns = described["cell"], described["columns"]
         self._path = folder / "glyphs.webp"
         self._sheet: Image.Image | None = None

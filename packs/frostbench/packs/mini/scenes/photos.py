@@ -65,7 +65,7 @@ class Photos:
             raise FileNotFoundError(
                 f"no photographs in {folder}; the recipe 'data' of `frostbench train` writes them."
             )
-        described = json.loads(path.read_text(encoding="utf-8"))["photographs"]
+        described = json.loads(path.read_bytes())["photographs"]
         self.side = side
         self.all = tuple(
             Photo(

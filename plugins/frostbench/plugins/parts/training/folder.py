@@ -77,7 +77,7 @@ def stored_settings(folder: Path, default: S) -> S:
     """
     path = folder / CONFIG
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ValueError(f"no {CONFIG} in {folder}: there is no trained model. {CONVERT}") from None
     except NotADirectoryError:

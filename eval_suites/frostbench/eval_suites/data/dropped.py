@@ -1,0 +1,44 @@
+"""What readers leave out of published files as the official readers do: counted, and said."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from frostbench.plugins.host.errors import UserNote
+
+T = TypeVar("T")
+
+
+class Dropped:
+    """Entries of a file that are not read, by the reason, each with where it stands."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[str, list[str]] = {}
+
+    def add(self, reason: str, where: str) -> None:
+        """Leave one out: `reason` follows "left out, as"."""
+        self._places.setdefault(reason, []).append(where)
+
+    def is_twin(self, known: Mapping[int, T], number: int, new: T, where: str) -> bool:
+        """Whether an entry stands in the file already, word for word: then it is left out.
+
+        Raises:
+            ValueError: its id is that of another entry.
+        """
+        if number not in known:
+            return False
+        if known[number] != new:
+            raise ValueError(f"{where}: the id {number} is another entry's too.")
+        self.add("they stand there twice", where)
+        return True
+
+    def say(self) -> None:
+        """Warn once for each reason."""
+        for reason, places in self._places.items():
+            warnings.warn(
+                f"{self._path}: {len(places)} left out, as {reason}; the first is {places[0]}.",
+                UserNote,
+                stacklevel=2,
+            )
