@@ -74,7 +74,9 @@ kept = hashes.sha256_of
 hashes.sha256_of = lambda path: read.append(path) or kept(path)
 status = main(sys.argv[1:])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print("FIGURES", status, peak, len(read))
+words = (word.partition("=") for word in sys.argv)
+data = next(value for key, _, value in words if key == "data.images.folder")
+print("FIGURES", status, peak, sum(str(path).startswith(data) for path in read))
 """
 
 

@@ -79,10 +79,10 @@ def test_targets_methods_and_files_that_a_spy_finds_in_memory_are_not_there_unde
 ):
     spied = {}
     for way in (beside, apart):
-        done = naming(tmp_path / way.__name__, way(Spy), method(Fine), controls=None)
+        done = naming(tmp_path / way.__name__, way(Spy), method(Blocks), controls=None)
         spied[way] = [record for record in done.records() if record.method == "sinner"]
     assert {record.scores["accuracy[exact]"] for record in spied[beside]} == {1.0}
-    assert spied[beside][0].words["found"] == [["Fine", "SampleWriter"]]
+    assert spied[beside][0].words["found"] == [["Blocks", "SampleWriter"]]
     assert {record.prediction.text for record in spied[apart]} == {"0 targets"}
     assert spied[apart][0].words["found"] == [[]]
 

@@ -167,7 +167,7 @@ def pack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pack")
     save(folder / "llm", "llama", WORDS)
     save(folder / "half", "gpt2", WORDS[:4])
-    save(folder / "none", "llama", ("kiwi", "plum"))
+    save(folder / "bare", "llama", ("kiwi", "plum"))
     (folder / "plugin.py").write_text(PLUGIN)
     (folder / "levels").mkdir()
     (folder / "levels" / "levels.json").write_text("[]")
@@ -245,9 +245,9 @@ def test_a_run_is_not_resumed_on_another_language_model(words_of_run, capsys):
 def test_a_language_model_without_the_words_ends_in_one_sentence_before_anything_runs(
     words_of_run, tmp_path, capsys
 ):
-    assert main(words_of_run("llm=none")) == 1
+    assert main(words_of_run("llm=bare")) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("frostbench: with llm=none method 'shades' cannot be built")
+    assert line.startswith("frostbench: with llm=bare method 'shades' cannot be built")
     assert "have only 0 of the codebook's 8 words (0.0%); choose one" in line
     assert not (tmp_path / "run" / "manifest.json").exists()
 

@@ -156,7 +156,7 @@ def test_a_task_without_the_corpus_that_its_metric_asks_for_fails_alone(plan):
     (failure,) = done.manifest.failures
     assert failure.task == "telling"
     assert "there is no corpus" in failure.error
-    assert done.manifest.status == "finished"
+    assert done.manifest.status == "failed"
 
 
 def test_the_data_set_is_not_opened_for_a_corpus_that_nobody_asks_for(plan):

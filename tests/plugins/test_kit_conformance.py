@@ -75,7 +75,7 @@ def test_a_toy_that_cannot_be_built_fails_with_its_reason(good):
     [
         ({"paper": ""}, "names no paper"),
         ({"capabilities": frozenset()}, "declares none of Classify"),
-        ({"backbones": ("llm", "ear")}, r"backbones \['ear'\]; the kit has toys for llm, clip"),
+        ({"backbones": ("llm", "ear")}, r"backbones \['ear'\]; there are toys for llm, clip"),
     ],
 )
 def test_a_card_that_says_too_little_is_seen(good, change, sentence):

@@ -65,7 +65,7 @@ class Spy(Sinner):
 
     def words(self, tokens: Any) -> Any:
         kinds = {type(one) for one in gc.get_objects()}
-        return {"found": [[kind.__name__ for kind in (Fine, SampleWriter) if kind in kinds]]}
+        return {"found": [[kind.__name__ for kind in (Blocks, SampleWriter) if kind in kinds]]}
 
 
 def vandalise(place: str) -> None:
