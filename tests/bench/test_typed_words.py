@@ -41,6 +41,14 @@ def test_a_worker_is_told_the_paths_of_its_run(odd):
     assert (told.plugins_disabled, told.worker, told.led) == ([odd], "1", True)
 
 
+@pytest.mark.parametrize(
+    ("task", "suite", "meant"),
+    [("captioning", "understanding", 50), ("few_shot_classification", "understanding", 40)],
+)
+def test_without_a_word_a_task_has_its_own_default_or_that_of_its_suite(task, suite, meant):
+    assert limit_for(RunConfig(), task, suite) == meant
+
+
 def test_a_preset_is_kept_however_its_numbers_are_written(tmp_path):
     file = tmp_path / "table.yaml"
     file.write_text("method: {v2l: {rate: 0.001, name: one}}\nlimits: {restoration: 500}\n")

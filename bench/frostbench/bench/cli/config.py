@@ -25,7 +25,7 @@ LIMITS = {
     # Ten classes have twelve things each; below ten, an average precision has no interval.
     "detection": 64,
 }
-"""How many samples of each suite's tasks are asked for where nobody says so."""
+"""How many samples of a task, or of a suite's tasks, are asked for where nobody says so."""
 
 
 class UsageError(Exception):

@@ -71,7 +71,7 @@ def limit_for(config: RunConfig, task: str, suite: str) -> int:
     Raises:
         UsageError: nobody says how many, or none.
     """
-    rest = LIMITS.get(suite) if config.limit is None else config.limit
+    rest = LIMITS.get(task, LIMITS.get(suite)) if config.limit is None else config.limit
     limit = config.limits.get(task, config.limits.get(suite, rest))
     if limit is None:
         raise UsageError(f"how many samples of {task!r}? Set limit=N or limits.{suite}=N.")
