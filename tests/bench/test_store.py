@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,13 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from frostbench.bench.store import lines
-from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole, writing
+from frostbench.bench.store.atomic import (
+    StoreError,
+    StoreFullError,
+    sweep_dead,
+    write_whole,
+    writing,
+)
 from frostbench.bench.store.blobs import Blobs, rounded
 from frostbench.bench.store.lock import RunLock
 from frostbench.bench.store.masks import masks_of, run_lengths
@@ -201,6 +208,27 @@ def test_a_run_is_read_whole_while_its_lines_are_sealed(tmp_path, monkeypatch):
 
     monkeypatch.setattr("frostbench.bench.store.reader.read_lines", sealed_first)
     assert [one.sample for one in read_records(tmp_path)] == ["0"]
+
+
+def test_what_is_sealed_between_two_looks_is_seen(tmp_path, monkeypatch):
+    writer = RunWriter(tmp_path)
+    writer.append([record("0")])
+    real, looks = Path.glob, []
+
+    def sealed_in_between(self, pattern):
+        found = list(real(self, pattern))
+        looks.append(pattern)
+        if len(looks) == 1:
+            writer.seal("naming", None, ["0"])
+        return iter(found)
+
+    monkeypatch.setattr(Path, "glob", sealed_in_between)
+    assert [one.sample for one in read_records(tmp_path)] == ["0"]
+
+
+def test_a_temporary_that_is_put_in_its_place_meanwhile_harms_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([tmp_path / ".gone.1.tmp"]))
+    sweep_dead(tmp_path)
 
 
 def test_sealing_again_adds_what_came_later(tmp_path):

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,9 @@ def sweep(run: Path) -> None:
 def sweep_dead(folder: Path) -> None:
     """Remove temporaries of processes that have ended from a folder in which others write too."""
     for leftover in folder.glob(".*.tmp"):
-        if time.time() - leftover.lstat().st_mtime > SETTLED and not _is_alive(leftover):
-            leftover.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # it was just put in its place
+            if time.time() - leftover.lstat().st_mtime > SETTLED and not _is_alive(leftover):
+                leftover.unlink(missing_ok=True)
 
 
 @contextmanager

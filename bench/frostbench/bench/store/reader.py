@@ -132,6 +132,7 @@ def _read_records(folder: Path) -> list[Record]:
 
 def samples_files(folder: Path) -> list[Path]:
     """The files of a run that hold samples, sealed ones first."""
-    # What a system leaves beside them is hidden.
-    sealed, samples = folder.glob("sealed/[!.]*.parquet"), folder.glob("samples/[!.]*.jsonl")
-    return [*sorted(sealed), *sorted(samples)]
+    # What a system leaves beside them is hidden. Lines are looked for first: what is sealed in
+    # between stands in both lists, and in none the other way round.
+    samples = sorted(folder.glob("samples/[!.]*.jsonl"))
+    return [*sorted(folder.glob("sealed/[!.]*.parquet")), *samples]
