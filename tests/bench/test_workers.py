@@ -13,10 +13,14 @@ from runner_world import Blocks, Hashing, OneBackbone, method, plain, plan_of
 
 from frostbench.bench.runner.crew import Crew, CrewError
 from frostbench.bench.runner.joining import join
+from frostbench.bench.runner.mail import new_report
 from frostbench.bench.runner.preflight import PreflightError
 from frostbench.bench.runner.progress import Quiet
 from frostbench.bench.runner.run import run
+from frostbench.bench.runner.worker import Worker
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.leases import Leases
+from frostbench.bench.store.manifest import Hardware
 from frostbench.bench.store.reader import read_records
 
 SAME = ("metrics", "tasks", "methods", "backbones", "failures", "dashes", "status", "identity")
@@ -102,6 +106,46 @@ def test_a_worker_that_hangs_loses_its_chunk(tmp_path, whole):
     stored = run(slow_plan(tmp_path, lease=0.5), quiet(), crew)
     thread.join()
     assert plain(stored) == plain(whole)
+
+
+def test_what_a_dead_worker_stored_and_did_not_finish_is_finished_by_who_knows_it(tmp_path, whole):
+    """Or the task would end while another takes it for free, and writes it once more."""
+    plan = slow_plan(tmp_path)
+    manifest = whole.manifest.with_task("naming", complete=False)
+    dead, leases = Leases(plan.out, "dead"), Leases(plan.out, "x")
+    dead.beat()
+    assert dead.claim("naming@.0")
+    leases.bury("dead")
+    leases.beat()
+    desk = Listening()
+    done = [record.key for record in whole.records()]
+    worker = Worker(plan, manifest, done, leases, desk, new_report(leases, "cpu", Hardware()))
+    worker.go()
+    assert leases.state("naming@.0") == "done"
+    assert desk.over == ["naming"]
+    assert not worker.report.samples
+
+
+class Listening:
+    """A desk that keeps which tasks ended."""
+
+    def __init__(self):
+        self.over = []
+
+    def begun(self, task): ...
+
+    def told(self, report): ...
+
+    def prompts(self, count): ...
+
+    def wait(self):
+        raise AssertionError("nobody else holds anything")
+
+    def guilty(self):
+        return {}
+
+    def ended(self, task, samples, *, whole):
+        self.over.append(task)
 
 
 def test_workers_that_only_die_end_the_run_in_a_sentence(tmp_path):

@@ -10,10 +10,7 @@ from frostbench.bench.runner.corpus import TaskScoring
 from frostbench.bench.runner.frozen import ChangedError, Watch
 from frostbench.bench.runner.guilty import Court
 from frostbench.bench.runner.instances import Chunk, DataError, chunks_of, ended_early
-from frostbench.bench.runner.manifest import (
-    machine_of,
-    makers,
-)
+from frostbench.bench.runner.manifest import machine_of, makers
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
 from frostbench.bench.runner.report import MethodNews, WorkerReport
@@ -128,10 +125,9 @@ class Worker:
         try:
             for chunk in self._take(planned, rows):
                 left.samples.setdefault(chunk.protocol, []).extend(chunk.names)
-                state = self._leases.state(_key(planned, chunk))
-                # Who took it over may write it once more, also where it is not missing any more.
-                if state == "held" or (state == "free" and self._missing(planned, rows, chunk)):
-                    left.held.append(_key(planned, chunk))
+                key = _key(planned, chunk)
+                if self._leases.state(key) == "held" or self._to_do(planned, rows, chunk):
+                    left.held.append(key)
         except DataError as error:
             left.whole = False
             self._account.fail(Failure(str(error), task=name))
@@ -176,9 +172,7 @@ class Worker:
         scoring: TaskScoring | None = None
         for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
             key = _key(planned, chunk)
-            # One that was let go is taken also where nothing is missing, to say that it is done.
-            asked = bool(self._missing(planned, rows, chunk)) if wanted is None else key in wanted
-            if asked and self._leases.state(key) == "free":
+            if (wanted is None or key in wanted) and self._to_do(planned, rows, chunk):
                 if scoring is None:
                     scoring = self._scoring(planned)
                 if self._leases.claim(key):
@@ -193,6 +187,17 @@ class Worker:
                         raise
                     self._leases.finish(key)
             yield chunk
+
+    def _to_do(self, planned: PlannedTask, rows: Lineup, chunk: Chunk) -> bool:
+        """Whether a chunk can be taken, and is to be.
+
+        One that a dead worker left is finished also where nothing of it is missing here: somebody
+        who does not know that it is stored would take it, and write it once more.
+        """
+        key = _key(planned, chunk)
+        if self._leases.state(key) != "free":
+            return False
+        return self._leases.abandoned(key) or bool(self._missing(planned, rows, chunk))
 
     def _scoring(self, planned: PlannedTask) -> TaskScoring:
         name = planned.task.card.name

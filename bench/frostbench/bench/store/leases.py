@@ -97,6 +97,11 @@ class Leases:
         """Whether a part is free to be taken, held by a worker who lives, or done."""
         return self._state(self._last(key))
 
+    def abandoned(self, key: str) -> bool:
+        """Whether a part was taken and not finished by a worker who is gone."""
+        place = self._last(key)
+        return place is not None and self._state(place) == "free"
+
     def mine(self, key: str) -> bool:
         """Whether this session holds the part now."""
         place = self._last(key)
