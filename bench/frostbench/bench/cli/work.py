@@ -53,17 +53,17 @@ def work_command(words: list[str]) -> int:
         raise UsageError(ungiven)
     if config.threads:
         torch.set_num_threads(config.threads)
-    keep_within(config.memory, config.device or config_of(run).device)
+    asked = config_of(run)
     stored = replace(
-        config_of(run),
+        asked,
+        device=config.device or asked.device,
         out=str(folder),
         cache=config.cache,
         lease=config.lease,
         plugins=config.plugins,
         plugins_disabled=config.plugins_disabled,
     )
-    if config.device:
-        stored = replace(stored, device=config.device)
+    keep_within(config.memory, stored.device)
     name = config.worker or f"{platform.node()}-{os.getpid()}"
     done = join(assemble(stored, open_host(config)), name)
     say(f"{folder}: worker {name} stored {done} samples; nothing is left to take.")
@@ -157,11 +157,7 @@ def _automatic(plan: Plan, threads: int) -> int:
         return 1
     import psutil
 
-    samples = 0
-    for planned in plan.tasks:
-        rows = plan.lineups[planned.task.card.name]
-        ways = max(1, len(planned.task.card.protocols))
-        samples += planned.limit * ways * (len(rows.rows) + len(rows.free))
+    samples = sum(map(plan.most_samples, plan.tasks))
     sources = [Path(str(one.source)) for one in plan.backbones.entries.values()]
     files = [path for source in sources for path in (source, *source.rglob("*")) if path.is_file()]
     # Weights in float32, what is computed with them, and torch itself.

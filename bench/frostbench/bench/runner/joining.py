@@ -50,7 +50,7 @@ def join(plan: Plan, name: str) -> int:
             post.told(replace(told, notes=(*told.notes, sentence), said=(*told.said, sentence)))
             raise
         post.told(replace(worker.report, finished=True))
-        return sum(worker.report.samples.values())
+        return worker.report.stored
 
 
 def _preflight(worker: Worker, leases: Leases, post: Post) -> None:

@@ -205,6 +205,11 @@ class Plan:
             for planned in self.tasks
         }
 
+    def most_samples(self, planned: PlannedTask) -> int:
+        """How many samples a task has at most, in all its rows and protocols."""
+        card = planned.task.card
+        return planned.limit * max(1, len(card.protocols)) * len(self.lineups[card.name].pairs)
+
     def metrics_of(self, planned: PlannedTask) -> dict[str, Metric]:
         """The task's metrics that this run has: its card's in order, then those made for it."""
         card = planned.task.card

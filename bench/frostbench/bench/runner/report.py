@@ -91,6 +91,11 @@ class WorkerReport:
         return report
 
     @property
+    def stored(self) -> int:
+        """How many samples it stored."""
+        return sum(self.samples.values())
+
+    @property
     def void(self) -> dict[Key, str]:
         """The samples that nobody can trust, each with the sentence that says why."""
         return {key: one.sentence for one in self.violations for key in one.void}
@@ -150,15 +155,25 @@ def with_violations(manifest: Manifest, violations: Iterable[ViolationNews]) -> 
     return manifest
 
 
+def check_fingerprint(name: str, known: str | None, found: str | None, place: str = "") -> None:
+    """Refuse a method that is not what it was when the run began, "in" its folder `place`.
+
+    Raises:
+        StoreError: it is another.
+    """
+    if known not in (None, found):
+        raise StoreError(
+            f"method {name!r} makes other visual tokens than when the run{place and ' in '}{place} "
+            "began (its weights, settings or code changed); choose another folder with out=, or "
+            "remove this one."
+        )
+
+
 def _with_method(manifest: Manifest, name: str, news: MethodNews) -> Manifest:
     entry = manifest.methods[name]
     if news.error is not None:
         return manifest.with_method(name, status="failed", error=news.error)
-    if entry.fingerprint not in (None, news.fingerprint):
-        raise StoreError(
-            f"method {name!r} makes other visual tokens than when the run began (its weights, "
-            "settings or code changed); choose another folder with out=, or remove this one."
-        )
+    check_fingerprint(name, entry.fingerprint, news.fingerprint)
     return manifest.with_method(
         name, fingerprint=news.fingerprint, status="ok", error=None, notes=news.notes
     )

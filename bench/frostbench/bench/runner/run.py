@@ -140,7 +140,7 @@ class _Session:
             crew.start()
             for planned in self._plan.tasks:
                 name = planned.task.card.name
-                if self._has_rows(name):
+                if self._plan.lineups[name].pairs:
                     self.begun(name)
                     while not self._manifest.tasks[name].complete and name not in self._sealed:
                         self._look_after(crew, leases)
@@ -156,7 +156,7 @@ class _Session:
         crew.poll()
         self.wait()
         reports = self._reports()
-        stored = sum(sum(one.samples.values()) for one in reports)
+        stored = sum(one.stored for one in reports)
         return crew.look(stored, {one.worker for one in reports if one.finished}, leases)
 
     def _open(self) -> None:
@@ -169,9 +169,7 @@ class _Session:
     def begun(self, task: str) -> None:
         """A task begins."""
         (planned,) = (one for one in self._plan.tasks if one.task.card.name == task)
-        rows = self._plan.lineups[task]
-        ways = max(1, len(planned.task.card.protocols))
-        total = planned.limit * ways * (len(rows.rows) + len(rows.free))
+        total = self._plan.most_samples(planned)
         self._current, self._counted = task, self._stored(task)
         before = sum(key[0] == task for key in self._done)
         self._progress.task(task, total, before + self._counted)
@@ -225,10 +223,6 @@ class _Session:
         if task == self._current:
             self._progress.end()
         self._save()
-
-    def _has_rows(self, task: str) -> bool:
-        rows = self._plan.lineups[task]
-        return bool(rows.rows or rows.free)
 
     def _reports(self) -> list[WorkerReport]:
         own = [] if self._own is None else [self._own]
@@ -291,7 +285,7 @@ class _Session:
         for report in reports:
             for name, count in report.tokenizer.items():
                 counts[name] = counts.get(name, TokenizerCounts()) + count
-        stored = sum(sum(one.samples.values()) for one in reports)
+        stored = sum(one.stored for one in reports)
         session = LastSession(time.perf_counter() - self._begun, stored, counts)
         manifest = folded(self._before, reports, self._stale)
         notes = [] if self._crew is None else self._crew.notes

@@ -13,10 +13,9 @@ from frostbench.bench.runner.instances import Chunk, DataError, chunks_of, ended
 from frostbench.bench.runner.manifest import machine_of, makers
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.preflight import check_built, check_lengths, load_replaced, trials
-from frostbench.bench.runner.report import MethodNews, WorkerReport
+from frostbench.bench.runner.report import MethodNews, WorkerReport, check_fingerprint
 from frostbench.bench.runner.rows import Lineup
 from frostbench.bench.runner.watching import Counted, Watchers
-from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.leases import Leases
 from frostbench.bench.store.manifest import Failure, Manifest, TokenizerCounts
 from frostbench.bench.store.records import Key
@@ -116,7 +115,7 @@ class Worker:
     def _task(self, planned: PlannedTask) -> None:
         name = planned.task.card.name
         rows = self._plan.lineups[name]
-        if not (rows.rows or rows.free):
+        if not rows.pairs:
             return
         self._desk.begun(name)
         if self._manifest.tasks[name].complete:
@@ -272,12 +271,8 @@ class Worker:
         for name in sorted(new & set(self._methods.ready)):
             notes = self._methods.notes(name)
             fingerprint = self._methods.fingerprint(name)
-            if self._manifest.methods[name].fingerprint not in (None, fingerprint):
-                raise StoreError(
-                    f"method {name!r} makes other visual tokens than when the run in "
-                    f"{self._plan.out} began (its weights, settings or code changed); choose "
-                    "another folder with out=, or remove this one."
-                )
+            known = self._manifest.methods[name].fingerprint
+            check_fingerprint(name, known, fingerprint, str(self._plan.out))
             self._account.method(name, MethodNews(fingerprint, notes))
         # The guilty are told with what they changed.
         left_out = self._methods.failed.keys() - self._methods.guilty.keys()
