@@ -438,6 +438,20 @@ def test_a_folder_in_use_names_the_process_and_a_dead_one_is_taken_over(tmp_path
         pass
 
 
+def test_a_lock_that_a_dying_process_inherited_is_waited_for(tmp_path):
+    """As of a worker that is killed with its run, and a moment later."""
+    code = (
+        "import os, sys, time; from pathlib import Path;"
+        "from frostbench.bench.store.lock import RunLock;"
+        "RunLock(Path(sys.argv[1])).__enter__();"
+        "os.fork() or (time.sleep(0.5), os._exit(0)); os._exit(0)"
+    )
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
+    with RunLock(tmp_path):
+        pass
+
+
 def test_reading_where_there_is_no_run_says_so(tmp_path):
     with pytest.raises(StoreError, match=r"no run at .*: a run is a folder with a manifest.json"):
         open_run(tmp_path / "nowhere")

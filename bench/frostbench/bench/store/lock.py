@@ -9,7 +9,8 @@ from types import TracebackType
 from frostbench.bench.store.atomic import StoreError, writing
 
 DYING = 10.0
-"""Seconds for which a process may hold a lock after the one that waited for it was killed."""
+"""Seconds for which a lock is waited for whose holder, or the process that waited for the holder,
+was killed: the holder may be dying still, or a process that inherited its handle."""
 
 
 class RunLock:
@@ -35,7 +36,8 @@ class RunLock:
         given_up = time.monotonic() + DYING
         while not self._taken(handle):
             holder, _, parent = os.pread(handle, 64, 0).decode(errors="replace").partition(" ")
-            if _lives(parent.strip()) or time.monotonic() > given_up:
+            held = _lives(holder) and _lives(parent.strip())
+            if held or time.monotonic() > given_up:
                 os.close(handle)
                 raise StoreError(
                     f"{self._path.parent} is in use by process {holder.strip() or 'unknown'}; wait "
