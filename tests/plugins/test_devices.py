@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from frostbench.plugins.backbones.devices import _data_bytes, is_out_of_memory, limit_memory
+from frostbench.plugins.backbones.devices import _status_bytes, is_out_of_memory, limit_memory
 
 ROOM = 12 << 20
 
@@ -29,7 +29,7 @@ def in_child(call):
 
 def test_what_asks_for_more_than_the_limit_is_told_that_there_is_no_memory():
     def call():
-        limit_memory(torch.device("cpu"), _data_bytes() + ROOM)
+        limit_memory(torch.device("cpu"), _status_bytes("VmData") + ROOM)
         small = torch.ones(ROOM // 16)
         try:
             torch.ones(ROOM)

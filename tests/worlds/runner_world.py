@@ -287,7 +287,9 @@ class OneBackbone:
         self.opened: dict[str, Any] = {}
         self.drop()
 
-    def drop(self) -> None:
+    def drop(self, roles: Any = None) -> None:
+        if roles is not None and "llm" not in roles:
+            return
         self.layer = nn.Linear(3, 3)
         nn.init.eye_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from frostbench.bench.runner.manifest import failure_of, failures_of, merged
 from frostbench.bench.runner.report import MethodNews, ViolationNews, WorkerReport
-from frostbench.bench.store.manifest import BackboneFacts, Failure, TokenizerCounts
+from frostbench.bench.store.manifest import BackboneFacts, Failure, MethodMemory, TokenizerCounts
 from frostbench.bench.store.records import Key, Record
 from frostbench.plugins.host.errors import cut
 
@@ -100,6 +100,10 @@ class Account:
             self.say(f"{name}: {sentence}")
         if news.error is not None:
             self.fail(Failure(news.error, method=name))
+
+    def memory(self, measured: Mapping[str, MethodMemory]) -> None:
+        """So much methods took of the device."""
+        self.report = replace(self.report, memory=dict(measured))
 
     def backbones(self, facts: Mapping[str, BackboneFacts]) -> None:
         """These are the backbones, with their checksums."""

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from frostbench.bench.runner.chunk import Built
 from frostbench.bench.runner.frozen import Watch, digest
+from frostbench.bench.runner.memory import Ledger
 from frostbench.bench.runner.plan import Plan, PlannedMethod
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.manifest import MethodMemory
 from frostbench.bench.store.tokens import TokenStore
+from frostbench.plugins.backbones.devices import is_out_of_memory
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.host.containment import Call, DeathError, contain
 from frostbench.plugins.host.errors import cut, describe, text_of
@@ -25,6 +28,8 @@ class Methods:
         failed: why the others take no part, by name, in one sentence.
         unbuilt: those among them that cannot be built; in the others the process died before.
         guilty: those of the failed that changed what is frozen.
+        waiting: those for which there was no room beside the ready ones.
+        ledger: what methods and backbones hold of the device.
     """
 
     def __init__(
@@ -34,12 +39,13 @@ class Methods:
         watch: Watch,
         note: Callable[[str], None],
         guilty: Mapping[str, str] | None = None,
+        memory: Mapping[str, MethodMemory] | None = None,
     ) -> None:
         self._planned = {method.card.name: method for method in plan.methods}
         self._plan = plan
         self._tokens = tokens
         self._watch = watch
-        self._note = note
+        self.note = note
         self.ready: dict[str, Built] = {}
         self._notes: dict[str, tuple[str, ...]] = {}
         self._fingerprints: dict[str, str] = {}
@@ -47,18 +53,47 @@ class Methods:
         self.failed: dict[str, str] = dict(self.guilty)
         self.unbuilt: dict[str, str] = {}
         self._before: dict[str, Tokenizing] = {}
+        self.waiting: set[str] = set()
+        self.ledger = Ledger(plan.device, memory)
 
     def get(self, names: Iterable[str]) -> dict[str, Built]:
         """Those of the named methods that can be built, ordered by name.
+
+        Where memory is short, some wait until others were let go.
 
         Raises:
             ChangedError: one changed what is frozen while it was built.
         """
         wanted = sorted(set(names))
+        self.waiting -= set(wanted)
         for name in wanted:
             if name not in self.ready and name not in self.failed:
-                self._build(name, self._planned[name])
+                if self._must_wait(name):
+                    self.waiting.add(name)
+                else:
+                    self._build(name, self._planned[name])
         return {name: self.ready[name] for name in wanted if name in self.ready}
+
+    def let_go(self, kept: Iterable[str]) -> list[str]:
+        """Let the methods go that are not kept, to be built again later; their names."""
+        gone = sorted(set(self.ready) - set(kept))
+        for name in gone:
+            self._before[name] = self.ready.pop(name).tokenizing
+            self._before[name].retire()
+        return gone
+
+    def idle(self, names: Iterable[str]) -> list[str]:
+        """The roles of loaded backbones that none of these methods needs."""
+        needed = {role for name in names for role in self._planned[name].card.backbones}
+        return [role for role in self._plan.backbones.loaded() if role not in needed]
+
+    def _must_wait(self, name: str) -> bool:
+        """Whether a method waits, since it would not fit, or those before it did not."""
+        if not self.ready:
+            return False
+        roles, loaded = self._planned[name].card.backbones, self._plan.backbones.loaded()
+        missing = [role for role in roles if role not in loaded]
+        return bool(self.waiting) or not self.ledger.fits(name, missing)
 
     def mark(self) -> None:
         """Begin a stretch of tokenizing that `drop` can take back."""
@@ -97,12 +132,15 @@ class Methods:
     def _build(self, name: str, planned: PlannedMethod) -> None:
         call = Call("method", name, "build")
         try:
-            contain(call, self._watch.load, planned.card.backbones)
+            for role in planned.card.backbones:
+                with self.ledger.loading(role):
+                    contain(call, self._watch.load, (role,))
             if planned.prepare is not None:
                 contain(call, planned.prepare, seconds=PREPARING, key="")
-            method, notes, fingerprint = contain(call, _made, planned)
+            with self.ledger.building(name):
+                method, notes, fingerprint = contain(call, _made, planned)
             self._notes[name] = tuple(map(cut, notes))
-            kept = TokenStore(self._tokens, fingerprint, self._note, self._made_of(planned))
+            kept = TokenStore(self._tokens, fingerprint, self.note, self._made_of(planned))
             controls = {one: _control(method, one) for one in planned.card.controls}
         except StoreError:
             raise
@@ -111,13 +149,16 @@ class Methods:
             return
         except Exception as error:  # an author's code: its failure is a result
             self._watch.check((name,), thorough=True)
+            if is_out_of_memory(error) and (self.ready or self.idle([name])):
+                self.waiting.add(name)
+                return
             self.failed[name] = f"method {name!r} cannot be built: {describe(error)}."
             self.unbuilt[name] = self.failed[name]
             return
         self._watch.check((name,), thorough=True)
         self._fingerprints[name] = fingerprint
         size = self._plan.tokenize_batch
-        tokenizing = Tokenizing(method, kept, self._plan.device, size, self._note)
+        tokenizing = Tokenizing(method, kept, self._plan.device, size, self.note)
         if name in self._before:
             tokenizing.follow(self._before.pop(name))
         self.ready[name] = Built(method, tokenizing, controls)

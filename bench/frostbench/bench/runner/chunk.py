@@ -9,6 +9,7 @@ from frostbench.bench.runner.free import free_predictions
 from frostbench.bench.runner.frozen import ChangedError, Guarded, Watch
 from frostbench.bench.runner.instances import Chunk
 from frostbench.bench.runner.items import Attempt, answer, decode, translate
+from frostbench.bench.runner.memory import Ledger
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.rows import Entrant, Lineup
 from frostbench.bench.runner.scoring import Scored, Scoring
@@ -74,6 +75,7 @@ class Bench:
     gallery: int
     note: Callable[[str], None]
     watch: Watch
+    ledger: Ledger
 
     @property
     def task(self) -> str:
@@ -100,13 +102,15 @@ class Bench:
         }
         for name, built in self.built.items():
             mine = {row: made for row, made in items.items() if row.method == name}
-            self._tokenize(built, mine, chunk)
+            with self.ledger.working(name):
+                self._tokenize(built, mine, chunk)
         # Who changed something takes it back in a later call of its own code, if it does at all, so
         # that one look behind all methods sees it; who it was shows when they run one by one.
         self.watch.check(tuple(self.built))
         self._answer(items)
         for row, made in items.items():
-            decode(made, self.task)
+            with self.ledger.working(row.method):
+                decode(made, self.task)
             translate(made, lambda one: self._company(one, chunk), self.task)
             shown.show(row, made)
         self.watch.check(tuple(self.built))
@@ -240,8 +244,9 @@ class Bench:
             apart = None if row.way.engine is None else row.control
             engines[apart] = guarded if row.way.engine is None else row.way.engine
             together.setdefault(apart, []).extend(made)
-        for apart, several in together.items():
-            answer(several, engines[apart], self.task)
+        with self.ledger.answering(lambda: _peaks(items)):
+            for apart, several in together.items():
+                answer(several, engines[apart], self.task)
         if guarded.found:
             raise ChangedError(guarded.found, tuple(self.built))
         self.watch.check(tuple(self.built))
@@ -322,6 +327,15 @@ class Bench:
                 )
             )
         return records
+
+
+def _peaks(items: Mapping[Entrant, Sequence[Attempt]]) -> dict[str, int]:
+    """By method the most that was held while the engine answered its prompts."""
+    most: dict[str, int] = {}
+    for row, made in items.items():
+        peaks = [item.cost.peak_bytes or 0 for item in made]
+        most[row.method] = max(most.get(row.method, 0), *peaks)
+    return most
 
 
 def _reason(error: Exception) -> str:

@@ -14,6 +14,7 @@ from frostbench.bench.runner.plan import FrozenBackbones
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.manifest import BackboneFacts
 from frostbench.plugins.backbones.certificate import Certificate
+from frostbench.plugins.backbones.devices import is_out_of_memory
 from frostbench.plugins.backbones.surroundings import EVERY, Surroundings
 from frostbench.plugins.contract.completions import Completion, Failed
 from frostbench.plugins.contract.engine import Engine, Holds
@@ -55,19 +56,22 @@ class Watch:
         self._surroundings = Surroundings()
         self._certificates: dict[Place, Certificate] = {}
         self.before: dict[str, Mapping[str, str]] = {}
+        self._after: dict[str, str] = {}  # digests of those that were let go
+        self._parameters: dict[str, int] = {}
         self.spent = Spent()
 
     def load(self, roles: Collection[str]) -> None:
         """Load backbones and certify them before a method gets hold of them.
 
         A role that cannot be loaded is passed over: the method that needs it fails when it is
-        built, with the same message.
+        built, with the same message. Where it is for want of memory, that is raised.
         """
         for role in roles:
             try:
                 self._backbones.get(role)
-            except Exception:
-                continue
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
         self.look()
 
     def look(self) -> None:
@@ -85,6 +89,7 @@ class Watch:
                         "run began: its files were changed. Put the old ones back."
                     )
                 self._certify((role, None), backbone)
+                self._parameters[role] = self._backbones.parameters(role)
         if isinstance(self._engine, Holds):
             for place, model in self._engine.held().items():
                 if place not in self._certificates:
@@ -173,6 +178,25 @@ class Watch:
         self.look()
         return unseen
 
+    def release(self, roles: Collection[str], engine: Callable[[], Engine]) -> list[str]:
+        """Let go of backbones, and of all that the engine holds; then `engine` makes another.
+
+        Returns:
+            The roles of those that are not what they were.
+        """
+        changed = []
+        for role in self.before.keys() & self._backbones.loaded().keys() & set(roles):
+            now = self._backbones.fingerprints(role)
+            self._after[role] = digest(now)
+            if now != self.before[role]:
+                changed.append(role)
+        for place in list(self._certificates):
+            if place[0] in roles or place[1] is not None:
+                del self._certificates[place]
+        self._backbones.drop(roles)
+        self._engine = engine()
+        return sorted(changed)
+
     def settle(self) -> None:
         """Take in what caches hold by now, where all holds."""
         for certificate in self._certificates.values():
@@ -200,16 +224,24 @@ class Watch:
             described[role] = BackboneFacts(
                 kind=getattr(entry, "kind", ""),
                 **named(entry),
-                parameters=self._backbones.parameters(role),
+                parameters=self._parameters[role],
                 sha256_before=begun,
-                sha256_after=digest(self._backbones.fingerprints(role)) if after else None,
+                sha256_after=self._now(role) if after else None,
             )
         return described
+
+    def _now(self, role: str) -> str:
+        """The digest of a backbone as it is, or as it was when it was let go."""
+        if role in self._backbones.loaded() or role not in self._after:
+            return digest(self._backbones.fingerprints(role))
+        return self._after[role]
 
     def violations(self, methods: Sequence[str]) -> list[str]:
         """One sentence for each backbone whose full checksum differs, naming who ran."""
         sentences = []
         for role, before in self.before.items():
+            if role in self._after and role not in self._backbones.loaded():
+                continue  # it was compared when it was let go
             changed = self._backbones.changed(role, before)
             if changed:
                 more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""

@@ -10,6 +10,7 @@ from frostbench.bench.runner.instances import Chunk, DataError
 from frostbench.bench.runner.plan import Plan
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.writer import RunWriter
+from frostbench.plugins.backbones.devices import device_of, release_memory
 from frostbench.plugins.contract.engine import Engine
 
 Opened = Callable[[Plan, Mapping[str, Built]], Bench]
@@ -44,14 +45,37 @@ class Court:
         self.watch = watch
 
     def built(self, names: Iterable[str]) -> dict[str, Built]:
-        """Methods, built; one that changes something meanwhile takes no part."""
-        wanted = list(names)
+        """Methods, built; one that changes something meanwhile takes no part.
+
+        Where there is no room for all of them, others are let go first, and then some still wait.
+        """
+        wanted, tried = list(names), False
         while True:
             try:
-                return self._methods.get(wanted)
+                built = self._methods.get(wanted)
             except ChangedError as error:
                 found = error.with_traceback(None)
+            else:
+                waiting = bool(self._methods.waiting)
+                if not waiting or not self.make_room(built, built) or tried:
+                    return built
+                tried = True
+                continue
             self.exclude_at_once(found)
+
+    def make_room(self, kept: Collection[str], coming: Collection[str]) -> bool:
+        """Let go of methods that are not kept, and of backbones that those coming do not need.
+
+        Returns:
+            Whether there were any.
+        """
+        gone, idle = self._methods.let_go(kept), self._methods.idle(coming)
+        if gone or idle:
+            changed = self.watch.release(idle, self._engine)
+            if changed:
+                self._void(changed, gone)
+        release_memory(device_of(self.plan.device))
+        return bool(gone or idle)
 
     def exclude_at_once(self, found: ChangedError) -> None:
         """Take a change as the doing of the suspects, where no chunk has begun."""
@@ -64,7 +88,7 @@ class Court:
         self._load_anew()
 
     def run(self, opened: Opened, chunk: Chunk, names: Sequence[str]) -> list[Record]:
-        """All records of a chunk.
+        """All records of a chunk, those of methods that do not fit together one after the other.
 
         Where something frozen was changed, nobody's rows are believed: everything shared is loaded
         anew, the guilty are found, and the chunk is done again without them.
@@ -73,17 +97,39 @@ class Court:
             DataError: metrics, controls or data of the task change what is frozen.
             StoreFullError: there is no room.
         """
+        records, left, turn = [], list(names), 0
+        while left or not turn:
+            if turn:
+                self.make_room((), left)
+            records += self._turn(opened, chunk, left, first=not turn)
+            turn += 1
+            left = [name for name in left if name in self._methods.waiting]
+            if left:
+                self._methods.note(
+                    f"the memory of {self.plan.device} has no room for {', '.join(sorted(names))} "
+                    "at once: they run in turn, and are loaded again for each chunk; a larger "
+                    "chunk= has them loaded less often."
+                )
+        return records
+
+    def _turn(
+        self, opened: Opened, chunk: Chunk, names: Sequence[str], *, first: bool
+    ) -> list[Record]:
+        """The records of methods that fit together; the `first` ones have the free controls."""
         self._methods.mark()
         self._look_between()
         guilty: dict[str, str] = {}
         while True:
             bench = opened(self.plan, self.built(names))
+            if not first:
+                bench = replace(bench, lineup=replace(bench.lineup, free={}))
             try:
                 records = bench.run(chunk)
             except ChangedError as error:
                 found = error.with_traceback(None)
             else:
                 self.watch.settle()
+                self._methods.ledger.done(tuple(bench.built))
                 return records + (bench.refused(chunk, guilty) if guilty else [])
             there = tuple(bench.built)
             del bench
@@ -185,23 +231,26 @@ class Court:
     def _load_anew(self) -> None:
         """Load everything shared anew, and build the methods again."""
         names = self._methods.drop()
-
-        def engine() -> Engine:
-            self.plan = self.plan.renewed()
-            return self.plan.engine
-
-        unseen = self.watch.renew(engine)
+        unseen = self.watch.renew(self._engine)
         if unseen:
-            roles = ", ".join(map(repr, unseen))
-            self.violations.append(
-                Violation(
-                    f"more had changed of the frozen backbone {roles} than was seen, since nobody "
-                    f"knows when, while {', '.join(sorted(names)) or 'no method'} ran; all samples "
-                    "since the last full checksum are void.",
-                    void=True,
-                )
-            )
+            self._void(unseen, names)
         self.built(names)
+
+    def _engine(self) -> Engine:
+        self.plan = self.plan.renewed()
+        return self.plan.engine
+
+    def _void(self, unseen: Sequence[str], names: Sequence[str]) -> None:
+        """Say that more had changed than was seen."""
+        roles = ", ".join(map(repr, unseen))
+        self.violations.append(
+            Violation(
+                f"more had changed of the frozen backbone {roles} than was seen, since nobody "
+                f"knows when, while {', '.join(sorted(names)) or 'no method'} ran; all samples "
+                "since the last full checksum are void.",
+                void=True,
+            )
+        )
 
 
 def _clauses(changes: Sequence[str]) -> str:

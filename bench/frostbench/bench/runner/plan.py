@@ -1,6 +1,6 @@
 """The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -48,8 +48,8 @@ class FrozenBackbones(Protocol):
         """How many numbers the backbone's parameters hold."""
         ...
 
-    def drop(self) -> None:
-        """Forget all that is loaded; what is asked for after that is loaded anew."""
+    def drop(self, roles: Iterable[str] | None = None) -> None:
+        """Forget what is loaded of all or some roles; it is loaded anew when it is asked for."""
         ...
 
 

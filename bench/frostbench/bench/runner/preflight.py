@@ -96,12 +96,13 @@ def check_lengths(
     plan: Plan,
     engine: Measures,
     found: Sequence[Probe],
-    build: Callable[[Iterable[str]], Mapping[str, Built]],
+    turns: Callable[[Iterable[str]], Iterable[Mapping[str, Built]]],
     look: Callable[[Sequence[str]], None],
 ) -> None:
     """Refuse prompts that are longer than their backbone takes.
 
-    `look` is called after a method's code ran, with its name.
+    `turns` builds methods, those together that fit; `look` is called after a method's code ran,
+    with its name.
 
     Raises:
         PreflightError: there are some.
@@ -110,7 +111,8 @@ def check_lengths(
     for planned in plan.tasks:
         mine = {trial.protocol: trial.methods for trial in found if trial.planned is planned}
         for instance in _first(planned, plan.seed) if mine else ():
-            for name, built in build(mine.get(instance.protocol, ())).items():
+            there = turns(mine.get(instance.protocol, ()))
+            for name, built in ((name, one) for turn in there for name, one in turn.items()):
                 prompts = [
                     one for method in _answering(built) for one in _prompts(built, method, instance)
                 ]

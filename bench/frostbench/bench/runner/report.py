@@ -11,6 +11,7 @@ from frostbench.bench.store.manifest import (
     Failure,
     Hardware,
     Manifest,
+    MethodMemory,
     TokenizerCounts,
 )
 from frostbench.bench.store.records import Key
@@ -73,6 +74,7 @@ class WorkerReport:
     failed: tuple[Failure, ...] = ()
     violations: tuple[ViolationNews, ...] = ()
     deaths: Mapping[str, str] = field(default_factory=dict)
+    memory: Mapping[str, MethodMemory] = field(default_factory=dict)
     ended: Ended | None = None
     finished: bool = False
 
@@ -131,6 +133,7 @@ def folded(
             now,
             notes=(*now.notes, *new),
             deaths={**now.deaths, **report.deaths},
+            memory=_memory(now.memory, report.memory),
             machines={**now.machines, **machine},
         )
         failures += [one for one in report.failures if one not in failures]
@@ -177,6 +180,20 @@ def _with_method(manifest: Manifest, name: str, news: MethodNews) -> Manifest:
     return manifest.with_method(
         name, fingerprint=news.fingerprint, status="ok", error=None, notes=news.notes
     )
+
+
+def _memory(
+    known: Mapping[str, MethodMemory], told: Mapping[str, MethodMemory]
+) -> dict[str, MethodMemory]:
+    """The most that any worker has measured."""
+    none = MethodMemory()
+    return {
+        name: MethodMemory(
+            max(known.get(name, none).own, told.get(name, none).own),
+            max(known.get(name, none).working, told.get(name, none).working),
+        )
+        for name in {**known, **told}
+    }
 
 
 def _backbones(

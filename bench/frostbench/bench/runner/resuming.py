@@ -96,7 +96,16 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
             f"{plan.out} holds a run of another configuration: {shown}{more}. {AGAIN} Only a limit "
             "can grow in place."
         )
-    kept = ["created", "methods", "backbones", "tokenizer", "seconds", "violations", "notes"]
+    kept = [
+        "created",
+        "methods",
+        "backbones",
+        "tokenizer",
+        "seconds",
+        "violations",
+        "notes",
+        "memory",
+    ]
     kept += ["deaths"]
     fresh = replace(new_manifest(plan), **{name: getattr(stored, name) for name in kept})
     fresh = replace(fresh, machines={**stored.machines, **fresh.machines})

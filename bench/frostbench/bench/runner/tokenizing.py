@@ -71,6 +71,11 @@ class Tokenizing:
         self.counts, self._seen, self._marked = before.counts, before._seen, before._marked
         self._batch, self._tried = before._batch, before._tried
 
+    def retire(self) -> None:
+        """Let go of the method, which is built again later; others can still `follow` this."""
+        del self._method
+        self._recent.clear()
+
     def _drop(self, since: int) -> None:
         self._kept.forget(since)
         self._recent.clear()

@@ -92,7 +92,7 @@ def verify(
                 checks.append(Check(f"corpus of {name}", False, str(error)))
                 continue
             checks += _corpus(name, scoring.corpus, run)
-            again += _compute(court, planned, mine, scoring, blobs, shown)
+            again += _compute(court, methods, planned, mine, scoring, blobs, shown)
         checks += [*_methods(methods, run), _backbones(watch, run)]
         damaged, files = _files(run, stored.values())
         checks += [files, *_compare(again, stored, run.blobs, blobs, damaged, tolerance)]
@@ -125,6 +125,7 @@ def _draw(stored: Mapping[Key, Record], size: int, sample: int, seed: int) -> se
 
 def _compute(
     court: Court,
+    methods: Methods,
     planned: PlannedTask,
     places: set[Place],
     scoring: TaskScoring,
@@ -147,6 +148,7 @@ def _compute(
             gallery=0,
             note=progress.note,
             watch=court.watch,
+            ledger=methods.ledger,
         )
 
     records: list[Record] = []

@@ -59,7 +59,9 @@ class Worker:
         )
         self._watch = Watch(plan.backbones, plan.engine)
         note = self._account.note
-        self._methods = Methods(plan, plan.tokens, self._watch, note, manifest.guilty)
+        known = manifest.guilty, manifest.memory
+        self._methods = Methods(plan, plan.tokens, self._watch, note, *known)
+        self._told: set[str] = set()  # methods of which it was told that they are built, or not
         self._court = Court(plan, self._methods, self._watch)
         self._judged = 0  # of the court's violations
         self._watchers = Watchers(plan.observers, note)
@@ -82,10 +84,11 @@ class Worker:
         found = trials(self._plan, complete, self._done)
         load_replaced(self._plan, found)
         if self._plan.replaced:
-            self._build(name for trial in found for name in trial.methods)
+            for _ in self._turns(name for trial in found for name in trial.methods):
+                continue
         while isinstance(engine := self._court.plan.engine, Measures):
             try:
-                check_lengths(self._plan, engine, found, self._build, self._watch.check)
+                check_lengths(self._plan, engine, found, self._turns, self._watch.check)
             except ChangedError as error:
                 changed = error.with_traceback(None)
             else:
@@ -209,7 +212,7 @@ class Worker:
         self, planned: PlannedTask, rows: Lineup, chunk: Chunk, scoring: TaskScoring
     ) -> None:
         """Run a chunk, and store those of its samples that are missing."""
-        built = self._build(row.method for row in rows.rows)
+        self._build(row.method for row in rows.rows)
         missing = self._missing(planned, rows, chunk)
         if not missing:
             return
@@ -226,12 +229,18 @@ class Worker:
                 gallery=self._plan.gallery,
                 note=self._account.note,
                 watch=self._watch,
+                ledger=self._methods.ledger,
             )
 
+        there = dict.fromkeys(row.method for row in rows.rows)
         try:
-            made = self._court.run(opened, chunk, list(built))
+            made = self._court.run(
+                opened, chunk, [name for name in there if name not in self._methods.failed]
+            )
         finally:
             self._judge()
+        self._tell_built()
+        self._account.memory(self._methods.ledger.measured)
         made = [record for record in made if record.key in missing]
         here = machine_of(self.report.hardware)
         records = [
@@ -256,15 +265,28 @@ class Worker:
         return keys - self._done
 
     def _build(self, names: Iterable[str]) -> dict[str, Built]:
-        """Methods, built; what is new about them is told.
+        """Those methods that can be built and fit together; what is new about them is told.
 
         Raises:
             StoreError: a method or backbone is another than when the run began.
             PreflightError: a method cannot be built with a backbone that the user named.
         """
-        tried = {*self._methods.ready, *self._methods.failed}
         built = self._court.built(names)
-        new = {*self._methods.ready, *self._methods.failed} - tried
+        self._tell_built()
+        return built
+
+    def _turns(self, names: Iterable[str]) -> Iterator[dict[str, Built]]:
+        """All of these methods, those together that fit."""
+        left = list(names)
+        while left:
+            yield self._build(left)
+            left = [name for name in left if name in self._methods.waiting]
+            if left:
+                self._court.make_room((), left)
+
+    def _tell_built(self) -> None:
+        new = {*self._methods.ready, *self._methods.failed} - self._told
+        self._told |= new
         check_built(self._plan, self._methods.unbuilt)
         if new:
             self._describe_backbones()
@@ -278,7 +300,6 @@ class Worker:
         left_out = self._methods.failed.keys() - self._methods.guilty.keys()
         for name in sorted(new & left_out):
             self._account.method(name, MethodNews(error=self._methods.failed[name]))
-        return built
 
     def _describe_backbones(self, *, after: bool = False) -> None:
         known = {**self._manifest.backbones, **self.report.backbones}

@@ -224,6 +224,18 @@ class TokenizerCounts:
 
 
 @dataclass(frozen=True)
+class MethodMemory:
+    """Bytes of the device, or of the host, that a method took; measured on its first chunk.
+
+    `own` is what it holds once it is built, its backbones apart; `working` is what its verbs and
+    its prompts took at most beside all that was held.
+    """
+
+    own: int = 0
+    working: int = 0
+
+
+@dataclass(frozen=True)
 class LastSession:
     """What the last process did of the run."""
 
@@ -242,7 +254,8 @@ class Manifest:
     sentences on frozen backbones that were written to. `origins` are the plugins behind the run's
     parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
     records carry, and `hardware` that of the last. `deaths` are parts in which the process died
-    ("method 'mine'"), which are not called again, with clauses that say how.
+    ("method 'mine'"), which are not called again, with clauses that say how. `memory` is what
+    methods took of the device.
     """
 
     schema: int = SCHEMA
@@ -273,6 +286,7 @@ class Manifest:
     violations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     deaths: Mapping[str, str] = field(default_factory=dict)
+    memory: Mapping[str, MethodMemory] = field(default_factory=dict)
     last_session: LastSession = LastSession()
     identity: Mapping[str, Any] = field(default_factory=dict)
 

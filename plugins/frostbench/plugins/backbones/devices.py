@@ -1,7 +1,9 @@
 """Devices and number types, by the names that users write."""
 
+import errno
 import gc
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -51,12 +53,16 @@ def dtype_of(name: str) -> torch.dtype:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device, or the host, has no memory left."""
+    """Whether an error, or what caused it, says that device or host have no memory left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    if isinstance(error, RuntimeError) and any(
         phrase in str(error).lower() for phrase in _NO_MEMORY
-    )
+    ):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 
 
 def release_memory(device: torch.device) -> None:
@@ -82,20 +88,74 @@ def limit_memory(device: torch.device, most: int) -> None:
         import resource
     except ImportError as error:
         raise ValueError("this system has no limit on a process's memory.") from error
-    held = _data_bytes()
+    held = _status_bytes("VmData")  # what RLIMIT_DATA counts
     if most <= held:
         raise ValueError(f"memory: {most} bytes are fewer than the {held} that are held already.")
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def _data_bytes() -> int:
-    """The bytes that RLIMIT_DATA counts of this process; 0 where the system does not tell."""
+def _status_bytes(key: str) -> int:
+    """What the kernel tells of this process under a key; 0 where it does not tell."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return 0
-    line = next((one for one in status.splitlines() if one.startswith("VmData:")), "VmData: 0 kB")
+    line = next((one for one in status.splitlines() if one.startswith(f"{key}:")), "none: 0 kB")
     return int(line.split()[1]) * 1024
+
+
+class Gauge:
+    """Memory of a device from now on, in bytes.
+
+    On CUDA it is what tensors hold, on a CPU what the process holds of the host. The largest amount
+    on a CPU is the kernel's own mark (Linux), or what is held in the end where there is none.
+
+    Attributes:
+        before: what is held when it begins.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            with suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")  # the mark begins anew
+        self.before = self._held()
+
+    def more(self) -> int:
+        """How much more is held than in the beginning."""
+        return max(0, self._held() - self.before)
+
+    def peak(self) -> int:
+        """How much more was held at most."""
+        if self._device.type == "cuda":
+            most = int(torch.cuda.max_memory_allocated(self._device))
+        else:
+            most = max(self._held(), _status_bytes("VmHWM"))
+        return max(0, most - self.before)
+
+    def room(self) -> int | None:
+        """How much more may be held; None where nothing but the host itself limits it."""
+        if self._device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self._device)
+            most = int(total * torch.cuda.get_per_process_memory_fraction(self._device))
+            reserved = int(torch.cuda.memory_reserved(self._device))
+            unused = reserved - int(torch.cuda.memory_allocated(self._device))
+            return max(0, min(int(free), most - reserved) + unused)
+        try:
+            import resource
+        except ImportError:
+            return None
+        most, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        return None if most == resource.RLIM_INFINITY else max(0, most - _status_bytes("VmData"))
+
+    def _held(self) -> int:
+        if self._device.type == "cuda":
+            return int(torch.cuda.memory_allocated(self._device))
+        import psutil
+
+        return int(psutil.Process().memory_info().rss)
 
 
 class Meter:

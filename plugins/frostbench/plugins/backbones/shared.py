@@ -58,10 +58,11 @@ class SharedBackbones:
         """The backbones that somebody has asked for, by role."""
         return dict(self._loaded)
 
-    def drop(self) -> None:
-        """Forget all that is loaded, so that it is loaded anew when somebody asks for it."""
+    def drop(self, roles: Iterable[str] | None = None) -> None:
+        """Forget what is loaded of all or some roles; it is loaded anew when it is asked for."""
         with self._lock:
-            self._loaded.clear()
+            for role in tuple(self._loaded) if roles is None else roles:
+                self._loaded.pop(role, None)
 
     def checksum(self, role: str) -> str:
         """SHA-256 over names, shapes, types and bytes of all parameters and buffers."""

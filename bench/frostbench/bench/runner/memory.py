@@ -1,0 +1,79 @@
+"""What methods and backbones hold of a device, as it was measured, and whether one more fits."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from frostbench.bench.store.manifest import MethodMemory
+from frostbench.plugins.backbones.devices import Gauge, device_of
+
+
+class Ledger:
+    """Memory of one device, by method and by the role of a backbone.
+
+    A method is measured while it is built, and on its first chunk; `known` is what an earlier
+    session of the run has measured.
+
+    Attributes:
+        measured: by name the methods whose first chunk is done.
+    """
+
+    def __init__(self, device: str, known: Mapping[str, MethodMemory] | None = None) -> None:
+        self._device = device_of(device)
+        self._roles: dict[str, int] = {}
+        self._own: dict[str, int] = {}
+        self._working: dict[str, int] = {}
+        self.measured: dict[str, MethodMemory] = dict(known or {})
+
+    @contextmanager
+    def loading(self, role: str) -> Iterator[None]:
+        """While the backbone of a role is loaded."""
+        gauge = Gauge(self._device)
+        yield
+        self._roles[role] = max(gauge.more(), self._roles.get(role, 0))
+
+    @contextmanager
+    def building(self, name: str) -> Iterator[None]:
+        """While a method is built, after its backbones were loaded."""
+        gauge = Gauge(self._device)
+        yield
+        self._own.setdefault(name, gauge.more())
+
+    @contextmanager
+    def working(self, name: str) -> Iterator[None]:
+        """While a method's own code works on its first chunk."""
+        if name in self.measured:
+            yield
+            return
+        gauge = Gauge(self._device)
+        yield
+        self._took(name, gauge.peak())
+
+    @contextmanager
+    def answering(self, peaks: Callable[[], Mapping[str, int]]) -> Iterator[None]:
+        """While the engine answers prompts; then `peaks` tell by method what was held at most."""
+        before = Gauge(self._device).before
+        yield
+        for name, most in peaks().items():
+            if name not in self.measured:
+                self._took(name, most - before)
+
+    def done(self, names: Collection[str]) -> None:
+        """The first chunk of these methods is done."""
+        for name in names:
+            if name not in self.measured:
+                own = self._own.get(name, 0)
+                self.measured[name] = MethodMemory(own, self._working.get(name, 0))
+
+    def fits(self, name: str, missing: Iterable[str]) -> bool:
+        """Whether there is room for a method and what of its backbones is `missing`.
+
+        So it is taken to be where nothing was measured, or where memory has no limit.
+        """
+        room = Gauge(self._device).room()
+        if room is None or name not in self.measured:
+            return True
+        one = self.measured[name]
+        return one.own + one.working + sum(self._roles.get(role, 0) for role in missing) <= room
+
+    def _took(self, name: str, took: int) -> None:
+        self._working[name] = max(took, self._working.get(name, 0))
