@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from frostbench.bench.store.hardware import Hardware
 from frostbench.bench.store.manifest import (
     BackboneFacts,
     ControlEntry,
     Dash,
     Failure,
-    Hardware,
     Manifest,
     MethodEntry,
     MetricEntry,

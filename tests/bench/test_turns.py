@@ -26,7 +26,7 @@ from frostbench.bench.runner.memory import Ledger
 from frostbench.bench.runner.plan import PlannedMethod
 from frostbench.bench.runner.progress import Quiet
 from frostbench.bench.runner.run import run
-from frostbench.bench.store.manifest import MethodMemory
+from frostbench.bench.store.hardware import MethodMemory
 from frostbench.plugins.backbones import devices
 from frostbench.plugins.backbones.devices import is_out_of_memory, limit_memory
 

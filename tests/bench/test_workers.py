@@ -19,8 +19,8 @@ from frostbench.bench.runner.progress import Quiet
 from frostbench.bench.runner.run import run
 from frostbench.bench.runner.worker import Worker
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.hardware import Hardware
 from frostbench.bench.store.leases import Leases
-from frostbench.bench.store.manifest import Hardware
 from frostbench.bench.store.reader import read_records
 
 SAME = ("metrics", "tasks", "methods", "backbones", "failures", "dashes", "status", "identity")

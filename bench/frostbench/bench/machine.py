@@ -5,7 +5,7 @@ import os
 import platform
 from pathlib import Path
 
-from frostbench.bench.store.manifest import Hardware
+from frostbench.bench.store.hardware import Hardware
 
 _PACKAGES = (
     "torch",

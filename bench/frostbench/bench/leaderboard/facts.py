@@ -7,10 +7,10 @@ from typing import Any
 
 from frostbench.bench.leaderboard.numbers import NONE, count, duration, readable
 from frostbench.bench.printable import brief
+from frostbench.bench.store.hardware import Hardware
 from frostbench.bench.store.manifest import (
     BackboneFacts,
     Failure,
-    Hardware,
     Manifest,
     MethodEntry,
     TaskEntry,

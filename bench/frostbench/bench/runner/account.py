@@ -7,7 +7,12 @@ from typing import Protocol, runtime_checkable
 
 from frostbench.bench.runner.manifest import failure_of, failures_of, merged
 from frostbench.bench.runner.report import MethodNews, ViolationNews, WorkerReport
-from frostbench.bench.store.manifest import BackboneFacts, Failure, MethodMemory, TokenizerCounts
+from frostbench.bench.store.hardware import MethodMemory
+from frostbench.bench.store.manifest import (
+    BackboneFacts,
+    Failure,
+    TokenizerCounts,
+)
 from frostbench.bench.store.records import Key, Record
 from frostbench.plugins.host.errors import cut
 

@@ -9,7 +9,7 @@ from frostbench.bench.runner.memory import Ledger
 from frostbench.bench.runner.plan import Plan, PlannedMethod
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.atomic import StoreError
-from frostbench.bench.store.manifest import MethodMemory
+from frostbench.bench.store.hardware import MethodMemory
 from frostbench.bench.store.tokens import TokenStore
 from frostbench.plugins.backbones.devices import is_out_of_memory
 from frostbench.plugins.contract.method import Method

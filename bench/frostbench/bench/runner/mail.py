@@ -17,8 +17,8 @@ from urllib.parse import quote
 from frostbench.bench.runner.preflight import PreflightError
 from frostbench.bench.runner.report import Ended, WorkerReport
 from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole
+from frostbench.bench.store.hardware import Hardware
 from frostbench.bench.store.leases import Leases
-from frostbench.bench.store.manifest import Hardware
 from frostbench.bench.store.reader import read_manifest
 from frostbench.plugins.host.containment import deaths
 from frostbench.plugins.host.litter import files_like

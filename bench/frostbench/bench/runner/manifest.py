@@ -12,10 +12,10 @@ from typing import Any
 from frostbench.bench.machine import hardware, versions
 from frostbench.bench.runner.frozen import named
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
+from frostbench.bench.store.hardware import Hardware
 from frostbench.bench.store.manifest import (
     ControlEntry,
     Failure,
-    Hardware,
     LastSession,
     Manifest,
     MethodEntry,

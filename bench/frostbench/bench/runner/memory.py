@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from frostbench.bench.store.manifest import MethodMemory
+from frostbench.bench.store.hardware import MethodMemory
 from frostbench.plugins.backbones.devices import Gauge, device_of
 
 

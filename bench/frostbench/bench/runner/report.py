@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 from frostbench.bench.runner.manifest import machine_of, merged
 from frostbench.bench.store.atomic import StoreError
+from frostbench.bench.store.hardware import Hardware, MethodMemory
 from frostbench.bench.store.manifest import (
     BackboneFacts,
     Failure,
-    Hardware,
     Manifest,
-    MethodMemory,
     TokenizerCounts,
 )
 from frostbench.bench.store.records import Key

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from frostbench.bench.store.hardware import Hardware, MethodMemory
 from frostbench.bench.store.migration import SCHEMA, migrated
 from frostbench.bench.store.typed import BlobName, Name, Unbounded, typed
 
@@ -199,17 +200,6 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """Processor, cores that the run may use, memory in bytes, accelerator and threads in use."""
-
-    cpu: str = ""
-    cores: int = 0
-    memory_bytes: int = 0
-    accelerator: str | None = None
-    threads: int = 0
-
-
-@dataclass(frozen=True)
 class TokenizerCounts:
     """Calls of `tokenize`, images that went through one, images served from the cache."""
 
@@ -221,18 +211,6 @@ class TokenizerCounts:
         return TokenizerCounts(
             self.forwards + more.forwards, self.images + more.images, self.cached + more.cached
         )
-
-
-@dataclass(frozen=True)
-class MethodMemory:
-    """Bytes of the device, or of the host, that a method took; measured on its first chunk.
-
-    `own` is what it holds once it is built, its backbones apart; `working` is what its verbs and
-    its prompts took at most beside all that was held.
-    """
-
-    own: int = 0
-    working: int = 0
 
 
 @dataclass(frozen=True)
@@ -278,7 +256,7 @@ class Manifest:
     controls_left_out: tuple[LeftOut, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Mapping[str, Origin]] = field(default_factory=dict)
-    hardware: Hardware = Hardware()
+    hardware: Hardware = field(default_factory=Hardware)
     machines: Mapping[str, Hardware] = field(default_factory=dict)
     tokenizer: Mapping[str, TokenizerCounts] = field(default_factory=dict)
     seconds: float = 0.0

@@ -1,0 +1,26 @@
+"""What a run stands on, and what methods take of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Processor, cores that the run may use, memory in bytes, accelerator and threads in use."""
+
+    cpu: str = ""
+    cores: int = 0
+    memory_bytes: int = 0
+    accelerator: str | None = None
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class MethodMemory:
+    """Bytes of the device, or of the host, that a method took; measured on its first chunk.
+
+    `own` is what it holds once it is built, its backbones apart; `working` is what its verbs and
+    its prompts took at most beside all that was held.
+    """
+
+    own: int = 0
+    working: int = 0
