@@ -2,6 +2,7 @@ import dataclasses
 import re
 
 import pytest
+from boards import all_pages
 from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, write
@@ -142,18 +143,18 @@ def test_the_same_rows_give_the_same_curves(run, board):
 
 
 def test_page_and_files_show_them(page):
-    html = (page / "index.html").read_text(encoding="utf-8")
+    html = (page / "suite-restoration.html").read_text(encoding="utf-8")
     assert (page / "plots" / "restoration-curves.svg").is_file()
     assert 'href="plots/restoration-curves.svg"' in html
     assert html.count('class="results series"') == 2
-    assert html.count('class="more"') == 2
+    assert all_pages(page).count('class="more"') == 2
     ids = re.findall(r'\bid="([^"]+)"', html)
     named = set(re.findall(r'(?:url\(|href=")#([^")]+)', html))
     assert {name: ids.count(name) for name in named} == dict.fromkeys(named, 1)
 
 
 def test_the_gallery_shows_fewer_samples_of_what_stands_side_by_side(page):
-    html = (page / "index.html").read_text(encoding="utf-8")
+    html = all_pages(page)
     assert "inpainting-001" in html
     assert "inpainting-002" not in html
     assert "deblurring-005" in html

@@ -3,8 +3,10 @@ import dataclasses
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from boards import all_pages
 from stored_runs import changed
 
 from frostbench.bench.leaderboard import build, write
@@ -13,10 +15,11 @@ from frostbench.bench.leaderboard import build, write
 class Page(HTMLParser):
     """Every tag with its attributes, and the text outside style and script."""
 
-    def __init__(self, path: Path):
+    def __init__(self, *paths: Path):
         super().__init__()
         self.tags, self.text, self._inside = [], "", ""
-        self.feed(path.read_text(encoding="utf-8"))
+        for path in paths:
+            self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
@@ -44,7 +47,8 @@ def folder(synthetic, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    return Page(folder / "index.html")
+    """All pages as one."""
+    return Page(*sorted(folder.glob("*.html")))
 
 
 def test_the_page_asks_nothing_of_the_network(page):
@@ -57,11 +61,15 @@ def test_the_page_asks_nothing_of_the_network(page):
 
 def test_every_file_that_the_page_names_is_there(folder, page):
     named = [a["src"] for a in page.all("img") if "src" in a] + [a["href"] for a in page.all("a")]
-    local = [name for name in named if not name.startswith(("https:", "#"))]
+    local = {unquote(name) for name in named if not name.startswith(("https:", "#"))}
     assert len(local) > 50
     assert all((folder / name).is_file() for name in local)
-    targets = {attributes.get("id") for _, attributes in page.tags}
-    assert all(name[1:] in targets for name in named if name.startswith("#"))
+    assert {path.name for path in folder.glob("*.html")} <= local
+    for path in folder.glob("*.html"):
+        one = Page(path)
+        targets = {attributes.get("id") for _, attributes in one.tags}
+        inside = [a["href"] for a in one.all("a") if a["href"].startswith("#")]
+        assert all(name[1:] in targets for name in inside)
 
 
 def test_every_image_has_a_text_and_every_table_a_caption(page):
@@ -99,7 +107,7 @@ def test_text_from_methods_cannot_become_markup(synthetic, tmp_path):
         for record in run.records()
     ]
     stored = changed(run, records)
-    html = (written(tmp_path, stored) / "index.html").read_text(encoding="utf-8")
+    html = all_pages(written(tmp_path, stored))
     assert hostile not in html
     assert "&lt;script&gt;alert(1)" in html
 
@@ -145,7 +153,7 @@ def test_the_gallery_shows_input_outputs_and_target_side_by_side(page):
 
 def test_several_runs_share_a_page(synthetic, tmp_path):
     folder = written(tmp_path, synthetic(samples=6), synthetic(samples=6, seed=1))
-    text = Page(folder / "index.html").text
+    text = Page(*folder.glob("*.html")).text
     assert "run 2: other settings, data or seed, so ranked alone" in text
     assert (folder / "plots" / "restoration.svg").is_file()
 

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from boards import all_pages
 
 from frostbench.bench.cli import main
 from frostbench.bench.store.reader import open_run
@@ -78,7 +79,7 @@ def test_a_strangers_metric_is_scored_in_the_tasks_that_its_facts_name(plugin, t
     rows = json.loads((tmp_path / "board" / "leaderboard.json").read_text())["rows"]
     shown = {row["metric"]: row for row in rows if row["method"] == "v2l" and row["samples"]}
     assert 0 <= shown["shade_gap[mean]"]["value"] <= 255
-    page = (tmp_path / "board" / "index.html").read_text()
+    page = all_pages(tmp_path / "board")
     unit = '<span class="unit">'
     assert f'shade_gap\u200b[mean] {unit}levels <span title="lower is better">' in page
     assert f'close\u200b[mean] {unit}% <span title="higher is better">' in page

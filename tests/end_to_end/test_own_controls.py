@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from boards import all_pages
 from pages import REPOSITORY, write_files
 
 from frostbench.bench.cli import main
@@ -39,5 +40,5 @@ def test_it_joins_a_run_that_was_complete_and_stands_on_the_board(plugin, tmp_pa
     for name in ("first_option", "upside_down[vqgan]"):
         assert rows[name]["samples"] == 2
         assert rows[name]["failed"] == 0
-    page = (tmp_path / "board" / "index.html").read_text()
+    page = all_pages(tmp_path / "board")
     assert "the image upside down" in page

@@ -5,6 +5,7 @@ from itertools import islice
 
 import pytest
 import torch
+from boards import all_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowing_things import KnowingThings
@@ -302,7 +303,7 @@ def test_what_knows_the_scenes_beats_what_knows_no_words(board):
 
 
 def test_the_gallery_draws_boxes_and_contours_with_classes_and_scores(run, board):
-    page = (board / "index.html").read_text()
+    page = all_pages(board)
     record = next(
         r
         for r in open_run(run).records()

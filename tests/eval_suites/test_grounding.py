@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from boards import all_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -311,7 +312,7 @@ def test_a_finished_run_is_scored_again_without_a_model_and_verified(run, capsys
 
 def test_the_gallery_draws_masks_over_images_with_phrases_in_their_colours(run, tmp_path):
     assert main(["leaderboard", str(run), f"out={tmp_path}"]) == 0
-    page = (tmp_path / "index.html").read_text()
+    page = all_pages(tmp_path)
     first = next(r for r in open_run(run).records() if r.task == "narrative_grounding" and r.asked)
     for number, (start, end) in enumerate(first.phrases):
         colour = f'<mark style="--m:var(--m{number})">{first.asked[start:end]}</mark>'
@@ -334,7 +335,7 @@ def test_what_is_left_of_the_bare_model_is_counted_answer_by_answer(run, tmp_pat
         ]
         assert row["of"] == len(mine) == 4
         assert row["same"] == sum(r.prediction.text == "yes" for r in mine)
-    assert "What is left of the multimodal model" in (tmp_path / "index.html").read_text()
+    assert "What is left of the multimodal model" in all_pages(tmp_path)
     assert "What is left of the multimodal model" in (tmp_path / "leaderboard.md").read_text()
 
 

@@ -7,7 +7,7 @@ from frostbench.bench.printable import say
 
 
 def leaderboard_command(words: list[str]) -> int:
-    """Write leaderboard.json, leaderboard.md, leaderboard.csv and index.html."""
+    """Write the leaderboard's pages and data."""
     plain, overrides = split_words(words, LeaderboardConfig)
     config = read_config(LeaderboardConfig, overrides)
     if not plain:

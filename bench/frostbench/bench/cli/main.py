@@ -63,7 +63,7 @@ COMMANDS = {
     "leaderboard": Command(
         "leaderboard:leaderboard_command",
         "leaderboard RUN... [out=DIR]",
-        "Write leaderboard.json, .md, .csv and index.html from one run or several.",
+        "Write the pages (index.html), leaderboard.json, .md and .csv from one run or several.",
     ),
     "look": Command(
         "look:look_command",

@@ -41,6 +41,7 @@ class RunFacts:
     notes: tuple[str, ...]
     methods: tuple[str, ...]
     pack: str
+    short: str
 
 
 def facts(number: int, manifest: Manifest) -> RunFacts:
@@ -67,6 +68,14 @@ def facts(number: int, manifest: Manifest) -> RunFacts:
         tuple(_notes(manifest)),
         tuple(_of_methods(manifest.methods)),
         pack.name,
+        ", ".join(
+            [
+                _language_model(manifest.backbones.get("llm")),
+                _dates(manifest),
+                duration(manifest.seconds),
+                manifest.device,
+            ]
+        ),
     )
 
 

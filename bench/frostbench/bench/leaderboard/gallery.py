@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from frostbench.bench.leaderboard.drawn import (
@@ -15,7 +15,15 @@ from frostbench.bench.leaderboard.drawn import (
 )
 from frostbench.bench.leaderboard.numbers import format_of, readable
 from frostbench.bench.leaderboard.outlines import box_outline
-from frostbench.bench.leaderboard.words import PartWords, words_of
+from frostbench.bench.leaderboard.shelves import (
+    Answered,
+    AskedPiece,
+    Shelf,
+    Strip,
+    Tile,
+    WordsOnImage,
+)
+from frostbench.bench.leaderboard.words import words_of
 from frostbench.bench.statistics import pooled_value, ranked_value
 from frostbench.bench.store.forms import Corners, StoredBoxes, StoredInstances
 from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
@@ -25,80 +33,6 @@ from frostbench.bench.store.typed import typed
 
 SAMPLES = 6  # of each task and protocol, the first by id
 SIDE_BY_SIDE = 2  # of protocols that show the same images, harder or in another way
-
-
-@dataclass(frozen=True)
-class AskedPiece:
-    """A piece of what was asked; a phrase or class has the colour of what answers it."""
-
-    text: str
-    colour: int | None = None
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One image of a strip, or the reason why there is none.
-
-    `drawn` lies over the image, whose height and width are `size`.
-    """
-
-    label: str
-    role: str  # "given", "method", "control", "target"
-    picture: str | None
-    note: str = ""
-    drawn: tuple[Drawn, ...] = ()
-    size: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What one method or control answered in words."""
-
-    label: str
-    is_control: bool
-    text: str
-    right: bool | None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class WordsOnImage:
-    """The words that the image became for one method, and the image that they lie on."""
-
-    method: str
-    words: tuple[PartWords, ...]
-    picture: str | None
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One sample: its images, or its image with answers, and its words.
-
-    `asked` is what the request says of the image, phrases apart.
-    """
-
-    sample: str
-    tiles: tuple[Tile, ...]
-    target: str | None
-    answers: tuple[Answered, ...]
-    readings: tuple[WordsOnImage, ...]
-    asked: tuple[AskedPiece, ...] = ()
-
-    @property
-    def outlined(self) -> bool:
-        """Whether masks or boxes lie over its images."""
-        return any(tile.drawn for tile in self.tiles)
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """The strips of one task and protocol."""
-
-    suite: str
-    task: str
-    protocol: str | None
-    run: str
-    strips: tuple[Strip, ...]
 
 
 def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
@@ -118,8 +52,12 @@ def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
             for protocol in task.ways:
                 samples = found.get((task.name, protocol), {})
                 count = SIDE_BY_SIDE if protocol in task.series else SAMPLES
+                metric = manifest.metrics[task.ranks_by]
                 strips = [
-                    _strip(sample, samples[sample], task, manifest, run)
+                    replace(
+                        _strip(sample, samples[sample], task, manifest, run),
+                        apart=_apart(samples[sample], metric),
+                    )
                     for sample in _shown(samples)[:count]
                 ]
                 label = f"run {number}" if len(runs) > 1 else ""
@@ -308,13 +246,25 @@ def _output(record: Record, metric: MetricEntry) -> Tile:
 
 
 def _score(record: Record, metric: MetricEntry) -> str:
+    return format_of(metric).with_unit(_score_of(record, metric))
+
+
+def _apart(records: Sequence[Record], metric: MetricEntry) -> float:
+    """How far what the methods made of a sample lies apart."""
+    own = [record for record in records if record.control is None]
+    scores = [score for record in own if (score := _score_of(record, metric)) is not None]
+    texts = {record.prediction.text for record in own if record.prediction.text}
+    spread = max(scores) - min(scores) if scores else 0.0
+    return spread or 1e-3 * max(0, len(texts) - 1)
+
+
+def _score_of(record: Record, metric: MetricEntry) -> float | None:
     """The sample's own score; of a metric of a whole set, its value were this sample all of it."""
-    score = record.scores.get(metric.id)
     if metric.counted and metric.id in record.counts:
-        score = pooled_value(metric.pooling, record.counts[metric.id])
+        return pooled_value(metric.pooling, record.counts[metric.id])
     if metric.id in record.matches:
-        score = ranked_value(record.matches[metric.id])
-    return format_of(metric).with_unit(score)
+        return ranked_value(record.matches[metric.id])
+    return record.scores.get(metric.id)
 
 
 def _said(record: Record, metric: MetricEntry) -> Answered:

@@ -20,7 +20,7 @@ INK, MUTED, GRID = "#0f0f01", "#0f0f02", "#0f0f03"
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line"}
 PAPER = {INK: "#1d2024", MUTED: "#6a7079", GRID: "#e3e4e2"}
 METHODS = (
-    *("#0069b4", "#c8500a", "#00845f", "#a8468a", "#8a6d00"),
+    *("#0069b4", "#bd4a08", "#00845f", "#a8468a", "#8a6d00"),
     *("#4a55c0", "#b3263a", "#1f7a8c", "#6f5f4e", "#5c7a00"),
 )
 MARKERS = Looks(

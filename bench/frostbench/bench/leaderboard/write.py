@@ -8,18 +8,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from frostbench.bench.leaderboard.costs import cost_plot, cost_plot_file
 from frostbench.bench.leaderboard.curves import curves
-from frostbench.bench.leaderboard.gallery import Shelf, gallery, images
+from frostbench.bench.leaderboard.gallery import gallery, images
 from frostbench.bench.leaderboard.markdown import markdown
-from frostbench.bench.leaderboard.page import TITLE, page
+from frostbench.bench.leaderboard.matrix import Matrix, matrix
+from frostbench.bench.leaderboard.pages import TITLE, pages
 from frostbench.bench.leaderboard.plot import for_paper, plot, plot_file
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
+from frostbench.bench.leaderboard.shelves import Shelf
 from frostbench.bench.leaderboard.tables import sections
 from frostbench.bench.store.atomic import replacing
 from frostbench.bench.store.reader import StoredRun
 
 BOARD = "leaderboard.json"
-PAGES = {"index.html", "leaderboard.md", "leaderboard.csv", BOARD}
+PAGES = {"index.html", "about.html", "leaderboard.md", "leaderboard.csv", BOARD}
+OWN_PAGE = re.compile(r"(suite|task)-[^/]+\.html")
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 OWN_NAME = re.compile(r"[0-9a-f]{20}\.\w+")
 
@@ -60,7 +64,7 @@ FLAT = (
 def write(
     leaderboard: Leaderboard, runs: Sequence[StoredRun], folder: Path, title: str = TITLE
 ) -> None:
-    """Write `leaderboard.json`, `.md`, `.csv`, `index.html`, `images/` and `plots/`.
+    """Write `leaderboard.json`, `.md`, `.csv`, the pages, `pictures/` and `plots/`.
 
     `runs` are those that the leaderboard was built from; the gallery's images are copied from
     them. Everything in the folder opens from disk, without a network. The folder is the old
@@ -78,10 +82,11 @@ def write(
     with replacing(folder, BOARD, _is_ours) as made:
         shelves = gallery(runs)
         files = _copy_images(shelves, runs, made / "pictures")
-        _write_plots(leaderboard, made / "plots")
+        found = matrix(leaderboard, sections(leaderboard))
+        _write_plots(leaderboard, found, made / "plots")
         text = json.dumps(leaderboard.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         for name, content in (
-            ("index.html", page(leaderboard, shelves, files, title)),
+            *pages(leaderboard, shelves, files, found, title),
             ("leaderboard.md", markdown(leaderboard, title)),
             ("leaderboard.csv", table(leaderboard.rows)),
             (BOARD, text + "\n"),
@@ -122,6 +127,7 @@ def _is_ours(path: Path) -> bool:
     folder = path.parent.as_posix()
     return (
         path.as_posix() in PAGES
+        or bool(OWN_PAGE.fullmatch(path.as_posix()))
         or (folder == "pictures" and bool(OWN_NAME.fullmatch(path.name)))
         or (folder == "plots" and path.suffix == ".svg")
     )
@@ -143,8 +149,13 @@ def _copy_images(
     return files
 
 
-def _write_plots(leaderboard: Leaderboard, folder: Path) -> None:
+def _write_plots(leaderboard: Leaderboard, found: Matrix, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
+    for number in range(len(found.places)):
+        drawn = cost_plot(found, number, leaderboard.manifests)
+        if drawn is not None:
+            text = drawn.encode("utf-8", errors="backslashreplace")
+            (folder / cost_plot_file(number)).write_bytes(text)
     for section in sections(leaderboard):
         for name, drawn in (("", plot(section)), ("-curves", curves(section))):
             if drawn is not None:

@@ -14,6 +14,7 @@ from frostbench.bench.store.manifest import (
     TokenizerCounts,
 )
 from frostbench.bench.store.records import Key, Record
+from frostbench.bench.store.visual import VisualSize
 from frostbench.plugins.host.errors import cut
 
 
@@ -106,9 +107,13 @@ class Account:
         if news.error is not None:
             self.fail(Failure(news.error, method=name))
 
-    def memory(self, measured: Mapping[str, MethodMemory]) -> None:
-        """So much methods took of the device."""
-        self.report = replace(self.report, memory=dict(measured))
+    def measured(
+        self, memory: Mapping[str, MethodMemory], visual: Mapping[str, VisualSize]
+    ) -> None:
+        """So much methods took of the device, and so large are their tokens."""
+        self.report = replace(
+            self.report, memory=dict(memory), visual={**self.report.visual, **visual}
+        )
 
     def backbones(self, facts: Mapping[str, BackboneFacts]) -> None:
         """These are the backbones, with their checksums."""

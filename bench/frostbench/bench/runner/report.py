@@ -15,6 +15,7 @@ from frostbench.bench.store.manifest import (
 )
 from frostbench.bench.store.records import Key
 from frostbench.bench.store.typed import typed
+from frostbench.bench.store.visual import VisualSize
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class WorkerReport:
     violations: tuple[ViolationNews, ...] = ()
     deaths: Mapping[str, str] = field(default_factory=dict)
     memory: Mapping[str, MethodMemory] = field(default_factory=dict)
+    visual: Mapping[str, VisualSize] = field(default_factory=dict)
     ended: Ended | None = None
     finished: bool = False
 
@@ -133,6 +135,7 @@ def folded(
             notes=(*now.notes, *new),
             deaths={**now.deaths, **report.deaths},
             memory=_memory(now.memory, report.memory),
+            visual=_visual(now.visual, report.visual),
             machines={**now.machines, **machine},
         )
         failures += [one for one in report.failures if one not in failures]
@@ -191,6 +194,17 @@ def _memory(
             max(known.get(name, none).own, told.get(name, none).own),
             max(known.get(name, none).working, told.get(name, none).working),
         )
+        for name in {**known, **told}
+    }
+
+
+def _visual(
+    known: Mapping[str, VisualSize], told: Mapping[str, VisualSize]
+) -> dict[str, VisualSize]:
+    """What was counted on the most images."""
+    none = VisualSize()
+    return {
+        name: max(known.get(name, none), told.get(name, none), key=lambda size: size.images)
         for name in {**known, **told}
     }
 

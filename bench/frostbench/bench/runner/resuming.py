@@ -105,6 +105,7 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
         "violations",
         "notes",
         "memory",
+        "visual",
     ]
     kept += ["deaths"]
     fresh = replace(new_manifest(plan), **{name: getattr(stored, name) for name in kept})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from frostbench.bench.runner.visual import VisualTally
 from frostbench.bench.store.manifest import TokenizerCounts
 from frostbench.bench.store.tokens import Kept, TokenStore
 from frostbench.plugins.contract.images import Image
@@ -29,6 +30,7 @@ class Tokenizing:
 
     Attributes:
         counts: what this process has done; an image counts once, however often it is needed.
+        tally: how large the tokens of these images are.
     """
 
     def __init__(
@@ -50,15 +52,16 @@ class Tokenizing:
         self._failed: dict[str, str] = {}
         self._recent: OrderedDict[str, Kept] = OrderedDict()
         self.counts = TokenizerCounts()
+        self.tally = VisualTally(method.codes)
         self.mark()
 
     def mark(self) -> None:
         """Begin a stretch that `undo` can take back."""
-        self._marked = len(self._kept.made), self.counts, set(self._seen)
+        self._marked = len(self._kept.made), self.counts, set(self._seen), self.tally.copy()
 
     def undo(self) -> None:
         """Forget the tokens that were made since the mark, and that they were."""
-        since, self.counts, self._seen = self._marked
+        since, self.counts, self._seen, self.tally = self._marked
         self._drop(since)
 
     def forget(self) -> None:
@@ -69,6 +72,7 @@ class Tokenizing:
         """Go on for an instance whose method was built again."""
         self._kept.made = [*before._kept.made]
         self.counts, self._seen, self._marked = before.counts, before._seen, before._marked
+        self.tally = before.tally
         self._batch, self._tried = before._batch, before._tried
 
     def retire(self) -> None:
@@ -96,7 +100,7 @@ class Tokenizing:
                 continue
             found[image] = kept
             if isinstance(kept, Kept) and image.digest not in self._seen:
-                self._seen.add(image.digest)
+                self._saw(image.digest, kept)
                 self.counts += TokenizerCounts(cached=1)
         for batch in _batches(missing, self._batch):
             found.update(zip(batch, self._fresh(batch), strict=True))
@@ -117,6 +121,11 @@ class Tokenizing:
             "only in their last digits; images are tokenized one at a time."
         )
         return False
+
+    def _saw(self, digest: str, kept: Kept) -> None:
+        if digest not in self._seen:
+            self._seen.add(digest)
+            self.tally.add(kept.tokens)
 
     def _known(self, digest: str) -> Kept | None:
         """Tokens in memory or on the disk."""
@@ -149,7 +158,8 @@ class Tokenizing:
         batch = [Kept(one, seconds) for one in tokens.split()]
         digests = [image.digest for image in images]
         self._kept.put(digests, batch)
-        self._seen.update(digests)
+        for digest, one in zip(digests, batch, strict=True):
+            self._saw(digest, one)
         self.counts += TokenizerCounts(images=len(images))
         return [self._remember(digest, kept) for digest, kept in zip(digests, batch, strict=True)]
 

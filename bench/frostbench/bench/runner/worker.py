@@ -240,7 +240,8 @@ class Worker:
         finally:
             self._judge()
         self._tell_built()
-        self._account.memory(self._methods.ledger.measured)
+        sizes = {name: one.tokenizing.tally.size for name, one in self._methods.ready.items()}
+        self._account.measured(self._methods.ledger.measured, sizes)
         made = [record for record in made if record.key in missing]
         here = machine_of(self.report.hardware)
         records = [

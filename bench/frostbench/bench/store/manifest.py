@@ -7,6 +7,7 @@ from typing import Any, Literal
 from frostbench.bench.store.hardware import Hardware, MethodMemory
 from frostbench.bench.store.migration import SCHEMA, migrated
 from frostbench.bench.store.typed import BlobName, Name, Unbounded, typed
+from frostbench.bench.store.visual import VisualSize
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ class Manifest:
     parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
     records carry, and `hardware` that of the last. `deaths` are parts in which the process died
     ("method 'mine'"), which are not called again, with clauses that say how. `memory` is what
-    methods took of the device.
+    methods took of the device, `visual` what an image becomes for them.
     """
 
     schema: int = SCHEMA
@@ -265,6 +266,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     deaths: Mapping[str, str] = field(default_factory=dict)
     memory: Mapping[str, MethodMemory] = field(default_factory=dict)
+    visual: Mapping[str, VisualSize] = field(default_factory=dict)
     last_session: LastSession = LastSession()
     identity: Mapping[str, Any] = field(default_factory=dict)
 

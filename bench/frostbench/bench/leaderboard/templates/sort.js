@@ -29,13 +29,25 @@
       setSwitch(box, [...box.querySelectorAll("tbody[data-protocol]")], "Protocol");
     });
   });
-  const gallery = document.querySelector("#gallery");
-  if (gallery) {
-    const byTask = Map.groupBy
-      ? Map.groupBy([...gallery.querySelectorAll(".shelf")], (shelf) => shelf.querySelector("h3").textContent)
-      : new Map();
-    byTask.forEach((shelves) => { if (shelves.length > 3) setSwitch(shelves[0], shelves, "Protocol"); });
-  }
+  // The controls of a table stand behind one line; without this script all of them are shown.
+  document.querySelectorAll(".results tbody").forEach((body) => {
+    const controls = [...body.querySelectorAll("tr.control")];
+    if (!controls.length || body.closest(".series")) return;
+    const row = body.insertRow(body.querySelectorAll("tr.method, tr.group").length);
+    row.className = "fold";
+    const cell = row.insertCell();
+    cell.colSpan = 99;
+    const button = document.createElement("button");
+    button.setAttribute("aria-expanded", "false");
+    const show = (open) => {
+      controls.forEach((control) => { control.hidden = !open; });
+      button.setAttribute("aria-expanded", String(open));
+      button.textContent = `${open ? "▾" : "▸"} ${controls.length} control${controls.length > 1 ? "s" : ""}`;
+    };
+    button.addEventListener("click", () => show(button.getAttribute("aria-expanded") !== "true"));
+    cell.append(button);
+    show(false);
+  });
 
   // Sorting by a column: methods among methods and controls among controls, within a protocol.
   document.querySelectorAll(".results").forEach((table) => {
@@ -62,33 +74,12 @@
           return (falling ? -1 : 1) * (x - y);
         };
         table.querySelectorAll("tbody").forEach((body) => {
-          ["method", "control"].forEach((kind) => {
-            body.append(...[...body.querySelectorAll(`tr.${kind}`)].sort(compare));
+          ["method", "fold", "control"].forEach((kind) => {
+            const rows = [...body.querySelectorAll(`tr.${kind}`)];
+            body.append(...(kind === "fold" ? rows : rows.sort(compare)));
           });
         });
       });
     });
   });
-
-  // An image opens enlarged; without this script its link leads to the file.
-  const dialog = document.querySelector("#zoom");
-  document.querySelectorAll("a.zoom").forEach((link) => {
-    link.addEventListener("click", (event) => {
-      if (!dialog.showModal || event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      const image = dialog.querySelector("img");
-      const drawn = link.querySelector("svg");
-      dialog.querySelector("svg")?.remove();
-      image.hidden = drawn !== null;
-      if (drawn) {
-        image.before(drawn.cloneNode(true));
-      } else {
-        image.src = link.getAttribute("href");
-        image.alt = link.querySelector("img").alt;
-      }
-      dialog.querySelector("figcaption").textContent = link.dataset.caption;
-      dialog.showModal();
-    });
-  });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 })();
