@@ -6,11 +6,14 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from crews import LIMIT, Forked, crew_on, killed, slow
 from runner_world import Blocks, Hashing, OneBackbone, method, plain, plan_of
 
+from frostbench.bench.cli.work import automatic
 from frostbench.bench.runner.crew import Crew, CrewError
 from frostbench.bench.runner.joining import join
 from frostbench.bench.runner.mail import new_report
@@ -221,3 +224,21 @@ def test_a_run_whose_workers_were_killed_with_it_goes_on_with_another_number(tmp
     stored = run(slow_plan(tmp_path), quiet())
     assert kept <= {record.key for record in stored.records()}
     assert plain(stored) == plain(whole)
+
+
+def test_as_many_workers_start_as_there_are_threads_work_and_memory_for(tmp_path, monkeypatch):
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"\0")
+    backbones = OneBackbone()
+    backbones.entries["llm"].source = str(weights)
+    short = plan_of(tmp_path / "run", tmp_path / "tokens", limit=2, backbones=backbones)
+    long = replace(short, tasks=tuple(replace(one, limit=5000) for one in short.tasks))
+    free = SimpleNamespace(available=9 << 30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    assert automatic(short, 8, isolated=False) == 1
+    assert automatic(long, 8, isolated=False) == 4
+    assert automatic(long, 3, isolated=False) == 3
+    assert automatic(long, 8, isolated=True) == 2
+    free.available = 1
+    assert automatic(long, 8, isolated=False) == 1
+    assert automatic(replace(long, device="cuda"), 8, isolated=False) == 1

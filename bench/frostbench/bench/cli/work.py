@@ -97,7 +97,9 @@ def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
     threads = torch.get_num_threads()
     devices = config.devices or [config.device]
     if config.workers == "auto":
-        number = len(devices) if config.devices else _automatic(plan, threads)
+        number = (
+            len(devices) if config.devices else automatic(plan, threads, isolated=config.isolate)
+        )
     elif config.workers.isdecimal() and int(config.workers):
         number = int(config.workers)
     else:
@@ -151,8 +153,11 @@ def _launch(
         )
 
 
-def _automatic(plan: Plan, threads: int) -> int:
-    """How many workers share a processor: one for little work, and none without memory for it."""
+def automatic(plan: Plan, threads: int, *, isolated: bool) -> int:
+    """How many workers share a processor: one for little work, and none without memory for it.
+
+    Where methods are `isolated`, each worker holds the backbones twice.
+    """
     if plan.device.partition(":")[0] != "cpu":
         return 1
     import psutil
@@ -162,6 +167,7 @@ def _automatic(plan: Plan, threads: int) -> int:
     files = [path for source in sources for path in (source, *source.rglob("*")) if path.is_file()]
     # Weights in float32, what is computed with them, and torch itself.
     each = 4 * sum(path.stat().st_size for path in files) + (2 << 30)
+    each *= 2 if isolated else 1
     room = int(psutil.virtual_memory().available // each)
     return max(1, min(threads, samples // SAMPLES, room))
 
