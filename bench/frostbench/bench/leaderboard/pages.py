@@ -11,19 +11,18 @@ from markupsafe import Markup
 
 from frostbench.bench.leaderboard import facts as said
 from frostbench.bench.leaderboard.costs import cost_plot_file, costs_of
-from frostbench.bench.leaderboard.curves import curves
 from frostbench.bench.leaderboard.matrix import Matrix
 from frostbench.bench.leaderboard.numbers import readable
 from frostbench.bench.leaderboard.parity import TITLE as PARITY_TITLE
 from frostbench.bench.leaderboard.parity import cells, compared
-from frostbench.bench.leaderboard.plot import for_page, plot, plot_file
+from frostbench.bench.leaderboard.plot import for_page, plot_file
 from frostbench.bench.leaderboard.preservation import TITLE as PRESERVED_TITLE
 from frostbench.bench.leaderboard.preservation import kept_frozen
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
 from frostbench.bench.leaderboard.shelves import Shelf
 from frostbench.bench.leaderboard.swap import TITLE as SWAP_TITLE
 from frostbench.bench.leaderboard.swap import swaps
-from frostbench.bench.leaderboard.tables import Section, Table, sections
+from frostbench.bench.leaderboard.tables import Section, Table
 from frostbench.bench.leaderboard.templating import environment
 from frostbench.bench.leaderboard.whiskers import whisker
 from frostbench.bench.statistics import estimators
@@ -36,15 +35,17 @@ def pages(
     leaderboard: Leaderboard,
     shelves: Sequence[Shelf],
     files: Mapping[str, str],
+    parts: Sequence[Section],
     found: Matrix,
+    figures: Mapping[tuple[str, str], str],
     title: str = TITLE,
 ) -> Iterator[tuple[str, str]]:
     """Each page's name and its HTML.
 
-    `files` gives the address of each image, by its hash, relative to the pages; `found` is the
-    leaderboard's matrix.
+    `files` gives the address of each image, by its hash, relative to the pages; `parts` and `found`
+    are the leaderboard's sections and its matrix, `figures` the sections' plots ("") and curves
+    ("-curves") by suite and kind, where there are any.
     """
-    parts = sections(leaderboard)
     made = environment()
     made.globals |= _shared(leaderboard, parts, title)
 
@@ -55,7 +56,10 @@ def pages(
     yield "index.html", rendered("index.html.j2", ("index", ""), title, **first)
     for part in parts:
         here, heading = ("suite", part.suite), readable(part.suite).capitalize()
-        drawn = {"plot": _drawn(plot(part)), "curve": _drawn(curves(part))}
+        drawn = {
+            name: _drawn(figures.get((part.suite, kind)))
+            for name, kind in (("plot", ""), ("curve", "-curves"))
+        }
         name = page_file("suite", part.suite)
         yield name, rendered("suite.html.j2", here, heading, section=part, **drawn)
         for table in part.tables:

@@ -17,7 +17,7 @@ from frostbench.bench.leaderboard.pages import TITLE, pages
 from frostbench.bench.leaderboard.plot import for_paper, plot, plot_file
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
 from frostbench.bench.leaderboard.shelves import Shelf
-from frostbench.bench.leaderboard.tables import sections
+from frostbench.bench.leaderboard.tables import Section, sections
 from frostbench.bench.store.atomic import replacing
 from frostbench.bench.store.reader import StoredRun
 
@@ -82,11 +82,12 @@ def write(
     with replacing(folder, BOARD, _is_ours) as made:
         shelves = gallery(runs)
         files = _copy_images(shelves, runs, made / "pictures")
-        found = matrix(leaderboard, sections(leaderboard))
-        _write_plots(leaderboard, found, made / "plots")
+        parts = sections(leaderboard)
+        found, figures = matrix(leaderboard, parts), figures_of(parts)
+        _write_plots(leaderboard, found, figures, made / "plots")
         text = json.dumps(leaderboard.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         for name, content in (
-            *pages(leaderboard, shelves, files, found, title),
+            *pages(leaderboard, shelves, files, parts, found, figures, title),
             ("leaderboard.md", markdown(leaderboard, title)),
             ("leaderboard.csv", table(leaderboard.rows)),
             (BOARD, text + "\n"),
@@ -149,15 +150,27 @@ def _copy_images(
     return files
 
 
-def _write_plots(leaderboard: Leaderboard, found: Matrix, folder: Path) -> None:
+def figures_of(parts: Sequence[Section]) -> dict[tuple[str, str], str]:
+    """The plots ("") and curves ("-curves") of sections, by suite and kind, where there are any."""
+    drawn = {
+        (part.suite, kind): draw(part)
+        for part in parts
+        for kind, draw in (("", plot), ("-curves", curves))
+    }
+    return {which: figure for which, figure in drawn.items() if figure is not None}
+
+
+def _write_plots(
+    leaderboard: Leaderboard,
+    found: Matrix,
+    figures: Mapping[tuple[str, str], str],
+    folder: Path,
+) -> None:
     folder.mkdir(exist_ok=True)
+    drawn = {plot_file(*which): for_paper(figure) for which, figure in figures.items()}
     for number in range(len(found.places)):
-        drawn = cost_plot(found, number, leaderboard.manifests)
-        if drawn is not None:
-            text = drawn.encode("utf-8", errors="backslashreplace")
-            (folder / cost_plot_file(number)).write_bytes(text)
-    for section in sections(leaderboard):
-        for name, drawn in (("", plot(section)), ("-curves", curves(section))):
-            if drawn is not None:
-                file = folder / plot_file(section.suite, name)
-                file.write_text(for_paper(drawn), encoding="utf-8", errors="backslashreplace")
+        figure = cost_plot(found, number, leaderboard.manifests)
+        if figure is not None:
+            drawn[cost_plot_file(number)] = figure
+    for name, figure in drawn.items():
+        (folder / name).write_text(figure, encoding="utf-8", errors="backslashreplace")

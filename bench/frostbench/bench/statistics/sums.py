@@ -93,11 +93,10 @@ class Sums:
 
     def estimate(self, inference: Inference) -> Estimate | None:
         """The value and its interval; None without samples, or where sums have no value (0 / 0)."""
-        if not self.samples or np.isnan(self._jackknife.value):
+        if not self._has_value:
             return None
-        clusters = cluster_rows(self.clusters)[1]
-        interval = self._interval(inference.level, clusters)
-        return Estimate(self._jackknife.value, interval, len(self.samples), clusters)
+        interval = self._interval(inference.level, len(self.totals))
+        return Estimate(self._jackknife.value, interval, len(self.samples), len(self.totals))
 
     def difference(self, other: "Sums", inference: Inference) -> Estimate | None:
         """This column less the other, paired on the samples that both have; None without any.
@@ -106,8 +105,7 @@ class Sums:
             ValueError: the two are pooled by different formulas.
         """
         mine, yours = paired(self, other)
-        one, two = mine.estimate(inference), yours.estimate(inference)
-        if one is None or two is None:
+        if not mine._has_value or not yours._has_value:
             return None
         here, there = mine._jackknife, yours._jackknife
         if mine._is_right_or_wrong and yours._is_right_or_wrong:
@@ -117,7 +115,8 @@ class Sums:
                 here.value - there.value, here.influences - there.influences, here.weights
             )
             interval = student(apart, self.bounds.of_differences, inference.level)
-        return Estimate(here.value - there.value, interval, one.samples, one.clusters)
+        samples, clusters = len(mine.samples), len(mine.totals)
+        return Estimate(here.value - there.value, interval, samples, clusters)
 
     @cached_property
     def totals(self) -> Float[np.ndarray, "clusters k"]:
@@ -143,6 +142,10 @@ class Sums:
         )
 
     @property
+    def _has_value(self) -> bool:
+        return bool(self.samples) and not np.isnan(self._jackknife.value)
+
+    @cached_property
     def _is_right_or_wrong(self) -> bool:
         """Whether every sample adds 0 or 1 to as many, so that the value is a share of them."""
         if self.counts.shape[1] != 2 or not self.bounds.of_shares:
