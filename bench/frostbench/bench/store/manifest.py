@@ -137,8 +137,8 @@ class MetricEntry:
 
     `percent` are shares that are shown times 100; `networks` are roles of the pack's backbones that
     the metric looks through; `pooling` says how samples become one value (their mean, a ratio or
-    BLEU of summed counts, a distance of features, an average precision). One of a `corpus` weighs
-    words by their rarity.
+    BLEU of summed counts, a distance of features, an average precision, a number of the whole).
+    One of a `corpus` weighs words by their rarity.
     """
 
     id: str
@@ -148,7 +148,7 @@ class MetricEntry:
     direction: Literal["higher", "lower", "neither"] = "higher"
     percent: bool = False
     networks: tuple[str, ...] = ()
-    pooling: Literal["mean", "ratio", "bleu", "features", "average_precision"] = "mean"
+    pooling: Literal["mean", "ratio", "bleu", "features", "average_precision", "whole"] = "mean"
     corpus: bool = False
 
     @property
@@ -242,7 +242,8 @@ class Manifest:
     sentences on frozen backbones that were written to. `origins` are the plugins behind the run's
     parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
     records carry, and `hardware` that of the last. `deaths` are parts in which the process died
-    ("method 'mine'"), which are not called again, with clauses that say how.
+    ("method 'mine'"), which are not called again, with clauses that say how. `imported` names the
+    file of another bench that the run was read from; then nothing here was computed by this one.
     """
 
     schema: int = SCHEMA
@@ -273,6 +274,7 @@ class Manifest:
     violations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     deaths: Mapping[str, str] = field(default_factory=dict)
+    imported: str = ""
     last_session: LastSession = LastSession()
     identity: Mapping[str, Any] = field(default_factory=dict)
 
