@@ -5,11 +5,13 @@ BIN := .venv/bin
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 WORKERS ?= 2
 
-.PHONY: help leaderboard test tests lint install clean
+.PHONY: help leaderboard test tests test-lmms test-lmms-newest lint install clean
 
 help:
 	@echo "make leaderboard   run the mini pack's suites and write leaderboard/index.html"
 	@echo "make test          lint and all tests, one beside the other"
+	@echo "make test-lmms     the tests that need lmms-eval, in .venv-lmms"
+	@echo "make test-lmms-newest   the same with the newest lmms-eval that pip gives"
 	@echo "make lint          ruff (format and lint), mypy, and the arrow contract"
 	@echo "make clean         remove what the other targets made"
 
@@ -45,5 +47,20 @@ test: .venv/.installed-test
 tests: .venv/.installed-test
 	$(TEST_ENV) $(BIN)/pytest -q -n $(WORKERS)
 
+# lmms-eval brings some eighty packages: an environment of its own, and tests that nobody else needs.
+.venv-lmms/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-lmms
+	.venv-lmms/bin/pip install --quiet --upgrade pip
+	.venv-lmms/bin/pip install --quiet --editable '.[test,lmms]'
+	@touch $@
+
+test-lmms: .venv-lmms/.installed
+	$(TEST_ENV) .venv-lmms/bin/pytest -q -m lmms tests/lmms
+
+# Whether the newest lmms-eval that pip gives still fits: for a nightly run.
+test-lmms-newest: .venv-lmms/.installed
+	.venv-lmms/bin/pip install --quiet --upgrade lmms-eval
+	@$(MAKE) --no-print-directory test-lmms
+
 clean:
-	rm -rf .venv runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lmms runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis

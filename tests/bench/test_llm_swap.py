@@ -13,7 +13,8 @@ from frostbench.bench.cli import main
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.numbers import count
-from frostbench.bench.leaderboard.page import page
+from frostbench.bench.leaderboard.matrix import matrix
+from frostbench.bench.leaderboard.pages import pages
 from frostbench.bench.leaderboard.swap import language_models, swaps
 from frostbench.bench.leaderboard.tables import sections
 from frostbench.bench.store.reader import open_run
@@ -375,7 +376,8 @@ def test_a_table_has_methods_down_and_language_models_across(swapped):
     assert "## Same tokenizer, other LLM" in text
     assert f"| llm ({count(5_120_000)} parameters) | model-2 (" in text
     assert "half of its words are missing." in text
-    shown = page(swapped, (), {})
+    parts = sections(swapped)
+    shown = dict(pages(swapped, (), {}, parts, matrix(swapped, parts), {}))["about.html"]
     assert 'id="swap"' in shown
     assert "model-2" in shown
 

@@ -15,7 +15,8 @@ from frostbench.bench.statistics import (
     difference,
     ranking,
 )
-from frostbench.bench.statistics.average_precision import FEWEST, GROUPS
+from frostbench.bench.statistics.average_precision import FEWEST
+from frostbench.bench.statistics.inference import GROUPS
 from frostbench.bench.statistics.swaps import swapped_rows
 from frostbench.plugins import ClassMatches
 

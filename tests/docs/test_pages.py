@@ -70,7 +70,7 @@ def test_a_slow_command_of_a_page_names_what_there_is(page):
                 if words[0] == "run":
                     _check_run(words[1:], host)
             else:
-                assert program == "pip"
+                assert program in ("pip", "lmms-eval")
 
 
 def _check_run(words, host):
@@ -78,7 +78,9 @@ def _check_run(words, host):
     config = read_config(RunConfig, overrides)
     assert not plain
     assert set(config.methods) <= set(host.methods)
-    assert {*config.tasks, *config.task} <= set(host.tasks)
+    # lmms-eval's own tasks are known where it is installed.
+    named = {name for name in (*config.tasks, *config.task) if not name.startswith("lmms:")}
+    assert named <= set(host.tasks)
 
 
 @pytest.mark.parametrize("page", [*PAGES, *sorted(REPOSITORY.glob("*/README.md"))], ids=named)

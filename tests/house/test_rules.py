@@ -65,7 +65,7 @@ IMPORTED = {
     "fonttools": "fontTools",
 }
 # What carries files that are read without an import, or is imported by another dependency's module.
-READ = {"protobuf", "scikit-image", "scikit-learn"}
+READ = {"protobuf", "scikit-image", "scikit-learn", "filelock"}
 
 
 def test_every_dependency_is_imported_by_a_source_file():

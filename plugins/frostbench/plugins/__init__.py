@@ -47,7 +47,7 @@ _HOMES = {
     "images": "Image UnreadableError read_as_seen read_image",
     "matches": "ClassMatches",
     "method": "Method ReadsWhole Setup",
-    "metric": "Metric MetricContext",
+    "metric": "Metric MetricContext WholeSet",
     "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",
     "prompts": "Adapter Attend Choose Fill Generate Ids ImagePiece Prompt Regress Shot Text "
     "TokenSets Trie Vectors Wave",

@@ -36,6 +36,7 @@ COMMANDS = {
         "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
+        "tasks=lmms:NAME is a task of lmms-eval, whose documents lie in data.lmms=FOLDER.\n"
         "Lists: a,b or [a,b]. isolate=true runs each method in a process of its own, which holds\n"
         "frozen models and requests, no target and no other method; no number changes.\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
@@ -133,6 +134,25 @@ COMMANDS = {
         "it; yes=true does not ask. What was cut short goes on.\n\n"
         "  frostbench pack paper\n"
         "  frostbench pack paper root=published",
+    ),
+    "import": Command(
+        "importing:import_command",
+        "import RESULTS.json [out=FOLDER] [KEY=VALUE ...]",
+        "Read a run of lmms-eval, with its samples, as a run beside ours.",
+        "frostbench leaderboard shows it as imported, and ranks it with rows of ours only where\n"
+        "documents and metric are the same by digest. version=0.7.3 says which lmms-eval made it,\n"
+        "where the file does not, and model=NAME calls the model so.\n\n"
+        "  frostbench import logs/qwen/20261120_results.json version=0.7.3\n"
+        "  frostbench leaderboard runs/mini runs/imported/qwen",
+    ),
+    "lmms-tasks": Command(
+        "lmms_export:export_command",
+        "lmms-tasks out=FOLDER [KEY=VALUE ...]",
+        "Write our tasks as lmms-eval's, for its --include_path.",
+        "Keys are those of run: tasks suites pack data limit seed plugins, ... A file a task and\n"
+        "protocol; nothing is run. Any model of lmms-eval can be asked, and is scored by us.\n\n"
+        "  frostbench lmms-tasks tasks=inpainting limit=8 out=ours\n"
+        "  lmms-eval --include_path ours --tasks frostbench --model frostbench_v2l",
     ),
     "train": Command(
         "train:train_command",

@@ -37,10 +37,12 @@ def run_command(words: list[str]) -> int:
         config = replace(config, departures=departures(file, config))
 
     from frostbench.bench.cli.assemble import assemble
+    from frostbench.bench.cli.lmms_tasks import with_lmms_tasks
     from frostbench.bench.cli.work import crew_of
     from frostbench.bench.runner.progress import progress_for
     from frostbench.bench.runner.run import run
 
+    config = with_lmms_tasks(config, host)
     said = len(host.problems)
     plan = assemble(config, host)
     say_left_out(host, said)

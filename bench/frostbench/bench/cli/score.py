@@ -17,6 +17,7 @@ def score_command(words: list[str]) -> int:
     keys = read_config(ScoreConfig, overrides)
     if len(plain) != 1:
         raise UsageError("score one run: frostbench score RUN.")
+    from frostbench.bench.cli.lmms_tasks import offer
     from frostbench.bench.cli.stored import as_it_lies, config_of, found_pack, left_out
     from frostbench.bench.runner.rescore import score
     from frostbench.bench.store.reader import open_run
@@ -25,6 +26,7 @@ def score_command(words: list[str]) -> int:
     stored = open_run(folder)
     config = as_it_lies(config_of(stored), keys)
     host = open_host(keys)
+    offer(host, config.data)
 
     from frostbench.bench.cli.assemble import open_backbones
     from frostbench.bench.cli.origins import origins_by_kind

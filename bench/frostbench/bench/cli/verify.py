@@ -15,6 +15,7 @@ def verify_command(words: list[str]) -> int:
     config = read_config(VerifyConfig, overrides)
     if len(plain) != 1:
         raise UsageError("verify one run: frostbench verify RUN.")
+    from frostbench.bench.cli.lmms_tasks import offer
     from frostbench.bench.cli.stored import (
         as_it_lies,
         config_of,
@@ -32,6 +33,7 @@ def verify_command(words: list[str]) -> int:
         raise UsageError(ungiven)
     stored = dataclasses.replace(as_it_lies(config_of(run), config), out=str(folder))
     host = open_host(config)
+    offer(host, stored.data)
     found_pack(stored.pack, host, "frostbench verify")
 
     from frostbench.bench.cli.assemble import assemble

@@ -44,6 +44,7 @@ def work_command(words: list[str]) -> int:
     import torch
 
     from frostbench.bench.cli.assemble import assemble
+    from frostbench.bench.cli.lmms_tasks import offer
     from frostbench.bench.cli.stored import config_of, left_out
     from frostbench.bench.runner.joining import join
     from frostbench.bench.store.reader import open_run
@@ -65,7 +66,9 @@ def work_command(words: list[str]) -> int:
     )
     keep_within(config.memory, stored.device)
     name = config.worker or f"{platform.node()}-{os.getpid()}"
-    done = join(assemble(stored, open_host(config)), name)
+    host = open_host(config)
+    offer(host, stored.data)
+    done = join(assemble(stored, host), name)
     say(f"{folder}: worker {name} stored {done} samples; nothing is left to take.")
     return 0
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from frostbench.bench.leaderboard.identity import row_identity
+from frostbench.bench.leaderboard.imported import as_imported, ranked_together
 from frostbench.bench.leaderboard.preservation import preserved
 from frostbench.bench.leaderboard.reported import reported
 from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Need, Row, Verdict
@@ -22,6 +23,7 @@ from frostbench.bench.statistics import (
     PairTest,
     Ranking,
     Sums,
+    Whole,
     compare,
     estimated,
     ranking,
@@ -94,6 +96,7 @@ def _entries(number: int, run: StoredRun, inference: Inference) -> Iterable[Entr
     for task in manifest.tasks.values():
         for protocol in task.ways:
             rows = found.get((task.name, protocol), {})
+            asked = frozenset(one.sample for several in rows.values() for one in several)
             missing = [
                 (method, None) for method in sorted(manifest.methods) if (method, None) not in rows
             ]
@@ -101,7 +104,7 @@ def _entries(number: int, run: StoredRun, inference: Inference) -> Iterable[Entr
                 records = sorted(rows.get(who, []), key=lambda record: record.sample)
                 for name in task.columns if records else (task.ranks_by,):
                     metric = manifest.metrics[name]
-                    place = _Place(number, run, task, protocol, metric)
+                    place = _Place(number, run, task, protocol, metric, asked)
                     yield _entry(place, who, records, inference)
 
 
@@ -114,6 +117,7 @@ class _Place:
     task: TaskEntry
     protocol: str | None
     metric: MetricEntry
+    samples: frozenset[str]
 
 
 def _entry(place: _Place, who: Who, records: Sequence[Record], inference: Inference) -> Entry:
@@ -134,15 +138,16 @@ def _entry(place: _Place, who: Who, records: Sequence[Record], inference: Infere
         high=estimate.high if estimate else None,
         interval=estimate.interval.how if estimate else None,
         samples=len(scored),
-        failed=len(records) - len(scored),
+        failed=sum(one not in scored and _is_asked(one, metric) for one in records),
         cost=_cost(scored),
         reason=None if estimate else _reason(place, method, records, scored),
         control=control,
         of=method if control else None,
         run=place.number,
-        identity=row_identity(manifest, task, metric),
+        identity=row_identity(manifest, task, metric, place.samples),
         adapter=control is None and manifest.has_adapter(method, task.name),
     )
+    row = as_imported(row) if manifest.imported else row
     ranks, ceiling = metric.id == task.ranks_by, control in task.ceilings
     return Entry(row, column if estimate else None, metric, ranks, ceiling)
 
@@ -157,7 +162,15 @@ def _is_scored(record: Record, metric: MetricEntry) -> bool:
         return metric.id in record.counts
     if metric.pooling == "average_precision":
         return metric.id in record.matches
+    if metric.pooling == "whole":
+        return metric.id in record.whole
     return math.isfinite(record.scores.get(metric.id, math.nan))
+
+
+def _is_asked(record: Record, metric: MetricEntry) -> bool:
+    """Whether a metric asks something of a sample; some ask of one kind of samples alone."""
+    alone = metric.pooling in ("mean", "whole")
+    return record.status != "scored" or not alone or metric.id in record.scores
 
 
 def _column(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
@@ -171,6 +184,10 @@ def _column(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> C
     if metric.pooling == "average_precision":
         return AveragePrecision.of(
             [(record.sample, record.cluster, record.matches[metric.id]) for record in records]
+        )
+    if metric.pooling == "whole":
+        return Whole.of(
+            [(record.sample, record.cluster, record.whole[metric.id]) for record in records], bounds
         )
     if metric.pooling != "features":
         return Sums.of_means(
@@ -206,6 +223,8 @@ def _reason(
     manifest = place.run.manifest
     if scored and place.metric.pooling == "average_precision":
         return f"the images of {len(scored)} scored samples show nothing that counts in it."
+    if records and place.metric.pooling == "whole" and any(r.status == "scored" for r in records):
+        return f"{place.metric.id} is a number of all samples, of which there is none."
     if scored and place.metric.counted:
         return f"the counts of {len(scored)} scored samples sum to no value of {place.metric.id}."
     if scored:
@@ -236,11 +255,10 @@ def _ranked(entries: Sequence[Entry], inference: Inference) -> tuple[list[Row], 
     rows: list[Row] = []
     needs: list[Need] = []
     for members in arenas.values():
-        columns: dict[int, Column] = {}
-        for index in members:
-            column = entries[index].column
-            if column is not None and entries[index].row.kind == "measured":
-                columns[index] = column
+        several = [(index, entries[index].row.kind, entries[index].column) for index in members]
+        columns = ranked_together(
+            {index: (kind, column) for index, kind, column in several if column is not None}
+        )
         first = entries[members[0]]
         better = first.metric.higher_is_better
         found = ranking(columns, higher_is_better=better, inference=inference)

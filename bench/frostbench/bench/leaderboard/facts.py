@@ -62,7 +62,7 @@ def facts(number: int, manifest: Manifest) -> RunFacts:
         number,
         pairs,
         _warning(manifest),
-        frozen(manifest.backbones),
+        _frozen(manifest),
         tuple(_cache(manifest.tokenizer)),
         tuple(_failures(manifest.failures)),
         tuple(_notes(manifest)),
@@ -98,6 +98,14 @@ def frozen(backbones: Mapping[str, BackboneFacts]) -> Frozen:
         None if left else True,
         f"Frozen: of {number} the SHA-256 {same} the same before and after ({listed}).{rest}",
     )
+
+
+def _frozen(manifest: Manifest) -> Frozen:
+    if manifest.imported:
+        return Frozen(None, f"Imported from {manifest.imported}: nothing of it was computed here.")
+    if manifest.status == "finished" and not manifest.backbones:
+        return Frozen(None, "Frozen: no shared backbone was used.")
+    return frozen(manifest.backbones)
 
 
 def backbones(manifest: Manifest) -> list[tuple[str, ...]]:

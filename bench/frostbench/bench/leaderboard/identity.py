@@ -2,17 +2,27 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
 
 
-def row_identity(manifest: Manifest, task: TaskEntry, metric: MetricEntry) -> str:
+def row_identity(
+    manifest: Manifest,
+    task: TaskEntry,
+    metric: MetricEntry,
+    samples: Collection[str] = (),
+) -> str:
     """Eight hex digits: rows are ranked together only where they agree.
 
     They stand for the task's settings, data and seed, and, where the metric looks through networks
-    of the pack, for their weights; of a metric that learns from a corpus, for the corpus.
+    of the pack, for their weights; of a metric that learns from a corpus, for the corpus. Of a task
+    of another bench they stand for the digest of what it scores by, and for its samples, whose
+    names carry the digests of what they ask: whoever ran it, the same is the same.
     """
+    if "definition" in task.settings:
+        return _digest([task.name, task.settings["definition"], sorted(samples)])
     name = task.settings.get("data")
     parts: dict[str, Any] = {
         "settings": task.settings,
@@ -26,5 +36,9 @@ def row_identity(manifest: Manifest, task: TaskEntry, metric: MetricEntry) -> st
         parts["network"] = weights if len(weights) == len(known) else manifest.pack.sha256
     if metric.corpus:
         parts["corpus"] = task.corpus
+    return _digest(parts)
+
+
+def _digest(parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -7,7 +7,7 @@ from frostbench.bench.leaderboard.preservation import Preserved
 from frostbench.bench.statistics import Inference, Rank, estimators
 from frostbench.bench.store.manifest import Manifest
 
-Kind = Literal["measured", "control", "reported"]
+Kind = Literal["measured", "control", "imported", "reported"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Row:
     `method` is what a reader sees ("v2l", "copy", "majority_vote[v2l]"); `control` and `of` take
     a control's apart. `value` is None where there is none, and `reason` says why. `low` and `high`
     are None where there is no honest interval; `interval` says how it was found, or why there is
-    none. Only measured rows on the task's
-    ranking metric have a `rank`; `best` rows are significantly better than every other method.
+    none. Only measured rows on the task's ranking metric have a `rank`, and imported ones (of
+    another bench) that are of the same documents and metric as one of those; `best` rows are
+    significantly better than every other method.
     Rows with the same task, protocol, metric and `identity` were ranked together. `run` counts
     the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
     in it; rows under different ones are not ranked together. `adapter` marks a method that lays a

@@ -184,6 +184,8 @@ class _Names:
         }
         self._colours = {key: index for index, key in enumerate(sorted(measured))}
         self._several = len(leaderboard.manifests) > 1
+        numbered = enumerate(leaderboard.manifests, start=1)
+        self._imported = {number for number, manifest in numbered if manifest.imported}
         self._models = {row.run: row.llm for row in leaderboard.rows if row.llm}
         self._runs: dict[tuple[str, str | None], set[int]] = defaultdict(set)
         for method, run in measured:
@@ -194,6 +196,8 @@ class _Names:
 
         Nothing where the method stands once. A control that needs no method needs no model.
         """
+        if run in self._imported:
+            return "(imported)"
         if not self._several or run is None:
             return ""
         if method is None:

@@ -8,6 +8,7 @@ from typing import Any
 from frostbench.bench.runner.corpus import learners, load_corpus
 from frostbench.bench.runner.manifest import describe_metrics, failures_of
 from frostbench.bench.runner.scoring import Scored, Scoring
+from frostbench.bench.runner.wholes import with_wholes
 from frostbench.bench.store.blobs import Blobs, DamagedError
 from frostbench.bench.store.lock import RunLock
 from frostbench.bench.store.manifest import Manifest, Origin, TaskEntry
@@ -77,6 +78,7 @@ def score(
                 after += _score(group, scoring, names, damaged)
             manifest = manifest.with_task(task, metrics=tuple(names))
         writer.replace(after)
+        _number(writer, wanted, metrics)
         # Where some scores stayed, the run is one of two metrics, and none may join it.
         came = {} if damaged else origins or {}
         described = describe_metrics(
@@ -161,6 +163,16 @@ def _score(
         sound.append((record, prediction, target))
     results = scoring([one[1] for one in sound], [one[2] for one in sound])
     return [_with(one[0], result, names) for one, result in zip(sound, results, strict=True)]
+
+
+def _number(
+    writer: RunWriter, wanted: Mapping[str, Sequence[str]], metrics: Mapping[str, Metric]
+) -> None:
+    """Compute what is one number of all samples of a task."""
+    for task, names in wanted.items():
+        given = {name: metrics[name] for name in names if name in metrics}
+        mine = [record for record in writer.records() if record.task == task]
+        writer.replace(with_wholes(mine, given, writer.blobs)[0])
 
 
 def _who(record: Record) -> str:

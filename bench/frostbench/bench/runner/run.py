@@ -20,6 +20,7 @@ from frostbench.bench.runner.resuming import (
     without_failed,
     without_grown,
 )
+from frostbench.bench.runner.wholes import with_wholes
 from frostbench.bench.runner.worker import Worker
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.leases import Leases, forget_leases
@@ -216,6 +217,7 @@ class _Session:
         for protocol, names in samples.items():
             self._writer.seal(task, protocol, names)
         counts = {protocol or "": len(names) for protocol, names in samples.items()}
+        self._number(task)
         rows = {row.method for row in self._plan.lineups[task].rows}
         built = all(self._manifest.methods[name].error is None for name in rows)
         complete = whole and built
@@ -223,6 +225,19 @@ class _Session:
         if task == self._current:
             self._progress.end()
         self._save()
+
+    def _number(self, task: str) -> None:
+        """Compute what is one number of all samples of a task."""
+        (planned,) = (one for one in self._plan.tasks if one.task.card.name == task)
+        metrics = self._plan.metrics_of(planned)
+        if any(metric.facts.pooling == "whole" for metric in metrics.values()):
+            mine = [record for record in self._writer.records() if record.task == task]
+            changed, sentences = with_wholes(mine, metrics, self._writer.blobs)
+            self._writer.replace(changed)
+            for sentence in sentences:
+                self._progress.note(sentence)
+            told = dict.fromkeys((*self._before.notes, *sentences))
+            self._before = replace(self._before, notes=tuple(told))
 
     def _reports(self) -> list[WorkerReport]:
         own = [] if self._own is None else [self._own]

@@ -19,6 +19,7 @@ from frostbench.plugins.contract.metric import (
     SampleCounts,
     SampleMatches,
     SampleScore,
+    WholeSet,
 )
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.task import Target
@@ -69,6 +70,7 @@ class Scoring:
         self._pooled: dict[str, tuple[Literal["ratio", "bleu"], SampleCounts]] = {}
         self._ranked: dict[str, SampleMatches] = {}
         self._sets: dict[str, ImageFeatures] = {}
+        self._wholes: dict[str, WholeSet] = {}
         self._facts = {name: metric.facts for name, metric in metrics.items()}
         for name, metric in metrics.items():
             learns = metric.facts.corpus
@@ -82,6 +84,8 @@ class Scoring:
                     self._ranked[name] = function
                 case "features":
                     self._sets[name] = function
+                case "whole":
+                    self._wholes[name] = metric.whole
                 case other:
                     assert_never(other)
         self.blobs = blobs
@@ -133,6 +137,8 @@ class Scoring:
                     )
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
+            if value is None:
+                continue
             wrong = self._facts[name].misfit(value)
             if wrong:
                 return Scored(error=f"metric {name!r} {wrong}")
@@ -149,6 +155,12 @@ class Scoring:
             try:
                 found = contain(Call("metric", name, "match"), match, prediction, target)
                 matches[name] = _as_matches(found)
+            except Exception as error:
+                return Scored(error=f"metric {name!r}: {describe(error)}")
+        for name, whole in self._wholes.items():
+            # What it gives is asked for again, of all samples, when the task is complete.
+            try:
+                contain(Call("metric", name, "read"), whole.read, prediction, target)
             except Exception as error:
                 return Scored(error=f"metric {name!r}: {describe(error)}")
         return Scored(scores, counts=counts, matches=matches)
@@ -216,8 +228,9 @@ class Scoring:
         return [self.blobs.put_array(row) for row in rows]
 
 
-def _value(score: SampleScore, prediction: Prediction, target: Target) -> float:
-    return float(score(prediction, target))
+def _value(score: SampleScore, prediction: Prediction, target: Target) -> float | None:
+    value = score(prediction, target)
+    return None if value is None else float(value)
 
 
 def _as_matches(found: Any) -> tuple[StoredMatches, ...]:

@@ -29,6 +29,7 @@ from frostbench.bench.statistics.intervals import Jackknife, skewed_logit, stude
 from frostbench.bench.statistics.pooling import checked_counts, pooled_value
 from frostbench.bench.statistics.ranks import Rank, Ranking, ranking
 from frostbench.bench.statistics.sums import Sums
+from frostbench.bench.statistics.wholes import Whole, lifts
 
 __all__ = [
     "AveragePrecision",
@@ -43,6 +44,7 @@ __all__ = [
     "Rank",
     "Ranking",
     "Sums",
+    "Whole",
     "check_matches",
     "checked_counts",
     "clusters_for",
@@ -53,6 +55,7 @@ __all__ = [
     "fewest_clusters",
     "frechet_distance",
     "holm",
+    "lifts",
     "pooled_value",
     "ranked_value",
     "ranking",

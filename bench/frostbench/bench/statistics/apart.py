@@ -20,12 +20,13 @@ from frostbench.bench.statistics.frechet import Frechet
 from frostbench.bench.statistics.inference import Estimate, Inference
 from frostbench.bench.statistics.sums import Sums
 from frostbench.bench.statistics.swaps import SwappedRows, swapped_rows
+from frostbench.bench.statistics.wholes import Whole
 
 EXACT_CLUSTERS = 13  # up to 2**12 flips are gone through; more clusters are drawn
 CELLS_AT_ONCE = 1 << 22  # values held at a time, 32 MiB
 POWER = 0.8
 
-Column: TypeAlias = Sums | Frechet | AveragePrecision
+Column: TypeAlias = Sums | Frechet | AveragePrecision | Whole
 """What one row scored under one metric."""
 
 
@@ -63,6 +64,8 @@ def difference(one: Column, two: Column, inference: Inference) -> Estimate | Non
         case Sums(), Sums():
             return one.difference(two, inference)
         case AveragePrecision(), AveragePrecision():
+            return one.difference(two, inference)
+        case Whole(), Whole():
             return one.difference(two, inference)
         case Frechet(), Frechet():
             return one.difference(two)

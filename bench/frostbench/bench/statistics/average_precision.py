@@ -14,13 +14,12 @@ from frostbench.bench.statistics.inference import (
     Inference,
     Interval,
     cluster_rows,
+    part_rows,
     refuse_repeats,
 )
 from frostbench.bench.statistics.intervals import Jackknife, skewed_logit, student
 from frostbench.bench.statistics.rankings import Curve, Matches, curves_of, mean_area
 
-GROUPS = 200
-"""Clusters beyond so many are left out in as many groups: each costs a look at all classes."""
 HALVES = 8
 FEWEST = 10
 """Things a class, on the mean over classes, from which an interval was seen to cover."""
@@ -162,8 +161,7 @@ class AveragePrecision:
 
         Each cluster is a group of its own, up to `GROUPS` of them; more are dealt out in turn.
         """
-        rows, clusters = cluster_rows(self.clusters)
-        return rows % GROUPS, min(clusters, GROUPS)
+        return part_rows(self.clusters)
 
     @cached_property
     def _curves(self) -> Sequence["Curve"]:

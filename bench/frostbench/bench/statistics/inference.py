@@ -55,6 +55,8 @@ class Bounds:
 
 
 ANY_SCORE = Bounds()
+GROUPS = 200
+"""Clusters beyond so many are left out in as many groups: each costs a look at the whole set."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,15 @@ def cluster_rows(clusters: Sequence[str]) -> tuple[Int[np.ndarray, " n"], int]:
     """For each sample the number of its cluster, in the order of the clusters' names; how many."""
     names, rows = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     return rows.astype(np.int64), len(names)
+
+
+def part_rows(clusters: Sequence[str]) -> tuple[Int[np.ndarray, " n"], int]:
+    """For each sample the group that is left out with it, and how many there are.
+
+    Each cluster is a group of its own, up to `GROUPS` of them; more are dealt out in turn.
+    """
+    rows, many = cluster_rows(clusters)
+    return rows % GROUPS, min(many, GROUPS)
 
 
 def refuse_repeats(samples: Sequence[str]) -> None:

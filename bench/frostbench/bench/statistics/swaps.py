@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from frostbench.bench.statistics.average_precision import AveragePrecision
 from frostbench.bench.statistics.rankings import Curve, curves_of, mean_area
 from frostbench.bench.statistics.sums import Sums, paired
+from frostbench.bench.statistics.wholes import Whole
 
 MANY = 64  # clusters
 
@@ -49,6 +50,8 @@ def swapped_rows(one: Any, two: Any) -> SwappedRows | None:
             return _Summed.of(one, two)
         case AveragePrecision(), AveragePrecision():
             return _RankedAnew.of(one, two)
+        case Whole(), Whole():
+            return _Lifted.of(one, two)
         case _:
             return None
 
@@ -146,3 +149,37 @@ class _RankedAnew:
         """What the difference loses without each."""
         lost: Float[np.ndarray, " clusters"] = self.apart[self.turning]
         return lost
+
+
+@dataclass(frozen=True, eq=False)
+class _Lifted:
+    """What groups of clusters add to the difference of two numbers of the whole set.
+
+    Such numbers cannot be computed anew after a swap; what a group adds is taken to change sides.
+    """
+
+    turning: Float[np.ndarray, " clusters"]
+    units: int
+
+    @staticmethod
+    def of(one: Whole, two: Whole) -> "_Lifted | None":
+        if one.samples != two.samples:
+            return None
+        effects = one.effects(two)
+        if not np.isfinite(effects).all():
+            return None
+        return _Lifted(effects[effects != 0], len(effects))
+
+    @property
+    def clusters(self) -> int:
+        return len(self.turning)
+
+    @property
+    def one_in(self) -> int:
+        return 1
+
+    def after(self, signs: Float[np.ndarray, "flips clusters"]) -> Float[np.ndarray, " flips"]:
+        return np.asarray(np.abs(signs @ self.turning))
+
+    def effects(self) -> Float[np.ndarray, " clusters"]:
+        return self.turning

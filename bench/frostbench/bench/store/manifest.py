@@ -139,8 +139,8 @@ class MetricEntry:
 
     `percent` are shares that are shown times 100; `networks` are roles of the pack's backbones that
     the metric looks through; `pooling` says how samples become one value (their mean, a ratio or
-    BLEU of summed counts, a distance of features, an average precision). One of a `corpus` weighs
-    words by their rarity.
+    BLEU of summed counts, a distance of features, an average precision, a number of the whole).
+    One of a `corpus` weighs words by their rarity.
     """
 
     id: str
@@ -150,7 +150,7 @@ class MetricEntry:
     direction: Literal["higher", "lower", "neither"] = "higher"
     percent: bool = False
     networks: tuple[str, ...] = ()
-    pooling: Literal["mean", "ratio", "bleu", "features", "average_precision"] = "mean"
+    pooling: Literal["mean", "ratio", "bleu", "features", "average_precision", "whole"] = "mean"
     corpus: bool = False
 
     @property
@@ -234,7 +234,8 @@ class Manifest:
     parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
     records carry, and `hardware` that of the last. `deaths` are parts in which the process died
     ("method 'mine'"), which are not called again, with clauses that say how. `memory` is what
-    methods took of the device, `visual` what an image becomes for them.
+    methods took of the device, `visual` what an image becomes for them. `imported` names the file
+    of another bench that the run was read from; then nothing here was computed by this one.
     """
 
     schema: int = SCHEMA
@@ -267,6 +268,7 @@ class Manifest:
     deaths: Mapping[str, str] = field(default_factory=dict)
     memory: Mapping[str, MethodMemory] = field(default_factory=dict)
     visual: Mapping[str, VisualSize] = field(default_factory=dict)
+    imported: str = ""
     last_session: LastSession = LastSession()
     identity: Mapping[str, Any] = field(default_factory=dict)
 

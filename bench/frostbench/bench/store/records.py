@@ -64,12 +64,13 @@ class Record:
     `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
     `features` name, for set metrics, the blobs of prediction and target; `counts` hold, for pooled
     metrics, what the sample adds to the sums, and `matches` what it adds to an average precision,
-    class by class. `images` are blobs to look at, by role ("input",
-    "corrupted"); `words` is what the input image became, by part; `asked` is what the request says
-    of the image, and `phrases` where in it the phrases stand that masks answer. `extra` are
-    columns that plugins added. `made_by` is the digest of all that the sample could depend on but
-    the metrics, and `machine` that of the hardware, for which the manifest has the words; both are
-    empty in runs of before they were kept.
+    class by class; `whole` holds, for numbers of a whole set, that number of the sample's row, and
+    by how much it is above that without the sample's part of the set. `images` are blobs to look
+    at, by role ("input", "corrupted"); `words` is what the input image became, by part; `asked` is
+    what the request says of the image, and `phrases` where in it the phrases stand that masks
+    answer. `extra` are columns that plugins added. `made_by` is the digest of all that the sample
+    could depend on but the metrics, and `machine` that of the hardware, for which the manifest has
+    the words; both are empty in runs of before they were kept.
     """
 
     suite: Name
@@ -91,6 +92,7 @@ class Record:
     extra: Mapping[str, AnyFloat] = field(default_factory=dict)
     counts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     matches: Mapping[str, tuple[StoredMatches, ...]] = field(default_factory=dict)
+    whole: Mapping[str, tuple[float, AnyFloat]] = field(default_factory=dict)
     asked: str = ""
     phrases: tuple[tuple[int, int], ...] = ()
     made_by: str = ""

@@ -49,6 +49,7 @@ SCHEMA = pa.schema(
         ("extra", pa.map_(_TEXT, pa.float64())),
         ("counts", pa.map_(_TEXT, pa.list_(pa.float64()))),
         ("matches", pa.map_(_TEXT, pa.list_(_MATCHES))),
+        ("whole", pa.map_(_TEXT, pa.list_(pa.float64()))),
         ("asked", _TEXT),
         ("phrases", pa.list_(pa.list_(pa.int64()))),
         ("made_by", _TEXT),
@@ -60,7 +61,7 @@ ROWS = 64  # read at once
 LARGEST = 1 << 26  # bytes of so many rows
 LARGEST_FILE = 1 << 32  # bytes of all, without compression
 MOST_VALUES = 1 << 26  # of one column
-_MAPS = ("scores", "features", "pictures", "words", "extra", "counts", "matches")
+_MAPS = ("scores", "features", "pictures", "words", "extra", "counts", "matches", "whole")
 
 
 def sealed_name(task: str, protocol: str | None) -> str:

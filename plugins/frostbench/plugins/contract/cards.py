@@ -118,7 +118,7 @@ class TaskCard:
 
 ANY_NETWORK = "[*]"
 MetricDirection = Literal["higher", "lower", "neither"]
-MetricPooling = Literal["mean", "ratio", "bleu", "features", "average_precision"]
+MetricPooling = Literal["mean", "ratio", "bleu", "features", "average_precision", "whole"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ class MetricFacts:
             order of n-grams, matches and totals, and then the lengths of candidates and of
             references. "features": the Fréchet distance of a feature vector each.
             "average_precision": the mean over classes and thresholds of the precision at 101
-            recalls, of the detections of all samples, ranked by their scores.
+            recalls, of the detections of all samples, ranked by their scores. "whole": one number
+            that a function makes of what all samples give (`WholeSet`).
         corpus: It learns what is rare from the task's corpus of references first (CIDEr-D).
         networks: Roles of the pack's backbones that it looks through ("clip").
         weights: The key of `metric_weights` under which the user names its network's file.

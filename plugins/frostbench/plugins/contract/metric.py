@@ -11,8 +11,9 @@ from frostbench.plugins.contract.matches import ClassMatches
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
-SampleScore: TypeAlias = Callable[[Prediction, Target], float]
-"""The score of one sample; raises ValueError on what cannot be scored."""
+SampleScore: TypeAlias = Callable[[Prediction, Target], float | None]
+"""The score of one sample, None where the metric asks nothing of it; raises ValueError on what
+cannot be scored."""
 
 SampleCounts: TypeAlias = Callable[[Prediction, Target], Sequence[float]]
 """What one sample adds to a set's sums; raises ValueError on what cannot be scored."""
@@ -22,6 +23,21 @@ SampleMatches: TypeAlias = Callable[[Prediction, Target], Sequence[ClassMatches]
 
 ImageFeatures: TypeAlias = Callable[[Sequence[Image]], Any]
 """Features of images, a float array `[n, d]`. They are stored: scoring again needs no network."""
+
+
+@dataclass(frozen=True)
+class WholeSet:
+    """A number of a whole set that is no sum over its samples.
+
+    Attributes:
+        read: what a sample gives, of any kind; None where the metric asks nothing of it. It raises
+            ValueError on what cannot be scored.
+        value: the number, of what the samples give, in any order. It is also asked for the set
+            without a part of its clusters, from which the interval is found.
+    """
+
+    read: Callable[[Prediction, Target], Any]
+    value: Callable[[Sequence[Any]], float]
 
 
 @dataclass(frozen=True)
@@ -42,12 +58,12 @@ class Metric:
 
     Their `pooling` tells which kind of function it is: "mean" asks for a `SampleScore`, "ratio" and
     "bleu" for `SampleCounts`, "features" for `ImageFeatures`, "average_precision" for
-    `SampleMatches`. One that learns from a `corpus` makes
+    `SampleMatches`, and "whole" for a `WholeSet`. One that learns from a `corpus` makes
     that function of a sequence of targets; it raises ValueError where they teach nothing.
     """
 
     facts: MetricFacts
-    function: Callable[..., Any]
+    function: Any
 
     @staticmethod
     def made(facts: MetricFacts, target: Any, context: MetricContext) -> "Metric":
@@ -59,3 +75,14 @@ class Metric:
         if not facts.networks and not facts.weights:
             return Metric(facts, target)
         return Metric(facts, target(replace(context, networks=facts.networks)))
+
+    @property
+    def whole(self) -> WholeSet:
+        """The function of one that is a number of the whole set.
+
+        Raises:
+            TypeError: it is none.
+        """
+        if not isinstance(self.function, WholeSet):
+            raise TypeError(f"metric {self.facts.id!r}: what is pooled as whole is a WholeSet")
+        return self.function

@@ -1,0 +1,1 @@
+"""Our methods as models of lmms-eval."""

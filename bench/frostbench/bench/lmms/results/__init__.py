@@ -1,0 +1,1 @@
+"""Results of lmms-eval on our leaderboard."""

@@ -1,0 +1,1 @@
+"""Our suites as tasks of lmms-eval."""
