@@ -16,6 +16,21 @@ from frostbench.plugins.host.limits import TOY_LIMITS, Limits
 
 Settings = TypeVar("Settings")
 
+LEAST = {
+    "seed": 0,
+    "limit": 1,
+    "chunk": 1,
+    "gallery": 0,
+    "threads": 0,
+    "words": 1,
+    "samples": 1,
+    "lease": 0.001,
+    "limits": 1,
+}
+"""The least that a key may be, whatever the command."""
+
+MOST = (1 << 63) - 1  # of any number; generators of random numbers take no larger seed
+
 LIMITS = {
     "understanding": 40,
     "captioning": 50,
@@ -222,7 +237,7 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
                 layer.pop("limits", None)  # whoever writes `limit` over a file means all of it
         config = OmegaConf.merge(OmegaConf.structured(schema), *layers)
-        return _with_a_seed(typing.cast(Settings, OmegaConf.to_object(config)))
+        return _within_bounds(typing.cast(Settings, OmegaConf.to_object(config)))
     except ConfigKeyError as error:
         asked = str(error.full_key or error)
         raise UsageError(missing("key", asked, [*keys_of(schema), "config"])) from error
@@ -249,11 +264,19 @@ def _of_file(schema: type, name: str) -> dict[str, Any]:
         raise UsageError(f"cannot read the configuration {name}: {lines}") from error
 
 
-def _with_a_seed(config: Settings) -> Settings:
-    """The configuration, of which the seed is one for every generator of random numbers."""
-    seed = getattr(config, "seed", 0)
-    if not 0 <= seed < 1 << 63:
-        raise UsageError(f"seed={seed}: a seed is a whole number from 0 to {(1 << 63) - 1}.")
+def _within_bounds(config: Settings) -> Settings:
+    """The configuration, of which every number and path is one that can be meant."""
+    for one in dataclasses.fields(config):  # type: ignore[arg-type]
+        if one.metadata == PATH and one.type is str and one.default and not vars(config)[one.name]:
+            raise UsageError(f"{one.name}=: a path is wanted, such as {one.default}.")
+    for key, least in LEAST.items():
+        value = getattr(config, key, None)
+        for name, number in value.items() if isinstance(value, Mapping) else [(None, value)]:
+            said = f"{key}={number}" if name is None else f"{key}.{name}={number}"
+            if number is not None and not number >= least:
+                raise UsageError(f"{said}: at least {least} is needed.")
+            if number is not None and number > MOST:
+                raise UsageError(f"{said}: at most {MOST} is possible.")
     return config
 
 

@@ -70,8 +70,6 @@ def _checked(plain: list[str], config: LookConfig) -> Path | None:
             "look at one image: frostbench look IMAGE, where IMAGE is a file, or one of the "
             "pack's images: portrait:NAME, scene:NUMBER, photo:NUMBER."
         )
-    if config.words < 1:
-        raise UsageError(f"words={config.words}: at least one word is nearest to each token.")
     if not config.out:
         return None
     out = Path(config.out)

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from frostbench.bench.printable import printable
+from frostbench.bench.printable import note, printable
 
 
 @runtime_checkable
@@ -106,7 +106,7 @@ class Quiet:
 
     def note(self, sentence: str) -> None:
         """The sentence, on the error stream."""
-        print(printable(sentence), file=self._stream or sys.stderr, flush=True)
+        note(sentence, self._stream or sys.stderr)
 
 
 class Lines(Quiet):
@@ -140,7 +140,7 @@ class Lines(Quiet):
         self._say(f"{self._done} samples, {self._fresh} of them now, in {_time(seconds)}")
 
     def _say(self, text: str) -> None:
-        print(f"{printable(self._label)}: {text}", file=self._stream or sys.stdout, flush=True)
+        note(f"{self._label}: {text}", self._stream or sys.stdout)
 
 
 class RichBars(Quiet):

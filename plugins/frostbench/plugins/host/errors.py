@@ -10,6 +10,10 @@ SECONDS_OF_A_TEXT = 10.0
 """What an exception may take to say what it says."""
 
 
+MANY = 20
+"""Names that a sentence lists; what has more is listed by `frostbench list`."""
+
+
 class UserNote(UserWarning):
     """A warning that is a sentence for whoever runs a command, and says nothing of the code."""
 
@@ -29,7 +33,9 @@ class ToldError(Exception):
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not there: what was asked, the nearest, what there is."""
     names = sorted(known)
-    return f"no {kind} named {name!r}; there are {', '.join(names) or 'none'}.{guess(name, names)}"
+    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+    shown = f"{', '.join(names[:MANY]) or 'none'}{more}"
+    return f"no {kind} named {name!r}; there are {shown}.{guess(name, names)}"
 
 
 def guess(name: str, known: Iterable[str]) -> str:
