@@ -180,7 +180,9 @@ CASES = [
         )
     ),
     Bad(
-        f"{RUN} config=a.yaml", (r"\ud800", "no text in UTF-8"), files={"a.yaml": r'pack: "r\ud800"'}
+        f"{RUN} config=a.yaml",
+        (r"\ud800", "no text in UTF-8"),
+        files={"a.yaml": r'cache: "r\ud800"'},
     ),
     Bad("leaderboard run out=x.txt", ("no run at run",), files={"x.txt": "x"}),
 ]

@@ -125,10 +125,10 @@ CSV, JSON, LINES, LABELS = "captions.csv", "captions.json", "questions.jsonl", "
         ),
         (JSON, "[1]", "is no object from a file's name"),
         (JSON, '{"a.png": [3]}', "entry 'a.png', entry 0 has no caption"),
-        (JSON, '{"a.png": ', "is no JSON file"),
+        (JSON, '{"a.png": ', "is no JSON"),
         (LINES, '{"file": "a.png", "question": "What?"}', "line 1 has no 'answers'"),
         (LINES, '{"file": "a.png", "question": "What?", "answers": []}', "accepts no answer"),
-        (LINES, '{"file": 3, "question": "What?", "answers": "x"}', "holds a int under 'file'"),
+        (LINES, '{"file": 3, "question": "What?", "answers": "x"}', "holds a whole number under 'file'"),
         (
             LINES,
             '{"file": "a.png", "question": "?", "answers": "x", "id": 1}\n' * 2,

@@ -120,10 +120,10 @@ def test_a_link_in_a_circle_ends_and_no_files_at_all_are_one_sentence(folder):
     [
         (None, "a pack is a folder with a pack.json"),
         ("{", "is no JSON"),
-        ("{}", "is missing"),
+        ("{}", "has no 'name'"),
         (json.dumps({**PACK, "backbones": {"llm": {"kind": "x"}}}), "'source'"),
-        (json.dumps({**PACK, "methods": []}), "missing or of the wrong kind"),
-        (json.dumps({**PACK, "alternatives": ["llama"]}), "missing or of the wrong kind"),
+        (json.dumps({**PACK, "methods": []}), "a list under 'methods', where a mapping"),
+        (json.dumps({**PACK, "alternatives": ["llama"]}), "a list under 'alternatives'"),
     ],
 )
 def test_a_bad_pack_ends_in_one_sentence(tmp_path, text, expected):

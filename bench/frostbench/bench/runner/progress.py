@@ -76,10 +76,15 @@ class Progress(Protocol):
 
 
 class Quiet:
-    """Shows nothing but what somebody has to know."""
+    """Shows nothing but what somebody has to know.
+
+    Attributes:
+        noted: the sentences that were shown.
+    """
 
     def __init__(self, stream: Stream | None = None) -> None:
         self._stream = stream
+        self.noted: set[str] = set()
 
     def __enter__(self) -> "Quiet":
         return self
@@ -106,6 +111,7 @@ class Quiet:
 
     def note(self, sentence: str) -> None:
         """The sentence, on the error stream."""
+        self.noted.add(sentence)
         note(sentence, self._stream or sys.stderr)
 
 
@@ -196,6 +202,7 @@ class RichBars(Quiet):
 
     def note(self, sentence: str) -> None:
         """The sentence, above the bars."""
+        self.noted.add(sentence)
         self._bars.console.print(printable(sentence), markup=False, highlight=False)
 
 
@@ -207,7 +214,7 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s")
 
 
-def progress_for(stream: Stream, *, quiet: bool) -> Progress:
+def progress_for(stream: Stream, *, quiet: bool) -> Quiet:
     """Bars on a terminal, lines in a file or a pipe, nothing if `quiet`."""
     if quiet:
         return Quiet()

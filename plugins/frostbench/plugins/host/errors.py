@@ -63,12 +63,21 @@ def describe(error: BaseException) -> str:
     return cut(f"{said}{_place(error)}")
 
 
+def clause_of(error: BaseException) -> str:
+    """An exception as a clause: what it says where that is a sentence for users, or `describe`."""
+    said = text_of(error).strip()
+    plain = type(error).__name__ in ("ValueError", "LookupError", "UnreadableError")
+    return said[:-1] if plain and said.endswith(".") and "\n" not in said else describe(error)
+
+
 def _place(error: BaseException) -> str:
     """Where an exception was raised, in brackets; of a time limit, what was running."""
     frames = []
     trace = error.__traceback__
     while trace is not None:
-        frames.append((trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1], trace.tb_lineno))
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith("<"):  # what Python made up itself, or a checker
+            frames.append((file.rsplit("/", 1)[-1], trace.tb_lineno))
         trace = trace.tb_next
     if isinstance(error, TimeLimitError):
         frames = frames[:-1]  # the last is the alarm itself

@@ -24,9 +24,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from frostbench.plugins.host.litter import is_litter
+from frostbench.plugins.host.texts import read_json, taken
+
+T = TypeVar("T")
 
 MOST_FILES = 1_000_000
 SYSTEM = ("/proc", "/sys", "/dev")
@@ -191,37 +194,74 @@ def read_pack(folder: Path) -> Pack:
     """
     path = folder / "pack.json"
     try:
-        text = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        said = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"no pack at {folder}: a pack is a folder with a pack.json.") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}.") from error
-    try:
-        backbones = {
-            role: _backbone(folder, role, entry) for role, entry in text["backbones"].items()
-        }
-        alternatives = {
-            role: {name: _backbone(folder, role, entry) for name, entry in others.items()}
-            for role, others in text.get("alternatives", {}).items()
-        }
-        methods = {
-            name: PackMethod(
-                folder / entry["weights"] if entry.get("weights") else None,
-                entry.get("settings", {}),
-                {what: folder / place for what, place in entry.get("adapters", {}).items()},
+    here = str(path)
+    name, methods = taken(here, said, "name", str), taken(here, said, "methods", dict)
+    backbones = _backbones(folder, here, taken(here, said, "backbones", dict), "backbones")
+    others: dict[str, Any] = _optional(here, said, "alternatives", {})
+    return Pack(
+        name,
+        folder,
+        _optional(here, said, "summary", ""),
+        backbones,
+        {one: _method(folder, f"{here}, methods.{one}", entry) for one, entry in methods.items()},
+        _places(folder, here, "data", taken(here, said, "data", dict)),
+        {
+            role: _backbones(
+                folder,
+                here,
+                taken(f"{here}, alternatives", others, role, dict),
+                f"alternatives.{role}",
             )
-            for name, entry in text["methods"].items()
-        }
-        data = {name: folder / place for name, place in text["data"].items()}
-        networks = {name: folder / place for name, place in text.get("metric_weights", {}).items()}
-        summary = text.get("summary", "")
-        return Pack(text["name"], folder, summary, backbones, methods, data, alternatives, networks)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: {error!r} is missing or of the wrong kind; a pack has name, backbones "
-            "(role: kind, source), methods (name: weights, settings) and data (name: folder), and "
-            "may have alternatives (role: name: kind, source) and metric_weights (network: file)."
-        ) from error
+            for role in others
+        },
+        _places(folder, here, "metric_weights", _optional(here, said, "metric_weights", {})),
+    )
+
+
+def _optional(where: str, entry: Any, key: str, default: T) -> T:
+    """What an entry may hold under a key, of the kind of its default."""
+    if not isinstance(entry, Mapping) or key in entry:
+        found: T = taken(where, entry, key, type(default))
+        return found
+    return default
+
+
+def _backbones(
+    folder: Path, where: str, entries: Mapping[str, Any], key: str
+) -> dict[str, BackboneEntry]:
+    return {
+        role: _backbone(folder, role, f"{where}, {key}.{role}", entry)
+        for role, entry in entries.items()
+    }
+
+
+def _backbone(folder: Path, role: str, where: str, entry: Any) -> BackboneEntry:
+    return BackboneEntry(
+        role,
+        taken(where, entry, "kind", str),
+        _resolve(folder, taken(where, entry, "source", str)),
+        _optional(where, entry, "dtype", "float32"),
+        dict(_optional(where, entry, "settings", {})),
+        _optional(where, entry, "name", ""),
+    )
+
+
+def _method(folder: Path, where: str, entry: Any) -> PackMethod:
+    kept = {**entry, "weights": entry.get("weights") or ""} if isinstance(entry, dict) else entry
+    weights = _optional(where, kept, "weights", "")
+    return PackMethod(
+        folder / weights if weights else None,
+        _optional(where, entry, "settings", {}),
+        _places(folder, where, "adapters", _optional(where, entry, "adapters", {})),
+    )
+
+
+def _places(folder: Path, where: str, key: str, entries: Mapping[str, Any]) -> dict[str, Path]:
+    """Files or folders of a pack, by what they are."""
+    return {name: folder / taken(f"{where}, {key}", entries, name, str) for name in entries}
 
 
 def embedded_pack(name: str) -> Path:
@@ -262,12 +302,6 @@ def _check_ends(folder: Path) -> None:
         raise ValueError(
             f"{folder} is the system's own and holds no weights or data; name another folder."
         )
-
-
-def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> BackboneEntry:
-    source = _resolve(folder, entry["source"])
-    dtype, settings = entry.get("dtype", "float32"), dict(entry.get("settings", {}))
-    return BackboneEntry(role, entry["kind"], source, dtype, settings, entry.get("name", ""))
 
 
 def _resolve(folder: Path, source: str) -> str:
