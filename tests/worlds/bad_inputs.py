@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +92,9 @@ def ended(bad: Bad, folder: Path, capsys) -> str:
         bad.make(folder)
     before = state(folder)
     capsys.readouterr()
-    code = main(shlex.split(bad.words))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as outside of tests
+        code = main(shlex.split(bad.words))
     said = capsys.readouterr().err
     problems = []
     if code != bad.code:
@@ -111,7 +114,7 @@ def ended(bad: Bad, folder: Path, capsys) -> str:
         after = state(folder)
         other = [name for name in {*before, *after} if before.get(name) != after.get(name)]
         problems.append(f"was refused, and left or changed {sorted(other)[:4]}")
-    if bad.done:
+    if bad.done and code < 2:
         scored = {one.task for one in open_run(folder / "run").records() if one.status == "scored"}
         if scored != set(bad.done):
             problems.append(f"scored {sorted(scored)}")

@@ -175,5 +175,7 @@ def opened_by(reader: Registered[str], folder: str | Path, settings: Mapping[str
         return contain(Call("data set", reader.name, "opening"), kind, *given)
     except ValueError:
         raise
+    except OSError as error:
+        raise ValueError(f"{error.filename or folder}: {error.strerror or error}.") from error
     except Exception as error:
         raise PluginError(f"data set {reader.name!r} ({reader.file}): {describe(error)}") from error

@@ -18,6 +18,10 @@ class UserNote(UserWarning):
     """A warning that is a sentence for whoever runs a command, and says nothing of the code."""
 
 
+class LeftOutNote(UserNote):
+    """One that says what is left out of that which was asked for."""
+
+
 class PluginError(Exception):
     """A plugin broke a promise; the message names the plugin, the hook and the file."""
 

@@ -176,8 +176,8 @@ def digests(folder: Path, of_file: Callable[[Path], str] = sha256_of) -> dict[st
         ValueError: the path is the system's own (`/`, or in `/proc`, `/sys`, `/dev`), where reading
             has no end, or holds more than `MOST_FILES` files.
     """
-    _check_ends(folder)
     if folder.is_file():
+        _check_ends(folder)
         return {folder.name: of_file(folder)}
     # All are counted before the first is read.
     files = list(islice(files_below(folder), MOST_FILES + 1))
@@ -277,7 +277,13 @@ def embedded_pack(name: str) -> Path:
 
 
 def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, through links too, but for what a system left there."""
+    """All files below a folder, through links too, but for what a system left there.
+
+    Raises:
+        ValueError: it is the system's own, where reading has no end.
+    """
+    if not above:
+        _check_ends(folder)
     here = folder.resolve()
     # A link to a folder above itself would lead around forever.
     if not folder.is_dir() or here in above:
