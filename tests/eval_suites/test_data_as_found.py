@@ -208,5 +208,5 @@ def test_a_protocol_without_a_question_takes_no_other_along(pope):
     task = ObjectHallucination(HallucinationSettings(data="pope"))
     given = task.instances(PopeQuestions(pope), 5, 0)
     assert [one.protocol for one in islice(given, 4)] == [*["random"] * 2, *["adversarial"] * 2]
-    with pytest.raises(ValueError, match="popular.json has no entries"):
+    with pytest.raises(ValueError, match=r"popular\.json has no entries"):
         next(given)

@@ -87,6 +87,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
             data.digests(names),
             files_outside(config, pack, backbones.entries),
             origins,
+            {Path(file).name: Path(file).read_bytes() for file in config.plugins},
         ),
         tokens=_cache(config),
         config=_plain(config),

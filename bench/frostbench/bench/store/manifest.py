@@ -242,7 +242,8 @@ class Manifest:
     sentences on frozen backbones that were written to. `origins` are the plugins behind the run's
     parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
     records carry, and `hardware` that of the last. `deaths` are parts in which the process died
-    ("method 'mine'"), which are not called again, with clauses that say how.
+    ("method 'mine'"), which are not called again, with clauses that say how. `seals` are SHA-256 of
+    the sealed files, as the run wrote them.
     """
 
     schema: int = SCHEMA
@@ -273,6 +274,7 @@ class Manifest:
     violations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     deaths: Mapping[str, str] = field(default_factory=dict)
+    seals: Mapping[str, str] = field(default_factory=dict)
     last_session: LastSession = LastSession()
     identity: Mapping[str, Any] = field(default_factory=dict)
 

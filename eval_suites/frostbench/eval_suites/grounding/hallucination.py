@@ -44,9 +44,7 @@ class ObjectHallucination(Task):
         give = partial(self._given, source, limit, seed)
         yield from one_by_one(self._settings.protocols, give)
 
-    def _given(
-        self, source: YesNoSource, limit: int, seed: int, protocol: str
-    ) -> Iterator[Sample]:
+    def _given(self, source: YesNoSource, limit: int, seed: int, protocol: str) -> Iterator[Sample]:
         questions = sound(source.questions(protocol, seed), self.card.name, protocol)
         for question in islice(questions, limit):
             if isinstance(question, Unreadable):
