@@ -172,6 +172,113 @@ PLUGINS = [
 ]
 
 
+def working(body: str, *says: str, code: int = 1, rows: int = 1) -> Bad:
+    """A plugin file that is sound until it is at work, beside another method that is done."""
+    files = plugin(f"from dataclasses import replace\nfrom light_plugin import Light\n{body}")
+    run = NAMING.replace("plugins=", "plugins=mine.py,").replace(
+        "methods=light ", "methods=light,mine "
+    )
+    # A metric that gives no score fails the samples of all rows.
+    done = ("light_naming",) if rows == 1 else ()
+    return Bad(run, says, code, files, pack_light, rows, done, quotes=True)
+
+
+def pack_light(folder):
+    pack(folder / "light")
+
+
+def light(change: str) -> str:
+    """A method like that of `light_plugin`, with a change."""
+    return f"""
+class Mine(Light):
+    card = replace(Light.card, name="mine")
+{change}
+
+@hookimpl
+def frostbench_methods(): return [Mine]
+"""
+
+
+def hooked(hook: str, returned: str) -> str:
+    return (
+        light("    pass")
+        + f"""
+@hookimpl
+def frostbench_{hook}: {returned}
+"""
+    )
+
+
+ODD = "MetricFacts('odd', tasks=('light_naming',))"
+WORKING = [
+    working(
+        light("    @classmethod\n    def build(cls, setup): raise OSError('gone')"),
+        "'mine'",
+        "gone",
+    ),
+    working(light("    @classmethod\n    def build(cls, setup): return 3"), "'mine'", "no Method"),
+    working(light("    def tokenize(self, images, sizes): return None"), "'mine'", "tokenize"),
+    working(light("    def tokenize(self, images, sizes): 1 / 0"), "'mine'", "ZeroDivisionError"),
+    working(light("    def prompt(self, request, tokens): return 3"), "'mine'", "prompt"),
+    working(light("    def prompt(self, request, tokens): yield 3"), "'mine'", "prompt"),
+    working(light("    def decode(self, requests, outcomes): return []"), "'mine'", "decode"),
+    working(
+        light("    def decode(self, requests, outcomes): return [3] * len(requests)"),
+        "'mine'",
+        "decode",
+    ),
+    working(
+        light("    def decode(self, requests, outcomes): raise KeyError(chr(0xd800))"),
+        "'mine'",
+        "KeyError",
+    ),
+    working(
+        hooked("sample_scored(sample)", "return {'x': float('inf')}"), "mine", "scored", code=0
+    ),
+    working(
+        hooked("sample_scored(sample)", "1 / 0"), "mine", "scored", "ZeroDivisionError", code=0
+    ),
+    working(
+        hooked("run_started(manifest)", "1 / 0"), "mine", "started", "ZeroDivisionError", code=0
+    ),
+    working(
+        hooked("run_finished(folder)", "1 / 0"), "mine", "finished", "ZeroDivisionError", code=0
+    ),
+    working(
+        hooked(
+            "metrics()",
+            f"return [Offer({ODD}, lambda p, t: 'x')]",
+        ),
+        "'odd'",
+        rows=2,
+    ),
+    working(
+        hooked(
+            "metrics()",
+            f"return [Offer({ODD}, lambda p, t: float('inf'))]",
+        ),
+        "'odd'",
+        rows=2,
+    ),
+    working(
+        hooked(
+            "metrics()",
+            f"return [Offer({ODD}, lambda p, t: 1 / 0)]",
+        ),
+        "'odd'",
+        "ZeroDivisionError",
+        rows=2,
+    ),
+]
+
+
+@pytest.mark.parametrize("bad", WORKING, ids=str)
+def test_a_plugin_that_fails_at_work_takes_nothing_along(bad, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bad_inputs.ended(bad, tmp_path, capsys)
+
+
 @pytest.mark.parametrize("bad", [*CONFIGS, *PACKS, *PLUGINS], ids=str)
 def test_a_wrong_file_is_refused_in_one_sentence(bad, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,8 @@
 """Words of the command line that are wrong: every command, and every kind of value."""
 
+import subprocess
+import sys
+
 import bad_inputs
 import pytest
 from bad_inputs import BLANK, Bad
@@ -194,3 +197,16 @@ def test_a_wrong_word_is_refused_in_one_sentence(bad, tmp_path, monkeypatch, cap
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "cache"))
     bad_inputs.ended(bad, tmp_path, capsys)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [(b"out=r\xff", rb"'out=r\xff' is no text"), (b"limt=3", b"'limit'")]
+)
+def test_a_process_ends_as_the_command_does(word, said, tmp_path):
+    command = [sys.executable, "-m", "frostbench", "run", word]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(b"frostbench: ")
+    assert said in line
+    assert not any(tmp_path.iterdir())

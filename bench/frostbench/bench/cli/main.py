@@ -241,9 +241,10 @@ def _no_text(word: str) -> str:
 
 def _of_the_system(error: OSError) -> str:
     """What the operating system says, as a sentence that begins with the file."""
-    if error.strerror is None or error.filename is None:
+    if error.strerror is None:
         return str(error)
-    return f"{error.filename}: {error.strerror}."
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror}."
 
 
 def _nobody_reads() -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.plugins.host import texts
-from frostbench.plugins.host.texts import BOM, kind_of, no_text, parsed, taken
+from frostbench.plugins.host.texts import BOM, check_file, kind_of, no_text, parsed, taken
 
 __all__ = [
     "byte_lines",
@@ -68,6 +68,7 @@ def byte_lines(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises:
         ValueError: the file cannot be read.
     """
+    check_file(path)
     try:
         with path.open("rb") as lines:
             # Windows ends lines by two signs, and old Macs by the other one.

@@ -16,7 +16,18 @@ def read_json(path: Path) -> Any:
         OSError: it cannot be read.
         ValueError: it is no JSON; the message names the line.
     """
+    check_file(path)
     return parsed(str(path), path.read_bytes())
+
+
+def check_file(path: Path) -> None:
+    """See that what is to be read ends: whoever opens a pipe waits for somebody to fill it.
+
+    Raises:
+        ValueError: it is there, and is no file.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a folder, a pipe or a device, and a file is wanted.")
 
 
 def parsed(where: str, content: bytes) -> Any:
