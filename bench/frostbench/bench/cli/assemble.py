@@ -69,8 +69,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     names = sorted({item.task.data for item in planned})
     data.check_used(names)
     kinds = sorted({entry.kind for entry in backbones.entries.values()})
-    readers = data.readers(names)
-    origins = origins_of(config, host, methods, planned, metrics, kinds, readers)
+    origins = origins_of(config, host, methods, planned, metrics, kinds, data.readers(names))
     made = [
         plan_method(config, pack, backbones, item, origins["method"][item.name]) for item in methods
     ]
