@@ -39,6 +39,7 @@ def test_a_language_model_is_an_alternative_a_folder_of_the_pack_or_whatever_els
     )
     pack = read_pack(folder)
     assert pack.language_model("tiny").source == "other"
+    assert pack.language_model("tiny").role == "llm"
     assert pack.language_model("tiny").dtype == "float16"
     inside, outside = pack.language_model("llm"), pack.language_model("org/model")
     assert inside == pack.backbones["llm"]

@@ -199,22 +199,23 @@ def read_pack(folder: Path) -> Pack:
         raise ValueError(f"no pack at {folder}: a pack is a folder with a pack.json.") from None
     here = str(path)
     name, methods = taken(here, said, "name", str), taken(here, said, "methods", dict)
-    backbones = _backbones(folder, here, taken(here, said, "backbones", dict), "backbones")
+    backbones = taken(here, said, "backbones", dict)
     others: dict[str, Any] = _optional(here, said, "alternatives", {})
     return Pack(
         name,
         folder,
         _optional(here, said, "summary", ""),
-        backbones,
+        {
+            role: _backbone(folder, role, f"{here}, backbones.{role}", entry)
+            for role, entry in backbones.items()
+        },
         {one: _method(folder, f"{here}, methods.{one}", entry) for one, entry in methods.items()},
         _places(folder, here, "data", taken(here, said, "data", dict)),
         {
-            role: _backbones(
-                folder,
-                here,
-                taken(f"{here}, alternatives", others, role, dict),
-                f"alternatives.{role}",
-            )
+            role: {
+                one: _backbone(folder, role, f"{here}, alternatives.{role}.{one}", entry)
+                for one, entry in taken(f"{here}, alternatives", others, role, dict).items()
+            }
             for role in others
         },
         _places(folder, here, "metric_weights", _optional(here, said, "metric_weights", {})),
@@ -227,15 +228,6 @@ def _optional(where: str, entry: Any, key: str, default: T) -> T:
         found: T = taken(where, entry, key, type(default))
         return found
     return default
-
-
-def _backbones(
-    folder: Path, where: str, entries: Mapping[str, Any], key: str
-) -> dict[str, BackboneEntry]:
-    return {
-        role: _backbone(folder, role, f"{where}, {key}.{role}", entry)
-        for role, entry in entries.items()
-    }
 
 
 def _backbone(folder: Path, role: str, where: str, entry: Any) -> BackboneEntry:
