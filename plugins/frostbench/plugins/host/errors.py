@@ -11,7 +11,7 @@ SECONDS_OF_A_TEXT = 10.0
 
 
 MANY = 20
-"""Names that a sentence lists; what has more is listed by `frostbench list`."""
+"""Names that a sentence lists, the nearest first; `frostbench list` has them all."""
 
 
 class UserNote(UserWarning):
@@ -37,9 +37,13 @@ class ToldError(Exception):
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not there: what was asked, the nearest, what there is."""
     names = sorted(known)
-    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
-    shown = f"{', '.join(names[:MANY]) or 'none'}{more}"
-    return f"no {kind} named {name!r}; there are {shown}.{guess(name, names)}"
+    shown, more = names, ""
+    if len(names) > MANY:
+        near = difflib.get_close_matches(name, names, n=MANY, cutoff=0.4)
+        shown = [*near, *(one for one in names if one not in near)][:MANY]
+        more = f" and {len(names) - MANY} more"
+    listed = ", ".join(shown) or "none"
+    return f"no {kind} named {name!r}; there are {listed}{more}.{guess(name, names)}"
 
 
 def guess(name: str, known: Iterable[str]) -> str:
