@@ -1,16 +1,16 @@
 """How often an interval of an average precision covers, and how often equal rows are told apart.
 
-python benchmarks/coverage_detections.py [REPEATS]
+python benchmarks/coverage_detections.py [REPEATS [IMAGES]]
 
 Draws images with 1 to 4 things of ten classes, and detectors that miss some of them, find some in a
 wrong place, and find what is not there. The truth is what such a detector scores on very many
-images. The tables are those of docs/statistics.md.
+images: so many (20,000). The tables are those of docs/statistics.md.
 """
 
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -90,9 +90,9 @@ def _matches(
 
 
 @cache
-def truth(detector: Detector, thresholds: tuple[float, ...]) -> float:
+def truth(detector: Detector, thresholds: tuple[float, ...], many: int) -> float:
     """What the detector scores on very many images."""
-    (row,) = rows([detector], MANY, thresholds, 0)
+    (row,) = rows([detector], many, thresholds, 0)
     found = row.jackknife
     assert found is not None
     return found.value
@@ -105,17 +105,17 @@ def covers(found: Estimate | None, true: float) -> bool | None:
     return found.low <= true <= found.high
 
 
-def of_one(metric: str, kind: str, images: int, seed: int) -> bool | None:
+def of_one(metric: str, kind: str, images: int, seed: int, many: int = MANY) -> bool | None:
     """Whether the interval of a detector holds what it is worth."""
     (row,) = rows([DETECTORS[kind]], images, THRESHOLDS[metric], (seed, images))
-    return covers(row.estimate(INFERENCE), truth(DETECTORS[kind], THRESHOLDS[metric]))
+    return covers(row.estimate(INFERENCE), truth(DETECTORS[kind], THRESHOLDS[metric], many))
 
 
-def of_two(metric: str, kinds: str, images: int, seed: int) -> bool | None:
+def of_two(metric: str, kinds: str, images: int, seed: int, many: int = MANY) -> bool | None:
     """Whether the interval of a difference does."""
     one, two = (DETECTORS[kind] for kind in kinds.split(" - "))
     mine, yours = rows([one, two], images, THRESHOLDS[metric], (seed, images))
-    true = truth(one, THRESHOLDS[metric]) - truth(two, THRESHOLDS[metric])
+    true = truth(one, THRESHOLDS[metric], many) - truth(two, THRESHOLDS[metric], many)
     return covers(mine.difference(yours, INFERENCE), true)
 
 
@@ -152,15 +152,17 @@ def table(
             print(f"| {metric}, {kind} | {' | '.join(cells)} |", flush=True)
 
 
-def main(repeats: int) -> None:
+def main(repeats: int = 500, many: int = MANY) -> None:
     for metric, thresholds in THRESHOLDS.items():
-        worth = ", ".join(f"{name} {truth(one, thresholds):.3f}" for name, one in DETECTORS.items())
+        worth = ", ".join(
+            f"{name} {truth(one, thresholds, many):.3f}" for name, one in DETECTORS.items()
+        )
         print(f"{metric}: {worth}", flush=True)
-    table("Coverage of average precision (%)", list(DETECTORS), of_one, repeats)
+    table("Coverage of average precision (%)", list(DETECTORS), partial(of_one, many=many), repeats)
     pairs = ("good - fair", "fair - poor", "poor - poor")
-    table("Coverage of differences (%)", pairs, of_two, repeats)
+    table("Coverage of differences (%)", pairs, partial(of_two, many=many), repeats)
     table("Equal rows told apart (%)", list(DETECTORS), told_apart, repeats, ["ap50"])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 500)
+    main(*map(int, sys.argv[1:]))

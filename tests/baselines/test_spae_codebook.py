@@ -67,7 +67,7 @@ def test_missing_and_damaged_words_are_one_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"no words\.json in .*what its codes say"):
         CodebookWords.load(tmp_path)
     (tmp_path / "words.json").write_text('{"ids": [1')
-    with pytest.raises(ValueError, match=r"words\.json holds no 'ids'"):
+    with pytest.raises(ValueError, match=r"words\.json is no JSON"):
         CodebookWords.load(tmp_path)
     (tmp_path / "words.json").write_text('{"ids": ["a"], "texts": ["b"], "llm": ""}')
     with pytest.raises(ValueError, match="'ids' are whole numbers"):

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 from frostbench.bench.cli import main
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.markdown import markdown
-from frostbench.bench.leaderboard.numbers import count
 from frostbench.bench.leaderboard.matrix import matrix
+from frostbench.bench.leaderboard.numbers import count
 from frostbench.bench.leaderboard.pages import pages
 from frostbench.bench.leaderboard.swap import language_models, swaps
 from frostbench.bench.leaderboard.tables import sections
@@ -246,7 +246,7 @@ def test_a_run_is_not_resumed_on_another_language_model(words_of_run, capsys):
 def test_a_language_model_without_the_words_ends_in_one_sentence_before_anything_runs(
     words_of_run, tmp_path, capsys
 ):
-    assert main(words_of_run("llm=bare")) == 1
+    assert main(words_of_run("llm=bare")) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("frostbench: with llm=bare method 'shades' cannot be built")
     assert "have only 0 of the codebook's 8 words (0.0%); choose one" in line
@@ -274,7 +274,7 @@ def test_what_is_no_language_model_is_refused_with_what_there_is(
     (pack / "empty" / "model.safetensors").unlink()
     masked(pack / "masked")
     capsys.readouterr()
-    assert main(words_of_run(f"llm={name}")) == 1
+    assert main(words_of_run(f"llm={name}")) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert expected in line
     assert line.endswith("The pack 'toys' has its own, other.")
@@ -302,7 +302,7 @@ def test_a_context_that_is_too_long_is_told_with_length_limit_and_settings(
 ):
     save(pack / "short", "llama", WORDS, context=20)
     capsys.readouterr()
-    assert main(words_of_run("llm=short", "task.naming.shots=6")) == 1
+    assert main(words_of_run("llm=short", "task.naming.shots=6")) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "naming with method shades: " in line
     assert "backbone 'llm' reads 20; shorten it with method.shades.words or" in line

@@ -3,15 +3,18 @@
 import errno
 import fcntl
 import os
+import subprocess
 import sys
 from contextlib import contextmanager
 
 import pytest
+from light_plugin import pack, words
 from rich.console import Console
 
 from frostbench.bench.cli import main
 from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.lock import RunLock
+from frostbench.bench.store.reader import open_run
 from frostbench.plugins.host.remembered import remember_pack, remembered_packs
 from frostbench.plugins.kit.new_plugin import write
 
@@ -41,6 +44,16 @@ def test_a_reader_that_leaves_a_table_ends_a_command_in_peace(monkeypatch, capsy
     with nobody_reading(monkeypatch):
         assert main(["list", "packs"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_whoever_reads_no_errors_ends_no_work(tmp_path):
+    command = [*words(pack(tmp_path / "pack")), "quiet=false"]
+    read, written = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "frostbench", *command], stderr=written)
+    os.close(written)
+    assert done.returncode == 0
+    assert open_run(tmp_path / "run").manifest.status == "finished"
 
 
 def test_a_pipe_that_broke_elsewhere_is_no_reader_that_left(monkeypatch, capsys):
@@ -88,7 +101,7 @@ def test_without_a_home_folder_nothing_is_remembered_and_it_is_said(homeless, tm
 @pytest.mark.parametrize("seed", ["-1", "99999999999999999999"])
 def test_a_seed_is_one_for_every_generator(tmp_path, capsys, command, seed):
     assert main([*command.split(), f"seed={seed}"]) == 2
-    assert f"seed={seed}: a seed is a whole number from 0" in capsys.readouterr().err
+    assert f"frostbench: seed={seed}: at " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["json", "abc", "numpy", "torch", "xml"])

@@ -96,7 +96,7 @@ def refused(tmp_path, capsys, words, *names):
     """Convert, and see one sentence that names the files, and nothing that is left."""
     out = tmp_path / "made" / "out"
     capsys.readouterr()
-    assert main(["convert", *words, f"out={out}"]) == 1
+    assert main(["convert", *words, f"out={out}"]) == 2
     said = capsys.readouterr().err
     assert not any(tmp_path.glob("made/*"))
     (line,) = said.strip().splitlines()

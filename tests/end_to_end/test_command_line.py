@@ -110,7 +110,7 @@ def test_a_finished_run_is_scored_again_and_verified(board, outsider, capsys):
             "shown_words",
         ),
         (["run", "tasks=inpainting", "task.inpainting.nothing=3", "limit=1"], "nothing"),
-        (["run", "limit=0"], "at least one sample"),
+        (["run", "limit=0"], "limit=0: at least 1"),
         (["run", "plugins=none.py"], "no plugin file at none.py"),
         (["run", "device=cuda:77", "limit=1", "tasks=inpainting"], "cuda"),
         (["show", "no-run"], "no-run"),

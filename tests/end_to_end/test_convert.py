@@ -132,7 +132,7 @@ def test_vocabularies_of_another_size_are_refused_and_nothing_is_left(v2l, capsy
     np.save(folder / "local.npy", np.array(words[:7]))
     files = (f"{folder}/v2l.pth", f"{folder}/global.npy", f"{folder}/local.npy")
     out = folder / "v2l"
-    assert main(["convert", "v2l", *files, f"out={out}", *NETWORK, "cross_attention_heads=1"]) == 1
+    assert main(["convert", "v2l", *files, f"out={out}", *NETWORK, "cross_attention_heads=1"]) == 2
     assert f"vocabulary in {folder}/local.npy has 7 words" in capsys.readouterr().err
     assert not out.exists()
     assert not list(folder.glob("*.unfinished"))
@@ -191,7 +191,7 @@ def test_another_methods_file_is_one_sentence_and_leaves_nothing(tmp_path, capsy
         ("clip", "nothing in"),
     ):
         out = tmp_path / name
-        assert main(["convert", name, str(tmp_path / "x.ckpt"), f"out={out}"]) == 1
+        assert main(["convert", name, str(tmp_path / "x.ckpt"), f"out={out}"]) == 2
         assert said in capsys.readouterr().err
         assert not out.exists()
 
@@ -261,7 +261,7 @@ def test_an_archive_of_openai_is_read_with_its_activation(tmp_path, capsys):
     assert again.keys() == state.keys()
     assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
     asked = ["convert", "clip", str(tmp_path / "ViT.pt"), "activation=gelu"]
-    assert main([*asked, f"out={tmp_path / 'three'}"]) == 1
+    assert main([*asked, f"out={tmp_path / 'three'}"]) == 2
     assert "computes quick_gelu, and activation=gelu was asked for" in capsys.readouterr().err
     with pytest.raises(ValueError, match="frostbench convert clip"):
         Clip.load(BackboneEntry("clip", "open_clip", f"ViT-L-14:{tmp_path / 'ViT.pt'}"))

@@ -1,12 +1,14 @@
 """A run that used a plugin file is scored and verified wherever it and the file are now."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import blank_method
 import pytest
 
 from frostbench.bench.cli import main
+from frostbench.bench.store.sealed import read_sealed, write_sealed
 
 METRIC = '''
 
@@ -75,6 +77,61 @@ def test_another_plugin_in_its_place_is_told(world, capsys):
     said = capsys.readouterr().out
     assert "holds  plugin file mine.py: the code is not that of the run" in said
     assert "(method blank, metric gap[mean])" in said
+    assert "\n       +# changed\n" in said
+    assert f"{Path('lr=0.1', 'plugins', 'mine.py')}" in said
+
+
+@pytest.mark.usefixtures("moved")
+def test_a_run_keeps_the_plugin_file_that_it_used(world, capsys):
+    kept = Path("lr=0.1", "plugins", "mine.py")
+    assert kept.read_text() == (world / "named_anew.py").read_text()
+    assert main(["verify", "lr=0.1"]) == 2
+    assert f"{kept.parent} keeps what it used" in capsys.readouterr().err
+    assert main(["verify", "lr=0.1", f"plugins={kept}"]) == 0
+    assert "the code is that of the run" in capsys.readouterr().out
+
+
+def without_a_sample(run):
+    (path,) = run.glob("sealed/*.parquet")
+    write_sealed(path, read_sealed(path)[1:])
+
+
+def with_a_better_score(run):
+    (path,) = run.glob("sealed/*.parquet")
+    first, *others = read_sealed(path)
+    write_sealed(path, [replace(first, scores={**first.scores, "gap[mean]": 0.125}), *others])
+
+
+def without_a_file(run):
+    (path,) = run.glob("sealed/*.parquet")
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (without_a_sample, "sealed/reconstruction.parquet lacks samples"),
+        (with_a_better_score, "sealed/reconstruction.parquet was changed after it was sealed"),
+        (without_a_file, "sealed/reconstruction.parquet is gone"),
+    ],
+)
+def test_verify_tells_what_was_done_to_what_is_stored(world, tmp_path, capsys, harm, said):
+    shutil.copytree(world / "lr=0.1", tmp_path / "run")
+    harm(tmp_path / "run")
+    asked = ["verify", str(tmp_path / "run"), f"plugins={world / 'named_anew.py'}", "samples=1"]
+    assert main(asked) == 1
+    assert f"DOES NOT HOLD  sealed: {said}" in capsys.readouterr().out.replace(
+        "was changed after it was sealed; sealed/reconstruction.parquet lacks", "lacks"
+    )
+
+
+@pytest.mark.usefixtures("moved")
+def test_what_is_scored_again_is_sealed_again(world, tmp_path, capsys):
+    shutil.copytree(world / "lr=0.1", tmp_path / "run")
+    asked = [str(tmp_path / "run"), "plugins=named_anew.py"]
+    with_a_better_score(tmp_path / "run")
+    assert main(["score", *asked]) == 0
+    assert main(["verify", *asked]) == 0
 
 
 @pytest.mark.usefixtures("moved")

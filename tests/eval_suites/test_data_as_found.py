@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from itertools import islice
 
 import annotation_trees
 import pytest
@@ -200,3 +201,12 @@ def test_a_first_image_that_cannot_be_read_takes_no_other_along(tmp_path):
     task = Shift(ShiftSettings(protocols=("held_out_context",), others=1, pool=1))
     asked = list(task.instances(data, 9, 0))
     assert [isinstance(one, Unreadable) for one in asked] == [True, *[False] * 4]
+
+
+def test_a_protocol_without_a_question_takes_no_other_along(pope):
+    (pope / FILES[1]).write_text("")
+    task = ObjectHallucination(HallucinationSettings(data="pope"))
+    given = task.instances(PopeQuestions(pope), 5, 0)
+    assert [one.protocol for one in islice(given, 4)] == [*["random"] * 2, *["adversarial"] * 2]
+    with pytest.raises(ValueError, match=r"popular\.json has no entries"):
+        next(given)

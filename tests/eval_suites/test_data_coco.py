@@ -164,12 +164,16 @@ READERS = {C: CocoCaptionsVal2014, K: KarpathyTest, Q: VQAv2Questions, A: VQAv2Q
     ("name", "content", "said"),
     [
         (C, [], "is no mapping but a list; is it the right file"),
-        (C, changed(CAPTIONS, "images", {}), "holds a dict under 'images'"),
+        (C, changed(CAPTIONS, "images", {}), "holds a mapping under 'images'"),
         (C, changed(CAPTIONS, "images", 1, "id", 42), "images, entry 1: the id 42 is another"),
-        (C, changed(CAPTIONS, "images", 1, "id", "9"), "holds a str under 'id'"),
+        (C, changed(CAPTIONS, "images", 1, "id", "9"), "holds a text under 'id'"),
         (C, changed(CAPTIONS, "images", 1, "file_name", "../../x"), "which leads out"),
         (C, changed(CAPTIONS, "annotations", 0, "image_id", 7), "entry 0 is of image 7, which"),
-        (C, changed(CAPTIONS, "annotations", 0, "caption", 3), "entry 0 holds a int under 'capt"),
+        (
+            C,
+            changed(CAPTIONS, "annotations", 0, "caption", 3),
+            "entry 0 holds a whole number under 'capt",
+        ),
         (C, changed(CAPTIONS, "annotations", []), "has no captions"),
         (K, changed(KARPATHY, "images", 2, "cocoid", 42), "entry 2: the id 42 is another"),
         (K, changed(KARPATHY, "images", 0, "sentences", 0, {}), "sentences, entry 0 has no 'raw'"),
@@ -184,7 +188,11 @@ READERS = {C: CocoCaptionsVal2014, K: KarpathyTest, Q: VQAv2Questions, A: VQAv2Q
             "no question 9000 about image 42",
         ),
         (A, changed(ANSWERED, "annotations", 0, "answers", []), "has 0 answers; VQAv2 has 10"),
-        (A, changed(ANSWERED, "annotations", 0, "answers", 0, {"answer": 1}), "holds a int under"),
+        (
+            A,
+            changed(ANSWERED, "annotations", 0, "answers", 0, {"answer": 1}),
+            "holds a whole number under",
+        ),
         (A, {"annotations": ANSWERED["annotations"][:1]}, "answers 1 questions of 3; 9000 is one"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_list_is_read_as_lm4lv_reads_it(tmp_path, speaker):
 @pytest.mark.parametrize(
     ("listed", "said"),
     [
-        ({}, "is no list but a dict"),
+        ({}, "is no list but a mapping"),
         ([], "has no entries"),
         ([entry("a.png")], "entry 0 has 1 images; a pair is"),
         ([entry("a.png", 3)], "entry 0 has no image"),
@@ -79,7 +79,10 @@ def test_a_list_is_read_as_lm4lv_reads_it(tmp_path, speaker):
         ([entry("a.png", "/abs/../b.png")], "names '../b.png', which leads out"),
         ([entry("a.png", "b.png", speaker="by")], "conversations, entry 0 has no 'role'"),
         ([{"image": ["a.png", "b.png"]}], "has no 'conversations'"),
-        ([entry("a.png", "b.png") | {"conversations": [3]}], "entry 0 is no mapping but a int"),
+        (
+            [entry("a.png", "b.png") | {"conversations": [3]}],
+            "entry 0 is no mapping but a whole number",
+        ),
     ],
 )
 def test_a_broken_list_is_said_with_the_entry(tmp_path, listed, said):

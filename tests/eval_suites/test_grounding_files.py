@@ -113,7 +113,7 @@ def test_what_is_missing_is_named(tmp_path):
         ({"sentences": [{"raw": "x"}]}, "entry 0, sentences, entry 0 has no 'sent'"),
         ({"sentences": [{"sent": "x"}]}, "entry 0, sentences, entry 0 has no 'raw'"),
         ({"sentences": [{"sent": "x", "raw": " "}]}, "has no sentence as it was typed"),
-        ({"image_id": "9"}, "holds a str under 'image_id'"),
+        ({"image_id": "9"}, "holds a text under 'image_id'"),
     ],
 )
 def test_a_wrong_reference_ends_in_a_sentence(refcoco, change, said):
@@ -128,7 +128,7 @@ def test_another_file_in_its_place_ends_in_a_sentence(refcoco):
     with pytest.raises(ValueError, match="is no mapping but a list; is it the right file"):
         Expressions(refcoco, "refcoco", "unc", "testA")
     (refcoco / "refcoco" / "instances.json").write_text("{")
-    with pytest.raises(ValueError, match="is no JSON file"):
+    with pytest.raises(ValueError, match="is no JSON"):
         Expressions(refcoco, "refcoco", "unc", "testA")
 
 
@@ -208,7 +208,7 @@ def test_segments_that_are_nowhere_aresaid(png):
     with pytest.raises(ValueError, match=r"no pixel is of its segments \[4\]; its mask is empty"):
         list(PanopticNarratives(png).narratives(0))
     write(path, {"images": []})
-    with pytest.raises(ValueError, match="is no list but a dict; is it the right file"):
+    with pytest.raises(ValueError, match="is no list but a mapping; is it the right file"):
         PanopticNarratives(png)
 
 

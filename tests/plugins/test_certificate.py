@@ -1,8 +1,10 @@
 import copy
+import functools
 import types
 
 import pytest
 import torch
+import transformers
 from frozen_world import halve, llama
 from torch import nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -262,3 +264,25 @@ def test_what_libraries_import_and_register_is_no_change(fresh):
     finally:
         del modeling_llama.something_new
         ALL_ATTENTION_FUNCTIONS._global_mapping.pop("something_new")
+
+
+def of(module, around=None):
+    """A function as if that module had defined it, over another one."""
+    made = types.FunctionType((lambda *given: given).__code__, vars(module))
+    return made if around is None else functools.wraps(around)(made)
+
+
+def test_what_libraries_give_classes_and_wrap_when_first_needed_is_no_change(fresh, monkeypatch):
+    around = Surroundings()
+    around.cover("llm", Certificate(fresh).classes)
+    monkeypatch.setattr(nn.Module, "apply_later", of(transformers.modeling_utils), raising=False)
+    monkeypatch.setattr(torch, "manual_seed", of(torch.random, torch.manual_seed))
+    assert around.changes() == []
+    monkeypatch.setattr(nn.Module, "apply_never", lambda module: module, raising=False)
+    assert around.changes() == ["'apply_never' of class Module was added"]
+    monkeypatch.delattr(nn.Module, "apply_never")
+    known = torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", functools.wraps(known)(lambda seed: None))
+    assert around.changes() == ["'manual_seed' of module torch was replaced"]
+    monkeypatch.setattr(torch, "manual_seed", torch.initial_seed)
+    assert around.changes() == ["'manual_seed' of module torch was replaced"]

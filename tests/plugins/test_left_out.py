@@ -51,7 +51,7 @@ BAD = {
     "exits in a hook": (METHODS.format("", "raise SystemExit"), "methods: SystemExit"),
     "none": (METHODS.format("", "return None"), "methods: it returns None"),
     "numbers": (METHODS.format("", "return [3]"), "methods: 3 is no offer of a Card"),
-    "a number": (METHODS.format("", "return 3"), "methods: TypeError"),
+    "a number": (METHODS.format("", "return 3"), "methods: it returns 3"),
     "instances": (METHODS.format("", "return [object()]"), "is no offer of a Card"),
     "texts": (METHODS.format("", "return 'abc'"), "'a' is no offer of a Card"),
     "lazy": (METHODS.format("", "yield 3 / 0"), "methods: ZeroDivisionError"),

@@ -39,6 +39,7 @@ def test_a_language_model_is_an_alternative_a_folder_of_the_pack_or_whatever_els
     )
     pack = read_pack(folder)
     assert pack.language_model("tiny").source == "other"
+    assert pack.language_model("tiny").role == "llm"
     assert pack.language_model("tiny").dtype == "float16"
     inside, outside = pack.language_model("llm"), pack.language_model("org/model")
     assert inside == pack.backbones["llm"]
@@ -120,10 +121,10 @@ def test_a_link_in_a_circle_ends_and_no_files_at_all_are_one_sentence(folder):
     [
         (None, "a pack is a folder with a pack.json"),
         ("{", "is no JSON"),
-        ("{}", "is missing"),
+        ("{}", "has no 'name'"),
         (json.dumps({**PACK, "backbones": {"llm": {"kind": "x"}}}), "'source'"),
-        (json.dumps({**PACK, "methods": []}), "missing or of the wrong kind"),
-        (json.dumps({**PACK, "alternatives": ["llama"]}), "missing or of the wrong kind"),
+        (json.dumps({**PACK, "methods": []}), "a list under 'methods', where a mapping"),
+        (json.dumps({**PACK, "alternatives": ["llama"]}), "a list under 'alternatives'"),
     ],
 )
 def test_a_bad_pack_ends_in_one_sentence(tmp_path, text, expected):

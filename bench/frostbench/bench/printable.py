@@ -1,7 +1,9 @@
 """What is written to a terminal: names, errors and file names may hold what steers it."""
 
+import os
 import re
 import sys
+from typing import Any
 
 LONGEST = 4000  # characters of one message
 BRIEF = 500  # characters of one error among others
@@ -36,4 +38,17 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print a text like `say`, on the error stream."""
-    print(printable(text), file=sys.stderr)
+    note(text, sys.stderr)
+
+
+def note(text: str, stream: Any) -> None:
+    """Print a text like `say`, on a stream that need not be read: whoever left it ends no work."""
+    try:
+        print(printable(text), file=stream, flush=True)
+    except BrokenPipeError:
+        unread(stream)
+
+
+def unread(stream: Any) -> None:
+    """Have nobody write to a stream any more; Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

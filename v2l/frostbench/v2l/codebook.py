@@ -11,6 +11,7 @@ from torch import Tensor
 
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import Inert, read_array, read_pickle, read_torch
+from frostbench.plugins.host.texts import read_json, taken
 
 TABLES = "codebooks.safetensors"
 WORDS = "vocabulary.json"
@@ -76,13 +77,11 @@ def load_words(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     path = folder / WORDS
     try:
-        content = json.loads(path.read_bytes())
-        lists = content["local"], content["global"]
+        content = read_json(path)
     except FileNotFoundError:
         raise ValueError(f"no {WORDS} in {folder}.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no vocabulary with 'local' and 'global': {error}.") from error
-    if not all(isinstance(words, list) and all(map(_is_text, words)) for words in lists):
+    lists = [taken(str(path), content, key, list) for key in ("local", "global")]
+    if not all(all(map(_is_text, words)) for words in lists):
         raise ValueError(f"{path}: 'local' and 'global' are lists of texts.")
     return tuple(lists[0]), tuple(lists[1])
 

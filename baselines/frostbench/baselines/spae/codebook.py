@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.host.texts import read_json, taken
 from frostbench.plugins.parts.prompting.language import Language
 
 WORDS = "words.json"
@@ -64,15 +65,14 @@ class CodebookWords:
         """
         path = folder / WORDS
         try:
-            content = json.loads(path.read_bytes())
-            ids, texts, llm = content["ids"], content["texts"], content["llm"]
+            content = read_json(path)
         except FileNotFoundError:
             raise ValueError(f"no {WORDS} in {folder}: nobody knows what its codes say.") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} holds no 'ids', 'texts' and 'llm': {error}.") from error
+        ids, texts = (taken(str(path), content, key, list) for key in ("ids", "texts"))
+        llm = taken(str(path), content, "llm", str)
         if not all(isinstance(i, int) for i in ids) or not all(isinstance(t, str) for t in texts):
             raise ValueError(f"{path}: 'ids' are whole numbers and 'texts' are texts.")
-        return cls(tuple(ids), tuple(texts), str(llm))
+        return cls(tuple(ids), tuple(texts), llm)
 
 
 def choose(

@@ -69,8 +69,7 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     names = sorted({item.task.data for item in planned})
     data.check_used(names)
     kinds = sorted({entry.kind for entry in backbones.entries.values()})
-    readers = data.readers(names)
-    origins = origins_of(config, host, methods, planned, metrics, kinds, readers)
+    origins = origins_of(config, host, methods, planned, metrics, kinds, data.readers(names))
     made = [
         plan_method(config, pack, backbones, item, origins["method"][item.name]) for item in methods
     ]
@@ -87,8 +86,9 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
             data.digests(names),
             files_outside(config, pack, backbones.entries),
             origins,
+            {Path(file).name: Path(file).read_bytes() for file in config.plugins},
         ),
-        tokens=Path(config.cache) if config.cache else cache_folder("tokens"),
+        tokens=_cache(config),
         config=_plain(config),
         controls=controls,
         observers=tuple(
@@ -109,8 +109,24 @@ def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     )
 
 
+def _cache(config: RunConfig) -> Path:
+    """The folder of kept visual tokens.
+
+    Raises:
+        UsageError: there is something else in its place.
+    """
+    folder = Path(config.cache) if config.cache else cache_folder("tokens")
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise UsageError(f"visual tokens are kept in {folder}, and {there} is no folder.")
+    return folder
+
+
 def _with_networks(config: RunConfig, pack: Pack) -> RunConfig:
     """The configuration with the files of metric networks that the pack has, and those named."""
+    for name, file in config.metric_weights.items():
+        if not Path(file).is_file():
+            raise UsageError(f"metric_weights.{name}={file}: there is no such file.")
     networks = {name: str(path) for name, path in pack.metric_weights.items()}
     return dataclasses.replace(config, metric_weights={**networks, **config.metric_weights})
 
@@ -199,11 +215,14 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
     From now on the host knows the metrics that look through one of them, by its name.
     """
     from frostbench.plugins.backbones import SharedBackbones
+    from frostbench.plugins.backbones.devices import dtype_of
 
     host.name_networks(pack.named)
     entries = dict(pack.backbones)
     if config.llm is not None:
         entries["llm"] = pack.language_model(config.llm)
+    if config.dtype:
+        dtype_of(config.dtype)
     if config.dtype and "llm" in entries:
         entries["llm"] = dataclasses.replace(entries["llm"], dtype=config.dtype)
     offered = host.usable(host.backbones.values(), Registered.load)

@@ -16,6 +16,21 @@ from frostbench.plugins.host.limits import TOY_LIMITS, Limits
 
 Settings = TypeVar("Settings")
 
+LEAST = {
+    "seed": 0,
+    "limit": 1,
+    "chunk": 1,
+    "gallery": 0,
+    "threads": 0,
+    "words": 1,
+    "samples": 1,
+    "lease": 0.001,
+    "limits": 1,
+}
+"""The least that a key may be, whatever the command."""
+
+MOST = (1 << 63) - 1  # of any number; generators of random numbers take no larger seed
+
 LIMITS = {
     "understanding": 40,
     "captioning": 50,
@@ -215,6 +230,7 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
 
     pairs = [(undotted(key), value) for key, _, value in (w.partition("=") for w in overrides)]
     files = [value for key, value in pairs if key == "config"]
+    where = "".join(f"config={file}, " for file in files)
     words = [f"{key}={value}" for key, value in pairs if key != "config"]
     try:
         layers = [*(_of_file(schema, file) for file in files), words_tree(schema, words)]
@@ -222,13 +238,16 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
                 layer.pop("limits", None)  # whoever writes `limit` over a file means all of it
         config = OmegaConf.merge(OmegaConf.structured(schema), *layers)
-        return _with_a_seed(typing.cast(Settings, OmegaConf.to_object(config)))
+        return _within_bounds(typing.cast(Settings, OmegaConf.to_object(config)))
     except ConfigKeyError as error:
         asked = str(error.full_key or error)
         raise UsageError(missing("key", asked, [*keys_of(schema), "config"])) from error
     except OmegaConfBaseException as error:
-        first = str(error).splitlines()[0]
-        raise UsageError(f"{error.full_key or 'configuration'}: {first}.") from error
+        # Words are taken as they are typed: only a file has something to fill in.
+        key = error.full_key or "a value"
+        raise UsageError(
+            f"{where}{key}: what stands in ${{...}} there is no key that has a value."
+        ) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -243,18 +262,39 @@ def _of_file(schema: type, name: str) -> dict[str, Any]:
     if not file.is_file():
         raise UsageError(f"config={name}: there is no such file.")
     try:
-        return file_tree(schema, file)
-    except Exception as error:  # YAML's own errors have no common base here
-        lines = " ".join(str(error).split())
-        raise UsageError(f"cannot read the configuration {name}: {lines}") from error
+        tree = file_tree(schema, file)
+        unknown = [key for key in tree if key not in keys_of(schema)]
+        if unknown:
+            raise ValueError(missing("key", unknown[0], keys_of(schema)))
+        _check_bounds(tree)
+    except (ValueError, UsageError) as error:
+        raise UsageError(f"config={name}: {error}") from error
+    return tree
 
 
-def _with_a_seed(config: Settings) -> Settings:
-    """The configuration, of which the seed is one for every generator of random numbers."""
-    seed = getattr(config, "seed", 0)
-    if not 0 <= seed < 1 << 63:
-        raise UsageError(f"seed={seed}: a seed is a whole number from 0 to {(1 << 63) - 1}.")
+def _within_bounds(config: Settings) -> Settings:
+    """The configuration, of which every number and path is one that can be meant."""
+    _check_bounds(vars(config))
+    for one in dataclasses.fields(config):  # type: ignore[arg-type]
+        if one.metadata == PATH and one.type is str and one.default and not vars(config)[one.name]:
+            raise UsageError(f"{one.name}=: a path is wanted, such as {one.default}.")
     return config
+
+
+def _check_bounds(values: Mapping[str, Any]) -> None:
+    """See that numbers are some that can be meant; texts are filled in later.
+
+    Raises:
+        UsageError: one cannot.
+    """
+    for key, least in LEAST.items():
+        value = values.get(key)
+        for name, number in value.items() if isinstance(value, Mapping) else [(None, value)]:
+            said = f"{key}={number}" if name is None else f"{key}.{name}={number}"
+            if isinstance(number, int | float) and not number >= least:
+                raise UsageError(f"{said}: at least {least} is needed.")
+            if isinstance(number, int | float) and number > MOST:
+                raise UsageError(f"{said}: at most {MOST} is possible.")
 
 
 def limits_of(config: RunConfig | CheckConfig) -> Limits:

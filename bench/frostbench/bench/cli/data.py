@@ -140,6 +140,8 @@ def _place(name: str, value: Any, host: Host, pack: Pack) -> Located:
         folder = folder or pack.data.get(name)
     else:
         head, colon, rest = str(value).partition(":")
+        if colon and head not in host.datasets and name not in host.datasets:
+            raise LookupError(f"data.{name}={value}: {missing('data set', head, host.datasets)}")
         reader, folder = (head, rest) if colon and head in host.datasets else (name, str(value))
     if reader not in host.datasets:
         raise LookupError(
@@ -173,5 +175,7 @@ def opened_by(reader: Registered[str], folder: str | Path, settings: Mapping[str
         return contain(Call("data set", reader.name, "opening"), kind, *given)
     except ValueError:
         raise
+    except OSError as error:
+        raise ValueError(f"{error.filename or folder}: {error.strerror or error}.") from error
     except Exception as error:
         raise PluginError(f"data set {reader.name!r} ({reader.file}): {describe(error)}") from error

@@ -33,6 +33,7 @@ def look_command(words: list[str]) -> int:
     from frostbench.bench.look.page import page
     from frostbench.bench.look.reading import read
     from frostbench.bench.look.terminal import show
+    from frostbench.bench.store.atomic import write_whole
 
     run = RunConfig(
         pack=config.pack,
@@ -51,8 +52,7 @@ def look_command(words: list[str]) -> int:
     (psnr,) = open_metrics(run, host, backbones, {"look": ["psnr[rgb]"]}).values()
     readings = [read(method, seen.image, config.words, engine, psnr.function) for method in methods]
     if out is not None:  # written before anything is printed, to a reader that may leave
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page(seen, readings), encoding="utf-8", errors="backslashreplace")
+        write_whole(out, page(seen, readings).encode(errors="backslashreplace"), sync=False)
     show(Console(highlight=False), seen, readings)
     if out is not None:
         say(f"\n{out}: the words on the image, the nearest to each, and reconstructions")
@@ -70,8 +70,6 @@ def _checked(plain: list[str], config: LookConfig) -> Path | None:
             "look at one image: frostbench look IMAGE, where IMAGE is a file, or one of the "
             "pack's images: portrait:NAME, scene:NUMBER, photo:NUMBER."
         )
-    if config.words < 1:
-        raise UsageError(f"words={config.words}: at least one word is nearest to each token.")
     if not config.out:
         return None
     out = Path(config.out)

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -169,6 +170,10 @@ COMMANDS = {
 }
 
 
+_BYTES = re.compile("[\udc80-\udcff]")
+"""Bytes of a word that are no text in UTF-8, as Python passes them on."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code.
 
@@ -189,6 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from frostbench.plugins.host.errors import missing
 
         return _complain(missing("command", name, COMMANDS), 2)
+    strange = next((word for word in rest if _BYTES.search(word)), None)
+    if strange is not None:
+        return _complain(_no_text(strange), 2)
     command = COMMANDS[name]
     if any(word in {"-h", "--help"} for word in rest):
         print(f"usage: frostbench {command.usage}\n\n{command.summary}")
@@ -229,11 +237,14 @@ def _call(command: Command, words: list[str]) -> int:
     except (PluginError, StoreError, ValueError, OSError) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return 0
-        refused = isinstance(error, PluginError | StoreError)
-        refused = refused and not isinstance(error, PluginFailedError | StoreFullError)
+        begun = isinstance(error, PluginFailedError | StoreFullError)
         if os.environ.get("FROSTBENCH_TRACEBACK"):
             raise
-        return _complain(str(error), 2 if refused else 1)
+        if isinstance(error, UnicodeEncodeError):
+            return _complain(_no_text(str(error.object)), 2)
+        if not isinstance(error, OSError):
+            return _complain(str(error), 1 if begun else 2)
+        return _complain(_of_the_system(error), 1 if error.filename is None else 2)
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on from here.", 130)
     except (SystemExit, GeneratorExit) as error:  # a plugin's, which ends no command by itself
@@ -242,13 +253,28 @@ def _call(command: Command, words: list[str]) -> int:
         return _complain(f"a plugin ended the command: {describe(error)}.", 1)
 
 
+def _no_text(word: str) -> str:
+    """The sentence for a word that no file of text can hold, shown with the bytes it came as."""
+    shown = _BYTES.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", word)
+    return f"the word '{shown}' is no text in UTF-8; give what it names another name."
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system says, as a sentence that begins with the file."""
+    if error.strerror is None:
+        return str(error)
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror}."
+
+
 def _nobody_reads() -> bool:
     """Whether whoever read what is printed has left; nothing more is then written to it."""
+    from frostbench.bench.printable import unread
+
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would try again at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        unread(sys.stdout)
         return True
     return False
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frostbench.plugins.host.settings import read_value
+from frostbench.plugins.host.texts import no_text
 from frostbench.plugins.host.words import plain, several
 
 PATH = {"path": True}
@@ -41,13 +42,38 @@ def file_tree(schema: type, file: Path) -> dict[str, Any]:
     """What a YAML file says; `${...}` is left in it.
 
     Raises:
-        ValueError: it holds no keys, or a value does not fit its key.
-        yaml.YAMLError: it is no YAML.
+        ValueError: it is no YAML, holds no keys, or a value does not fit its key.
     """
-    tree = _load(file.read_bytes())
+    tree = _documented(file.read_bytes())
     if not isinstance(tree, Mapping):
-        raise ValueError(f"{file} holds no keys.")
-    return _meant(schema, _unfolded(tree))
+        raise ValueError("it holds no keys; write KEY: VALUE.")
+    return {key: _each(_whole, value) for key, value in _meant(schema, _unfolded(tree)).items()}
+
+
+def _documented(content: bytes) -> Any:
+    """A YAML document; what is wrong with it is said with its line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    import yaml
+
+    try:
+        return _load(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = 1 + content.count(b"\n", 0, error.start)
+        raise ValueError(no_text(f"line {line}", error)) from error
+    except yaml.reader.ReaderError as error:
+        raise ValueError(
+            f"it holds the sign {error.character:#x}, which is in no text, and is no file of keys."
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        lines = content.decode("utf-8-sig").splitlines()
+        number = error.problem_mark.line if error.problem_mark else 0
+        shown = lines[number].strip()[:60] if number < len(lines) else "the end of the file"
+        raise ValueError(f"line {number + 1} is no YAML of keys and values: {shown}.") from error
+    except RecursionError as error:
+        raise ValueError("it nests too deep.") from error
 
 
 def undotted(key: str) -> str:
@@ -64,7 +90,7 @@ class _Bare(_Typed):
     """One that stands in a file without quotes."""
 
 
-def _load(content: bytes) -> Any:
+def _load(content: str) -> Any:
     """A YAML document whose values are the texts that are written there."""
     import yaml
 
@@ -76,10 +102,15 @@ def _load(content: bytes) -> Any:
         }
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            twice = [key for key in keys if keys.count(key) > 1 and key != "<<"]
-            if twice:
-                raise ValueError(f"the key {twice[0]!r} is there twice{node.start_mark}.")
+            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            known: set[str] = set()
+            for key in keys:
+                if key.value in known and key.value != "<<":
+                    line = key.start_mark.line + 1
+                    raise ValueError(
+                        f"line {line} has the key {key.value!r}, which is there twice."
+                    )
+                known.add(key.value)
             return dict(super().construct_mapping(node, deep))
 
     def text(loader: Any, node: Any) -> str:
@@ -136,7 +167,7 @@ def _braces(text: str) -> Any:
     import yaml
 
     try:
-        return _load(text.encode())
+        return _load(text)
     except yaml.YAMLError:
         return text
 
@@ -163,12 +194,26 @@ def _each(change: Callable[[str], str], value: Any) -> Any:
     return [_each(change, one) for one in value] if isinstance(value, list) else value
 
 
+def _whole(text: str) -> str:
+    """A text that a file can hold.
+
+    Raises:
+        ValueError: it has half a letter, which UTF-8 has not.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{text!r} is no text in UTF-8.") from error
+    return text
+
+
 def _kept(text: str) -> str:
     """A text in which OmegaConf fills nothing in.
 
     Raises:
         ValueError: it is OmegaConf's word for no value.
     """
+    _whole(text)
     if text == "???":
         raise ValueError("??? stands for a value that is missing; write one.")
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)

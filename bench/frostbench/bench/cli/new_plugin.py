@@ -12,8 +12,10 @@ def new_plugin_command(words: list[str]) -> int:
     config = read_config(NewPluginConfig, overrides)
     if len(plain) != 1:
         raise UsageError("frostbench new-plugin takes one NAME.")
+    from frostbench.bench.store.atomic import writing
     from frostbench.plugins.kit.new_plugin import write
 
-    folder = write(plain[0], Path(config.out), config.kind)
+    with writing(Path(config.out, plain[0])):
+        folder = write(plain[0], Path(config.out), config.kind)
     say(f"{folder}: install it with pip install -e {folder}; its README.md says what comes then")
     return 0

@@ -3,18 +3,30 @@
 import contextlib
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from frostbench.bench.printable import complain
-from frostbench.plugins.host.errors import UserNote
+from frostbench.plugins.host.errors import LeftOutNote, UserNote
+
+_left_out: ContextVar[list[str]] = ContextVar("left_out")
+
+
+def left_out() -> list[str]:
+    """What was said to be left out of that which was asked for, in this command."""
+    return _left_out.get([])
 
 
 @contextlib.contextmanager
 def notes_as_sentences() -> Iterator[None]:
     """Print warnings that are sentences for the user as such, without where they arose."""
+    left: list[str] = []
+    before = _left_out.set(left)
     show = warnings.showwarning
 
     def shown(message: Any, category: type[Warning], *more: Any, **named: Any) -> None:
+        if issubclass(category, LeftOutNote):
+            left.append(str(message))
         if issubclass(category, UserNote):
             complain(f"frostbench: {message}")
         else:
@@ -25,3 +37,4 @@ def notes_as_sentences() -> Iterator[None]:
         yield
     finally:
         warnings.showwarning = show
+        _left_out.reset(before)

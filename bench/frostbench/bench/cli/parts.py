@@ -69,14 +69,12 @@ def limit_for(config: RunConfig, task: str, suite: str) -> int:
     """How many samples of a task are asked for: the limit of it, of its suite, or of all.
 
     Raises:
-        UsageError: nobody says how many, or none.
+        UsageError: nobody says how many.
     """
     rest = LIMITS.get(task, LIMITS.get(suite)) if config.limit is None else config.limit
     limit = config.limits.get(task, config.limits.get(suite, rest))
     if limit is None:
         raise UsageError(f"how many samples of {task!r}? Set limit=N or limits.{suite}=N.")
-    if limit < 1:
-        raise UsageError(f"limit={limit} ({task}): at least one sample is needed.")
     return limit
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config, split_words
 from frostbench.bench.cli.meaning import file_tree
+from frostbench.bench.cli.notes import left_out
 from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import complain, say
 from frostbench.plugins.host.registry import Host
@@ -46,13 +47,15 @@ def run_command(words: list[str]) -> int:
     said = len(host.problems)
     plan = assemble(config, host)
     say_left_out(host, said)
-    stored = run(plan, progress_for(sys.stderr, quiet=config.quiet), crew_of(config, plan))
+    shown = progress_for(sys.stderr, quiet=config.quiet)
+    stored = run(plan, shown, crew_of(config, plan))
     for failure in stored.manifest.failures:
-        complain(f"frostbench: {failure.error}")
+        if not any(noted.startswith(failure.error) for noted in shown.noted):
+            complain(f"frostbench: {failure.error}")
     if not config.quiet:
         say(_summary(stored))
     # What is left out could have been part of what was asked for.
-    return 1 if stored.failed or host.problems else 0
+    return 1 if stored.failed or host.problems or left_out() else 0
 
 
 def _preset(name: str, host: Host) -> str:

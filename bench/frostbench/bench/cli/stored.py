@@ -1,17 +1,23 @@
 """The configuration behind a stored run, and the plugin files that it used."""
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from frostbench.bench.cli.config import LIMITS, RunConfig, ScoreConfig, UsageError, keys_of
+from frostbench.bench.printable import brief
 from frostbench.bench.store.manifest import Origin
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.typed import typed
+from frostbench.bench.store.writer import PLUGINS
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.packs import Pack
 from frostbench.plugins.host.registry import Host
+
+LARGEST_TEXT = 1 << 24  # bytes of a plugin file that is compared
+MOST_LINES, LONGEST_LINE = 20, 120  # of what differs, that are shown
 
 
 def config_of(run: StoredRun) -> RunConfig:
@@ -48,10 +54,12 @@ def left_out(run: StoredRun, given: Sequence[str]) -> str:
     if not absent:
         return ""
     named = " and ".join(f"{name}{_digest(run, name)}" for name in absent)
+    kept = all((run.folder / PLUGINS / name).is_file() for name in absent)
+    where = f" {run.folder / PLUGINS} keeps what it used." if kept else ""
     return (
         f"this run used the plugin file{'s' if absent[1:] else ''} {named}, and a run's folder "
         f"never has code run: give plugins=[{','.join([*given, *absent])}], with the paths of "
-        "files that you trust."
+        f"files that you trust.{where}"
     )
 
 
@@ -85,8 +93,14 @@ def found_pack(name: str, host: Host, command: str) -> Pack:
         raise UsageError(sentence) from error
 
 
-def plugin_files(run: StoredRun, now: Mapping[str, Mapping[str, Origin]]) -> Iterator[str]:
-    """Of each plugin file that a plan uses `now`, whether its code is that of the run."""
+def plugin_files(
+    run: StoredRun, now: Mapping[str, Mapping[str, Origin]], texts: Mapping[str, bytes]
+) -> Iterator[str]:
+    """Of each plugin file that a plan uses `now`, whether its code is that of the run.
+
+    `texts` are what the files hold; where the run's folder has what it used, lines that differ
+    follow.
+    """
     before: Any = run.manifest.origins
     files: dict[str, list[str]] = {}
     for kind, origins in now.items():
@@ -97,7 +111,39 @@ def plugin_files(run: StoredRun, now: Mapping[str, Mapping[str, Origin]]) -> Ite
                 files.setdefault(origin.file, []).extend(changed)
     for file, changed in files.items():
         same = f"not that of the run ({', '.join(changed)})" if changed else "that of the run"
-        yield f"plugin file {file}: the code is {same}."
+        yield f"holds  plugin file {file}: the code is {same}."
+        if changed:
+            yield from _differences(_kept(run, file, changed), file, texts.get(file, b""))
+
+
+def _kept(run: StoredRun, file: str, changed: Sequence[str]) -> Path | None:
+    """The plugin file that the run kept, under its name of then; None where it kept none."""
+    before: Any = run.manifest.origins
+    kind, _, name = changed[0].rpartition(" ")
+    old = before.get(kind, {}).get(name)
+    for one in (file, *([] if old is None else [old.file])):
+        path = run.folder / PLUGINS / Path(one).name
+        if one and path.is_file() and not path.is_symlink():
+            return path
+    return None
+
+
+def _differences(kept: Path | None, file: str, now: bytes) -> Iterator[str]:
+    """The lines in which a plugin file differs from the one that the run kept."""
+    if kept is None:
+        return
+    if kept.stat().st_size > LARGEST_TEXT:
+        yield f"       {kept} is too large to be compared."
+        return
+    old, new = (
+        content.decode(errors="replace").splitlines() for content in (kept.read_bytes(), now)
+    )
+    if old == new:
+        yield f"       {file} itself is that of the run, and what it imports is not."
+    lines = list(difflib.unified_diff(old, new, str(kept), file, lineterm="", n=0))
+    yield from (f"       {brief(line, LONGEST_LINE)}" for line in lines[:MOST_LINES])
+    if len(lines) > MOST_LINES:
+        yield f"       ... and {len(lines) - MOST_LINES} lines more."
 
 
 def _digest(run: StoredRun, name: str) -> str:

@@ -29,6 +29,8 @@ def train_command(words: list[str]) -> int:
     for name in (*plain, *config.recipe):
         host.pick("recipe", str(name))
     pack = _folder(config.pack, host)
+    if Path(config.scratch).exists() and not Path(config.scratch).is_dir():
+        raise UsageError(f"scratch={config.scratch} is a file; name a folder.")
     if config.threads:
         import torch
 
@@ -54,7 +56,10 @@ def _folder(pack: str, host: Host) -> Path:
     offered = host.packs.get(pack)
     if offered is not None and offered.card.parts:
         raise UsageError(f"the pack {pack!r} is made of published files; name another folder.")
-    return Path(pack) if offered is None else Path(offered.card.folder)
+    folder = Path(pack) if offered is None else Path(offered.card.folder)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"pack={pack} is a file; name the folder of a pack.")
+    return folder
 
 
 def _workshop(name: str, config: TrainConfig, pack: Path, host: Host) -> Workshop:

@@ -31,7 +31,9 @@ def verify_command(words: list[str]) -> int:
     run = open_run(folder)
     if ungiven := left_out(run, config.plugins):
         raise UsageError(ungiven)
-    stored = dataclasses.replace(as_it_lies(config_of(run), config), out=str(folder))
+    stored = dataclasses.replace(
+        as_it_lies(config_of(run), config), out=str(folder), plugins=config.plugins
+    )
     host = open_host(config)
     offer(host, stored.data)
     found_pack(stored.pack, host, "frostbench verify")
@@ -47,8 +49,8 @@ def verify_command(words: list[str]) -> int:
     )
     for check in report.checks:
         say(f"{'holds' if check.holds else 'DOES NOT HOLD'}  {check.name}: {check.detail}")
-    for sentence in plugin_files(run, plan.facts.origins):
-        say(f"holds  {sentence}")
+    for sentence in plugin_files(run, plan.facts.origins, plan.facts.plugins):
+        say(sentence)
     outcome = "holds" if report.holds else "does not hold"
     say(f"{folder} {outcome}; {report.samples} samples were computed again.")
     return 0 if report.holds else 1

@@ -94,11 +94,16 @@ def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
 
     Raises:
         UsageError: `workers` is neither a number nor `auto`.
+        ValueError: there is no such device.
     """
     import torch
 
+    from frostbench.plugins.backbones.devices import device_of
+
     threads = torch.get_num_threads()
     devices = config.devices or [config.device]
+    for device in devices:
+        device_of(device)
     if config.workers == "auto":
         number = (
             len(devices) if config.devices else automatic(plan, threads, isolated=config.isolate)

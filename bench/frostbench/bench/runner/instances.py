@@ -11,7 +11,7 @@ from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import Request, images_of
 from frostbench.plugins.contract.task import Instance, Sample, Target, Unreadable
 from frostbench.plugins.host.containment import Call, contain
-from frostbench.plugins.host.errors import describe
+from frostbench.plugins.host.errors import clause_of
 
 
 class DataError(Exception):
@@ -172,5 +172,5 @@ def _checked(planned: PlannedTask, seed: int) -> Iterator[Sample]:
     except Exception as error:
         raise DataError(
             f"task {card.name!r}: the data gave {len(seen)} samples and then failed, and the rest "
-            f"is left out: {describe(error)}."
+            f"is left out: {clause_of(error)}."
         ) from error

@@ -107,8 +107,8 @@ class Provenance:
     """What the numbers depend on besides the plan itself, as the manifest tells it.
 
     `data` is SHA-256 by data set, `files` by setting or backbone that names files outside of the
-    pack, and `origins` say by kind and name which plugin gave a part. Versions and hardware are
-    found by the runner.
+    pack, and `origins` say by kind and name which plugin gave a part; `plugins` are the contents of
+    plugin files, by name. Versions and hardware are found by the runner.
     """
 
     frostbench: str
@@ -116,6 +116,7 @@ class Provenance:
     data: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Mapping[str, Origin]] = field(default_factory=dict)
+    plugins: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from frostbench.bench.printable import printable
+from frostbench.bench.printable import note, printable
 
 
 @runtime_checkable
@@ -76,10 +76,15 @@ class Progress(Protocol):
 
 
 class Quiet:
-    """Shows nothing but what somebody has to know."""
+    """Shows nothing but what somebody has to know.
+
+    Attributes:
+        noted: the sentences that were shown.
+    """
 
     def __init__(self, stream: Stream | None = None) -> None:
         self._stream = stream
+        self.noted: set[str] = set()
 
     def __enter__(self) -> "Quiet":
         return self
@@ -106,7 +111,8 @@ class Quiet:
 
     def note(self, sentence: str) -> None:
         """The sentence, on the error stream."""
-        print(printable(sentence), file=self._stream or sys.stderr, flush=True)
+        self.noted.add(sentence)
+        note(sentence, self._stream or sys.stderr)
 
 
 class Lines(Quiet):
@@ -140,7 +146,7 @@ class Lines(Quiet):
         self._say(f"{self._done} samples, {self._fresh} of them now, in {_time(seconds)}")
 
     def _say(self, text: str) -> None:
-        print(f"{printable(self._label)}: {text}", file=self._stream or sys.stdout, flush=True)
+        note(f"{self._label}: {text}", self._stream or sys.stdout)
 
 
 class RichBars(Quiet):
@@ -196,6 +202,7 @@ class RichBars(Quiet):
 
     def note(self, sentence: str) -> None:
         """The sentence, above the bars."""
+        self.noted.add(sentence)
         self._bars.console.print(printable(sentence), markup=False, highlight=False)
 
 
@@ -207,7 +214,7 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s")
 
 
-def progress_for(stream: Stream, *, quiet: bool) -> Progress:
+def progress_for(stream: Stream, *, quiet: bool) -> Quiet:
     """Bars on a terminal, lines in a file or a pipe, nothing if `quiet`."""
     if quiet:
         return Quiet()

@@ -16,7 +16,7 @@ from frostbench.bench.store.manifest import Manifest, Origin
 from frostbench.bench.store.reader import read_manifest, samples_files
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.sealed import sealed_name
-from frostbench.bench.store.writer import RunWriter
+from frostbench.bench.store.writer import PLUGINS, RunWriter
 from frostbench.plugins.host.litter import is_litter
 
 AGAIN = (
@@ -37,7 +37,7 @@ def refuse_strangers(folder: Path) -> None:
         raise StoreError(f"{folder} is a file; a run needs a folder, choose another with out=.")
     if (folder / "manifest.json").exists():
         return
-    ours = {"run.lock", "samples", "sealed", "blobs", "config.yaml", *WORKERS}
+    ours = {"run.lock", "samples", "sealed", "blobs", "config.yaml", PLUGINS, *WORKERS}
     strange = sorted(
         path.name
         for path in folder.iterdir()
@@ -146,7 +146,7 @@ def take_up(
             f"{len(strange)} samples in {plan.out} were made by something else than this run, the "
             f"first is {strange[0].sample!r} of task {strange[0].task!r}. {AGAIN}"
         )
-    for name, files in _missing_files(plan, manifest, records).items():
+    for name, files in missing_files(plan, manifest, records).items():
         manifest = manifest.with_task(name, complete=False)
         notes.append(
             f"task {name!r} was complete, and {', '.join(files)} in sealed/ does not hold all of "
@@ -211,7 +211,7 @@ def _shared(
     return one, two
 
 
-def _missing_files(
+def missing_files(
     plan: Plan, manifest: Manifest, records: Iterable[Record]
 ) -> dict[str, list[str]]:
     """Of complete tasks the sealed files that do not hold all samples any more, by task."""

@@ -165,6 +165,7 @@ class _Session:
         from omegaconf import OmegaConf
 
         self._save()
+        self._writer.write_plugins(self._plan.facts.plugins)
         self._writer.write_config(OmegaConf.to_yaml(OmegaConf.create(plain(self._plan.config))))
 
     def begun(self, task: str) -> None:

@@ -20,12 +20,14 @@ from frostbench.bench.runner.instances import DataError, chunks_of
 from frostbench.bench.runner.manifest import different, identity
 from frostbench.bench.runner.plan import Plan, PlannedTask
 from frostbench.bench.runner.progress import Progress, Quiet
+from frostbench.bench.runner.resuming import missing_files
 from frostbench.bench.runner.watching import Counted
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.reader import StoredRun, open_run
 from frostbench.bench.store.records import Key, Record
 from frostbench.plugins.host.containment import interruptible
 from frostbench.plugins.host.limits import limited
+from frostbench.plugins.host.packs import sha256_of
 
 Place = tuple[str, str | None, int]
 
@@ -71,7 +73,7 @@ def verify(
     run = open_run(plan.out)
     stored = {record.key: record for record in run.records()}
     shown = progress or Quiet()
-    checks = [_sources(plan, run), _software(plan, run)]
+    checks = [_sources(plan, run), _software(plan, run), _sealed(plan, run, stored.values())]
     watch = Watch(plan.backbones, plan.engine)
     again: list[Record] = []
     blobs = run.blobs
@@ -178,6 +180,21 @@ def _sources(plan: Plan, run: StoredRun) -> Check:
     differences = different(before, after)
     detail = "; ".join(differences) or "pack, data, weights and settings are those of the run"
     return Check("sources", not differences, f"{detail}.")
+
+
+def _sealed(plan: Plan, run: StoredRun, records: Iterable[Record]) -> Check:
+    """Whether the sealed files are as the run wrote them, and hold all samples that it counted."""
+    said: list[str] = []
+    for name, sha in run.manifest.seals.items():
+        path = run.folder / "sealed" / name
+        if not path.is_file():
+            said.append(f"sealed/{name} is gone")
+        elif sha256_of(path) != sha:
+            said.append(f"sealed/{name} was changed after it was sealed")
+    lacking = missing_files(plan, run.manifest, records)
+    said += [f"sealed/{name} lacks samples" for names in lacking.values() for name in names]
+    detail = "; ".join(dict.fromkeys(said)) or "all samples are there, as they were sealed"
+    return Check("sealed", not said, f"{detail}.")
 
 
 def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:

@@ -43,7 +43,19 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """What an error says, in a line that is not too long."""
+    """What an error says, in a line that is not too long; what parsers say is put in our words."""
+    kinds = {
+        json.JSONDecodeError: "it is no JSON",
+        UnicodeError: "it is no text in UTF-8",
+        RecursionError: "it nests too deep",
+    }
+    for kind, said in kinds.items():
+        if isinstance(error, kind):
+            return said
+    if type(error).__module__.partition(".")[0] == "pyarrow":
+        return "it is cut short or no Parquet file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 

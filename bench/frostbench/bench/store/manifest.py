@@ -235,7 +235,8 @@ class Manifest:
     records carry, and `hardware` that of the last. `deaths` are parts in which the process died
     ("method 'mine'"), which are not called again, with clauses that say how. `memory` is what
     methods took of the device, `visual` what an image becomes for them. `imported` names the file
-    of another bench that the run was read from; then nothing here was computed by this one.
+    of another bench that the run was read from; then nothing here was computed by this one. `seals`
+    are SHA-256 of the sealed files, as the run wrote them.
     """
 
     schema: int = SCHEMA
@@ -269,6 +270,7 @@ class Manifest:
     memory: Mapping[str, MethodMemory] = field(default_factory=dict)
     visual: Mapping[str, VisualSize] = field(default_factory=dict)
     imported: str = ""
+    seals: Mapping[str, str] = field(default_factory=dict)
     last_session: LastSession = LastSession()
     identity: Mapping[str, Any] = field(default_factory=dict)
 

@@ -3,7 +3,9 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,9 +14,12 @@ from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.leases import WORKERS
 from frostbench.bench.store.lines import append_lines, mend, read_lines, replace_lines
 from frostbench.bench.store.manifest import Manifest
-from frostbench.bench.store.reader import read_records
+from frostbench.bench.store.reader import read_manifest, read_records
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
+from frostbench.plugins.host.packs import sha256_of
+
+PLUGINS = "plugins"  # folder of a run that keeps the plugin files which it used
 
 
 def forget(folder: Path) -> None:
@@ -26,7 +31,7 @@ def forget(folder: Path) -> None:
         StoreError: something cannot be removed.
     """
     with writing(folder):
-        for name in ("samples", "sealed", "blobs", *WORKERS):
+        for name in ("samples", "sealed", "blobs", PLUGINS, *WORKERS):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
         for name in ("config.yaml", "manifest.json"):
@@ -77,6 +82,9 @@ class RunWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._seals: dict[str, str] = {}
+        with suppress(StoreError):  # of a run that begins, or whose manifest is damaged
+            self._seals = dict(read_manifest(folder).seals)
         self.samples = SampleWriter(folder)
         self.blobs = self.samples.blobs
         with writing(folder):
@@ -107,6 +115,7 @@ class RunWriter:
                     raise  # the disk's fault, of which the file may know nothing
                 with writing(path):
                     path.replace(path.with_name(f"{path.name}.damaged"))
+                self._seals.pop(path.name, None)
                 aside.append(path)
         return aside
 
@@ -132,7 +141,7 @@ class RunWriter:
         for record in filter(belongs, fresh):
             found.setdefault(record.key, record)
         if found:
-            write_sealed(path, sorted(found.values(), key=place))
+            self._put_sealed(path, sorted(found.values(), key=place))
         # Killed before this, a sample stands in both places and is read once.
         self._keep_lines(mine, lambda record: not belongs(record))
 
@@ -144,7 +153,7 @@ class RunWriter:
                 records = read_sealed(path)
                 kept = [record for record in records if not unwanted(record)]
                 if len(kept) < len(records):
-                    write_sealed(path, kept)
+                    self._put_sealed(path, kept)
             self._keep_lines(self._samples(), lambda record: not unwanted(record))
         return dropped
 
@@ -153,7 +162,7 @@ class RunWriter:
         self.blobs.sync()
         new = {record.key: record for record in records}
         for paths, read, write in (
-            (self._sealed_files(), read_sealed, write_sealed),
+            (self._sealed_files(), read_sealed, self._put_sealed),
             (self._samples(), read_lines, replace_lines),
         ):
             for path in paths:
@@ -163,12 +172,23 @@ class RunWriter:
                     write(path, [new.get(record.key, record) for record in old])
 
     def write_manifest(self, manifest: Manifest, *, sync: bool = True) -> None:
-        """Put a manifest in place of the last, atomically."""
-        write_json(self.folder / "manifest.json", manifest.to_json(), sync=sync)
+        """Put a manifest in place of the last, atomically; it says what sealed files are."""
+        told = replace(manifest, seals=dict(sorted(self._seals.items())))
+        write_json(self.folder / "manifest.json", told.to_json(), sync=sync)
+
+    def write_plugins(self, texts: Mapping[str, bytes]) -> None:
+        """Keep the plugin files of the run, to be read by people; nothing here runs them."""
+        for name, content in texts.items():
+            write_whole(self.folder / PLUGINS / name, content)
 
     def write_config(self, text: str) -> None:
         """Keep the resolved configuration."""
         write_whole(self.folder / "config.yaml", text.encode())
+
+    def _put_sealed(self, path: Path, records: Sequence[Record]) -> None:
+        """Seal a file; what it is then is what the run says that it is."""
+        write_sealed(path, records)
+        self._seals[path.name] = sha256_of(path)
 
     def _sealed(self, task: str, protocol: str | None) -> Path:
         return self.folder / "sealed" / sealed_name(task, protocol)

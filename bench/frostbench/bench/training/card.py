@@ -12,13 +12,14 @@ from typing import Any
 
 from frostbench.bench.machine import hardware
 from frostbench.plugins.contract.recipe import Recipe, Report, Workshop
+from frostbench.plugins.host.texts import read_json
 
 
 def record(recipe: Recipe, workshop: Workshop, report: Report, command: str) -> None:
     """Write or replace a part's entry in the pack's `card.json`, and `CARD.md` after it."""
     pack = workshop.pack
     path = pack / "card.json"
-    card: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    card: dict[str, Any] = read_json(path) if path.exists() else {}
     card[recipe.name] = {
         "summary": recipe.summary,
         "command": command,

@@ -1,11 +1,26 @@
 """Annotation files, read so that whatever is wrong with them is said with file, place and key."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-BOM = b"\xef\xbb\xbf"  # with which Windows begins texts in UTF-8
+from frostbench.plugins.host import texts
+from frostbench.plugins.host.texts import BOM, check_file, kind_of, no_text, parsed, taken
+
+__all__ = [
+    "byte_lines",
+    "either",
+    "entries",
+    "inside",
+    "parsed",
+    "read_json",
+    "read_lines",
+    "require",
+    "taken",
+    "text_in",
+    "text_lines",
+    "text_of",
+]
 
 
 def require(folder: Path, names: Sequence[str], what: str) -> None:
@@ -37,16 +52,12 @@ def read_json(path: Path) -> Any:
     """Plain values of a JSON file.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it cannot be read, or is no JSON.
     """
     try:
-        content = path.read_bytes()
-        return json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = 1 + content.count(b"\n", 0, error.start)
-        raise ValueError(_no_text(f"{path}, line {line}", error)) from error
-    except (ValueError, RecursionError, OSError) as error:
-        raise ValueError(f"{path} is no JSON file: {error}.") from error
+        return texts.read_json(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def byte_lines(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -57,6 +68,7 @@ def byte_lines(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises:
         ValueError: the file cannot be read.
     """
+    check_file(path)
     try:
         with path.open("rb") as lines:
             # Windows ends lines by two signs, and old Macs by the other one.
@@ -64,7 +76,7 @@ def byte_lines(path: Path) -> Iterator[tuple[str, bytes]]:
             for number, line in enumerate(split, start=1):
                 yield f"{path}, line {number}", line.removeprefix(BOM) if number == 1 else line
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error}.") from error
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def text_lines(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -91,7 +103,7 @@ def text_in(where: str, line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(_no_text(where, error)) from error
+        raise ValueError(no_text(where, error)) from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
@@ -104,19 +116,6 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
         yield where, parsed(where, line)
 
 
-def parsed(where: str, line: bytes) -> Any:
-    """The plain value of a line of JSON.
-
-    Raises:
-        ValueError: it is no JSON.
-    """
-    text = text_in(where, line)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where} is no JSON: {error}.") from error
-
-
 def entries(where: str, value: Any) -> Iterator[tuple[str, Any]]:
     """The entries of a list, each with where it stands.
 
@@ -124,25 +123,9 @@ def entries(where: str, value: Any) -> Iterator[tuple[str, Any]]:
         ValueError: it is no list.
     """
     if not isinstance(value, list):
-        raise ValueError(f"{where} is no list but {_kind(value)}; is it the right file?")
+        raise ValueError(f"{where} is no list but {kind_of(value)}; is it the right file?")
     for index, entry in enumerate(value):
         yield f"{where}, entry {index}", entry
-
-
-def taken(where: str, entry: Any, key: str, kind: type | tuple[type, ...]) -> Any:
-    """What an entry holds under a key.
-
-    Raises:
-        ValueError: the entry is no mapping, lacks the key, or holds another kind under it.
-    """
-    if not isinstance(entry, Mapping):
-        raise ValueError(f"{where} is no mapping but {_kind(entry)}; is it the right file?")
-    if key not in entry:
-        raise ValueError(f"{where} has no {key!r}; it has {', '.join(map(repr, entry)) or 'none'}.")
-    value = entry[key]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{where} holds {_kind(value)} under {key!r}, which is not as published.")
-    return value
 
 
 def text_of(value: Any, what: str, where: str) -> str:
@@ -167,12 +150,3 @@ def inside(folder: Path, name: str, where: str) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{where} names {name[:200]!r}, which leads out of {folder}.")
     return path
-
-
-def _no_text(where: str, error: UnicodeDecodeError) -> str:
-    byte = error.object[error.start]
-    return f"{where} is no text in UTF-8: it has the byte 0x{byte:02x} where none of UTF-8 can be."
-
-
-def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}"

@@ -1,4 +1,7 @@
-"""What readers leave out of published files as the official readers do: counted, and said."""
+"""What readers leave out of files: counted, and said.
+
+Of published files that is what their official readers leave out, of a user's what is not there.
+"""
 
 import warnings
 from collections.abc import Mapping
@@ -34,11 +37,11 @@ class Dropped:
         self.add("they stand there twice", where)
         return True
 
-    def say(self) -> None:
+    def say(self, kind: type[UserNote] = UserNote) -> None:
         """Warn once for each reason."""
         for reason, places in self._places.items():
             warnings.warn(
                 f"{self._path}: {len(places)} left out, as {reason}; the first is {places[0]}.",
-                UserNote,
+                kind,
                 stacklevel=2,
             )

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import starmap
 from pathlib import Path
@@ -20,6 +20,7 @@ from frostbench.eval_suites.data.annotations import (
     text_in,
     text_of,
 )
+from frostbench.eval_suites.data.dropped import Dropped
 from frostbench.eval_suites.data.folder import ImageSettings, Reading, WholeImageSettings
 from frostbench.eval_suites.data.samples import (
     AskedFiles,
@@ -32,6 +33,7 @@ from frostbench.eval_suites.data.samples import (
 from frostbench.plugins.contract.datasets import BoxedImage, Thing
 from frostbench.plugins.contract.images import UnreadableError
 from frostbench.plugins.contract.requests import within
+from frostbench.plugins.host.errors import LeftOutNote
 
 EDGES = ("left", "top", "right", "bottom")
 
@@ -52,11 +54,13 @@ class OwnCaptions(CaptionedFiles):
         reading = Reading(folder, settings or ImageSettings())
         path = either(folder, ("captions.csv", "captions.json"), "a user's set of captions")
         captions: dict[str, list[str]] = {}
+        images = _Images(folder, path)
         for where, name, caption in _captions(path):
-            _there(folder, name, where)
-            captions.setdefault(name, []).append(text_of(caption, "caption", where))
-        _some(captions, path)
-        listed = [CaptionEntry(name, name, tuple(said)) for name, said in captions.items()]
+            said = text_of(caption, "caption", where)
+            if images.has(name, where):
+                captions.setdefault(name, []).append(said)
+        images.say()
+        listed = [CaptionEntry(name, name, tuple(texts)) for name, texts in captions.items()]
         super().__init__(reading, listed)
 
 
@@ -77,9 +81,9 @@ class OwnQuestions(AskedFiles):
         require(folder, ("questions.jsonl",), "a user's set of questions")
         path = folder / "questions.jsonl"
         questions: dict[str, QuestionEntry] = {}
+        images = _Images(folder, path)
         for number, (where, entry) in enumerate(read_lines(path)):
             name = taken(where, entry, "file", str)
-            _there(folder, name, where)
             given = taken(where, entry, "answers", (str, list))
             answers = [given] if isinstance(given, str) else given
             if not answers:
@@ -89,8 +93,9 @@ class OwnQuestions(AskedFiles):
             if own in questions:
                 raise ValueError(f"{where}: the id {own!r} is another question's too.")
             texts = tuple(text_of(answer, "answer", where) for answer in answers)
-            questions[own] = QuestionEntry(own, name, asked, texts)
-        _some(questions, path)
+            if images.has(name, where):
+                questions[own] = QuestionEntry(own, name, asked, texts)
+        images.say()
         super().__init__(reading, list(questions.values()))
 
 
@@ -109,13 +114,15 @@ class OwnLabels(LabelledFiles):
         path = folder / "labels.csv"
         labelled: dict[str, list[str]] = {}
         seen: Counter[str] = Counter()
+        images = _Images(folder, path)
         for where, (name, label) in _rows(path, "label"):
-            _there(folder, name, where)
             if seen[name]:
                 raise ValueError(f"{where}: {name} has a label already, and an image has one.")
             seen[name] += 1
-            labelled.setdefault(text_of(label, "label", where), []).append(name)
-        _some(labelled, path)
+            said = text_of(label, "label", where)
+            if images.has(name, where):
+                labelled.setdefault(said, []).append(name)
+        images.say()
         super().__init__(reading, dict(sorted(labelled.items())))
 
 
@@ -135,12 +142,14 @@ class OwnBoxes:
         require(folder, ("boxes.csv",), "a user's set of boxes")
         path = folder / "boxes.csv"
         self._things: dict[str, list[tuple[str, Thing]]] = {}
+        images = _Images(folder, path)
         for where, (name, kind, *edges) in _rows(path, "class", *EDGES):
-            _there(folder, name, where)
-            own = self._things.setdefault(name, [])
-            if kind.strip() or any(map(str.strip, edges)):
-                own.append((where, _boxed(where, text_of(kind, "class", where), edges)))
-        _some(self._things, path)
+            some = kind.strip() or any(map(str.strip, edges))
+            thing = _boxed(where, text_of(kind, "class", where), edges) if some else None
+            if images.has(name, where):
+                own = self._things.setdefault(name, [])
+                own += [] if thing is None else [(where, thing)]
+        images.say()
         said = {thing.name for things in self._things.values() for _, thing in things}
         self.classes = tuple(sorted(said))
         if not said:
@@ -188,8 +197,8 @@ def _captions(path: Path) -> Iterator[tuple[str, str, Any]]:
 def _rows(path: Path, *columns: str) -> Iterator[tuple[str, list[str]]]:
     """Lines of a CSV file with the columns `file` and others, each with where it stands."""
     wanted = ("file", *columns)
+    rows = csv.DictReader(starmap(text_in, byte_lines(path)))
     try:
-        rows = csv.DictReader(starmap(text_in, byte_lines(path)))
         missing = set(wanted) - set(rows.fieldnames or ())
         if missing:
             raise ValueError(
@@ -202,15 +211,40 @@ def _rows(path: Path, *columns: str) -> Iterator[tuple[str, list[str]]]:
                 raise ValueError(f"{where} does not have as many cells as the first line.")
             yield where, [row[column] for column in wanted]
     except csv.Error as error:
-        raise ValueError(f"{path} is no CSV file: {error}.") from error
+        raise ValueError(f"{path}, line {rows.line_num + 1} is no line of CSV.") from error
 
 
-def _there(folder: Path, name: str, where: str) -> None:
-    """See that an image is there; it is not read yet."""
-    if not inside(folder, name, where).is_file():
-        raise ValueError(f"{where} names {name[:200]!r}, and there is no such image in {folder}.")
+class _Images:
+    """The images that a file names; what names one that is not there is left out.
 
+    Raises:
+        ValueError: in `say`, none is there.
+    """
 
-def _some(found: Mapping[str, Any], path: Path) -> None:
-    if not found:
-        raise ValueError(f"{path} has no entries.")
+    def __init__(self, folder: Path, path: Path) -> None:
+        self._folder, self._path = folder, path
+        self._dropped = Dropped(path)
+        self._first, self._some = "", False
+
+    def has(self, name: str, where: str) -> bool:
+        """Whether an image is there; it is not read yet.
+
+        Raises:
+            ValueError: the name leads out of the folder.
+        """
+        there = inside(self._folder, name, where).is_file()
+        self._first = self._first or name
+        self._some |= there
+        if not there:
+            self._dropped.add(f"there are no such images in {self._folder}", f"{where} ({name})")
+        return there
+
+    def say(self) -> None:
+        """Say what is left out, once all is read."""
+        if not self._first:
+            raise ValueError(f"{self._path} has no entries.")
+        if not self._some:
+            raise ValueError(
+                f"{self._path} names no image that is there; the first is {self._first[:200]!r}."
+            )
+        self._dropped.say(LeftOutNote)

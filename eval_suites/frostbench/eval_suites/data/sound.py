@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from frostbench.plugins.contract.task import Instance, Sample, Unreadable
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 
 class OneByOne(Iterator[T], Generic[T]):
@@ -58,6 +59,22 @@ def sound(source: Iterator[T], task: str, protocol: str | None) -> Iterator[T | 
             yield Unreadable(f"{task}-entry-{number:05d}", protocol, str(error))
         else:
             yield entry
+
+
+def one_by_one(protocols: Iterable[P], give: Callable[[P], Iterator[T]]) -> Iterator[T]:
+    """What each protocol gives; one whose source is broken takes no other along.
+
+    Raises:
+        ValueError: at the end, what was wrong with those that are broken.
+    """
+    broken: list[str] = []
+    for protocol in protocols:
+        try:
+            yield from give(protocol)
+        except ValueError as error:
+            broken.append(str(error))
+    if broken:
+        raise ValueError(" ".join(dict.fromkeys(broken)))
 
 
 def asked(

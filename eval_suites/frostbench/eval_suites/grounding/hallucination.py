@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from frostbench.eval_suites.data.sound import sound
+from frostbench.eval_suites.data.sound import one_by_one, sound
 from frostbench.eval_suites.grounding.scenes import PolledScenes
 from frostbench.eval_suites.grounding.settings import HallucinationSettings, hallucination_card
 from frostbench.plugins.contract.datasets import YesNoSource
@@ -40,21 +41,24 @@ class ObjectHallucination(Task):
         image are one cluster.
         """
         source = data if isinstance(data, YesNoSource) else PolledScenes(data, self._settings)
-        for protocol in self._settings.protocols:
-            questions = sound(source.questions(protocol, seed), self.card.name, protocol)
-            for question in islice(questions, limit):
-                if isinstance(question, Unreadable):
-                    yield question
-                    continue
-                name = f"{self.card.name}-{question.id}"
-                request = Answer(
-                    id=name,
-                    image=question.image,
-                    question=question.text,
-                    seed=seed_of(seed, name, protocol),
-                )
-                target = "yes" if question.yes else "no"
-                yield Instance(request, target, protocol, cluster=question.cluster)
+        give = partial(self._given, source, limit, seed)
+        yield from one_by_one(self._settings.protocols, give)
+
+    def _given(self, source: YesNoSource, limit: int, seed: int, protocol: str) -> Iterator[Sample]:
+        questions = sound(source.questions(protocol, seed), self.card.name, protocol)
+        for question in islice(questions, limit):
+            if isinstance(question, Unreadable):
+                yield question
+                continue
+            name = f"{self.card.name}-{question.id}"
+            request = Answer(
+                id=name,
+                image=question.image,
+                question=question.text,
+                seed=seed_of(seed, name, protocol),
+            )
+            target = "yes" if question.yes else "no"
+            yield Instance(request, target, protocol, cluster=question.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`chance`: yes or no, from each request's seed; `always_yes`."""

@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from frostbench.eval_suites.data.sound import sound
+from frostbench.eval_suites.data.sound import one_by_one, sound
 from frostbench.eval_suites.understanding.episodes import DrawnEpisodes
 from frostbench.eval_suites.understanding.protocols import FewShotSettings, Protocol, few_shot_card
 from frostbench.plugins.contract.datasets import Episode, EpisodeSource, LabelSet
@@ -49,15 +50,20 @@ class FewShotClassification(Task):
         """
         images = self._settings.pictures
         source = data if isinstance(data, EpisodeSource) else DrawnEpisodes(data, images)
-        for protocol in self._settings.protocols:
-            drawn = source.episodes(protocol.ways, protocol.shots, seed)
-            episodes = sound(drawn, f"{self.card.name}-{protocol.name}", protocol.name)
-            for index, episode in enumerate(islice(episodes, limit)):
-                own = seed_of(seed, self.card.name, protocol.name, index)
-                if isinstance(episode, Unreadable):
-                    yield episode
-                else:
-                    yield _instance(episode, protocol, own)
+        give = partial(self._given, source, limit, seed)
+        yield from one_by_one(self._settings.protocols, give)
+
+    def _given(
+        self, source: EpisodeSource, limit: int, seed: int, protocol: Protocol
+    ) -> Iterator[Sample]:
+        drawn = source.episodes(protocol.ways, protocol.shots, seed)
+        episodes = sound(drawn, f"{self.card.name}-{protocol.name}", protocol.name)
+        for index, episode in enumerate(islice(episodes, limit)):
+            own = seed_of(seed, self.card.name, protocol.name, index)
+            if isinstance(episode, Unreadable):
+                yield episode
+            else:
+                yield _instance(episode, protocol, own)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
         """`chance`: a uniform guess among the options, from each request's seed."""

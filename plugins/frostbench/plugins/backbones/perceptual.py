@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from frostbench.plugins.backbones import weights
 from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.host.texts import read_json, taken
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ class Perceptual(nn.Module):
         path = folder / "settings.json"
         if not path.is_file():
             raise ValueError(f"no perceptual network in {folder}: it lacks settings.json.")
-        described = json.loads(path.read_bytes())
-        name = described.pop("name")
+        described = read_json(path)
+        name = taken(str(path), described, "name", str)
+        del described["name"]
         network = cls(read_settings(PerceptualSettings, described, str(path)), name)
         file = folder / "model.safetensors"
         weights.fill(network, weights.read(file), str(file))

@@ -25,6 +25,7 @@ from frostbench.plugins.backbones.published import read_torch
 from frostbench.plugins.backbones.sam_sizes import SamSettings, build_sam, published_sizes
 from frostbench.plugins.contract.images import Image, to_pillow
 from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.host.texts import kind_of, read_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KEPT = 64  # embeddings; 4 MiB each at the published sizes
@@ -175,14 +176,12 @@ def save_sam(
 def _read_config(folder: Path) -> SamSettings:
     path = folder / CONFIG
     try:
-        values = json.loads(path.read_bytes())
+        values = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(
             f"no SAM at {folder}: a folder with {CONFIG} and {WEIGHTS} is wanted, or one of the "
             "published .pth files."
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON: {error}.") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path} holds no settings but {type(values).__name__}.")
+        raise ValueError(f"{path} holds no settings but {kind_of(values)}.")
     return read_settings(SamSettings, values, str(path))

@@ -61,9 +61,11 @@ class _Space:
             # Libraries keep what they found out on classes; what is called, or hides what a class
             # inherits, is no such thing.
             inherited = any(key in vars(one) for one in self.owner.__mro__[1:])
-            return before is not _ABSENT or inherited or hasattr(now, "__get__")
+            called = hasattr(now, "__get__") and not _of_a_library(now)
+            return before is not _ABSENT or inherited or called
         if before is not _ABSENT:
-            return callable(before)
+            wrapped = _of_a_library(now) and getattr(now, "__wrapped__", None) is before
+            return callable(before) and not wrapped
         if isinstance(self.owner, types.ModuleType):
             # A library may import more; what hides a function of Python's own is no import.
             return hasattr(builtins, str(key)) and self.owner is not builtins
@@ -189,6 +191,19 @@ class Surroundings:
         every = {key: one for spaces in self._near.values() for key, one in spaces.items()}
         self._of[EVERY] = _pairs(every.values())
         self._functions, self._kept_codes = list(self._codes), list(self._codes.values())
+
+
+def _of_a_library(value: Any) -> bool:
+    """Whether a function is a library's own, wherever it is put.
+
+    transformers gives `torch.nn.Module` a `smart_apply` when it first initialises a weight, and
+    torch wraps its own `manual_seed` when its compiler is first imported.
+    """
+    if type(value) is not types.FunctionType:
+        return False
+    name = str(value.__globals__.get("__name__"))
+    own = name.partition(".")[0] in _PACKAGES - {"frostbench"}
+    return own and getattr(sys.modules.get(name), "__dict__", None) is value.__globals__
 
 
 def _pairs(spaces: Iterable[_Space]) -> tuple[list[Any], list[Any]]:

@@ -6,7 +6,6 @@ begins with one, which the file and Meta's SentencePiece do. So each class is he
 file, and the file counts.
 """
 
-import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from frostbench.plugins.backbones.sentencepieces import converted, sentencepiece_at
 from frostbench.plugins.host.errors import UserNote
+from frostbench.plugins.host.texts import kind_of, read_json
 
 MOST_IDS = 4096  # ids whose texts are compared, one by one, spread over the vocabulary
 TEXTS = (
@@ -124,7 +124,10 @@ def _said(source: str) -> dict[str, Any]:
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         path = own_file(source, name)
         if path is not None:
-            said |= json.loads(path.read_bytes())
+            read = read_json(path)
+            if not isinstance(read, dict):
+                raise ValueError(f"{path} is no mapping but {kind_of(read)}.")
+            said |= read
     return said
 
 

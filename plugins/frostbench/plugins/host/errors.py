@@ -10,8 +10,16 @@ SECONDS_OF_A_TEXT = 10.0
 """What an exception may take to say what it says."""
 
 
+MANY = 20
+"""Names that a sentence lists, the nearest first; `frostbench list` has them all."""
+
+
 class UserNote(UserWarning):
     """A warning that is a sentence for whoever runs a command, and says nothing of the code."""
+
+
+class LeftOutNote(UserNote):
+    """One that says what is left out of that which was asked for."""
 
 
 class PluginError(Exception):
@@ -29,7 +37,13 @@ class ToldError(Exception):
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not there: what was asked, the nearest, what there is."""
     names = sorted(known)
-    return f"no {kind} named {name!r}; there are {', '.join(names) or 'none'}.{guess(name, names)}"
+    shown, more = names, ""
+    if len(names) > MANY:
+        near = difflib.get_close_matches(name, names, n=MANY, cutoff=0.4)
+        shown = [*near, *(one for one in names if one not in near)][:MANY]
+        more = f" and {len(names) - MANY} more"
+    listed = ", ".join(shown) or "none"
+    return f"no {kind} named {name!r}; there are {listed}{more}.{guess(name, names)}"
 
 
 def guess(name: str, known: Iterable[str]) -> str:
@@ -57,12 +71,21 @@ def describe(error: BaseException) -> str:
     return cut(f"{said}{_place(error)}")
 
 
+def clause_of(error: BaseException) -> str:
+    """An exception as a clause: what it says where that is a sentence for users, or `describe`."""
+    said = text_of(error).strip()
+    plain = type(error).__name__ in ("ValueError", "LookupError", "UnreadableError")
+    return said[:-1] if plain and said.endswith(".") and "\n" not in said else describe(error)
+
+
 def _place(error: BaseException) -> str:
     """Where an exception was raised, in brackets; of a time limit, what was running."""
     frames = []
     trace = error.__traceback__
     while trace is not None:
-        frames.append((trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1], trace.tb_lineno))
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith("<"):  # what Python made up itself, or a checker
+            frames.append((file.rsplit("/", 1)[-1], trace.tb_lineno))
         trace = trace.tb_next
     if isinstance(error, TimeLimitError):
         frames = frames[:-1]  # the last is the alarm itself

@@ -13,6 +13,7 @@ from types import CodeType, ModuleType
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe, missing
 from frostbench.plugins.host.offers import FILE_MODULE, GROUP, OWN, PATIENCE, Plugin, read_plugin
+from frostbench.plugins.host.texts import no_text
 
 NO_PLUGINS = "FROSTBENCH_NO_PLUGINS"
 
@@ -126,6 +127,7 @@ def load_file(path: Path) -> ModuleType:
     """
     if not path.is_file():
         raise PluginError(f"no plugin file at {path}.")
+    _check_text(path)
     name = f"{FILE_MODULE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path, loader=_AsWritten(name, str(path)))
     if spec is None or spec.loader is None:
@@ -144,6 +146,26 @@ def load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise PluginError(f"plugin file {path} cannot be imported: {describe(error)}") from error
     return module
+
+
+def _check_text(path: Path) -> None:
+    """See that a file is text, in UTF-8 or in the encoding that its first line names.
+
+    Raises:
+        PluginError: it is none.
+    """
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise PluginError(f"plugin file {path} is no Python file: it holds bytes that are no text.")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        try:
+            importlib.util.decode_source(content)
+        except (SyntaxError, UnicodeDecodeError):
+            number = 1 + content.count(b"\n", 0, error.start)
+            where = f"plugin file {path}, line {number}"
+            raise PluginError(no_text(where, error)) from error
 
 
 def file_of(plugin: object, otherwise: str) -> str:

@@ -242,6 +242,8 @@ class _Hook:
         several = function()
         if several is None:
             raise PluginError("it returns None, and offers are a list")
+        if not isinstance(several, Iterable):
+            raise PluginError(f"it returns {_shown(several)}, and offers are a list")
         items = list(islice(several, MOST_OFFERS + 1))
         if len(items) > MOST_OFFERS:
             raise PluginError(f"it offers more than {MOST_OFFERS} {self.offered.kind}s")
@@ -251,8 +253,7 @@ class _Hook:
         offered = self.offered
         offer = item if isinstance(item, Offer) else offered.offer_of(item)
         if offer is None or not isinstance(offer.card, offered.card):
-            shown = repr(item)[:LONGEST_NAME]
-            raise PluginError(f"{shown} is no offer of a {offered.card.__name__}")
+            raise PluginError(f"{_shown(item)} is no offer of a {offered.card.__name__}")
         wrong = _misfit(offer.card)
         if wrong:
             raise PluginError(f"of a {offered.card.__name__}, {wrong} is of a wrong type")
@@ -260,6 +261,13 @@ class _Hook:
         if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
             raise PluginError(f"a {offered.kind} has no name of 1 to {LONGEST_NAME} characters")
         return name, offer
+
+
+def _shown(item: object) -> str:
+    """A value as its author knows it."""
+    if isinstance(item, type):
+        return f"the class {item.__qualname__}"
+    return repr(item)[:LONGEST_NAME]
 
 
 def _misfit(card: Any) -> str:

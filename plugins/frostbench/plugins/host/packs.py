@@ -24,9 +24,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from frostbench.plugins.host.litter import is_litter
+from frostbench.plugins.host.texts import read_json, taken
+
+T = TypeVar("T")
 
 MOST_FILES = 1_000_000
 SYSTEM = ("/proc", "/sys", "/dev")
@@ -173,8 +176,8 @@ def digests(folder: Path, of_file: Callable[[Path], str] = sha256_of) -> dict[st
         ValueError: the path is the system's own (`/`, or in `/proc`, `/sys`, `/dev`), where reading
             has no end, or holds more than `MOST_FILES` files.
     """
-    _check_ends(folder)
     if folder.is_file():
+        _check_ends(folder)
         return {folder.name: of_file(folder)}
     # All are counted before the first is read.
     files = list(islice(files_below(folder), MOST_FILES + 1))
@@ -191,37 +194,66 @@ def read_pack(folder: Path) -> Pack:
     """
     path = folder / "pack.json"
     try:
-        text = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        said = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"no pack at {folder}: a pack is a folder with a pack.json.") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}.") from error
-    try:
-        backbones = {
-            role: _backbone(folder, role, entry) for role, entry in text["backbones"].items()
-        }
-        alternatives = {
-            role: {name: _backbone(folder, role, entry) for name, entry in others.items()}
-            for role, others in text.get("alternatives", {}).items()
-        }
-        methods = {
-            name: PackMethod(
-                folder / entry["weights"] if entry.get("weights") else None,
-                entry.get("settings", {}),
-                {what: folder / place for what, place in entry.get("adapters", {}).items()},
-            )
-            for name, entry in text["methods"].items()
-        }
-        data = {name: folder / place for name, place in text["data"].items()}
-        networks = {name: folder / place for name, place in text.get("metric_weights", {}).items()}
-        summary = text.get("summary", "")
-        return Pack(text["name"], folder, summary, backbones, methods, data, alternatives, networks)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: {error!r} is missing or of the wrong kind; a pack has name, backbones "
-            "(role: kind, source), methods (name: weights, settings) and data (name: folder), and "
-            "may have alternatives (role: name: kind, source) and metric_weights (network: file)."
-        ) from error
+    here = str(path)
+    name, methods = taken(here, said, "name", str), taken(here, said, "methods", dict)
+    backbones = taken(here, said, "backbones", dict)
+    others: dict[str, Any] = _optional(here, said, "alternatives", {})
+    return Pack(
+        name,
+        folder,
+        _optional(here, said, "summary", ""),
+        {
+            role: _backbone(folder, role, f"{here}, backbones.{role}", entry)
+            for role, entry in backbones.items()
+        },
+        {one: _method(folder, f"{here}, methods.{one}", entry) for one, entry in methods.items()},
+        _places(folder, here, "data", taken(here, said, "data", dict)),
+        {
+            role: {
+                one: _backbone(folder, role, f"{here}, alternatives.{role}.{one}", entry)
+                for one, entry in taken(f"{here}, alternatives", others, role, dict).items()
+            }
+            for role in others
+        },
+        _places(folder, here, "metric_weights", _optional(here, said, "metric_weights", {})),
+    )
+
+
+def _optional(where: str, entry: Any, key: str, default: T) -> T:
+    """What an entry may hold under a key, of the kind of its default."""
+    if not isinstance(entry, Mapping) or key in entry:
+        found: T = taken(where, entry, key, type(default))
+        return found
+    return default
+
+
+def _backbone(folder: Path, role: str, where: str, entry: Any) -> BackboneEntry:
+    return BackboneEntry(
+        role,
+        taken(where, entry, "kind", str),
+        _resolve(folder, taken(where, entry, "source", str)),
+        _optional(where, entry, "dtype", "float32"),
+        dict(_optional(where, entry, "settings", {})),
+        _optional(where, entry, "name", ""),
+    )
+
+
+def _method(folder: Path, where: str, entry: Any) -> PackMethod:
+    kept = {**entry, "weights": entry.get("weights") or ""} if isinstance(entry, dict) else entry
+    weights = _optional(where, kept, "weights", "")
+    return PackMethod(
+        folder / weights if weights else None,
+        _optional(where, entry, "settings", {}),
+        _places(folder, where, "adapters", _optional(where, entry, "adapters", {})),
+    )
+
+
+def _places(folder: Path, where: str, key: str, entries: Mapping[str, Any]) -> dict[str, Path]:
+    """Files or folders of a pack, by what they are."""
+    return {name: folder / taken(f"{where}, {key}", entries, name, str) for name in entries}
 
 
 def embedded_pack(name: str) -> Path:
@@ -237,7 +269,13 @@ def embedded_pack(name: str) -> Path:
 
 
 def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, through links too, but for what a system left there."""
+    """All files below a folder, through links too, but for what a system left there.
+
+    Raises:
+        ValueError: it is the system's own, where reading has no end.
+    """
+    if not above:
+        _check_ends(folder)
     here = folder.resolve()
     # A link to a folder above itself would lead around forever.
     if not folder.is_dir() or here in above:
@@ -262,12 +300,6 @@ def _check_ends(folder: Path) -> None:
         raise ValueError(
             f"{folder} is the system's own and holds no weights or data; name another folder."
         )
-
-
-def _backbone(folder: Path, role: str, entry: Mapping[str, Any]) -> BackboneEntry:
-    source = _resolve(folder, entry["source"])
-    dtype, settings = entry.get("dtype", "float32"), dict(entry.get("settings", {}))
-    return BackboneEntry(role, entry["kind"], source, dtype, settings, entry.get("name", ""))
 
 
 def _resolve(folder: Path, source: str) -> str:

@@ -9,6 +9,7 @@ place.
 import importlib.util
 import keyword
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -59,12 +60,20 @@ def write(name: str, folder: Path, kind: str = "method") -> Path:
         "CONTRACT": CONTRACT_VERSION,
         "CLASS": "".join(part.capitalize() for part in module.split("_") if part),
     }
-    for part in (TEMPLATES / "every", TEMPLATES / kind):
-        for template in part.rglob("*.txt"):
-            path = root / filled(str(template.relative_to(part).with_suffix("")), words)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
+    try:
+        for part in (TEMPLATES / "every", TEMPLATES / kind):
+            _fill(part, root, words)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)  # half a package is none
+        raise
     return root
+
+
+def _fill(part: Path, root: Path, words: dict[str, str]) -> None:
+    for template in part.rglob("*.txt"):
+        path = root / filled(str(template.relative_to(part).with_suffix("")), words)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
 
 
 def filled(template: str, words: dict[str, str]) -> str:

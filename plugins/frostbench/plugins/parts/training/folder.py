@@ -12,6 +12,7 @@ from frostbench.plugins.backbones import precision, weights
 from frostbench.plugins.backbones.precision import Precision, write
 from frostbench.plugins.backbones.precision import rounded as rounded
 from frostbench.plugins.host.settings import read_settings as read
+from frostbench.plugins.host.texts import kind_of, read_json
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -77,15 +78,13 @@ def stored_settings(folder: Path, default: S) -> S:
     """
     path = folder / CONFIG
     try:
-        values = json.loads(path.read_bytes())
+        values = read_json(path)
     except FileNotFoundError:
         raise ValueError(f"no {CONFIG} in {folder}: there is no trained model. {CONVERT}") from None
     except NotADirectoryError:
         raise ValueError(f"{folder} is a file, and a folder is wanted. {CONVERT}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON: {error}.") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path} holds no settings but {type(values).__name__}.")
+        raise ValueError(f"{path} holds no settings but {kind_of(values)}.")
     return read(type(default), {**asdict(default), **values}, str(path))
 
 
