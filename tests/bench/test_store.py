@@ -210,6 +210,20 @@ def test_a_run_is_read_whole_while_its_lines_are_sealed(tmp_path, monkeypatch):
     assert [one.sample for one in read_records(tmp_path)] == ["0"]
 
 
+def test_a_run_is_read_whole_while_one_of_two_protocols_is_sealed(tmp_path, monkeypatch):
+    writer = RunWriter(tmp_path)
+    writer.append([record("0", protocol="one"), record("0", protocol="two")])
+    real = lines.read_lines
+
+    def sealed_first(path):
+        monkeypatch.setattr("frostbench.bench.store.reader.read_lines", real)
+        writer.seal("naming", "one", ["0"])  # the lines of the other stay, in another file
+        return real(path)
+
+    monkeypatch.setattr("frostbench.bench.store.reader.read_lines", sealed_first)
+    assert {one.protocol for one in read_records(tmp_path)} == {"one", "two"}
+
+
 def test_what_is_sealed_between_two_looks_is_seen(tmp_path, monkeypatch):
     writer = RunWriter(tmp_path)
     writer.append([record("0")])

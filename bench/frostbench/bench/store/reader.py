@@ -114,25 +114,39 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def _read_records(folder: Path) -> list[Record]:
+    # Lines are read before anybody looks for sealed files: what is sealed in between, and taken
+    # out of its lines, then stands in both, and in none the other way round.
+    lines = [record for path in _lines_files(folder) for record in _read(path)]
     found: dict[Key, Record] = {}
-    for path in samples_files(folder):
-        try:
-            records = read_sealed(path) if path.suffix == ".parquet" else read_lines(path)
-        except (StoreError, FileNotFoundError):
-            raise
-        except Exception as error:  # whatever a stranger's file makes of the reader
-            raise StoreError(
-                f"{path} cannot be read ({reason(error)}); delete it, and the same command "
-                "computes its samples again."
-            ) from error
-        for record in records:
+    for path in _sealed_files(folder):
+        for record in _read(path):
             found.setdefault(record.key, record)
+    for record in lines:
+        found.setdefault(record.key, record)
     return list(found.values())
+
+
+def _read(path: Path) -> list[Record]:
+    try:
+        return read_sealed(path) if path.suffix == ".parquet" else read_lines(path)
+    except (StoreError, FileNotFoundError):
+        raise
+    except Exception as error:  # whatever a stranger's file makes of the reader
+        raise StoreError(
+            f"{path} cannot be read ({reason(error)}); delete it, and the same command "
+            "computes its samples again."
+        ) from error
 
 
 def samples_files(folder: Path) -> list[Path]:
     """The files of a run that hold samples, sealed ones first."""
-    # What a system leaves beside them is hidden. Lines are looked for first: what is sealed in
-    # between stands in both lists, and in none the other way round.
-    samples = sorted(folder.glob("samples/[!.]*.jsonl"))
-    return [*sorted(folder.glob("sealed/[!.]*.parquet")), *samples]
+    lines = _lines_files(folder)  # first, as above
+    return [*_sealed_files(folder), *lines]
+
+
+def _lines_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("samples/[!.]*.jsonl"))  # what a system leaves there is hidden
+
+
+def _sealed_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("sealed/[!.]*.parquet"))
