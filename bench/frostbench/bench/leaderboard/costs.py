@@ -18,7 +18,7 @@ from frostbench.bench.leaderboard.plot import (
 )
 from frostbench.bench.store.manifest import Manifest
 
-SIZE = (4.2, 3.1)  # inches of a panel
+SIZE = (3.1, 2.7)  # inches of a panel
 DARK = {"--ink": "#e6e8ea", "--muted": "#9aa2ab", "--line": "#2d3338"}
 
 
