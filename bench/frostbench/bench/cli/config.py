@@ -105,6 +105,16 @@ class WorkConfig:
 
 
 @dataclass(frozen=True)
+class ShowConfig:
+    """Keys of `frostbench show RUN...`."""
+
+    task: list[str] = field(default_factory=list)  # whose tables are shown whole
+    all: bool = False  # everything that leaderboard.md holds
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
+    plugins_disabled: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class LeaderboardConfig:
     """Keys of `frostbench leaderboard RUN...`."""
 

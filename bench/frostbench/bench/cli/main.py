@@ -57,8 +57,10 @@ COMMANDS = {
     ),
     "show": Command(
         "show:show_command",
-        "show RUN",
-        "Print a run's tables: values, intervals, ranks, controls, failures.",
+        "show RUN... [task=NAME]",
+        "Print a run: methods by tasks, with ranks and standing against controls.",
+        "task=NAME prints a task's whole table: every metric, interval, control, cost;\n"
+        "all=true prints everything, as leaderboard.md holds it.",
     ),
     "leaderboard": Command(
         "leaderboard:leaderboard_command",

@@ -49,6 +49,10 @@ def run_command(words: list[str]) -> int:
         complain(f"frostbench: {failure.error}")
     if not config.quiet:
         say(_summary(stored))
+        from frostbench.bench.cli.show import print_matrix
+        from frostbench.bench.leaderboard import build
+
+        print_matrix(build([stored]), [str(stored.folder)])
     # What is left out could have been part of what was asked for.
     return 1 if stored.failed or host.problems else 0
 
