@@ -115,6 +115,18 @@ class ShowConfig:
 
 
 @dataclass(frozen=True)
+class CompareConfig:
+    """Keys of `frostbench compare A B`."""
+
+    methods: list[str] = field(default_factory=list)  # v2l, or v2l:mine where B calls it mine
+    previous: bool = False  # what again=true set aside is A
+    all: bool = False  # every metric, and the controls
+    out: str = field(default="", metadata=PATH)  # folder of a page; none without it
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
+    plugins_disabled: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class LeaderboardConfig:
     """Keys of `frostbench leaderboard RUN...`."""
 

@@ -67,6 +67,18 @@ COMMANDS = {
         "leaderboard RUN... [out=DIR]",
         "Write leaderboard.json, .md, .csv and index.html from one run or several.",
     ),
+    "compare": Command(
+        "compare:compare_command",
+        "compare A B [out=FOLDER]",
+        "Say what differs between two runs, in what they stand on and in their numbers.",
+        "Paired on the samples that are the same in both, with intervals, and corrected for how\n"
+        "many are looked at; then the samples that differ most. out= writes a page with images.\n"
+        "methods=v2l,vqgan:mine names methods (vqgan of A, mine of B); all=true looks at every\n"
+        "metric and at the controls. previous=true holds a run against the one in its place\n"
+        "before again=true.\n\n"
+        "  frostbench compare runs/one runs/two out=compared\n"
+        "  frostbench compare runs/one previous=true",
+    ),
     "look": Command(
         "look:look_command",
         "look IMAGE [method=NAME] [KEY=VALUE ...]",
