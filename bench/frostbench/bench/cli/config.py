@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from frostbench.bench.cli.meaning import PATH, file_tree, undotted, words_tree
+from frostbench.bench.cli.meaning import PATH, file_tree, undotted, values_tree, words_tree
 from frostbench.bench.store.leases import EXPIRY
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.limits import TOY_LIMITS, Limits
@@ -127,6 +127,18 @@ class CompareConfig:
 
 
 @dataclass(frozen=True)
+class ExportConfig:
+    """Keys of `frostbench export RUN...`."""
+
+    format: list[str] = field(default_factory=list)  # latex, eee, hf, csv, parquet
+    out: str = field(default="export", metadata=PATH)
+    organization: str = "unknown"  # who hands results in, for eee
+    relationship: str = "other"  # of the evaluator to the methods' authors, for eee
+    dataset: str = ""  # the benchmark's repository on the Hub, for hf
+    source: str = ""  # address at which the evaluation can be read of, for hf
+
+
+@dataclass(frozen=True)
 class LeaderboardConfig:
     """Keys of `frostbench leaderboard RUN...`."""
 
@@ -226,8 +238,10 @@ def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[
     )
 
 
-def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
-    """The settings object after a `config=FILE` and `key=value` words, checked.
+def read_config(
+    schema: type[Settings], overrides: Sequence[str], values: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings object after a `config=FILE`, `key=value` words and Python values, checked.
 
     Raises:
         UsageError: a key, value or file is wrong; the message says what there is.
@@ -240,6 +254,7 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
     words = [f"{key}={value}" for key, value in pairs if key != "config"]
     try:
         layers = [*(_of_file(schema, file) for file in files), words_tree(schema, words)]
+        layers += [values_tree(schema, values)] if values else []
         for place, layer in enumerate(layers):
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
                 layer.pop("limits", None)  # whoever writes `limit` over a file means all of it

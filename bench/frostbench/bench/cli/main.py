@@ -79,6 +79,17 @@ COMMANDS = {
         "  frostbench compare runs/one runs/two out=compared\n"
         "  frostbench compare runs/one previous=true",
     ),
+    "export": Command(
+        "export:export_command",
+        "export RUN... format=FORMAT [out=FOLDER]",
+        "Write results as others read them: latex, eee, hf, csv, parquet.",
+        "latex: a table a suite and a task, a bibliography, and a document that compiles.\n"
+        "eee: Every Eval Ever; organization=NAME, relationship=first_party, third_party,\n"
+        "collaborative or other. hf: .eval_results of each method for the Hugging Face Hub;\n"
+        "dataset=ORG/NAME is the benchmark's repository there, source=URL where to read of it.\n"
+        "parquet: rows and samples; csv: rows. What papers report goes along, marked as such.\n\n"
+        "  frostbench export runs/mini format=latex,parquet out=paper",
+    ),
     "look": Command(
         "look:look_command",
         "look IMAGE [method=NAME] [KEY=VALUE ...]",

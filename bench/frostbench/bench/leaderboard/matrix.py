@@ -41,7 +41,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Place:
+class TaskPlace:
     """A task under one protocol, as its methods were ranked together."""
 
     suite: str
@@ -82,7 +82,7 @@ class Matrix:
     """Methods by tasks; a cell is missing where a method took no part in the run."""
 
     contenders: tuple[Contender, ...]
-    places: tuple[Place, ...]
+    places: tuple[TaskPlace, ...]
     cells: Mapping[tuple[int, int], Cell]
 
     def cell(self, place: int, contender: int) -> Cell | None:
@@ -97,7 +97,7 @@ def matrix(leaderboard: Leaderboard, parts: Sequence[Section]) -> Matrix:
     the task has no others.
     """
     contenders: dict[tuple[str, int], Contender] = {}
-    places: list[Place] = []
+    places: list[TaskPlace] = []
     cells: dict[tuple[int, tuple[str, int]], Cell] = {}
     for part in parts:
         for table in part.tables:
@@ -125,8 +125,8 @@ def _shown(table: Table) -> Sequence[Group]:
     return table.groups[:1]
 
 
-def _place(suite: str, table: Table, group: Group) -> Place:
-    return Place(
+def _place(suite: str, table: Table, group: Group) -> TaskPlace:
+    return TaskPlace(
         suite, table.task.name, group.protocol, group.note, table.metrics[0], table.forms[0]
     )
 

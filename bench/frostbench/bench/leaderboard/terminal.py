@@ -9,7 +9,7 @@ from rich.text import Text
 
 from frostbench.bench.leaderboard.facts import facts
 from frostbench.bench.leaderboard.markdown import arrow
-from frostbench.bench.leaderboard.matrix import MARKS, Cell, Contender, Matrix, Place, Standing
+from frostbench.bench.leaderboard.matrix import MARKS, Cell, Contender, Matrix, Standing, TaskPlace
 from frostbench.bench.leaderboard.numbers import NONE, readable, seconds
 from frostbench.bench.leaderboard.rows import Leaderboard
 from frostbench.bench.printable import printable
@@ -69,7 +69,7 @@ def tables(matrix: Matrix, width: int) -> Iterator[RichTable | Text]:
         yield from _folded("cost", [("seconds of the device a sample", "")], spent, width)
 
 
-def _named(place: Place) -> tuple[str, str]:
+def _named(place: TaskPlace) -> tuple[str, str]:
     """The task with its protocol, and the metric."""
     note = f" ({place.note})" if place.note else ""
     metric, unit = place.metric, place.form.unit
