@@ -194,7 +194,7 @@ def test_a_method_is_held_against_another_of_the_second_run(good):
     assert chosen(["v2l:vqgan"], good, good) == {"v2l": "vqgan"}
     comparison = compared_runs(good, good, ("a", "a"), methods={"v2l": "vqgan"})
     one = spot(comparison, **INPAINTING)
-    assert one.spot.label == "v2l, vqgan"
+    assert one.spot.label == "v2l (A), vqgan (B)"
     assert one.outcome in ("worse", "tied")
     with pytest.raises(LookupError, match="no method named 'v3l'; it has v2l, vqgan"):
         chosen(["v2l:v3l"], good, good)

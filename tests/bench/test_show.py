@@ -1,5 +1,7 @@
 import io
 import re
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -10,7 +12,7 @@ from frostbench.bench.cli import show as showing
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.matrix import MARKS, matrix
 from frostbench.bench.leaderboard.tables import sections
-from frostbench.bench.leaderboard.terminal import tables
+from frostbench.bench.leaderboard.terminal import tables, task_tables
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +87,29 @@ def test_a_method_without_an_answer_in_a_suite_has_no_column_there(found):
 def test_show_prints_the_whole_table_of_a_task_on_request(run, capsys):
     assert main(["show", str(run.folder), "task=inpainting"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("### inpainting")
-    assert "| oracle_context | *copy* |" in text
-    assert "few_shot" not in text
-    assert re.search(r"vqgan (loses to|cannot be told from) .*\(oracle_context\)\.", text)
+    assert text.startswith("inpainting\nFill in the centre of the image.\n")
+    assert "few shot" not in text
+    board = build([run])
+    for row in board.rows:
+        if row.task == "inpainting" and row.metric == "psnr[rgb]" and row.value is not None:
+            assert f"{row.value:.2f} [{row.low:.2f}, {row.high:.2f}]" in text
+    assert re.search(r"^  copy +", text, re.MULTILINE)
+    assert re.search(r"^vqgan (loses to|cannot be told from) .*\.$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", [120, 70, 36])
+def test_a_task_in_full_loses_no_value_in_a_narrow_terminal(run, width):
+    board = build([run])
+    out = io.StringIO()
+    console = Console(file=out, width=width, color_system=None)
+    for table in task_tables(board, ["inpainting"], width):
+        console.print(table)
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for row in board.rows:
+        if row.task == "inpainting" and row.metric == "ssim" and row.value is not None:
+            assert f"{row.value:.3f} [" in text
+            assert "…" not in text
 
 
 def test_show_prints_everything_as_markdown_on_request(run, capsys):
@@ -112,3 +133,12 @@ def test_what_keeps_numbers_from_counting_stands_above_the_matrix(synthetic, cap
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.startswith("there: failed;")
     assert second.startswith("This run failed, and its numbers do not count. v2l wrote to llm.")
+
+
+def test_a_reader_who_leaves_is_no_failure(run):
+    words = [sys.executable, "-m", "frostbench", "show", str(run.folder), "task=inpainting"]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    assert child.wait(60) == 0
+    child.stderr.close()

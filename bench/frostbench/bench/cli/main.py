@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -180,7 +181,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 when all was done, 1 when it finished with failures or with parts left out, 2 when it was
     refused, 130 when the user interrupted it.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    except BrokenPipeError:
+        if _nobody_reads():
+            return 0
+        raise
+
+
+def _main(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "help"}:
         print(_help())
         return 0 if words else 2
@@ -249,13 +258,20 @@ def _call(command: Command, words: list[str]) -> int:
 
 def _nobody_reads() -> bool:
     """Whether whoever read what is printed has left; nothing more is then written to it."""
-    try:
+    import select
+
+    with suppress(BrokenPipeError):
         sys.stdout.flush()
-    except BrokenPipeError:
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), select.POLLOUT)
+        left = any(event & select.POLLERR for _, event in watched.poll(0))
+    except (OSError, ValueError):  # it is no file of the system
+        return False
+    if left:
         # Python would try again at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return left
 
 
 def _complain(sentence: str, status: int) -> int:

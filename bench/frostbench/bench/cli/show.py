@@ -25,7 +25,8 @@ def show_command(words: list[str]) -> int:
     if not plain:
         raise UsageError("which run? frostbench show RUN.")
     from frostbench.bench.leaderboard import build
-    from frostbench.bench.leaderboard.markdown import markdown, task_markdown
+    from frostbench.bench.leaderboard.markdown import markdown
+    from frostbench.bench.leaderboard.terminal import task_tables
     from frostbench.bench.store.reader import open_run
 
     runs = [open_run(Path(folder)) for folder in plain]
@@ -35,7 +36,8 @@ def show_command(words: list[str]) -> int:
     if config.all:
         _print_markdown(markdown(board, " ".join(plain)))
     elif config.task:
-        _print_markdown(task_markdown(board, config.task))
+        for table in task_tables(board, config.task, console().width):
+            print_table(table)
     else:
         print_matrix(board, plain)
         say(f"\nfrostbench show {plain[0]} task=NAME has a task's table, all=true everything.")

@@ -37,7 +37,7 @@ class Spot:
         """Method or control, as readers see it."""
         method = self.method or ""
         if self.theirs != self.method:
-            method = f"{method}, {self.theirs}"
+            method = f"{method} (A), {self.theirs} (B)"
         if self.control is None:
             return method
         return f"{self.control}[{method}]" if method else self.control

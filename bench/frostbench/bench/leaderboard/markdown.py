@@ -1,7 +1,7 @@
 """The leaderboard as Markdown: a compact table a task."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -25,30 +25,6 @@ MEANING = (
 def markdown(leaderboard: Leaderboard, title: str) -> str:
     """The whole leaderboard as GitHub-flavoured Markdown."""
     return "\n".join(_lines(_escaped(leaderboard), cell(title))) + "\n"
-
-
-def task_markdown(leaderboard: Leaderboard, tasks: Collection[str]) -> str:
-    """The tables of some tasks, and where their methods do not beat their controls."""
-    lines: list[str] = []
-    escaped = _escaped(leaderboard)
-    # Names are compared as they are shown: escaped on both sides.
-    wanted = {cell(name) for name in tasks}
-    for section in sections(escaped):
-        for table in section.tables:
-            if table.task.name in wanted:
-                lines += [*_task(table), ""]
-                lines += [line for one in _remarks_of(table) for line in (one, "")]
-    return "\n".join(lines)
-
-
-def _remarks_of(table: Table) -> Iterator[str]:
-    for group in table.groups:
-        for line in group.methods:
-            for outcome, said in (("loses", "loses to"), ("ties", "cannot be told from")):
-                names = [v.control.replace("_", " ") for v in line.verdicts if v.outcome == outcome]
-                where = f" ({group.protocol})" if group.protocol else ""
-                if names:
-                    yield f"{line.name} {said} {_listed(names)}{where}."
 
 
 def cell(text: str) -> str:
@@ -120,25 +96,21 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
             yield remark_sentence(remark)
         for table in section.tables:
             yield ""
-            yield from _task(table)
+            yield f"### {table.task.name}"
+            yield ""
+            if table.task.summary:
+                yield table.task.summary
+                yield ""
+            if table.plain:
+                yield from _table(table.plain)
+            if table.series:
+                yield from [""] * bool(table.plain)
+                yield from _series(table.series)
+            yield from (line for note in table.doubts for line in ("", note))
     yield from _swaps(swaps(leaderboard))
     yield from _preserved(leaderboard)
     yield from parity_lines(compared(leaderboard))
     yield from _reported([row for row in leaderboard.rows if row.kind == "reported"])
-
-
-def _task(table: Table) -> Iterable[str]:
-    yield f"### {table.task.name}"
-    yield ""
-    if table.task.summary:
-        yield table.task.summary
-        yield ""
-    if table.plain:
-        yield from _table(table.plain)
-    if table.series:
-        yield from [""] * bool(table.plain)
-        yield from _series(table.series)
-    yield from (line for note in table.doubts for line in ("", note))
 
 
 def _table(table: Table) -> Iterable[str]:

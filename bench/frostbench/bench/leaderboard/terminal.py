@@ -1,6 +1,6 @@
 """The matrix as text: a table a suite, folded where the terminal is narrow."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from rich.cells import cell_len
@@ -10,9 +10,11 @@ from rich.text import Text
 from frostbench.bench.leaderboard.facts import facts
 from frostbench.bench.leaderboard.markdown import arrow
 from frostbench.bench.leaderboard.matrix import MARKS, Cell, Contender, Matrix, Standing, TaskPlace
-from frostbench.bench.leaderboard.numbers import NONE, readable, seconds
-from frostbench.bench.leaderboard.rows import Leaderboard
+from frostbench.bench.leaderboard.numbers import NONE, Format, count, readable, seconds
+from frostbench.bench.leaderboard.rows import Leaderboard, Row
+from frostbench.bench.leaderboard.tables import Group, Table, sections
 from frostbench.bench.printable import printable
+from frostbench.bench.store.manifest import MetricEntry
 
 GAP = 2  # blanks between two columns
 NARROWEST = 12  # of what a row is named by
@@ -69,12 +71,83 @@ def tables(matrix: Matrix, width: int) -> Iterator[RichTable | Text]:
         yield from _folded("cost", [("seconds of the device a sample", "")], spent, width)
 
 
+def task_tables(
+    leaderboard: Leaderboard, tasks: Collection[str], width: int
+) -> Iterator[RichTable | Text]:
+    """Some tasks in full: every metric, interval, control and cost, protocol by protocol."""
+    for section in sections(leaderboard):
+        for table in section.tables:
+            if table.task.name in tasks:
+                yield Text(printable(readable(table.task.name)), "bold")
+                if table.task.summary:
+                    yield Text(printable(table.task.summary))
+                for group in table.groups:
+                    yield Text()
+                    yield from _group(table, group, width)
+                yield from (Text(f"\n{printable(doubt)}") for doubt in table.doubts)
+
+
+def _group(table: Table, group: Group, width: int) -> Iterator[RichTable | Text]:
+    """The lines of a protocol, methods before controls, and what is to be said of them."""
+    lines = (*group.methods, *group.controls)
+    names = [
+        printable(f"{line.name} (adapter)" if line.row.adapter else line.name) for line in lines
+    ]
+    columns = [_cells("rank", [str(line.row.rank or "") for line in lines])]
+    for number, (metric, form) in enumerate(zip(table.metrics, table.forms, strict=True)):
+        rows = [(line.row, *line.others)[number] for line in lines]
+        column = _cells("\n".join(_metric(metric, form)), [_value(row, form) for row in rows])
+        for cell, row in zip(column[1:], rows, strict=True):
+            cell.stylize("bold" if row and row.best else "")
+        columns.append(column)
+    costs = [line.row.cost for line in lines]
+    failed = [f" ({line.row.failed} failed)" if line.row.failed else "" for line in lines]
+    columns += [
+        _cells("samples", [count(x.row.samples) + f for x, f in zip(lines, failed, strict=True)]),
+        _cells("s", [seconds(cost.seconds if cost else None) for cost in costs]),
+        _cells("prompt\ntokens", [count(cost.prompt_tokens if cost else None) for cost in costs]),
+        _cells("generated\ntokens", [count(c.generated_tokens if c else None) for c in costs]),
+    ]
+    shown = [
+        (name if line.row.control is None else f"  {name}", "")
+        for line, name in zip(lines, names, strict=True)
+    ]
+    yield from _folded(printable(group.protocol or ""), shown, columns, width)
+    told = [f"{line.name}: {line.row.reason}" for line in lines if line.row.reason]
+    for one in dict.fromkeys((*told, group.note, *_verdicts(group))):
+        if one:
+            yield Text(printable(one), "dim")
+
+
+def _verdicts(group: Group) -> Iterator[str]:
+    for line in group.methods:
+        for outcome, said in (("loses", "loses to"), ("ties", "cannot be told from")):
+            names = [readable(v.control) for v in line.verdicts if v.outcome == outcome]
+            if names:
+                yield f"{line.name} {said} {', '.join(names)}."
+
+
+def _cells(head: str, cells: Iterable[str]) -> list[Text]:
+    return [Text(head), *map(Text, cells)]
+
+
+def _value(row: Row | None, form: Format) -> str:
+    if row is None or row.value is None:
+        return NONE
+    interval = form.interval(row.low, row.high).replace(" to ", ", ")
+    return f"{form(row.value)} [{interval}]" if interval else form(row.value)
+
+
+def _metric(metric: MetricEntry, form: Format) -> tuple[str, str]:
+    """Its id, and which way is better in which unit."""
+    turn = "" if metric.direction == "neither" else arrow(metric.higher_is_better)
+    return metric.id, ", ".join(filter(None, [turn, form.unit]))
+
+
 def _named(place: TaskPlace) -> tuple[str, str]:
     """The task with its protocol, and the metric."""
     note = f" ({place.note})" if place.note else ""
-    metric, unit = place.metric, place.form.unit
-    turn = "" if metric.direction == "neither" else f" {arrow(metric.higher_is_better)}"
-    told = f"{metric.id}{turn}" + (f", {unit}" if unit else "")
+    told = " ".join(_metric(place.metric, place.form)).rstrip()
     return printable(f"{readable(place.task)} {place.protocol or ''}".rstrip() + note), told
 
 
