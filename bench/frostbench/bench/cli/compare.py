@@ -1,9 +1,23 @@
 """`frostbench compare`: two runs beside one another."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from frostbench.bench.cli.config import CompareConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.config import UsageError, read_config, split_words
+from frostbench.bench.cli.meaning import PATH
 from frostbench.bench.printable import say
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Keys of `frostbench compare A B`."""
+
+    methods: list[str] = field(default_factory=list)  # v2l, or v2l:mine where B calls it mine
+    previous: bool = False  # what again=true set aside is A
+    all: bool = False  # every metric, and the controls
+    out: str = field(default="", metadata=PATH)  # folder of a page; none without it
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
+    plugins_disabled: list[str] = field(default_factory=list)
 
 
 def compare_command(words: list[str]) -> int:

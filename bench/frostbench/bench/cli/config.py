@@ -105,40 +105,6 @@ class WorkConfig:
 
 
 @dataclass(frozen=True)
-class ShowConfig:
-    """Keys of `frostbench show RUN...`."""
-
-    task: list[str] = field(default_factory=list)  # whose tables are shown whole
-    all: bool = False  # everything that leaderboard.md holds
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """Keys of `frostbench compare A B`."""
-
-    methods: list[str] = field(default_factory=list)  # v2l, or v2l:mine where B calls it mine
-    previous: bool = False  # what again=true set aside is A
-    all: bool = False  # every metric, and the controls
-    out: str = field(default="", metadata=PATH)  # folder of a page; none without it
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """Keys of `frostbench export RUN...`."""
-
-    format: list[str] = field(default_factory=list)  # latex, eee, hf, csv, parquet
-    out: str = field(default="export", metadata=PATH)
-    organization: str = "unknown"  # who hands results in, for eee
-    relationship: str = "other"  # of the evaluator to the methods' authors, for eee
-    dataset: str = ""  # the benchmark's repository on the Hub, for hf
-    source: str = ""  # address at which the evaluation can be read of, for hf
-
-
-@dataclass(frozen=True)
 class LeaderboardConfig:
     """Keys of `frostbench leaderboard RUN...`."""
 
@@ -239,9 +205,9 @@ def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[
 
 
 def read_config(
-    schema: type[Settings], overrides: Sequence[str], values: Mapping[str, Any] | None = None
+    schema: type[Settings], overrides: Sequence[str], given: Mapping[str, Any] | None = None
 ) -> Settings:
-    """The settings object after a `config=FILE`, `key=value` words and Python values, checked.
+    """The settings object after a `config=FILE`, `key=value` words and values, all checked.
 
     Raises:
         UsageError: a key, value or file is wrong; the message says what there is.
@@ -254,7 +220,7 @@ def read_config(
     words = [f"{key}={value}" for key, value in pairs if key != "config"]
     try:
         layers = [*(_of_file(schema, file) for file in files), words_tree(schema, words)]
-        layers += [values_tree(schema, values)] if values else []
+        layers.append(values_tree(schema, given or {}))
         for place, layer in enumerate(layers):
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
                 layer.pop("limits", None)  # whoever writes `limit` over a file means all of it

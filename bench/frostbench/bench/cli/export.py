@@ -1,11 +1,25 @@
 """`frostbench export`: results as others read them."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from frostbench.bench.cli.config import ExportConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.config import UsageError, read_config, split_words
+from frostbench.bench.cli.meaning import PATH
 from frostbench.bench.printable import say
 
 RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Keys of `frostbench export RUN...`."""
+
+    format: list[str] = field(default_factory=list)  # latex, eee, hf, csv, parquet
+    out: str = field(default="export", metadata=PATH)
+    organization: str = "unknown"  # who hands results in, for eee
+    relationship: str = "other"  # of the evaluator to the methods' authors, for eee
+    dataset: str = ""  # the benchmark's repository on the Hub, for hf
+    source: str = ""  # address at which the evaluation can be read of, for hf
 
 
 def export_command(words: list[str]) -> int:

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frostbench.bench.cli.config import ShowConfig, UsageError, read_config, split_words
+from frostbench.bench.cli.config import UsageError, read_config, split_words
+from frostbench.bench.cli.meaning import PATH
 from frostbench.bench.printable import printable, say
 
 if TYPE_CHECKING:
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from frostbench.bench.store.reader import StoredRun
 
 WHOLE_LINES = 10_000  # columns; what is not read on a screen is not folded
+
+
+@dataclass(frozen=True)
+class ShowConfig:
+    """Keys of `frostbench show RUN...`."""
+
+    task: list[str] = field(default_factory=list)  # whose tables are shown whole
+    all: bool = False  # everything that leaderboard.md holds
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
+    plugins_disabled: list[str] = field(default_factory=list)
 
 
 def show_command(words: list[str]) -> int:
