@@ -204,9 +204,7 @@ def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[
     )
 
 
-def read_config(
-    schema: type[Settings], overrides: Sequence[str], given: Mapping[str, Any] | None = None
-) -> Settings:
+def read_config(schema: type[Settings], overrides: Sequence[str], given: Any = None) -> Settings:
     """The settings object after a `config=FILE`, `key=value` words and values, all checked.
 
     Raises:
@@ -216,11 +214,10 @@ def read_config(
     from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
     pairs = [(undotted(key), value) for key, _, value in (w.partition("=") for w in overrides)]
-    files = [value for key, value in pairs if key == "config"]
     words = [f"{key}={value}" for key, value in pairs if key != "config"]
     try:
-        layers = [*(_of_file(schema, file) for file in files), words_tree(schema, words)]
-        layers.append(values_tree(schema, given or {}))
+        layers = [_of_file(schema, value) for key, value in pairs if key == "config"]
+        layers += [words_tree(schema, words), values_tree(schema, given or {})]
         for place, layer in enumerate(layers):
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
                 layer.pop("limits", None)  # whoever writes `limit` over a file means all of it
