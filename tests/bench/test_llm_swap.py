@@ -214,7 +214,7 @@ def test_a_run_names_its_language_model_and_the_words_that_it_lacks(words_of_run
     assert (first.source, second.source) == ("llm", "half")
     assert first.sha256_before != second.sha256_before
     assert (own.config["llm"], other.config["llm"]) == (None, "other")
-    assert main(["show", str(tmp_path / "other")]) == 0
+    assert main(["show", str(tmp_path / "other"), "all=true"]) == 0
     shown = capsys.readouterr().out
     assert f"shades: {sentence}" in shown
     assert "language model: half, float32" in shown

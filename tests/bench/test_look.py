@@ -11,12 +11,13 @@ from rich.console import Console
 from stored_runs import changed
 
 from frostbench.bench.leaderboard.gallery import gallery
+from frostbench.bench.leaderboard.inline import data_uri
 from frostbench.bench.leaderboard.words import legible, words_of
 from frostbench.bench.look.image import Seen
-from frostbench.bench.look.page import data_uri, page
+from frostbench.bench.look.page import page
 from frostbench.bench.look.reading import Look, Returned
 from frostbench.bench.look.terminal import lines, show
-from frostbench.plugins.contract.images import Image
+from frostbench.plugins.contract.images import Image, to_pillow
 
 GRID = {"local": [[" red", "apple"], ["leaf", " photograph"]], "global": [[" fruit", "round"]]}
 NEAR = {
@@ -196,5 +197,9 @@ def test_the_gallery_shows_a_pyramid_by_the_same_view(synthetic):
     assert all(one.words == words_of(PYRAMID) for one in readings)
 
 
+def noise(width, height):
+    return to_pillow(torch.rand(3, height, width))
+
+
 def test_large_images_are_made_smaller_for_the_page():
-    assert len(data_uri(torch.rand(3, 2000, 10))) < len(data_uri(torch.rand(3, 1000, 20)))
+    assert len(data_uri(noise(2000, 10))) < len(data_uri(noise(1000, 20)))

@@ -159,3 +159,30 @@ def test_the_process_that_works_dies_with_the_one_that_waits(tmp_path):
         child.kill()
     assert child.returncode == -signal.SIGKILL
     assert gone(working)
+
+
+RACE = """
+import math, os, time
+from frostbench.bench.cli.board import Board
+from frostbench.plugins.host.containment import Call
+board, calls = Board(), [Call("method", "m" * n, "tokenize") for n in range(7)]
+child, end = os.fork(), time.monotonic() + 0.8
+while not child and time.monotonic() < end:
+    for number in range(77):
+        board.tell(calls[number % 7], "scene" * (number % 11), math.inf)
+if not child:
+    board.finish(5)
+    os._exit(0)
+read = 0
+while board.read().status is None:
+    read += 1
+os.waitpid(child, 0)
+print(board.read().status, read > 1000)
+"""
+
+
+def test_what_is_read_while_it_is_written_is_whole():
+    done = subprocess.run(
+        [sys.executable, "-c", RACE], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.split() == ["5", "True"], done.stderr

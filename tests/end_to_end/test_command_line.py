@@ -93,7 +93,7 @@ def test_a_finished_run_is_scored_again_and_verified(board, outsider, capsys):
     assert "give plugins=[my_method.py]" in capsys.readouterr().err
     words = ["verify", run, "samples=4", f"plugins={outsider}"]
     assert main(words) == 0, capsys.readouterr()
-    assert main(["show", run]) == 0
+    assert main(["show", run, "all=true"]) == 0
     assert "mean_colours" in capsys.readouterr().out
 
 

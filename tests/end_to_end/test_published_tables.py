@@ -133,7 +133,7 @@ def test_a_control_that_official_weights_cannot_make_is_left_out_with_its_reason
     assert ("lm4lv", "no_llm") not in shown
     assert (None, "copy") in shown
     assert not any(record.status == "failed" for record in run.records())
-    assert main(["show", str(out)]) == 0
+    assert main(["show", str(out), "all=true"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "of lm4lv, which was converted from official files" in said
 

@@ -10,7 +10,11 @@ from functools import lru_cache
 from frostbench.plugins.host.containment import Call
 
 SIZE = 1 << 14
-_HEAD = struct.Struct("=iidH")  # whether it came to its end, exit code, deadline, length of text
+# How often it was written to (odd while it is), whether it came to its end, exit code, deadline,
+# and the length of the text.
+_HEAD = struct.Struct("=IiidH")
+_TURN = struct.Struct("=I")
+LOOKS = 1000  # at what is written at the same time
 
 
 @dataclass(frozen=True)
@@ -32,26 +36,38 @@ class Board:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, SIZE)
+        self._turn = 0
         self.tell(None, "", math.inf)
 
     def tell(self, call: Call | None, scene: str, deadline: float) -> None:
         """The process is in this call now."""
-        text = _text(call, scene)
-        # A process that dies in between leaves no text rather than half of one.
-        _HEAD.pack_into(self._memory, 0, 0, 0, deadline, 0)
-        self._memory[_HEAD.size : _HEAD.size + len(text)] = text
-        _HEAD.pack_into(self._memory, 0, 0, 0, deadline, len(text))
+        self._write(0, 0, deadline, _text(call, scene))
 
     def finish(self, status: int) -> None:
         """The process has done its work."""
-        _HEAD.pack_into(self._memory, 0, 1, status, math.inf, 0)
+        self._write(1, status, math.inf, b"")
 
     def read(self) -> Told:
-        """What is told now."""
-        ended, status, deadline, length = _HEAD.unpack_from(self._memory)
-        text = self._memory[_HEAD.size : _HEAD.size + length]
+        """What is told now; nothing of a text that was being written when its process died."""
+        for _ in range(LOOKS):
+            head = self._memory[: _HEAD.size]
+            turn, ended, status, deadline, length = _HEAD.unpack(head)
+            text = self._memory[_HEAD.size : _HEAD.size + length]
+            if turn % 2 == 0 and self._memory[: _HEAD.size] == head:
+                break
+        else:
+            text = b""
         *call, scene = json.loads(text) if text else [""]
         return Told(status if ended else None, Call(*call) if call else None, scene, deadline)
+
+    def _write(self, ended: int, status: int, deadline: float, text: bytes) -> None:
+        self._turn = (self._turn + 2) & 0xFFFFFFFE
+        odd = self._turn | 1
+        # While the number is odd, nobody takes what stands here for a whole.
+        _TURN.pack_into(self._memory, 0, odd)
+        self._memory[_HEAD.size : _HEAD.size + len(text)] = text
+        _HEAD.pack_into(self._memory, 0, odd, ended, status, deadline, len(text))
+        _TURN.pack_into(self._memory, 0, self._turn)
 
 
 @lru_cache(maxsize=256)

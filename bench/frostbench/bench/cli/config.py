@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from frostbench.bench.cli.meaning import PATH, file_tree, undotted, words_tree
+from frostbench.bench.cli.meaning import PATH, file_tree, undotted, values_tree, words_tree
 from frostbench.bench.store.leases import EXPIRY
 from frostbench.plugins.host.errors import missing
 from frostbench.plugins.host.limits import TOY_LIMITS, Limits
@@ -219,8 +219,8 @@ def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[
     )
 
 
-def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
-    """The settings object after a `config=FILE` and `key=value` words, checked.
+def read_config(schema: type[Settings], overrides: Sequence[str], given: Any = None) -> Settings:
+    """The settings object after a `config=FILE`, `key=value` words and values, all checked.
 
     Raises:
         UsageError: a key, value or file is wrong; the message says what there is.
@@ -233,7 +233,8 @@ def read_config(schema: type[Settings], overrides: Sequence[str]) -> Settings:
     where = "".join(f"config={file}, " for file in files)
     words = [f"{key}={value}" for key, value in pairs if key != "config"]
     try:
-        layers = [*(_of_file(schema, file) for file in files), words_tree(schema, words)]
+        typed = words_tree(schema, words), values_tree(schema, given or {})
+        layers = [*(_of_file(schema, file) for file in files), *typed]
         for place, layer in enumerate(layers):
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
                 layer.pop("limits", None)  # whoever writes `limit` over a file means all of it

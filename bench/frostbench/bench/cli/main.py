@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -59,13 +60,38 @@ COMMANDS = {
     ),
     "show": Command(
         "show:show_command",
-        "show RUN",
-        "Print a run's tables: values, intervals, ranks, controls, failures.",
+        "show RUN... [task=NAME]",
+        "Print a run: methods by tasks, with ranks and standing against controls.",
+        "task=NAME prints a task's whole table: every metric, interval, control, cost;\n"
+        "all=true prints everything, as leaderboard.md holds it.",
     ),
     "leaderboard": Command(
         "leaderboard:leaderboard_command",
         "leaderboard RUN... [out=DIR]",
         "Write the pages (index.html), leaderboard.json, .md and .csv from one run or several.",
+    ),
+    "compare": Command(
+        "compare:compare_command",
+        "compare A B [out=FOLDER]",
+        "Say what differs between two runs, in what they stand on and in their numbers.",
+        "Paired on the samples that are the same in both, with intervals, and corrected for how\n"
+        "many are looked at; then the samples that differ most. out= writes a page with images.\n"
+        "methods=v2l,vqgan:mine names methods (vqgan of A, mine of B); all=true looks at every\n"
+        "metric and at the controls. previous=true holds a run against the one in its place\n"
+        "before again=true.\n\n"
+        "  frostbench compare runs/one runs/two out=compared\n"
+        "  frostbench compare runs/one previous=true",
+    ),
+    "export": Command(
+        "export:export_command",
+        "export RUN... format=FORMAT [out=FOLDER]",
+        "Write results as others read them: latex, eee, hf, csv, parquet.",
+        "latex: a table a suite and a task, a bibliography, and a document that compiles.\n"
+        "eee: Every Eval Ever; organization=NAME, relationship=first_party, third_party,\n"
+        "collaborative or other. hf: .eval_results of each method for the Hugging Face Hub;\n"
+        "dataset=ORG/NAME is the benchmark's repository there, source=URL where to read of it.\n"
+        "parquet: rows and samples; csv: rows. What papers report goes along, marked as such.\n\n"
+        "  frostbench export runs/mini format=latex,parquet out=paper",
     ),
     "look": Command(
         "look:look_command",
@@ -180,7 +206,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 when all was done, 1 when it finished with failures or with parts left out, 2 when it was
     refused, 130 when the user interrupted it.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    except BrokenPipeError:
+        if _nobody_reads():
+            return 0
+        raise
+
+
+def _main(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "help"}:
         print(_help())
         return 0 if words else 2
@@ -269,14 +303,21 @@ def _of_the_system(error: OSError) -> str:
 
 def _nobody_reads() -> bool:
     """Whether whoever read what is printed has left; nothing more is then written to it."""
+    import select
+
     from frostbench.bench.printable import unread
 
-    try:
+    with suppress(BrokenPipeError):
         sys.stdout.flush()
-    except BrokenPipeError:
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), select.POLLOUT)
+        left = any(event & select.POLLERR for _, event in watched.poll(0))
+    except (OSError, ValueError):  # it is no file of the system
+        return False
+    if left:
         unread(sys.stdout)
-        return True
-    return False
+    return left
 
 
 def _complain(sentence: str, status: int) -> int:

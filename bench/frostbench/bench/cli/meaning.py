@@ -76,6 +76,30 @@ def _documented(content: bytes) -> Any:
         raise ValueError("it nests too deep.") from error
 
 
+def values_tree(schema: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What Python values say; "method.v2l.words" is the same as {"method": {"v2l": ...}}.
+
+    Raises:
+        ValueError: a value does not fit its key.
+    """
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *above, last = undotted(name).split(".")
+        place = tree
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = _plain_value(value)
+    return {key: _each(_kept, value) for key, value in _meant(schema, tree).items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain_value(one) for key, one in value.items()}
+    return [_plain_value(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def undotted(key: str) -> str:
     """`plugins.disabled` under the name of its field; `plugins` by itself is a list."""
     fields = {"plugins.disabled": "plugins_disabled", "plugins.files": "plugins"}

@@ -1,7 +1,7 @@
 """`frostbench run`: methods on suites, into a folder that can be resumed."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,11 +30,26 @@ def run_command(words: list[str]) -> int:
     plain, overrides = split_words(words)
     if plain:
         raise UsageError(f"run takes KEY=VALUE words, not {plain[0]!r}; see frostbench run --help.")
-    config = read_config(RunConfig, overrides)
+    stored, config, host = executed(overrides)
+    if not config.quiet:
+        say(_summary(stored))
+        from frostbench.bench.cli.show import print_matrix
+        from frostbench.bench.leaderboard import build
+
+        print_matrix(build([stored]), [str(stored.folder)])
+    # What is left out could have been part of what was asked for.
+    return 1 if stored.failed or host.problems or left_out() else 0
+
+
+def executed(
+    overrides: Sequence[str], values: Mapping[str, Any] | None = None
+) -> tuple["StoredRun", RunConfig, Host]:
+    """Run or resume what words and Python values say."""
+    config = read_config(RunConfig, overrides, values)
     host = open_host(config)
     if config.preset:
         file = _preset(config.preset, host)
-        config = read_config(RunConfig, [f"config={file}", *overrides])
+        config = read_config(RunConfig, [f"config={file}", *overrides], values)
         config = replace(config, departures=departures(file, config))
 
     from frostbench.bench.cli.assemble import assemble
@@ -52,10 +67,7 @@ def run_command(words: list[str]) -> int:
     for failure in stored.manifest.failures:
         if not any(noted.startswith(failure.error) for noted in shown.noted):
             complain(f"frostbench: {failure.error}")
-    if not config.quiet:
-        say(_summary(stored))
-    # What is left out could have been part of what was asked for.
-    return 1 if stored.failed or host.problems or left_out() else 0
+    return stored, config, host
 
 
 def _preset(name: str, host: Host) -> str:

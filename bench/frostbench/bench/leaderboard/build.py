@@ -1,29 +1,24 @@
 """From stored records to rows: values, intervals, rank ranges, and verdicts against controls."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from frostbench.bench.leaderboard.columns import column_of, is_asked, is_scored, mean_cost
 from frostbench.bench.leaderboard.identity import row_identity
 from frostbench.bench.leaderboard.imported import as_imported, ranked_together
 from frostbench.bench.leaderboard.preservation import preserved
 from frostbench.bench.leaderboard.reported import reported
-from frostbench.bench.leaderboard.rows import Leaderboard, MeanCost, Need, Row, Verdict
+from frostbench.bench.leaderboard.rows import Leaderboard, Need, Row, Verdict
 from frostbench.bench.leaderboard.swap import language_models
 from frostbench.bench.printable import brief
 from frostbench.bench.statistics import (
-    AveragePrecision,
-    Bounds,
     Column,
     Estimate,
-    Frechet,
     Inference,
     PairTest,
     Ranking,
-    Sums,
-    Whole,
     compare,
     estimated,
     ranking,
@@ -123,8 +118,8 @@ class _Place:
 def _entry(place: _Place, who: Who, records: Sequence[Record], inference: Inference) -> Entry:
     method, control = who
     manifest, task, metric = place.run.manifest, place.task, place.metric
-    scored = [record for record in records if _is_scored(record, metric)]
-    column = _column(place.run, scored, metric) if scored else None
+    scored = [record for record in records if is_scored(record, metric)]
+    column = column_of(place.run, scored, metric) if scored else None
     estimate = estimated(column, inference) if column is not None else None
     row = Row(
         kind="control" if control else "measured",
@@ -138,8 +133,8 @@ def _entry(place: _Place, who: Who, records: Sequence[Record], inference: Infere
         high=estimate.high if estimate else None,
         interval=estimate.interval.how if estimate else None,
         samples=len(scored),
-        failed=sum(one not in scored and _is_asked(one, metric) for one in records),
-        cost=_cost(scored),
+        failed=sum(one not in scored and is_asked(one, metric) for one in records),
+        cost=mean_cost(scored),
         reason=None if estimate else _reason(place, method, records, scored),
         control=control,
         of=method if control else None,
@@ -150,70 +145,6 @@ def _entry(place: _Place, who: Who, records: Sequence[Record], inference: Infere
     row = as_imported(row) if manifest.imported else row
     ranks, ceiling = metric.id == task.ranks_by, control in task.ceilings
     return Entry(row, column if estimate else None, metric, ranks, ceiling)
-
-
-def _is_scored(record: Record, metric: MetricEntry) -> bool:
-    """Whether the metric has something of this sample; what is infinite or NaN is no score."""
-    if record.status != "scored":
-        return False
-    if metric.pooling == "features":
-        return metric.id in record.features
-    if metric.counted:
-        return metric.id in record.counts
-    if metric.pooling == "average_precision":
-        return metric.id in record.matches
-    if metric.pooling == "whole":
-        return metric.id in record.whole
-    return math.isfinite(record.scores.get(metric.id, math.nan))
-
-
-def _is_asked(record: Record, metric: MetricEntry) -> bool:
-    """Whether a metric asks something of a sample; some ask of one kind of samples alone."""
-    alone = metric.pooling in ("mean", "whole")
-    return record.status != "scored" or not alone or metric.id in record.scores
-
-
-def _column(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
-    bounds = Bounds(metric.lower, metric.upper)
-    if metric.counted:
-        return Sums.of(
-            [(record.sample, record.cluster, record.counts[metric.id]) for record in records],
-            metric.pooling,
-            bounds,
-        )
-    if metric.pooling == "average_precision":
-        return AveragePrecision.of(
-            [(record.sample, record.cluster, record.matches[metric.id]) for record in records]
-        )
-    if metric.pooling == "whole":
-        return Whole.of(
-            [(record.sample, record.cluster, record.whole[metric.id]) for record in records], bounds
-        )
-    if metric.pooling != "features":
-        return Sums.of_means(
-            [(record.sample, record.cluster, record.scores[metric.id]) for record in records],
-            bounds,
-        )
-    entries = []
-    for record in records:
-        prediction, target = (run.array(hash) for hash in record.features[metric.id])
-        entries.append((record.sample, record.cluster, prediction.ravel(), target.ravel()))
-    return Frechet.of(entries)
-
-
-def _cost(records: Sequence[Record]) -> MeanCost | None:
-    if not records:
-        return None
-    costs = [record.cost for record in records]
-    peaks = [cost.peak_bytes for cost in costs if cost.peak_bytes is not None]
-    joules = [cost.joules for cost in costs if cost.joules is not None]
-    return MeanCost(
-        seconds=math.fsum(cost.seconds for cost in costs) / len(costs),
-        prompt_tokens=sum(cost.prompt_tokens for cost in costs) / len(costs),
-        generated_tokens=sum(cost.generated_tokens for cost in costs) / len(costs),
-        peak_bytes=max(peaks, default=None),
-        joules=math.fsum(joules) / len(joules) if joules else None,
-    )
 
 
 def _reason(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from frostbench.bench.leaderboard.columns import sample_value
 from frostbench.bench.leaderboard.drawn import (
     COLOURS,
     Drawn,
@@ -24,7 +25,7 @@ from frostbench.bench.leaderboard.shelves import (
     WordsOnImage,
 )
 from frostbench.bench.leaderboard.words import words_of
-from frostbench.bench.statistics import pooled_value, ranked_value
+from frostbench.bench.statistics import pooled_value
 from frostbench.bench.store.forms import Corners, StoredBoxes, StoredInstances
 from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
 from frostbench.bench.store.reader import StoredRun
@@ -246,25 +247,16 @@ def _output(record: Record, metric: MetricEntry) -> Tile:
 
 
 def _score(record: Record, metric: MetricEntry) -> str:
-    return format_of(metric).with_unit(_score_of(record, metric))
+    return format_of(metric).with_unit(sample_value(record, metric))
 
 
 def _apart(records: Sequence[Record], metric: MetricEntry) -> float:
     """How far what the methods made of a sample lies apart."""
     own = [record for record in records if record.control is None]
-    scores = [score for record in own if (score := _score_of(record, metric)) is not None]
+    scores = [score for record in own if (score := sample_value(record, metric)) is not None]
     texts = {record.prediction.text for record in own if record.prediction.text}
     spread = max(scores) - min(scores) if scores else 0.0
     return spread or 1e-3 * max(0, len(texts) - 1)
-
-
-def _score_of(record: Record, metric: MetricEntry) -> float | None:
-    """The sample's own score; of a metric of a whole set, its value were this sample all of it."""
-    if metric.counted and metric.id in record.counts:
-        return pooled_value(metric.pooling, record.counts[metric.id])
-    if metric.id in record.matches:
-        return ranked_value(record.matches[metric.id])
-    return record.scores.get(metric.id)
 
 
 def _said(record: Record, metric: MetricEntry) -> Answered:

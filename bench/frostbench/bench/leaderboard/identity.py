@@ -23,20 +23,33 @@ def row_identity(
     """
     if "definition" in task.settings:
         return _digest([task.name, task.settings["definition"], sorted(samples)])
+    return _digest(
+        {
+            "settings": task.settings,
+            **sample_sources(manifest, task),
+            **metric_sources(manifest, task, metric),
+        }
+    )
+
+
+def sample_sources(manifest: Manifest, task: TaskEntry) -> dict[str, Any]:
+    """What a task's samples were drawn from: the seed and the data set."""
     name = task.settings.get("data")
-    parts: dict[str, Any] = {
-        "settings": task.settings,
-        "seed": manifest.seed,
-        # A task that does not say which data set it reads may read any.
-        "data": manifest.data.get(name, manifest.data) if isinstance(name, str) else manifest.data,
-    }
+    # A task that does not say which data set it reads may read any.
+    data = manifest.data.get(name, manifest.data) if isinstance(name, str) else manifest.data
+    return {"seed": manifest.seed, "data": data}
+
+
+def metric_sources(manifest: Manifest, task: TaskEntry, metric: MetricEntry) -> dict[str, Any]:
+    """What a metric looks through or learned from, by "network" and "corpus"."""
+    parts: dict[str, Any] = {}
     if metric.networks:
         known = [manifest.backbones.get(role) for role in metric.networks]
         weights = [facts.sha256_before for facts in known if facts]
         parts["network"] = weights if len(weights) == len(known) else manifest.pack.sha256
     if metric.corpus:
         parts["corpus"] = task.corpus
-    return _digest(parts)
+    return parts
 
 
 def _digest(parts: Any) -> str:

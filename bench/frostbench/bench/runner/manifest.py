@@ -2,9 +2,8 @@
 
 import datetime
 import json
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from frostbench.bench.machine import hardware, versions
 from frostbench.bench.runner.frozen import named
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask
+from frostbench.bench.store.differences import differences
 from frostbench.bench.store.hardware import Hardware
 from frostbench.bench.store.manifest import (
     ControlEntry,
@@ -139,28 +139,9 @@ def machine_of(hardware: Hardware) -> str:
     return digest_of(asdict(replace(hardware, memory_bytes=0)))[:8]
 
 
-def different(before: Any, after: Any, place: str = "") -> list[str]:
+def different(before: Any, after: Any) -> list[str]:
     """Clauses that name where two plain values differ."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        clauses = []
-        for key in sorted({*before, *after}):
-            where = f"{place}.{key}" if place else str(key)
-            if key not in after:
-                clauses.append(f"{where} was there and is not any more")
-            elif key not in before:
-                clauses.append(f"{where} is new")
-            else:
-                clauses += different(before[key], after[key], where)
-        return clauses
-    if before == after:
-        return []
-    return [f"{place} was {_short(before)!r} and is now {_short(after)!r}"]
-
-
-def _short(value: Any) -> Any:
-    """A digest's first digits, which are enough to tell two apart."""
-    long = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)
-    return f"{value[:12]}..." if long else value
+    return [one.clause for one in differences(before, after)]
 
 
 def failures_of(records: Iterable[Record]) -> list[Failure]:

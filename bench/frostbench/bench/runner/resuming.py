@@ -20,8 +20,8 @@ from frostbench.bench.store.writer import PLUGINS, RunWriter
 from frostbench.plugins.host.litter import is_litter
 
 AGAIN = (
-    "Choose another folder with out=, or begin anew in this one with again=true, which forgets "
-    "what it holds."
+    "Choose another folder with out=, or begin anew in this one with again=true, which sets "
+    "aside what it holds."
 )
 
 

@@ -26,6 +26,7 @@ from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.leases import Leases, forget_leases
 from frostbench.bench.store.lock import RunLock
 from frostbench.bench.store.manifest import LastSession, TokenizerCounts
+from frostbench.bench.store.previous import set_aside
 from frostbench.bench.store.reader import StoredRun, open_run
 from frostbench.bench.store.records import Key
 from frostbench.bench.store.writer import RunWriter, forget
@@ -52,7 +53,10 @@ def run(plan: Plan, progress: Progress | None = None, crew: Crew | None = None) 
     refuse_strangers(plan.out)
     with RunLock(plan.out), shown, limited(plan.limits), interruptible():
         if plan.again:
+            kept = set_aside(plan.out)
             forget(plan.out)
+            if kept is not None:
+                shown.note(f"the run before is kept in {kept}.")
         session = _Session(plan, shown)
         with failed_by_death(session.deaths):
             return session.go(crew)
