@@ -206,7 +206,7 @@ def test_results_become_rows_of_their_own_kind_without_intervals(tmp_path, capsy
         ("imported", "f1[lmms]", 0.25),
     ]
     assert all(row["low"] is None and row["rank"] is None and row["cost"] is None for row in rows)
-    assert main(["show", "runs/imported/qwen_2"]) == 0
+    assert main(["show", "runs/imported/qwen_2", "all=true"]) == 0
     shown = capsys.readouterr().out
     assert "qwen_2 (imported)" in shown
     assert "nothing of it was computed here" in " ".join(shown.split())

@@ -245,10 +245,8 @@ def read_config(schema: type[Settings], overrides: Sequence[str], given: Any = N
         raise UsageError(missing("key", asked, [*keys_of(schema), "config"])) from error
     except OmegaConfBaseException as error:
         # Words are taken as they are typed: only a file has something to fill in.
-        key = error.full_key or "a value"
-        raise UsageError(
-            f"{where}{key}: what stands in ${{...}} there is no key that has a value."
-        ) from error
+        key = where + (error.full_key or "a value")
+        raise UsageError(f"{key}: what stands in ${{...}} there is no key that has one.") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -106,7 +106,8 @@ def matrix(leaderboard: Leaderboard, parts: Sequence[Section]) -> Matrix:
                 for line in group.methods:
                     key = line.row.method, line.row.run or 1
                     if key not in contenders:
-                        names = line.label, line.suffix, line.colour
+                        kind = " (imported)" if line.row.kind == "imported" else ""
+                        names = f"{line.label}{kind}", line.suffix, line.colour
                         contenders[key] = _contender(leaderboard, key, *names)
                     text = here.form(line.row.value)
                     cells[len(places), key] = Cell(line.row, text, line.verdicts)
