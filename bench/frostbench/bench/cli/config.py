@@ -198,8 +198,10 @@ def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[
             return True
         return schema is not None and key.partition(".")[0] not in keys and os.path.exists(word)
 
-    plain = [word for word in words if is_plain(word)]
-    return plain, [word for word in words if not is_plain(word)]
+    return (
+        [word for word in words if is_plain(word)],
+        [word for word in words if not is_plain(word)],
+    )
 
 
 def read_config(schema: type[Settings], overrides: Sequence[str], given: Any = None) -> Settings:
@@ -212,10 +214,9 @@ def read_config(schema: type[Settings], overrides: Sequence[str], given: Any = N
     from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
     pairs = [(undotted(key), value) for key, _, value in (w.partition("=") for w in overrides)]
-    files = [value for key, value in pairs if key == "config"]
     words = [f"{key}={value}" for key, value in pairs if key != "config"]
     try:
-        layers = [_of_file(schema, file) for file in files]
+        layers = [_of_file(schema, value) for key, value in pairs if key == "config"]
         layers += [words_tree(schema, words), values_tree(schema, given or {})]
         for place, layer in enumerate(layers):
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
