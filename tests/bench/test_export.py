@@ -1,4 +1,5 @@
 import csv
+import doctest
 import hashlib
 import json
 import re
@@ -16,12 +17,15 @@ from hypothesis import strategies as st
 from stored_runs import changed
 
 from frostbench.bench.cli import main
-from frostbench.bench.exchange import FORMATS, export
+from frostbench.bench.comparison import sentences
+from frostbench.bench.exchange import FORMATS, export, hub, names, tex
 from frostbench.bench.exchange.bibliography import bibliography
 from frostbench.bench.exchange.frames import ROWS, rows_table, samples_table
+from frostbench.bench.exchange.names import folder_name
 from frostbench.bench.exchange.tex import escaped
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.write import FLAT
+from frostbench.bench.store import differences
 from frostbench.bench.store.atomic import StoreError
 
 ODD = r"50 %_a&b $x$ #1 {y} ~^\ \"Müller's\" <z> [q] *ß* Łódź 中 – -- ?`"
@@ -233,8 +237,8 @@ def test_the_hub_reads_its_yaml_back(run, board, tmp_path):
 
 
 def test_parquet_and_csv_hold_the_same_rows(run, board, tmp_path):
-    names = export(board, [run], ["csv", "parquet"], tmp_path / "out")
-    assert set(names) == {"csv/rows.csv", "parquet/rows.parquet", "parquet/samples.parquet"}
+    written = export(board, [run], ["csv", "parquet"], tmp_path / "out")
+    assert set(written) == {"csv/rows.csv", "parquet/rows.parquet", "parquet/samples.parquet"}
     with (tmp_path / "out" / "csv" / "rows.csv").open() as file:
         flat = list(csv.DictReader(file))
     rows = pq.read_table(tmp_path / "out" / "parquet" / "rows.parquet")
@@ -272,6 +276,14 @@ def test_what_no_encoding_holds_becomes_columns_too(run):
     assert rows_table([]).column_names == list(FLAT)
 
 
+def test_samples_of_a_task_that_no_manifest_describes_are_left_out(run, tmp_path):
+    tasks = {"inpainting": run.manifest.tasks["inpainting"]}
+    odd = changed(run, tasks=tasks)
+    for name in export(build([odd]), [odd], list(FORMATS), tmp_path / "out"):
+        assert "few-shot" not in name
+        assert not name.endswith(".jsonl")
+
+
 def test_an_export_is_replaced_and_what_is_not_its_own_stays(run, board, tmp_path):
     out = tmp_path / "out"
     export(board, [run], ["latex"], out)
@@ -300,3 +312,36 @@ def test_what_cannot_be_exported_ends_in_one_sentence(words, sentence, run, caps
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", "..", "a/../../b", "x\0y", "s" * 4000, "{}"])
+def test_names_lead_to_no_other_place(run, name, tmp_path):
+    manifest = run.manifest
+    methods = {name if k == "v2l" else k: v for k, v in manifest.methods.items()}
+    task = replace(manifest.tasks["deblurring"], name=name, suite=name)
+    records = [
+        replace(r, method=name if r.method == "v2l" else r.method, task=name, suite=name)
+        for r in run.records()
+        if r.task == "deblurring"
+    ]
+    odd = changed(run, records, methods=methods, tasks={name: task})
+    before = set(tmp_path.rglob("*"))
+    written = export(build([odd]), [odd], list(FORMATS), tmp_path / "deep" / "deeper" / "out")
+    made = {path for path in tmp_path.rglob("*") if path not in before and path.is_file()}
+    assert len(made) == len(set(written)) + 1
+    assert all(path.is_relative_to(tmp_path / "deep" / "deeper" / "out") for path in made)
+
+
+@pytest.mark.parametrize(
+    "module", [tex, names, hub, sentences, differences], ids=lambda m: m.__name__
+)
+def test_examples_in_docstrings_hold(module):
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
+
+
+def test_methods_that_differ_in_what_no_folder_holds_have_folders_of_their_own():
+    several = ["a b", "a_b", "a/b", "A b", "s" * 200, "s" * 201, "..", "."]
+    assert len({folder_name(name) for name in several}) == len(several)
+    assert folder_name("lm4lv_lora") == "lm4lv_lora"

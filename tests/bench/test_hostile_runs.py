@@ -222,7 +222,9 @@ def frostbench_metrics():
 """
 
 
-@pytest.mark.parametrize("words", [["verify"], ["score"], ["show"], ["leaderboard"]])
+@pytest.mark.parametrize(
+    "words", [["verify"], ["score"], ["show"], ["leaderboard"], ["export", "format=eee,latex"]]
+)
 def test_no_code_that_a_run_names_is_run(folder, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     mark = tmp_path / "ran"

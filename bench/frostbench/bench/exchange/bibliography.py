@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from frostbench.bench.exchange.names import folder_name
 from frostbench.bench.exchange.tex import escaped
 from frostbench.bench.store.manifest import Manifest
 
@@ -69,7 +70,7 @@ def _known(entry: Mapping[str, str]) -> Reference:
 
 def _unknown(name: str, title: str, paper: str) -> Reference:
     """Of a paper of which nothing but its address is known."""
-    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "method"
+    key = folder_name(name).lower().replace("_", "-")
     return Reference(f"method-{key}", "misc", {"title": f"{{{title}}}", **_place(paper)})
 
 

@@ -5,7 +5,6 @@ The schema is version 0.3.0 of https://github.com/evaleval/every_eval_ever.
 
 import hashlib
 import json
-import re
 import time
 import uuid
 from collections import defaultdict
@@ -15,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from frostbench.bench.exchange.bibliography import references
+from frostbench.bench.exchange.names import folder_name
 from frostbench.bench.leaderboard.columns import sample_value
 from frostbench.bench.leaderboard.rows import Leaderboard, Row, Verdict
 from frostbench.bench.store.manifest import Manifest, MetricEntry
@@ -238,7 +238,7 @@ def _model(method: str, manifest: Manifest) -> str:
     """Developer and name: the package that the method comes with, or nobody's."""
     origin = manifest.origins.get("method", {}).get(method)
     developer = (origin.distribution if origin else "") or "unknown"
-    return f"{_folder(developer)}/{_folder(method)}"
+    return f"{folder_name(developer)}/{folder_name(method)}"
 
 
 def _model_info(method: str, model: str, manifest: Manifest) -> dict[str, Any]:
@@ -269,7 +269,9 @@ def _samples(method: str, run: StoredRun, model: str, evaluation: str) -> Iterat
     for record in run.records():
         if record.method != method or record.control or record.prediction.kind != "text":
             continue
-        task = run.manifest.tasks[record.task]
+        task = run.manifest.tasks.get(record.task)
+        if task is None:
+            continue  # as on the leaderboard
         value = sample_value(record, run.manifest.metrics[task.ranks_by])
         if value in (0.0, 1.0):
             yield json.dumps(
@@ -327,10 +329,6 @@ def _uuid(model: str, rows: Sequence[Row], when: str) -> str:
         [model, when, [[row.task, row.protocol, row.metric, row.value] for row in rows]]
     )
     return str(uuid.UUID(bytes=hashlib.sha256(_bytes(text)).digest()[:16], version=4))
-
-
-def _folder(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name).strip(".") or "unknown"
 
 
 def _epoch(moment: str) -> str:

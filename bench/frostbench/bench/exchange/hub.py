@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frostbench.bench.exchange.names import folder_name
 from frostbench.bench.leaderboard.numbers import format_of
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
 from frostbench.bench.store.manifest import Manifest
@@ -33,7 +34,7 @@ def hub_results(leaderboard: Leaderboard, place: HubPlace) -> Iterator[tuple[str
         ]
         entries += _reported(method, leaderboard, place)
         if entries:
-            yield f"{_folder(method)}/{FILE}", _yaml(_plain(entries))
+            yield f"{folder_name(method)}/{FILE}", _yaml(_plain(entries))
     tasks = {
         task_id(task.name, protocol): {"id": task_id(task.name, protocol), "config": task.name}
         for manifest in leaderboard.manifests
@@ -55,7 +56,7 @@ def task_id(task: str, protocol: str | None) -> str:
     >>> task_id("few_shot_classification", "2-way 1-shot")
     'few_shot_classification_2-way_1-shot'
     """
-    return _folder(f"{task} {protocol or ''}".rstrip())
+    return _id(f"{task} {protocol or ''}".rstrip())
 
 
 def _measured(method: str, number: int, leaderboard: Leaderboard, place: HubPlace) -> Iterator[Any]:
@@ -109,7 +110,7 @@ def _reported(method: str, leaderboard: Leaderboard, place: HubPlace) -> Iterato
             doubt = "" if row.verified else "; not seen in the publication itself"
             yield EvalResultEntry(
                 dataset_id=place.dataset,
-                task_id=_folder(f"reported {row.task} {row.metric}"),
+                task_id=_id(f"reported {row.task} {row.metric}"),
                 value=row.value,
                 notes=f"reported, not measured: {row.metric}, {row.setting}; {row.source}{doubt}",
             )
@@ -127,5 +128,5 @@ def _yaml(value: Any) -> str:
     return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))
 
 
-def _folder(name: str) -> str:
+def _id(name: str) -> str:
     return re.sub(r"[^\w@.-]+", "_", name).strip("._") or "method"

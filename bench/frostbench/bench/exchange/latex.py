@@ -31,6 +31,7 @@ FIT = (
 )
 SYMBOLS = {"all": r"$\bullet$", "some": r"$\odot$", "none": r"$\circ$", None: ""}
 WIDEST = 8  # methods beside one another
+LONGEST_NAME = 80  # characters of a file's
 LONGEST = 30  # rows of what papers report
 
 
@@ -261,4 +262,4 @@ def _row(cells: Iterable[str]) -> str:
 
 def _file(name: str) -> str:
     """A name for a file and a label: nothing in it that LaTeX or a file system minds."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "table"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME] or "table"

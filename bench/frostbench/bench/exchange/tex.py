@@ -78,8 +78,8 @@ GREEK += " upsilon phi chi psi omega"
 def escaped(text: str) -> str:
     r"""A text for LaTeX's default fonts, in ASCII; characters that they lack are named by number.
 
-    >>> escaped("50 % of a_b & Müller's <x>")
-    "50 \\% of a\\_b \\& M\\\"{u}ller's \\textless{}x\\textgreater{}"
+    >>> print(escaped("50 % of a_b & Müller's <x>"))
+    50 \% of a\_b \& M\"{u}ller's \textless{}x\textgreater{}
     >>> escaped("[1]"), escaped("中")
     ('{[}1{]}', '\\texttt{U+4E2D}')
     """

@@ -1,0 +1,19 @@
+"""Names of files and folders for what others have named."""
+
+import hashlib
+import re
+
+LONGEST = 80  # characters
+
+
+def folder_name(name: str) -> str:
+    """A name that is one folder on any system, and another one for every other name.
+
+    >>> folder_name("v2l"), folder_name("../x")
+    ('v2l', 'x-d6b96a97')
+    """
+    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._-")[:LONGEST]
+    if safe == name and safe:
+        return safe
+    digest = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+    return f"{safe}-{digest}" if safe else digest
