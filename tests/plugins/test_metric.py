@@ -24,7 +24,8 @@ def test_a_percentage_has_no_unit_and_other_bounds_than_0_and_1(wrong):
         ("direction='up'", "no direction named 'up'; there are higher, lower, neither."),
         (
             "pooling='median'",
-            "no pooling named 'median'; there are mean, ratio, bleu, features, average_precision, whole.",
+            "no pooling named 'median'; there are mean, ratio, bleu, features, average_precision, "
+            "whole.",
         ),
     ],
 )
