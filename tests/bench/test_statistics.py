@@ -292,3 +292,11 @@ def test_a_mean_and_a_frechet_distance_have_no_difference():
     distance = Frechet.of(features(np.random.default_rng(0), 20, 4, 0.5))
     with pytest.raises(TypeError, match="of different metrics"):
         difference(column([1.0, 2.0]), distance, INFERENCE)
+
+
+def test_a_sample_of_two_clusters_is_refused_before_anything_is_compared():
+    one = Sums.of_means([("a", "x", 0.5), ("b", "y", 0.7), ("c", "y", 0.1)])
+    two = Sums.of_means([("a", "x", 0.5), ("b", "z", 0.7), ("d", "z", 0.1)])
+    with pytest.raises(ValueError, match="'b' lies in cluster 'y' in one row and in 'z'"):
+        compare([(one, two)], Inference())
+    assert compare([(one, one.on({"a", "b"}))], Inference())[0].sign == 0

@@ -11,7 +11,7 @@ import pyarrow as pa
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.columns import sample_value
 from frostbench.bench.leaderboard.rows import Leaderboard, Row
-from frostbench.bench.leaderboard.write import FLAT
+from frostbench.bench.leaderboard.write import FLAT, flat
 from frostbench.bench.store.letters import all_in_whole_letters
 from frostbench.bench.store.manifest import Manifest, MetricEntry
 from frostbench.bench.store.reader import StoredRun, open_run
@@ -90,14 +90,6 @@ def read_runs(folders: Sequence[str | Path]) -> Results:
 def rows_table(rows: Sequence[Row]) -> Any:
     """Rows as an Arrow table of `ROWS`."""
     return pa.Table.from_pylist(all_in_whole_letters([flat(row) for row in rows]), schema=ROWS)
-
-
-def flat(row: Row) -> Mapping[str, Any]:
-    """A row without trees in it, under the names of leaderboard.csv."""
-    ranks = {"rank_low": row.rank.low, "rank_high": row.rank.high} if row.rank else {}
-    spent = asdict(row.cost) if row.cost else {}
-    every = {**{name: getattr(row, name, None) for name in FLAT}, **ranks, **spent}
-    return {name: every[name] for name in FLAT}
 
 
 def samples_table(runs: Sequence[StoredRun]) -> Any:

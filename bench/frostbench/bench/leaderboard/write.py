@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +102,17 @@ def table(rows: Sequence[Row]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, FLAT, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_flat(row) for row in rows)
+    for row in rows:
+        writer.writerow({name: _no_formula(value) for name, value in flat(row).items()})
     return buffer.getvalue()
 
 
-def _flat(row: Row) -> Mapping[str, Any]:
-    values = {name: getattr(row, name) for name in FLAT if hasattr(row, name)}
-    if row.rank:
-        values |= {"rank_low": row.rank.low, "rank_high": row.rank.high}
-    if row.cost:
-        values |= vars(row.cost)
-    return {name: _no_formula(value) for name, value in values.items()}
+def flat(row: Row) -> Mapping[str, Any]:
+    """A row without trees in it, under the names of the columns."""
+    ranks = {"rank_low": row.rank.low, "rank_high": row.rank.high} if row.rank else {}
+    spent = asdict(row.cost) if row.cost else {}
+    every = {**{name: getattr(row, name, None) for name in FLAT}, **ranks, **spent}
+    return {name: every[name] for name in FLAT}
 
 
 def _no_formula(value: Any) -> Any:

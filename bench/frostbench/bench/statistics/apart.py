@@ -59,7 +59,10 @@ def difference(one: Column, two: Column, inference: Inference) -> Estimate | Non
 
     Raises:
         TypeError: the two are of different kinds.
+        ValueError: a sample lies in another cluster in one of them than in the other.
     """
+    if not isinstance(one, Frechet) and not isinstance(two, Frechet):
+        _refuse_other_clusters(one, two)
     match one, two:
         case Sums(), Sums():
             return one.difference(two, inference)
@@ -73,6 +76,21 @@ def difference(one: Column, two: Column, inference: Inference) -> Estimate | Non
             raise TypeError(
                 f"a column of {type(one).__name__} has no difference to one of "
                 f"{type(two).__name__}: they are of different metrics."
+            )
+
+
+def _refuse_other_clusters(
+    one: Sums | AveragePrecision | Whole, two: Sums | AveragePrecision | Whole
+) -> None:
+    """Rows are paired cluster by cluster, and so in the same clusters."""
+    if (one.samples, one.clusters) == (two.samples, two.clusters):
+        return
+    lies = dict(zip(one.samples, one.clusters, strict=True))
+    for sample, cluster in zip(two.samples, two.clusters, strict=True):
+        if lies.get(sample, cluster) != cluster:
+            raise ValueError(
+                f"sample {sample!r} lies in cluster {lies[sample]!r} in one row and in {cluster!r} "
+                "in another; samples of rows that are compared lie in the same."
             )
 
 
