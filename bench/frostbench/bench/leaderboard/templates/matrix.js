@@ -48,7 +48,10 @@
       if (row) show(row);
     });
   };
-  table.querySelectorAll("th.contender").forEach((head) => button(head, `Sort by ${head.textContent.trim()}`));
+  table.querySelectorAll("th.contender").forEach((head) => {
+    button(head, `Sort by ${head.textContent.trim()}`);
+    head.addEventListener("click", (event) => { if (!event.target.closest("button")) head.querySelector("button").click(); });
+  });
   table.querySelectorAll("tr[data-plot] > th, thead th[data-suite]").forEach((head) => {
     button(head, `Sort by ${head.querySelector("a").textContent}`);
   });
