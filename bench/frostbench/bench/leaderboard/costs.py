@@ -74,7 +74,10 @@ def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str 
     bits = [size.bits if size else None for size in sizes]
     panels = [
         (label, points)
-        for label, costs in (("device-seconds a sample", times), ("bits an image", bits))
+        for label, costs in (
+            ("device-seconds a sample of this task", times),
+            ("bits an image (codebook)", bits),
+        )
         if (points := _points(cells, costs))
     ]
     if not panels:
@@ -146,13 +149,12 @@ def _panel(
         if cell.row.low is not None and cell.row.high is not None:
             ends = [cell.row.low * scale, cell.row.high * scale]
             axis.plot([cost, cost], ends, color=colour, linewidth=1.4)
-        filled = colour if index in on_front else "none"
-        axis.plot([cost], [value], "o", color=colour, markersize=6, markerfacecolor=filled)
+        axis.plot([cost], [value], "o", color=colour, markersize=5)
         axis.annotate(
             one.name, (cost, value), (6, 4), textcoords="offset points", fontsize=8, color=colour
         )
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 4.0, 7.0)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.16)
