@@ -8,6 +8,7 @@ from rich.console import Console
 from stored_runs import changed
 
 from frostbench.bench.cli import main
+from frostbench.bench.cli import run as ended
 from frostbench.bench.cli import show as showing
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.matrix import MARKS, matrix
@@ -142,3 +143,14 @@ def test_a_reader_who_leaves_is_no_failure(run):
     assert child.stderr.read() == b""
     assert child.wait(60) == 0
     child.stderr.close()
+
+
+def test_a_run_so_large_that_it_takes_minutes_to_read_names_the_command(
+    synthetic, monkeypatch, capsys
+):
+    stored = synthetic(samples=6)
+    ended._show(stored)
+    assert "few shot classification" in capsys.readouterr().out
+    monkeypatch.setattr(ended, "LARGE", 1)
+    ended._show(stored)
+    assert capsys.readouterr().out == f"frostbench show {stored.folder} has its tables.\n"

@@ -24,6 +24,9 @@ CHOICES = ("methods", "tasks", "limit", "limits", "preset")
 SETTINGS = ("method", "task", "data", "llm", "dtype", "engine")
 """Keys of settings, which a preset leaves at their defaults where it does not state them."""
 
+LARGE = 1 << 25
+"""Bytes of samples that are read at once at the end of a run; of more, `show` has the tables."""
+
 
 def run_command(words: list[str]) -> int:
     """Run or resume; 0 when all is done, 1 when samples failed or a plugin is left out."""
@@ -33,12 +36,21 @@ def run_command(words: list[str]) -> int:
     stored, config, host = executed(overrides)
     if not config.quiet:
         say(_summary(stored))
-        from frostbench.bench.cli.show import print_matrix
-        from frostbench.bench.leaderboard import build
-
-        print_matrix(build([stored]), [str(stored.folder)])
+        _show(stored)
     # What is left out could have been part of what was asked for.
     return 1 if stored.failed or host.problems or left_out() else 0
+
+
+def _show(stored: "StoredRun") -> None:
+    """The matrix of a run that has ended, unless it is so large that reading it takes minutes."""
+    from frostbench.bench.cli.show import print_matrix
+    from frostbench.bench.leaderboard import build
+    from frostbench.bench.store.reader import samples_files
+
+    if sum(path.stat().st_size for path in samples_files(stored.folder)) > LARGE:
+        say(f"frostbench show {stored.folder} has its tables.")
+    else:
+        print_matrix(build([stored]), [str(stored.folder)])
 
 
 def executed(
