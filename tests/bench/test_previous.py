@@ -85,3 +85,12 @@ def test_a_folder_of_somebody_else_is_not_taken(plan):
         run(replace(plan, again=True, engine=Hashing()))
     assert plain(open_run(plan.out)) == before
     assert (kept / "thesis.tex").read_text() == "mine"
+
+
+def test_the_plugin_files_of_the_run_before_go_with_it(plan):
+    run(plan)
+    (plan.out / "plugins").mkdir(exist_ok=True)
+    (plan.out / "plugins" / "mine.py").write_text("mine = 1\n")
+    run(replace(plan, again=True))
+    assert (previous_of(plan.out) / "plugins" / "mine.py").read_text() == "mine = 1\n"
+    assert not (plan.out / "plugins" / "mine.py").exists()

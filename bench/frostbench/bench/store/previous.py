@@ -6,9 +6,10 @@ from pathlib import Path
 
 from frostbench.bench.store.atomic import StoreError, writing
 from frostbench.bench.store.reader import samples_files
+from frostbench.bench.store.writer import PLUGINS
 
 # The manifest goes last: where it lies, the run is whole.
-PARTS = ("samples", "sealed", "blobs", "config.yaml", "manifest.json")
+PARTS = ("samples", "sealed", "blobs", PLUGINS, "config.yaml", "manifest.json")
 
 
 def previous_folder(folder: Path) -> Path:
