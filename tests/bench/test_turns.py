@@ -22,6 +22,7 @@ from runner_world import (
     plan_of,
 )
 
+from frostbench.bench.runner import memory
 from frostbench.bench.runner.memory import Ledger
 from frostbench.bench.runner.plan import PlannedMethod
 from frostbench.bench.runner.progress import Quiet
@@ -176,7 +177,7 @@ def test_what_was_measured_keeps_a_method_from_being_tried(tmp_path, monkeypatch
         self.measured |= dict.fromkeys(names, MethodMemory(own=10, working=5))
 
     monkeypatch.setattr(Ledger, "done", done)
-    monkeypatch.setattr(devices.Gauge, "room", lambda self: 14 if card.held else 15)
+    monkeypatch.setattr(memory, "room_bytes", lambda device: 14 if card.held else 15)
     stored = results(tmp_path, card, "a", "b")
     assert stored.manifest.memory == {name: MethodMemory(10, 5) for name in "ab"}
     tried = card.refused  # on the first chunk, before anything was measured

@@ -3,20 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from frostbench.bench.leaderboard.matrix import Cell, Matrix
-from frostbench.bench.leaderboard.numbers import NONE, count, seconds
+from frostbench.bench.leaderboard.numbers import NONE, count, readable, seconds
 from frostbench.bench.leaderboard.plot import (
-    GRID,
     METHODS,
     MUTED,
     PAPER,
     VARIABLES,
     as_svg,
+    bare,
     style,
 )
 from frostbench.bench.store.manifest import Manifest
+from frostbench.bench.store.visual import VisualSize
 
 SIZE = (3.1, 2.7)  # inches of a panel
 DARK = {"--ink": "#e6e8ea", "--muted": "#9aa2ab", "--line": "#2d3338"}
@@ -39,7 +39,7 @@ class Costs:
 
 def costs_of(found: Matrix, manifests: Sequence[Manifest]) -> tuple[Costs, ...]:
     """Seconds a sample, and what an image becomes: tokens, and bits."""
-    sizes = [manifests[one.run - 1].visual.get(one.method) for one in found.contenders]
+    sizes = _sizes(found, manifests)
     tokens = [size.tokens or None if size else None for size in sizes]
     rows: list[tuple[str, list[float | None], Callable[[float], str]]] = [
         ("device-seconds a sample", [one.seconds for one in found.contenders], seconds),
@@ -56,7 +56,7 @@ def costs_of(found: Matrix, manifests: Sequence[Manifest]) -> tuple[Costs, ...]:
 
 def cost_plot_file(number: int) -> str:
     """The name of the file of a place's plot, by the number of the place in the matrix."""
-    return quote(f"cost-{number}.svg")
+    return f"cost-{number}.svg"
 
 
 def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str | None:
@@ -69,9 +69,8 @@ def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str 
     from matplotlib.figure import Figure
 
     cells = [found.cell(number, index) for index in range(len(found.contenders))]
-    sizes = [manifests[one.run - 1].visual.get(one.method) for one in found.contenders]
     times = [cell.row.cost.seconds if cell and cell.row.cost else None for cell in cells]
-    bits = [size.bits if size else None for size in sizes]
+    bits = [size.bits if size else None for size in _sizes(found, manifests)]
     panels = [
         (label, points)
         for label, costs in (
@@ -93,9 +92,14 @@ def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str 
             axis.set_xlabel(label)
             unit = f", {place.form.unit}" if place.form.unit else ""
             axis.set_ylabel(f"{place.metric.id}{unit}")
-        named = [place.task.replace("_", " "), (place.protocol or "").replace("_", " ")]
+        named = [readable(place.task), readable(place.protocol or "")]
         axes[0].set_title(", ".join(filter(None, named)), loc="left", fontsize=10)
         return _themed(as_svg(figure))
+
+
+def _sizes(found: Matrix, manifests: Sequence[Manifest]) -> list[VisualSize | None]:
+    """What an image becomes for each contender."""
+    return [manifests[one.run - 1].visual.get(one.method) for one in found.contenders]
 
 
 def _points(
@@ -158,11 +162,7 @@ def _panel(
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.16)
-    axis.grid(color=GRID, linewidth=0.7)
-    axis.set_axisbelow(True)
-    axis.tick_params(length=0, which="both")
-    for side in axis.spines.values():
-        side.set_visible(False)
+    bare(axis, grid="both")
 
 
 def _themed(svg: str) -> str:

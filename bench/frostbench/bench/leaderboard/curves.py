@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from frostbench.bench.leaderboard.looks import Looks
 from frostbench.bench.leaderboard.numbers import Format, format_of, readable
-from frostbench.bench.leaderboard.plot import GRID, MUTED, as_svg, colour_of, legend, style
+from frostbench.bench.leaderboard.plot import MUTED, as_svg, bare, colour_of, legend, style
 from frostbench.bench.leaderboard.rows import Row
 from frostbench.bench.leaderboard.tables import Across, Section, Table
 
@@ -84,11 +84,8 @@ def _panel(axis: Any, table: Table, handles: dict[str, Any], dashes: Dashes) -> 
     arrow = "higher is better" if metric.higher_is_better else "lower is better"
     unit = f", {form.unit}" if form.unit else ""
     axis.set_ylabel(f"{metric.id}{unit} ({arrow})", fontsize=7.5)
-    axis.grid(axis="y", color=GRID, linewidth=0.7)
-    axis.set_axisbelow(True)
-    axis.tick_params(length=0, labelsize=8)
-    for side in axis.spines.values():
-        side.set_visible(False)
+    bare(axis, grid="y")
+    axis.tick_params(labelsize=8)
 
 
 def _method(

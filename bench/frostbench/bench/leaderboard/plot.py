@@ -67,6 +67,15 @@ def style(salt: str) -> dict[str, Any]:
     }
 
 
+def bare(axis: Any, *, grid: str) -> None:
+    """No frame and no ticks, and a grid ("x", "y" or "both") behind what is drawn."""
+    axis.grid(axis=grid, color=GRID, linewidth=0.7)
+    axis.set_axisbelow(True)
+    axis.tick_params(length=0, which="both")
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
 def as_svg(figure: Any) -> str:
     """The figure, the same bytes for the same lines."""
     buffer = io.StringIO()
@@ -204,11 +213,7 @@ def _panel(
     axis.set_xlabel(f"{metric.id}{', ' + form.unit if form.unit else ''} ({arrow})")
     if metric.unit_range:
         axis.set_xlim(-0.01 * form.scale, 1.01 * form.scale)
-    axis.grid(axis="x", color=GRID, linewidth=0.7)
-    axis.set_axisbelow(True)
-    axis.tick_params(length=0)
-    for side in axis.spines.values():
-        side.set_visible(False)
+    bare(axis, grid="x")
 
 
 def _place(table: Table, group: Group, places: Sequence[tuple[Table, Group]]) -> str:

@@ -1,6 +1,9 @@
 """Rows of the leaderboard: one value, what it is of, and how sure it is."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from frostbench.bench.leaderboard.preservation import Preserved
@@ -140,6 +143,14 @@ class Leaderboard:
     inference: Inference = field(default_factory=Inference)
     needs: tuple[Need, ...] = ()
     preserved: tuple[Preserved, ...] = ()
+
+    @cached_property
+    def against_controls(self) -> Mapping[tuple[Any, ...], tuple[Verdict, ...]]:
+        """The verdicts by task, protocol, method and run."""
+        found: dict[tuple[Any, ...], list[Verdict]] = defaultdict(list)
+        for one in self.verdicts:
+            found[one.task, one.protocol, one.method, one.run].append(one)
+        return {key: tuple(several) for key, several in found.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `leaderboard.json` holds them."""

@@ -270,6 +270,7 @@ def _line(
     about = leaderboard.manifests[(row.run or 1) - 1].methods.get(method or "")
     control = task.controls.get(row.control or "")
     meaning = (control and control.meaning) if row.control else (about and about.summary)
+    place = row.task, row.protocol, row.method, row.run
     return Line(
         row,
         tuple(others.get(metric) for metric in task.columns[1:]),
@@ -277,13 +278,7 @@ def _line(
         names.suffix(method, row.run),
         names.colour(method, row.run),
         meaning or "",
-        tuple(
-            verdict
-            for verdict in leaderboard.verdicts
-            if (verdict.task, verdict.protocol, verdict.method, verdict.run)
-            == (row.task, row.protocol, row.method, row.run)
-            and not row.control
-        ),
+        () if row.control else leaderboard.against_controls.get(place, ()),
         about is not None and row.control in about.controls,
     )
 

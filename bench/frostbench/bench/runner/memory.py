@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from frostbench.bench.store.hardware import MethodMemory
-from frostbench.plugins.backbones.devices import Gauge, device_of
+from frostbench.plugins.backbones.devices import Gauge, device_of, held_bytes, room_bytes
 
 
 class Ledger:
@@ -51,7 +51,7 @@ class Ledger:
     @contextmanager
     def answering(self, peaks: Callable[[], Mapping[str, int]]) -> Iterator[None]:
         """While the engine answers prompts; then `peaks` tell by method what was held at most."""
-        before = Gauge(self._device).before
+        before = held_bytes(self._device)
         yield
         for name, most in peaks().items():
             if name not in self.measured:
@@ -69,7 +69,7 @@ class Ledger:
 
         So it is taken to be where nothing was measured, or where memory has no limit.
         """
-        room = Gauge(self._device).room()
+        room = room_bytes(self._device)
         if room is None or name not in self.measured:
             return True
         one = self.measured[name]

@@ -121,41 +121,44 @@ class Gauge:
         else:
             with suppress(OSError):
                 Path("/proc/self/clear_refs").write_text("5")  # the mark begins anew
-        self.before = self._held()
+        self.before = held_bytes(device)
 
     def more(self) -> int:
         """How much more is held than in the beginning."""
-        return max(0, self._held() - self.before)
+        return max(0, held_bytes(self._device) - self.before)
 
     def peak(self) -> int:
         """How much more was held at most."""
         if self._device.type == "cuda":
             most = int(torch.cuda.max_memory_allocated(self._device))
         else:
-            most = max(self._held(), _status_bytes("VmHWM"))
+            most = max(held_bytes(self._device), _status_bytes("VmHWM"))
         return max(0, most - self.before)
 
-    def room(self) -> int | None:
-        """How much more may be held; None where nothing but the host itself limits it."""
-        if self._device.type == "cuda":
-            free, total = torch.cuda.mem_get_info(self._device)
-            most = int(total * torch.cuda.get_per_process_memory_fraction(self._device))
-            reserved = int(torch.cuda.memory_reserved(self._device))
-            unused = reserved - int(torch.cuda.memory_allocated(self._device))
-            return max(0, min(int(free), most - reserved) + unused)
-        try:
-            import resource
-        except ImportError:
-            return None
-        most, _ = resource.getrlimit(resource.RLIMIT_DATA)
-        return None if most == resource.RLIM_INFINITY else max(0, most - _status_bytes("VmData"))
 
-    def _held(self) -> int:
-        if self._device.type == "cuda":
-            return int(torch.cuda.memory_allocated(self._device))
-        import psutil
+def held_bytes(device: torch.device) -> int:
+    """What tensors hold of a CUDA device, or this process of the host."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    import psutil
 
-        return int(psutil.Process().memory_info().rss)
+    return int(psutil.Process().memory_info().rss)
+
+
+def room_bytes(device: torch.device) -> int | None:
+    """How much more may be held; None where nothing but the host itself limits it."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        most = int(total * torch.cuda.get_per_process_memory_fraction(device))
+        reserved = int(torch.cuda.memory_reserved(device))
+        unused = reserved - int(torch.cuda.memory_allocated(device))
+        return max(0, min(int(free), most - reserved) + unused)
+    try:
+        import resource
+    except ImportError:
+        return None
+    most, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return None if most == resource.RLIM_INFINITY else max(0, most - _status_bytes("VmData"))
 
 
 class Meter:
@@ -189,11 +192,7 @@ class Meter:
     def _bytes(self) -> int | None:
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self._device))
-        if self._device.type == "cpu":
-            import psutil
-
-            return int(psutil.Process().memory_info().rss)
-        return None
+        return held_bytes(self._device) if self._device.type == "cpu" else None
 
 
 class _EnergyCounter:
