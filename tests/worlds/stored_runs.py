@@ -7,6 +7,8 @@ from typing import Any
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
+from frostbench.bench.store.schema import table_of
+from frostbench.bench.store.tables import Tables
 
 
 def changed(
@@ -20,4 +22,5 @@ def changed(
     other.manifest = replace(manifest or run.manifest, **fields)
     kept = run.records() if records is None else list(records)
     other.records = lambda: list(kept)
+    other.tables = lambda: Tables.of([], [table_of(kept)])
     return other

@@ -1,7 +1,7 @@
 """Plugins that watch a run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class PluginObserver:
         if "frostbench_sample_scored" not in self.hooks:
             return None
         columns: Mapping[str, float] | None = self._call(
-            "frostbench_sample_scored", sample=record.to_json()
+            "frostbench_sample_scored", sample=asdict(record)
         )
         return columns
 

@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from frostbench.bench.leaderboard.columns import column_of, is_scored, mean_cost, sample_value
+from frostbench.bench.leaderboard.columns import (
+    column_of_records,
+    is_scored,
+    mean_cost_of_records,
+    sample_value,
+)
 from frostbench.bench.leaderboard.identity import metric_sources, sample_sources
 from frostbench.bench.leaderboard.numbers import Format, format_of
 from frostbench.bench.leaderboard.rows import MeanCost
@@ -162,7 +167,9 @@ def columns(
     scored = [(a, b) for a, b in found.pairs if is_scored(a, metric) and is_scored(b, metric)]
     if not scored:
         return None, "no common sample has a score in both."
-    first, second = (column_of(runs[i], [pair[i] for pair in scored], metric) for i in (0, 1))
+    first, second = (
+        column_of_records(runs[i], [pair[i] for pair in scored], metric) for i in (0, 1)
+    )
     return (first, second), ""
 
 
@@ -190,7 +197,7 @@ def contrast(
         found.lone + len(found.pairs) - samples,
         sum(_answer(a) != _answer(b) for a, b in found.pairs),
         tuple(_changed(found.pairs, metric)) if both else (),
-        (mean_cost(before), mean_cost(after)),
+        (mean_cost_of_records(before), mean_cost_of_records(after)),
     )
 
 

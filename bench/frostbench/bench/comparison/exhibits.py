@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from frostbench.bench.comparison.build import RunComparison
 from frostbench.bench.comparison.contrast import Changed, Contrast
-from frostbench.bench.leaderboard.gallery import gallery
+from frostbench.bench.leaderboard.gallery import strip
 from frostbench.bench.leaderboard.shelves import Strip, Tile
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
@@ -98,17 +98,6 @@ def _side(strip: Strip | None, record: Record, score: str) -> SideShown:
 
 def _strip(run: StoredRun, record: Record) -> Strip | None:
     """The sample as the gallery shows it; None where no image of it was kept."""
-    shelves = gallery([_OneRecord(run, record)])
-    return shelves[0].strips[0] if shelves else None
-
-
-class _OneRecord(StoredRun):
-    """A run of which a single record is read."""
-
-    def __init__(self, run: StoredRun, record: Record) -> None:
-        super().__init__(run.folder)
-        self.manifest = run.manifest
-        self._record = record
-
-    def records(self) -> list[Record]:
-        return [self._record]
+    if not record.pictures and record.prediction.kind != "image":
+        return None
+    return strip([record], run.manifest.tasks[record.task], run)

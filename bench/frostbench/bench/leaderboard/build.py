@@ -3,14 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
-from frostbench.bench.leaderboard.columns import column_of, is_asked, is_scored, mean_cost
+from frostbench.bench.leaderboard.columns import asked, column_of, mean_cost, scored
 from frostbench.bench.leaderboard.identity import row_identity
 from frostbench.bench.leaderboard.imported import as_imported, ranked_together
-from frostbench.bench.leaderboard.preservation import preserved
+from frostbench.bench.leaderboard.preservation import Preserved, preserved
 from frostbench.bench.leaderboard.reported import reported
-from frostbench.bench.leaderboard.rows import Leaderboard, Need, Row, Verdict
+from frostbench.bench.leaderboard.rows import (
+    Leaderboard,
+    MeanCost,
+    Need,
+    Row,
+    Verdict,
+)
 from frostbench.bench.leaderboard.swap import language_models
 from frostbench.bench.printable import brief
 from frostbench.bench.statistics import (
@@ -23,22 +30,23 @@ from frostbench.bench.statistics import (
     estimated,
     ranking,
 )
-from frostbench.bench.store.manifest import MetricEntry, TaskEntry
+from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
 from frostbench.bench.store.reader import StoredRun
-from frostbench.bench.store.records import Record
+from frostbench.bench.store.tables import NO_PLACES, Places, SampleTable, Who
 
-Who: TypeAlias = tuple[str | None, str | None]
 Arena: TypeAlias = tuple[str, str, str | None, str, str, str | None]
+Place: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row with the column behind it, None where it has no value."""
+    """A row with the column behind it, None where it has no value, and its task's place."""
 
     row: Row
     column: Column | None
     metric: MetricEntry
     ranks: bool
+    place: int
     ceiling: bool = False
 
     @property
@@ -63,110 +71,142 @@ def build(runs: Sequence[StoredRun], inference: Inference | None = None) -> Lead
     settings = inference or Inference()
     manifests = tuple(run.manifest for run in runs)
     models = language_models(manifests)
-    entries: list[Entry] = []
-    for number, run in enumerate(runs, start=1):
-        entries += (
-            replace(entry, row=replace(entry.row, llm=models[number - 1]))
-            for entry in _entries(number, run, settings)
-        )
-    ranked, needs = _ranked(entries, settings)
+    tables = [run.tables() for run in runs]
+    arenas: list[_Ranked] = []
+    verdicts: list[tuple[Place, Verdict]] = []
+    kept: list[tuple[tuple[int, str, int], Preserved]] = []
+    # Of millions of samples, the columns of one task and protocol are held at a time.
+    for ways in _ways(manifests).values():
+        entries: list[Entry] = []
+        for number, place, task, protocol in ways:
+            table = tables[number - 1].table(task.name, protocol)
+            spot = _Spot(number, place, runs[number - 1], task, protocol, table)
+            same = preserved(table, task, protocol, number)
+            kept += (((number, one.method, place), one) for one in same)
+            for entry in _entries(spot, settings):
+                row = replace(entry.row, llm=models[number - 1])
+                entries.append(replace(entry, row=row))
+        arenas += _ranked(entries, settings)
+        verdicts += _verdicts(entries, settings)
+    arenas.sort(key=lambda arena: arena.place)
+    verdicts.sort(key=lambda pair: pair[0])
+    ranked = [row for arena in arenas for row in arena.rows]
     methods = {method for manifest in manifests for method in manifest.methods}
     return Leaderboard(
         rows=(*ranked, *(row for row in reported() if row.method in methods)),
-        verdicts=tuple(_verdicts(entries, settings)),
+        verdicts=tuple(verdict for _, verdict in verdicts),
         manifests=manifests,
         inference=settings,
-        preserved=preserved(runs),
-        needs=tuple(needs),
+        preserved=tuple(one for _, one in sorted(kept, key=lambda pair: pair[0])),
+        needs=tuple(arena.need for arena in arenas if arena.need is not None),
     )
 
 
-def _entries(number: int, run: StoredRun, inference: Inference) -> Iterable[Entry]:
-    manifest = run.manifest
-    found: dict[tuple[str, str | None], dict[Who, list[Record]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for record in run.records():
-        found[record.task, record.protocol][record.row].append(record)
-    for task in manifest.tasks.values():
-        for protocol in task.ways:
-            rows = found.get((task.name, protocol), {})
-            asked = frozenset(one.sample for several in rows.values() for one in several)
-            missing = [
-                (method, None) for method in sorted(manifest.methods) if (method, None) not in rows
-            ]
-            for who in sorted([*rows, *missing], key=_order):
-                records = sorted(rows.get(who, []), key=lambda record: record.sample)
-                for name in task.columns if records else (task.ranks_by,):
-                    metric = manifest.metrics[name]
-                    place = _Place(number, run, task, protocol, metric, asked)
-                    yield _entry(place, who, records, inference)
+def _ways(
+    manifests: Sequence[Manifest],
+) -> Mapping[tuple[str, str | None], list[tuple[int, int, TaskEntry, str | None]]]:
+    """For each task and protocol the runs that have it: their number, and its place in them."""
+    found: dict[tuple[str, str | None], list[tuple[int, int, TaskEntry, str | None]]] = {}
+    for number, manifest in enumerate(manifests, start=1):
+        ways = [(task, protocol) for task in manifest.tasks.values() for protocol in task.ways]
+        for place, (task, protocol) in enumerate(ways):
+            found.setdefault((task.name, protocol), []).append((number, place, task, protocol))
+    return found
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where an entry belongs."""
+@dataclass(frozen=True, eq=False)
+class _Spot:
+    """A task and protocol of a run, with its samples."""
 
     number: int
+    place: int
     run: StoredRun
     task: TaskEntry
     protocol: str | None
-    metric: MetricEntry
-    samples: frozenset[str]
+    table: SampleTable
+
+    @cached_property
+    def samples(self) -> frozenset[str]:
+        """What any row was asked."""
+        return frozenset(self.table.samples(self.table.every))
 
 
-def _entry(place: _Place, who: Who, records: Sequence[Record], inference: Inference) -> Entry:
+def _entries(spot: _Spot, inference: Inference) -> Iterable[Entry]:
+    manifest, task, table = spot.run.manifest, spot.task, spot.table
+    missing = [
+        (method, None) for method in sorted(manifest.methods) if (method, None) not in table.rows
+    ]
+    costs: dict[bytes, MeanCost | None] = {}
+    for who in sorted([*table.rows, *missing], key=_order):
+        places = table.rows.get(who, NO_PLACES)
+        for name in task.columns if len(places) else (task.ranks_by,):
+            metric = manifest.metrics[name]
+            mine = places[scored(table, metric)[places]]
+            # Most metrics of a task score the same samples.
+            known = mine.tobytes()
+            if known not in costs:
+                costs[known] = mean_cost(table, mine)
+            yield _entry(spot, who, metric, mine, costs[known], inference)
+
+
+def _entry(
+    spot: _Spot,
+    who: Who,
+    metric: MetricEntry,
+    places: Places,
+    cost: MeanCost | None,
+    inference: Inference,
+) -> Entry:
     method, control = who
-    manifest, task, metric = place.run.manifest, place.task, place.metric
-    scored = [record for record in records if is_scored(record, metric)]
-    column = column_of(place.run, scored, metric) if scored else None
+    manifest, task, table = spot.run.manifest, spot.task, spot.table
+    every = table.rows.get(who, NO_PLACES)
+    column = column_of(spot.run, table, places, metric) if len(places) else None
     estimate = estimated(column, inference) if column is not None else None
     row = Row(
         kind="control" if control else "measured",
         method=_label(method, control),
         suite=task.suite,
         task=task.name,
-        protocol=place.protocol,
+        protocol=spot.protocol,
         metric=metric.id,
         value=estimate.value if estimate else None,
         low=estimate.low if estimate else None,
         high=estimate.high if estimate else None,
         interval=estimate.interval.how if estimate else None,
-        samples=len(scored),
-        failed=sum(one not in scored and is_asked(one, metric) for one in records),
-        cost=mean_cost(scored),
-        reason=None if estimate else _reason(place, method, records, scored),
+        samples=len(places),
+        failed=int(asked(table, metric)[every].sum() - asked(table, metric)[places].sum()),
+        cost=cost,
+        reason=None if estimate else _reason(spot, method, metric, every, places),
         control=control,
         of=method if control else None,
-        run=place.number,
-        identity=row_identity(manifest, task, metric, place.samples),
+        run=spot.number,
+        identity=row_identity(manifest, task, metric, lambda: spot.samples),
         adapter=control is None and manifest.has_adapter(method, task.name),
     )
     row = as_imported(row) if manifest.imported else row
     ranks, ceiling = metric.id == task.ranks_by, control in task.ceilings
-    return Entry(row, column if estimate else None, metric, ranks, ceiling)
+    return Entry(row, column if estimate else None, metric, ranks, spot.place, ceiling)
 
 
 def _reason(
-    place: _Place, method: str | None, records: Sequence[Record], scored: Sequence[Record]
+    spot: _Spot, method: str | None, metric: MetricEntry, every: Places, places: Places
 ) -> str:
     """Why there is no value."""
-    manifest = place.run.manifest
-    if scored and place.metric.pooling == "average_precision":
-        return f"the images of {len(scored)} scored samples show nothing that counts in it."
-    if records and place.metric.pooling == "whole" and any(r.status == "scored" for r in records):
-        return f"{place.metric.id} is a number of all samples, of which there is none."
-    if scored and place.metric.counted:
-        return f"the counts of {len(scored)} scored samples sum to no value of {place.metric.id}."
-    if scored:
-        return f"{len(scored)} scored sample is too few for {place.metric.id}."
-    if records:
-        errors = sorted({record.error for record in records if record.error})
-        first = (
-            f": {brief(errors[0])}" if errors else f": none has a score under {place.metric.id}."
-        )
-        return f"all {len(records)} samples failed{first}"
-    dash = manifest.dash(method, place.task.name)
+    manifest, table = spot.run.manifest, spot.table
+    count = len(places)
+    if count and metric.pooling == "average_precision":
+        return f"the images of {count} scored samples show nothing that counts in it."
+    if metric.pooling == "whole" and table.scored[every].any():
+        return f"{metric.id} is a number of all samples, of which there is none."
+    if count and metric.counted:
+        return f"the counts of {count} scored samples sum to no value of {metric.id}."
+    if count:
+        return f"{count} scored sample is too few for {metric.id}."
+    if len(every):
+        errors = table.errors(every)
+        first = f": {brief(errors[0])}" if errors else f": none has a score under {metric.id}."
+        return f"all {len(every)} samples failed{first}"
+    dash = manifest.dash(method, spot.task.name)
     if dash:
         return dash
     about = manifest.methods.get(method or "")
@@ -175,16 +215,23 @@ def _reason(
     return f"no sample is stored; the run is {manifest.status}."
 
 
-def _ranked(entries: Sequence[Entry], inference: Inference) -> tuple[list[Row], list[Need]]:
-    """The rows with their ranks, arena by arena in the order in which the runs name them.
+@dataclass(frozen=True)
+class _Ranked:
+    """The rows of an arena with their ranks, and its place among others."""
+
+    place: Place
+    rows: Sequence[Row]
+    need: Need | None
+
+
+def _ranked(entries: Sequence[Entry], inference: Inference) -> Iterable[_Ranked]:
+    """The rows with their ranks, arena by arena.
 
     All pairs of methods of an arena are one family of comparisons.
     """
     arenas: dict[Arena, list[int]] = defaultdict(list)
     for index, entry in enumerate(entries):
         arenas[entry.arena].append(index)
-    rows: list[Row] = []
-    needs: list[Need] = []
     for members in arenas.values():
         several = [(index, entries[index].row.kind, entries[index].column) for index in members]
         columns = ranked_together(
@@ -193,14 +240,15 @@ def _ranked(entries: Sequence[Entry], inference: Inference) -> tuple[list[Row], 
         first = entries[members[0]]
         better = first.metric.higher_is_better
         found = ranking(columns, higher_is_better=better, inference=inference)
+        rows = []
         for index in members:
             rank, entry = found.ranks.get(index), entries[index]
             leads = rank is not None and rank.high == 1 and len(found.ranks) > 1
             best = leads and entry.metric.direction != "neither"
             rows.append(replace(entry.row, rank=rank if entry.ranks else None, best=best))
-        if first.ranks and found.fewest and not found.tells_apart:
-            needs.append(_need(first.row, found, entries))
-    return rows, needs
+        undecided = first.ranks and found.fewest and not found.tells_apart
+        need = _need(first.row, found, entries) if undecided else None
+        yield _Ranked((first.row.run or 1, first.place, members[0]), rows, need)
 
 
 def _need(row: Row, found: Ranking[int], entries: Sequence[Entry]) -> Need:
@@ -211,7 +259,7 @@ def _need(row: Row, found: Ranking[int], entries: Sequence[Entry]) -> Need:
     return Need(row.task, row.protocol, found.samples, found.clusters, found.fewest, easiest, pair)
 
 
-def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[Verdict]:
+def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[tuple[Place, Verdict]]:
     """Each method against each of its controls but the ceilings, within its own run.
 
     The controls of a method in an arena are one family of comparisons.
@@ -221,7 +269,7 @@ def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[Verdic
     for entry in ranks:
         if entry.row.control and not entry.ceiling:
             controls[entry.row.run, entry.arena].append(entry)
-    for entry in ranks:
+    for number, entry in enumerate(ranks):
         if entry.row.kind != "measured":
             continue
         against = [
@@ -236,7 +284,8 @@ def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[Verdic
         ]
         for control, found in zip(against, compare(pairs, inference), strict=True):
             if found.difference is not None:
-                yield _verdict(entry, control, found, found.difference)
+                place = entry.row.run or 1, entry.place, number
+                yield place, _verdict(entry, control, found, found.difference)
 
 
 def _verdict(entry: Entry, control: Entry, found: PairTest, apart: Estimate) -> Verdict:

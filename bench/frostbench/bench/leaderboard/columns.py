@@ -1,7 +1,11 @@
-"""From stored records to what statistics read: the columns of rows, and what samples cost."""
+"""From stored samples to what statistics read: the columns of rows, and what samples cost."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
 
 from frostbench.bench.leaderboard.rows import MeanCost
 from frostbench.bench.statistics import (
@@ -12,77 +16,118 @@ from frostbench.bench.statistics import (
     Sums,
     Whole,
     pooled_value,
+    pooling_named,
     ranked_value,
 )
 from frostbench.bench.store.manifest import MetricEntry
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
+from frostbench.bench.store.tables import Places, SampleTable
+
+PARTS = {"features": "features", "average_precision": "matches", "whole": "whole"}
+"""The part of a record that holds what a metric has of a sample, where it is not a score."""
+
+
+def part_of(metric: MetricEntry) -> str:
+    """Where records hold what a metric has of them."""
+    return "counts" if metric.counted else PARTS.get(metric.pooling, "scores")
+
+
+def scored(table: SampleTable, metric: MetricEntry) -> Bool[np.ndarray, " n"]:
+    """Of which samples a metric has something; what is infinite is no score."""
+    part = part_of(metric)
+    if part == "scores":
+        return np.asarray(table.scored & np.isfinite(table.scores(metric.id)))
+    return np.asarray(table.scored & table.has(part, metric.id))
+
+
+def asked(table: SampleTable, metric: MetricEntry) -> Bool[np.ndarray, " n"]:
+    """Of which samples a metric asks something; some ask of one kind of samples alone."""
+    if metric.pooling not in ("mean", "whole"):
+        return np.ones(len(table), dtype=bool)
+    return np.asarray(~table.scored | table.has("scores", metric.id))
+
+
+def column_of(run: StoredRun, table: SampleTable, places: Places, metric: MetricEntry) -> Column:
+    """What a row scored under a metric, of places that all are scored."""
+    samples, clusters = table.samples(places), table.clusters(places)
+    bounds, part = Bounds(metric.lower, metric.upper), part_of(metric)
+    if part == "counts":
+        width = pooling_named(metric.pooling).width
+        counts = table.counts(metric.id, places, width)
+        return Sums(samples, clusters, counts, metric.pooling, bounds)
+    if part == "scores":
+        scores = table.scores(metric.id)[places]
+        counts = np.stack([scores, np.ones(len(scores))], -1)
+        return Sums(samples, clusters, counts, "mean", bounds)
+    found = table.values(part, metric.id, places)
+    return _listed(run, metric, list(zip(samples, clusters, found, strict=True)))
+
+
+def column_of_records(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
+    """The same of records that all are scored."""
+    bounds, part = Bounds(metric.lower, metric.upper), part_of(metric)
+    entries = [
+        (record.sample, record.cluster, getattr(record, part)[metric.id]) for record in records
+    ]
+    if part == "counts":
+        return Sums.of(entries, metric.pooling, bounds)
+    if part == "scores":
+        return Sums.of_means(entries, bounds)
+    return _listed(run, metric, entries)
+
+
+def _listed(run: StoredRun, metric: MetricEntry, entries: list[tuple[str, str, Any]]) -> Column:
+    """The column of what cannot be summed, of (sample, cluster, what it has)."""
+    if metric.pooling == "average_precision":
+        return AveragePrecision.of(entries)
+    if metric.pooling == "whole":
+        return Whole.of(entries, Bounds(metric.lower, metric.upper))
+    return Frechet.of(
+        (sample, cluster, run.array(prediction).ravel(), run.array(target).ravel())
+        for sample, cluster, (prediction, target) in entries
+    )
+
+
+def mean_cost(table: SampleTable, places: Places) -> MeanCost | None:
+    """What a sample cost on average; None of no samples."""
+
+    def known(name: str) -> list[float]:
+        numbers = table.numbers(f"cost.{name}")[places]
+        found: list[float] = numbers[~np.isnan(numbers)].tolist()
+        return found
+
+    return _mean_cost(known, len(places))
+
+
+def mean_cost_of_records(records: Sequence[Record]) -> MeanCost | None:
+    """The same of records."""
+
+    def known(name: str) -> list[float]:
+        return [float(one) for record in records if (one := getattr(record.cost, name)) is not None]
+
+    return _mean_cost(known, len(records))
+
+
+def _mean_cost(known: Callable[[str], list[float]], count: int) -> MeanCost | None:
+    if not count:
+        return None
+    peaks, joules = known("peak_bytes"), known("joules")
+    return MeanCost(
+        seconds=math.fsum(known("seconds")) / count,
+        prompt_tokens=math.fsum(known("prompt_tokens")) / count,
+        generated_tokens=math.fsum(known("generated_tokens")) / count,
+        peak_bytes=int(max(peaks)) if peaks else None,
+        joules=math.fsum(joules) / len(joules) if joules else None,
+    )
 
 
 def is_scored(record: Record, metric: MetricEntry) -> bool:
-    """Whether the metric has something of this sample; what is infinite or NaN is no score."""
+    """Whether a metric has something of one sample; `scored` says it of many."""
     if record.status != "scored":
         return False
-    if metric.pooling == "features":
-        return metric.id in record.features
-    if metric.counted:
-        return metric.id in record.counts
-    if metric.pooling == "average_precision":
-        return metric.id in record.matches
-    if metric.pooling == "whole":
-        return metric.id in record.whole
-    return math.isfinite(record.scores.get(metric.id, math.nan))
-
-
-def is_asked(record: Record, metric: MetricEntry) -> bool:
-    """Whether a metric asks something of a sample; some ask of one kind of samples alone."""
-    alone = metric.pooling in ("mean", "whole")
-    return record.status != "scored" or not alone or metric.id in record.scores
-
-
-def column_of(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
-    """What a row scored under a metric, of records that all are scored."""
-    bounds = Bounds(metric.lower, metric.upper)
-    if metric.counted:
-        return Sums.of(
-            [(record.sample, record.cluster, record.counts[metric.id]) for record in records],
-            metric.pooling,
-            bounds,
-        )
-    if metric.pooling == "average_precision":
-        return AveragePrecision.of(
-            [(record.sample, record.cluster, record.matches[metric.id]) for record in records]
-        )
-    if metric.pooling == "whole":
-        return Whole.of(
-            [(record.sample, record.cluster, record.whole[metric.id]) for record in records], bounds
-        )
-    if metric.pooling != "features":
-        return Sums.of_means(
-            [(record.sample, record.cluster, record.scores[metric.id]) for record in records],
-            bounds,
-        )
-    entries = []
-    for record in records:
-        prediction, target = (run.array(hash) for hash in record.features[metric.id])
-        entries.append((record.sample, record.cluster, prediction.ravel(), target.ravel()))
-    return Frechet.of(entries)
-
-
-def mean_cost(records: Sequence[Record]) -> MeanCost | None:
-    """What a sample cost on average; None of no records."""
-    if not records:
-        return None
-    costs = [record.cost for record in records]
-    peaks = [cost.peak_bytes for cost in costs if cost.peak_bytes is not None]
-    joules = [cost.joules for cost in costs if cost.joules is not None]
-    return MeanCost(
-        seconds=math.fsum(cost.seconds for cost in costs) / len(costs),
-        prompt_tokens=sum(cost.prompt_tokens for cost in costs) / len(costs),
-        generated_tokens=sum(cost.generated_tokens for cost in costs) / len(costs),
-        peak_bytes=max(peaks, default=None),
-        joules=math.fsum(joules) / len(joules) if joules else None,
-    )
+    found: Any = getattr(record, part_of(metric)).get(metric.id)
+    return found is not None and (not isinstance(found, float) or math.isfinite(found))
 
 
 def sample_value(record: Record, metric: MetricEntry) -> float | None:

@@ -1,6 +1,5 @@
 """The gallery: what went in, what came out, what was right, side by side."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,9 +26,10 @@ from frostbench.bench.leaderboard.shelves import (
 from frostbench.bench.leaderboard.words import words_of
 from frostbench.bench.statistics import pooled_value
 from frostbench.bench.store.forms import Corners, StoredBoxes, StoredInstances
-from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
+from frostbench.bench.store.manifest import MetricEntry, TaskEntry
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record, Stored
+from frostbench.bench.store.tables import SampleTable
 from frostbench.bench.store.typed import typed
 
 SAMPLES = 6  # of each task and protocol, the first by id
@@ -43,24 +43,12 @@ def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
     """
     shelves = []
     for number, run in enumerate(runs, start=1):
-        manifest = run.manifest
-        found: dict[tuple[str, str | None], dict[str, list[Record]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
-        for record in run.records():
-            found[record.task, record.protocol][record.sample].append(record)
+        manifest, tables = run.manifest, run.tables()
         for task in manifest.tasks.values():
             for protocol in task.ways:
-                samples = found.get((task.name, protocol), {})
                 count = SIDE_BY_SIDE if protocol in task.series else SAMPLES
-                metric = manifest.metrics[task.ranks_by]
-                strips = [
-                    replace(
-                        _strip(sample, samples[sample], task, manifest, run),
-                        apart=_apart(samples[sample], metric),
-                    )
-                    for sample in _shown(samples)[:count]
-                ]
+                table = tables.table(task.name, protocol)
+                strips = [strip(records, task, run) for records in _shown(table, count)]
                 label = f"run {number}" if len(runs) > 1 else ""
                 if strips:
                     shelves.append(Shelf(task.suite, task.name, protocol, label, tuple(strips)))
@@ -83,23 +71,26 @@ def images(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
     }
 
 
-def _shown(samples: Mapping[str, Sequence[Record]]) -> list[str]:
-    """The samples by id whose inputs are kept, or, where none are, whose outputs are."""
-    with_input = [name for name, found in samples.items() if any(r.pictures for r in found)]
-    with_output = [
-        name for name, found in samples.items() if any(r.prediction.kind == "image" for r in found)
-    ]
-    return sorted(with_input or with_output)
+def _shown(table: SampleTable, count: int) -> Iterable[list[Record]]:
+    """The first samples by id whose inputs are kept, or, where none are, whose outputs are."""
+    shown = table.has("pictures")
+    if not shown.any():
+        shown = table.where("prediction.kind", "image")
+    for places in table.first(shown, count):
+        yield table.records(places)
+
+
+def strip(records: Sequence[Record], task: TaskEntry, run: StoredRun) -> Strip:
+    """What all rows made of one sample."""
+    metric = run.manifest.metrics[task.ranks_by]
+    drawn = _strip(records, task, metric, run)
+    return replace(drawn, apart=_apart(records, metric))
 
 
 def _strip(
-    sample: str,
-    records: Sequence[Record],
-    task: TaskEntry,
-    manifest: Manifest,
-    run: StoredRun,
+    records: Sequence[Record], task: TaskEntry, metric: MetricEntry, run: StoredRun
 ) -> Strip:
-    metric = manifest.metrics[task.ranks_by]
+    sample = records[0].sample
     ordered = sorted(
         records,
         key=lambda r: (

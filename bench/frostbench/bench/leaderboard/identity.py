@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
@@ -12,7 +12,7 @@ def row_identity(
     manifest: Manifest,
     task: TaskEntry,
     metric: MetricEntry,
-    samples: Collection[str] = (),
+    samples: Callable[[], Collection[str]] = tuple,
 ) -> str:
     """Eight hex digits: rows are ranked together only where they agree.
 
@@ -22,7 +22,7 @@ def row_identity(
     names carry the digests of what they ask: whoever ran it, the same is the same.
     """
     if "definition" in task.settings:
-        return _digest([task.name, task.settings["definition"], sorted(samples)])
+        return _digest([task.name, task.settings["definition"], sorted(samples())])
     return _digest(
         {
             "settings": task.settings,

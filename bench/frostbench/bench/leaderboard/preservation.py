@@ -1,13 +1,13 @@
 """What a method leaves of the multimodal model that it sits on: answers that stay the same."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from frostbench.bench.leaderboard.facts import Frozen, frozen
-from frostbench.bench.store.manifest import Manifest
-from frostbench.bench.store.reader import StoredRun
-from frostbench.bench.store.records import Record
+from frostbench.bench.store.manifest import Manifest, TaskEntry
+from frostbench.bench.store.tables import NO_PLACES, SampleTable
 
 BARE = "bare_lmm"
 """The control that puts a method's requests to the frozen model, as if there were no method."""
@@ -37,27 +37,15 @@ class Preserved:
         return self.same / self.of
 
 
-def preserved(runs: Sequence[StoredRun]) -> tuple[Preserved, ...]:
-    """For each method that brings the bare model, task and protocol, what stayed the same."""
-    found = []
-    for number, run in enumerate(runs, start=1):
-        pairs: dict[tuple[str, str, str | None], list[tuple[Record, Record]]] = defaultdict(list)
-        records = {record.key: record for record in run.records() if record.status == "scored"}
-        for record in records.values():
-            if record.control != BARE or record.method is None:
-                continue
-            own = records.get((record.task, record.protocol, record.method, None, record.sample))
-            if own is not None:
-                pairs[record.method, record.task, record.protocol].append((own, record))
-        tasks = run.manifest.tasks
-        order = {name: place for place, name in enumerate(tasks)}
-        for (method, task, protocol), both in sorted(
-            pairs.items(), key=lambda pair: (pair[0][0], order[pair[0][1]], pair[0][2] or "")
-        ):
-            same = sum(_same(own, bare) for own, bare in both)
-            suite = tasks[task].suite
-            found.append(Preserved(method, suite, task, protocol, same, len(both), number))
-    return tuple(found)
+def preserved(
+    table: SampleTable, task: TaskEntry, protocol: str | None, run: int
+) -> Iterable[Preserved]:
+    """For each method that brings the bare model, what stayed the same; by the methods' names."""
+    for method, control in sorted(table.rows, key=lambda row: row[0] or ""):
+        if control == BARE and method is not None:
+            same, of = _same(table, method)
+            if of:
+                yield Preserved(method, task.suite, task.name, protocol, same, of, run)
 
 
 def kept_frozen(rows: Sequence[Preserved], manifests: Sequence[Manifest]) -> dict[int, Frozen]:
@@ -65,8 +53,10 @@ def kept_frozen(rows: Sequence[Preserved], manifests: Sequence[Manifest]) -> dic
     return {row.run: frozen(manifests[row.run - 1].backbones) for row in rows}
 
 
-def _same(own: Record, bare: Record) -> bool:
-    return (own.prediction.text, own.cost.generated_tokens) == (
-        bare.prediction.text,
-        bare.cost.generated_tokens,
-    )
+def _same(table: SampleTable, method: str) -> tuple[int, int]:
+    """How many answers of a method are those of its bare model, and how many both gave."""
+    sides = [table.rows.get((method, control), NO_PLACES) for control in (None, BARE)]
+    own, bare = table.paired(*(places[table.scored[places]] for places in sides))
+    tokens = np.nan_to_num(table.numbers("cost.generated_tokens"))
+    same = (tokens[own] == tokens[bare]) & table.alike("prediction.text", own, bare)
+    return int(same.sum()), len(own)

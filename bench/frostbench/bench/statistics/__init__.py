@@ -26,7 +26,7 @@ from frostbench.bench.statistics.estimators import estimators
 from frostbench.bench.statistics.frechet import Frechet, frechet_distance
 from frostbench.bench.statistics.inference import Bounds, Estimate, Inference, Interval
 from frostbench.bench.statistics.intervals import Jackknife, skewed_logit, student
-from frostbench.bench.statistics.pooling import checked_counts, pooled_value
+from frostbench.bench.statistics.pooling import checked_counts, pooled_value, pooling_named
 from frostbench.bench.statistics.ranks import Rank, Ranking, ranking
 from frostbench.bench.statistics.sums import Sums
 from frostbench.bench.statistics.wholes import Whole, lifts
@@ -57,6 +57,7 @@ __all__ = [
     "holm",
     "lifts",
     "pooled_value",
+    "pooling_named",
     "ranked_value",
     "ranking",
     "skewed_logit",

@@ -41,12 +41,14 @@ class PairTest:
             two are not told apart.
         needed: how many clusters would tell this difference apart in four cases of five; None
             where there is no difference or no spread.
+        drawn: whether swaps were gone through or drawn, and not their limit taken.
     """
 
     difference: Estimate | None
     p: float
     sign: int
     needed: int | None
+    drawn: bool = True
 
 
 def estimated(column: Column, inference: Inference) -> Estimate | None:
@@ -102,14 +104,16 @@ def compare(pairs: Sequence[tuple[Column, Column]], inference: Inference) -> lis
         for index, pair in enumerate(pairs)
         if differences[index] is not None and (swap := swapped_rows(*pair)) is not None
     }
-    corrected = dict(zip(swaps, holm(_p_values(list(swaps.values()), inference)), strict=True))
+    limits = {index: p for index, swap in swaps.items() if (p := swap.beyond()) is not None}
+    p_values = _p_values(list(swaps.values()), list(map(limits.get, swaps)), inference)
+    corrected = dict(zip(swaps, holm(p_values), strict=True))
     found = []
     for index, estimate in enumerate(differences):
         p = corrected.get(index, 1.0)
         value = estimate.value if estimate is not None else 0.0
         sign = (int(value > 0) - int(value < 0)) if p <= inference.alpha + 1e-12 else 0
         needed = _needed(estimate, swaps.get(index), len(pairs), inference)
-        found.append(PairTest(estimate, p, sign, needed))
+        found.append(PairTest(estimate, p, sign, needed, index not in limits))
     return found
 
 
@@ -137,16 +141,22 @@ def fewest_clusters(comparisons: int, inference: Inference) -> int:
     return 1 + math.ceil(math.log2(comparisons / inference.alpha) - 1e-12)
 
 
-def _p_values(swaps: Sequence[SwappedRows], inference: Inference) -> list[float]:
-    """The share of sign flips that leave a pair at least as far apart as it is."""
+def _p_values(
+    swaps: Sequence[SwappedRows], limits: Sequence[float | None], inference: Inference
+) -> list[float]:
+    """The share of sign flips that leave a pair at least as far apart as it is.
+
+    A limit is never less than what drawn flips could say.
+    """
     alike: Mapping[tuple[int, int], list[int]] = defaultdict(list)
-    for index, swap in enumerate(swaps):
-        alike[swap.clusters, swap.one_in].append(index)
     p_values = [1.0] * len(swaps)
-    for (clusters, one_in), members in alike.items():
-        if not clusters:
-            continue
-        flips = max(inference.flips // one_in, math.ceil(4 * len(swaps) / inference.alpha))
+    for index, (swap, limit) in enumerate(zip(swaps, limits, strict=True)):
+        flips = _flips(swap, len(swaps), inference)
+        if limit is not None:
+            p_values[index] = max(limit, 1 / (flips + 1))
+        elif swap.clusters:
+            alike[swap.clusters, flips].append(index)
+    for (clusters, flips), members in alike.items():
         unturned = np.ones((1, clusters))
         far = [float(swaps[index].after(unturned)[0]) for index in members]
         counts, drawn = np.zeros(len(members)), 0
@@ -159,6 +169,11 @@ def _p_values(swaps: Sequence[SwappedRows], inference: Inference) -> list[float]
         for place, index in enumerate(members):
             p_values[index] = float((counts[place] + more) / (drawn + more))
     return p_values
+
+
+def _flips(swap: SwappedRows, comparisons: int, inference: Inference) -> int:
+    """How many are drawn: enough for the smallest p that Holm's correction asks for."""
+    return max(inference.flips // swap.one_in, math.ceil(4 * comparisons / inference.alpha))
 
 
 def _signs(clusters: int, flips: int, seed: int) -> Iterator[Float[np.ndarray, "block clusters"]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -88,13 +89,16 @@ class Estimate:
         return self.interval.high
 
 
-def cluster_rows(clusters: Sequence[str]) -> tuple[Int[np.ndarray, " n"], int]:
+@lru_cache(maxsize=8)  # all rows of a table have the same
+def cluster_rows(clusters: tuple[str, ...]) -> tuple[Int[np.ndarray, " n"], int]:
     """For each sample the number of its cluster, in the order of the clusters' names; how many."""
-    names, rows = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    return rows.astype(np.int64), len(names)
+    number = {name: place for place, name in enumerate(sorted(set(clusters)))}
+    rows = np.fromiter(map(number.__getitem__, clusters), np.int64, len(clusters))
+    rows.flags.writeable = False
+    return rows, len(number)
 
 
-def part_rows(clusters: Sequence[str]) -> tuple[Int[np.ndarray, " n"], int]:
+def part_rows(clusters: tuple[str, ...]) -> tuple[Int[np.ndarray, " n"], int]:
     """For each sample the group that is left out with it, and how many there are.
 
     Each cluster is a group of its own, up to `GROUPS` of them; more are dealt out in turn.

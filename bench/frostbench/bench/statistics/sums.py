@@ -119,6 +119,10 @@ class Sums:
         return Estimate(here.value - there.value, interval, samples, clusters)
 
     @cached_property
+    def _asked(self) -> frozenset[str]:
+        return frozenset(self.samples)
+
+    @cached_property
     def totals(self) -> Float[np.ndarray, "clusters k"]:
         """The sums of each cluster, in the order of the clusters' names."""
         rows, clusters = cluster_rows(self.clusters)
@@ -226,4 +230,6 @@ def paired(one: Sums, two: Sums) -> tuple[Sums, Sums]:
             f"a column pooled by {one.pooling!r} has no difference to one pooled by "
             f"{two.pooling!r}: they are of different metrics."
         )
-    return one.on(set(two.samples)), two.on(set(one.samples))
+    if one.samples == two.samples:  # at once where they are one and the same tuple
+        return one, two
+    return one.on(two._asked), two.on(one._asked)

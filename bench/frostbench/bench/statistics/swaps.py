@@ -1,11 +1,13 @@
 """Two rows after some clusters have swapped their answers: what the sign-flip test looks at."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import ndtr
 
 from frostbench.bench.statistics.average_precision import AveragePrecision
 from frostbench.bench.statistics.rankings import Curve, curves_of, mean_area
@@ -13,6 +15,9 @@ from frostbench.bench.statistics.sums import Sums, paired
 from frostbench.bench.statistics.wholes import Whole
 
 MANY = 64  # clusters
+DRAWN_CLUSTERS = 4096
+"""With more clusters that differ, sums are held against the limit of all swaps, none is drawn."""
+LEAST_KURTOSIS = -0.02  # that of 100 equal clusters
 
 
 @runtime_checkable
@@ -40,6 +45,13 @@ class SwappedRows(Protocol):
 
     def effects(self) -> Float[np.ndarray, " clusters"]:
         """What each of these clusters adds to the difference."""
+        ...
+
+    def beyond(self) -> float | None:
+        """The share of all swaps that leave the two at least as far apart, where they are many.
+
+        None where the swaps themselves are to be looked at.
+        """
         ...
 
 
@@ -91,6 +103,27 @@ class _Summed:
         """The slope of the formula between the two."""
         turned = self.halves.sum(0)
         return np.asarray(self._apart(turned) - self._apart(turned - self.halves))
+
+    def beyond(self) -> float | None:
+        """By the normal limit of what so many clusters add, each with one sign or the other.
+
+        With e_c what cluster c adds alone, the sum of ±e_c has variance V = Σ e_c² and excess
+        kurtosis κ = -2 Σ e_c⁴ / V². Edgeworth's expansion to κ (Hall, The Bootstrap and Edgeworth
+        Expansion, 1992, section 2.3) gives P(|S| ≥ x √V) = 2 (1 - Φ(x)) + φ(x) κ/12 (x³ - 3x).
+        Right and wrong answers add multiples of one number: x is taken half a step nearer to 0.
+        """
+        if self.clusters <= DRAWN_CLUSTERS:
+            return None
+        alone = np.abs(self._apart(self.halves))
+        variance = float(np.square(alone).sum())
+        kurtosis = -2 * float((alone**4).sum()) / variance**2 if variance else -np.inf
+        if kurtosis < LEAST_KURTOSIS:  # a few clusters outweigh the others
+            return None
+        far = abs(float(self._apart(self.halves.sum(0)))) - float(alone.min())
+        x = max(0.0, far) / math.sqrt(variance)
+        density = math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+        p = 2 * float(ndtr(-x)) + density * kurtosis / 12 * (x**3 - 3 * x)
+        return min(1.0, max(0.0, p))
 
     def _apart(self, turned: Float[np.ndarray, "*sets k"]) -> Float[np.ndarray, "*sets"]:
         up, down = self.one.formula(self.total + turned), self.one.formula(self.total - turned)
@@ -150,6 +183,9 @@ class _RankedAnew:
         lost: Float[np.ndarray, " clusters"] = self.apart[self.turning]
         return lost
 
+    def beyond(self) -> None:
+        """Groups are never so many."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Lifted:
@@ -183,3 +219,6 @@ class _Lifted:
 
     def effects(self) -> Float[np.ndarray, " clusters"]:
         return self.turning
+
+    def beyond(self) -> None:
+        """Groups are never so many."""

@@ -36,7 +36,7 @@ def lifts(
     Where there is no number without a group, its lift is NaN.
     """
     whole = float(number(values))
-    rows, groups = part_rows(clusters)
+    rows, groups = part_rows(tuple(clusters))
     lift = np.full(groups, np.nan)
     for group in range(groups if groups > 1 else 0):
         rest = [value for row, value in zip(rows.tolist(), values, strict=True) if row != group]

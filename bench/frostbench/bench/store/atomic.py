@@ -77,6 +77,30 @@ def regular(path: Path) -> Path:
     return path
 
 
+def file_facts(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written or another one put in its place."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@contextmanager
+def reading(path: object) -> Iterator[None]:
+    """Whatever a stranger's file makes of its reader is one sentence.
+
+    Raises:
+        StoreError: the file is damaged; one that is not there is not.
+    """
+    try:
+        yield
+    except (StoreError, FileNotFoundError):
+        raise
+    except Exception as error:
+        raise StoreError(
+            f"{path} cannot be read ({reason(error)}); delete it, and the same command "
+            "computes its samples again."
+        ) from error
+
+
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write a file so that a reader, or a process killed at any moment, sees all of it or none.
 

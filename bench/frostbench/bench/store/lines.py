@@ -2,8 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from frostbench.bench.store.atomic import (
     StoreError,
@@ -14,6 +16,7 @@ from frostbench.bench.store.atomic import (
     writing,
 )
 from frostbench.bench.store.records import Record
+from frostbench.bench.store.schema import TOGETHER, table_of
 
 LONGEST_LINE = 1 << 25  # bytes
 
@@ -43,16 +46,25 @@ def read_lines(path: Path) -> list[Record]:
     Raises:
         StoreError: a line that was finished cannot be read; the message names it.
     """
-    records = []
+    return list(_records(path))
+
+
+def line_tables(path: Path) -> Iterator[Any]:
+    """The same as Arrow tables of up to `TOGETHER` rows, so that few are objects at a time."""
+    records = _records(path)
+    while several := list(islice(records, TOGETHER)):
+        yield table_of(several)
+
+
+def _records(path: Path) -> Iterator[Record]:
     for number, line in enumerate(_whole(path), 1):
         try:
-            records.append(Record.from_json(json.loads(line)))
+            yield Record.from_json(json.loads(line))
         except Exception as error:  # whatever a stranger's file makes of the reader
             raise StoreError(
                 f"{path} line {number} is damaged; delete that line, and the same command "
                 f"computes the sample again ({reason(error)})."
             ) from error
-    return records
 
 
 def mend(path: Path) -> None:
@@ -68,6 +80,18 @@ def mend(path: Path) -> None:
 def replace_lines(path: Path, records: Iterable[Record]) -> None:
     """Put other records in place of all that a samples file holds, atomically."""
     write_whole(path, _lines(records))
+
+
+def keep_lines(path: Path, kept: Sequence[bool]) -> None:
+    """Keep some lines of a samples file, and those that came after them; no file without any."""
+    lines = list(_whole(path))
+    kept = [*kept, *(True for _ in lines[len(kept) :])]
+    left = [line for line, keep in zip(lines, kept, strict=True) if keep]
+    if not left:
+        with writing(path):
+            path.unlink()
+    elif len(left) < len(lines):
+        write_whole(path, b"".join(left))
 
 
 def _whole(path: Path) -> Iterator[bytes]:

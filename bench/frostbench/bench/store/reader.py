@@ -1,23 +1,28 @@
 """Reading a run's folder, finished or not."""
 
 import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from frostbench.bench.store.atomic import StoreError, reason, regular
+from frostbench.bench.store.atomic import StoreError, file_facts, reading, reason, regular
 from frostbench.bench.store.blobs import Blobs
-from frostbench.bench.store.lines import read_lines
+from frostbench.bench.store.lines import line_tables, read_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import read_sealed
+from frostbench.bench.store.tables import Tables
 
 LARGEST_MANIFEST = 1 << 26  # bytes
 ATTEMPTS = 20  # to read files that change meanwhile
+
+T = TypeVar("T")
 
 
 class StoredRun:
@@ -32,6 +37,7 @@ class StoredRun:
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
         self._read: tuple[object, list[Record]] = (None, [])
+        self._tables: tuple[object, Tables] = (None, Tables(()))
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -49,11 +55,24 @@ class StoredRun:
         Raises:
             StoreError: a file of samples is damaged.
         """
-        facts = [(path, path.stat()) for path in samples_files(self.folder)]
-        state = [(path, found.st_ino, found.st_size, found.st_mtime_ns) for path, found in facts]
+        state = self._state()
         if self._read[0] != state:
             self._read = state, read_records(self.folder)
         return list(self._read[1])
+
+    def tables(self) -> Tables:
+        """The same samples in columns, as of now.
+
+        Raises:
+            StoreError: a file of samples is damaged.
+        """
+        state = self._state()
+        if self._tables[0] != state:
+            self._tables = state, _unchanged(self.folder, _read_tables)
+        return self._tables[1]
+
+    def _state(self) -> object:
+        return [(path, file_facts(path)) for path in samples_files(self.folder)]
 
     def blob(self, name: str) -> Path:
         """The file of a hash; LookupError where there is none."""
@@ -107,35 +126,39 @@ def read_records(folder: Path) -> list[Record]:
     Raises:
         StoreError: a file of samples is damaged.
     """
+    return _unchanged(folder, _read_records)
+
+
+def _unchanged(folder: Path, read: Callable[[Path], T]) -> T:
+    """What is read of a run's folder, tried again where its files change meanwhile."""
     for _ in range(ATTEMPTS):
         with suppress(FileNotFoundError):  # a run that is at work sealed it just now
-            return _read_records(folder)
+            return read(folder)
     raise StoreError(f"the files of samples in {folder} change faster than they can be read.")
 
 
 def _read_records(folder: Path) -> list[Record]:
     # Lines are read before anybody looks for sealed files: what is sealed in between, and taken
     # out of its lines, then stands in both, and in none the other way round.
-    lines = [record for path in _lines_files(folder) for record in _read(path)]
+    lines = [record for path in _lines_files(folder) for record in _lines(path, read_lines)]
     found: dict[Key, Record] = {}
     for path in _sealed_files(folder):
-        for record in _read(path):
-            found.setdefault(record.key, record)
+        with reading(path):
+            for record in read_sealed(path):
+                found.setdefault(record.key, record)
     for record in lines:
         found.setdefault(record.key, record)
     return list(found.values())
 
 
-def _read(path: Path) -> list[Record]:
-    try:
-        return read_sealed(path) if path.suffix == ".parquet" else read_lines(path)
-    except (StoreError, FileNotFoundError):
-        raise
-    except Exception as error:  # whatever a stranger's file makes of the reader
-        raise StoreError(
-            f"{path} cannot be read ({reason(error)}); delete it, and the same command "
-            "computes its samples again."
-        ) from error
+def _read_tables(folder: Path) -> Tables:
+    lines = [table for path in _lines_files(folder) for table in _lines(path, line_tables)]
+    return Tables.of(_sealed_files(folder), lines)  # after the lines, as above
+
+
+def _lines(path: Path, read: Callable[[Path], Iterable[T]]) -> Iterator[T]:
+    with reading(path):
+        yield from read(path)
 
 
 def samples_files(folder: Path) -> list[Path]:

@@ -2,66 +2,25 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Int
 
-from frostbench.bench.store.atomic import regular, write_whole
-from frostbench.bench.store.letters import all_in_whole_letters
+from frostbench.bench.store.atomic import file_facts, regular, write_whole
 from frostbench.bench.store.records import Record
+from frostbench.bench.store.schema import SCHEMA, TOGETHER, record_of, table_of
 
-_TEXT = pa.string()
-_STORED = pa.struct(
-    [("kind", _TEXT), ("text", _TEXT), ("blob", _TEXT), ("accepted", pa.list_(_TEXT))]
-)
-_COST = pa.struct(
-    [
-        ("seconds", pa.float64()),
-        ("prompt_tokens", pa.int64()),
-        ("generated_tokens", pa.int64()),
-        ("peak_bytes", pa.int64()),
-        ("joules", pa.float64()),
-    ]
-)
-_MATCHES = pa.struct(
-    [
-        ("name", _TEXT),
-        ("things", pa.int64()),
-        ("scores", pa.list_(pa.float64())),
-        ("marks", pa.list_(_TEXT)),
-    ]
-)
-SCHEMA = pa.schema(
-    [
-        *((name, _TEXT) for name in ("suite", "task", "protocol", "method", "control")),
-        *((name, _TEXT) for name in ("sample", "cluster", "status", "error")),
-        ("prediction", _STORED),
-        ("target", _STORED),
-        ("scores", pa.map_(_TEXT, pa.float64())),
-        ("features", pa.map_(_TEXT, pa.list_(_TEXT))),
-        ("cost", _COST),
-        ("pictures", pa.map_(_TEXT, _TEXT)),
-        ("words", pa.map_(_TEXT, pa.list_(pa.list_(_TEXT)))),
-        ("extra", pa.map_(_TEXT, pa.float64())),
-        ("counts", pa.map_(_TEXT, pa.list_(pa.float64()))),
-        ("matches", pa.map_(_TEXT, pa.list_(_MATCHES))),
-        ("whole", pa.map_(_TEXT, pa.list_(pa.float64()))),
-        ("asked", _TEXT),
-        ("phrases", pa.list_(pa.list_(pa.int64()))),
-        ("made_by", _TEXT),
-        ("machine", _TEXT),
-    ]
-)
 DIGEST = ".sha256"
-ROWS = 64  # read at once
-LARGEST = 1 << 26  # bytes of so many rows
-LARGEST_FILE = 1 << 32  # bytes of all, without compression
-MOST_VALUES = 1 << 26  # of one column
-_MAPS = ("scores", "features", "pictures", "words", "extra", "counts", "matches", "whole")
+ROWS = 256  # read at once
+LARGEST = 1 << 28  # bytes of so many rows
+LARGEST_FILE = 1 << 36  # bytes of all, without compression
+MOST_VALUES = 1 << 26  # of one column of one group
 
 
 def sealed_name(task: str, protocol: str | None) -> str:
@@ -77,24 +36,27 @@ def _quoted(protocol: str) -> str:
     return protocol.replace("/", "%2F").replace("\0", "%00")
 
 
-def table_of(records: Sequence[Record]) -> Any:
-    """Records as an Arrow table of `SCHEMA`."""
-    rows = [_row(record) for record in records]
-    try:
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
-    except UnicodeEncodeError:
-        return pa.Table.from_pylist(all_in_whole_letters(rows), schema=SCHEMA)
-
-
 def write_sealed(path: Path, records: Sequence[Record]) -> None:
     """Write records as Parquet, atomically, and the file's digest beside it."""
-    buffer = io.BytesIO()
-    pq.write_table(table_of(records), buffer, compression="zstd", write_page_checksum=True)
-    content, digest = buffer.getvalue(), path.with_suffix(DIGEST)
+    write_tables(path, [table_of(records)])
+
+
+def write_tables(path: Path, tables: Iterable[Any]) -> None:
+    """Write Arrow tables of `SCHEMA` as one sealed file."""
+    content, digest = as_parquet(tables), path.with_suffix(DIGEST)
     # Without a digest a file is read as it is; with that of another it would count as damaged.
     digest.unlink(missing_ok=True)
     write_whole(path, content)
     write_whole(digest, hashlib.sha256(content).hexdigest().encode())
+
+
+def as_parquet(tables: Iterable[Any]) -> bytes:
+    """Arrow tables of `SCHEMA` as what a Parquet file holds."""
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, SCHEMA, compression="zstd", write_page_checksum=True) as file:
+        for table in tables:
+            file.write_table(table, row_group_size=TOGETHER)
+    return buffer.getvalue()
 
 
 def read_sealed(path: Path) -> list[Record]:
@@ -103,15 +65,71 @@ def read_sealed(path: Path) -> list[Record]:
     Raises:
         ValueError: it is no such file, or would take more memory than any.
     """
-    _check_digest(path)
-    with pq.ParquetFile(regular(path), page_checksum_verification=True) as file:
-        _check(file)
-        records: list[Record] = []
-        for batch in file.iter_batches(ROWS, columns=_columns(file)):
-            if batch.nbytes > LARGEST:
-                raise ValueError(f"{ROWS} of its rows have {batch.nbytes} bytes")
-            records += map(_record, batch.to_pylist())
-    return records
+    file = Sealed(path)
+    return file.records(np.arange(len(file)))
+
+
+class Sealed:
+    """A file of sealed records, on the disk or in memory, of which columns or rows are read.
+
+    Raises:
+        ValueError: it is no such file, is not what was stored, or would take more memory than any.
+    """
+
+    def __init__(self, source: Path | bytes) -> None:
+        self.source = source
+        if isinstance(source, Path):
+            self._facts = file_facts(source)
+            _check_digest(source)
+        with self._opened() as file:
+            _check(file)
+            facts, self.names = file.metadata, file.schema_arrow.names
+            self._groups = [
+                facts.row_group(number).num_rows for number in range(facts.num_row_groups)
+            ]
+            leaves = [file.schema.column(number) for number in range(len(file.schema))]
+            # A text that many rows have is then held once.
+            self._texts = [one.path for one in leaves if one.physical_type == "BYTE_ARRAY"]
+
+    def __len__(self) -> int:
+        return sum(self._groups)
+
+    def column(self, name: str) -> Iterator[Any]:
+        """The Arrow arrays of a column, or of one leaf of it ("cost.seconds"); texts as codes.
+
+        There are none in a file of before there was such a column.
+        """
+        if name.partition(".")[0] in self.names:
+            with self._opened(self._texts) as file:
+                # Codes in lists can be read of one group at a time only.
+                for group in range(file.num_row_groups):
+                    for batch in file.iter_batches(TOGETHER, row_groups=[group], columns=[name]):
+                        yield batch.column(0)
+
+    def records(self, rows: Int[np.ndarray, " n"]) -> list[Record]:
+        """The records of some rows, in the order in which they are asked for."""
+        found: dict[int, Record] = {}
+        ends = np.cumsum(self._groups)
+        columns = [name for name in SCHEMA.names if name in self.names]
+        with self._opened() as file:
+            for group in np.unique(np.searchsorted(ends, rows, side="right")).tolist():
+                start = int(ends[group]) - self._groups[group]
+                for batch in file.iter_batches(ROWS, row_groups=[group], columns=columns):
+                    if batch.nbytes > LARGEST:
+                        raise ValueError(f"{ROWS} of its rows have {batch.nbytes} bytes")
+                    wanted = rows[(rows >= start) & (rows < start + len(batch))]
+                    if len(wanted):
+                        plain = batch.take(pa.array(wanted - start)).to_pylist()
+                        found.update(zip(wanted.tolist(), map(record_of, plain), strict=True))
+                    start += len(batch)
+        return [found[row] for row in rows.tolist()]
+
+    def _opened(self, texts: Sequence[str] = ()) -> Any:
+        source = self.source
+        if isinstance(source, Path) and file_facts(source) != self._facts:
+            raise ValueError("it was changed while it was read")
+        opened = regular(source) if isinstance(source, Path) else pa.BufferReader(source)
+        return pq.ParquetFile(opened, page_checksum_verification=True, read_dictionary=list(texts))
 
 
 def _check_digest(path: Path) -> None:
@@ -127,32 +145,18 @@ def _check_digest(path: Path) -> None:
             raise ValueError("it is not what was stored")
 
 
-def _columns(file: Any) -> list[str]:
-    return [name for name in SCHEMA.names if name in file.schema_arrow.names]
-
-
 def _check(file: Any) -> None:
     """See that the columns are ours; compressed, a few bytes could be rows without end."""
-    for name in _columns(file):
-        found, wanted = file.schema_arrow.field(name).type, SCHEMA.field(name).type
-        if not found.equals(wanted):
-            raise ValueError(f"its column {name!r} is {str(found)[:80]} and no {str(wanted)[:80]}")
+    for name in SCHEMA.names:
+        if name in file.schema_arrow.names:
+            found, wanted = file.schema_arrow.field(name).type, SCHEMA.field(name).type
+            if not found.equals(wanted):
+                raise ValueError(
+                    f"its column {name!r} is {str(found)[:80]} and no {str(wanted)[:80]}"
+                )
     facts = file.metadata
     groups = [facts.row_group(number) for number in range(facts.num_row_groups)]
     values = [group.column(n).num_values for group in groups for n in range(group.num_columns)]
     size = sum(group.total_byte_size for group in groups)
     if facts.num_rows > MOST_VALUES or max(values, default=0) > MOST_VALUES or size > LARGEST_FILE:
         raise ValueError(f"it promises {facts.num_rows} rows and {size} bytes")
-
-
-def _row(record: Record) -> dict[str, Any]:
-    row = record.to_json()
-    for name in _MAPS:
-        row[name] = list(row[name].items())
-    return row
-
-
-def _record(row: dict[str, Any]) -> Record:
-    for name in _MAPS:
-        row[name] = dict(row.get(name) or ())
-    return Record.from_json(row)

@@ -6,17 +6,29 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
+
+import numpy as np
 
 from frostbench.bench.store.atomic import StoreError, sweep, write_json, write_whole, writing
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.leases import WORKERS
-from frostbench.bench.store.lines import append_lines, mend, read_lines, replace_lines
+from frostbench.bench.store.lines import (
+    append_lines,
+    keep_lines,
+    line_tables,
+    mend,
+    read_lines,
+    replace_lines,
+)
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.reader import read_manifest, read_records
 from frostbench.bench.store.records import Key, Record
-from frostbench.bench.store.sealed import read_sealed, sealed_name, write_sealed
+from frostbench.bench.store.schema import in_order, keys_of, table_of
+from frostbench.bench.store.sealed import read_sealed, sealed_name, write_tables
 from frostbench.plugins.host.packs import sha256_of
 
 PLUGINS = "plugins"  # folder of a run that keeps the plugin files which it used
@@ -127,23 +139,27 @@ class RunWriter:
         """Move a finished task and protocol to Parquet, ordered by row and then like `samples`."""
         order = {sample: index for index, sample in enumerate(samples)}
 
-        def place(record: Record) -> tuple[str, str, int, str]:
-            index = order.get(record.sample, len(order))
-            return record.method or "", record.control or "", index, record.sample
-
-        def belongs(record: Record) -> bool:
-            return (record.task, record.protocol) == (task, protocol)
+        def place(key: Key) -> tuple[str, str, int, str]:
+            _, _, method, control, sample = key
+            return method or "", control or "", order.get(sample, len(order)), sample
 
         path = self._sealed(task, protocol)
-        found = {record.key: record for record in (read_sealed(path) if path.exists() else ())}
-        mine = [lines for lines in self._samples() if _may_hold(lines, task)]
-        fresh = [record for lines in mine for record in read_lines(lines)]
-        for record in filter(belongs, fresh):
-            found.setdefault(record.key, record)
-        if found:
-            self._put_sealed(path, sorted(found.values(), key=place))
+        fresh = {
+            lines: list(line_tables(lines)) for lines in self._samples() if _may_hold(lines, task)
+        }
+        tables = [table_of(read_sealed(path))] if path.exists() else []
+        tables += (table for several in fresh.values() for table in several)
+        rows: dict[Key, int] = {}
+        for row, key in enumerate(chain.from_iterable(map(keys_of, tables))):
+            if key[:2] == (task, protocol):
+                rows.setdefault(key, row)
+        if rows:
+            ordered = [rows[key] for key in sorted(rows, key=place)]
+            self._put_sealed(path, in_order(tables, np.array(ordered)))
         # Killed before this, a sample stands in both places and is read once.
-        self._keep_lines(mine, lambda record: not belongs(record))
+        for lines, several in fresh.items():
+            keys = chain.from_iterable(map(keys_of, several))
+            keep_lines(lines, [key[:2] != (task, protocol) for key in keys])
 
     def drop(self, unwanted: Callable[[Record], bool]) -> int:
         """Forget samples, so that they are computed again; how many they were."""
@@ -153,23 +169,26 @@ class RunWriter:
                 records = read_sealed(path)
                 kept = [record for record in records if not unwanted(record)]
                 if len(kept) < len(records):
-                    self._put_sealed(path, kept)
-            self._keep_lines(self._samples(), lambda record: not unwanted(record))
+                    self._put_sealed(path, [table_of(kept)])
+            for path in self._samples():
+                keep_lines(path, [not unwanted(record) for record in read_lines(path)])
         return dropped
 
     def replace(self, records: Sequence[Record]) -> None:
         """Put these samples in the place of stored ones with the same keys, file by file."""
         self.blobs.sync()
         new = {record.key: record for record in records}
-        for paths, read, write in (
-            (self._sealed_files(), read_sealed, self._put_sealed),
-            (self._samples(), read_lines, replace_lines),
-        ):
+        for paths, read in ((self._sealed_files(), read_sealed), (self._samples(), read_lines)):
             for path in paths:
                 old = read(path)
                 # Others may write to a file that holds none of them.
-                if any(record.key in new for record in old):
-                    write(path, [new.get(record.key, record) for record in old])
+                if not any(record.key in new for record in old):
+                    continue
+                both = [new.get(record.key, record) for record in old]
+                if read is read_sealed:
+                    self._put_sealed(path, [table_of(both)])
+                else:
+                    replace_lines(path, both)
 
     def write_manifest(self, manifest: Manifest, *, sync: bool = True) -> None:
         """Put a manifest in place of the last, atomically; it says what sealed files are."""
@@ -185,9 +204,9 @@ class RunWriter:
         """Keep the resolved configuration."""
         write_whole(self.folder / "config.yaml", text.encode())
 
-    def _put_sealed(self, path: Path, records: Sequence[Record]) -> None:
+    def _put_sealed(self, path: Path, tables: Iterable[Any]) -> None:
         """Seal a file; what it is then is what the run says that it is."""
-        write_sealed(path, records)
+        write_tables(path, tables)
         self._seals[path.name] = sha256_of(path)
 
     def _sealed(self, task: str, protocol: str | None) -> Path:
@@ -198,16 +217,6 @@ class RunWriter:
 
     def _samples(self) -> list[Path]:
         return sorted(self.folder.glob("samples/[!.]*.jsonl"))
-
-    def _keep_lines(self, paths: Iterable[Path], wanted: Callable[[Record], bool]) -> None:
-        for path in paths:
-            records = read_lines(path)
-            kept = [record for record in records if wanted(record)]
-            if not kept:
-                with writing(path):
-                    path.unlink()
-            elif len(kept) < len(records):
-                replace_lines(path, kept)
 
 
 def _of_task(task: str) -> str:
