@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.causal_lm import CausalLM, LanguageModelSettings
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.fitting import ramps, square
 from frostbench.plugins.backbones.layouts import LayoutError, Ramped, denormalised, lay
@@ -37,8 +37,8 @@ TOLERANCE, HALF_TOLERANCE = 1e-4, 3e-2
 
 
 @dataclass(frozen=True)
-class LmmSettings:
-    """What is a choice about a multimodal model.
+class LmmSettings(LanguageModelSettings):
+    """What is a choice about a multimodal model, beside its `device_map`.
 
     Attributes:
         pad: Show the whole image, its longer side resized to the model's square and the rest
@@ -106,7 +106,10 @@ class LMM(CausalLM):
         """
         settings = read_settings(LmmSettings, entry.settings, f"backbone {entry.role!r}")
         automatic, noun = "AutoModelForImageTextToText", "multimodal model"
-        loaded = load_pretrained(automatic, entry, device, noun, reads="AutoProcessor")
+        there = settings.device_map
+        loaded = load_pretrained(
+            automatic, entry, device, noun, reads="AutoProcessor", device_map=there
+        )
         return cls(*loaded, settings)
 
     def over(self, model: Any, identity: str) -> "LMM":
