@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from frostbench.plugins.backbones.causal_lm import CausalLM, LanguageModelSettings
 from frostbench.plugins.backbones.entry import BackboneEntry
@@ -275,8 +276,8 @@ class LMM(CausalLM):
 def _close(found: Float[Tensor, "n v"], wanted: Float[Tensor, "n v"]) -> bool:
     most = TOLERANCE if wanted.dtype in (torch.float32, torch.float64) else HALF_TOLERANCE
     found, wanted = found.float(), wanted.float()
-    spread = (wanted - wanted.mean(-1, keepdim=True)).norm(dim=-1)
-    return bool(((found - wanted).norm(dim=-1) <= most * spread).all())
+    spread = vector_norm(wanted - wanted.mean(-1, keepdim=True), dim=-1)
+    return bool((vector_norm(found - wanted, dim=-1) <= most * spread).all())
 
 
 def _check_parts(model: Any, processor: Any, identity: str) -> None:

@@ -66,8 +66,9 @@ def _nearest(
     rows, words = (rough <= (last + slack)[:, None]).nonzero(as_tuple=True)
     if count == 1 and len(rows) == len(features):
         return words[:, None]
-    apart = (exact(features[rows]) - exact(table[words])).square().sum(1).to(table.device)
-    order = apart.argsort(stable=True)  # the lowest word first among equals, as nonzero gives them
+    apart = (exact(features[rows]) - exact(table[words])).square().sum(1)
+    # The lowest word first among equals, as nonzero gives them.
+    order = apart.argsort(stable=True).to(rows.device)
     order = order[rows[order].argsort(stable=True)]
     sizes = rows.bincount(minlength=len(features))
     firsts = sizes.cumsum(0) - sizes
