@@ -20,7 +20,7 @@ CACHED_TEXTS = 1 << 16
 
 
 @dataclass(frozen=True)
-class LanguageModelSettings:
+class CausalLmSettings:
     """What is a choice about a language model.
 
     Attributes:
@@ -63,7 +63,7 @@ class CausalLM:
             ValueError: the folder or a file is missing, damaged, or no causal language model; the
                 message names it.
         """
-        own = read_settings(LanguageModelSettings, entry.settings, f"backbone {entry.role!r}")
+        own = read_settings(CausalLmSettings, entry.settings, f"backbone {entry.role!r}")
         made = cls(
             *load_pretrained(
                 "AutoModelForCausalLM", entry, device, "language model", device_map=own.device_map

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from frostbench.plugins.backbones.causal_lm import CausalLM, LanguageModelSettings
+from frostbench.plugins.backbones.causal_lm import CausalLM, CausalLmSettings
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.fitting import ramps, square
 from frostbench.plugins.backbones.layouts import LayoutError, Ramped, denormalised, lay
@@ -38,7 +38,7 @@ TOLERANCE, HALF_TOLERANCE = 1e-4, 3e-2
 
 
 @dataclass(frozen=True)
-class LmmSettings(LanguageModelSettings):
+class LmmSettings(CausalLmSettings):
     """What is a choice about a multimodal model, beside its `device_map`.
 
     Attributes:
