@@ -1,16 +1,18 @@
 """A backbone over several devices, as a run is told of it and as its memory is kept account of."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from frostbench.bench.cli.assemble import assemble
+from frostbench.bench.cli.assemble import assemble, find_pack, open_backbones
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.runner import memory
 from frostbench.bench.runner.manifest import identity
 from frostbench.bench.runner.memory import Ledger, devices_of
 from frostbench.bench.store.hardware import MethodMemory
-from frostbench.plugins.backbones import device_map
+from frostbench.plugins.backbones import device_map, devices
 
 RUN = ["methods=vqgan", "tasks=reconstruction", "limit=1"]
 FIRST, SECOND = torch.device("cuda", 0), torch.device("cuda", 1)
@@ -85,5 +87,11 @@ def test_memory_is_kept_account_of_card_by_card(monkeypatch):
 
 def test_the_devices_of_a_plan_are_its_own_and_those_of_its_maps(monkeypatch):
     monkeypatch.setattr(device_map, "cards", lambda: [FIRST, SECOND])
-    plan = plan_with("backbone.llm.device_map=auto")
-    assert devices_of(plan) == (torch.device("cpu"), FIRST, SECOND)
+    with pytest.raises(UsageError, match=r"parts on cuda:0, and device=cpu; .* device=cuda\."):
+        plan_with("backbone.llm.device_map=auto")
+    monkeypatch.setattr(devices, "cards", lambda: [FIRST, SECOND])
+    config = read_config(RunConfig, [*RUN, "backbone.llm.device_map=auto", "device=cuda:1"])
+    host = open_host(config)
+    backbones = open_backbones(config, host, find_pack(config.pack, host))
+    plan = replace(plan_with(), device="cuda:1", backbones=backbones)
+    assert devices_of(plan) == (SECOND, FIRST)

@@ -15,6 +15,7 @@ from frostbench.plugins.backbones.certificate import Certificate
 from frostbench.plugins.backbones.checksum import fingerprints
 from frostbench.plugins.backbones.device_map import asked_map, shared_among, spread
 from frostbench.plugins.backbones.lmm import LMM
+from frostbench.plugins.backbones.surroundings import Surroundings
 from frostbench.plugins.contract.completions import Cost, Failed
 from frostbench.plugins.contract.prompts import (
     Adapter,
@@ -119,14 +120,19 @@ def test_an_adapter_lies_where_the_layers_are_that_it_adds_to(tmp_path):
 HERE, ALSO = torch.device("cpu"), torch.device("cpu", 0)  # one device under two names
 
 
-def test_a_spread_model_is_certified_and_answering_changes_nothing_of_it():
+def test_a_spread_model_is_certified_and_answering_changes_nothing_of_it(monkeypatch):
     lm = language_model("llama")
     spread(lm.model, {"": HERE, "model.layers.1": ALSO, "lm_head": ALSO})
     certificate, before = Certificate(lm), fingerprints(lm.model)
+    around = Surroundings()
+    around.cover("llm", certificate.classes)
     wanted = FrozenEngine(One(language_model("llama"))).run(prompts())
     alike(FrozenEngine(One(lm)).run(prompts()), wanted)
     assert certificate.holds()
     assert fingerprints(lm.model) == before
+    assert around.hold()
+    monkeypatch.setattr(device_map, "_brought", lambda value, device: value)
+    assert "'_brought' of module" in around.changes("llm")[0]
     lm.model.model.layers[1]._forward_pre_hooks.clear()
     assert certificate.changes() == ["a forward pre-hook was removed from 'model.layers.1'"]
 

@@ -234,6 +234,12 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
             several = devices_named(own.get("device_map"))
         except ValueError as error:
             raise UsageError(f"backbone.{role}.{error}") from error
+        kind = config.device.partition(":")[0]
+        if other := next((one for one in several if one.type != kind), None):
+            raise UsageError(
+                f"backbone.{role}.device_map puts parts on {other}, and device={config.device}; "
+                f"run the rest there too, with device={other.type}."
+            )
         if several and len(config.devices) > 1:
             raise UsageError(
                 f"backbone.{role}.device_map shares a model among cards, and devices= starts a "

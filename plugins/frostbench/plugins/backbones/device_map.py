@@ -7,11 +7,11 @@ refused.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from frostbench.plugins.backbones.devices import cards, device_of, room_bytes
 from frostbench.plugins.host.errors import missing
@@ -127,9 +127,9 @@ def spread(model: Any, where: Mapping[str, torch.device]) -> None:
         parent = name.rpartition(".")[0]
         if len(devices[name]) == 1 and (not name or len(devices[parent]) > 1):
             (device,) = devices[name]
-            module.register_forward_pre_hook(partial(_bring_inputs, device), with_kwargs=True)
+            module.register_forward_pre_hook(_Inputs(device), with_kwargs=True)
     if len(devices[""]) > 1:
-        model.register_forward_hook(partial(_bring_outputs, home))
+        model.register_forward_hook(_Outputs(home))
 
 
 def _check_and_home(model: Any, where: Mapping[str, torch.device]) -> torch.device:
@@ -181,17 +181,36 @@ def _is_whole(model: Any, module: nn.Module) -> bool:
     return type(module).__name__ in (getattr(model, "_no_split_modules", None) or ())
 
 
-# Tensors are brought, and containers of them; a cache is none, and its parts lie with their layers.
-def _bring_inputs(device: torch.device, _: nn.Module, given: Any, named: Any) -> Any:
-    from accelerate.utils import send_to_device
+@dataclass(frozen=True)
+class _Inputs:
+    """A hook before a module: what it reads is brought to its device."""
 
-    return send_to_device(given, device), send_to_device(named, device)
+    device: torch.device
+
+    def __call__(self, _: nn.Module, given: Any, named: Any) -> Any:
+        return _brought(given, self.device), _brought(named, self.device)
 
 
-def _bring_outputs(device: torch.device, _: nn.Module, __: Any, out: Any) -> Any:
-    from accelerate.utils import send_to_device
+@dataclass(frozen=True)
+class _Outputs:
+    """A hook after the model: its answers are brought to a device."""
 
-    return send_to_device(out, device)
+    device: torch.device
+
+    def __call__(self, _: nn.Module, __: Any, out: Any) -> Any:
+        return _brought(out, self.device)
+
+
+def _brought(value: Any, device: torch.device) -> Any:
+    """Tensors, and containers of them; a cache is none, and its parts lie with their layers."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, Mapping):
+        kind: Any = type(value)
+        return kind({key: _brought(one, device) for key, one in value.items()})
+    if isinstance(value, tuple | list):
+        return type(value)(_brought(one, device) for one in value)
+    return value
 
 
 def _device(name: str, said: object) -> torch.device:
