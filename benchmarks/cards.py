@@ -16,22 +16,30 @@ A ratio is the plain loop's seconds a prompt over the engine's (of `Attend`: tho
 `output_attentions=True`), in the same process; peak is the rate of a large matrix product, copy
 that of a large copy, both measured on the same card. Weights are random, so that the most likely
 tokens lie close together, and roundings of half precision soon make another answer; whether the
-engine computes what the loop does is told by the float32 figures."""
+engine computes what the loop does is told by the float32 figures. Answers of vLLM and of
+transformers' static cache are held against the engine's. Joules are the whole card's, as its driver
+counts them, what it takes when idle included. "Not measured" is what a card did not run, or what
+the script did not know yet."""
 
 
-def table(files: Sequence[Path]) -> str:
-    """A Markdown page of what JSON files hold, a table a card."""
+def table(files: Sequence[Path], parts: Sequence[str]) -> str:
+    """A Markdown page of what JSON files hold, a table a card, with a row for each of the parts."""
     lines = [PREFACE]
     for file in files:
         found = json.loads(file.read_text())
-        lines += ["", *_section(found)]
+        lines += ["", *_section(found, parts)]
     return "\n".join(lines) + "\n"
 
 
-def _section(found: Figure) -> list[str]:
+def _section(found: Figure, parts: Sequence[str]) -> list[str]:
     """The lines of one card."""
     model, most, figures = found["model"], found["limits"], found["figures"]
-    large, generated = figures["too large a batch"], figures["continuation"]["generate_seconds"]
+    generated = figures["continuation"].get("generate_seconds")
+    large = _backed_off(figures.get("too large a batch", {}))
+    if generated is not None:
+        large += (
+            f"All continuations as one batch of transformers' own `generate`: {generated:.2f} s. "
+        )
     exact = ", ".join(f"{name} {_agrees(one)}" for name, one in found["exact"].items())
     return [
         f"## {found['device']}, {found['dtype']}",
@@ -43,25 +51,46 @@ def _section(found: Figure) -> list[str]:
         f"{most['copy_bytes_per_second'] / 1e12:.3g} TB/s.",
         "",
         "| | prompts | tokens read + written | seconds | tokens/s | of peak | weights, of copy "
-        "| peak GB | J a prompt | times the plain loop | same answers |",
+        "| peak GB (the loop's) | J a prompt (the loop's) | times the plain loop | same answers |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-        *(_row(name, figure) for name, figure in figures.items()),
+        *(_row(name, figures.get(name, {"not_measured": ""})) for name in parts),
         "",
-        f"The batch of {large['prompts']} prompts was refused memory {large['out_of_memory']} "
-        f"times and answered in smaller ones; again, knowing what fits, in "
-        f"{large['seconds_again']:.2f} s. All continuations as one batch of transformers' own "
-        f"`generate`: {generated:.2f} s. In float32, with {found['options']['exact_layers']} "
+        f"{large}In float32, with {found['options']['exact_layers']} "
         f"layers, against the plain loop: {exact}.",
     ]
 
 
+def _backed_off(large: Figure) -> str:
+    """What became of the batch that was too large, and a blank; nothing where it was not tried."""
+    if "out_of_memory" not in large:
+        return ""
+    left = f" with {large['rest'] / 1e9:.1f} GB left" if "rest" in large else ""
+    return (
+        f"The batch of {large['prompts']} prompts was refused memory {large['out_of_memory']} "
+        f"times{left} and answered in smaller ones; again, knowing what fits, in "
+        f"{large['seconds_again']:.2f} s. "
+    )
+
+
 def _row(name: str, figure: Figure) -> str:
+    if "not_measured" in figure:
+        reason = figure["not_measured"]
+        return f"| {name} | not measured{': ' if reason else ''}{reason} |" + " |" * 9
+
     def cell(key: str, form: str, scale: float = 1.0) -> str:
         value = figure.get(key)
         return "" if value is None else format(value if form == "d" else value * scale, form)
 
-    energy = figure.get("joules")
-    joules = "" if energy is None else f"{energy / figure['prompts']:.3g}"
+    def each(one: Figure) -> str:
+        """Joules a prompt."""
+        energy = one.get("joules")
+        return "" if energy is None else f"{energy / one['prompts']:.3g}"
+
+    def beside(own: str, other: str) -> str:
+        return f"{own} ({other})" if own and other else own
+
+    plain = figure.get("plain", {})
+    peak = plain.get("peak_bytes")
     cells = [
         name,
         cell("prompts", "d"),
@@ -70,8 +99,8 @@ def _row(name: str, figure: Figure) -> str:
         cell("tokens_per_second", ",.0f"),
         cell("of_peak", ".1%"),
         cell("of_copy", ".1%"),
-        cell("peak_bytes", ".1f", 1e-9),
-        joules,
+        beside(cell("peak_bytes", ".1f", 1e-9), f"{peak / 1e9:.1f}" if peak else ""),
+        beside(each(figure), each(plain)),
         cell("ratio", ".1f"),
         _agrees(figure),
     ]
@@ -79,6 +108,8 @@ def _row(name: str, figure: Figure) -> str:
 
 
 def _agrees(figure: Figure) -> str:
+    if "not_measured" in figure:
+        return "not measured"
     if "equal" in figure:
         return f"{figure['equal']:.0%} (tokens until another: {figure['until']:.0%})"
     return f"within {figure['differs']:.1g}"

@@ -5,8 +5,11 @@
 
 The model is a Llama of 7B's shapes with random weights, the tokenizer that of the pack `mini`.
 Measured are V2L's deblurring prompts (128 an image of 16x16 codes, two new tokens each), greedy
-continuation, LM4LV's `Regress`, F-LMM's `Attend`, and a batch that does not fit in memory. Beside
-each stands what one writes with transformers alone, for fewer prompts where it is slow. The limits
+continuation, LM4LV's `Regress`, F-LMM's `Attend`, and a batch that does not fit in the memory of a
+card of which all but `--rest` bytes is filled. Beside each stands what one writes with transformers
+alone, for fewer prompts where it is slow, and below what transformers makes of the continuation
+with a cache of fixed size, compiled where it runs on a card, and vLLM, where it is installed. What
+was not measured is in the JSON too, with the reason. The limits
 are the rate of a large matrix product and of a large copy, measured in the same process: `of_peak`
 counts two operations a weight and token that was asked for, `of_copy` the bytes of the weights once
 a step. Answers are held against the loop's: in the given dtype as a share that is equal, and for
@@ -15,13 +18,16 @@ a step. Answers are held against the loop's: in the given dtype as a share that 
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,13 +39,16 @@ from attend_vs_eager import attended, full_maps, model_of
 from cards import table
 from engine_vs_loop import ids_of, loop, prompts_of
 from regress_vs_naive import answered, feed_of, published
+from rivals import NotMeasuredError, asked_of_vllm, filled, generated, vllm_of
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.devices import Meter, device_of, release_memory
+from frostbench.plugins.backbones.energy import Energy, Outlay
 from frostbench.plugins.contract.completions import Generated
 from frostbench.plugins.contract.prompts import Attend, Generate, Ids, Prompt, Regress, Vectors
 from frostbench.plugins.engine import EngineSettings, FrozenEngine
+from frostbench.plugins.host.errors import describe
 from frostbench.plugins.host.packs import embedded_pack
 
 Figure = dict[str, Any]
@@ -80,6 +89,7 @@ def options_of() -> argparse.Namespace:
         "--rows", type=int, default=512, help="prompts of the batch that is too big"
     )
     parser.add_argument("--row", type=int, default=512, help="their tokens")
+    parser.add_argument("--rest", type=int, default=8 << 30, help="bytes that are left for it")
     parser.add_argument("--plain", type=int, default=8, help="prompts that a slow loop answers")
     parser.add_argument("--repeats", type=int, default=3)
     return parser.parse_args()
@@ -103,36 +113,40 @@ class Bench:
         tokenizer.eos_token = tokenizer.bos_token = None
         self.lm = CausalLM(model, tokenizer, "random")
         self.engine = FrozenEngine(One(self.lm))
+        # By what is asked: rows of ids, what the engine wrote, and the ids that it might write.
+        self.answers: dict[str, tuple[Any, list[tuple[int, ...]], list[int] | None]] = {}
         self.traits = self.engine.traits("llm")
         head = model.get_output_embeddings().weight.numel()
         self.weights = sum(p.numel() for p in model.parameters()) - 2 * head
         self.bytes = sum(p.numel() * p.element_size() for p in model.parameters())
 
     def timed(self, run: Callable[[], Any]) -> tuple[Figure, Any]:
-        """Median seconds of the repeats, peak bytes and joules of the last; the answers.
+        """Median seconds of the repeats, peak bytes of the last, joules; the answers.
 
         A first run warms up, and its answers are the ones returned.
         """
         out = run()
-        seconds, meter = [], Meter(self.device)
-        for _ in range(self.options.repeats):
-            meter.start()
-            begun = time.perf_counter()
-            run()
-            peak, joules = meter.stop()
-            seconds.append(time.perf_counter() - begun)
+        spent = [self.once(run)[0] for _ in range(self.options.repeats)]
+        seconds = [one["seconds"] for one in spent]
         found = {"seconds": statistics.median(seconds), "spread": max(seconds) - min(seconds)}
-        if found["seconds"] < COUNTED:
-            joules = None
-        return {**found, "peak_bytes": peak, "joules": joules}, out
+        joules = spent[-1]["joules"]
+        if joules is None and Energy([self.device]).joules() is not None:
+            # Short runs one after the other, since the counter moves in steps.
+            count = math.ceil(COUNTED / found["seconds"])
+            together, _ = self.once(lambda: [run() for _ in range(count)])
+            joules = None if together["joules"] is None else together["joules"] / count
+        return {**found, "peak_bytes": spent[-1]["peak_bytes"], "joules": joules}, out
 
-    def once(self, run: Callable[[], Any]) -> tuple[float, Any]:
-        """Seconds of one run, and what came out."""
+    def once(self, run: Callable[[], Any]) -> tuple[Figure, Any]:
+        """Seconds, peak bytes and joules of one run, if it took long enough, and what came out."""
+        meter = Meter(self.device)
+        meter.start()
         begun = time.perf_counter()
         out = run()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter() - begun, out
+        peak, joules = meter.stop()
+        seconds = time.perf_counter() - begun
+        joules = None if seconds < COUNTED else joules
+        return {"seconds": seconds, "peak_bytes": peak, "joules": joules}, out
 
     def drawn(self, count: int, length: int, seed: int = 0) -> list[tuple[int, ...]]:
         """Rows of ids."""
@@ -157,7 +171,7 @@ def limits(bench: Bench) -> Figure:
     target = torch.empty_like(source)
 
     def many(run: Callable[[], Any]) -> float:
-        return bench.once(lambda: [run() for _ in range(10)])[0] / 10
+        return float(bench.once(lambda: [run() for _ in range(10)])[0]["seconds"]) / 10
 
     product = min(many(lambda: a @ b) for _ in range(4))
     copy = min(many(lambda: target.copy_(source)) for _ in range(4))
@@ -192,10 +206,10 @@ def said(answers: Sequence[Any]) -> list[tuple[int, ...]]:
     return [tuple(answer.ids) for answer in answers]
 
 
-def beside(figure: Figure, count: int, seconds: float, plain: int, agreement: Figure) -> Figure:
-    """With the plain loop's seconds for `plain` prompts, and the ratio a prompt."""
-    ratio = (seconds / plain) / (figure["seconds"] / count)
-    return {**figure, "plain": {"prompts": plain, "seconds": seconds}, "ratio": ratio, **agreement}
+def beside(figure: Figure, loop: Figure, plain: int, agreement: Figure) -> Figure:
+    """With what the plain loop took for `plain` prompts, and the ratio a prompt."""
+    ratio = (loop["seconds"] / plain) / (figure["seconds"] / figure["prompts"])
+    return {**figure, "plain": {"prompts": plain, **loop}, "ratio": ratio, **agreement}
 
 
 def same(given: Sequence[tuple[int, ...]], wanted: Sequence[tuple[int, ...]]) -> Figure:
@@ -222,8 +236,9 @@ def deblurring(bench: Bench) -> Figure:
     allowed = torch.tensor(sorted(ask.allowed.sets[0]))
     plain = lambda: loop(lm.model, rows[:count], allowed, ask.max_new_tokens, lm.eos_ids)  # noqa: E731
     plain()
-    seconds, wanted = bench.once(plain)
-    return beside(figure, len(rows), seconds, count, same(said(answers)[:count], wanted))
+    spent, wanted = bench.once(plain)
+    bench.answers["V2L deblurring"] = rows, said(answers), allowed.tolist()
+    return beside(figure, spent, count, same(said(answers)[:count], wanted))
 
 
 def continuation(bench: Bench) -> Figure:
@@ -236,29 +251,28 @@ def continuation(bench: Bench) -> Figure:
     figure = rated(bench, figure, len(rows), options.length * len(rows), written)
     count = min(len(rows), max(1, options.plain // 4))
     every = torch.arange(lm.vocabulary_size)
-    seconds, wanted = bench.once(
-        lambda: loop(lm.model, rows[:count], every, options.new, lm.eos_ids)
-    )
+    spent, wanted = bench.once(lambda: loop(lm.model, rows[:count], every, options.new, lm.eos_ids))
     figure["steps_per_second"] = options.new / figure["seconds"]
     figure["weight_bytes_per_second"] = bench.bytes * options.new / figure["seconds"]
-    figure["generate_seconds"], generated = bench.once(lambda: _generate(bench, rows))
-    figure["generate_until"] = same(said(answers), generated)["until"]
-    return beside(figure, len(rows), seconds, count, same(said(answers)[:count], wanted))
+    together, all_rows = bench.once(lambda: generated(lm.model, rows, options.new))
+    figure["generate_seconds"] = together["seconds"]
+    figure["generate_until"] = same(said(answers), all_rows)["until"]
+    bench.answers["continuation"] = rows, said(answers), None
+    return beside(figure, spent, count, same(said(answers)[:count], wanted))
 
 
-@torch.inference_mode()
-def _generate(bench: Bench, rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """What transformers' own `generate` continues all rows by, as one batch."""
-    inputs = torch.tensor(rows, device=bench.device)
-    new = bench.options.new
-    out = bench.lm.model.generate(
-        input_ids=inputs,
-        attention_mask=torch.ones_like(inputs),
-        max_new_tokens=new,
-        do_sample=False,
-        pad_token_id=0,
+def static(bench: Bench) -> Figure:
+    """The continuation by transformers alone with a cache of fixed size, compiled on a card."""
+    options, lm = bench.options, bench.lm
+    rows, wanted, _ = bench.answers["continuation"]
+    figure, answers = bench.timed(
+        lambda: generated(lm.model, rows, options.new, cache_implementation="static")
     )
-    return [tuple(row) for row in out[:, inputs.shape[1] :].tolist()]
+    read, written = options.length * len(rows), options.new * len(rows)
+    figure = rated(bench, figure, len(rows), read, written)
+    figure["weight_bytes_per_second"] = bench.bytes * options.new / figure["seconds"]
+    figure["compiled"] = bench.device.type == "cuda"
+    return figure | same(answers, wanted)
 
 
 def regression(bench: Bench) -> Figure:
@@ -270,12 +284,12 @@ def regression(bench: Bench) -> Figure:
     figure, given = bench.timed(lambda: answered(bench.engine, prompts))
     read, written = options.length * len(rows), options.steps * len(rows)
     figure = rated(bench, figure, len(rows), read, written)
-    seconds, wanted = bench.once(lambda: published(lm.model, rows[:1], options.steps, feed))
+    spent, wanted = bench.once(lambda: published(lm.model, rows[:1], options.steps, feed))
     first, wanted = given[0][:HELD], wanted[0][:HELD]
     figure["steps_per_second"] = options.steps / figure["seconds"]
     figure["weight_bytes_per_second"] = bench.bytes * options.steps / figure["seconds"]
     differs = {"differs": float((first - wanted).norm() / (wanted - wanted.mean()).norm())}
-    return beside(figure, len(rows), seconds, 1, differs)
+    return beside(figure, spent, 1, differs)
 
 
 def attention(bench: Bench) -> Figure:
@@ -291,27 +305,53 @@ def attention(bench: Bench) -> Figure:
     largest = max(
         float((a - b).abs().max() / b.abs().max()) for a, b in zip(given, wanted, strict=True)
     )
-    figure |= {"kept_bytes": kept, "map_bytes": maps, "plain_peak_bytes": full["peak_bytes"]}
-    return beside(figure, 1, full["seconds"], 1, {"differs": largest})
+    figure |= {"kept_bytes": kept, "map_bytes": maps}
+    return beside(figure, full, 1, {"differs": largest})
 
 
 def too_much(bench: Bench) -> Figure:
-    """One batch that is larger than the memory: it is halved until it fits."""
+    """One batch that is larger than what is left of the memory: it is halved until it fits."""
     options = bench.options
     rows = bench.drawn(options.rows, options.row, seed=1)
     prompts = [Prompt((Ids(row),), Generate(1), bos=False) for row in rows]
-    engine = FrozenEngine(
-        One(bench.lm), EngineSettings(token_budget=1 << 40, max_batch=options.rows)
-    )
-    engine.traits("llm")
-    cuda = bench.device.type == "cuda"
-    refused = torch.cuda.memory_stats(bench.device)["num_ooms"] if cuda else 0
-    seconds, answers = bench.once(lambda: engine.run(prompts))
-    refused = torch.cuda.memory_stats(bench.device)["num_ooms"] - refused if cuda else 0
-    again, _ = bench.once(lambda: engine.run(prompts))
+    settings = EngineSettings(token_budget=1 << 40, max_batch=options.rows)
+    engine = FrozenEngine(One(bench.lm), settings)
+    with filled(bench.device, options.rest):
+        engine.traits("llm")
+        before = torch.cuda.memory_stats(bench.device)["num_ooms"]
+        spent, answers = bench.once(lambda: engine.run(prompts))
+        refused = torch.cuda.memory_stats(bench.device)["num_ooms"] - before
+        again, _ = bench.once(lambda: engine.run(prompts))
     usual = said(bench.engine.run(prompts))
-    figure = rated(bench, {"seconds": seconds}, len(rows), options.row * len(rows), len(rows))
-    return {**figure, "out_of_memory": refused, "seconds_again": again} | same(said(answers), usual)
+    # What is filled is no memory of the engine's.
+    figure = rated(bench, spent, len(rows), options.row * len(rows), len(rows))
+    figure |= {"peak_bytes": None, "rest": options.rest}
+    figure |= {"out_of_memory": refused, "seconds_again": again["seconds"]}
+    return figure | same(said(answers), usual)
+
+
+def by_vllm(bench: Bench) -> dict[str, Figure]:
+    """The prompts that vLLM can be asked, by name; ours are what its answers are held against.
+
+    Memory is not told: it takes all that it is given.
+    """
+    longest = max(bench.options.length + bench.options.new, 2048)
+    found = {}
+    with vllm_of(bench.lm.model, bench.device, longest) as engine:
+        for name, (rows, wanted, allowed) in bench.answers.items():
+            new = len(wanted[0])
+            run = asked_of_vllm(engine, rows, new, allowed)
+            _, answers = run()
+            energy = Outlay(Energy([bench.device]))
+            seconds = [run()[0] for _ in range(bench.options.repeats)]
+            joules = energy.cost().part(1 / len(seconds)).joules
+            median = statistics.median(seconds)
+            figure = {"seconds": median, "spread": max(seconds) - min(seconds)}
+            figure["joules"] = joules if sum(seconds) >= COUNTED else None
+            read = sum(map(len, rows))
+            figure = rated(bench, figure, len(rows), read, new * len(rows))
+            found[name] = figure | same(answers, wanted)
+    return found
 
 
 TASKS: dict[str, Callable[[Bench], Figure]] = {
@@ -320,21 +360,16 @@ TASKS: dict[str, Callable[[Bench], Figure]] = {
     "Regress": regression,
     "Attend": attention,
     "too large a batch": too_much,
+    "transformers, static cache": static,
 }
+EXACT = ("V2L deblurring", "continuation", "Regress", "Attend", "transformers, static cache")
+BY_VLLM = {f"vLLM, {name}": name for name in ("V2L deblurring", "continuation")}
 
 
 def measured(options: argparse.Namespace) -> Figure:
     """Everything, as it goes into the JSON."""
-    exact = Bench(options, "float32", options.exact_layers)
-    found: Figure = {"exact": {}}
-    for name in ("V2L deblurring", "continuation", "Regress", "Attend"):
-        figure = TASKS[name](exact)
-        found["exact"][name] = {
-            key: figure[key] for key in ("equal", "until", "differs") if key in figure
-        }
-        _say(f"exact, {name}", found["exact"][name])
-    device = exact.device
-    del exact
+    device = device_of(options.device)
+    found: Figure = {"exact": _exact(options)}
     release_memory(device)
     bench = Bench(options, options.dtype, options.layers)
     found |= {
@@ -346,15 +381,18 @@ def measured(options: argparse.Namespace) -> Figure:
             "heads": options.heads,
             "parameters": sum(p.numel() for p in bench.lm.model.parameters()),
         },
-        "versions": {name: version(name) for name in ("torch", "transformers")},
+        "versions": {
+            name: version(name)
+            for name in ("torch", "transformers", "vllm")
+            if find_spec(name) is not None
+        },
         "options": {k: v for k, v in vars(options).items() if k not in ("out", "table")},
         "limits": limits(bench),
         "figures": {},
     }
     _say("limits", found["limits"])
     release_memory(device)
-    for name, task in TASKS.items():
-        figure = task(bench)
+    for name, figure in _figures(bench):
         if "flops" in figure:
             figure["of_peak"] = figure["flops"] / found["limits"]["matmul_flops"]
         if "weight_bytes_per_second" in figure:
@@ -364,6 +402,36 @@ def measured(options: argparse.Namespace) -> Figure:
         _say(name, figure)
         release_memory(device)
     return found
+
+
+def _exact(options: argparse.Namespace) -> Figure:
+    """How near a few layers in float32 come to the loop; their memory is free again after it."""
+    bench, found = Bench(options, "float32", options.exact_layers), {}
+    told = ("equal", "until", "differs", "not_measured")
+    for name in EXACT:
+        figure = _tried(lambda task=TASKS[name]: task(bench))
+        found[name] = {key: figure[key] for key in told if key in figure}
+        _say(f"exact, {name}", found[name])
+    return found
+
+
+def _figures(bench: Bench) -> Iterator[tuple[str, Figure]]:
+    """All that is measured, and why the rest is not."""
+    for name, task in TASKS.items():
+        yield name, _tried(lambda task=task: task(bench))
+    others = _tried(lambda: by_vllm(bench))
+    yield from ((name, others.get(ours, others)) for name, ours in BY_VLLM.items())
+
+
+def _tried(part: Callable[[], Figure]) -> Figure:
+    """What a part gives, or why it gives nothing: the others are measured all the same."""
+    try:
+        return part()
+    except NotMeasuredError as reason:
+        return {"not_measured": str(reason)}
+    except Exception as error:
+        traceback.print_exc()
+        return {"not_measured": f"it failed, {describe(error)}"}
 
 
 def _card(device: torch.device) -> str:
@@ -377,7 +445,7 @@ def _say(name: str, figure: Figure) -> None:
 def main() -> None:
     options = options_of()
     if options.table:
-        print(table(options.table), end="")
+        print(table(options.table, [*TASKS, *BY_VLLM]), end="")
         return
     if options.threads:
         torch.set_num_threads(options.threads)

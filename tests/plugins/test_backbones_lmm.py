@@ -322,8 +322,11 @@ def test_settings_that_a_kind_does_not_have_are_refused(tmp_path):
     with pytest.raises(ValueError, match="pad"):
         SharedBackbones([entry]).get("lmm")
     entry = BackboneEntry("llm", "causal_lm", str(tmp_path), settings={"pad": True})
-    with pytest.raises(ValueError, match="of kind 'causal_lm' has no settings"):
+    with pytest.raises(ValueError, match="no setting named 'pad'; there are device_map"):
         SharedBackbones([entry]).get("llm")
+    entry = BackboneEntry("mlm", "masked_lm", str(tmp_path), settings={"pad": True})
+    with pytest.raises(ValueError, match="of kind 'masked_lm' has no settings"):
+        SharedBackbones([entry]).get("mlm")
 
 
 def test_a_folder_that_holds_none_says_so(tmp_path):

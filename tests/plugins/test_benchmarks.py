@@ -1,18 +1,23 @@
 """Every script of benchmarks/, as it is called and at its smallest size."""
 
+import importlib
 import json
 import runpy
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from language_models import language_model
+from transformers import LlamaForCausalLM
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 ENGINE = "time divided by"  # printed once the engine's answers were found to be the plain loop's
 RUN = "methods=vqgan tasks=reconstruction limit=1 controls=false"
 SMALLEST = {
-    "alone": ("", ""),  # these two are imported by others
+    "alone": ("", ""),  # these three are imported by others
+    "rivals": ("", ""),
     "cards": ("", ""),
     "board": ("--methods 3 --tasks 2 --samples 4", "write pages"),
     "engine_vs_loop": ("--images 1 --side 4 --repeats 1 --threads 1 --explain", ENGINE),
@@ -72,7 +77,8 @@ def test_every_benchmark_ends_well_at_its_smallest_size(run, name):
     assert said in run(name, *options.split())
 
 
-def test_the_benchmark_of_a_card_runs_on_a_cpu(run, tmp_path):
+def test_the_benchmark_of_a_card_runs_whole_on_a_cpu(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vllm", None)
     out = tmp_path / "results" / "toy.json"
     run("gpu", *CARD.split(), "--out", str(out))
     found = json.loads(out.read_text())
@@ -82,9 +88,68 @@ def test_the_benchmark_of_a_card_runs_on_a_cpu(run, tmp_path):
             assert figure.get("equal", 1) == 1, name
             assert figure.get("differs", 0) < 1e-5, name
     assert found["limits"]["matmul_flops"] > 0
+    left = {name: one["not_measured"] for name, one in found["figures"].items() if len(one) == 1}
+    assert left.keys() == {"too large a batch", "vLLM, V2L deblurring", "vLLM, continuation"}
+    assert "this is cpu" in left["too large a batch"]
+    assert "vLLM is not installed" in left["vLLM, continuation"]
+    for name in ("V2L deblurring", "continuation", "Regress", "Attend"):
+        one = found["figures"][name]
+        assert one["of_peak"] > 0, name
+        assert one["peak_bytes"] > 0 < one["plain"]["peak_bytes"], name
+        assert {"joules", "tokens_per_second", "ratio"} <= one.keys(), name
     page = run("gpu", "--table", str(out))
-    assert page.count("| V2L deblurring |") == 1
+    rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(found["figures"])
+    assert [row for row in rows if "not measured: " in row] == [rows[4], *rows[6:]]
+    assert all(row.count("|") == 12 for row in rows)
     assert "float32" in page
+
+
+@pytest.fixture
+def rivals(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("rivals")
+
+
+def test_vllm_is_given_our_weights_and_asked_what_the_engine_is_asked(rivals, monkeypatch):
+    class LLM:
+        """What vLLM documents of its offline interface, answered by transformers."""
+
+        def __init__(self, model, skip_tokenizer_init, dtype, max_model_len):
+            assert skip_tokenizer_init
+            assert dtype == "float32"
+            assert max_model_len == 32
+            self.model = LlamaForCausalLM.from_pretrained(model, local_files_only=True)
+            self.kept = True
+
+        def reset_prefix_cache(self):
+            self.kept = False
+
+        def generate(self, prompts, asked, use_tqdm):
+            assert not self.kept
+            self.kept = True
+            rows = [tuple(one["prompt_token_ids"]) for one in prompts]
+            answers = rivals.generated(self.model, rows, asked.max_tokens)
+            return [SimpleNamespace(outputs=[SimpleNamespace(token_ids=a)]) for a in answers]
+
+    vllm = ModuleType("vllm")
+    vllm.LLM, vllm.SamplingParams = LLM, lambda **asked: SimpleNamespace(**asked)
+    monkeypatch.setitem(sys.modules, "vllm", vllm)
+    lm = language_model("llama")
+    rows = [(5, 6, 7), (8, 9, 10)]
+    with rivals.vllm_of(lm.model, lm.device, 32) as engine:
+        seconds, answers = rivals.asked_of_vllm(engine, rows, 3)()
+    assert seconds > 0
+    assert answers == rivals.generated(lm.model, rows, 3)
+
+
+def test_a_card_without_room_is_not_filled(rivals, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1 << 30, 1 << 31))
+    card = torch.device("cuda", 0)
+    said = r"1073741824 bytes of cuda:0 are free, fewer than --rest=2147483648"
+    with pytest.raises(rivals.NotMeasuredError, match=said), rivals.filled(card, 1 << 31):
+        pass
 
 
 def test_the_page_of_results_says_what_the_files_hold(run):

@@ -64,6 +64,10 @@ def _processor() -> str:
 
 
 def _accelerator(device: str) -> str | None:
+    if device == "mps":
+        import torch
+
+        return f"{torch.backends.mps.get_name()} (Metal)"
     if not device.startswith("cuda"):
         return None
     import torch

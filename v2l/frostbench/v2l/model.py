@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from frostbench.plugins.backbones.devices import exact
 from frostbench.plugins.parts.autoencoder.decoder import Decoder
 from frostbench.plugins.parts.autoencoder.encoder import Encoder
 from frostbench.plugins.parts.autoencoder.quantizer import (
@@ -149,11 +150,12 @@ class V2LTokenizer(nn.Module):
             )
         # Many entries have equal embeddings. A product in double precision, rounded to single,
         # gives them equal distances, so that a stable sort can keep their order.
-        unit = functional.normalize(clip_features.detach().double())
-        table = self.tok_embeddings_global.weight.double()
+        unit = functional.normalize(exact(clip_features.detach()))
+        table = exact(self.tok_embeddings_global.weight)
         with torch.autocast(unit.device.type, enabled=False):
             distances = torch.addmm(table.square().sum(1), unit, table.T, alpha=-2).float()
-        return distances.sort(dim=1, stable=True).indices[:, :count]
+        found = distances.sort(dim=1, stable=True).indices[:, :count]
+        return found.to(clip_features.device)
 
     def decode(
         self, local_ids: Int[Tensor, "b gh gw"], global_ids: Int[Tensor, "b k"]

@@ -215,6 +215,7 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
     From now on the host knows the metrics that look through one of them, by its name.
     """
     from frostbench.plugins.backbones import SharedBackbones
+    from frostbench.plugins.backbones.device_map import devices_named
     from frostbench.plugins.backbones.devices import dtype_of
 
     host.name_networks(pack.named)
@@ -225,6 +226,26 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
         dtype_of(config.dtype)
     if config.dtype and "llm" in entries:
         entries["llm"] = dataclasses.replace(entries["llm"], dtype=config.dtype)
+    for role in config.backbone:
+        if role not in entries:
+            raise LookupError(missing("backbone", role, entries))
+        own = {**entries[role].settings, **own_settings(config.backbone, role, "backbone")}
+        try:  # what is not there is said before anything is loaded
+            several = devices_named(own.get("device_map"))
+        except ValueError as error:
+            raise UsageError(f"backbone.{role}.{error}") from error
+        kind = config.device.partition(":")[0]
+        if other := next((one for one in several if one.type != kind), None):
+            raise UsageError(
+                f"backbone.{role}.device_map puts parts on {other}, and device={config.device}; "
+                f"run the rest there too, with device={other.type}."
+            )
+        if several and len(config.devices) > 1:
+            raise UsageError(
+                f"backbone.{role}.device_map shares a model among cards, and devices= starts a "
+                "worker on each of them; leave devices= out."
+            )
+        entries[role] = dataclasses.replace(entries[role], settings=own)
     offered = host.usable(host.backbones.values(), Registered.load)
     kinds = {item.name: loader for item, loader in offered}
     return SharedBackbones(entries.values(), config.device, kinds)

@@ -54,10 +54,10 @@ class RunConfig:
     `limit` bounds the samples of each task and protocol, `limits.NAME` those of a suite or a task,
     for which it counts before `limit`; without a word, `LIMITS` hold. `llm` puts another frozen
     language model in the place of the pack's: one that the pack names beside it, a folder inside
-    the pack, a local folder, or a hub id in the local cache. `method.NAME.KEY` and `task.NAME.KEY`
-    set a method's or a task's own settings, and `method.NAME.weights` names the folder of a
-    method's weights, in the place of the pack's. `data.NAME=READER:FOLDER` names a data set, which
-    takes the place of the pack's in every task that can use it; `data.NAME.folder` stands beside a
+    the pack, a local folder, or a hub id in the local cache. `method.NAME.KEY`, `task.NAME.KEY` and
+    `backbone.ROLE.KEY` set the own settings of each, and `method.NAME.weights` names the folder of
+    a method's weights, in the place of the pack's. `data.NAME=READER:FOLDER` names data, which
+    take the place of the pack's in every task that can use them; `data.NAME.folder` stands beside a
     reader's settings. `preset` names a file of keys, over which those of the command line count.
     `workers` are the processes that share the run's chunks: a number, or as many as there are
     `devices`, or cores, and work for them (`auto`).
@@ -96,6 +96,7 @@ class RunConfig:
     engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})
     method: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
+    backbone: dict[str, Any] = field(default_factory=dict)  # by role: backbone.llm.device_map=auto
     # Files by network: alex, vgg, inception-v3-pt.
     metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)
     most_waves: int = Limits.most_waves  # that a method may yield for one request

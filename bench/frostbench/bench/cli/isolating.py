@@ -53,6 +53,7 @@ def opening_of(config: RunConfig, host: Host, kinds: Iterable[str], name: str) -
             llm=config.llm,
             dtype=config.dtype,
             device=config.device,
+            backbone=config.backbone,
             methods=[name],
             method={} if own is None else {name: own},
             plugins=[file for file in config.plugins if _names(file, files)],

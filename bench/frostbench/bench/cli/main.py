@@ -37,7 +37,7 @@ COMMANDS = {
         "most_waves most_seconds error_length\n"
         "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
-        "data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
+        "backbone.ROLE.KEY, data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
         "tasks=lmms:NAME is a task of lmms-eval, whose documents lie in data.lmms=FOLDER.\n"
         "Lists: a,b or [a,b]. isolate=true runs each method in a process of its own, which holds\n"
         "frozen models and requests, no target and no other method; no number changes.\n\n"

@@ -64,27 +64,30 @@ def work_command(words: list[str]) -> int:
         plugins=config.plugins,
         plugins_disabled=config.plugins_disabled,
     )
-    keep_within(config.memory, stored.device)
     name = config.worker or f"{platform.node()}-{os.getpid()}"
     host = open_host(config)
     offer(host, stored.data)
-    done = join(assemble(stored, host), name)
+    plan = assemble(stored, host)
+    keep_within(config.memory, plan)
+    done = join(plan, name)
     say(f"{folder}: worker {name} stored {done} samples; nothing is left to take.")
     return 0
 
 
-def keep_within(memory: str, device: str) -> None:
-    """Bound what this process may hold of a device, where `memory` says how much.
+def keep_within(memory: str, plan: Plan) -> None:
+    """Bound what this process may hold of each of a plan's devices, where `memory` says how much.
 
     Raises:
         UsageError: that is no number of bytes, or cannot be kept.
     """
     if not memory:
         return
-    from frostbench.plugins.backbones.devices import device_of, limit_memory
+    from frostbench.bench.runner.memory import devices_of
+    from frostbench.plugins.backbones.devices import limit_memory
 
     try:
-        limit_memory(device_of(device), bytes_of("memory", memory))
+        for device in devices_of(plan):
+            limit_memory(device, bytes_of("memory", memory))
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -114,7 +117,7 @@ def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
         raise UsageError(f"workers={config.workers}: a number from 1 on, or auto.")
     memory = bytes_of("memory", config.memory) if config.memory else 0
     if number == 1 and not config.devices:
-        keep_within(config.memory, config.device)
+        keep_within(config.memory, plan)
         return None
     each = max(1, threads // number)
 

@@ -38,11 +38,12 @@ class Costs:
 
 
 def costs_of(found: Matrix, manifests: Sequence[Manifest]) -> tuple[Costs, ...]:
-    """Seconds a sample, and what an image becomes: tokens, and bits."""
+    """Seconds and joules a sample, and what an image becomes: tokens, and bits."""
     sizes = _sizes(found, manifests)
     tokens = [size.tokens or None if size else None for size in sizes]
     rows: list[tuple[str, list[float | None], Callable[[float], str]]] = [
         ("device-seconds a sample", [one.seconds for one in found.contenders], seconds),
+        ("joules a sample", [one.joules for one in found.contenders], seconds),
         ("visual tokens an image", tokens, count),
         ("bits an image (codebook)", [size.bits if size else None for size in sizes], count),
         ("bits an image (entropy)", [size.entropy if size else None for size in sizes], count),
@@ -60,7 +61,7 @@ def cost_plot_file(number: int) -> str:
 
 
 def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str | None:
-    """Quality against seconds a sample, and against bits an image, as an SVG file.
+    """Quality against seconds and joules a sample, and bits an image, as an SVG file.
 
     The front joins the methods that none beats in both. None where nothing has a value.
     """
@@ -69,15 +70,18 @@ def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str 
     from matplotlib.figure import Figure
 
     cells = [found.cell(number, index) for index in range(len(found.contenders))]
-    times = [cell.row.cost.seconds if cell and cell.row.cost else None for cell in cells]
+    costs = [cell.row.cost if cell else None for cell in cells]
+    times = [cost.seconds if cost else None for cost in costs]
+    joules = [cost.joules if cost else None for cost in costs]
     bits = [size.bits if size else None for size in _sizes(found, manifests)]
     panels = [
         (label, points)
-        for label, costs in (
+        for label, spent in (
             ("device-seconds a sample of this task", times),
+            ("joules a sample of this task", joules),
             ("bits an image (codebook)", bits),
         )
-        if (points := _points(cells, costs))
+        if (points := _points(cells, spent))
     ]
     if not panels:
         return None

@@ -123,6 +123,9 @@ def _table(table: Table) -> Iterable[str]:
     with_protocol = any(group.protocol for group in table.groups)
     columns = [*(["protocol"] if with_protocol else []), "method", "rank", *heads]
     columns += ["samples", "s", "prompt tokens", "generated tokens"]
+    lines = [line for group in table.groups for line in (*group.methods, *group.controls)]
+    with_energy = any(line.row.cost and line.row.cost.joules is not None for line in lines)
+    columns += ["J"] if with_energy else []
     yield _row(columns)
     words = 2 + with_protocol
     yield _row([*["---"] * words, *["---:"] * (len(columns) - words)])
@@ -132,7 +135,9 @@ def _table(table: Table) -> Iterable[str]:
             if line.row.reason:
                 reasons[f"{line.name}: {line.row.reason}"] = None
             start = [group.protocol or ""] if with_protocol else []
-            yield _row([*start, *_cells(line, forms)])
+            joules = line.row.cost.joules if line.row.cost else None
+            energy = [seconds(joules)] if with_energy else []
+            yield _row([*start, *_cells(line, forms), *energy])
     notes = dict.fromkeys(group.note for group in table.groups if group.note)
     for note in (*reasons, *notes):
         yield ""

@@ -20,7 +20,8 @@ MARKS: Mapping[Standing | None, str] = {"all": "●", "some": "◐", "none": "�
 class Contender:
     """A method of a run.
 
-    `seconds` are those of the device a sample, over all that it answered. `label` and `suffix` are
+    `seconds` are those of the device a sample, over all that it answered, and `joules` what it used
+    where that was counted. `label` and `suffix` are
     its name, told apart from the same method of another run.
     """
 
@@ -33,6 +34,7 @@ class Contender:
     llm: str
     capabilities: tuple[str, ...]
     seconds: float | None
+    joules: float | None = None
 
     @property
     def name(self) -> str:
@@ -139,12 +141,10 @@ def _contender(
     manifest = leaderboard.manifests[run - 1]
     about, llm = manifest.methods.get(method), manifest.backbones.get("llm")
     spent = {
-        (row.task, row.protocol): (row.cost.seconds, row.samples or 0)
+        (row.task, row.protocol): (row.cost, row.samples or 0)
         for row in leaderboard.rows
         if row.kind == "measured" and (row.method, row.run) == key and row.cost
     }
-    samples = sum(count for _, count in spent.values())
-    seconds = math.fsum(each * count for each, count in spent.values())
     return Contender(
         method,
         run,
@@ -154,5 +154,13 @@ def _contender(
         manifest.pack.name,
         llm.source.rsplit("/", 1)[-1] if llm else "",
         about.capabilities if about else (),
-        seconds / samples if samples else None,
+        _each([(cost.seconds, count) for cost, count in spent.values()]),
+        _each([(cost.joules, count) for cost, count in spent.values()]),
     )
+
+
+def _each(spent: Sequence[tuple[float | None, int]]) -> float | None:
+    """The mean a sample of means over so many samples each; None of no samples."""
+    known = [(each, count) for each, count in spent if each is not None]
+    samples = sum(count for _, count in known)
+    return math.fsum(each * count for each, count in known) / samples if samples else None

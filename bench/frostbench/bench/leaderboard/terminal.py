@@ -66,9 +66,16 @@ def tables(matrix: Matrix, width: int) -> Iterator[RichTable | Text]:
         if columns and max(map(_width, columns)) + min(names, NARROWEST) + GAP > width:
             columns = [_column(matrix.contenders[n], cells[n], ranks=False) for n in here]
         yield from _folded(readable(suite), heads, columns, width)
-    spent = [[_title(one), Text(seconds(one.seconds))] for one in matrix.contenders if one.seconds]
+    spent = [one for one in matrix.contenders if one.seconds]
+    figures = [(one.seconds, one.joules) for one in spent]
+    rows = 2 if any(joules is not None for _, joules in figures) else 1
+    heads = [("seconds of the device a sample", ""), ("joules a sample", "")][:rows]
+    columns = [
+        [_title(one), *(Text(seconds(value)) for value in values[:rows])]
+        for one, values in zip(spent, figures, strict=True)
+    ]
     if spent:
-        yield from _folded("cost", [("seconds of the device a sample", "")], spent, width)
+        yield from _folded("cost", heads, columns, width)
 
 
 def task_tables(
@@ -108,6 +115,9 @@ def _group(table: Table, group: Group, width: int) -> Iterator[RichTable | Text]
         _cells("prompt\ntokens", [count(cost.prompt_tokens if cost else None) for cost in costs]),
         _cells("generated\ntokens", [count(c.generated_tokens if c else None) for c in costs]),
     ]
+    joules = [cost.joules if cost else None for cost in costs]
+    if any(one is not None for one in joules):
+        columns.append(_cells("J", map(seconds, joules)))
     shown = [
         (name if line.row.control is None else f"  {name}", "")
         for line, name in zip(lines, names, strict=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from frostbench.bench.runner.chunk import Built
 from frostbench.bench.runner.frozen import Watch, digest
-from frostbench.bench.runner.memory import Ledger
+from frostbench.bench.runner.memory import Ledger, devices_of
 from frostbench.bench.runner.plan import Plan, PlannedMethod
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.atomic import StoreError
@@ -54,7 +54,7 @@ class Methods:
         self.unbuilt: dict[str, str] = {}
         self._before: dict[str, Tokenizing] = {}
         self.waiting: set[str] = set()
-        self.ledger = Ledger(plan.device, memory)
+        self.ledger = Ledger(devices_of(plan), memory)
 
     def get(self, names: Iterable[str]) -> dict[str, Built]:
         """Those of the named methods that can be built, ordered by name.
@@ -158,7 +158,9 @@ class Methods:
         self._watch.check((name,), thorough=True)
         self._fingerprints[name] = fingerprint
         size = self._plan.tokenize_batch
-        tokenizing = Tokenizing(method, kept, self._plan.device, size, self.note)
+        tokenizing = Tokenizing(
+            method, kept, self._plan.device, size, self.note, self.ledger.energy
+        )
         if name in self._before:
             tokenizing.follow(self._before.pop(name))
         self.ready[name] = Built(method, tokenizing, controls)

@@ -110,7 +110,7 @@ class Bench:
         self._answer(items)
         for row, made in items.items():
             with self.ledger.working(row.method):
-                decode(made, self.task)
+                decode(made, self.task, self.ledger.energy)
             translate(made, lambda one: self._company(one, chunk), self.task)
             shown.show(row, made)
         self.watch.check(tuple(self.built))
@@ -194,7 +194,7 @@ class Bench:
         return Company(chunk.phrases, seed)
 
     def _tokenize(self, built: Built, items: Mapping[Entrant, list[Attempt]], chunk: Chunk) -> None:
-        """Give each item its tokens, and its share of the seconds that they took."""
+        """Give each item its tokens, and its share of what they took."""
         for row, made in items.items():
             if row.way.image is not None:
                 # Another image altogether: a method may show it to a backbone as it is.
@@ -214,7 +214,7 @@ class Bench:
                     got = kept[source]
                     if isinstance(got, Kept):
                         tokens[image] = got.tokens
-                        item.spend(got.seconds / uses[source])
+                        item.spend(got.cost.part(1 / uses[source]))
                     else:
                         name = source.name or source.digest[:12]
                         item.fail("tokenize", self.task, f"image {name!r}: {got}")

@@ -1,13 +1,13 @@
 """The samples of one chunk in the making: from requests to predictions."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from frostbench.bench.runner.rows import Entrant
+from frostbench.plugins.backbones.energy import Energy, Outlay
 from frostbench.plugins.contract.completions import Cost
 from frostbench.plugins.contract.control import Company
 from frostbench.plugins.contract.engine import Engine
@@ -48,9 +48,9 @@ class Attempt:
             sample = f"task {task!r}, sample {self.request.id!r}"
             self.error = f"{self.row.title}, {verb}, {sample}: {reason.rstrip('.')}."
 
-    def spend(self, seconds: float) -> None:
-        """Add seconds to the cost."""
-        self.cost = replace(self.cost, seconds=self.cost.seconds + seconds)
+    def spend(self, cost: Cost) -> None:
+        """Add to the cost."""
+        self.cost = self.cost + cost
 
 
 def answer(items: Sequence[Attempt], engine: Engine, task: str) -> None:
@@ -80,15 +80,15 @@ def answer(items: Sequence[Attempt], engine: Engine, task: str) -> None:
         _take(item, outcome, task)
 
 
-def decode(items: Sequence[Attempt], task: str) -> None:
-    """Give each item of one row its prediction or its error.
+def decode(items: Sequence[Attempt], task: str, energy: Energy) -> None:
+    """Give each item of one row its prediction or its error, and its share of what that took.
 
     If they cannot be decoded together they are decoded one at a time.
     """
     sound = [item for item in items if item.error is None]
     if not sound:
         return
-    begun = time.perf_counter()
+    outlay = Outlay(energy)
     requests, method = [item.request for item in sound], sound[0].method
     try:
         with torch.no_grad():
@@ -101,12 +101,12 @@ def decode(items: Sequence[Attempt], task: str) -> None:
             sound[0].fail("decode", task, describe(error))
         else:
             for item in sound:
-                decode([item], task)
+                decode([item], task, energy)
         return
-    seconds = (time.perf_counter() - begun) / len(sound)
+    each = outlay.cost().part(1 / len(sound))
     for item, prediction in zip(sound, predictions, strict=True):
         item.prediction = prediction
-        item.spend(seconds)
+        item.spend(each)
 
 
 def translate(items: Sequence[Attempt], company: Callable[[Instance], Company], task: str) -> None:
@@ -126,7 +126,7 @@ def translate(items: Sequence[Attempt], company: Callable[[Instance], Company], 
 
 
 def _take(item: Attempt, outcome: Outcome, task: str) -> None:
-    item.cost = item.cost + outcome.cost
+    item.spend(outcome.cost)
     item.outcome = outcome.value
     if outcome.error is not None:
         item.fail("prompt", task, cut(outcome.error))

@@ -79,6 +79,7 @@ def identity(plan: Plan) -> dict[str, Any]:
                 if kind != "control"
             },
             "llm": named(plan.backbones.entries.get("llm")),
+            **_given(plan),
             "methods": {
                 method.card.name: {
                     "version": method.card.version,
@@ -97,6 +98,12 @@ def identity(plan: Plan) -> dict[str, Any]:
         }
     )
     return values
+
+
+def _given(plan: Plan) -> dict[str, Any]:
+    """The settings that a user gave backbones, by role; a pack's own stand in its digest."""
+    given = plan.config.get("backbone")
+    return {"backbones": given} if given else {}
 
 
 def after_session(manifest: Manifest, before: Manifest, session: LastSession) -> Manifest:

@@ -1,25 +1,42 @@
-"""What methods and backbones hold of a device, as it was measured, and whether one more fits."""
+"""What methods and backbones take of devices, as it was measured, and whether one more fits."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import torch
+
+from frostbench.bench.runner.plan import Plan
 from frostbench.bench.store.hardware import MethodMemory
+from frostbench.plugins.backbones.device_map import devices_named
 from frostbench.plugins.backbones.devices import Gauge, device_of, held_bytes, room_bytes
+from frostbench.plugins.backbones.energy import Energy
+
+
+def devices_of(plan: Plan) -> tuple[torch.device, ...]:
+    """The device of a plan, and those on which parts of its backbones are put beside it."""
+    settings = [getattr(entry, "settings", {}) for entry in plan.backbones.entries.values()]
+    others = [one for own in settings for one in devices_named(own.get("device_map"))]
+    return tuple(dict.fromkeys((device_of(plan.device), *others)))
 
 
 class Ledger:
-    """Memory of one device, by method and by the role of a backbone.
+    """Memory by method and by the role of a backbone, of `devices_of` a plan.
 
     A method is measured while it is built, and on its first chunk; `known` is what an earlier
     session of the run has measured.
 
     Attributes:
         measured: by name the methods whose first chunk is done.
+        energy: of all these devices.
     """
 
-    def __init__(self, device: str, known: Mapping[str, MethodMemory] | None = None) -> None:
-        self._device = device_of(device)
-        self._roles: dict[str, int] = {}
+    def __init__(
+        self, devices: Sequence[torch.device], known: Mapping[str, MethodMemory] | None = None
+    ) -> None:
+        self._devices = tuple(devices)
+        self._device = self._devices[0]
+        self.energy = Energy(self._devices)
+        self._roles: dict[str, dict[torch.device, int]] = {}
         self._own: dict[str, int] = {}
         self._working: dict[str, int] = {}
         self.measured: dict[str, MethodMemory] = dict(known or {})
@@ -27,9 +44,10 @@ class Ledger:
     @contextmanager
     def loading(self, role: str) -> Iterator[None]:
         """While the backbone of a role is loaded."""
-        gauge = Gauge(self._device)
+        gauges = {device: Gauge(device) for device in self._devices}
         yield
-        self._roles[role] = max(gauge.more(), self._roles.get(role, 0))
+        held = self._roles.setdefault(role, {})
+        held |= {device: max(one.more(), held.get(device, 0)) for device, one in gauges.items()}
 
     @contextmanager
     def building(self, name: str) -> Iterator[None]:
@@ -51,7 +69,7 @@ class Ledger:
     @contextmanager
     def answering(self, peaks: Callable[[], Mapping[str, int]]) -> Iterator[None]:
         """While the engine answers prompts; then `peaks` tell by method what was held at most."""
-        before = held_bytes(self._device)
+        before = sum(map(held_bytes, self._devices))
         yield
         for name, most in peaks().items():
             if name not in self.measured:
@@ -69,11 +87,15 @@ class Ledger:
 
         So it is taken to be where nothing was measured, or where memory has no limit.
         """
-        room = room_bytes(self._device)
-        if room is None or name not in self.measured:
+        if name not in self.measured:
             return True
-        one = self.measured[name]
-        return one.own + one.working + sum(self._roles.get(role, 0) for role in missing) <= room
+        one, wanted = self.measured[name], dict.fromkeys(self._devices, 0)
+        wanted[self._device] = one.own + one.working
+        for role in missing:
+            for device, held in self._roles.get(role, {}).items():
+                wanted[device] += held
+        rooms = {device: room_bytes(device) for device in self._devices}
+        return all(room is None or wanted[device] <= room for device, room in rooms.items())
 
     def _took(self, name: str, took: int) -> None:
         self._working[name] = max(took, self._working.get(name, 0))

@@ -1,6 +1,5 @@
 """Every image through each method's tokenizer once."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,6 +8,7 @@ import torch
 from frostbench.bench.runner.visual import VisualTally
 from frostbench.bench.store.manifest import TokenizerCounts
 from frostbench.bench.store.tokens import Kept, TokenStore
+from frostbench.plugins.backbones.energy import Energy, Outlay
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method, visual_tokens
 from frostbench.plugins.contract.tokens import VisualTokens
@@ -40,6 +40,7 @@ class Tokenizing:
         device: str,
         batch: int,
         note: Callable[[str], None],
+        energy: Energy,
     ) -> None:
         self._method = method
         self._call = Call("method", method.card.name, "tokenize")
@@ -47,6 +48,7 @@ class Tokenizing:
         self._device = device
         self._batch = batch
         self._note = note
+        self._energy = energy
         self._tried = {1}
         self._seen: set[str] = set()
         self._failed: dict[str, str] = {}
@@ -143,7 +145,7 @@ class Tokenizing:
         """Tokens of images of one size; if they cannot be had together, one at a time."""
         if len(images) > self._batch:  # it was told while these were waiting
             return [result for image in images for result in self._fresh([image])]
-        begun = time.perf_counter()
+        outlay = Outlay(self._energy)
         try:
             most = limits().most_seconds * len(images)
             tokens = contain(self._call, self._forward, images, seconds=most)
@@ -154,8 +156,8 @@ class Tokenizing:
                 return [result for image in images for result in self._fresh([image])]
             self._failed[images[0].digest] = reason = describe(error)
             return [reason]
-        seconds = (time.perf_counter() - begun) / len(images)
-        batch = [Kept(one, seconds) for one in tokens.split()]
+        each = outlay.cost().part(1 / len(images))
+        batch = [Kept(one, each.seconds, each.joules) for one in tokens.split()]
         digests = [image.digest for image in images]
         self._kept.put(digests, batch)
         for digest, one in zip(digests, batch, strict=True):

@@ -7,7 +7,8 @@ and the fingerprint that the method gives itself.
 
 A file holds one batch as it came from one call of `tokenize`, so that a batch is kept whole or
 not at all: a killed run goes on with the very batches of an uninterrupted one. Its header lists
-the images' digests, the digest of each image's tokens, and the seconds each took.
+the images' digests, the digest of each image's tokens, and what each took: seconds, and joules
+where the device told.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from frostbench.bench.store.atomic import sweep_dead, write_whole
+from frostbench.plugins.contract.completions import Cost
 from frostbench.plugins.contract.tokens import VisualTokens, join
 from frostbench.plugins.host.identity import token_key
 from frostbench.plugins.host.litter import files_like
@@ -34,10 +36,16 @@ _DAMAGED = (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexErro
 
 @dataclass(frozen=True)
 class Kept:
-    """The tokens of one image, a batch of one, and the seconds they took when computed."""
+    """The tokens of one image, a batch of one, and what they took when they were computed."""
 
     tokens: VisualTokens
     seconds: float
+    joules: float | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """Seconds and joules."""
+        return Cost(self.seconds, joules=self.joules)
 
 
 class TokenStore:
@@ -87,7 +95,8 @@ class TokenStore:
                 if _digest(named) != json.loads(header["sha256"])[row]:
                     raise ValueError("the tokens do not have the digest they were kept with")
                 seconds = float(json.loads(header["seconds"])[row])
-            return Kept(VisualTokens.from_tensors(named), seconds)
+                joules = json.loads(header.get("joules", "[]"))[row : row + 1]
+            return Kept(VisualTokens.from_tensors(named), seconds, *joules)
         except _DAMAGED as error:
             self._discard(path, error)
             return None
@@ -109,6 +118,8 @@ class TokenStore:
             "sha256": json.dumps([_digest(row) for row in rows]),
             "seconds": json.dumps([kept.seconds for kept in batch]),
         }
+        if all(kept.joules is not None for kept in batch):
+            header["joules"] = json.dumps([kept.joules for kept in batch])
         name = hashlib.sha256("".join(images).encode()).hexdigest()[:32]
         path = self._folder / f"{name}.safetensors"
         # What another worker has made meanwhile stays: it may be reading it. Not synced: after a

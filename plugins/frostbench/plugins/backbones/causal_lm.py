@@ -1,6 +1,7 @@
 """A frozen language model of any causal class that transformers knows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,8 +14,21 @@ from frostbench.plugins.backbones.linears import speed_up_linears
 from frostbench.plugins.backbones.pretrained import load_pretrained
 from frostbench.plugins.backbones.tokenizer import opening_ids
 from frostbench.plugins.contract.prompts import Ids, ImagePiece, Piece, Prompt, Text, Vectors
+from frostbench.plugins.host.settings import read_settings
 
 CACHED_TEXTS = 1 << 16
+
+
+@dataclass(frozen=True)
+class CausalLmSettings:
+    """What is a choice about a language model.
+
+    Attributes:
+        device_map: How a model that is larger than a card lies on several of one machine: "auto",
+            or a device by the name of a module (see `device_map`). None is all on one device.
+    """
+
+    device_map: Any = None
 
 
 class CausalLM:
@@ -49,7 +63,12 @@ class CausalLM:
             ValueError: the folder or a file is missing, damaged, or no causal language model; the
                 message names it.
         """
-        made = cls(*load_pretrained("AutoModelForCausalLM", entry, device, "language model"))
+        own = read_settings(CausalLmSettings, entry.settings, f"backbone {entry.role!r}")
+        made = cls(
+            *load_pretrained(
+                "AutoModelForCausalLM", entry, device, "language model", device_map=own.device_map
+            )
+        )
         # transformers makes one of a masked model's weights without a word.
         masked = [kind for kind in made.model.config.architectures or () if "MaskedLM" in kind]
         if masked:
@@ -61,9 +80,15 @@ class CausalLM:
 
     @property
     def device(self) -> torch.device:
-        """Where the model runs."""
-        device: torch.device = next(iter(self.model.parameters())).device
+        """Where the model reads what it is given, and where its answers are."""
+        device: torch.device = self._table.weight.device
         return device
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """All that the model lies on, `device` first."""
+        tensors = self.model.parameters()
+        return tuple(dict.fromkeys((self.device, *(tensor.device for tensor in tensors))))
 
     @property
     def dtype(self) -> torch.dtype:

@@ -2,11 +2,13 @@
 
 import errno
 import gc
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
+from frostbench.plugins.backbones.energy import Energy
 
 DTYPES = {
     "float32": torch.float32,
@@ -25,20 +27,50 @@ _NO_MEMORY = (
 )
 
 
+# What this process may hold of the one device of Metal, which does not tell what it was told.
+_metal_limit: list[int] = []
+
+
+def cards() -> list[torch.device]:
+    """The CUDA devices of this machine."""
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [torch.device("cuda", number) for number in range(there)]
+
+
 def device_of(name: str) -> torch.device:
-    """The device called "cpu", "cuda" or "cuda:N".
+    """The device called "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
         ValueError: there is no such device; the message lists those there are.
     """
     kind, _, number = name.partition(":")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    known = ["cpu", *(f"cuda:{i}" for i in range(there))]
-    if name == "cpu":
-        return torch.device("cpu")
-    if kind == "cuda" and (not number or number.isdigit()) and int(number or 0) < there:
-        return torch.device("cuda", int(number or 0))
-    raise ValueError(f"no device named {name!r}; there are {', '.join(known)}.")
+    there = cards()
+    metal = ["mps"] if torch.backends.mps.is_available() else []
+    if name in ("cpu", *metal):
+        return torch.device(name)
+    if kind == "cuda" and (not number or number.isdigit()) and int(number or 0) < len(there):
+        return there[int(number or 0)]
+    known = ", ".join(["cpu", *map(str, there), *metal])
+    raise ValueError(f"no device named {name!r}; there are {known}.")
+
+
+def check_dtype(device: torch.device, dtype: torch.dtype) -> None:
+    """See that a device computes in a number type.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if device.type != "mps":
+        return
+    if dtype == torch.float64:
+        raise ValueError("device mps has no float64; choose float32, float16 or bfloat16.")
+    if dtype == torch.bfloat16 and not torch.backends.mps.is_macos_or_newer(14, 0):
+        raise ValueError("device mps has bfloat16 from macOS 14 on; choose float32 or float16.")
+
+
+def exact(numbers: Tensor) -> Tensor:
+    """Numbers in float64: on their own device, or on the host where that has none (mps)."""
+    return (numbers.cpu() if numbers.device.type == "mps" else numbers).double()
 
 
 def dtype_of(name: str) -> torch.dtype:
@@ -69,7 +101,17 @@ def release_memory(device: torch.device) -> None:
     """Give what nobody holds any more back to the device."""
     gc.collect()
     if device.type == "cuda":
-        torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # of all cards
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def limit_memory(device: torch.device, most: int) -> None:
@@ -83,6 +125,12 @@ def limit_memory(device: torch.device, most: int) -> None:
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, most / total), device)
+        return
+    if device.type == "mps":
+        # A fraction of 0 would be no limit at all.
+        share = max(most, 1) / torch.mps.recommended_max_memory()
+        torch.mps.set_per_process_memory_fraction(min(1.0, share))
+        _metal_limit[:] = [most]
         return
     try:
         import resource
@@ -107,8 +155,9 @@ def _status_bytes(key: str) -> int:
 class Gauge:
     """Memory of a device from now on, in bytes.
 
-    On CUDA it is what tensors hold, on a CPU what the process holds of the host. The largest amount
-    on a CPU is the kernel's own mark (Linux), or what is held in the end where there is none.
+    On CUDA and on Metal it is what tensors hold, on a CPU what the process holds of the host. The
+    largest amount on a CPU is the kernel's own mark (Linux); where there is none, and on Metal, it
+    is what is held in the end.
 
     Attributes:
         before: what is held when it begins.
@@ -118,7 +167,7 @@ class Gauge:
         self._device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        else:
+        elif device.type == "cpu":
             with suppress(OSError):
                 Path("/proc/self/clear_refs").write_text("5")  # the mark begins anew
         self.before = held_bytes(device)
@@ -129,17 +178,18 @@ class Gauge:
 
     def peak(self) -> int:
         """How much more was held at most."""
-        if self._device.type == "cuda":
-            most = int(torch.cuda.max_memory_allocated(self._device))
-        else:
-            most = max(held_bytes(self._device), _status_bytes("VmHWM"))
+        most = _most_bytes(self._device)
+        if self._device.type == "cpu":
+            most = max(most, _status_bytes("VmHWM"))
         return max(0, most - self.before)
 
 
 def held_bytes(device: torch.device) -> int:
-    """What tensors hold of a CUDA device, or this process of the host."""
+    """What tensors hold of a CUDA device or of Metal, or this process of the host."""
     if device.type == "cuda":
         return int(torch.cuda.memory_allocated(device))
+    if device.type == "mps":
+        return int(torch.mps.current_allocated_memory())
     import psutil
 
     return int(psutil.Process().memory_info().rss)
@@ -153,6 +203,10 @@ def room_bytes(device: torch.device) -> int | None:
         reserved = int(torch.cuda.memory_reserved(device))
         unused = reserved - int(torch.cuda.memory_allocated(device))
         return max(0, min(int(free), most - reserved) + unused)
+    if device.type == "mps":
+        # What a Mac recommends; beyond it, memory is the host's, and everything slows down.
+        most = min([int(torch.mps.recommended_max_memory()), *_metal_limit])
+        return max(0, most - held_bytes(device))
     try:
         import resource
     except ImportError:
@@ -162,59 +216,37 @@ def room_bytes(device: torch.device) -> int | None:
 
 
 class Meter:
-    """Memory and energy of one device, between `start` and `stop`.
+    """Memory and energy of one or several devices, between `start` and `stop`.
 
-    On CUDA the memory is the largest amount that tensors held at once; on a CPU, whose memory is
-    the host's, it is what the process holds when the measurement stops. Energy is the driver's own
-    counter (NVML), None where the driver or the package `nvidia-ml-py` is not there.
+    On CUDA the memory is the largest amount that tensors held at once, of several cards the sum of
+    theirs; elsewhere it is what is held when the measurement stops, on a CPU by the whole process.
+    Energy is what `Energy` tells.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._energy = _EnergyCounter(device)
+    def __init__(self, *devices: torch.device) -> None:
+        self._devices = devices
+        self._energy = Energy(devices)
         self._begun: float | None = None
 
     def start(self) -> None:
         """Begin a measurement."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-            torch.cuda.reset_peak_memory_stats(self._device)
+        for device in self._devices:
+            synchronize(device)
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(device)
         self._begun = self._energy.joules()
 
-    def stop(self) -> tuple[int | None, float | None]:
-        """End it: bytes and joules, each None where the device does not tell."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+    def stop(self) -> tuple[int, float | None]:
+        """End it: bytes, and joules, None where the devices do not tell."""
+        for device in self._devices:
+            synchronize(device)
         ended = self._energy.joules()
         joules = None if ended is None or self._begun is None else ended - self._begun
-        return self._bytes(), joules
-
-    def _bytes(self) -> int | None:
-        if self._device.type == "cuda":
-            return int(torch.cuda.max_memory_allocated(self._device))
-        return held_bytes(self._device) if self._device.type == "cpu" else None
+        return sum(map(_most_bytes, self._devices)), joules
 
 
-class _EnergyCounter:
-    """The driver's count of the joules that a CUDA device has used, where it keeps one."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._nvml = self._handle = None
-        if device.type != "cuda":
-            return
-        try:
-            import pynvml  # type: ignore[import-not-found]
-
-            pynvml.nvmlInit()
-            uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
-            self._nvml, self._handle = pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        except Exception as error:  # a missing package, driver or right: no figure, and said once
-            print(f"no energy figures for {device}: {error}", file=sys.stderr)
-
-    def joules(self) -> float | None:
-        if self._nvml is None:
-            return None
-        try:
-            return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1000
-        except self._nvml.NVMLError:
-            return None
+def _most_bytes(device: torch.device) -> int:
+    """The most that tensors held of a card since its mark was set; elsewhere what is held."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return held_bytes(device)

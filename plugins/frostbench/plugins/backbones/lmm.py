@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.linalg import vector_norm
 
-from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.backbones.causal_lm import CausalLM, CausalLmSettings
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.fitting import ramps, square
 from frostbench.plugins.backbones.layouts import LayoutError, Ramped, denormalised, lay
@@ -37,8 +38,8 @@ TOLERANCE, HALF_TOLERANCE = 1e-4, 3e-2
 
 
 @dataclass(frozen=True)
-class LmmSettings:
-    """What is a choice about a multimodal model.
+class LmmSettings(CausalLmSettings):
+    """What is a choice about a multimodal model, beside its `device_map`.
 
     Attributes:
         pad: Show the whole image, its longer side resized to the model's square and the rest
@@ -106,7 +107,10 @@ class LMM(CausalLM):
         """
         settings = read_settings(LmmSettings, entry.settings, f"backbone {entry.role!r}")
         automatic, noun = "AutoModelForImageTextToText", "multimodal model"
-        loaded = load_pretrained(automatic, entry, device, noun, reads="AutoProcessor")
+        there = settings.device_map
+        loaded = load_pretrained(
+            automatic, entry, device, noun, reads="AutoProcessor", device_map=there
+        )
         return cls(*loaded, settings)
 
     def over(self, model: Any, identity: str) -> "LMM":
@@ -272,8 +276,8 @@ class LMM(CausalLM):
 def _close(found: Float[Tensor, "n v"], wanted: Float[Tensor, "n v"]) -> bool:
     most = TOLERANCE if wanted.dtype in (torch.float32, torch.float64) else HALF_TOLERANCE
     found, wanted = found.float(), wanted.float()
-    spread = (wanted - wanted.mean(-1, keepdim=True)).norm(dim=-1)
-    return bool(((found - wanted).norm(dim=-1) <= most * spread).all())
+    spread = vector_norm(wanted - wanted.mean(-1, keepdim=True), dim=-1)
+    return bool((vector_norm(found - wanted, dim=-1) <= most * spread).all())
 
 
 def _check_parts(model: Any, processor: Any, identity: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frostbench.plugins.backbones.devices import device_of, dtype_of
+from frostbench.plugins.backbones.device_map import asked_map, devices_named, placed, spread
+from frostbench.plugins.backbones.devices import check_dtype, device_of, dtype_of
 from frostbench.plugins.backbones.entry import (
     BackboneEntry,
     check_weight_files,
@@ -31,6 +32,7 @@ def load_pretrained(
     device: str,
     noun: str,
     reads: str = TOKENIZER,
+    device_map: object = None,
 ) -> tuple[Any, Any, str]:
     """A network, its tokenizer or processor, and the source that they came from.
 
@@ -45,7 +47,9 @@ def load_pretrained(
     """
     import transformers
 
-    model, source = load_network(automatic, entry, device, noun, "weights and tokenizer")
+    model, source = load_network(
+        automatic, entry, device, noun, "weights and tokenizer", device_map
+    )
     if reads == TOKENIZER:
         return model, read_tokenizer(entry, noun), source
     with _quiet(), offline():
@@ -88,11 +92,17 @@ def _source(entry: BackboneEntry) -> str:
 
 
 def load_network(
-    automatic: str, entry: BackboneEntry, device: str, noun: str, files: str = "weights"
+    automatic: str,
+    entry: BackboneEntry,
+    device: str,
+    noun: str,
+    files: str = "weights",
+    device_map: object = None,
 ) -> tuple[Any, str]:
     """A network alone, and the source that it came from; see `load_pretrained`.
 
-    `files` is what an error says a folder must hold beside config.json.
+    `files` is what an error says a folder must hold beside config.json; a `device_map` counts
+    before `device`.
 
     Raises:
         ValueError: the folder or a file is missing, damaged, or no such model; the message names
@@ -101,6 +111,11 @@ def load_network(
     import transformers
 
     place, dtype = device_of(device), dtype_of(entry.dtype)
+    who = f"backbone {entry.role!r}"
+    with _said_of(who):
+        asked = None if device_map is None else asked_map(device_map)
+        for one in [place] if asked is None else devices_named(device_map):
+            check_dtype(one, dtype)
     source = _source(entry)
     folder = Path(source)
     expanded = None
@@ -130,7 +145,20 @@ def load_network(
             f"the weights of {noun} {source} lack {len(absent)} tensors, "
             f"{', '.join(absent[:8])} among them; they would be random."
         )
-    return model.to(place), source
+    if asked is None:
+        return model.to(place), source
+    with _said_of(who):
+        spread(model, placed(asked, model, dtype))
+    return model, source
+
+
+@contextlib.contextmanager
+def _said_of(who: str) -> Iterator[None]:
+    """Name whom an error is about, before it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{who}: {error}") from error
 
 
 def _expanded(folder: Path) -> dict[str, Tensor] | None:

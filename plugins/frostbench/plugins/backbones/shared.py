@@ -13,7 +13,7 @@ from frostbench.plugins.host.errors import missing
 from frostbench.plugins.plugin import frostbench_backbones
 
 Loader: TypeAlias = Callable[[BackboneEntry, str], Any]
-"""Loads a backbone, frozen, onto a device ("cpu", "cuda", "cuda:N")."""
+"""Loads a backbone, frozen, onto a device ("cpu", "cuda", "cuda:N", "mps")."""
 
 
 class SharedBackbones:
@@ -103,7 +103,6 @@ def module_of(backbone: Any) -> torch.nn.Module:
 
 def load_causal_lm(entry: BackboneEntry, device: str) -> Any:
     """A frozen causal language model of transformers."""
-    _check_no_settings(entry)
     from frostbench.plugins.backbones.causal_lm import CausalLM
 
     return CausalLM.load(entry, device)

@@ -266,11 +266,11 @@ def _write_deterministic(value: tuple[bool, bool]) -> None:
 
 
 def _read_autocast() -> tuple[bool, ...]:
-    return tuple(torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda"))
+    return tuple(torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda", "mps"))
 
 
 def _write_autocast(value: tuple[bool, ...]) -> None:
-    for kind, enabled in zip(("cpu", "cuda"), value, strict=True):
+    for kind, enabled in zip(("cpu", "cuda", "mps"), value, strict=True):
         torch.set_autocast_enabled(kind, enabled)
 
 

@@ -1,6 +1,6 @@
 """Completions: what the engine hands back for a prompt."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from jaxtyping import Float
@@ -32,6 +32,11 @@ class Cost:
             max(peaks) if peaks else None,
             sum(joules) if joules else None,
         )
+
+    def part(self, share: float) -> "Cost":
+        """The cost of one of several that had something in common: time and energy are shared."""
+        joules = None if self.joules is None else self.joules * share
+        return replace(self, seconds=self.seconds * share, joules=joules)
 
 
 @dataclass(frozen=True)

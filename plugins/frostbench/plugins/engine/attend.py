@@ -45,11 +45,12 @@ def attend(items: Sequence[ReadyPrompt], lm: CausalLM, role: str) -> list[Attend
     inputs, mask = padded([item.inputs(lm) for item in items])
     recorder = _Recorder(items, _asked(items, inputs.shape[1], lm.device), _layers(text))
     with _beside(text), recorder.recording():
-        out = States(lm)(inputs, mask, use_cache=False)
+        forward = States(lm)
+        last = forward.behind(forward(inputs, mask, use_cache=False))
     if not recorder.attended:
         reason = f"backbone {role!r}, a {type(lm.model).__name__}, has no layer that attends."
         return [Failed(reason) for _ in items]
-    return recorder.answers(out.last_hidden_state, role)
+    return recorder.answers(last, role)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,7 @@ class _Recorder:
             raise NotImplementedError(f"layer {layer} attends twice; which rows are meant?")
         b, heads, _, d = query.shape
         groups, length = key.shape[1], key.shape[2]
-        wanted = self.asked.queries
+        wanted = self.asked.queries.to(query.device)
         count = wanted.shape[1]
         some = query.gather(2, wanted[:, None, :, None].expand(b, heads, count, d))
         # Heads that share keys stand together, so that no key is copied.
@@ -153,7 +154,7 @@ class _Recorder:
             hidden: Bool[Tensor, "b q t"] = places > wanted[:, :, None]
             scores.masked_fill_(hidden[:, None], -torch.inf)
         weights = scores.softmax(-1)
-        keys = self.asked.keys
+        keys = self.asked.keys.to(query.device)
         index = keys[:, None, None].expand(b, heads, count, keys.shape[1])
         self._keep_rows(layer, weights.gather(3, index))
 
@@ -164,7 +165,8 @@ class _Recorder:
             shape = len(self.layers), weights.shape[1]
             # Not in inference mode: what is read may be used in training too.
             with torch.inference_mode(False):
-                self.rows = [weights.new_empty(*shape, q, k) for q, k in sizes]
+                home = self.asked.keys.device
+                self.rows = [weights.new_empty(*shape, q, k, device=home) for q, k in sizes]
         for rows, own, (q, k) in zip(self.rows, weights, sizes, strict=True):
             rows[len(self.attended)] = own[:, :q, :k]
         self.attended.append(layer)
@@ -201,8 +203,8 @@ _recorder: ContextVar[_Recorder | None] = ContextVar("frostbench_rows", default=
 
 
 def _at(states: Float[Tensor, "b s d"], places: Int[Tensor, "b q"]) -> Float[Tensor, "b q d"]:
-    index = places[:, :, None].expand(-1, -1, states.shape[2])
-    return states.gather(1, index).float()
+    index = places.to(states.device)[:, :, None].expand(-1, -1, states.shape[2])
+    return states.gather(1, index).float().to(places.device)
 
 
 @cache

@@ -89,8 +89,9 @@ class States(Forward):
 
     def __init__(self, lm: CausalLM) -> None:
         super().__init__(lm.model.base_model)
+        self._home = lm.device
 
     def behind(self, out: Any) -> Float[Tensor, "b t v"]:
         """Hidden states."""
         states: Tensor = out.last_hidden_state
-        return states
+        return states.to(self._home)

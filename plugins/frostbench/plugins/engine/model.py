@@ -53,7 +53,7 @@ class ModelEngine:
         self.traits = probe(lm)
         self._tail = Tail(lm)
         self._logits, self._states = self._reader(Logits), self._reader(States)
-        self._meter = Meter(lm.device)
+        self._meter = Meter(*lm.devices)
         # Rows that fit in memory, by class of length; of a `Fill`, groups.
         self._fitting: dict[tuple[bool, int], int] = {}
 
@@ -99,7 +99,7 @@ class ModelEngine:
             for i, completion in zip(batch, completions, strict=True):
                 share = 1 / len(asking[i])
                 for index in asking[i]:
-                    answers[index] = replace(completion, cost=_shared(completion.cost, share))
+                    answers[index] = replace(completion, cost=completion.cost.part(share))
         return [answer for answer in answers if answer is not None]
 
     def _most_rows(self, length: int) -> int:
@@ -148,9 +148,10 @@ class ModelEngine:
 
     def _reason(self, item: ReadyPrompt, error: Exception, no_memory: bool) -> str:
         if no_memory:
+            where = " and ".join(map(str, self._lm.devices))
             return (
-                f"a prompt of {item.length} tokens does not fit in the memory of "
-                f"{self._lm.device} beside backbone {self._role!r}; shorten it, or use a smaller "
+                f"a prompt of {item.length} tokens does not fit in the memory of {where} beside "
+                f"backbone {self._role!r}; shorten it, or use a smaller "
                 f"dtype or a larger device ({describe(error)})."
             )
         return f"backbone {self._role!r} failed on a prompt: {describe(error)}."
@@ -217,12 +218,6 @@ def _tokens(item: ReadyPrompt, answer: Completion) -> tuple[int, int]:
         case _:
             written = 0
     return item.length + after, written
-
-
-def _shared(cost: Cost, share: float) -> Cost:
-    """The cost of one of several equal prompts: time and energy are shared."""
-    joules = None if cost.joules is None else cost.joules * share
-    return replace(cost, seconds=cost.seconds * share, joules=joules)
 
 
 def _length_class(length: int) -> int:

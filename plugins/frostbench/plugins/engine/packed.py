@@ -75,7 +75,7 @@ def packed_states(
             position_ids=layout.positions,
             use_cache=False,
         )
-    states: Tensor = out.last_hidden_state
+    states: Tensor = out.last_hidden_state.to(prompt.device)
     rest = states[:, p:].reshape(b, g, halo + n, -1)
     return Packed(states[:, :p], rest[:, :, halo:])
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.engine.forward import States
@@ -133,9 +134,10 @@ def _has_states(cache: object) -> bool:
 
 
 def _close(given: Float[Tensor, "*rows v"], wanted: Float[Tensor, "*rows v"]) -> bool:
-    spread = (wanted.float() - wanted.float().mean(-1, keepdim=True)).norm(dim=-1)
-    error = (given.float() - wanted.float()).norm(dim=-1)
     tolerance = TOLERANCE.get(wanted.dtype, HALF_TOLERANCE)
+    given, wanted = given.float(), wanted.float()
+    spread = vector_norm(wanted - wanted.mean(-1, keepdim=True), dim=-1)
+    error = vector_norm(given - wanted, dim=-1)
     return bool((error <= tolerance * spread).all())
 
 

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from frostbench.plugins.backbones.devices import exact
+
 CELLS_AT_ONCE = 1 << 25  # distances held at a time
 ROUNDING = 1e-5  # of |a|² + |b|², well above what float32 products lose
 
@@ -64,8 +66,9 @@ def _nearest(
     rows, words = (rough <= (last + slack)[:, None]).nonzero(as_tuple=True)
     if count == 1 and len(rows) == len(features):
         return words[:, None]
-    exact = (features[rows].double() - table[words].double()).square().sum(1)
-    order = exact.argsort(stable=True)  # the lowest word first among equals, as nonzero gives them
+    apart = (exact(features[rows]) - exact(table[words])).square().sum(1)
+    # The lowest word first among equals, as nonzero gives them.
+    order = apart.argsort(stable=True).to(rows.device)
     order = order[rows[order].argsort(stable=True)]
     sizes = rows.bincount(minlength=len(features))
     firsts = sizes.cumsum(0) - sizes
