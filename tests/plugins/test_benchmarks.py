@@ -20,6 +20,7 @@ SMALLEST = {
     "rivals": ("", ""),
     "cards": ("", ""),
     "board": ("--methods 3 --tasks 2 --samples 4", "write pages"),
+    "records": ("--records 400 --tasks 2 --seal 40", '"step": "seal"'),
     "engine_vs_loop": ("--images 1 --side 4 --repeats 1 --threads 1 --explain", ENGINE),
     "regress_vs_naive": (
         "--prompts 2 --tokens 8 --steps 4 --width 64 --layers 1 --repeats 1 --threads 1",

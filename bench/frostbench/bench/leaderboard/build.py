@@ -99,6 +99,7 @@ def build(runs: Sequence[StoredRun], inference: Inference | None = None) -> Lead
         inference=settings,
         preserved=tuple(one for _, one in sorted(kept, key=lambda pair: pair[0])),
         needs=tuple(arena.need for arena in arenas if arena.need is not None),
+        limits=sum(arena.limits for arena in arenas) + sum(not one.drawn for _, one in verdicts),
     )
 
 
@@ -136,17 +137,21 @@ def _entries(spot: _Spot, inference: Inference) -> Iterable[Entry]:
     missing = [
         (method, None) for method in sorted(manifest.methods) if (method, None) not in table.rows
     ]
+    metrics = [manifest.metrics[name] for name in dict.fromkeys((*task.columns, task.ranks_by))]
+    masks = {metric.id: (scored(table, metric), asked(table, metric)) for metric in metrics}
     costs: dict[bytes, MeanCost | None] = {}
     for who in sorted([*table.rows, *missing], key=_order):
         places = table.rows.get(who, NO_PLACES)
         for name in task.columns if len(places) else (task.ranks_by,):
             metric = manifest.metrics[name]
-            mine = places[scored(table, metric)[places]]
+            has, wanted = masks[name]
+            mine = places[has[places]]
             # Most metrics of a task score the same samples.
             known = mine.tobytes()
             if known not in costs:
                 costs[known] = mean_cost(table, mine)
-            yield _entry(spot, who, metric, mine, costs[known], inference)
+            failed = int((wanted[places] & ~has[places]).sum())
+            yield _entry(spot, who, metric, mine, failed, costs[known], inference)
 
 
 def _entry(
@@ -154,12 +159,12 @@ def _entry(
     who: Who,
     metric: MetricEntry,
     places: Places,
+    failed: int,
     cost: MeanCost | None,
     inference: Inference,
 ) -> Entry:
     method, control = who
     manifest, task, table = spot.run.manifest, spot.task, spot.table
-    every = table.rows.get(who, NO_PLACES)
     column = column_of(spot.run, table, places, metric) if len(places) else None
     estimate = estimated(column, inference) if column is not None else None
     row = Row(
@@ -174,9 +179,9 @@ def _entry(
         high=estimate.high if estimate else None,
         interval=estimate.interval.how if estimate else None,
         samples=len(places),
-        failed=int(asked(table, metric)[every].sum() - asked(table, metric)[places].sum()),
+        failed=failed,
         cost=cost,
-        reason=None if estimate else _reason(spot, method, metric, every, places),
+        reason=None if estimate else _reason(spot, who, metric, places),
         control=control,
         of=method if control else None,
         run=spot.number,
@@ -188,12 +193,10 @@ def _entry(
     return Entry(row, column if estimate else None, metric, ranks, spot.place, ceiling)
 
 
-def _reason(
-    spot: _Spot, method: str | None, metric: MetricEntry, every: Places, places: Places
-) -> str:
+def _reason(spot: _Spot, who: Who, metric: MetricEntry, places: Places) -> str:
     """Why there is no value."""
     manifest, table = spot.run.manifest, spot.table
-    count = len(places)
+    every, count, method = table.rows.get(who, NO_PLACES), len(places), who[0]
     if count and metric.pooling == "average_precision":
         return f"the images of {count} scored samples show nothing that counts in it."
     if metric.pooling == "whole" and table.scored[every].any():
@@ -222,6 +225,7 @@ class _Ranked:
     place: Place
     rows: Sequence[Row]
     need: Need | None
+    limits: int
 
 
 def _ranked(entries: Sequence[Entry], inference: Inference) -> Iterable[_Ranked]:
@@ -248,7 +252,7 @@ def _ranked(entries: Sequence[Entry], inference: Inference) -> Iterable[_Ranked]
             rows.append(replace(entry.row, rank=rank if entry.ranks else None, best=best))
         undecided = first.ranks and found.fewest and not found.tells_apart
         need = _need(first.row, found, entries) if undecided else None
-        yield _Ranked((first.row.run or 1, first.place, members[0]), rows, need)
+        yield _Ranked((first.row.run or 1, first.place, members[0]), rows, need, found.limits)
 
 
 def _need(row: Row, found: Ranking[int], entries: Sequence[Entry]) -> Need:
@@ -306,6 +310,7 @@ def _verdict(entry: Entry, control: Entry, found: PairTest, apart: Estimate) -> 
         p=found.p,
         samples=apart.samples,
         outcome=("loses", "ties", "beats")[1 + turn * found.sign],
+        drawn=found.drawn,
     )
 
 

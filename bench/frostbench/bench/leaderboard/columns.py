@@ -45,7 +45,7 @@ def asked(table: SampleTable, metric: MetricEntry) -> Bool[np.ndarray, " n"]:
     """Of which samples a metric asks something; some ask of one kind of samples alone."""
     if metric.pooling not in ("mean", "whole"):
         return np.ones(len(table), dtype=bool)
-    return np.asarray(~table.scored | table.has("scores", metric.id))
+    return np.asarray(~table.scored | ~np.isnan(table.scores(metric.id)))
 
 
 def column_of(run: StoredRun, table: SampleTable, places: Places, metric: MetricEntry) -> Column:

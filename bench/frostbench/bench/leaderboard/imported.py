@@ -24,8 +24,8 @@ def ranked_together(columns: Mapping[K, tuple[Kind, Column]]) -> dict[K, Column]
     image is known of ours alone, and holds for all; without any of ours nothing is ranked.
     """
     ours = {key: column for key, (kind, column) in columns.items() if kind == "measured"}
-    if not ours:
-        return {}
+    if not ours or all(kind != "imported" for kind, _ in columns.values()):
+        return ours
     clusters = {
         sample: cluster
         for column in ours.values()

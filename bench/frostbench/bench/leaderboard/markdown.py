@@ -14,7 +14,6 @@ from frostbench.bench.leaderboard.rows import Leaderboard, Row
 from frostbench.bench.leaderboard.swap import TITLE, Swaps, swaps
 from frostbench.bench.leaderboard.tables import Line, Remark, Table, sections
 from frostbench.bench.printable import brief, printable
-from frostbench.bench.statistics import estimators
 
 MEANING = (
     "The mini pack's models are small ones, trained for this bench: its numbers say whether the "
@@ -79,7 +78,7 @@ def _lines(leaderboard: Leaderboard, title: str) -> Iterable[str]:
         yield from (f"- {sentence}" for sentence in (*run.cache, *run.methods, *run.notes))
         yield from (f"- **{run.warning}**" for _ in range(bool(run.warning)))
         yield ""
-    yield estimators(leaderboard.inference)
+    yield leaderboard.estimators
     yield ""
     yield (
         "Ranks are ranges of what the data tell apart; **bold** is significantly best; controls "

@@ -25,7 +25,6 @@ from frostbench.bench.leaderboard.swap import swaps
 from frostbench.bench.leaderboard.tables import Section, Table
 from frostbench.bench.leaderboard.templating import environment
 from frostbench.bench.leaderboard.whiskers import whisker
-from frostbench.bench.statistics import estimators
 
 TITLE = "frostbench leaderboard"
 MANY = 12  # methods; with more, they are the rows of the matrix
@@ -105,7 +104,7 @@ def _first(leaderboard: Leaderboard, found: Matrix) -> Mapping[str, Any]:
         "transposed": len(found.contenders) > MANY,
         "plots": [f"plots/{cost_plot_file(number)}" for number in range(len(found.places))],
         "tally": _tally(leaderboard, scored),
-        "estimators": estimators(leaderboard.inference),
+        "estimators": leaderboard.estimators,
     }
 
 

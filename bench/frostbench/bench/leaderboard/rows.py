@@ -111,6 +111,7 @@ class Verdict:
     p: float
     samples: int
     outcome: Literal["beats", "ties", "loses"]
+    drawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class Leaderboard:
     inference: Inference = field(default_factory=Inference)
     needs: tuple[Need, ...] = ()
     preserved: tuple[Preserved, ...] = ()
+    limits: int = 0  # comparisons by the limit of all sign flips
 
     @cached_property
     def against_controls(self) -> Mapping[tuple[Any, ...], tuple[Verdict, ...]]:
@@ -152,6 +154,11 @@ class Leaderboard:
             found[one.task, one.protocol, one.method, one.run].append(one)
         return {key: tuple(several) for key, several in found.items()}
 
+    @property
+    def estimators(self) -> str:
+        """One line: which interval is which, and when rows are apart."""
+        return estimators(self.inference, self.limits)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `leaderboard.json` holds them."""
         manifests = [manifest.to_json() for manifest in self.manifests]
@@ -160,6 +167,6 @@ class Leaderboard:
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "preserved": [asdict(one) for one in self.preserved],
             "needs": [asdict(need) for need in self.needs],
-            "statistics": {"intervals": estimators(self.inference), **asdict(self.inference)},
+            "statistics": {"intervals": self.estimators, **asdict(self.inference)},
             "manifest": manifests[0] if len(manifests) == 1 else manifests,
         }

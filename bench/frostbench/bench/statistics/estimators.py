@@ -1,10 +1,15 @@
 """Which estimators the leaderboard uses, in one line."""
 
 from frostbench.bench.statistics.inference import Inference
+from frostbench.bench.statistics.swaps import DRAWN_CLUSTERS
 
 
-def estimators(inference: Inference) -> str:
-    """One line: which interval is which, and when rows are apart."""
+def estimators(inference: Inference, limits: int = 0) -> str:
+    """One line: which interval is which, and when rows are apart.
+
+    `limits` is how many of the comparisons were made by the limit of all sign flips.
+    """
+    used = f", as {limits:,} here are" if limits else ""
     level = f"{inference.level:.0%}".replace("%", " %")
     return (
         f"Intervals are {level}: Student's t of a jackknife over clusters (samples that share "
@@ -13,5 +18,7 @@ def estimators(inference: Inference) -> str:
         "on the logit scale for values of summed counts (F1, cumulative IoU, BLEU), and for "
         "average precision, there with the excess of few images taken off the lower end; none for "
         "a Fréchet distance. Two rows are apart where a paired sign-flip test over clusters says "
-        "so, corrected by Holm over all pairs of a ranking, or over the controls of a method."
+        "so, corrected by Holm over all pairs of a ranking, or over the controls of a method. "
+        f"Sums that differ in more than {DRAWN_CLUSTERS:,} clusters are compared by the limit of "
+        f"all sign flips, and not by drawn ones{used}."
     )

@@ -33,6 +33,7 @@ class Ranking(Generic[K]):
         fewest: with fewer clusters no two of so many rows can ever be told apart.
         easiest: where none are apart, the pair for which the fewest clusters would do, and how
             many; None where some are apart, or no pair differs.
+        limits: how many pairs were compared by the limit of all sign flips, not by drawn ones.
     """
 
     ranks: Mapping[K, Rank]
@@ -40,6 +41,7 @@ class Ranking(Generic[K]):
     clusters: int = 0
     fewest: int = 0
     easiest: tuple[K, K, int] | None = None
+    limits: int = 0
 
     @property
     def tells_apart(self) -> bool:
@@ -72,6 +74,7 @@ def ranking(
         min(estimate.clusters for estimate in shared),
         fewest_clusters(len(pairs), inference),
         _easiest(pairs, found),
+        sum(not apart.drawn for apart in found),
     )
 
 

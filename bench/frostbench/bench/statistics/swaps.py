@@ -15,7 +15,7 @@ from frostbench.bench.statistics.sums import Sums, paired
 from frostbench.bench.statistics.wholes import Whole
 
 MANY = 64  # clusters
-DRAWN_CLUSTERS = 4096
+DRAWN_CLUSTERS = 1000
 """With more clusters that differ, sums are held against the limit of all swaps, none is drawn."""
 LEAST_KURTOSIS = -0.02  # that of 100 equal clusters
 

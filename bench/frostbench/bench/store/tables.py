@@ -139,14 +139,19 @@ class SampleTable:
     def scores(self, metric: str) -> Float[np.ndarray, " n"]:
         """The scores under a metric; NaN where there is none."""
 
-        def read() -> Float[np.ndarray, " n"]:
-            found = np.full(self._stored, np.nan)
+        def read() -> Mapping[str, Float[np.ndarray, " n"]]:
+            found: dict[str, Float[np.ndarray, " n"]] = {}
             for start, chunk in self._chunks("scores"):
-                rows, mine = _entries(chunk, chunk.keys, metric)
-                found[start + rows[mine]] = _floats(_within(chunk, chunk.items))[mine]
-            return found[self._lies]
+                numbers = _floats(_within(chunk, chunk.items))
+                for name in chunk.keys.dictionary.to_pylist():
+                    rows, mine = _entries(chunk, chunk.keys, name)
+                    if name not in found:
+                        found[name] = np.full(self._stored, np.nan)
+                    found[name][start + rows[mine]] = numbers[mine]
+            return {name: scores[self._lies] for name, scores in found.items()}
 
-        return self._once(("scores", metric), read)
+        every = self._once(("scores",), read)
+        return every[metric] if metric in every else np.full(len(self), np.nan)
 
     def numbers(self, leaf: str) -> Float[np.ndarray, " n"]:
         """A leaf of numbers ("cost.seconds"); NaN where there is none."""
@@ -306,7 +311,9 @@ def _held(file: Sealed) -> set[tuple[str, str | None]]:
         _check("task", tasks)
         names = [*tasks.dictionary.to_pylist()], [*protocols.dictionary.to_pylist(), None]
         codes = tasks.indices.to_numpy(), protocols.indices.fill_null(-1).to_numpy()
-        for task, protocol in np.unique(np.stack(codes), axis=1).T.tolist():
+        both = codes[0] * len(names[1]) + codes[1] % len(names[1])
+        for code in np.flatnonzero(np.bincount(both)).tolist():
+            task, protocol = divmod(code, len(names[1]))
             found.add((names[0][task], names[1][protocol]))
     return found
 
@@ -348,8 +355,8 @@ def _entries(chunk: Any, keys: Any, key: str | None) -> tuple[Places, Places]:
     rows = np.repeat(np.arange(len(chunk)), np.diff(chunk.offsets.to_numpy()))
     coded = _within(chunk, keys)
     names = coded.dictionary.to_pylist()
-    alike = [number for number, name in enumerate(names) if key is None or name == key]
-    return rows, np.flatnonzero(np.isin(coded.indices.to_numpy(), alike))
+    alike = np.array([key is None or name == key for name in names], dtype=bool)
+    return rows, np.flatnonzero(alike[coded.indices.to_numpy()])
 
 
 def _floats(array: Any) -> Float[np.ndarray, " m"]:
