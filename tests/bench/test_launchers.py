@@ -13,8 +13,8 @@ from runner_world import plain, plan_of, written
 from frostbench.bench.cli import main
 from frostbench.bench.cli.config import RunConfig, UsageError
 from frostbench.bench.cli.keeping import seal_of, sees
-from frostbench.bench.cli.on_ray import CONTEXT, Node, Share, share_of
-from frostbench.bench.cli.ranks import Rank, rank_of
+from frostbench.bench.cli.on_ray import CONTEXT, RayNode, Share, share_of
+from frostbench.bench.cli.ranks import ProcessRank, rank_of
 from frostbench.bench.cli.work import PROCESS, on_its_devices
 from frostbench.bench.runner.crew import Crew
 from frostbench.bench.runner.manifest import new_manifest
@@ -112,10 +112,10 @@ def test_ranks_are_those_of_the_launcher_that_started_more_than_one():
     batch = {name: value for name, value in slurm.items() if name != "SLURM_STEP_ID"}
     plain_run = RunConfig()
     assert rank_of(plain_run, {}) is None
-    assert rank_of(plain_run, torchrun) == Rank(3, 1, "torchrun")
+    assert rank_of(plain_run, torchrun) == ProcessRank(3, 1, "torchrun")
     assert rank_of(plain_run, {**torchrun, "RANK": "0", "WORLD_SIZE": "1"}) is None
-    assert rank_of(plain_run, slurm) == Rank(1, 0, "slurm")
-    assert rank_of(plain_run, {**slurm, **torchrun}) == Rank(3, 1, "torchrun")
+    assert rank_of(plain_run, slurm) == ProcessRank(1, 0, "slurm")
+    assert rank_of(plain_run, {**slurm, **torchrun}) == ProcessRank(3, 1, "torchrun")
     assert rank_of(plain_run, {**slurm, "SLURM_STEP_NUM_TASKS": "1"}) is None
     assert rank_of(plain_run, batch) is None
     assert rank_of(RunConfig(launcher="local"), slurm) is None
@@ -128,17 +128,17 @@ def test_ranks_are_those_of_the_launcher_that_started_more_than_one():
 def test_every_process_has_its_own_card_and_the_first_shows_how_far_it_is(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    config = Rank(3, 1, "torchrun").configured(RunConfig(device="cuda"))
+    config = ProcessRank(3, 1, "torchrun").configured(RunConfig(device="cuda"))
     assert (config.device, config.devices, config.quiet) == ("cuda:1", ["cuda:1"], True)
-    assert not Rank(0, 0, "slurm").configured(RunConfig()).quiet
+    assert not ProcessRank(0, 0, "slurm").configured(RunConfig()).quiet
     with pytest.raises(ValueError, match="no device named 'cuda:2'"):
-        Rank(2, 2, "slurm").configured(RunConfig(device="cuda"))
+        ProcessRank(2, 2, "slurm").configured(RunConfig(device="cuda"))
     # Where Slurm binds a card to each task, a task sees no other.
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    assert Rank(2, 2, "slurm").configured(RunConfig(device="cuda")).device == "cuda:0"
+    assert ProcessRank(2, 2, "slurm").configured(RunConfig(device="cuda")).device == "cuda:0"
     for config in (RunConfig(workers="2"), RunConfig(device="cuda:1"), RunConfig(devices=["cpu"])):
         with pytest.raises(UsageError, match="torchrun says how many workers there are"):
-            Rank(0, 0, "torchrun").configured(config)
+            ProcessRank(0, 0, "torchrun").configured(config)
 
 
 def test_the_device_of_a_run_is_of_the_kind_of_its_devices():
@@ -183,7 +183,7 @@ def test_what_a_worker_takes_is_what_was_measured(tmp_path):
     assert measured_bytes(manifest, together=True) == (2 + 1 + 2 + 3) << 30
     assert measured_bytes(manifest, together=False) == (2 + 1 + 3) << 30
     assert measured_bytes(replace(manifest, memory={}), together=True) is None
-    nodes = [Node("a", "a", 8, 0, 4 << 30), Node("b", "b", 8, 0, 21 << 30)]
+    nodes = [RayNode("a", "a", 8, 0, 4 << 30), RayNode("b", "b", 8, 0, 21 << 30)]
     share = share_of(RunConfig(), plan, nodes)
     assert share == Share(8, 0, (8 << 30) + PROCESS, 8)
     assert [share.fits(node) for node in nodes] == [0, 1]
@@ -193,16 +193,16 @@ def test_what_a_worker_takes_is_what_was_measured(tmp_path):
     # What files tell is a guess, and keeps nobody out.
     begun = replace(plan, out=tmp_path / "other")
     assert share_of(RunConfig(), begun, nodes).memory == PROCESS
-    assert share_of(RunConfig(), begun, [Node("c", "c", 1, 0, 1 << 30)]).memory == 1 << 30
+    assert share_of(RunConfig(), begun, [RayNode("c", "c", 1, 0, 1 << 30)]).memory == 1 << 30
 
 
 def test_a_worker_on_a_card_has_all_of_it_and_none_that_is_too_small(tmp_path):
     plan, _ = measured(tmp_path, "cuda")
     needed = (6 << 30) + CONTEXT
     nodes = [
-        Node("small", "a", 8, 4, 64 << 30, needed - 1),
-        Node("large", "b", 8, 2, 64 << 30, needed),
-        Node("untold", "c", 16, 4, 64 << 30),
+        RayNode("small", "a", 8, 4, 64 << 30, needed - 1),
+        RayNode("large", "b", 8, 2, 64 << 30, needed),
+        RayNode("untold", "c", 16, 4, 64 << 30),
     ]
     share = share_of(RunConfig(), plan, nodes)
     assert share == Share(1, 1, PROCESS, 2, ("small",))

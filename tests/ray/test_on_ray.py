@@ -93,7 +93,7 @@ def test_a_worker_comes_to_a_node_with_memory_for_it_and_the_others_wait(nodes, 
     child = started(cluster, folder, "workers=2")
     _, err = child.communicate(timeout=240)
     assert child.returncode == 0, err
-    assert "2 workers, each with 1 cores and 2.0 GiB of memory, and room for 1 now" in err
+    assert "workers=2, each with 1 cores and 2.0 GiB of memory, and room for 1 now" in err
     assert len(workers(folder)) == 1
     assert plain(open_run(tmp_path / "run")) == whole
 
@@ -152,5 +152,24 @@ def test_nodes_that_are_left_out_get_no_worker_and_a_card_is_taken_whole(nodes):
         done, queued = ray.wait([one.placed.remote() for one in kept], timeout=20)
         assert ray.get(done) == [third.node_id]
         assert len(queued) == 1
+    finally:
+        ray.shutdown()
+
+
+def test_a_machine_that_joins_later_and_does_not_see_the_run_says_so(nodes, tmp_path):
+    import ray
+
+    from frostbench.bench.cli.keeping import Keeper, Order
+    from frostbench.bench.cli.on_ray import RayProcess
+
+    cluster, _ = nodes({"num_cpus": 1})
+    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+        order = Order(str(tmp_path / "run"), "seal", "1", [], 1, str(tmp_path))
+        process = RayProcess(ray, ray.remote(Keeper).remote(order))
+        while process.poll() is None:
+            time.sleep(0.1)
+        assert process.poll() == 1
+        assert "does not see the run in" in process.how()
     finally:
         ray.shutdown()

@@ -28,7 +28,7 @@ ANSWER = 120.0  # seconds in which Ray starts a process on a node that is there
 
 
 @dataclass(frozen=True)
-class Node:
+class RayNode:
     """A node of the cluster: Ray's id of it, its name, and what Ray has to give there.
 
     `smallest` is the memory of its smallest card, where the driver tells.
@@ -55,7 +55,7 @@ class Share:
     threads: int
     left_out: tuple[str, ...] = ()
 
-    def fits(self, node: Node) -> int:
+    def fits(self, node: RayNode) -> int:
         """How many find a place on a node."""
         if node.id in self.left_out:
             return 0
@@ -76,7 +76,7 @@ class Share:
         }
 
 
-class Kept:
+class RayProcess:
     """A worker that an actor keeps, as the crew watches it."""
 
     def __init__(self, ray: Any, actor: Any) -> None:
@@ -147,20 +147,20 @@ def ray_crew(config: RunConfig, plan: Plan, note: Callable[[str], None]) -> Iter
             look_at_folder(ray, [node for node in nodes if share.fits(node)], folder)
             where = ray.get_runtime_context().gcs_address
             wait = f", and room for {room} now: others wait" if room < number else ""
-            note(f"Ray at {where}: {number} workers, each with {_said(share)}{wait}.")
+            note(f"Ray at {where}: workers={number}, each with {_said(share)}{wait}.")
 
-        def launch(name: str) -> Kept:
+        def launch(name: str) -> RayProcess:
             now = share_of(config, plan, nodes)  # by what the run has measured until now
             most = max((node.memory for node in nodes), default=now.memory)
             now = replace(now, threads=share.threads, memory=min(now.memory, most))
             words = words_of_worker(config, name, now.threads, _words(config, plan, nodes))
             order = Order(folder, seal_of(folder), name, words, now.threads, os.getcwd())
-            return Kept(ray, ray.remote(Keeper).options(**now.options()).remote(order))
+            return RayProcess(ray, ray.remote(Keeper).options(**now.options()).remote(order))
 
         yield Crew([str(one) for one in range(1, number + 1)], launch, ready)
 
 
-def share_of(config: RunConfig, plan: Plan, nodes: Sequence[Node]) -> Share:
+def share_of(config: RunConfig, plan: Plan, nodes: Sequence[RayNode]) -> Share:
     """What each worker takes: what was measured of the run, and before that what files tell.
 
     On cards, a worker takes a card, and those nodes are left out whose cards are too small for the
@@ -185,12 +185,12 @@ def share_of(config: RunConfig, plan: Plan, nodes: Sequence[Node]) -> Share:
     return Share(cores, 0, memory, cores)
 
 
-def nodes_of(ray: Any, device: str) -> list[Node]:
+def nodes_of(ray: Any, device: str) -> list[RayNode]:
     """The nodes of a cluster that have what a worker on a device needs."""
     alive = [node for node in ray.nodes() if node["Alive"]]
     has = [node["Resources"] for node in alive]
     found = [
-        Node(
+        RayNode(
             node["NodeID"],
             node["NodeManagerHostname"],
             int(one.get("CPU", 0)),
@@ -209,7 +209,7 @@ def nodes_of(ray: Any, device: str) -> list[Node]:
     ]
 
 
-def look_at_folder(ray: Any, nodes: Sequence[Node], folder: str) -> None:
+def look_at_folder(ray: Any, nodes: Sequence[RayNode], folder: str) -> None:
     """See that the run's folder is the same one on all nodes.
 
     Raises:
@@ -226,7 +226,7 @@ def look_at_folder(ray: Any, nodes: Sequence[Node], folder: str) -> None:
 
 
 def _on_each(
-    ray: Any, nodes: Sequence[Node], call: Callable[..., Any], *arguments: Any
+    ray: Any, nodes: Sequence[RayNode], call: Callable[..., Any], *arguments: Any
 ) -> list[Any]:
     """What a function says on each node.
 
@@ -286,7 +286,7 @@ def _on_cards(plan: Plan) -> bool:
     return plan.device.partition(":")[0] != "cpu"
 
 
-def _each(config: RunConfig, nodes: Sequence[Node]) -> int:
+def _each(config: RunConfig, nodes: Sequence[RayNode]) -> int:
     """How many workers share a node, at most."""
     return -(-(number_of(config) or 1) // max(1, len(nodes)))
 
@@ -298,7 +298,7 @@ def _measured(plan: Plan, *, together: bool) -> int | None:
         return None
 
 
-def _words(config: RunConfig, plan: Plan, nodes: Sequence[Node]) -> list[str]:
+def _words(config: RunConfig, plan: Plan, nodes: Sequence[RayNode]) -> list[str]:
     """What a worker is told of its device."""
     words = [f"device={plan.device.partition(':')[0]}"]
     if config.memory:

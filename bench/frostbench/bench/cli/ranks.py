@@ -23,7 +23,7 @@ NUMBERED: Mapping[Literal["torchrun", "slurm"], tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Rank:
+class ProcessRank:
     """One of several processes: its number, that on its own machine, and who started it."""
 
     number: int
@@ -68,7 +68,7 @@ class Rank:
         return 0 if self.launcher == "slurm" and torch.cuda.device_count() == 1 else self.local
 
 
-def rank_of(config: RunConfig, environment: Mapping[str, str] = os.environ) -> Rank | None:
+def rank_of(config: RunConfig, environment: Mapping[str, str] = os.environ) -> ProcessRank | None:
     """The rank of this process; None where it is the only one of its run.
 
     Raises:
@@ -93,7 +93,7 @@ def rank_of(config: RunConfig, environment: Mapping[str, str] = os.environ) -> R
             size = int(environment.get("SLURM_STEP_NUM_TASKS", size)) if names[3:] else size
         except ValueError as error:
             raise UsageError(f"{', '.join(names[:3])} in the environment: {error}.") from error
-        return Rank(number, local, launcher) if size > 1 else None
+        return ProcessRank(number, local, launcher) if size > 1 else None
     return None
 
 

@@ -16,7 +16,7 @@ from frostbench.plugins.host.registry import Host
 from frostbench.plugins.host.words import number
 
 if TYPE_CHECKING:
-    from frostbench.bench.cli.ranks import Rank
+    from frostbench.bench.cli.ranks import ProcessRank
     from frostbench.bench.runner.plan import Plan
     from frostbench.bench.runner.progress import Quiet
     from frostbench.bench.store.reader import StoredRun
@@ -93,7 +93,9 @@ def executed(
     return stored, config, host
 
 
-def _done(plan: "Plan", config: RunConfig, shown: "Quiet", rank: "Rank | None") -> "StoredRun":
+def _done(
+    plan: "Plan", config: RunConfig, shown: "Quiet", rank: "ProcessRank | None"
+) -> "StoredRun":
     """The run after it was done, or this process has done its part of it."""
     from frostbench.bench.cli.work import crew_for, keep_within
     from frostbench.bench.runner.launched import follow, leading

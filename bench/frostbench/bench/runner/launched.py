@@ -36,7 +36,8 @@ def follow(plan: Plan, name: str) -> StoredRun:
         PreflightError: a part of the plan cannot work.
         Interrupted: the user pressed Ctrl-C.
     """
-    refuse_strangers(plan.out)
+    if not plan.again:  # the first process may be setting aside what is there
+        refuse_strangers(plan.out)
     if _at_work(plan):
         join(plan, name)
     leases = Leases(plan.out, name, plan.lease)
