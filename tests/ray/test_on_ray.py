@@ -129,6 +129,20 @@ def test_a_folder_that_nodes_do_not_share_is_refused_before_anything_is_run(node
     assert not (own / "run" / "manifest.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "nobody listens at address=127.0.0.1:1 ([Errno 111] Connection refused)."),
+        ("nonsense", "no Ray cluster at nonsense: Invalid address format: nonsense"),
+    ],
+)
+def test_an_address_where_no_cluster_is_ends_in_a_sentence(tmp_path, capsys, address, said):
+    command = [*words(pack(tmp_path / "pack")), "launcher=ray", f"address={address}"]
+    assert main(command) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_nodes_that_are_left_out_get_no_worker_and_a_card_is_taken_whole(nodes):
     import ray
 

@@ -7,6 +7,7 @@ Ray counts fractions of them and limits no memory by that.
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.reader import read_manifest
 
 CONTEXT = 500 << 20  # bytes of a card that a process takes before it computes anything
+REACH = 10.0  # seconds in which a cluster that is there takes a connection
 ANSWER = 120.0  # seconds in which Ray starts a process on a node that is there
 
 
@@ -266,11 +268,12 @@ def _connected(address: str) -> Iterator[Any]:
         raise UsageError("launcher=ray needs Ray: pip install 'frostbench[ray]' adds it.") from None
     mine = not ray.is_initialized()
     if mine:
+        _reach(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours tells nobody
         before = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=address or None, logging_level="warning", log_to_driver=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise UsageError(f"no Ray cluster at {address or 'hand'}: {error}") from error
         finally:
             if threading.current_thread() is threading.main_thread():
@@ -280,6 +283,20 @@ def _connected(address: str) -> Iterator[Any]:
     finally:
         if mine:
             ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """See that somebody listens at an address, which Ray itself would try for minutes.
+
+    Raises:
+        UsageError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=REACH).close()
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"nobody listens at address={address} ({error}).") from error
 
 
 def _on_cards(plan: Plan) -> bool:
