@@ -133,6 +133,7 @@ def test_a_folder_that_nodes_do_not_share_is_refused_before_anything_is_run(node
     ("address", "said"),
     [
         ("127.0.0.1:1", "nobody listens at address=127.0.0.1:1 ([Errno 111] Connection refused)."),
+        ("ray://127.0.0.1:10001", "its command is given on a machine of the cluster (`ray job"),
         ("nonsense", "no Ray cluster at nonsense: Invalid address format: nonsense"),
     ],
 )

@@ -289,8 +289,13 @@ def _reach(address: str) -> None:
     """See that somebody listens at an address, which Ray itself would try for minutes.
 
     Raises:
-        UsageError: nobody does.
+        UsageError: nobody does, or it is that of Ray's client.
     """
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"address={address}: a run keeps its folder itself, so that its command is given on a "
+            "machine of the cluster (`ray job submit` does), with no address or HOST:PORT."
+        )
     host, _, port = address.rpartition(":")
     if host and "/" not in host and port.isdecimal():
         try:
