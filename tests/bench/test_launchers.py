@@ -15,15 +15,17 @@ from frostbench.bench.cli.config import RunConfig, UsageError
 from frostbench.bench.cli.keeping import seal_of, sees
 from frostbench.bench.cli.on_ray import CONTEXT, RayNode, Share, share_of
 from frostbench.bench.cli.ranks import ProcessRank, rank_of
+from frostbench.bench.cli.run import planned
 from frostbench.bench.cli.work import PROCESS, on_its_devices
 from frostbench.bench.runner.crew import Crew
-from frostbench.bench.runner.manifest import new_manifest
+from frostbench.bench.runner.manifest import identity, new_manifest
 from frostbench.bench.runner.memory import measured_bytes
 from frostbench.bench.store.hardware import MethodMemory
 from frostbench.bench.store.leases import Leases
 from frostbench.bench.store.manifest import BackboneFacts
 from frostbench.bench.store.reader import open_run
 from frostbench.bench.store.writer import RunWriter
+from frostbench.plugins.host.registry import Host
 
 SAMPLES = ["limit=16", "chunk=2"]
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "1", "SLURM_NTASKS": "2"}
@@ -155,7 +157,8 @@ def test_the_device_of_a_run_is_of_the_kind_of_its_devices():
         ("address=auto", "address=auto is that of a Ray cluster: add launcher=ray."),
         ("out=s3://bucket/run", "object stores do neither. Copy it there when it has ended."),
         ("launcher=ray", "launcher=ray needs Ray: pip install 'frostbench[ray]' adds it."),
-        ("launcher=ray devices=cpu", "Ray says which cards there are"),
+        ("launcher=ray devices=cpu", "since Ray says which card a worker has"),
+        ("launcher=ray device=cuda:1", "since Ray says which card a worker has"),
         ("launcher=torchrun", "`torchrun ... -m frostbench run`"),
     ],
 )
@@ -209,6 +212,14 @@ def test_a_worker_on_a_card_has_all_of_it_and_none_that_is_too_small(tmp_path):
     assert [share.fits(node) for node in nodes] == [0, 2, 4]
     assert share.options()["label_selector"] == {"ray.io/node-id": "!in(small)"}
     assert share_of(RunConfig(isolate=True), plan, nodes).options()["label_selector"] is None
+
+
+def test_who_keeps_a_run_on_ray_needs_no_card_and_plans_what_its_workers_do():
+    host, chosen = Host(), {"methods": ["vqgan"], "tasks": ["reconstruction"]}
+    kept = planned(RunConfig(launcher="ray", device="cuda", **chosen), host)
+    here = planned(RunConfig(**chosen), host)
+    assert kept.config["device"] == "cuda"
+    assert identity(kept) == {**identity(here), "device": "cuda"}
 
 
 def test_a_run_is_known_by_its_seal_wherever_it_is_seen(tmp_path, monkeypatch):

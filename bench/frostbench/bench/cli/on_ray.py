@@ -133,8 +133,11 @@ def ray_crew(config: RunConfig, plan: Plan, note: Callable[[str], None]) -> Iter
     Raises:
         UsageError: Ray is not installed or not reached, or the cluster has no place for a worker.
     """
-    if config.devices:
-        raise UsageError("devices=: Ray says which cards there are; write device=cuda workers=N.")
+    if config.devices or config.device not in ("cpu", "cuda"):
+        raise UsageError(
+            "launcher=ray takes device=cpu or device=cuda, since Ray says which card a worker has; "
+            "write workers=N for so many of them."
+        )
     asked = number_of(config)
     with _connected(config.address) as ray:
         nodes = nodes_of(ray, plan.device)

@@ -67,7 +67,6 @@ def executed(
         config = read_config(RunConfig, [f"config={file}", *overrides], values)
         config = replace(config, departures=departures(file, config))
 
-    from frostbench.bench.cli.assemble import assemble
     from frostbench.bench.cli.lmms_tasks import with_lmms_tasks
     from frostbench.bench.cli.ranks import rank_of
     from frostbench.bench.cli.work import on_its_devices
@@ -83,7 +82,7 @@ def executed(
     config = on_its_devices(config if rank is None else rank.configured(config))
     config = with_lmms_tasks(config, host)
     said = len(host.problems)
-    plan = replace(assemble(config, host), launch=launch)
+    plan = replace(planned(config, host), launch=launch)
     say_left_out(host, said)
     shown = progress_for(sys.stderr, quiet=config.quiet)
     stored = _done(plan, config, shown, rank)
@@ -91,6 +90,17 @@ def executed(
         if not any(noted.startswith(failure.error) for noted in shown.noted):
             complain(f"frostbench: {failure.error}")
     return stored, config, host
+
+
+def planned(config: RunConfig, host: Host) -> "Plan":
+    """The plan of a run, as the process has it that keeps the run or does all of it."""
+    from frostbench.bench.cli.assemble import assemble
+
+    if config.launcher != "ray":
+        return assemble(config, host)
+    # Who keeps a run for others computes nothing on a card, and need not have one.
+    plan = assemble(replace(config, device="cpu"), host)
+    return replace(plan, device=config.device, config={**plan.config, "device": config.device})
 
 
 def _done(
