@@ -5,13 +5,14 @@ BIN := .venv/bin
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 WORKERS ?= 2
 
-.PHONY: help leaderboard test tests test-lmms test-lmms-newest lint install clean
+.PHONY: help leaderboard test tests test-lmms test-lmms-newest test-ray lint install clean
 
 help:
 	@echo "make leaderboard   run the mini pack's suites and write leaderboard/index.html"
 	@echo "make test          lint and all tests, one beside the other"
 	@echo "make test-lmms     the tests that need lmms-eval, in .venv-lmms"
 	@echo "make test-lmms-newest   the same with the newest lmms-eval that pip gives"
+	@echo "make test-ray      the tests that need Ray, in .venv-ray"
 	@echo "make lint          ruff (format and lint), mypy, and the arrow contract"
 	@echo "make clean         remove what the other targets made"
 
@@ -62,5 +63,15 @@ test-lmms-newest: .venv-lmms/.installed
 	.venv-lmms/bin/pip install --quiet --upgrade lmms-eval
 	@$(MAKE) --no-print-directory test-lmms
 
+# Ray is an extra: its tests start clusters, in an environment of their own.
+.venv-ray/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/pip install --quiet --upgrade pip
+	.venv-ray/bin/pip install --quiet --editable '.[test,ray]'
+	@touch $@
+
+test-ray: .venv-ray/.installed
+	$(TEST_ENV) .venv-ray/bin/pytest -q -m ray tests/ray
+
 clean:
-	rm -rf .venv .venv-lmms runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lmms .venv-ray runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -69,6 +69,10 @@ def test_a_slow_command_of_a_page_names_what_there_is(page):
                 assert words[0] in COMMANDS
                 if words[0] == "run":
                     _check_run(words[1:], host)
+            elif program in ("torchrun", "srun"):
+                started = words[words.index("frostbench") :]
+                assert started[1] == "run"
+                _check_run(started[2:], host)
             else:
                 assert program in ("pip", "lmms-eval")
 

@@ -19,16 +19,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-from runner_world import Hashing, plain, plan_of
+from runner_world import Hashing, plain, plan_of, written
 
 from frostbench.bench.runner.crew import Crew
 from frostbench.bench.runner.joining import join
 from frostbench.bench.runner.plan import Plan
 from frostbench.bench.runner.progress import Quiet
 from frostbench.bench.runner.run import run
-from frostbench.bench.store.lines import read_lines
-from frostbench.bench.store.reader import open_run, read_records, samples_files
-from frostbench.bench.store.sealed import read_sealed
+from frostbench.bench.store.reader import open_run, read_records
 
 LIMIT = 14
 PAUSE = 0.01  # seconds that the engine takes
@@ -112,9 +110,7 @@ def killed(folder: Path, workers: int, kills: int, seed: int) -> tuple[int, int,
         over.set()
         thread.join()
     assert stored.manifest.status == "finished"
-    files = samples_files(where[0])
-    written = sum(len((read_sealed if f.suffix == ".parquet" else read_lines)(f)) for f in files)
-    return done[0], len(lost), written - len(stored.records())
+    return done[0], len(lost), written(where[0]) - len(stored.records())
 
 
 def main() -> None:

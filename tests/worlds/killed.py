@@ -19,13 +19,12 @@ import time
 from pathlib import Path
 
 import torch
-from runner_world import plain, plan_of
+from runner_world import plain, plan_of, written
 
 from frostbench.bench.runner.progress import Quiet
 from frostbench.bench.runner.run import run
-from frostbench.bench.store.lines import append_lines, read_lines
-from frostbench.bench.store.reader import read_records, samples_files
-from frostbench.bench.store.sealed import read_sealed
+from frostbench.bench.store.lines import append_lines
+from frostbench.bench.store.reader import read_records
 
 LIMIT = 4
 
@@ -113,11 +112,7 @@ class Tally:
         go(place, kill_at)
         self.lost += len(before - stored(place))
         assert go(place, 0)
-        files = samples_files(place / "run")
-        written = sum(
-            len((read_sealed if f.suffix == ".parquet" else read_lines)(f)) for f in files
-        )
-        self.doubled += written - len(stored(place))
+        self.doubled += written(place / "run") - len(stored(place))
         self.end(place)
 
     def end(self, place: Path) -> None:

@@ -68,6 +68,13 @@ def sin(verb: str) -> None:
             raise KeyboardInterrupt
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "slow" | "together":
+            worked = Path(os.environ["WORKED"])
+            with worked.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            time.sleep(0.2 if how == "slow" else 0)
+            while how == "together" and len(set(worked.read_text().split())) < 2:
+                time.sleep(0.02)
         case "wait":
             Path(os.environ["WAITING"]).write_text(str(os.getpid()))
             while True:

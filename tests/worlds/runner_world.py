@@ -15,7 +15,10 @@ from torch import nn
 
 from frostbench.bench.cli.assemble import open_controls
 from frostbench.bench.runner.plan import Plan, PlannedMethod, PlannedTask, Provenance
+from frostbench.bench.store.lines import read_lines
 from frostbench.bench.store.manifest import PackEntry
+from frostbench.bench.store.reader import samples_files
+from frostbench.bench.store.sealed import read_sealed
 from frostbench.plugins import (
     Card,
     Classify,
@@ -324,6 +327,12 @@ def plain(run: Any) -> list[dict[str, Any]]:
             key: value for key, value in line["cost"].items() if key.endswith("_tokens")
         }
     return sorted(lines, key=lambda line: repr([line[key] for key in KEY]))
+
+
+def written(folder: Path) -> int:
+    """How many samples stand in a run's files, those that stand twice among them."""
+    files = samples_files(folder)
+    return sum(len((read_sealed if f.suffix == ".parquet" else read_lines)(f)) for f in files)
 
 
 KEY = ("task", "protocol", "method", "control", "sample")

@@ -72,4 +72,5 @@ def _accelerator(device: str) -> str | None:
         return None
     import torch
 
-    return torch.cuda.get_device_name(device)
+    # Who keeps a run for workers on other machines may have no card.
+    return torch.cuda.get_device_name(device) if torch.cuda.is_available() else None

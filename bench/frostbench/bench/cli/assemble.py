@@ -338,6 +338,8 @@ _ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disable
     "devices",
     "lease",
     "memory",
+    "launcher",
+    "address",
 }
 
 

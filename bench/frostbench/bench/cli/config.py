@@ -60,8 +60,8 @@ class RunConfig:
     take the place of the pack's in every task that can use them; `data.NAME.folder` stands beside a
     reader's settings. `preset` names a file of keys, over which those of the command line count.
     `workers` are the processes that share the run's chunks: a number, or as many as there are
-    `devices`, or cores, and work for them (`auto`).
-    With `isolate` each method's code runs in a process of its own; no number changes by it.
+    `devices`, or cores, and work for them (`auto`). With `isolate` each method's code runs in a
+    process of its own; no number changes by it.
     """
 
     preset: str = field(default="", metadata=PATH)
@@ -78,6 +78,8 @@ class RunConfig:
     device: str = "cpu"
     devices: list[str] = field(default_factory=list)  # one worker each, in the place of `device`
     workers: str = "auto"
+    launcher: str = "auto"  # of workers: local, ray; or of this process: torchrun, slurm
+    address: str = ""  # of a Ray cluster; without it, the one that Ray finds or begins
     lease: float = EXPIRY  # seconds without a sign of life after which others do a worker's chunk
     memory: str = ""  # the most of each device, or of the host that all workers may hold: 40GiB
     isolate: bool = False  # each method in a process of its own, without targets
@@ -85,9 +87,7 @@ class RunConfig:
     controls: bool = True
     plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
-    cache: str = field(
-        default="", metadata=PATH
-    )  # folder of kept visual tokens; the user's cache folder without it
+    cache: str = field(default="", metadata=PATH)  # of visual tokens; without it the user's folder
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
     gallery: int = 8  # samples of each task whose images and words are kept
     retry_failed: bool = False  # try samples again that failed before

@@ -32,9 +32,9 @@ COMMANDS = {
         "run:run_command",
         "run [KEY=VALUE ...]",
         "Run methods on suites; resumes where it was stopped.",
-        "Keys: preset pack llm suites methods tasks limit out seed device devices workers lease\n"
-        "memory isolate dtype controls plugins cache chunk gallery quiet retry_failed again\n"
-        "most_waves most_seconds error_length\n"
+        "Keys: preset pack llm suites methods tasks limit out seed device devices workers\n"
+        "launcher address lease memory isolate dtype controls plugins cache chunk gallery quiet\n"
+        "retry_failed again most_waves most_seconds error_length\n"
         "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "backbone.ROLE.KEY, data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
@@ -43,6 +43,7 @@ COMMANDS = {
         "frozen models and requests, no target and no other method; no number changes.\n\n"
         "  frostbench run methods=v2l tasks=inpainting limit=8 out=runs/try\n"
         "  frostbench run devices=cuda:0,cuda:1 out=runs/both      # a worker on each card\n"
+        "  frostbench run launcher=ray device=cuda out=/shared/runs/all    # on a Ray cluster\n"
         "  frostbench run llm=llama out=runs/llama     # another frozen language model\n"
         "  frostbench run data.images=photos tasks=reconstruction out=runs/photos\n"
         "  frostbench run plugins=[my_method.py] methods=my_method,v2l out=runs/mine\n"

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,9 @@ from frostbench.plugins.host.registry import Host
 from frostbench.plugins.host.words import number
 
 if TYPE_CHECKING:
+    from frostbench.bench.cli.ranks import ProcessRank
+    from frostbench.bench.runner.plan import Plan
+    from frostbench.bench.runner.progress import Quiet
     from frostbench.bench.store.reader import StoredRun
 
 CHOICES = ("methods", "tasks", "limit", "limits", "preset")
@@ -64,22 +67,58 @@ def executed(
         config = read_config(RunConfig, [f"config={file}", *overrides], values)
         config = replace(config, departures=departures(file, config))
 
-    from frostbench.bench.cli.assemble import assemble
     from frostbench.bench.cli.lmms_tasks import with_lmms_tasks
-    from frostbench.bench.cli.work import crew_of
+    from frostbench.bench.cli.ranks import rank_of
+    from frostbench.bench.cli.work import on_its_devices
     from frostbench.bench.runner.progress import progress_for
-    from frostbench.bench.runner.run import run
 
+    if "://" in config.out:
+        raise UsageError(
+            f"out={config.out}: a run lies in a folder of a file system, where files grow and "
+            "folders are renamed; object stores do neither. Copy it there when it has ended."
+        )
+    rank = rank_of(config)
+    launch = "" if rank is None else rank.launch()
+    config = on_its_devices(config if rank is None else rank.configured(config))
     config = with_lmms_tasks(config, host)
     said = len(host.problems)
-    plan = assemble(config, host)
+    plan = replace(planned(config, host), launch=launch)
     say_left_out(host, said)
     shown = progress_for(sys.stderr, quiet=config.quiet)
-    stored = run(plan, shown, crew_of(config, plan))
+    stored = _done(plan, config, shown, rank)
     for failure in stored.manifest.failures:
         if not any(noted.startswith(failure.error) for noted in shown.noted):
             complain(f"frostbench: {failure.error}")
     return stored, config, host
+
+
+def planned(config: RunConfig, host: Host) -> "Plan":
+    """The plan of a run, as the process has it that keeps the run or does all of it."""
+    from frostbench.bench.cli.assemble import assemble
+
+    if config.launcher != "ray":
+        return assemble(config, host)
+    # Who keeps a run for others computes nothing on a card, and need not have one.
+    plan = assemble(replace(config, device="cpu"), host)
+    return replace(plan, device=config.device, config={**plan.config, "device": config.device})
+
+
+def _done(
+    plan: "Plan", config: RunConfig, shown: "Quiet", rank: "ProcessRank | None"
+) -> "StoredRun":
+    """The run after it was done, or this process has done its part of it."""
+    from frostbench.bench.cli.work import crew_for, keep_within
+    from frostbench.bench.runner.launched import follow, leading
+    from frostbench.bench.runner.run import run
+
+    if rank is not None and rank.number:
+        keep_within(config.memory, plan)
+        return follow(plan, str(rank.number + 1))
+    with (
+        nullcontext() if rank is None else leading(plan),
+        crew_for(config, plan, shown.note) as crew,
+    ):
+        return run(plan, shown, crew)
 
 
 def _preset(name: str, host: Host) -> str:

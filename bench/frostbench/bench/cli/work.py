@@ -4,10 +4,9 @@ import os
 import platform
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,16 +18,16 @@ from frostbench.bench.cli.config import (
     read_config,
     split_words,
 )
+from frostbench.bench.cli.keeping import start_worker
 from frostbench.bench.cli.plugins import open_host
 from frostbench.bench.printable import say
 from frostbench.bench.runner.crew import Crew
-from frostbench.bench.runner.mail import LOG
 from frostbench.bench.runner.plan import Plan
 from frostbench.plugins.host.words import as_list
 
 SAMPLES = 1000
 """Samples, controls counted, below which another worker costs more than it does."""
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+PROCESS = 2 << 30  # bytes of torch itself, and of what is computed with the weights
 
 
 def work_command(words: list[str]) -> int:
@@ -92,8 +91,25 @@ def keep_within(memory: str, plan: Plan) -> None:
         raise UsageError(str(error)) from error
 
 
+@contextmanager
+def crew_for(config: RunConfig, plan: Plan, note: Callable[[str], None]) -> Iterator[Crew | None]:
+    """The workers of a run, wherever they are started; None where its own process does the work.
+
+    Raises:
+        UsageError: `workers` is neither a number nor `auto`, or no Ray can be reached.
+        ValueError: there is no such device.
+    """
+    if config.launcher == "ray":
+        from frostbench.bench.cli.on_ray import ray_crew
+
+        with ray_crew(config, plan, note) as crew:
+            yield crew
+    else:
+        yield crew_of(config, plan)
+
+
 def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
-    """The workers of a run; None where its own process does the work.
+    """The workers of a run on this machine; None where its own process does the work.
 
     Raises:
         UsageError: `workers` is neither a number nor `auto`.
@@ -107,14 +123,11 @@ def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
     devices = config.devices or [config.device]
     for device in devices:
         device_of(device)
-    if config.workers == "auto":
+    number = number_of(config)
+    if number is None:
         number = (
             len(devices) if config.devices else automatic(plan, threads, isolated=config.isolate)
         )
-    elif config.workers.isdecimal() and int(config.workers):
-        number = int(config.workers)
-    else:
-        raise UsageError(f"workers={config.workers}: a number from 1 on, or auto.")
     memory = bytes_of("memory", config.memory) if config.memory else 0
     if number == 1 and not config.devices:
         keep_within(config.memory, plan)
@@ -127,9 +140,37 @@ def crew_of(config: RunConfig, plan: Plan) -> Crew | None:
         words = (
             [f"device={device}", f"memory={memory // share}"] if memory else [f"device={device}"]
         )
-        return _launch(config, name, words, each)
+        folder = os.path.abspath(config.out)
+        return start_worker(folder, name, words_of_worker(config, name, each, words), each)
 
     return Crew([str(number) for number in range(1, number + 1)], launch)
+
+
+def number_of(config: RunConfig) -> int | None:
+    """How many workers were asked for; None where it is not said.
+
+    Raises:
+        UsageError: `workers` is neither a number nor `auto`.
+    """
+    if config.workers == "auto":
+        return None
+    if config.workers.isdecimal() and int(config.workers):
+        return int(config.workers)
+    raise UsageError(f"workers={config.workers}: a number from 1 on, or auto.")
+
+
+def on_its_devices(config: RunConfig) -> RunConfig:
+    """The configuration with the first of its `devices` as its device: all are of one kind.
+
+    Raises:
+        UsageError: they are not.
+    """
+    if len({device.partition(":")[0] for device in config.devices}) > 1:
+        raise UsageError(
+            f"devices={','.join(config.devices)}: the devices of a run are all of one kind, since "
+            "numbers differ between kinds."
+        )
+    return replace(config, device=config.devices[0]) if config.devices else config
 
 
 def words_of_worker(config: RunConfig, name: str, threads: int, words: Sequence[str]) -> list[str]:
@@ -142,28 +183,6 @@ def words_of_worker(config: RunConfig, name: str, threads: int, words: Sequence[
     return [os.path.abspath(config.out), *words, "led=true"]
 
 
-def _launch(
-    config: RunConfig, name: str, words: list[str], threads: int
-) -> "subprocess.Popen[bytes]":
-    """Start a worker of a run; what it says goes into a file that the run reads."""
-    log = Path(config.out) / "workers" / f"{name}{LOG}"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as said:
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "frostbench",
-                "work",
-                *words_of_worker(config, name, threads, words),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            env={**os.environ, **dict.fromkeys(_THREADS, str(threads))},
-        )
-
-
 def automatic(plan: Plan, threads: int, *, isolated: bool) -> int:
     """How many workers share a processor: one for little work, and none without memory for it.
 
@@ -173,14 +192,22 @@ def automatic(plan: Plan, threads: int, *, isolated: bool) -> int:
         return 1
     import psutil
 
-    samples = sum(map(plan.most_samples, plan.tasks))
+    room = int(psutil.virtual_memory().available // estimated_bytes(plan, isolated=isolated))
+    return max(1, min(threads, enough(plan), room))
+
+
+def enough(plan: Plan) -> int:
+    """How many workers there is work for; at least one."""
+    return max(1, sum(map(plan.most_samples, plan.tasks)) // SAMPLES)
+
+
+def estimated_bytes(plan: Plan, *, isolated: bool) -> int:
+    """What a worker may take of the host, by the size of the files that it reads."""
     sources = [Path(str(one.source)) for one in plan.backbones.entries.values()]
     files = [path for source in sources for path in (source, *source.rglob("*")) if path.is_file()]
     # Weights in float32, what is computed with them, and torch itself.
-    each = 4 * sum(path.stat().st_size for path in files) + (2 << 30)
-    each *= 2 if isolated else 1
-    room = int(psutil.virtual_memory().available // each)
-    return max(1, min(threads, samples // SAMPLES, room))
+    each = 4 * sum(path.stat().st_size for path in files) + PROCESS
+    return 2 * each if isolated else each
 
 
 def _end_with_standard_input() -> None:

@@ -30,6 +30,19 @@ class Process(Protocol):
         ...
 
 
+@runtime_checkable
+class Elsewhere(Process, Protocol):
+    """A process that somebody else finds a place for, on this machine or another."""
+
+    def queued(self) -> bool:
+        """Whether it waits for a place still."""
+        ...
+
+    def how(self) -> str:
+        """How it ended, in words."""
+        ...
+
+
 Launch: TypeAlias = Callable[[str], Process]
 """Starts the worker of a name."""
 
@@ -53,20 +66,25 @@ class Crew:
     """Workers, each in a process of its own.
 
     A worker that dies is started again, unless it has died `ATTEMPTS` times in a row while nobody
-    stored anything: then the others go on without it.
+    stored anything: then the others go on without it. `ready` is called before they are started,
+    when the run's folder holds its manifest.
 
     Attributes:
         names: of the workers.
     """
 
-    def __init__(self, names: Sequence[str], launch: Launch) -> None:
+    def __init__(
+        self, names: Sequence[str], launch: Launch, ready: Callable[[], None] = lambda: None
+    ) -> None:
         self.names = tuple(names)
         self._launch = launch
+        self._ready = ready
         self._members: dict[str, _Member] = {}
         self._lost: dict[str, _Member] = {}
 
     def start(self) -> None:
         """Start all workers."""
+        self._ready()
         for name in self.names:
             self._members[name] = _Member(name, self._launch(name))
 
@@ -78,20 +96,27 @@ class Crew:
     def look(self, stored: int, finished: Collection[str], leases: Leases) -> bool:
         """Start again who had died when they were polled; whether anybody is still at work.
 
-        `stored` are the samples that all have stored, `finished` the workers that are done.
+        `stored` are the samples that all have stored, `finished` the workers that are done. One is
+        done when nothing is left to take, so that who waits for a place then is not waited for.
 
         Raises:
             CrewError: nobody is left.
         """
         for member in list(self._members.values()):
+            process = member.process
             if member.code is None:
+                if finished and isinstance(process, Elsewhere) and process.queued():
+                    process.kill()
+                    del self._members[member.name]
                 continue
             if member.name in finished:
                 del self._members[member.name]
                 continue
             leases.bury(member.name)
             member.deaths += 1
-            member.last = how_it_ended(member.code)
+            member.last = (
+                process.how() if isinstance(process, Elsewhere) else how_it_ended(member.code)
+            )
             self._lost[member.name] = member
             member.in_vain = 0 if stored > member.stored else member.in_vain + 1
             if member.in_vain < ATTEMPTS:

@@ -18,7 +18,7 @@ from frostbench.bench.runner.preflight import PreflightError
 from frostbench.bench.runner.report import Ended, WorkerReport
 from frostbench.bench.store.atomic import StoreError, StoreFullError, write_whole
 from frostbench.bench.store.hardware import Hardware
-from frostbench.bench.store.leases import Leases
+from frostbench.bench.store.leases import LOG, Leases
 from frostbench.bench.store.reader import read_manifest
 from frostbench.plugins.host.containment import deaths
 from frostbench.plugins.host.litter import files_like
@@ -30,8 +30,6 @@ ERRORS: Mapping[Literal["refused", "full", "store"], type[Exception]] = {
     "full": StoreFullError,
     "store": StoreError,
 }
-LOG = ".log"
-"""How the file ends into which a worker's process complains."""
 EVERY = 0.5  # seconds between two letters that only count
 
 

@@ -7,8 +7,15 @@ import torch
 
 from frostbench.bench.runner.plan import Plan
 from frostbench.bench.store.hardware import MethodMemory
+from frostbench.bench.store.manifest import Manifest
 from frostbench.plugins.backbones.device_map import devices_named
-from frostbench.plugins.backbones.devices import Gauge, device_of, held_bytes, room_bytes
+from frostbench.plugins.backbones.devices import (
+    DTYPES,
+    Gauge,
+    device_of,
+    held_bytes,
+    room_bytes,
+)
 from frostbench.plugins.backbones.energy import Energy
 
 
@@ -99,3 +106,26 @@ class Ledger:
 
     def _took(self, name: str, took: int) -> None:
         self._working[name] = max(took, self._working.get(name, 0))
+
+
+def measured_bytes(manifest: Manifest, *, together: bool) -> int | None:
+    """What a worker of a run takes of a device for methods and backbones, as it was measured.
+
+    It is what all methods take beside each other if they work `together`, and else what the one
+    takes that takes most. None where a method was not measured.
+    """
+    methods = {name: one for name, one in manifest.methods.items() if one.status == "ok"}
+    if not methods or not set(methods) <= set(manifest.memory):
+        return None
+    weights = {
+        role: facts.parameters * DTYPES.get(facts.dtype, DTYPES["float32"]).itemsize
+        for role, facts in manifest.backbones.items()
+    }
+    took = {name: manifest.memory[name] for name in methods}
+    if together:
+        own = sum(one.own for one in took.values())
+        return sum(weights.values()) + own + max(one.working for one in took.values())
+    return max(
+        took[name].own + took[name].working + sum(weights.get(role, 0) for role in one.backbones)
+        for name, one in methods.items()
+    )

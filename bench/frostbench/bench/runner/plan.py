@@ -142,6 +142,8 @@ class Plan:
             What does not work with them ends the run before it begins.
         limits: what a request may take of the methods' time, and how long errors are.
         notes: what a reader of the run is to know, such as plugins that are left out.
+        launch: by what processes know the run that were started together for it; "" where this is
+            the only one.
         renew: makes engine and metrics again, over backbones that were dropped; None where neither
             keeps anything of a backbone.
     """
@@ -169,6 +171,7 @@ class Plan:
     replaced: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     notes: tuple[str, ...] = ()
+    launch: str = ""
     renew: Callable[[], tuple[Engine, Mapping[str, Metric]]] | None = None
 
     def __post_init__(self) -> None:

@@ -131,8 +131,8 @@ class _Session:
         self._open()
         try:
             worker.go()
-            while any(leases.lives(one.worker, one.session) for one in self._unfinished()):
-                self.wait()
+            self._inbox.look()
+            self._wait_for_guests(leases)
             self._finish()
         finally:
             self._save_at_the_end()
@@ -151,10 +151,16 @@ class _Session:
                         self._look_after(crew, leases)
             while self._look_after(crew, leases):
                 continue
+            self._wait_for_guests(leases)
             self._finish()
         finally:
             crew.stop()
             self._save_at_the_end()
+
+    def _wait_for_guests(self, leases: Leases) -> None:
+        """Wait for workers that nobody here started: until their last sign of life they write."""
+        while any(leases.lives(one.worker, one.session) for one in self._inbox.reports.values()):
+            self.wait()
 
     def _look_after(self, crew: Crew, leases: Leases) -> bool:
         """Take in what workers wrote, and start again who died; whether anybody is at work."""
@@ -248,11 +254,6 @@ class _Session:
         own = [] if self._own is None else [self._own]
         return [*own, *self._inbox.reports.values()]
 
-    def _unfinished(self) -> list[WorkerReport]:
-        """What workers in other processes told who are not done."""
-        self._inbox.look()
-        return [one for one in self._inbox.reports.values() if not one.finished]
-
     def _stored(self, task: str) -> int:
         """Samples of a task that this session has stored."""
         return sum(one.samples.get(task, 0) for one in self._reports())
@@ -306,7 +307,7 @@ class _Session:
             for name, count in report.tokenizer.items():
                 counts[name] = counts.get(name, TokenizerCounts()) + count
         stored = sum(one.stored for one in reports)
-        session = LastSession(time.perf_counter() - self._begun, stored, counts)
+        session = LastSession(time.perf_counter() - self._begun, stored, counts, self._plan.launch)
         manifest = folded(self._before, reports, self._stale)
         notes = [] if self._crew is None else self._crew.notes
         manifest = replace(manifest, notes=(*manifest.notes, *notes))

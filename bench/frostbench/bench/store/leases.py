@@ -4,6 +4,7 @@
     leases/KEY~2/owner     who took it over, since the first gave no sign of life
     leases/KEY~2/done      it is finished
     workers/NAME.beat      a worker's session, and a number that grows while it lives
+    workers/NAME.log       what a worker's process complains of
 
 A lease is a folder that is made under a name of its own and renamed. A rename onto a folder that
 holds something fails on every file system, so that of several workers one has the part, without a
@@ -28,7 +29,7 @@ from frostbench.bench.store.atomic import write_whole, writing
 
 EXPIRY = 60.0  # seconds without a sign of life
 BEATS = 12  # signs of life within them
-OWNER, DONE, BEAT = "owner", "done", ".beat"
+OWNER, DONE, BEAT, LOG = "owner", "done", ".beat", ".log"
 WORKERS = ("leases", "workers")  # folders of a run while it is at work
 
 State = Literal["free", "held", "done"]

@@ -216,11 +216,12 @@ class TokenizerCounts:
 
 @dataclass(frozen=True)
 class LastSession:
-    """What the last process did of the run."""
+    """What the last process did of the run; `launch` marks those that were started with it."""
 
     seconds: float = 0.0
     samples: int = 0
     tokenizer: Mapping[str, TokenizerCounts] = field(default_factory=dict)
+    launch: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
