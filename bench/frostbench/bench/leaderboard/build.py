@@ -30,12 +30,13 @@ from frostbench.bench.statistics import (
     estimated,
     ranking,
 )
+from frostbench.bench.store.chunks import Places
 from frostbench.bench.store.manifest import Manifest, MetricEntry, TaskEntry
 from frostbench.bench.store.reader import StoredRun
-from frostbench.bench.store.tables import NO_PLACES, Places, SampleTable, Who
+from frostbench.bench.store.tables import NO_PLACES, SampleTable, Who
 
 Arena: TypeAlias = tuple[str, str, str | None, str, str, str | None]
-Place: TypeAlias = tuple[int, int, int]
+Position: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def build(runs: Sequence[StoredRun], inference: Inference | None = None) -> Lead
     models = language_models(manifests)
     tables = [run.tables() for run in runs]
     arenas: list[_Ranked] = []
-    verdicts: list[tuple[Place, Verdict]] = []
+    verdicts: list[tuple[Position, Verdict]] = []
     kept: list[tuple[tuple[int, str, int], Preserved]] = []
     # Of millions of samples, the columns of one task and protocol are held at a time.
     for ways in _ways(manifests).values():
@@ -222,7 +223,7 @@ def _reason(spot: _Spot, who: Who, metric: MetricEntry, places: Places) -> str:
 class _Ranked:
     """The rows of an arena with their ranks, and its place among others."""
 
-    place: Place
+    place: Position
     rows: Sequence[Row]
     need: Need | None
     limits: int
@@ -263,7 +264,7 @@ def _need(row: Row, found: Ranking[int], entries: Sequence[Entry]) -> Need:
     return Need(row.task, row.protocol, found.samples, found.clusters, found.fewest, easiest, pair)
 
 
-def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[tuple[Place, Verdict]]:
+def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[tuple[Position, Verdict]]:
     """Each method against each of its controls but the ceilings, within its own run.
 
     The controls of a method in an arena are one family of comparisons.

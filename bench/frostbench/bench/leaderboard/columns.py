@@ -19,10 +19,11 @@ from frostbench.bench.statistics import (
     pooling_named,
     ranked_value,
 )
+from frostbench.bench.store.chunks import Places
 from frostbench.bench.store.manifest import MetricEntry
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
-from frostbench.bench.store.tables import Places, SampleTable
+from frostbench.bench.store.tables import SampleTable
 
 PARTS = {"features": "features", "average_precision": "matches", "whole": "whole"}
 """The part of a record that holds what a metric has of a sample, where it is not a score."""

@@ -11,19 +11,16 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
 from frostbench.bench.store.atomic import reading
+from frostbench.bench.store.chunks import NEEDED, Places, check, entries, floats, leaf, within
 from frostbench.bench.store.records import Record
 from frostbench.bench.store.sealed import Sealed, as_parquet
-from frostbench.bench.store.typed import LONGEST_NAME, typed
+from frostbench.bench.store.typed import typed
 
 Who: TypeAlias = tuple[str | None, str | None]
 """A row of the leaderboard: method and control."""
-Places: TypeAlias = Int[np.ndarray, " _"]
 NO_PLACES = np.zeros(0, dtype=np.int64)
 CODED = pa.dictionary(pa.int32(), pa.string())
 T = TypeVar("T")
-STATES = ("failed", "scored")
-NEEDED = ("task", "sample", "cluster", "status")
-NAMES = (*NEEDED, "protocol", "method", "control")
 
 
 class Tables:
@@ -130,7 +127,7 @@ class SampleTable:
         def read() -> Bool[np.ndarray, " n"]:
             found = np.zeros(self._stored, dtype=bool)
             for start, chunk in self._chunks(f"{column}.key_value.key"):
-                rows, mine = _entries(chunk, chunk.values.field(0), key)
+                rows, mine = entries(chunk, chunk.values.field(0), key)
                 found[start + rows[mine]] = True
             return found[self._lies]
 
@@ -142,9 +139,9 @@ class SampleTable:
         def read() -> Mapping[str, Float[np.ndarray, " n"]]:
             found: dict[str, Float[np.ndarray, " n"]] = {}
             for start, chunk in self._chunks("scores"):
-                numbers = _floats(_within(chunk, chunk.items))
+                numbers = floats(within(chunk, chunk.items))
                 for name in chunk.keys.dictionary.to_pylist():
-                    rows, mine = _entries(chunk, chunk.keys, name)
+                    rows, mine = entries(chunk, chunk.keys, name)
                     if name not in found:
                         found[name] = np.full(self._stored, np.nan)
                     found[name][start + rows[mine]] = numbers[mine]
@@ -153,16 +150,16 @@ class SampleTable:
         every = self._once(("scores",), read)
         return every[metric] if metric in every else np.full(len(self), np.nan)
 
-    def numbers(self, leaf: str) -> Float[np.ndarray, " n"]:
+    def numbers(self, name: str) -> Float[np.ndarray, " n"]:
         """A leaf of numbers ("cost.seconds"); NaN where there is none."""
 
         def read() -> Float[np.ndarray, " n"]:
             found = np.full(self._stored, np.nan)
-            for start, chunk in self._chunks(leaf):
-                found[start : start + len(chunk)] = _floats(_leaf(chunk))
+            for start, chunk in self._chunks(name):
+                found[start : start + len(chunk)] = floats(leaf(chunk))
             return found[self._lies]
 
-        return self._once((leaf,), read)
+        return self._once((name,), read)
 
     def counts(self, metric: str, places: Places, width: int) -> Float[np.ndarray, "m k"]:
         """What samples add to the sums of a metric.
@@ -172,9 +169,9 @@ class SampleTable:
         """
         found = np.full((self._stored, width), np.nan)
         for start, chunk in self._chunks("counts"):
-            rows, mine = _entries(chunk, chunk.keys, metric)
-            lists = _within(chunk, chunk.items)
-            ends, flat = lists.offsets.to_numpy(), _floats(lists.values)
+            rows, mine = entries(chunk, chunk.keys, metric)
+            lists = within(chunk, chunk.items)
+            ends, flat = lists.offsets.to_numpy(), floats(lists.values)
             mine = mine[np.diff(ends)[mine] == width]
             found[start + rows[mine]] = flat[ends[mine, None] + np.arange(width)]
         asked: Float[np.ndarray, "m k"] = found[self._lies[places]]
@@ -196,16 +193,16 @@ class SampleTable:
         wanted[self._lies[places]] = True
         found: dict[int, Any] = {}
         for start, chunk in self._chunks(column):
-            rows, mine = _entries(chunk, chunk.keys, key)
+            rows, mine = entries(chunk, chunk.keys, key)
             mine = mine[wanted[start + rows[mine]]]
-            items = _within(chunk, chunk.items).take(pa.array(mine)).to_pylist()
+            items = within(chunk, chunk.items).take(pa.array(mine)).to_pylist()
             found.update(zip((start + rows[mine]).tolist(), items, strict=True))
         hint = get_type_hints(Record, include_extras=True)[column]
         return [typed(hint, {key: found[place]})[key] for place in self._lies[places].tolist()]
 
-    def where(self, leaf: str, text: str | None) -> Bool[np.ndarray, " n"]:
+    def where(self, name: str, text: str | None) -> Bool[np.ndarray, " n"]:
         """Which samples have a text in a column or leaf ("prediction.kind")."""
-        codes, names = self._codes(leaf)
+        codes, names = self._codes(name)
         wanted = -1 if text is None else names.index(text) if text in names else -2
         return np.asarray(codes == wanted)
 
@@ -221,9 +218,9 @@ class SampleTable:
         both = np.intersect1d(codes[some], codes[others], return_indices=True)
         return some[both[1]], others[both[2]]
 
-    def alike(self, leaf: str, some: Places, others: Places) -> Bool[np.ndarray, " m"]:
+    def alike(self, name: str, some: Places, others: Places) -> Bool[np.ndarray, " m"]:
         """Whether samples and others have the same text, place by place; or none, both of them."""
-        codes = self._once((leaf, "codes"), lambda: self._codes(leaf)[0])
+        codes = self._once((name, "codes"), lambda: self._codes(name)[0])
         return np.asarray(codes[some] == codes[others])
 
     def records(self, places: Places) -> list[Record]:
@@ -251,7 +248,7 @@ class SampleTable:
             place = start
             with reading(_name(file.source)):
                 for chunk in file.column(name):
-                    _check(name, chunk)
+                    check(name, chunk)
                     yield place, chunk
                     place += len(chunk)
             start += len(file)
@@ -260,7 +257,7 @@ class SampleTable:
         """A column of texts in all files, as codes."""
         parts, end = [], 0
         for start, chunk in self._chunks(name):
-            parts += [pa.nulls(start - end, CODED), _leaf(chunk)]
+            parts += [pa.nulls(start - end, CODED), leaf(chunk)]
             end = start + len(chunk)
         parts.append(pa.nulls(self._stored - end, CODED))
         return pa.chunked_array(parts, CODED).unify_dictionaries().combine_chunks()
@@ -308,7 +305,7 @@ def _held(file: Sealed) -> set[tuple[str, str | None]]:
             raise ValueError(f"it lacks {name!r}")
     found: set[tuple[str, str | None]] = set()
     for tasks, protocols in zip(file.column("task"), file.column("protocol"), strict=True):
-        _check("task", tasks)
+        check("task", tasks)
         names = [*tasks.dictionary.to_pylist()], [*protocols.dictionary.to_pylist(), None]
         codes = tasks.indices.to_numpy(), protocols.indices.fill_null(-1).to_numpy()
         both = codes[0] * len(names[1]) + codes[1] % len(names[1])
@@ -316,52 +313,6 @@ def _held(file: Sealed) -> set[tuple[str, str | None]]:
             task, protocol = divmod(code, len(names[1]))
             found.add((names[0][task], names[1][protocol]))
     return found
-
-
-def _check(name: str, chunk: Any) -> None:
-    """See that a part of a column is what `Record` says of it; others are read as they are."""
-    if name in NEEDED and chunk.null_count:
-        raise ValueError(f"it lacks {name!r}")
-    if name in NAMES and (pc.max(pc.utf8_length(chunk.dictionary)).as_py() or 0) > LONGEST_NAME:
-        raise ValueError(f"{name} is longer than {LONGEST_NAME} characters")
-    if name == "status":
-        for state in set(chunk.dictionary.to_pylist()) - set(STATES):
-            raise ValueError(f"status is {state!r} and none of {', '.join(STATES)}")
-    if name == "scores" and np.isnan(_floats(_within(chunk, chunk.items))).any():
-        raise ValueError("one of its scores is no number")
-    if name == "counts":
-        lists = _within(chunk, chunk.items)
-        if not np.isfinite(_floats(_within(lists, lists.values))).all():
-            raise ValueError("one of its counts is no finite number")
-    if name.startswith("cost.") and np.isinf(_floats(_leaf(chunk))).any():
-        raise ValueError(f"{name} is no finite number")
-
-
-def _leaf(chunk: Any) -> Any:
-    """What a structure holds of which one leaf was read."""
-    while pa.types.is_struct(chunk.type):
-        chunk = pc.struct_field(chunk, [0])
-    return chunk
-
-
-def _within(chunk: Any, child: Any) -> Any:
-    """The part of a child that belongs to a part of a column."""
-    offsets = chunk.offsets
-    return child[offsets[0].as_py() : offsets[-1].as_py()]
-
-
-def _entries(chunk: Any, keys: Any, key: str | None) -> tuple[Places, Places]:
-    """For each entry of mappings its row, and which entries have a key (None: any)."""
-    rows = np.repeat(np.arange(len(chunk)), np.diff(chunk.offsets.to_numpy()))
-    coded = _within(chunk, keys)
-    names = coded.dictionary.to_pylist()
-    alike = np.array([key is None or name == key for name in names], dtype=bool)
-    return rows, np.flatnonzero(alike[coded.indices.to_numpy()])
-
-
-def _floats(array: Any) -> Float[np.ndarray, " m"]:
-    numbers = array.cast(pa.float64(), safe=False).fill_null(np.nan)
-    return np.asarray(numbers.to_numpy(zero_copy_only=False))
 
 
 def _named(names: Sequence[str], code: int) -> str | None:
