@@ -15,6 +15,7 @@ from frostbench.bench.statistics import (
     difference,
     ranking,
 )
+from frostbench.bench.statistics.apart import clusters_needed
 from frostbench.bench.statistics.average_precision import FEWEST
 from frostbench.bench.statistics.inference import GROUPS
 from frostbench.bench.statistics.swaps import swapped_rows
@@ -167,7 +168,7 @@ def test_more_clusters_than_some_are_left_out_in_groups():
     )
     (test,) = compare([(better, found)], INFERENCE)
     assert test.sign == 1
-    assert test.needed is not None
+    assert clusters_needed(better, found, test, 1, INFERENCE) is not None
 
 
 @pytest.mark.parametrize(

@@ -71,13 +71,15 @@ def images(shelves: Iterable[Shelf], number: int, several: bool) -> set[str]:
     }
 
 
-def _shown(table: SampleTable, count: int) -> Iterable[list[Record]]:
+def _shown(table: SampleTable, count: int) -> Sequence[list[Record]]:
     """The first samples by id whose inputs are kept, or, where none are, whose outputs are."""
     shown = table.has("pictures")
     if not shown.any():
         shown = table.where("prediction.kind", "image")
-    for places in table.first(shown, count):
-        yield table.records(places)
+    found: dict[str, list[Record]] = {}
+    for record in table.records(table.first(shown, count)):
+        found.setdefault(record.sample, []).append(record)
+    return [found[sample] for sample in sorted(found)]
 
 
 def strip(records: Sequence[Record], task: TaskEntry, run: StoredRun) -> Strip:

@@ -39,15 +39,12 @@ class PairTest:
         p: of the sign-flip test, corrected for the other comparisons; 1 where there is no test.
         sign: 1 or -1 where the first is significantly above or below the second, and 0 where the
             two are not told apart.
-        needed: how many clusters would tell this difference apart in four cases of five; None
-            where there is no difference or no spread.
         drawn: whether swaps were gone through or drawn, and not their limit taken.
     """
 
     difference: Estimate | None
     p: float
     sign: int
-    needed: int | None
     drawn: bool = True
 
 
@@ -112,8 +109,7 @@ def compare(pairs: Sequence[tuple[Column, Column]], inference: Inference) -> lis
         p = corrected.get(index, 1.0)
         value = estimate.value if estimate is not None else 0.0
         sign = (int(value > 0) - int(value < 0)) if p <= inference.alpha + 1e-12 else 0
-        needed = _needed(estimate, swaps.get(index), len(pairs), inference)
-        found.append(PairTest(estimate, p, sign, needed, index not in limits))
+        found.append(PairTest(estimate, p, sign, index not in limits))
     return found
 
 
@@ -197,11 +193,16 @@ def _every_sign(clusters: int) -> Float[np.ndarray, "flips clusters"]:
     return 1.0 - 2.0 * (ways & 1)
 
 
-def _needed(
-    estimate: Estimate | None, swap: SwappedRows | None, comparisons: int, inference: Inference
+def clusters_needed(
+    one: Column, two: Column, found: PairTest, comparisons: int, inference: Inference
 ) -> int | None:
-    """Clusters for a power of 80 % at the observed difference and spread of what clusters add."""
-    if estimate is None or swap is None or not estimate.value or not swap.clusters:
+    """How many clusters would tell a difference apart in four cases of five.
+
+    At what is observed of it and of the spread of what clusters add; None where there is none.
+    """
+    estimate = found.difference
+    swap = swapped_rows(one, two) if estimate is not None and estimate.value else None
+    if estimate is None or swap is None or not swap.clusters:
         return None
     # Clusters without a difference are not among those that turn; they spread nothing, and count.
     effects = np.zeros(swap.units)

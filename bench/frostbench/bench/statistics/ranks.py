@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Generic, TypeVar
 
-from frostbench.bench.statistics.apart import Column, PairTest, compare, fewest_clusters
+from frostbench.bench.statistics.apart import (
+    Column,
+    PairTest,
+    clusters_needed,
+    compare,
+    fewest_clusters,
+)
 from frostbench.bench.statistics.inference import Inference
 
 K = TypeVar("K", bound=Hashable)
@@ -73,18 +79,24 @@ def ranking(
         min(estimate.samples for estimate in shared),
         min(estimate.clusters for estimate in shared),
         fewest_clusters(len(pairs), inference),
-        _easiest(pairs, found),
+        _easiest(columns, pairs, found, inference),
         sum(not apart.drawn for apart in found),
     )
 
 
-def _easiest(pairs: list[tuple[K, K]], found: list[PairTest]) -> tuple[K, K, int] | None:
+def _easiest(
+    columns: Mapping[K, Column],
+    pairs: list[tuple[K, K]],
+    found: list[PairTest],
+    inference: Inference,
+) -> tuple[K, K, int] | None:
     if any(apart.sign for apart in found):
         return None
     needs = [
-        (apart.needed, *pair)
-        for pair, apart in zip(pairs, found, strict=True)
-        if apart.needed is not None
+        (needed, one, two)
+        for (one, two), apart in zip(pairs, found, strict=True)
+        if (needed := clusters_needed(columns[one], columns[two], apart, len(pairs), inference))
+        is not None
     ]
     if not needs:
         return None

@@ -206,11 +206,10 @@ class SampleTable:
         wanted = -1 if text is None else names.index(text) if text in names else -2
         return np.asarray(codes == wanted)
 
-    def first(self, among: Bool[np.ndarray, " n"], count: int) -> Iterator[Places]:
-        """Of the first ids among some samples the places of all that have it."""
+    def first(self, among: Bool[np.ndarray, " n"], count: int) -> Places:
+        """The places of all that have one of the first ids among some samples."""
         codes, _ = self._numbered("sample")
-        for code in np.unique(codes[among])[:count].tolist():
-            yield np.flatnonzero(codes == code)
+        return np.flatnonzero(np.isin(codes, np.unique(codes[among])[:count]))
 
     def paired(self, some: Places, others: Places) -> tuple[Places, Places]:
         """Of two rows' places those of samples that both have, side by side."""
