@@ -24,6 +24,7 @@ from frostbench.plugins.parts.autoencoder.training import (
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
+from frostbench.plugins.parts.training.processes import Processes
 from frostbench.v2l import codebook, vocabulary
 from frostbench.v2l.codebook import Codebooks
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
@@ -137,12 +138,13 @@ def train_on(
         words = model.nearest_global(image_features(images, clip))
         return cast(AutoencoderOutput, model(images, words, noise))
 
-    plan = settings.training
+    plan, processes = settings.training, Processes(workshop)
     training = AdversarialTraining(
         model,
         forward,
         Pool(workshop, "base", plan.batch, settings.pool_batches),
         plan,
+        processes,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_projection(model, points),
@@ -151,8 +153,10 @@ def train_on(
     if plan.pass_through and sizes.normalise_features:
         # Features of length 1 are weak in each of their many channels.
         model.post_quant_conv.weight.data.mul_(sizes.embed_width**0.5)
-    progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps)
-    folder = workshop.pack / "v2l"
+    progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps, processes)
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
+    folder = workshop.folder("v2l")
     stored.save_model(folder, model)
     codebook.save_words(folder, books.local_words, books.global_words)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)

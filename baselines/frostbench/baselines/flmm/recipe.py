@@ -18,6 +18,7 @@ from frostbench.plugins.backbones.shared import SharedBackbones
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.folder import override
+from frostbench.plugins.parts.training.processes import Processes
 
 SEEDS = 1_000_003  # between the scenes of two trainings with neighbouring seeds
 
@@ -81,12 +82,20 @@ def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbone
         draw = np.random.default_rng([workshop.seed, step])
         return [known[i] for i in draw.integers(len(known), size=images)]
 
-    training = HeadTraining(heads, drawn, settings.training)
+    processes = Processes(workshop)
+    training = HeadTraining(heads, drawn, settings.training, processes)
     progress = recipe.train(
-        workshop, "flmm", training.parts(), training.step, settings.training.steps
+        workshop,
+        "flmm",
+        training.parts(),
+        training.step,
+        settings.training.steps,
+        processes,
     )
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
     rounded(heads, "byte")
-    stored.save(workshop.pack / "flmm", heads)
+    stored.save(workshop.folder("flmm"), heads)
     measured: dict[str, float] = {}
     for split in ("base", "validation", "novel"):
         unseen = list(examples.of(split, settings.validation_scenes, first + SEEDS // 2))

@@ -21,6 +21,12 @@ class FeaturePairs:
     clean: Float[Tensor, "b n d"]
     tasks: Int[Tensor, " b"]
 
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __getitem__(self, rows: slice) -> "FeaturePairs":
+        return FeaturePairs(self.degraded[rows], self.clean[rows], self.tasks[rows])
+
 
 class FeaturePool:
     """The batch of each step: batch `step % batches`, with as many pairs of every task.

@@ -35,6 +35,7 @@ from frostbench.plugins.parts.autoencoder.training import (
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
+from frostbench.plugins.parts.training.processes import Processes
 
 PUBLISHED = AdversarialTrainingSettings(
     steps=450_000,  # unverified, as is everything below but what stands in MAGVIT's code
@@ -173,20 +174,25 @@ def train_on(
     workshop.log(f"spae: {len(rows)} words of width {sizes.width} are the codebook")
     model = SPAE(sizes).to(workshop.device)
     model.set_codebook(rows)
-    plan = settings.training
+    plan, processes = settings.training, Processes(workshop)
     training = AdversarialTraining(
         model,
         guided(model, guide, settings.semantic),
         Pool(workshop, "base", plan.batch, settings.pool_batches),
         plan,
+        processes,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_codes(model, guide, points, settings.projection),
         perceptual=perceptual,
     )
-    progress = recipe.train(workshop, "spae", training.parts(), training.step, plan.steps)
+    progress = recipe.train(
+        workshop, "spae", training.parts(), training.step, plan.steps, processes
+    )
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
     training.finish()
-    folder = workshop.pack / "spae"
+    folder = workshop.folder("spae")
     stored.save_model(folder, model)
     words.save(folder)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)

@@ -19,6 +19,7 @@ from frostbench.plugins.parts.autoencoder.training import (
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
+from frostbench.plugins.parts.training.processes import Processes
 
 ROUNDS = 10  # of k-means
 
@@ -82,19 +83,24 @@ def train_on(
     """Train with settings that are read and a perceptual network that is loaded."""
     torch.manual_seed(workshop.seed)
     model = VQGAN(settings.model).to(workshop.device)
-    plan = settings.training
+    plan, processes = settings.training, Processes(workshop)
     training = AdversarialTraining(
         model,
         model,
         Pool(workshop, "base", plan.batch, settings.pool_batches),
         plan,
+        processes,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_codebook(model, points, workshop.seed),
         perceptual=perceptual,
     )
-    progress = recipe.train(workshop, "vqgan", training.parts(), training.step, plan.steps)
-    stored.save_model(workshop.pack / "vqgan", model)
+    progress = recipe.train(
+        workshop, "vqgan", training.parts(), training.step, plan.steps, processes
+    )
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
+    stored.save_model(workshop.folder("vqgan"), model)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
     return progress.report(figures(model, model, held_out, settings.model.codes), settings)
 

@@ -101,6 +101,25 @@ class NamedScenes(Protocol):
         ...
 
 
+@runtime_checkable
+class TrainingWatcher(Protocol):
+    """Told by the training loop how far it is; of several processes, by the first alone."""
+
+    def begun(
+        self, name: str, step: int, steps: int, history: Sequence[tuple[int, Mapping[str, float]]]
+    ) -> None:
+        """A training begins, or goes on after a step with the losses until then."""
+        ...
+
+    def advanced(self, step: int) -> None:
+        """So many steps are done."""
+        ...
+
+    def noted(self, step: int, losses: Mapping[str, float]) -> None:
+        """The mean losses since the last note."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where and how one recipe runs.
@@ -110,6 +129,15 @@ class Workshop:
     and is never part of a pack. `settings` are overrides of the recipe's own settings, read by
     the recipe through its settings dataclass. `offered` makes training data, which recipes get by
     `data`: every offer of the hook `frostbench_training_data`.
+
+    Attributes:
+        published: Whether sizes and schedule begin as the published ones, and not as the pack's.
+        out: Where the part is written, if not into the pack.
+        accumulate: Shares of a batch that a process computes one after another.
+        workers: Processes that read images ahead; 0 reads them in this one.
+        log_every: Steps between two log lines; 0 leaves it to the recipe.
+        save_every: Steps between two checkpoints; 0 leaves it to the recipe.
+        watcher: What is told how far the training is.
     """
 
     pack: Path
@@ -118,6 +146,17 @@ class Workshop:
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     offered: Mapping[str, "MakeTrainingData"] = field(default_factory=dict)
+    published: bool = False
+    out: Path | None = None
+    accumulate: int = 1
+    workers: int = 0
+    log_every: int = 0
+    save_every: int = 0
+    watcher: TrainingWatcher | None = None
+
+    def folder(self, name: str) -> Path:
+        """Where the part of a name is written."""
+        return (self.pack if self.out is None else self.out) / name
 
     @cached_property
     def data(self) -> "TrainingData":
