@@ -30,7 +30,7 @@ from frostbench.v2l.codebook import Codebooks
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
 from frostbench.v2l.vocabulary import VocabularySettings
 
-PUBLISHED = AdversarialTrainingSettings(
+PUBLISHED_TRAINING = AdversarialTrainingSettings(
     steps=16_000_000,  # 100 epochs of ImageNet in batches of 8
     batch=8,
     rate=4.5e-4,  # the paper: 5e-4
@@ -97,6 +97,24 @@ class V2LRecipe:
     validation_batches: int = 32
 
 
+PUBLISHED = V2LRecipe(
+    model=V2LSettings(),
+    vocabulary=VocabularySettings(),
+    training=PUBLISHED_TRAINING,
+    voting_batches=160_146,  # all of ImageNet's training images vote
+)
+
+
+def read_settings(workshop: Workshop) -> V2LRecipe:
+    """The settings of a training.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = PUBLISHED if workshop.published else V2LRecipe()
+    return stored.override(default, workshop.settings, "v2l")
+
+
 def train(workshop: Workshop) -> Report:
     """Make the codebooks, train, store in `pack/v2l`, and measure what is stored.
 
@@ -105,11 +123,12 @@ def train(workshop: Workshop) -> Report:
     Raises:
         ValueError: a part or the images are missing, or a setting is unknown.
     """
-    settings = stored.override(V2LRecipe(), workshop.settings, "v2l")
+    settings = read_settings(workshop)
     source = str(workshop.pack / "clip")
     clip = Clip.load(BackboneEntry("clip", "open_clip", source), workshop.device)
     voters = Pool(workshop, "base", settings.training.batch, settings.voting_batches)
-    books = kept_codebooks(workshop, clip, voters, settings.vocabulary)
+    with Processes(workshop).first_alone():
+        books = kept_codebooks(workshop, clip, voters, settings.vocabulary)
     perceptual = perceptual_network(workshop, settings.training.loss)
     return train_on(workshop, settings, clip, books, perceptual)
 

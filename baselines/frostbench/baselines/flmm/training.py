@@ -95,12 +95,9 @@ class HeadTraining:
         groups: list[Lost] = []
 
         def lose(examples: Sequence[PhraseExample]) -> Tensor:
-            bfloat16 = processes.in_bfloat16(settings.bfloat16)
-            some = [lost(self.heads, alike_, bfloat16=bfloat16) for alike_ in alike(examples)]
+            total, some = self.lose(examples, phrases)
             groups.extend(some)
-            # The mean over shares is that over all phrases, of which shares have unlike numbers.
-            total: Tensor = torch.stack(list(_summed(some, phrases).values())).sum()
-            return total.mul(processes.parts)
+            return total
 
         self.optimiser.zero_grad(set_to_none=True)
         self._descent.backward([partial(lose, examples) for examples in shares])
@@ -112,6 +109,16 @@ class HeadTraining:
             for name in groups[0].unions
         }
         return {**{name: float(mean.detach()) for name, mean in means.items()}, **ious([unions])}
+
+    def lose(self, examples: Sequence[PhraseExample], phrases: float) -> tuple[Tensor, list[Lost]]:
+        """The loss of a share, of so many phrases of the whole batch, and its parts.
+
+        The mean over shares is that over all phrases, of which shares have unlike numbers.
+        """
+        bfloat16 = self.processes.in_bfloat16(self.settings.bfloat16)
+        some = [lost(self.heads, group, bfloat16=bfloat16) for group in alike(examples)]
+        total = torch.stack(list(_summed(some, phrases).values())).sum()
+        return total * self.processes.parts, some
 
     @property
     def _device(self) -> torch.device:
@@ -151,12 +158,13 @@ def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
     """What the heads find of the phrases of images of one size, one after another."""
     device = heads.text_layer_weights.device
     counts = torch.tensor([len(example.masks) for example in examples])
+    phrases = sum(len(example.masks) for example in examples)
     embeddings = torch.stack([example.embedding for example in examples])
     hidden = [states.to(device).float() for example in examples for states in example.by_phrase()]
     found: Found = heads(
         torch.cat([example.rows for example in examples]).to(device).float(),
         hidden,
-        embeddings.repeat_interleave(counts, 0).to(device).float(),
+        embeddings.repeat_interleave(counts, 0, output_size=phrases).to(device).float(),
         examples[0].views,
         examples[0].size,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -118,13 +119,49 @@ RECIPES: Mapping[str, LM4LVRecipe] = {
 """The trainings of the `mini` pack by the names of their recipes."""
 
 
+PAIRS = 595_375
+"""Clean images of the published trainings, LLaVA's pretraining set of CC3M."""
+
+
+def published(default: LM4LVRecipe) -> LM4LVRecipe:
+    """A training under the published sizes and schedule, of one restoration: denoising."""
+    each, epochs = 256, 3 if default.lora_rank else 2
+    return replace(
+        default,
+        name="denoising",
+        corruptions=("denoising",),
+        start="",
+        task_tokens=10,
+        objective=Objective(),
+        wording=Wording(),
+        each=each,
+        steps=epochs * PAIRS // each,
+        rate=3e-4,
+        input_gain=1.0,
+        bfloat16=True,
+        lora_rank=32 if default.lora_rank else 0,
+        lora_alpha=64,
+        lora_targets=("q_proj", "k_proj", "v_proj", "o_proj"),
+    )
+
+
+def read_settings(name: str, workshop: Workshop) -> LM4LVRecipe:
+    """The settings of the training by the recipe of that name.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = published(RECIPES[name]) if workshop.published else RECIPES[name]
+    return stored.override(default, workshop.settings, name)
+
+
 def _train(name: str, workshop: Workshop) -> Report:
     """Train by the recipe of that name; see `train_on`.
 
     Raises:
         ValueError: backbones, pairs or another training are missing, or a setting is unknown.
     """
-    settings = stored.override(RECIPES[name], workshop.settings, name)
+    settings = read_settings(name, workshop)
     entries = [
         BackboneEntry("llm", "causal_lm", str(workshop.pack / "llm")),
         BackboneEntry("mae", "mae", str(workshop.pack / "mae")),
@@ -157,14 +194,8 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     )
     pool = FeaturePool(workshop, mae, tasks, "base", settings.each, settings.batches)
     texts = frame(settings.wording, lm)
-    peft = None
-    reader = lm
-    trained = nn.ParameterList(adapters.parameters())
-    if settings.lora_rank:
-        lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
-        peft = new_adapter(lm, lora)
-        reader = _unfrozen(peft, lm)
-        trained.extend(p for p in peft.parameters() if p.requires_grad)
+    reader, learned, peft = reader_of(lm, settings)
+    trained = nn.ParameterList([*adapters.parameters(), *learned])
     processes = Processes(workshop)
     training = AdapterTraining(reader, adapters, texts, trained, pool, settings, processes)
     name = f"{settings.method}-{settings.name}"
@@ -263,6 +294,16 @@ def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) ->
     return adapters.to(workshop.device)
 
 
+def reader_of(lm: CausalLM, settings: LM4LVRecipe) -> tuple[CausalLM, list[nn.Parameter], Any]:
+    """What reads the prompt, what is learned in it, and its LoRA; None where there is none."""
+    if not settings.lora_rank:
+        return lm, [], None
+    lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
+    peft = new_adapter(lm, lora)
+    reader = _unfrozen(peft, lm)
+    return reader, [one for one in peft.parameters() if one.requires_grad], peft
+
+
 def _unfrozen(peft: object, lm: CausalLM) -> CausalLM:
     """The language model under an adapter that is still trained."""
     reader = CausalLM(peft.get_base_model(), lm.tokenizer, lm.identity)  # type: ignore[attr-defined]
@@ -279,6 +320,6 @@ def _linear(
     for row, task in enumerate(tasks):
         batches = settings.linear_batches
         pool = FeaturePool(workshop, mae, (task,), "base", 4 * settings.each, batches)
-        pairs = (pool(index) for index in range(batches))
+        pairs = (pool(index) for index in range(len(pool)))
         maps.set(row, *fit(((one.degraded, one.clean) for one in pairs), mae.width))
     return maps

@@ -37,7 +37,7 @@ from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
 from frostbench.plugins.parts.training.processes import Processes
 
-PUBLISHED = AdversarialTrainingSettings(
+PUBLISHED_TRAINING = AdversarialTrainingSettings(
     steps=450_000,  # unverified, as is everything below but what stands in MAGVIT's code
     batch=256,
     rate=1e-4,
@@ -119,6 +119,24 @@ class SPAERecipe:
     validation_batches: int = 32
 
 
+PUBLISHED = SPAERecipe(
+    model=SPAESettings(),
+    codebook=CodebookSettings(),
+    semantic=SemanticSettings(),
+    training=PUBLISHED_TRAINING,
+)
+
+
+def read_settings(workshop: Workshop) -> SPAERecipe:
+    """The settings of a training.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = PUBLISHED if workshop.published else SPAERecipe()
+    return stored.override(default, workshop.settings, "spae")
+
+
 @dataclass(frozen=True, eq=False)
 class Guide:
     """A frozen CLIP, and its features of the codebook's words."""
@@ -141,7 +159,7 @@ def train(workshop: Workshop) -> Report:
     Raises:
         ValueError: a part or the images are missing, or a setting is unknown.
     """
-    settings = stored.override(SPAERecipe(), workshop.settings, "spae")
+    settings = read_settings(workshop)
     llm = CausalLM.load(_entry(workshop, "llm", "causal_lm"), workshop.device)
     clip = Clip.load(_entry(workshop, "clip", "open_clip"), workshop.device)
     perceptual = perceptual_network(workshop, settings.training.loss)

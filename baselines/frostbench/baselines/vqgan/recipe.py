@@ -66,15 +66,35 @@ class VQGANRecipe:
     validation_batches: int = 32
 
 
+PUBLISHED = VQGANRecipe(
+    model=VQGANSettings(),
+    training=AdversarialTrainingSettings(
+        steps=1_067_640,  # ours: 10 epochs of ImageNet; how long they trained is not published
+        batch=12,
+        rate=12 * 4.5e-6,  # images in a batch times the base rate, on one device
+    ),
+)
+
+
 def train(workshop: Workshop) -> Report:
     """Train, store the model in `pack/vqgan`, and measure what is stored.
 
     Raises:
         ValueError: the workshop has no images, or a setting is unknown.
     """
-    settings = stored.override(VQGANRecipe(), workshop.settings, "vqgan")
+    settings = read_settings(workshop)
     perceptual = perceptual_network(workshop, settings.training.loss)
     return train_on(workshop, settings, perceptual)
+
+
+def read_settings(workshop: Workshop) -> VQGANRecipe:
+    """The settings of a training.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = PUBLISHED if workshop.published else VQGANRecipe()
+    return stored.override(default, workshop.settings, "vqgan")
 
 
 def train_on(

@@ -50,8 +50,9 @@ class GroundedScene:
     """An image of which it is known where every phrase about it is seen.
 
     `pixels` are `[3, height, width]`, floats in [0, 1]. `phrases` are spans of `narrative`, as
-    (start, end) in its characters; `expressions` mean the same things, each by itself. Row i of
-    `masks`, `[n, height, width]`, is what the i-th of both refers to.
+    (start, end) in its characters; `expressions` mean the same things, each by itself; where there
+    are none of one kind, the other says all. Row i of `masks`, `[n, height, width]`, is what the
+    i-th of both refers to.
     """
 
     pixels: Any
@@ -225,12 +226,37 @@ class Report:
 
 
 @dataclass(frozen=True)
+class DryRun:
+    """What a training would be, counted on networks without numbers.
+
+    `trained` and `frozen` are parameters by network; `bytes_` what they and what belongs to them
+    take on each device ("weights", "gradients", ...), and `kept` what the pass of a share keeps for
+    its gradient. `work` are floating-point operations of a step, over all shares, by phase;
+    multiplications and additions count separately, as torch counts them. `notes` say what is not
+    counted.
+    """
+
+    steps: int
+    batch: int
+    trained: Mapping[str, int]
+    frozen: Mapping[str, int]
+    bytes_: Mapping[str, int]
+    kept: int
+    work: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One trainable part of a pack.
 
     `target` is the function `(Workshop) -> Report`, or names it as "module:function", so that
     listing recipes imports nothing heavy. `makes` are the files, relative to the pack, whose
     presence says that the part is there; without them it is the folder called like the recipe.
+
+    `together` says that several processes can train it, each on its share of every batch, and that
+    it takes a user's own data. `plan` is the function `(Workshop) -> DryRun`, or names it, and
+    says that there are published sizes (`Workshop.published`).
     """
 
     name: str
@@ -238,6 +264,8 @@ class Recipe:
     target: "str | Callable[[Workshop], Report]"
     summary: str
     makes: tuple[str, ...] = ()
+    together: bool = False
+    plan: "str | Callable[[Workshop], DryRun] | None" = None
 
     def files(self, pack: Path) -> list[Path]:
         """What the recipe leaves in a pack: the made files, or all files of its folder."""

@@ -100,8 +100,10 @@ class AdversarialTraining:
         self.settings, self.perceptual = settings, perceptual
         self.noisy_loss = replace(settings.loss, codebook_weight=settings.power_weight)
         self.last_layer, self.features, self.fit = last_layer, features, fit
+        self.discriminator = Discriminator(settings.discriminator).train()
         device = last_layer.device
-        self.discriminator = Discriminator(settings.discriminator).to(device).train()
+        if device.type != "cpu":
+            self.discriminator.to(device)
         if settings.pass_through:
             pass_through(model, last_layer)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]

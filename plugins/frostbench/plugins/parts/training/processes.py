@@ -6,6 +6,7 @@ many they are, cut into equal shares; gradients are averaged over shares, so tha
 does not depend on the number.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
@@ -55,8 +56,8 @@ class Processes:
             InitProcessGroupKwargs,
         )
 
-        # Codebooks that a step leaves out get no gradient; statistics are shared as they are made.
-        how = DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
+        # What a step leaves out (a codebook, while features get noise) gets no gradient.
+        how = DistributedDataParallelKwargs(find_unused_parameters=True)
         # The first process may prepare for hours what the others wait for.
         patient = InitProcessGroupKwargs(timeout=timedelta(days=2))
         on_cpu = not workshop.device.startswith("cuda")
@@ -68,6 +69,8 @@ class Processes:
             )
         self.count: int = self._accelerator.num_processes
         self.rank: int = self._accelerator.process_index
+        # Of 1x1 convolutions, whose two layouts are one; it costs nothing.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
         self._accumulate = workshop.accumulate
         self.parts = self.count * workshop.accumulate
 
