@@ -44,7 +44,7 @@ def train_command(words: list[str]) -> int:
         from frostbench.bench.cli.train_data import train_on_own
 
         (recipe,) = chosen
-        _check_needs(recipe, pack, host, but="data")
+        _check_folders(recipe, pack)
         train_on_own(recipe, _workshop(recipe.name, config, pack, host), config, host)
         return 0
     for recipe in chosen:
@@ -77,18 +77,35 @@ def _check_many(config: TrainConfig, plain: list[str], chosen: list[Registered[R
         )
     if config.validation and not config.data:
         raise UsageError("validation.NAME= stands beside data.NAME=, which names what to train on.")
-    if _processes() > 1 and len(together) < len(chosen):
+    if _processes() > 1 and len(chosen) > 1:
+        raise UsageError("several processes train one recipe, which is named; name one.")
+    if _processes() > 1 and not together:
         other = next(recipe.name for recipe in chosen if not recipe.card.together)
         raise UsageError(f"recipe {other!r} is trained by one process; start it without torchrun.")
 
 
-def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host, but: str = "") -> None:
+def _check_folders(recipe: Registered[Recipe], pack: Path) -> None:
+    """See that a pack has a folder for each thing that a recipe needs besides data.
+
+    Raises:
+        UsageError: it has not.
+    """
+    needs = [need for need in recipe.card.needs if need != "data"]
+    absent = [need for need in needs if not (pack / need).is_dir()]
+    if absent:
+        raise UsageError(
+            f"recipe {recipe.name!r} needs {', '.join(absent)}, which {pack} lacks: put a folder, "
+            "or a link to one, of that name there."
+        )
+
+
+def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host) -> None:
     """See that a pack has what a recipe needs.
 
     Raises:
         UsageError: it has not.
     """
-    needs = [need for need in recipe.card.needs if need != but]
+    needs = recipe.card.needs
     absent = [need for need in needs if not host.recipes[need].card.is_done(pack)]
     if absent:
         raise UsageError(

@@ -41,8 +41,11 @@ def train_on_own(
         scratch=out / "scratch",
         offered=_offered(workshop, sets, held, config),
     )
-    if int(os.environ.get("RANK", "0")):
-        run_recipe(recipe, workshop)  # the first process keeps the folder
+    run = TrainingRun(out)
+    if int(os.environ.get("RANK", "0")):  # the first process keeps the folder
+        _meet(workshop)
+        if not run.is_finished():
+            run_recipe(recipe, workshop)
         return
     begun = TrainingManifest(
         frostbench=version("frostbench"),
@@ -64,14 +67,23 @@ def train_on_own(
         versions=versions() | {"accelerate": version("accelerate")},
         hardware=hardware(workshop.device),
     )
-    run = TrainingRun(out)
-    if not run.begin(begun, again=config.again):
+    fresh = run.begin(begun, again=config.again)
+    _meet(workshop)
+    if not fresh:
         say(f"{out}: {recipe.name} is trained already (again=true trains it once more).")
         return
     with Watcher(run) as watcher:
         report = run_recipe(recipe, replace(workshop, watcher=watcher))
     run.finish(report, recipe.card.files(out))
     say(f"{out}: finished, {report.steps} steps. method.{recipe.name}.weights={out / recipe.name}")
+
+
+def _meet(workshop: Workshop) -> None:
+    """Wait for the other processes: none may read the run folder before it is begun."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from frostbench.plugins.parts.training.processes import Processes
+
+        Processes(workshop).wait()
 
 
 def _pack(folder: Path) -> Pack:

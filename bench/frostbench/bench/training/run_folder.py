@@ -94,6 +94,11 @@ class TrainingRun:
         self._write(replace(manifest, created=manifest.created or _now()))
         return True
 
+    def is_finished(self) -> bool:
+        """Whether the folder's training has ended."""
+        known = self._known()
+        return known is not None and known.status == "finished"
+
     def finish(self, report: Report, files: Sequence[Path]) -> None:
         """Say how the training ended, seal its weights, and draw its losses."""
         known = self._known()
