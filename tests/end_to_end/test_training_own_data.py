@@ -61,6 +61,11 @@ def test_a_folder_of_images_trains_vqgan_into_a_run_folder(photos, tmp_path, cap
     assert {(row["step"], row["loss"]) for row in rows} >= {("2", "loss"), ("4", "psnr")}
     assert (run / "losses.png").stat().st_size > 1000
     capsys.readouterr()
+    assert main(["show", "runs/one"]) == 0
+    assert "vqgan, finished, seed 0" in (told := capsys.readouterr().out)
+    assert "step 4: loss" in told
+    assert main(["leaderboard", "runs/one", "out=board"]) == 2
+    assert "it is of a training" in capsys.readouterr().err
     # The same again is done; another seed or other images are another training.
     assert train() == 0
     assert "trained already" in capsys.readouterr().out

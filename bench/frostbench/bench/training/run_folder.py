@@ -189,5 +189,34 @@ class TrainingRun:
         write_json(self.folder / NAME, {**values, "hardware": asdict(manifest.hardware)})
 
 
+def told_of(folder: Path) -> list[str]:
+    """What a training came to, in lines; none where the folder holds no training.
+
+    Raises:
+        StoreError: its manifest cannot be read.
+    """
+    try:
+        kind = json.loads((folder / NAME).read_bytes()).get("kind")
+    except (OSError, ValueError, AttributeError):
+        return []
+    if kind != "training":
+        return []
+    run = TrainingRun(folder)
+    manifest, losses = run._known(), run.losses()
+    assert manifest is not None
+    last = {name: value for _, _, name, value in losses}
+    step = max((step for _, step, _, _ in losses), default=0)
+    shown = ((f"step {step}", last), ("measured", manifest.figures))
+    return [
+        f"{folder}: {manifest.recipe}, {manifest.status}, seed {manifest.seed}, "
+        f"{manifest.processes} process(es) on {manifest.device}",
+        *(
+            f"  {what}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+            for what, values in shown
+            if values
+        ),
+    ]
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

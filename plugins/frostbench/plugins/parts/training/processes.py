@@ -71,7 +71,7 @@ class Processes:
         self.rank: int = self._accelerator.process_index
         # Of 1x1 convolutions, whose two layouts are one; it costs nothing.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
-        self._accumulate = workshop.accumulate
+        self._accumulate, self._kind = workshop.accumulate, workshop.device.partition(":")[0]
         self.parts = self.count * workshop.accumulate
 
     def shares(self, batches: Callable[[int], T], step: int) -> list[T]:
@@ -92,8 +92,7 @@ class Processes:
 
     def precision(self, *, bfloat16: bool) -> torch.autocast:
         """Computing in bfloat16 where it is safe, where that is asked for."""
-        device = self._accelerator.device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self.in_bfloat16(bfloat16))
+        return torch.autocast(self._kind, torch.bfloat16, enabled=self.in_bfloat16(bfloat16))
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a tensor over processes, without a gradient."""
