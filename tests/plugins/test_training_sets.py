@@ -95,18 +95,18 @@ def test_some_images_are_held_out_whatever_the_seed_unless_others_are_given():
     images = SetImages(splits)
     assert (images.count("base"), images.count("validation"), images.count("novel")) == (95, 5, 0)
     seen = {
-        split: {float(images.image(split, n)[0, 0, 0]) for n in range(images.count(split))}
+        split: {float(images.image(split, n, 0)[0, 0, 0]) for n in range(images.count(split))}
         for split in ("base", "validation")
     }
     assert not seen["base"] & seen["validation"]
     assert len(seen["base"] | seen["validation"]) == 100
     given = SetImages(Splits([OfImages(Greys(3))], [OfImages(Greys(2, first=200))]))
     assert (given.count("base"), given.count("validation")) == (3, 2)
-    assert given.image("validation", 1)[0, 0, 0] == pytest.approx(201 / 255)
+    assert given.image("validation", 1, 0)[0, 0, 0] == pytest.approx(201 / 255)
     with pytest.raises(ValueError, match="of 1 samples none can be held out"):
         Splits([OfImages(Greys(1))], [])
     with pytest.raises(LookupError, match="no split 'novel'"):
-        images.image("novel", 0)
+        images.image("novel", 0, 0)
     assert isinstance(images, NumberedImages)
 
 
@@ -126,7 +126,7 @@ def test_images_of_two_sizes_are_refused_with_the_setting_that_helps():
 
     images = SetImages(Splits([OfImages(Odd(3))], [OfImages(Greys(1))]))
     with pytest.raises(ValueError, match=r"1\.png has 16 x 17 .* another 16 x 16; .*side=128"):
-        images.image("base", 1)
+        images.image("base", 1, 0)
 
 
 def test_pairs_of_files_are_gone_through_and_their_features_are_not_kept():
@@ -174,3 +174,19 @@ def test_expressions_and_narratives_become_scenes_of_one_kind_each():
     assert (told.narrative, told.phrases, told.expressions) == ("a dog", ((0, 5),), ())
     assert readers_of(Both()) is not None
     assert readers_of(object()) is None
+
+
+def test_a_crop_is_drawn_by_the_seed_and_that_of_held_out_images_is_the_centre():
+    class Ramps(Greys):
+        def get(self, seed, index):
+            ramp = torch.linspace(0, 1, 40).expand(3, 16, 40)
+            return ClusteredImage(Image(ramp.contiguous(), f"{index}.png"), "0")
+
+    images = SetImages(Splits([OfImages(Ramps(2))], [OfImages(Ramps(2))]), crop=8)
+    lefts = {round(float(images.image("base", 0, seed)[0, 0, 0]), 3) for seed in range(12)}
+    assert len(lefts) > 4
+    assert torch.equal(images.image("base", 0, 3), images.image("base", 0, 3))
+    centre = images.image("validation", 0, 3)
+    assert centre.shape == (3, 8, 8)
+    assert float(centre.mean()) == pytest.approx(0.5, abs=0.01)
+    assert torch.equal(centre, images.image("validation", 0, 9))

@@ -31,6 +31,7 @@ LEAST = {
     "log_every": 0,
     "save_every": 0,
     "peak": 0,
+    "crop": 0,
 }
 """The least that a key may be, whatever the command."""
 

@@ -20,6 +20,7 @@ class TrainConfig:
     scratch: str = field(default="scratch", metadata=PATH)
     data: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
+    crop: int = 0  # random squares of so many pixels, of images of any size
     out: str = field(default="runs/training", metadata=PATH)  # for own data
     published: bool = False
     dry: bool = False

@@ -57,6 +57,7 @@ def train_on_own(
         settings=workshop.settings,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
         accumulate=workshop.accumulate,
+        crop=config.crop,
         data=sets.digests(config.data),
         validation=held.digests(config.validation),
         needs={
@@ -94,14 +95,19 @@ def _pack(folder: Path) -> Pack:
 
 
 def _words(config: TrainConfig) -> Mapping[str, object]:
-    return {"data": config.data, "validation": config.validation, "pack": config.pack}
+    return {
+        "data": config.data,
+        "validation": config.validation,
+        "pack": config.pack,
+        "crop": config.crop,
+    }
 
 
 def _offered(
     workshop: Workshop, sets: DataSets, held: DataSets, config: TrainConfig
 ) -> dict[str, MakeTrainingData]:
     """The user's data by what recipes call them, and what others make of these."""
-    from frostbench.plugins.parts.training.sets import MAKERS, Splits, readers_of
+    from frostbench.plugins.parts.training.sets import MAKERS, SetImages, Splits, readers_of
 
     given: dict[str, tuple[list[Any], list[Any]]] = {}
     for place, source, names in ((0, sets, config.data), (1, held, config.validation)):
@@ -121,6 +127,8 @@ def _offered(
         raise UsageError(f"validation.NAME= has {lonely[0]}, and data.NAME= has none.")
 
     def maker(what: str) -> Callable[[Workshop], object]:
+        if what == "images":
+            return lambda _: SetImages(Splits(*given[what]), config.crop)
         return lambda _: MAKERS[what](Splits(*given[what]))
 
     own: dict[str, MakeTrainingData] = {what: maker(what) for what in given}

@@ -22,7 +22,7 @@ from frostbench.plugins.host.packs import sha256_of
 
 NAME = "manifest.json"
 SCHEMA = 1
-IDENTITY = ("recipe", "seed", "published", "settings", "data", "validation", "needs")
+IDENTITY = ("recipe", "seed", "published", "settings", "crop", "data", "validation", "needs")
 """What may not change while a training goes on; processes, device and place may."""
 
 
@@ -49,6 +49,7 @@ class TrainingManifest:
     settings: Mapping[str, str] = field(default_factory=dict)
     processes: int = 1
     accumulate: int = 1
+    crop: int = 0
     data: Mapping[str, str] = field(default_factory=dict)
     validation: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)

@@ -76,7 +76,7 @@ class NumberedTrainingPairs(TrainingPairs):
             ValueError: the image cannot be read.
         """
         check_corruption(corruption)
-        clean: Float[Tensor, "3 h w"] = self._numbered.image(split, number)
+        clean: Float[Tensor, "3 h w"] = self._numbered.image(split, number, seed)
         own = seed_of("training pair", corruption, split, seed, number)
         return _corrupted(corruption, clean, variant, own), clean
 

@@ -19,8 +19,10 @@ class NumberedImages(TrainingImages, Protocol):
         """How many images a split has."""
         ...
 
-    def image(self, split: str, number: int) -> Any:
+    def image(self, split: str, number: int, seed: int) -> Any:
         """Image `number` of a split, `[3, height, width]`, floats in [0, 1].
+
+        What of it is shown in training may be drawn by the seed.
 
         Raises:
             ValueError: it cannot be read; the message names it.

@@ -72,5 +72,5 @@ class Pool:
 def _bytes_of(
     images: NumberedImages, split: str, number: int, place: int
 ) -> UInt8[Tensor, "3 h w"]:
-    pixels: Tensor = images.image(split, number)
+    pixels: Tensor = images.image(split, number, place)
     return (pixels * 255).round().to(torch.uint8)

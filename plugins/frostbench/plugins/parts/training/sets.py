@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from frostbench.plugins.contract.datasets import (
     CaptionSet,
@@ -144,35 +145,61 @@ class OfGrounded:
 
 
 class SetImages:
-    """`NumberedImages` of data sets, all of one size."""
+    """`NumberedImages` of data sets, all of one size.
 
-    def __init__(self, splits: Splits[Image]) -> None:
-        self._splits = splits
-        self._size = splits.at("base", 0).size
+    With a `crop`, images may have any: the shorter side becomes so many pixels, and a square is cut
+    out where the seed says, or, of those held out, from the centre.
+    """
+
+    def __init__(self, splits: Splits[Image], crop: int = 0) -> None:
+        self._splits, self._crop = splits, crop
+        self._size = (crop, crop) if crop else splits.at("base", 0).size
 
     def count(self, split: str) -> int:
         """How many images a split has."""
         return self._splits.count(split)
 
-    def image(self, split: str, number: int) -> Float[Tensor, "3 h w"]:
+    def image(self, split: str, number: int, seed: int) -> Float[Tensor, "3 h w"]:
         """An image of a split.
 
         Raises:
             ValueError: it cannot be read, or has another size than the first.
         """
         image = self._splits.at(split, number)
+        if self._crop:
+            return cropped(image.pixels, self._crop, seed if split == "base" else None)
         if image.size != self._size:
             (height, width), (high, wide) = image.size, self._size
             raise ValueError(
                 f"{image.name} has {width} x {height} pixels, and another {wide} x {high}; "
-                "data.NAME.side=128 cuts squares of one size."
+                "data.NAME.side=128 or crop=128 cuts squares of one size."
             )
         return image.pixels
 
     def batch(self, split: str, count: int, seed: int) -> Float[Tensor, "{count} 3 h w"]:
         """`count` images of a split, drawn by the seed."""
         drawn = self._splits.some(split, count, seed)
-        return torch.stack([self.image(split, number) for number in drawn])
+        return torch.stack([self.image(split, number, seed) for number in drawn])
+
+
+def cropped(
+    pixels: Float[Tensor, "3 h w"], side: int, seed: int | None
+) -> Float[Tensor, "3 {side} {side}"]:
+    """A square of an image whose shorter side becomes `side`, from where the seed says.
+
+    Without a seed it is the centre.
+    """
+    height, width = pixels.shape[1:]
+    scale = side / min(height, width)
+    rows, columns = (max(side, round(edge * scale)) for edge in (height, width))
+    resized = functional.interpolate(
+        pixels[None], (rows, columns), mode="bilinear", antialias=True, align_corners=False
+    )[0].clamp(0, 1)
+    top, left = (rows - side) // 2, (columns - side) // 2
+    if seed is not None:
+        draw = random.Random(seed_of("crop", seed))
+        top, left = draw.randint(0, rows - side), draw.randint(0, columns - side)
+    return resized[:, top : top + side, left : left + side]
 
 
 class SetPairs:
