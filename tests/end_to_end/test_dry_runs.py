@@ -34,7 +34,12 @@ def test_vqgan_has_the_parameters_of_its_checkpoint_and_of_its_discriminator():
 
 
 def test_shares_one_after_another_are_the_same_work_and_keep_less():
-    tiny = {"training.batch": "4", "model.network.multipliers": "[1,2]"}
+    # In bfloat16 each pass keeps copies of the weights, however few images it is of.
+    tiny = {
+        "training.batch": "4",
+        "training.bfloat16": "false",
+        "model.network.multipliers": "[1,2]",
+    }
     whole, half = (counted(vqgan, n, published=False, settings=tiny) for n in (1, 2))
     assert sum(whole.work.values()) == pytest.approx(sum(half.work.values()), rel=0.02)
     assert whole.kept == pytest.approx(2 * half.kept, rel=0.1)

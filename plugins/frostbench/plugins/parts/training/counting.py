@@ -14,7 +14,7 @@ from frostbench.plugins.contract.recipe import DryRun, Workshop
 NOTES = (
     "Work is of matrix products, convolutions and attention, as torch counts them; what else is "
     "computed is a small part of it.",
-    "What is kept for gradients is what autograd saves in the passes below; workspaces, "
+    "What is kept for gradients is what autograd saves in the largest pass; workspaces, "
     "fragmentation and the process's own context come on top.",
 )
 
@@ -54,7 +54,8 @@ def counted(
     kept = 0
     shares = workshop.accumulate
     for name, phase in phases.items():
-        saved, flops = _kept(phase.compute, everything), _work(phase.compute)
+        flops, has_gradient = _work(phase.compute)
+        saved = _kept(phase.compute, everything) if has_gradient else 0
         work[name] = flops * (shares if phase.times is None else phase.times)
         kept = max(kept, saved)
     return DryRun(
@@ -74,14 +75,14 @@ def counted(
     )
 
 
-def _work(compute: Callable[[], Tensor | None]) -> int:
-    """The operations of a pass and its gradient."""
+def _work(compute: Callable[[], Tensor | None]) -> tuple[int, bool]:
+    """The operations of a pass and of its gradient, and whether it has one."""
     # Attention in its parts, which are counted whatever the device has one kernel for.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         loss = compute()
         if loss is not None:
             loss.backward()  # type: ignore[no-untyped-call]
-    return int(counter.get_total_flops())
+    return int(counter.get_total_flops()), loss is not None
 
 
 def _kept(compute: Callable[[], Tensor | None], modules: Iterable[nn.Module]) -> int:
@@ -100,8 +101,8 @@ def _kept(compute: Callable[[], Tensor | None], modules: Iterable[nn.Module]) ->
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = compute()
-    return 0 if loss is None else sum(storage.nbytes() for storage in saved.values())
+        compute()
+    return sum(storage.nbytes() for storage in saved.values())
 
 
 def _numbers(module: nn.Module, *, asked: bool) -> int:
