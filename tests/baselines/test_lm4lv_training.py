@@ -126,7 +126,7 @@ def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(
     through = workshop(tmp_path / "through")
     train_on(through, settings, toys.backbones())
     stopped = workshop(tmp_path / "stopped")
-    whole = recipe.losses
+    whole = recipe.predicted
 
     def tired(*arguments):
         tired.steps += 1
@@ -135,10 +135,10 @@ def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(
         return whole(*arguments)
 
     tired.steps = 0
-    monkeypatch.setattr(recipe, "losses", tired)
+    monkeypatch.setattr(recipe, "predicted", tired)
     with pytest.raises(KeyboardInterrupt):
         train_on(stopped, settings, toys.backbones())
-    monkeypatch.setattr(recipe, "losses", whole)
+    monkeypatch.setattr(recipe, "predicted", whole)
     train_on(stopped, settings, toys.backbones())
     for one in sorted((through.pack / "lm4lv").rglob("*.safetensors")):
         other = stopped.pack / one.relative_to(through.pack)

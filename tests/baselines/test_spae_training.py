@@ -8,7 +8,13 @@ from frostbench.baselines.spae import recipe as spae_recipe
 from frostbench.baselines.spae.codebook import CodebookSettings, CodebookWords
 from frostbench.baselines.spae.model import SPAE, SPAESettings
 from frostbench.baselines.spae.projection import ProjectionSettings
-from frostbench.baselines.spae.recipe import PUBLISHED, Guide, SPAERecipe, fit_codes, train_on
+from frostbench.baselines.spae.recipe import (
+    PUBLISHED_TRAINING,
+    Guide,
+    SPAERecipe,
+    fit_codes,
+    train_on,
+)
 from frostbench.baselines.spae.semantic import SemanticSettings
 from frostbench.baselines.spae.weights import load
 from frostbench.plugins.contract.recipe import Report, Workshop
@@ -85,13 +91,13 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(workshop, monkeypat
 
     train = recipe.train
 
-    def interrupted(workshop, name, parts, step, steps, **how):
+    def interrupted(workshop, name, parts, step, steps, processes, **how):
         def fragile(index):
             if index == 7:
                 raise Killed
             return step(index)
 
-        return train(workshop, name, parts, fragile, steps, save_every=3, **how)
+        return train(workshop, name, parts, fragile, steps, processes, save_every=3, **how)
 
     again = replace(workshop, pack=tmp_path / "pack2", scratch=tmp_path / "scratch2")
     monkeypatch.setattr(recipe, "train", interrupted)
@@ -135,7 +141,7 @@ def test_settings_of_the_recipe_are_overridden_by_dotted_names(workshop, monkeyp
 
 
 def test_the_published_training_is_told_apart_from_that_of_the_mini_pack():
-    assert PUBLISHED.steps == 450_000
-    assert PUBLISHED.loss.pixel == "squared"
-    assert not PUBLISHED.loss.adaptive
+    assert PUBLISHED_TRAINING.steps == 450_000
+    assert PUBLISHED_TRAINING.loss.pixel == "squared"
+    assert not PUBLISHED_TRAINING.loss.adaptive
     assert SPAERecipe().training.steps < 10_000

@@ -73,13 +73,13 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(workshop, monkeypat
 
     train = recipe.train
 
-    def interrupted(workshop, name, parts, step, steps, **how):
+    def interrupted(workshop, name, parts, step, steps, processes, **how):
         def fragile(index):
             if index == 6:
                 raise Killed
             return step(index)
 
-        return train(workshop, name, parts, fragile, steps, save_every=3, **how)
+        return train(workshop, name, parts, fragile, steps, processes, save_every=3, **how)
 
     again = replace(workshop, pack=tmp_path / "pack2", scratch=tmp_path / "scratch2")
     monkeypatch.setattr(recipe, "train", interrupted)

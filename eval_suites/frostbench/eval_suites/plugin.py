@@ -76,19 +76,23 @@ _DATA_SETS = {
     **{
         name: f"data.refcoco:{name}"
         for name in (
+            "refcoco_unc_train",
             "refcoco_unc_val",
             "refcoco_unc_testA",
             "refcoco_unc_testB",
             "refcoco_google_val",
             "refcoco_google_test",
+            "refcoco_plus_train",
             "refcoco_plus_val",
             "refcoco_plus_testA",
             "refcoco_plus_testB",
+            "refcocog_umd_train",
             "refcocog_umd_val",
             "refcocog_umd_test",
             "refcocog_google_val",
         )
     },
+    "png_train2017": "data.png:png_train2017",
     "png_val2017": "data.png:PanopticNarratives",
     "pope_coco": "data.pope:PopeQuestions",
     "viscot": "data.viscot:VisualCotQuestions",

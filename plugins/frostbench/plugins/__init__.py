@@ -51,7 +51,7 @@ _HOMES = {
     "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",
     "prompts": "Adapter Attend Choose Fill Generate Ids ImagePiece Prompt Regress Shot Text "
     "TokenSets Trie Vectors Wave",
-    "recipe": "Recipe Report Workshop",
+    "recipe": "DryRun Recipe Report Workshop",
     "requests": "Answer Caption Classify Ground HeldOutContext Interpret LabelledImage "
     "NamedThought NoContext NoThought OracleContext OracleThought QuestionThought Reason "
     "Reconstruct Refine Request Restore RestoredPair Segment spans_in",

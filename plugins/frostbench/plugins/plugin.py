@@ -39,7 +39,13 @@ def frostbench_converters() -> Iterable[Converter]:
             "frostbench.plugins.backbones.clip_published:convert",
             "a CLIP as a folder for the kind open_clip",
             "activation=quick_gelu or gelu, where the files do not say it",
-        )
+        ),
+        Converter(
+            "perceptual",
+            (PublishedFile("vgg", "torchvision's VGG16 (vgg16-397923af.pth)"),),
+            "frostbench.plugins.backbones.perceptual_published:convert",
+            "LPIPS on VGG16 as the perceptual network that trainings look through",
+        ),
     ]
 
 

@@ -23,6 +23,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import (
 )
 from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import ContextSettings, NetworkSettings
+from frostbench.plugins.parts.training.processes import normal_like
 
 
 def published_network() -> NetworkSettings:
@@ -198,7 +199,7 @@ class V2LTokenizer(nn.Module):
         """
         features = self.features(images)
         if noise is not None:
-            blurred = features + noise * torch.randn_like(features)
+            blurred = features + noise * normal_like(features)
             image = self.render(blurred, global_ids)
             return AutoencoderOutput(image, features.square().mean(), None)
         # VQ-GAN, equation (2), over the projected words; then equations (4) and (3).

@@ -24,6 +24,8 @@ def frostbench_recipes() -> Iterable[Recipe]:
             ("data", "llm", "clip", "perceptual"),
             "frostbench.v2l.recipe:train",
             "V2L-Tokenizer: vocabularies, codebooks, encoder, projection and decoder",
+            together=True,
+            plan="frostbench.v2l.dry_run:plan",
         ),
         Recipe(
             "v2l_adapter",

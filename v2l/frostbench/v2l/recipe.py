@@ -24,12 +24,13 @@ from frostbench.plugins.parts.autoencoder.training import (
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
+from frostbench.plugins.parts.training.processes import Processes
 from frostbench.v2l import codebook, vocabulary
 from frostbench.v2l.codebook import Codebooks
 from frostbench.v2l.model import V2LSettings, V2LTokenizer
 from frostbench.v2l.vocabulary import VocabularySettings
 
-PUBLISHED = AdversarialTrainingSettings(
+PUBLISHED_TRAINING = AdversarialTrainingSettings(
     steps=16_000_000,  # 100 epochs of ImageNet in batches of 8
     batch=8,
     rate=4.5e-4,  # the paper: 5e-4
@@ -96,6 +97,24 @@ class V2LRecipe:
     validation_batches: int = 32
 
 
+PUBLISHED = V2LRecipe(
+    model=V2LSettings(),
+    vocabulary=VocabularySettings(),
+    training=PUBLISHED_TRAINING,
+    voting_batches=160_146,  # all of ImageNet's training images vote
+)
+
+
+def read_settings(workshop: Workshop) -> V2LRecipe:
+    """The settings of a training.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = PUBLISHED if workshop.published else V2LRecipe()
+    return stored.override(default, workshop.settings, "v2l")
+
+
 def train(workshop: Workshop) -> Report:
     """Make the codebooks, train, store in `pack/v2l`, and measure what is stored.
 
@@ -104,11 +123,12 @@ def train(workshop: Workshop) -> Report:
     Raises:
         ValueError: a part or the images are missing, or a setting is unknown.
     """
-    settings = stored.override(V2LRecipe(), workshop.settings, "v2l")
+    settings = read_settings(workshop)
     source = str(workshop.pack / "clip")
     clip = Clip.load(BackboneEntry("clip", "open_clip", source), workshop.device)
     voters = Pool(workshop, "base", settings.training.batch, settings.voting_batches)
-    books = kept_codebooks(workshop, clip, voters, settings.vocabulary)
+    with Processes(workshop).first_alone():
+        books = kept_codebooks(workshop, clip, voters, settings.vocabulary)
     perceptual = perceptual_network(workshop, settings.training.loss)
     return train_on(workshop, settings, clip, books, perceptual)
 
@@ -137,12 +157,13 @@ def train_on(
         words = model.nearest_global(image_features(images, clip))
         return cast(AutoencoderOutput, model(images, words, noise))
 
-    plan = settings.training
+    plan, processes = settings.training, Processes(workshop)
     training = AdversarialTraining(
         model,
         forward,
         Pool(workshop, "base", plan.batch, settings.pool_batches),
         plan,
+        processes,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_projection(model, points),
@@ -151,8 +172,10 @@ def train_on(
     if plan.pass_through and sizes.normalise_features:
         # Features of length 1 are weak in each of their many channels.
         model.post_quant_conv.weight.data.mul_(sizes.embed_width**0.5)
-    progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps)
-    folder = workshop.pack / "v2l"
+    progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps, processes)
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
+    folder = workshop.folder("v2l")
     stored.save_model(folder, model)
     codebook.save_words(folder, books.local_words, books.global_words)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from frostbench.plugins.backbones.numberless import is_numberless
 from frostbench.plugins.backbones.views import View
 
 Merge: TypeAlias = Literal["mean", "max"]
@@ -76,7 +77,7 @@ def of_image(
         -down[0],
         down[0] + down[1] - logits.shape[1],
     ]
-    value = min(outside, float(logits.detach().min()))
+    value = lowest(logits, outside)
     return functional.pad(logits, edges, value=value)
 
 
@@ -89,6 +90,11 @@ def _cells(start: float, stop: float, length: int, count: int) -> tuple[int, int
     cell = (stop - start) / count
     first = int(-start / cell + (ROUNDING if start < 0 else -ROUNDING))
     return first, max(1, int(length / cell + 0.5 + ROUNDING))
+
+
+def lowest(logits: Float[Tensor, "*shape"], most: float) -> float:
+    """The lowest logit, and `most` where that is higher, or where there are no numbers."""
+    return most if is_numberless(logits) else min(most, float(logits.detach().min()))
 
 
 def _resized(

@@ -6,7 +6,7 @@ they are kept in half precision, and in files, from where a training that was ki
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import torch
@@ -33,6 +33,7 @@ from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.recipe import GroundedScene, GroundedScenes
 from frostbench.plugins.engine import FrozenEngine
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
+from frostbench.plugins.parts.training.stream import SampleStream
 
 AT_ONCE = 100  # scenes read together, and kept in one file
 
@@ -80,9 +81,26 @@ class PhraseExamples:
         self._engine = FrozenEngine(backbones)
         self._lmm: LMM = backbones.get(BACKBONE)
         self._sam: Sam = backbones.get("sam")
-        reading = fingerprint(lmm=checksum(self._lmm.model), how=repr((wording, merge)))
-        self._attended = folder / f"attended-{reading[:12]}"
-        self._embedded = folder / f"embedded-{checksum(self._sam.model)[:12]}"
+        self._folder = folder
+
+    @cached_property
+    def _attended(self) -> Path:
+        how = repr((self._wording, self._merge))
+        reading = fingerprint(lmm=checksum(self._lmm.model), how=how)
+        return self._folder / f"attended-{reading[:12]}"
+
+    @cached_property
+    def _embedded(self) -> Path:
+        return self._folder / f"embedded-{checksum(self._sam.model)[:12]}"
+
+    def read(self, scenes: Sequence[GroundedScene]) -> list[PhraseExample]:
+        """Scenes as the frozen models read them now; nothing is kept.
+
+        Raises:
+            RuntimeError: the multimodal model could not read one.
+        """
+        seen, made = self._attend(scenes), self._embed(scenes)
+        return list(self._examples(seen, made["embeddings"]))
 
     def of(self, split: str, count: int, first: int) -> Iterator[PhraseExample]:
         """`count` scenes of a split, drawn with the seeds from `first` on.
@@ -121,7 +139,7 @@ class PhraseExamples:
 
     def _asked(self, scene: GroundedScene, number: int) -> AttentionPrompt:
         image = image_of(scene)
-        if number % 2:
+        if not scene.narrative or (number % 2 and scene.expressions):
             return attention_prompt(expressions(self._wording, image, scene.expressions), self._lmm)
         read = narrative(self._wording, image, scene.narrative, scene.phrases)
         return attention_prompt(read, self._lmm)
@@ -140,6 +158,21 @@ class PhraseExamples:
                 masks,
                 self._lmm.views(blank),
             )
+
+
+class StreamedExamples:
+    """The examples of each step, of scenes that are read when their turn comes."""
+
+    def __init__(self, examples: PhraseExamples, scenes: SampleStream[GroundedScene]) -> None:
+        self._examples, self._scenes = examples, scenes
+
+    def __call__(self, step: int) -> list[PhraseExample]:
+        """All examples of a step."""
+        return self._examples.read(self._scenes(step))
+
+    def part(self, step: int, number: int, parts: int) -> list[PhraseExample]:
+        """Part `number` of the examples of a step, of so many equal ones."""
+        return self._examples.read(self._scenes.part(step, number, parts))
 
 
 def image_of(scene: GroundedScene) -> Image:

@@ -24,6 +24,8 @@ def frostbench_recipes() -> Iterable[Recipe]:
             ("data", "lmm", "sam"),
             "frostbench.baselines.flmm.recipe:train",
             "F-LMM: mask head and refiner over the multimodal model's attention",
+            together=True,
+            plan="frostbench.baselines.flmm.dry_run:plan",
         )
     ]
 

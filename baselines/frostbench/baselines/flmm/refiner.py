@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from frostbench.baselines.flmm.attention import lowest
+from frostbench.plugins.backbones.numberless import is_numberless
 from frostbench.plugins.backbones.sam import input_size, scale_boxes, to_image
 from frostbench.plugins.contract.boxes import box_of
 
@@ -66,7 +68,7 @@ class Refiner(nn.Module):
         The padding is lower than any logit of the request, and at most -1, as published.
         """
         height, width = input_size(size, self._side)
-        outside = min(LOWEST, float(logits.detach().min()))
+        outside = lowest(logits, LOWEST)
         inside = functional.interpolate(
             logits[:, None], (height, width), mode="bilinear", align_corners=False
         )
@@ -112,8 +114,10 @@ class Refiner(nn.Module):
         )[:, 0]
         # An empty mask has no box: the prompt is then the whole image.
         whole = (0.0, 0.0, float(size[1]), float(size[0]))
-        masks = (chances > 0.5).cpu()
-        boxes = torch.tensor([box_of(mask) if mask.any() else whole for mask in masks])
+        masks = [None] * len(chances) if is_numberless(chances) else (chances > 0.5).cpu()
+        boxes = torch.tensor(
+            [whole if mask is None or not mask.any() else box_of(mask) for mask in masks]
+        )
         scaled = scale_boxes(boxes.to(logits.device), size, self._side)
         return self._prompts._embed_boxes(scaled)  # type: ignore[no-any-return]
 

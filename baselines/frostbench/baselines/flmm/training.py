@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from frostbench.baselines.flmm.examples import PhraseExample
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
 from frostbench.baselines.flmm.model import Found, Heads
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.processes import Descent, Processes
 from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 EPOCH = 23_770  # steps: about 190,160 images, of PNG and RefCOCO/+/g, 8 in a step
@@ -55,7 +57,6 @@ class Lost:
 
     terms: Mapping[str, Float[Tensor, ""]]
     unions: Mapping[str, Float[Tensor, "2"]]
-    phrases: int
 
 
 class HeadTraining:
@@ -69,8 +70,11 @@ class HeadTraining:
         heads: Heads,
         examples: Callable[[int], Sequence[PhraseExample]],
         settings: HeadTrainingSettings,
+        processes: Processes,
     ) -> None:
         self.heads, self.examples, self.settings = heads, examples, settings
+        self.processes = processes
+        self._descent = Descent(processes, list(heads.parameters()))
         self.optimiser = torch.optim.AdamW(
             heads.parameters(), settings.rate, betas=settings.betas, weight_decay=settings.decay
         )
@@ -80,25 +84,54 @@ class HeadTraining:
         return {"heads": self.heads, "optimiser": self.optimiser}
 
     def step(self, index: int) -> Mapping[str, float]:
-        """Train on the phrases of some images."""
-        settings = self.settings
+        """Train on the phrases of some images, each of which counts the same."""
+        settings, processes = self.settings, self.processes
         set_rate(self.optimiser, settings.rate_at(index))
         self.heads.train()
-        groups = [
-            lost(self.heads, some, bfloat16=settings.bfloat16)
-            for some in alike(self.examples(index))
-        ]
-        phrases = sum(group.phrases for group in groups)
-        means = {
-            name: torch.stack([group.terms[name] for group in groups]).sum() / phrases
-            for name in groups[0].terms
-        }
+        shares = processes.shares(self.examples, index)
+        own = sum(len(example.masks) for examples in shares for example in examples)
+        phrases = float(processes.mean(torch.tensor(float(own), device=self._device)))
+        phrases *= processes.count
+        groups: list[Lost] = []
+
+        def lose(examples: Sequence[PhraseExample]) -> Tensor:
+            total, some = self.lose(examples, phrases)
+            groups.extend(some)
+            return total
+
         self.optimiser.zero_grad(set_to_none=True)
-        total = torch.stack(list(means.values())).sum()
-        total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.heads.parameters(), settings.clip)
+        self._descent.backward([partial(lose, examples) for examples in shares])
+        processes.clip(self._descent.trained, settings.clip)
         self.optimiser.step()
-        return {**{name: float(mean.detach()) for name, mean in means.items()}, **ious(groups)}
+        means = _summed(groups, phrases / processes.count)
+        unions = {
+            name: processes.mean(torch.stack([one.unions[name] for one in groups]).sum(0))
+            for name in groups[0].unions
+        }
+        return {**{name: float(mean.detach()) for name, mean in means.items()}, **ious([unions])}
+
+    def lose(self, examples: Sequence[PhraseExample], phrases: float) -> tuple[Tensor, list[Lost]]:
+        """The loss of a share, of so many phrases of the whole batch, and its parts.
+
+        The mean over shares is that over all phrases, of which shares have unlike numbers.
+        """
+        bfloat16 = self.processes.in_bfloat16(self.settings.bfloat16)
+        some = [lost(self.heads, group, bfloat16=bfloat16) for group in alike(examples)]
+        total = torch.stack(list(_summed(some, phrases).values())).sum()
+        return total * self.processes.parts, some
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = self.heads.text_layer_weights.device
+        return device
+
+
+def _summed(groups: Sequence[Lost], phrases: float) -> dict[str, Tensor]:
+    """Each loss over groups of phrases, per phrase."""
+    return {
+        name: torch.stack([group.terms[name] for group in groups]).sum() / phrases
+        for name in groups[0].terms
+    }
 
 
 def lost(heads: Heads, examples: Sequence[PhraseExample], *, bfloat16: bool = False) -> Lost:
@@ -118,19 +151,20 @@ def lost(heads: Heads, examples: Sequence[PhraseExample], *, bfloat16: bool = Fa
         terms[f"{name}_entropy"] = cross_entropy(logits, target).sum()
         terms[f"{name}_dice"] = dice(logits, target).sum()
         unions[name] = union(logits.detach(), target)
-    return Lost(terms, unions, len(masks))
+    return Lost(terms, unions)
 
 
 def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
     """What the heads find of the phrases of images of one size, one after another."""
     device = heads.text_layer_weights.device
     counts = torch.tensor([len(example.masks) for example in examples])
+    phrases = sum(len(example.masks) for example in examples)
     embeddings = torch.stack([example.embedding for example in examples])
     hidden = [states.to(device).float() for example in examples for states in example.by_phrase()]
     found: Found = heads(
         torch.cat([example.rows for example in examples]).to(device).float(),
         hidden,
-        embeddings.repeat_interleave(counts, 0).to(device).float(),
+        embeddings.repeat_interleave(counts, 0, output_size=phrases).to(device).float(),
         examples[0].views,
         examples[0].size,
     )
@@ -145,11 +179,11 @@ def alike(examples: Iterable[PhraseExample]) -> list[list[PhraseExample]]:
     return list(groups.values())
 
 
-def ious(groups: Sequence[Lost]) -> dict[str, float]:
+def ious(unions: Sequence[Mapping[str, Float[Tensor, "2"]]]) -> dict[str, float]:
     """The cumulative IoU, in [0, 1], of each kind of mask over all phrases."""
     values = {}
-    for name in groups[0].unions:
-        both, either = torch.stack([group.unions[name] for group in groups]).sum(0).tolist()
+    for name in unions[0]:
+        both, either = torch.stack([one[name] for one in unions]).sum(0).tolist()
         values[f"{name}_ciou"] = both / either if either else 1.0
     return values
 
@@ -161,13 +195,12 @@ def figures(heads: Heads, examples: Sequence[PhraseExample], at_once: int = 32) 
     "whole" is every pixel, and "centre" a box of half the image's sides in its middle.
     """
     heads.eval()
-    groups = []
+    unions = []
     for some in alike(examples):
         for start in range(0, len(some), at_once):
             part = some[start : start + at_once]
-            group = lost(heads, part)
-            groups.append(Lost(group.terms, {**group.unions, **_guessed(part)}, group.phrases))
-    return ious(groups)
+            unions.append({**lost(heads, part).unions, **_guessed(part)})
+    return ious(unions)
 
 
 def _guessed(examples: Sequence[PhraseExample]) -> dict[str, Float[Tensor, "2"]]:

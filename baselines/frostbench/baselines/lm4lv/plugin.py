@@ -44,6 +44,8 @@ def _recipe(method: str, suffix: str, training: str, name: str) -> Recipe:
         f"frostbench.baselines.lm4lv.recipe:train{suffix}",
         f"{method} for {training}: linear adapters and task tokens around the language model",
         makes=tuple(f"{folder}/{file}" for file in files),
+        together=True,
+        plan="frostbench.baselines.lm4lv.dry_run:plan" if name == "lm4lv" else None,
     )
 
 

@@ -1,19 +1,20 @@
 """The recipes that train LM4LV's adapters on a pack's images, restoration by restoration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from frostbench.baselines.lm4lv.figures import figures
 from frostbench.baselines.lm4lv.linear import LinearMaps, fit
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
-from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
-from frostbench.baselines.lm4lv.training import Objective, losses, teacher_forced
+from frostbench.baselines.lm4lv.pairs import FeaturePairs, FeaturePool, tasks_of
+from frostbench.baselines.lm4lv.training import Losses, Objective, predicted
 from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save
-from frostbench.baselines.lm4lv.wording import Wording, frame
+from frostbench.baselines.lm4lv.wording import Frame, Wording, frame
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
 from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
 from frostbench.plugins.backbones.causal_lm import CausalLM
@@ -24,6 +25,7 @@ from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.processes import Descent, Processes
 from frostbench.plugins.parts.training.schedules import linear_fall, rise, set_rate
 
 DEGRADATIONS = ("denoising", "deblurring", "pepper_noise", "deraining", "mask_removal")
@@ -46,6 +48,7 @@ class LM4LVRecipe:
         task_tokens: Learned embeddings for each restoration (T); 10 as published.
         each: Pairs of every task in a step.
         batches: Batches in the pool that training goes through again and again.
+        bfloat16: Compute in that type where it is safe.
         lora_rank: Rank of a LoRA beside the adapters, 0 for none; 32 in the published variant, on
             the four projections of attention, whatever the language model calls them.
         lora_alpha: What it adds is multiplied by this and divided by the rank; 64 there.
@@ -73,6 +76,7 @@ class LM4LVRecipe:
     warm_up: float = 0.1  # share of the steps
     clip: float = 1.0
     input_gain: float = 0.3
+    bfloat16: bool = False
     lora_rank: int = 0
     lora_alpha: int = 32
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
@@ -115,13 +119,49 @@ RECIPES: Mapping[str, LM4LVRecipe] = {
 """The trainings of the `mini` pack by the names of their recipes."""
 
 
+PAIRS = 595_375
+"""Clean images of the published trainings, LLaVA's pretraining set of CC3M."""
+
+
+def published(default: LM4LVRecipe) -> LM4LVRecipe:
+    """A training under the published sizes and schedule, of one restoration: denoising."""
+    each, epochs = 256, 3 if default.lora_rank else 2
+    return replace(
+        default,
+        name="denoising",
+        corruptions=("denoising",),
+        start="",
+        task_tokens=10,
+        objective=Objective(),
+        wording=Wording(),
+        each=each,
+        steps=epochs * PAIRS // each,
+        rate=3e-4,
+        input_gain=1.0,
+        bfloat16=True,
+        lora_rank=32 if default.lora_rank else 0,
+        lora_alpha=64,
+        lora_targets=("q_proj", "k_proj", "v_proj", "o_proj"),
+    )
+
+
+def read_settings(name: str, workshop: Workshop) -> LM4LVRecipe:
+    """The settings of the training by the recipe of that name.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = published(RECIPES[name]) if workshop.published else RECIPES[name]
+    return stored.override(default, workshop.settings, name)
+
+
 def _train(name: str, workshop: Workshop) -> Report:
     """Train by the recipe of that name; see `train_on`.
 
     Raises:
         ValueError: backbones, pairs or another training are missing, or a setting is unknown.
     """
-    settings = stored.override(RECIPES[name], workshop.settings, name)
+    settings = read_settings(name, workshop)
     entries = [
         BackboneEntry("llm", "causal_lm", str(workshop.pack / "llm")),
         BackboneEntry("mae", "mae", str(workshop.pack / "mae")),
@@ -154,39 +194,24 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     )
     pool = FeaturePool(workshop, mae, tasks, "base", settings.each, settings.batches)
     texts = frame(settings.wording, lm)
-    peft = None
-    reader = lm
-    trained = nn.ParameterList(adapters.parameters())
-    if settings.lora_rank:
-        lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
-        peft = new_adapter(lm, lora)
-        reader = _unfrozen(peft, lm)
-        trained.extend(p for p in peft.parameters() if p.requires_grad)
-    optimiser = torch.optim.Adam(trained, settings.rate, betas=(0.9, 0.95))
-
-    def step(index: int) -> Mapping[str, float]:
-        set_rate(optimiser, settings.rate_at(index))
-        pairs = pool(index)
-        said = teacher_forced(reader, adapters, texts, pairs.degraded, pairs.clean, pairs.tasks)
-        loss = losses(reader, said, texts, pairs.degraded, pairs.clean, settings.objective)
-        optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(trained, settings.clip)
-        optimiser.step()
-        return {"clean": loss.clean.item(), "degraded": loss.degraded.item()}
-
+    reader, learned, peft = reader_of(lm, settings)
+    trained = nn.ParameterList([*adapters.parameters(), *learned])
+    processes = Processes(workshop)
+    training = AdapterTraining(reader, adapters, texts, trained, pool, settings, processes)
     name = f"{settings.method}-{settings.name}"
-    parts: dict[str, Stateful] = {"adapters": trained, "optimiser": optimiser}
     progress = recipe.train(
         workshop,
         name,
-        parts,
-        step,
+        training.parts(),
+        training.step,
         settings.steps,
+        processes,
         log_every=settings.log_every,
         save_every=settings.save_every,
     )
-    folder = workshop.pack / settings.method / settings.name
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
+    folder = workshop.folder(settings.method) / settings.name
     if peft is not None:
         save_adapter(peft, folder / LORA)
     adapter = None if peft is None else Adapter(name, folder / LORA)
@@ -196,6 +221,54 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     return progress.report(
         measured | {"numbers": float(sum(part.numel() for part in trained))}, settings
     )
+
+
+class AdapterTraining:
+    """The optimiser, and what happens in a step."""
+
+    def __init__(
+        self,
+        reader: CausalLM,
+        adapters: Adapters,
+        texts: Frame,
+        trained: nn.ParameterList,
+        pool: Callable[[int], FeaturePairs],
+        settings: LM4LVRecipe,
+        processes: Processes,
+    ) -> None:
+        self.reader, self.adapters, self.texts = reader, adapters, texts
+        self.pool, self.settings, self.processes = pool, settings, processes
+        self.trained = trained
+        self.optimiser = torch.optim.Adam(trained, settings.rate, betas=(0.9, 0.95))
+        self._descent = Descent(processes, list(trained))
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Everything that a resumed training needs."""
+        return {"adapters": self.trained, "optimiser": self.optimiser}
+
+    def predict(self, pairs: FeaturePairs) -> Losses:
+        """What a share of a batch loses."""
+        with self.processes.precision(bfloat16=self.settings.bfloat16):
+            return predicted(self.reader, self.adapters, self.texts, pairs, self.settings.objective)
+
+    def step(self, index: int) -> Mapping[str, float]:
+        """Train on the pairs of a step."""
+        set_rate(self.optimiser, self.settings.rate_at(index))
+        lost: list[Losses] = []
+
+        def lose(pairs: FeaturePairs) -> Tensor:
+            lost.append(self.predict(pairs))
+            return lost[-1].total
+
+        shares = self.processes.shares(self.pool, index)
+        self.optimiser.zero_grad(set_to_none=True)
+        self._descent.backward([partial(lose, pairs) for pairs in shares])
+        self.processes.clip(self._descent.trained, self.settings.clip)
+        self.optimiser.step()
+        return {
+            "clean": torch.stack([one.clean for one in lost]).mean().item(),
+            "degraded": torch.stack([one.degraded for one in lost]).mean().item(),
+        }
 
 
 def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) -> Adapters:
@@ -221,6 +294,16 @@ def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) ->
     return adapters.to(workshop.device)
 
 
+def reader_of(lm: CausalLM, settings: LM4LVRecipe) -> tuple[CausalLM, list[nn.Parameter], Any]:
+    """What reads the prompt, what is learned in it, and its LoRA; None where there is none."""
+    if not settings.lora_rank:
+        return lm, [], None
+    lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
+    peft = new_adapter(lm, lora)
+    reader = _unfrozen(peft, lm)
+    return reader, [one for one in peft.parameters() if one.requires_grad], peft
+
+
 def _unfrozen(peft: object, lm: CausalLM) -> CausalLM:
     """The language model under an adapter that is still trained."""
     reader = CausalLM(peft.get_base_model(), lm.tokenizer, lm.identity)  # type: ignore[attr-defined]
@@ -237,6 +320,6 @@ def _linear(
     for row, task in enumerate(tasks):
         batches = settings.linear_batches
         pool = FeaturePool(workshop, mae, (task,), "base", 4 * settings.each, batches)
-        pairs = (pool(index) for index in range(batches))
+        pairs = (pool(index) for index in range(len(pool)))
         maps.set(row, *fit(((one.degraded, one.clean) for one in pairs), mae.width))
     return maps

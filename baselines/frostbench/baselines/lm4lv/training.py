@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from frostbench.baselines.lm4lv.model import Adapters
+from frostbench.baselines.lm4lv.pairs import FeaturePairs
 from frostbench.baselines.lm4lv.wording import Frame
 from frostbench.plugins.backbones.causal_lm import CausalLM
 
@@ -105,6 +106,14 @@ def teacher_forced(
         slice(starts[5] - 1, starts[6] - 1),
         slice(starts[7] - 1, starts[8] - 1),
     )
+
+
+def predicted(
+    lm: CausalLM, adapters: Adapters, frame: Frame, pairs: FeaturePairs, objective: Objective
+) -> Losses:
+    """The objective of some pairs."""
+    said = teacher_forced(lm, adapters, frame, pairs.degraded, pairs.clean, pairs.tasks)
+    return losses(lm, said, frame, pairs.degraded, pairs.clean, objective)
 
 
 def losses(

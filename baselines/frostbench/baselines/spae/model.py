@@ -18,6 +18,7 @@ from frostbench.plugins.parts.autoencoder.encoder import Encoder
 from frostbench.plugins.parts.autoencoder.quantizer import check_ids
 from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.training.processes import drawn, normal_like
 
 WIDER = 4  # than the encoder's last features: the heads of upper layers
 
@@ -223,7 +224,7 @@ class SPAE(nn.Module):
         grid = self.features(images)
         features = _cells(grid)
         if noise is not None:
-            blurred = features + noise * torch.randn_like(features)
+            blurred = features + noise * normal_like(features)
             return AutoencoderOutput(self.render(blurred), features.square().mean(), None)
         codes = self.codes()
         streamed = stream(features, codes, self.layers)
@@ -245,9 +246,12 @@ class SPAE(nn.Module):
         if dropped == 0:
             return streamed.states[-1], features
         shares = [dropped] * (depth - 1) + [1 - dropped * (depth - 1)]
-        drawn = torch.multinomial(torch.tensor(shares), len(features), replacement=True)
-        places = torch.stack([self._sources(i + 1) for i in range(depth)])[drawn]
-        states = torch.stack(streamed.states)[drawn, torch.arange(len(features))]
+        weights = torch.tensor(shares)
+        depths = drawn(
+            lambda rows: torch.multinomial(weights, rows, replacement=True), len(features)
+        )
+        places = torch.stack([self._sources(i + 1) for i in range(depth)])[depths]
+        states = torch.stack(streamed.states)[depths, torch.arange(len(features))]
         index = places.to(features.device)[..., None].expand_as(features)
         return states.gather(1, index), features.gather(1, index)
 

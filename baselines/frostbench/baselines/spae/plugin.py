@@ -23,5 +23,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
             ("data", "llm", "clip", "perceptual"),
             "frostbench.baselines.spae.recipe:train",
             "SPAE: encoder and decoder around the language model's embeddings, guided by CLIP",
+            together=True,
+            plan="frostbench.baselines.spae.dry_run:plan",
         )
     ]

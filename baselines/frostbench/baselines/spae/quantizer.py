@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from frostbench.plugins.backbones.numberless import is_numberless
 from frostbench.plugins.parts.autoencoder.quantizer import nearest
 
 
@@ -76,5 +77,6 @@ def commitment(
     """
     loss = features.new_zeros(())
     for state, coded in zip(streamed.states, streamed.coded, strict=True):
-        loss = loss + beta * (state[:, coded].detach() - features[:, coded]).square().mean()
+        cells = slice(None) if is_numberless(coded) else coded
+        loss = loss + beta * (state[:, cells].detach() - features[:, cells]).square().mean()
     return loss

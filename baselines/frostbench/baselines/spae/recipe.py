@@ -35,8 +35,9 @@ from frostbench.plugins.parts.autoencoder.training import (
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
+from frostbench.plugins.parts.training.processes import Processes
 
-PUBLISHED = AdversarialTrainingSettings(
+PUBLISHED_TRAINING = AdversarialTrainingSettings(
     steps=450_000,  # unverified, as is everything below but what stands in MAGVIT's code
     batch=256,
     rate=1e-4,
@@ -118,6 +119,24 @@ class SPAERecipe:
     validation_batches: int = 32
 
 
+PUBLISHED = SPAERecipe(
+    model=SPAESettings(),
+    codebook=CodebookSettings(),
+    semantic=SemanticSettings(),
+    training=PUBLISHED_TRAINING,
+)
+
+
+def read_settings(workshop: Workshop) -> SPAERecipe:
+    """The settings of a training.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = PUBLISHED if workshop.published else SPAERecipe()
+    return stored.override(default, workshop.settings, "spae")
+
+
 @dataclass(frozen=True, eq=False)
 class Guide:
     """A frozen CLIP, and its features of the codebook's words."""
@@ -140,7 +159,7 @@ def train(workshop: Workshop) -> Report:
     Raises:
         ValueError: a part or the images are missing, or a setting is unknown.
     """
-    settings = stored.override(SPAERecipe(), workshop.settings, "spae")
+    settings = read_settings(workshop)
     llm = CausalLM.load(_entry(workshop, "llm", "causal_lm"), workshop.device)
     clip = Clip.load(_entry(workshop, "clip", "open_clip"), workshop.device)
     perceptual = perceptual_network(workshop, settings.training.loss)
@@ -173,20 +192,25 @@ def train_on(
     workshop.log(f"spae: {len(rows)} words of width {sizes.width} are the codebook")
     model = SPAE(sizes).to(workshop.device)
     model.set_codebook(rows)
-    plan = settings.training
+    plan, processes = settings.training, Processes(workshop)
     training = AdversarialTraining(
         model,
         guided(model, guide, settings.semantic),
         Pool(workshop, "base", plan.batch, settings.pool_batches),
         plan,
+        processes,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_codes(model, guide, points, settings.projection),
         perceptual=perceptual,
     )
-    progress = recipe.train(workshop, "spae", training.parts(), training.step, plan.steps)
+    progress = recipe.train(
+        workshop, "spae", training.parts(), training.step, plan.steps, processes
+    )
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
     training.finish()
-    folder = workshop.pack / "spae"
+    folder = workshop.folder("spae")
     stored.save_model(folder, model)
     words.save(folder)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from frostbench.plugins.parts.training.processes import chosen
+
 
 @dataclass(frozen=True)
 class SemanticSettings:
@@ -69,7 +71,7 @@ def semantic_loss(
         lengths = table.square().sum(1)
         for query, threshold in zip(queries, settings.thresholds, strict=False):
             count = query.shape[1]
-            drawn = torch.multinomial(pool(scored, threshold).float(), count, replacement=True)
+            drawn = chosen(pool(scored, threshold).float(), count)
             flat = query.float().flatten(0, 1)
             # Less |q|², which is the same for every word.
             far = torch.addmm(lengths, flat, table.T, alpha=-2)

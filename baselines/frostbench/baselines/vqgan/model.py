@@ -7,7 +7,6 @@ https://arxiv.org/abs/2012.09841. Equations and sections are the paper's.
 from dataclasses import dataclass, field
 from typing import cast
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import (
 )
 from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput
 from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
+from frostbench.plugins.parts.training.processes import normal_like
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class VQGAN(nn.Module):
         features = self.features(images)
         if noise is not None:
             power = features.float().square().mean()
-            blurred = features + noise * torch.randn_like(features)
+            blurred = features + noise * normal_like(features)
             return AutoencoderOutput(self.render(blurred), power, None)
         if self.settings.gumbel:
             raise NotImplementedError("a VQ-GAN with Gumbel-softmax is read, and not trained.")

@@ -24,6 +24,8 @@ def frostbench_recipes() -> Iterable[Recipe]:
             ("data", "perceptual"),
             "frostbench.baselines.vqgan.recipe:train",
             "VQ-GAN: encoder, codebook and decoder, trained to reconstruct images",
+            together=True,
+            plan="frostbench.baselines.vqgan.dry_run:plan",
         )
     ]
 

@@ -19,6 +19,7 @@ from frostbench.plugins.parts.autoencoder.training import (
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.pool import Pool
+from frostbench.plugins.parts.training.processes import Processes
 
 ROUNDS = 10  # of k-means
 
@@ -65,15 +66,35 @@ class VQGANRecipe:
     validation_batches: int = 32
 
 
+PUBLISHED = VQGANRecipe(
+    model=VQGANSettings(),
+    training=AdversarialTrainingSettings(
+        steps=1_067_640,  # ours: 10 epochs of ImageNet; how long they trained is not published
+        batch=12,
+        rate=12 * 4.5e-6,  # images in a batch times the base rate, on one device
+    ),
+)
+
+
 def train(workshop: Workshop) -> Report:
     """Train, store the model in `pack/vqgan`, and measure what is stored.
 
     Raises:
         ValueError: the workshop has no images, or a setting is unknown.
     """
-    settings = stored.override(VQGANRecipe(), workshop.settings, "vqgan")
+    settings = read_settings(workshop)
     perceptual = perceptual_network(workshop, settings.training.loss)
     return train_on(workshop, settings, perceptual)
+
+
+def read_settings(workshop: Workshop) -> VQGANRecipe:
+    """The settings of a training.
+
+    Raises:
+        ValueError: a setting is unknown.
+    """
+    default = PUBLISHED if workshop.published else VQGANRecipe()
+    return stored.override(default, workshop.settings, "vqgan")
 
 
 def train_on(
@@ -82,19 +103,24 @@ def train_on(
     """Train with settings that are read and a perceptual network that is loaded."""
     torch.manual_seed(workshop.seed)
     model = VQGAN(settings.model).to(workshop.device)
-    plan = settings.training
+    plan, processes = settings.training, Processes(workshop)
     training = AdversarialTraining(
         model,
         model,
         Pool(workshop, "base", plan.batch, settings.pool_batches),
         plan,
+        processes,
         last_layer=model.decoder.conv_out.weight,
         features=model.features,
         fit=lambda points: fit_codebook(model, points, workshop.seed),
         perceptual=perceptual,
     )
-    progress = recipe.train(workshop, "vqgan", training.parts(), training.step, plan.steps)
-    stored.save_model(workshop.pack / "vqgan", model)
+    progress = recipe.train(
+        workshop, "vqgan", training.parts(), training.step, plan.steps, processes
+    )
+    if processes.rank:
+        return progress.report({}, settings)  # the first process stores and measures
+    stored.save_model(workshop.folder("vqgan"), model)
     held_out = Pool(workshop, "validation", plan.batch, settings.validation_batches)
     return progress.report(figures(model, model, held_out, settings.model.codes), settings)
 

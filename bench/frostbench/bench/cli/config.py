@@ -26,6 +26,12 @@ LEAST = {
     "samples": 1,
     "lease": 0.001,
     "limits": 1,
+    "accumulate": 1,
+    "workers": 0,
+    "log_every": 0,
+    "save_every": 0,
+    "peak": 0,
+    "crop": 0,
 }
 """The least that a key may be, whatever the command."""
 
@@ -141,21 +147,6 @@ class LookConfig:
     plugins: list[str] = field(default_factory=list, metadata=PATH)
     plugins_disabled: list[str] = field(default_factory=list)
     method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY=VALUE
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Keys of `frostbench train [PART...]`."""
-
-    pack: str = field(default="mini", metadata=PATH)  # by name, or the folder of one in the making
-    scratch: str = field(default="scratch", metadata=PATH)
-    device: str = "cpu"
-    seed: int = 0
-    threads: int = 0  # of this process; 0 leaves torch's default
-    again: bool = False  # train parts that are already there
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
-    recipe: dict[str, Any] = field(default_factory=dict)  # recipe.NAME.KEY=VALUE
 
 
 @dataclass(frozen=True)

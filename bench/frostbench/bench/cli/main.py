@@ -186,7 +186,11 @@ COMMANDS = {
         "train:train_command",
         "train [PART...] [KEY=VALUE ...]",
         "Train the parts of a pack that are missing, in order; resumes.",
-        "Keys: pack scratch device seed threads again plugins, recipe.PART.KEY=VALUE.",
+        "Keys: pack scratch device seed threads again plugins, recipe.PART.KEY=VALUE.\n"
+        "On your own images: train vqgan data.images.folder=FOLDER out=FOLDER, validation.NAME\n"
+        "workers accumulate log_every save_every, also under torchrun and accelerate launch.\n"
+        "published=true begins from published sizes and schedules; dry=true counts what it\n"
+        "would take, and trains nothing; peak=N are the TFLOP/s of a device.",
     ),
     "new-plugin": Command(
         "new_plugin:new_plugin_command",

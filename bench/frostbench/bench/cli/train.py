@@ -1,25 +1,22 @@
-"""`frostbench train`: make the parts of a pack that are missing."""
+"""`frostbench train`: make the parts of a pack that are missing, or a part on a user's own data."""
 
+import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from frostbench.bench.cli.config import (
-    TrainConfig,
-    UsageError,
-    own_settings,
-    read_config,
-    split_words,
-)
+from frostbench.bench.cli.config import UsageError, own_settings, read_config, split_words
 from frostbench.bench.cli.plugins import open_host, say_left_out
+from frostbench.bench.cli.train_config import TrainConfig
 from frostbench.bench.printable import say
 from frostbench.bench.training.parts import dotted, order, train_part, unordered
-from frostbench.plugins.contract.recipe import Workshop
+from frostbench.plugins.contract.recipe import Recipe, Workshop
 from frostbench.plugins.host.registry import Host, Registered
 
 
 def train_command(words: list[str]) -> int:
     """Run the recipes of the named parts, or of all that are missing, in the order of needs."""
-    plain, overrides = split_words(words)
+    plain, overrides = split_words(words, TrainConfig)
     config = read_config(TrainConfig, overrides)
     host = open_host(config)
     said = len(host.problems)
@@ -28,27 +25,93 @@ def train_command(words: list[str]) -> int:
     say_left_out(host, said)
     for name in (*plain, *config.recipe):
         host.pick("recipe", str(name))
-    pack = _folder(config.pack, host)
     if Path(config.scratch).exists() and not Path(config.scratch).is_dir():
         raise UsageError(f"scratch={config.scratch} is a file; name a folder.")
     if config.threads:
         import torch
 
         torch.set_num_threads(config.threads)
-    for recipe in order(host.recipes):
-        if plain and recipe.card.name not in plain:
-            continue
+    chosen = [recipe for recipe in order(host.recipes) if not plain or recipe.card.name in plain]
+    _check_many(config, plain, chosen)
+    if config.dry:
+        from frostbench.bench.cli.train_plan import say_plan
+
+        for recipe in chosen:
+            say_plan(recipe, _workshop(recipe.name, config, Path(config.pack), host), config)
+        return 0
+    pack = _folder(config.pack, host)
+    if config.data:
+        from frostbench.bench.cli.train_data import train_on_own
+
+        (recipe,) = chosen
+        _check_folders(recipe, pack)
+        train_on_own(recipe, _workshop(recipe.name, config, pack, host), config, host)
+        return 0
+    for recipe in chosen:
         if recipe.card.is_done(pack) and not (config.again and plain):
             say(f"{recipe.card.name}: already in {pack} (again=true trains it once more)")
             continue
-        absent = [need for need in recipe.card.needs if not host.recipes[need].card.is_done(pack)]
-        if absent:
-            raise UsageError(
-                f"recipe {recipe.card.name!r} needs {', '.join(absent)}, which {pack} lacks; "
-                f"train that first (frostbench train {' '.join(absent)})."
-            )
+        _check_needs(recipe, pack, host)
         train_part(recipe, _workshop(recipe.name, config, pack, host))
     return 1 if host.problems and not plain else 0
+
+
+def _check_many(config: TrainConfig, plain: list[str], chosen: list[Registered[Recipe]]) -> None:
+    """See that what is chosen can be done as it is asked for.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    planned = [recipe.name for recipe in chosen if recipe.card.plan is not None]
+    together = [recipe.name for recipe in chosen if recipe.card.together]
+    if (config.dry or config.published) and (not plain or len(planned) < len(chosen)):
+        raise UsageError(
+            "dry=true and published=true are for recipes with published sizes; name some of "
+            f"{', '.join(planned) or 'those that frostbench list shows'}."
+        )
+    if config.data and (len(plain) != 1 or not together):
+        raise UsageError(
+            "own data train one recipe, which is named: frostbench train vqgan "
+            "data.images=FOLDER. Those that take them are v2l, vqgan, spae, lm4lv, flmm and what "
+            "plugins add."
+        )
+    if config.validation and not config.data:
+        raise UsageError("validation.NAME= stands beside data.NAME=, which names what to train on.")
+    if _processes() > 1 and len(chosen) > 1:
+        raise UsageError("several processes train one recipe, which is named; name one.")
+    if _processes() > 1 and not together:
+        other = next(recipe.name for recipe in chosen if not recipe.card.together)
+        raise UsageError(f"recipe {other!r} is trained by one process; start it without torchrun.")
+
+
+def _check_folders(recipe: Registered[Recipe], pack: Path) -> None:
+    """See that a pack has a folder for each thing that a recipe needs besides data.
+
+    Raises:
+        UsageError: it has not.
+    """
+    needs = [need for need in recipe.card.needs if need != "data"]
+    absent = [need for need in needs if not (pack / need).is_dir()]
+    if absent:
+        raise UsageError(
+            f"recipe {recipe.name!r} needs {', '.join(absent)}, which {pack} lacks: put a folder, "
+            "or a link to one, of that name there."
+        )
+
+
+def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host) -> None:
+    """See that a pack has what a recipe needs.
+
+    Raises:
+        UsageError: it has not.
+    """
+    needs = recipe.card.needs
+    absent = [need for need in needs if not host.recipes[need].card.is_done(pack)]
+    if absent:
+        raise UsageError(
+            f"recipe {recipe.card.name!r} needs {', '.join(absent)}, which {pack} lacks; "
+            f"train that first (frostbench train {' '.join(absent)})."
+        )
 
 
 def _folder(pack: str, host: Host) -> Path:
@@ -62,15 +125,29 @@ def _folder(pack: str, host: Host) -> Path:
     return folder
 
 
+def _processes() -> int:
+    """How many processes a launcher started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def _workshop(name: str, config: TrainConfig, pack: Path, host: Host) -> Workshop:
-    return Workshop(
+    device = config.device
+    if device == "cuda" and _processes() > 1:
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # each its own
+    made = Workshop(
         pack=pack,
         scratch=Path(config.scratch),
-        device=config.device,
+        device=device,
         seed=config.seed,
         settings=dict(dotted(own_settings(config.recipe, name, "recipe"))),
-        offered={key: partial(_made, offer) for key, offer in host.training_data.items()},
+        published=config.published,
+        accumulate=config.accumulate,
+        workers=config.workers,
+        log_every=config.log_every,
+        save_every=config.save_every,
     )
+    offered = {key: partial(_made, offer) for key, offer in host.training_data.items()}
+    return replace(made, offered=offered)
 
 
 def _made(offer: Registered[str], workshop: Workshop) -> object:

@@ -287,6 +287,8 @@ class Manifest:
             ValueError: a part is missing or wrong, a task has a metric that is not described, or
                 the schema is a later one; the clause goes on from "the manifest cannot be read".
         """
+        if values.get("kind") == "training":
+            raise ValueError("it is of a training, which frostbench show tells of")
         try:
             current = migrated(values)
         except KeyError as error:

@@ -1,6 +1,7 @@
 """The parts of a pack: the order in which they are trained, and the training of one."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -66,14 +67,22 @@ def dotted(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str
 
 
 def train_part(recipe: Registered[Recipe], workshop: Workshop) -> None:
-    """Run a recipe, and write what it says of itself on the pack's card.
+    """Run a recipe, and write what it says of itself on the pack's card; see `run_recipe`."""
+    report = run_recipe(recipe, workshop)
+    if int(os.environ.get("RANK", "0")) == 0:
+        record(recipe.card, workshop, report, command_of(recipe.name, workshop))
+
+
+def run_recipe(recipe: Registered[Recipe], workshop: Workshop) -> Report:
+    """Run a recipe.
 
     Raises:
         PluginError: the recipe cannot be imported, or returns no report.
         PluginFailedError: it ended its process.
     """
     name = recipe.card.name
-    complain(f"{name}: {recipe.card.summary}")
+    if int(os.environ.get("RANK", "0")) == 0:
+        complain(f"{name}: {recipe.card.summary}")
     call = Call("recipe", name, "train")
     try:
         report = contain(call, recipe.load(), workshop, seconds=math.inf)
@@ -81,5 +90,13 @@ def train_part(recipe: Registered[Recipe], workshop: Workshop) -> None:
         raise PluginFailedError(f"recipe {name!r} ({recipe.file}): {describe(error)}.") from error
     if not isinstance(report, Report):
         raise PluginError(f"recipe {name!r} ({recipe.file}) returned no Report but {report!r}.")
-    extra = "".join(f" recipe.{name}.{key}={value}" for key, value in workshop.settings.items())
-    record(recipe.card, workshop, report, f"frostbench train {name} seed={workshop.seed}{extra}")
+    return report
+
+
+def command_of(name: str, workshop: Workshop, words: Mapping[str, object] | None = None) -> str:
+    """The command that trains a part so, with further words."""
+    more = {**(words or {}), "recipe": {name: workshop.settings} if workshop.settings else {}}
+    if workshop.published:
+        more["published"] = "true"
+    extra = "".join(f" {key}={value}" for key, value in dotted(more))
+    return f"frostbench train {name} seed={workshop.seed}{extra}"

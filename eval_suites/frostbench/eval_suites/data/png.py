@@ -4,7 +4,7 @@ Gonzalez et al., ICCV 2021, https://github.com/BCV-Uniandes/PNG.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,9 @@ from frostbench.plugins.contract.datasets import Narrative
 from frostbench.plugins.contract.images import open_image, read_image
 from frostbench.plugins.contract.requests import Span
 
-NARRATIVES = "annotations/png_coco_val2017.json"
-PANOPTIC = "annotations/panoptic_val2017.json"
-SEGMENTS = ("annotations/panoptic_segmentation/val2017", "annotations/panoptic_val2017")
-IMAGES = ("images/val2017", "val2017")
-
 
 class PanopticNarratives:
-    """The narratives of val2017, in the order of the file, each with its grounded phrases.
+    """The narratives of a split, in the order of the file, each with its grounded phrases.
 
     A phrase's mask is the union of its panoptic segments. As in F-LMM a plural counts as things
     whatever it is of, and a singular as what its first segment's category is. The text is that of
@@ -37,12 +32,35 @@ class PanopticNarratives:
         ValueError: the folder lacks one of the files, or one is not as published.
     """
 
-    def __init__(self, folder: Path) -> None:
-        require(folder, (NARRATIVES, PANOPTIC), "PNG")
-        self._segments = either(folder, SEGMENTS, "PNG")
-        self._images = either(folder, IMAGES, "PNG")
-        self._narratives = list(entries(str(folder / NARRATIVES), read_json(folder / NARRATIVES)))
-        self._things = _things(folder / PANOPTIC)
+    def __init__(self, folder: Path, split: str = "val2017") -> None:
+        told, panoptic = (f"annotations/{kind}_{split}.json" for kind in ("png_coco", "panoptic"))
+        require(folder, (told, panoptic), "PNG")
+        segments = (f"annotations/panoptic_segmentation/{split}", f"annotations/panoptic_{split}")
+        self._segments = either(folder, segments, "PNG")
+        self._images = either(folder, (f"images/{split}", split), "PNG")
+        self._narratives = list(entries(str(folder / told), read_json(folder / told)))
+        self._things = _things(folder / panoptic)
+
+    @cached_property
+    def _grounded(self) -> list[int]:
+        """Which of the narratives have a grounded phrase."""
+        return [number for number, entry in enumerate(self._narratives) if _is_grounded(*entry)]
+
+    @property
+    def size(self) -> int:
+        """How many narratives have a grounded phrase."""
+        return len(self._grounded)
+
+    def grounded(self, index: int) -> Narrative:
+        """A narrative by its place among those that have a grounded phrase.
+
+        Raises:
+            ValueError: it is broken, or its image cannot be read.
+        """
+        number = self._grounded[index]
+        made = self._narrative(number, *self._narratives[number])
+        assert made is not None
+        return made
 
     def narratives(self, seed: int) -> Iterator[Narrative]:
         """The narratives, whatever the seed; see `NarrativeSource`."""
@@ -83,6 +101,14 @@ class PanopticNarratives:
         if ids[0] not in known:
             raise ValueError(f"{where}: image {image} has no panoptic segment {ids[0]}.")
         return "thing" if known[ids[0]] else "stuff", "singular"
+
+
+def _is_grounded(where: str, entry: Any) -> bool:
+    listed = taken(where, entry, "segments", list)
+    return any(
+        taken(place, one, "utterance", str).strip() and taken(place, one, "segment_ids", list)
+        for place, one in entries(f"{where}, segments", listed)
+    )
 
 
 def _things(path: Path) -> Mapping[int, Mapping[int, bool]]:
@@ -129,3 +155,6 @@ def _number(where: str, value: Any) -> int:
         return int(value)
     except (TypeError, ValueError):
         raise ValueError(f"{where}: {value!r} is no id.") from None
+
+
+png_train2017 = partial(PanopticNarratives, split="train2017")

@@ -42,6 +42,21 @@ class Expressions:
         self._images = either(folder, IMAGES, which)
         self._annotations = _annotations(folder / instances)
         self._pictures = _referents(folder / refs, split)
+        self._numbers = list(self._pictures)
+
+    @property
+    def size(self) -> int:
+        """How many images the split has."""
+        return len(self._numbers)
+
+    def grounded(self, index: int) -> ReferredImage:
+        """An image by its place in the split.
+
+        Raises:
+            ValueError: it cannot be read, or its annotations are broken.
+        """
+        number = self._numbers[index]
+        return self._referred(number, self._pictures[number])
 
     def referred(self, seed: int) -> Iterator[ReferredImage]:
         """The images of the split, whatever the seed; see `ReferringSource`."""
@@ -125,14 +140,17 @@ def _referents(path: Path, split: str) -> dict[int, dict[int, _Ref]]:
     return images
 
 
+refcoco_unc_train = partial(Expressions, which="refcoco", who="unc", split="train")
 refcoco_unc_val = partial(Expressions, which="refcoco", who="unc", split="val")
 refcoco_unc_testA = partial(Expressions, which="refcoco", who="unc", split="testA")  # noqa: N816
 refcoco_unc_testB = partial(Expressions, which="refcoco", who="unc", split="testB")  # noqa: N816
 refcoco_google_val = partial(Expressions, which="refcoco", who="google", split="val")
 refcoco_google_test = partial(Expressions, which="refcoco", who="google", split="test")
+refcoco_plus_train = partial(Expressions, which="refcoco+", who="unc", split="train")
 refcoco_plus_val = partial(Expressions, which="refcoco+", who="unc", split="val")
 refcoco_plus_testA = partial(Expressions, which="refcoco+", who="unc", split="testA")  # noqa: N816
 refcoco_plus_testB = partial(Expressions, which="refcoco+", who="unc", split="testB")  # noqa: N816
+refcocog_umd_train = partial(Expressions, which="refcocog", who="umd", split="train")
 refcocog_umd_val = partial(Expressions, which="refcocog", who="umd", split="val")
 refcocog_umd_test = partial(Expressions, which="refcocog", who="umd", split="test")
 refcocog_google_val = partial(Expressions, which="refcocog", who="google", split="val")

@@ -25,6 +25,7 @@ from frostbench.plugins.backbones.entry import (
     offline,
     own_code,
 )
+from frostbench.plugins.backbones.numberless import emptied
 from frostbench.plugins.contract.images import to_pillow
 
 LOCAL = "local-dir:"
@@ -207,6 +208,20 @@ def _resized_file(
     files = (to_pillow(image).resize((columns, rows), method) for image in images)
     levels = torch.stack([torch.from_numpy(np.array(file)).permute(2, 0, 1) for file in files])
     return levels.to(images.device) / 255
+
+
+def without_numbers(name: str) -> Clip:
+    """One of open_clip's models, as it is made where networks have no numbers."""
+    import open_clip
+
+    def build() -> Any:
+        with _unwarned(True):
+            return open_clip.create_model(
+                name, load_weights=False, pretrained_image=False, device="meta"
+            )
+
+    model = emptied(build)
+    return Clip(model, None, name)
 
 
 def _source(source: str) -> tuple[str, str | None]:

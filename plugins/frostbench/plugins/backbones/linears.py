@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from frostbench.plugins.backbones.numberless import is_numberless
+
 FEWEST_ROWS = 16  # below, oneDNN's set-up costs more than it saves
 
 
@@ -23,6 +25,7 @@ class OneDnnLinear(nn.Linear):
             or input.dtype != torch.float32
             or input.device.type != "cpu"
             or self.weight.dtype != torch.float32
+            or is_numberless(input)
         )
         if plain:
             return nn.functional.linear(input, self.weight, self.bias)

@@ -50,8 +50,9 @@ class GroundedScene:
     """An image of which it is known where every phrase about it is seen.
 
     `pixels` are `[3, height, width]`, floats in [0, 1]. `phrases` are spans of `narrative`, as
-    (start, end) in its characters; `expressions` mean the same things, each by itself. Row i of
-    `masks`, `[n, height, width]`, is what the i-th of both refers to.
+    (start, end) in its characters; `expressions` mean the same things, each by itself; where there
+    are none of one kind, the other says all. Row i of `masks`, `[n, height, width]`, is what the
+    i-th of both refers to.
     """
 
     pixels: Any
@@ -101,6 +102,25 @@ class NamedScenes(Protocol):
         ...
 
 
+@runtime_checkable
+class TrainingWatcher(Protocol):
+    """Told by the training loop how far it is; of several processes, by the first alone."""
+
+    def begun(
+        self, name: str, step: int, steps: int, history: Sequence[tuple[int, Mapping[str, float]]]
+    ) -> None:
+        """A training begins, or goes on after a step with the losses until then."""
+        ...
+
+    def advanced(self, step: int) -> None:
+        """So many steps are done."""
+        ...
+
+    def noted(self, step: int, losses: Mapping[str, float]) -> None:
+        """The mean losses since the last note."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where and how one recipe runs.
@@ -110,6 +130,15 @@ class Workshop:
     and is never part of a pack. `settings` are overrides of the recipe's own settings, read by
     the recipe through its settings dataclass. `offered` makes training data, which recipes get by
     `data`: every offer of the hook `frostbench_training_data`.
+
+    Attributes:
+        published: Whether sizes and schedule begin as the published ones, and not as the pack's.
+        out: Where the part is written, if not into the pack.
+        accumulate: Shares of a batch that a process computes one after another.
+        workers: Processes that read images ahead; 0 reads them in this one.
+        log_every: Steps between two log lines; 0 leaves it to the recipe.
+        save_every: Steps between two checkpoints; 0 leaves it to the recipe.
+        watcher: What is told how far the training is.
     """
 
     pack: Path
@@ -118,6 +147,17 @@ class Workshop:
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     offered: Mapping[str, "MakeTrainingData"] = field(default_factory=dict)
+    published: bool = False
+    out: Path | None = None
+    accumulate: int = 1
+    workers: int = 0
+    log_every: int = 0
+    save_every: int = 0
+    watcher: TrainingWatcher | None = None
+
+    def folder(self, name: str) -> Path:
+        """Where the part of a name is written."""
+        return (self.pack if self.out is None else self.out) / name
 
     @cached_property
     def data(self) -> "TrainingData":
@@ -186,12 +226,37 @@ class Report:
 
 
 @dataclass(frozen=True)
+class DryRun:
+    """What a training would be, counted on networks without numbers.
+
+    `trained` and `frozen` are parameters by network; `bytes_` what they and what belongs to them
+    take on each device ("weights", "gradients", ...), and `kept` what the pass of a share keeps for
+    its gradient. `work` are floating-point operations of a step, over all shares, by phase;
+    multiplications and additions count separately, as torch counts them. `notes` say what is not
+    counted.
+    """
+
+    steps: int
+    batch: int
+    trained: Mapping[str, int]
+    frozen: Mapping[str, int]
+    bytes_: Mapping[str, int]
+    kept: int
+    work: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One trainable part of a pack.
 
     `target` is the function `(Workshop) -> Report`, or names it as "module:function", so that
     listing recipes imports nothing heavy. `makes` are the files, relative to the pack, whose
     presence says that the part is there; without them it is the folder called like the recipe.
+
+    `together` says that several processes can train it, each on its share of every batch, and that
+    it takes a user's own data. `plan` is the function `(Workshop) -> DryRun`, or names it, and
+    says that there are published sizes (`Workshop.published`).
     """
 
     name: str
@@ -199,6 +264,8 @@ class Recipe:
     target: "str | Callable[[Workshop], Report]"
     summary: str
     makes: tuple[str, ...] = ()
+    together: bool = False
+    plan: "str | Callable[[Workshop], DryRun] | None" = None
 
     def files(self, pack: Path) -> list[Path]:
         """What the recipe leaves in a pack: the made files, or all files of its folder."""

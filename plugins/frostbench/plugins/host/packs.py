@@ -31,7 +31,7 @@ from frostbench.plugins.host.texts import read_json, taken
 
 T = TypeVar("T")
 
-MOST_FILES = 1_000_000
+MOST_FILES = 10_000_000
 SYSTEM = ("/proc", "/sys", "/dev")
 
 

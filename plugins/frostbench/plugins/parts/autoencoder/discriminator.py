@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
+from frostbench.plugins.parts.autoencoder.shared_norm import SharedBatchNorm
 
 WIDEST = 8  # times the first layer's channels
 SLOPE = 0.2
@@ -31,7 +32,7 @@ class Discriminator(nn.Module):
             stride = 2 if i < layers else 1
             parts += [
                 nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
+                SharedBatchNorm(outputs),
                 nn.LeakyReLU(SLOPE),
             ]
             inputs = outputs

@@ -7,6 +7,7 @@ Generator: pixels + perceptual + codebook + weight * adversarial, and beside the
 the codes. Discriminator: hinge or logistic.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar, cast, runtime_checkable
 
@@ -96,11 +97,14 @@ def generator_loss(
     perceptual: PerceptualDistance | None,
     discriminator: nn.Module | None,
     guidance: Float[Tensor, ""] | None = None,
+    mean: Callable[[Tensor], Tensor] = torch.detach,
 ) -> GeneratorLoss:
     """The loss of one batch; images in [-1, 1].
 
     `last_layer` is the weight at which the gradients of reconstruction and adversary are balanced
     (the decoder's last convolution). `guidance` is what guides the codes, before it is weighed.
+    Weights that follow from the batch are those of the whole batch, of which `mean` is given what
+    is known of a share.
 
     Raises:
         ValueError: a term has a weight, and the network that it needs is missing.
@@ -128,10 +132,10 @@ def generator_loss(
         ).mean()
         weight = zero + settings.adversarial_weight
         if settings.adaptive:
-            weight = weight * balance(likelihood, adversarial, last_layer)
+            weight = weight * balance(likelihood, adversarial, last_layer, mean)
         total = total + weight * adversarial
     if guidance is not None and settings.guidance_weight > 0:
-        ratio = (total / guidance).detach().clamp(0, settings.guidance_largest)
+        ratio = (mean(total) / mean(guidance)).clamp(0, settings.guidance_largest)
         total = total + settings.guidance_weight * ratio * guidance
     return GeneratorLoss(
         total,
@@ -158,11 +162,14 @@ def _needed(network: T | None, term: str, weight: float, noun: str) -> T:
 
 
 def balance(
-    likelihood: Float[Tensor, ""], adversarial: Float[Tensor, ""], last_layer: Tensor
+    likelihood: Float[Tensor, ""],
+    adversarial: Float[Tensor, ""],
+    last_layer: Tensor,
+    mean: Callable[[Tensor], Tensor] = torch.detach,
 ) -> Float[Tensor, ""]:
     """How much larger the likelihood's gradient is at the last layer (VQ-GAN, equation (7))."""
     wanted, adverse = (
-        torch.autograd.grad(loss, last_layer, retain_graph=True)[0].float().norm()
+        mean(torch.autograd.grad(loss, last_layer, retain_graph=True)[0].float()).norm()
         for loss in (likelihood, adversarial)
     )
     ratio: Tensor = wanted / (adverse + STABLE)
@@ -194,9 +201,11 @@ class LeCam(nn.Module):
     the running mean of the other, and only where they are beyond it.
     """
 
-    def __init__(self, decay: float = 0.999) -> None:
+    def __init__(
+        self, decay: float = 0.999, mean: Callable[[Tensor], Tensor] = torch.detach
+    ) -> None:
         super().__init__()
-        self.decay = decay
+        self.decay, self._mean = decay, mean
         self.real: Tensor
         self.fake: Tensor
         self.register_buffer("real", torch.zeros(()))
@@ -207,8 +216,8 @@ class LeCam(nn.Module):
     ) -> Float[Tensor, ""]:
         """The regulariser of one batch; the running means move on."""
         real, fake = real.float(), fake.float()
-        self.real.lerp_(real.detach().mean(), 1 - self.decay)
-        self.fake.lerp_(fake.detach().mean(), 1 - self.decay)
+        self.real.lerp_(self._mean(real.mean()), 1 - self.decay)
+        self.fake.lerp_(self._mean(fake.mean()), 1 - self.decay)
         above = functional.relu(real - self.fake).square().mean()
         below = functional.relu(self.real - fake).square().mean()
         return above + below

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frostbench.plugins.backbones.devices import exact
+from frostbench.plugins.backbones.numberless import is_numberless
 
 CELLS_AT_ONCE = 1 << 25  # distances held at a time
 ROUNDING = 1e-5  # of |a|² + |b|², well above what float32 products lose
@@ -41,7 +42,7 @@ def nearest_several(
         ValueError: a feature is infinite or not a number, or the codebook has fewer rows.
     """
     flat, table = features.detach().flatten(0, -2).float(), codebook.detach().float()
-    if not bool(flat.isfinite().all()):
+    if not is_numberless(flat) and not bool(flat.isfinite().all()):
         raise ValueError("a feature to be quantized is infinite or not a number.")
     if not 0 < count <= len(table):
         raise ValueError(f"the {count} nearest rows of a codebook that has {len(table)}.")
@@ -61,6 +62,8 @@ def _nearest(
     # |a - b|² less |a|² by one matrix product, whose rounding depends on its shape: so every row
     # within that rounding of the last to be found is then measured again, exactly and alike.
     rough = torch.addmm(lengths, features, table.T, alpha=-2)
+    if is_numberless(rough):  # nothing is nearest
+        return rough.topk(count, largest=False).indices
     last = rough.amin(1) if count == 1 else rough.kthvalue(count, 1).values
     slack = ROUNDING * (features.square().sum(1) + lengths.max())
     rows, words = (rough <= (last + slack)[:, None]).nonzero(as_tuple=True)
@@ -136,6 +139,6 @@ def check_ids(ids: Int[Tensor, "*shape"], rows: int, noun: str) -> None:
     Raises:
         ValueError: an id is negative or too large.
     """
-    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= rows):
+    if ids.numel() and not is_numberless(ids) and (int(ids.min()) < 0 or int(ids.max()) >= rows):
         wrong = ids[(ids < 0) | (ids >= rows)].flatten()[0].item()
         raise ValueError(f"{wrong} is the id of no {noun}; there are {rows}, counted from 0.")

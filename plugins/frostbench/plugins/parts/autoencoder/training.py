@@ -1,7 +1,8 @@
 """Adversarial training of an autoencoder with a codebook, step by step."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -14,6 +15,7 @@ from frostbench.plugins.parts.autoencoder.average import Average
 from frostbench.plugins.parts.autoencoder.discriminator import Discriminator
 from frostbench.plugins.parts.autoencoder.initial import pass_through
 from frostbench.plugins.parts.autoencoder.losses import (
+    GeneratorLoss,
     LeCam,
     LossSettings,
     PerceptualDistance,
@@ -23,6 +25,7 @@ from frostbench.plugins.parts.autoencoder.losses import (
 from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutput, psnr
 from frostbench.plugins.parts.autoencoder.settings import DiscriminatorSettings
 from frostbench.plugins.parts.training.loop import Stateful
+from frostbench.plugins.parts.training.processes import Descent, Processes
 from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 AutoencoderForward: TypeAlias = Callable[[Tensor, float | None], AutoencoderOutput]
@@ -85,6 +88,7 @@ class AdversarialTraining:
         forward: AutoencoderForward,
         batches: Callable[[int], Tensor],
         settings: AdversarialTrainingSettings,
+        processes: Processes,
         *,
         last_layer: Tensor,
         features: Callable[[Tensor], Tensor],
@@ -92,18 +96,24 @@ class AdversarialTraining:
         perceptual: PerceptualDistance | None = None,
     ) -> None:
         self.model, self.forward, self.batches = model, forward, batches
+        self.processes = processes
         self.settings, self.perceptual = settings, perceptual
         self.noisy_loss = replace(settings.loss, codebook_weight=settings.power_weight)
         self.last_layer, self.features, self.fit = last_layer, features, fit
+        self.discriminator = Discriminator(settings.discriminator).train()
         device = last_layer.device
-        self.discriminator = Discriminator(settings.discriminator).to(device).train()
+        if device.type != "cpu":
+            self.discriminator.to(device)
         if settings.pass_through:
             pass_through(model, last_layer)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generator_steps = self._optimiser(trained)
         self.discriminator_steps = self._optimiser(self.discriminator.parameters())
-        self.lecam = LeCam().to(device) if settings.loss.lecam_weight > 0 else None
+        lecam = settings.loss.lecam_weight > 0
+        self.lecam = LeCam(mean=processes.mean).to(device) if lecam else None
         self.average = Average(model, settings.average) if settings.average > 0 else None
+        self._generator = Descent(processes, trained)
+        self._adversary = Descent(processes, list(self.discriminator.parameters()))
 
     def _optimiser(self, parameters: Iterable[Tensor]) -> torch.optim.Adam:
         settings = self.settings
@@ -133,15 +143,37 @@ class AdversarialTraining:
     def step(self, index: int) -> Mapping[str, float]:
         """Train on one batch: the generator, then the discriminator once it takes part."""
         settings = self.settings
-        torch.manual_seed(index)  # of the noise, so that a resumed training draws the same
-        noise = settings.noise if index < settings.noisy_steps else None
         if index in settings.fit_steps:
             self._fit_codebook(index)
         for optimiser in (self.generator_steps, self.discriminator_steps):
             set_rate(optimiser, settings.rate_at(index))
         self.model.train()
-        images = self.batches(index)
-        with self._precision(images):
+        shares = self.processes.shares(self.batches, index)
+        passes: list[Reconstructed] = []
+
+        def reconstruct(images: Tensor) -> Tensor:
+            torch.manual_seed(index)  # of the noise, so that a resumed training draws the same
+            passes.append(self.reconstruct(images, index))
+            return passes[-1].loss.total
+
+        self.generator_steps.zero_grad(set_to_none=True)
+        self._generator.backward([partial(reconstruct, images) for images in shares])
+        self.generator_steps.step()
+        if self.average is not None:
+            self.average.update(self.model)
+        values = _means([self._values(one, index) for one in passes])
+        ids = [one.result.ids for one in passes if one.result.ids is not None]
+        if ids:
+            values["perplexity"] = perplexity(self.processes.gathered(torch.cat(ids)))
+        if settings.loss.adversarial(index):
+            values["discriminator"] = self._train_discriminator(passes)
+        return values
+
+    def reconstruct(self, images: Float[Tensor, "b 3 h w"], index: int) -> "Reconstructed":
+        """Images as a step reconstructs them, and the generator's loss."""
+        settings = self.settings
+        noise = settings.noise if index < settings.noisy_steps else None
+        with self._precision():
             result = self.forward(images, noise)
             loss = generator_loss(
                 images,
@@ -153,55 +185,80 @@ class AdversarialTraining:
                 perceptual=self.perceptual,
                 discriminator=self.discriminator,
                 guidance=result.guidance,
+                mean=self.processes.mean,
             )
-        self.generator_steps.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        self.generator_steps.step()
-        if self.average is not None:
-            self.average.update(self.model)
+        return Reconstructed(images, result, loss)
+
+    def judge(
+        self, images: Float[Tensor, "b 3 h w"], reconstruction: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, ""]:
+        """The discriminator's loss."""
+        with self._precision():
+            real = self.discriminator(images)
+            fake = self.discriminator(reconstruction.detach().float())
+            loss = discriminator_loss(real, fake, self.settings.loss.adversary)
+            if self.lecam is not None:
+                loss = loss + self.settings.loss.lecam_weight * self.lecam(real, fake)
+        return loss
+
+    def _values(self, one: "Reconstructed", index: int) -> dict[str, float]:
+        settings, loss, result = self.settings, one.loss, one.result
         values = {
             "loss": float(loss.total.detach()),
-            "psnr": float(psnr(images, result.images.detach()).mean()),
+            "psnr": float(psnr(one.images, result.images.detach()).mean()),
             "pixel": float(loss.pixel.detach()),
             "rate": settings.rate_at(index),
         }
         if settings.loss.perceptual(index):
             values["perceptual"] = float(loss.perceptual.detach())
-        values["codebook" if noise is None else "power"] = float(loss.codebook.detach())
+        noisy = index < settings.noisy_steps
+        values["power" if noisy else "codebook"] = float(loss.codebook.detach())
         if result.guidance is not None:
             values["guidance"] = float(loss.guidance.detach())
-        if result.ids is not None:
-            values["perplexity"] = perplexity(result.ids)
         if settings.loss.adversarial(index):
             values["adversarial"] = float(loss.adversarial.detach())
             values["adaptive"] = float(loss.weight)
-            values["discriminator"] = self._train_discriminator(images, result.images.detach())
         return values
 
-    def _train_discriminator(self, images: Tensor, reconstruction: Tensor) -> float:
-        with self._precision(images):
-            real = self.discriminator(images)
-            fake = self.discriminator(reconstruction.float())
-            loss = discriminator_loss(real, fake, self.settings.loss.adversary)
-            if self.lecam is not None:
-                loss = loss + self.settings.loss.lecam_weight * self.lecam(real, fake)
+    def _train_discriminator(self, passes: Sequence["Reconstructed"]) -> float:
+        lost: list[Tensor] = []
+
+        def judge(one: Reconstructed) -> Tensor:
+            lost.append(self.judge(one.images, one.result.images))
+            return lost[-1]
+
         self.discriminator_steps.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._adversary.backward([partial(judge, one) for one in passes])
         self.discriminator_steps.step()
-        return float(loss.detach())
+        return float(torch.stack(lost).detach().mean())
 
     @torch.no_grad()
     def _fit_codebook(self, index: int) -> None:
+        """Fit the codebook to whole batches, which every process reads for itself."""
         features = []
         for offset in range(self.settings.fit_batches):
             images = self.batches(index + offset)
-            with self._precision(images):
+            with self._precision():
                 found = self.features(images).float()
             features.append(found.movedim(1, -1).flatten(0, -2))
         self.fit(torch.cat(features))
 
-    def _precision(self, images: Tensor) -> torch.autocast:
-        return torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
+    def _precision(self) -> torch.autocast:
+        return self.processes.precision(bfloat16=self.settings.bfloat16)
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstructed:
+    """A share of a batch, what the model made of it, and what that costs."""
+
+    images: Float[Tensor, "b 3 h w"]
+    result: AutoencoderOutput
+    loss: GeneratorLoss
+
+
+def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number, all of which have the same names."""
+    return {name: sum(one[name] for one in values) / len(values) for name in values[0]}
 
 
 def perceptual_network(workshop: Workshop, settings: LossSettings) -> Perceptual | None:

@@ -4,27 +4,17 @@ A method, or whoever offers a backbone, registers a `Recipe` through the hook `f
 `frostbench train` orders them by what they need and runs those whose part is missing.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, runtime_checkable
 
 from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.parts.training.checkpoint import Checkpoint
+from frostbench.plugins.parts.training.checkpoint import Stateful as Stateful
 from frostbench.plugins.parts.training.folder import DataclassInstance
+from frostbench.plugins.parts.training.processes import Processes
 
-
-@runtime_checkable
-class Stateful(Protocol):
-    """Anything with a state to save: modules, optimisers, schedules, sources of batches."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """The whole state, as tensors and plain values."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any], /) -> object:
-        """Take a state that `state_dict` gave."""
-        ...
+MOST_NOTES = 10_000  # log lines of a training, however long it is
 
 
 @dataclass
@@ -56,6 +46,8 @@ def train(
     parts: Mapping[str, Stateful],
     step: Callable[[int], Mapping[str, float]],
     steps: int,
+    processes: Processes | None = None,
+    /,
     *,
     log_every: int = 50,
     save_every: int = 250,
@@ -66,32 +58,26 @@ def train(
     `step` draws its randomness from `i` and the workshop's seed alone, so that a resumed training
     equals an uninterrupted one; it returns losses by name, of which the mean since the last
     log line is logged. The checkpoint `scratch/<name>.pt` is replaced atomically every
-    `save_every` steps. `stop` is asked at each log line and may end the training early.
-    """
-    import torch
+    `save_every` steps. `stop` is asked at each log line and may end the training early. Of several
+    `processes` the first one logs and saves, and any number of them can go on from that.
 
-    workshop.scratch.mkdir(parents=True, exist_ok=True)
-    path = workshop.scratch / f"{name}.pt"
-    progress = TrainingProgress()
-    if path.exists():
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for key, part in parts.items():
-            part.load_state_dict(state["parts"][key])
-        progress = TrainingProgress(state["step"], state["seconds"], state["history"])
-        workshop.log(f"{name}: resumed at step {progress.step} of {steps}")
+    Raises:
+        ValueError: the checkpoint is damaged, or that of another training.
+    """
+    log_every = workshop.log_every or max(log_every, steps // MOST_NOTES)
+    save_every = workshop.save_every or save_every
+    checkpoint = Checkpoint(workshop.scratch / f"{name}.pt", parts)
+    leads = processes is None or processes.rank == 0
+    progress = TrainingProgress(*(checkpoint.read() or ()))
+    watcher = workshop.watcher if leads else None
+    if leads:
+        _begin(workshop, name, progress, steps)
 
     def save() -> None:
-        temporary = path.with_suffix(".new")
-        torch.save(
-            {
-                "parts": {key: part.state_dict() for key, part in parts.items()},
-                "step": progress.step,
-                "seconds": progress.seconds,
-                "history": progress.history,
-            },
-            temporary,
-        )
-        os.replace(temporary, path)
+        if leads:
+            checkpoint.write((progress.step, progress.seconds, progress.history))
+        if processes is not None:
+            processes.wait()  # whoever ends next may be killed, and the file is whole
 
     since: list[Mapping[str, float]] = []
     while progress.step < steps:
@@ -99,15 +85,32 @@ def train(
         since.append(step(progress.step))
         progress.seconds += time.perf_counter() - begun
         progress.step += 1
+        if watcher is not None:
+            watcher.advanced(progress.step)
         if progress.step % log_every == 0 or progress.step == steps:
-            workshop.log(f"{name} {progress.noted(_means(since), steps)}")
-            since = []
+            means = _means(since) if processes is None else processes.means(_means(since))
+            line, since = progress.noted(means, steps), []
+            if leads:
+                _note(workshop, f"{name} {line}", progress)
             if stop is not None and stop(progress):
                 save()
                 break
         if progress.step % save_every == 0 or progress.step == steps:
             save()
     return progress
+
+
+def _begin(workshop: Workshop, name: str, progress: TrainingProgress, steps: int) -> None:
+    if progress.step:
+        workshop.log(f"{name}: resumed at step {progress.step} of {steps}")
+    if workshop.watcher is not None:
+        workshop.watcher.begun(name, progress.step, steps, progress.history)
+
+
+def _note(workshop: Workshop, line: str, progress: TrainingProgress) -> None:
+    workshop.log(line)
+    if workshop.watcher is not None:
+        workshop.watcher.noted(*progress.history[-1])
 
 
 def _means(values: Iterable[Mapping[str, float]]) -> dict[str, float]:

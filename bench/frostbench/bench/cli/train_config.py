@@ -1,0 +1,38 @@
+"""The configuration of `frostbench train`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from frostbench.bench.cli.meaning import PATH
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Keys of `frostbench train [PART...]`.
+
+    With `data.NAME=READER:FOLDER`, as for a run, one recipe is trained on a user's own data into
+    the run folder `out`, and reads what it needs in the pack; `validation.NAME=` are other data to
+    measure on. With `published` sizes and schedule begin as the published ones. With `dry` nothing
+    is trained, and the training is counted; `peak` are the teraflops of a device to count with.
+    """
+
+    pack: str = field(default="mini", metadata=PATH)  # by name, or the folder of one in the making
+    scratch: str = field(default="scratch", metadata=PATH)
+    data: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, Any] = field(default_factory=dict)
+    crop: int = 0  # random squares of so many pixels, of images of any size
+    out: str = field(default="runs/training", metadata=PATH)  # for own data
+    published: bool = False
+    dry: bool = False
+    peak: float = 0.0  # 0: that of this device, measured
+    accumulate: int = 1  # shares of a batch that a process computes one after another
+    workers: int = 0  # processes that read images ahead, for each that trains
+    log_every: int = 0  # steps; 0 leaves it to the recipe
+    save_every: int = 0
+    device: str = "cpu"
+    seed: int = 0
+    threads: int = 0  # of this process; 0 leaves torch's default
+    again: bool = False  # train parts that are already there
+    plugins: list[str] = field(default_factory=list, metadata=PATH)
+    plugins_disabled: list[str] = field(default_factory=list)
+    recipe: dict[str, Any] = field(default_factory=dict)  # recipe.NAME.KEY=VALUE
