@@ -44,9 +44,9 @@ def export_command(words: list[str]) -> int:
     if "hf" in config.format and config.dataset.count("/") != bool(config.dataset):
         raise UsageError(f"dataset={config.dataset}: name a repository on the Hub as ORG/NAME.")
     from frostbench.bench.leaderboard import build
-    from frostbench.bench.store.reader import open_run
+    from frostbench.bench.submissions import open_runs
 
-    runs = [open_run(Path(folder)) for folder in plain]
+    runs = open_runs(plain)
     place = HubPlace(config.dataset or "frostbench/frostbench", config.source)
     options = ExportOptions(Evaluator(config.organization, config.relationship), place)
     files = export(build(runs), runs, config.format, Path(config.out), options)

@@ -13,9 +13,9 @@ def leaderboard_command(words: list[str]) -> int:
     if not plain:
         raise UsageError("of which run? frostbench leaderboard RUN... out=DIR.")
     from frostbench.bench.leaderboard import build, write
-    from frostbench.bench.store.reader import open_run
+    from frostbench.bench.submissions import open_runs
 
-    runs = [open_run(Path(folder)) for folder in plain]
+    runs = open_runs(plain)
     write(build(runs), runs, Path(config.out), title=config.title)
     say(f"{config.out}/index.html, leaderboard.json, leaderboard.md, leaderboard.csv")
     return 0

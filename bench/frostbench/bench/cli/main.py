@@ -94,6 +94,29 @@ COMMANDS = {
         "parquet: rows and samples; csv: rows. What papers report goes along, marked as such.\n\n"
         "  frostbench export runs/mini format=latex,parquet out=paper",
     ),
+    "submit": Command(
+        "submitting:submit_command",
+        "submit RUN repo=FOLDER by=NAME",
+        "Hand results in: write them, with what methods answered, into a folder under git.",
+        "FOLDER is a repository of results; frostbench new-results begins one. methods=NAME,NAME\n"
+        "hands in some of the run's; url= says where to read of them; again=true puts them in the\n"
+        "place of the same version's earlier results. Where files lay is left out.\n\n"
+        '  frostbench submit runs/mine repo=results methods=my_method by="Our lab"',
+    ),
+    "accept": Command(
+        "submitting:accept_command",
+        "accept FOLDER [base=FOLDER] [replay=1%]",
+        "Check results that were handed in: every file, and every score again from the outputs.",
+        "base= is the repository as it was: only what is new is looked at. out=FILE.md sets it\n"
+        "beside what stands there. replay=1% computes so many samples again, where the method's\n"
+        "weights are here; pack= data.NAME= plugins= metric_weights.NETWORK= say where.\n\n"
+        "  frostbench accept results base=results-before out=said.md",
+    ),
+    "new-results": Command(
+        "submitting:new_results_command",
+        "new-results NAME",
+        "Begin a repository of results: an empty folder with the check of its pull requests.",
+    ),
     "look": Command(
         "look:look_command",
         "look IMAGE [method=NAME] [KEY=VALUE ...]",

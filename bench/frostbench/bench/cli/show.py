@@ -39,7 +39,7 @@ def show_command(words: list[str]) -> int:
     from frostbench.bench.leaderboard import build
     from frostbench.bench.leaderboard.markdown import markdown
     from frostbench.bench.leaderboard.terminal import task_tables
-    from frostbench.bench.store.reader import open_run
+    from frostbench.bench.submissions import open_runs
     from frostbench.bench.training.run_folder import told_of
 
     for folder in plain:
@@ -48,7 +48,7 @@ def show_command(words: list[str]) -> int:
     plain = [folder for folder in plain if not told_of(Path(folder))]
     if not plain:
         return 0
-    runs = [open_run(Path(folder)) for folder in plain]
+    runs = open_runs(plain)
     if config.task:
         _check_tasks(config.task, runs)
     board = build(runs)

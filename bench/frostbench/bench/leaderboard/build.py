@@ -128,6 +128,11 @@ class _Spot:
     table: SampleTable
 
     @cached_property
+    def checked(self) -> str | None:
+        """What was found to hold of it; see `StoredRun.checked`."""
+        return self.run.checked(self.task.name, self.protocol)
+
+    @cached_property
     def samples(self) -> frozenset[str]:
         """What any row was asked."""
         return frozenset(self.table.samples(self.table.every))
@@ -188,6 +193,7 @@ def _entry(
         run=spot.number,
         identity=row_identity(manifest, task, metric, lambda: spot.samples),
         adapter=control is None and manifest.has_adapter(method, task.name),
+        checked=spot.checked,
     )
     row = as_imported(row) if manifest.imported else row
     ranks, ceiling = metric.id == task.ranks_by, control in task.ceilings

@@ -145,8 +145,7 @@ def _table(table: Table) -> Iterable[str]:
 
 def _cells(line: Line, forms: list[Format]) -> Iterable[str]:
     row = line.row
-    name = f"{line.name} (adapter)" if row.adapter else line.name
-    yield f"*{name}*" if row.control else name
+    yield f"*{line.tagged}*" if row.control else line.tagged
     yield str(row.rank or "") if row.value is not None else NONE
     for cell, form in zip((row, *line.others), forms, strict=True):
         yield _value(cell, form)

@@ -51,7 +51,8 @@ class Row:
     significantly better than every other method.
     Rows with the same task, protocol, metric and `identity` were ranked together. `run` counts
     the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
-    in it; rows under different ones are not ranked together. `adapter` marks a method that lays a
+    in it; rows under different ones are not ranked together. `checked` is what was
+    found to hold of results that were handed in. `adapter` marks a method that lays a
     LoRA adapter of its own over the frozen backbone in this task. Of reported rows, `setting` is
     what the source says of the conditions, `verified` whether the value was seen in the publication
     itself, and `counterpart` what of ours stands beside it, where a preset states its settings.
@@ -83,6 +84,7 @@ class Row:
     llm: str | None = None
     adapter: bool = False
     counterpart: Counterpart | None = None
+    checked: str | None = None
 
     @property
     def line(self) -> tuple[int | None, str | None, str | None]:

@@ -41,6 +41,12 @@ class Line:
         """Label and suffix in one."""
         return f"{self.label} {self.suffix}".strip()
 
+    @property
+    def tagged(self) -> str:
+        """The name with what is to be known of it."""
+        tags = [*(["adapter"] if self.row.adapter else []), *filter(None, [self.row.checked])]
+        return f"{self.name} ({', '.join(tags)})" if tags else self.name
+
 
 @dataclass(frozen=True)
 class Group:

@@ -97,9 +97,7 @@ def task_tables(
 def _group(table: Table, group: Group, width: int) -> Iterator[RichTable | Text]:
     """The lines of a protocol, methods before controls, and what is to be said of them."""
     lines = (*group.methods, *group.controls)
-    names = [
-        printable(f"{line.name} (adapter)" if line.row.adapter else line.name) for line in lines
-    ]
+    names = [printable(line.tagged) for line in lines]
     columns = [_cells("rank", [str(line.row.rank or "") for line in lines])]
     for number, (metric, form) in enumerate(zip(table.metrics, table.forms, strict=True)):
         rows = [(line.row, *line.others)[number] for line in lines]

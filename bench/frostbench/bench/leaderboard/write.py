@@ -59,6 +59,7 @@ FLAT = (
     "verified",
     "llm",
     "adapter",
+    "checked",
 )
 
 

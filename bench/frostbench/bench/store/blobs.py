@@ -32,10 +32,14 @@ class DamagedError(StoreError):
 
 
 class Blobs:
-    """A folder of files named by the SHA-256 of their bytes: `ab/abcdef....webp`."""
+    """A folder of files named by the SHA-256 of their bytes: `ab/abcdef....webp`.
 
-    def __init__(self, folder: Path) -> None:
+    What it has not is looked for in the folder `beside` it.
+    """
+
+    def __init__(self, folder: Path, beside: Path | None = None) -> None:
         self._folder = folder
+        self._beside = beside
         self._unsynced = False
         # Many rows predict the same image, and to compress it takes longer than to find it.
         self._names: dict[bytes, str] = {}
@@ -65,6 +69,14 @@ class Blobs:
         """Keep plain values as JSON; their hash."""
         return self._put(json.dumps(value, separators=(",", ":")).encode(), ".json")
 
+    def copy(self, path: Path) -> str:
+        """Keep the file of another folder of blobs; its hash.
+
+        Raises:
+            StoreError: it is no regular file, or there is no room.
+        """
+        return self._put(regular(path).read_bytes(), path.suffix)
+
     def sync(self) -> None:
         """Return when everything put until now survives a loss of power."""
         if self._unsynced:
@@ -83,13 +95,14 @@ class Blobs:
             typed(BlobName, name)
         except ValueError as error:
             raise LookupError(f"no blob {str(name)[:80]} in {self._folder}: {error}.") from None
-        stem = self._folder / name[:2] / name
-        found = next((path for s in SUFFIXES if (path := stem.with_suffix(s)).exists()), None)
+        stems = [one / name[:2] / name for one in (self._folder, self._beside) if one is not None]
+        paths = (stem.with_suffix(suffix) for stem in stems for suffix in SUFFIXES)
+        found = next((path for path in paths if path.exists()), None)
         if found is None:
             raise LookupError(f"no blob {name} in {self._folder}; the run's folder is incomplete.")
         return regular(found)
 
-    def _checked(self, name: str) -> Path:
+    def checked(self, name: str) -> Path:
         """The file of a hash, whose bytes are those that were stored.
 
         Raises:
@@ -144,14 +157,14 @@ class Blobs:
     def intact(self, name: str) -> bool:
         """Whether the file is there and its bytes are those that were stored."""
         try:
-            self._checked(name)
+            self.checked(name)
         except (LookupError, OSError, StoreError):
             return False
         return True
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[Path]:
-        path = self._checked(name)
+        path = self.checked(name)
         try:
             yield path
         except Exception as error:  # whatever a stranger's file makes of its reader

@@ -16,7 +16,8 @@ from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.lines import line_tables, read_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.records import Key, Record
-from frostbench.bench.store.sealed import read_sealed
+from frostbench.bench.store.sealed import digest_of, read_sealed, sealed_name
+from frostbench.bench.store.submitted import NOT_AGAIN, read_acceptance, read_submission
 from frostbench.bench.store.tables import Tables
 
 LARGEST_MANIFEST = 1 << 26  # bytes
@@ -30,12 +31,12 @@ class StoredRun:
 
     Attributes:
         folder: where it lies.
-        blobs: its images, features and masks.
+        blobs: its images, features and masks; of results that were handed in, those in `outputs`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, outputs: Path | None = None) -> None:
         self.folder = folder
-        self.blobs = Blobs(folder / "blobs")
+        self.blobs = Blobs(folder / "blobs", outputs)
         self._read: tuple[object, list[Record]] = (None, [])
         self._tables: tuple[object, Tables] = (None, Tables(()))
 
@@ -48,6 +49,21 @@ class StoredRun:
     def failed(self) -> bool:
         """Whether anything failed: a sample, a method, a task, or the whole run."""
         return self.manifest.status == "failed" or bool(self.manifest.failures)
+
+    def checked(self, task: str, protocol: str | None) -> str | None:
+        """What was found to hold of a table of results that were handed in; None of other runs.
+
+        It is said of the very file that was looked at.
+
+        Raises:
+            StoreError: what was found cannot be read.
+        """
+        if read_submission(self.folder) is None:
+            return None
+        found, name = read_acceptance(self.folder), sealed_name(task, protocol)
+        if found is None or found.seals.get(name) != digest_of(self.folder / "sealed" / name):
+            return NOT_AGAIN
+        return found.rows.get(name, NOT_AGAIN)
 
     def records(self) -> list[Record]:
         """All samples, sealed ones first, each key once; read again only if a file has changed.

@@ -132,16 +132,21 @@ class Sealed:
         return pq.ParquetFile(opened, page_checksum_verification=True, read_dictionary=list(texts))
 
 
+def digest_of(path: Path) -> str:
+    """The SHA-256 that a sealed file is checked against; "" without one."""
+    kept = path.with_suffix(DIGEST)
+    return regular(kept).read_text(encoding="ascii", errors="replace")[:64] if kept.exists() else ""
+
+
 def _check_digest(path: Path) -> None:
     """See that the file is what was written, before native code reads it.
 
     Files of before there were digests have none.
     """
-    kept = path.with_suffix(DIGEST)
-    if kept.exists():
+    if kept := digest_of(path):
         with regular(path).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found.encode() != regular(kept).read_bytes()[:64]:
+        if found != kept:
             raise ValueError("it is not what was stored")
 
 

@@ -1,0 +1,8 @@
+"""Results that people hand in: written into a folder under git, checked, and read from there."""
+
+from frostbench.bench.submissions.accept import Finding, Tools, accept
+from frostbench.bench.submissions.places import open_runs, submissions_of
+from frostbench.bench.submissions.submit import submit
+from frostbench.bench.submissions.template import new_results
+
+__all__ = ["Finding", "Tools", "accept", "new_results", "open_runs", "submissions_of", "submit"]
