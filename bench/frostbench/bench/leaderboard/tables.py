@@ -13,8 +13,6 @@ from frostbench.bench.store.manifest import MetricEntry, TaskEntry
 SUITES = ("understanding", "restoration", "grounding", "detection")
 
 LineKey: TypeAlias = tuple[int | None, str | None, str | None]
-
-
 COLOURS = 10  # of methods; more take them in turn
 
 
@@ -44,8 +42,8 @@ class Line:
     @property
     def tagged(self) -> str:
         """The name with what is to be known of it."""
-        tags = [*(["adapter"] if self.row.adapter else []), *filter(None, [self.row.checked])]
-        return f"{self.name} ({', '.join(tags)})" if tags else self.name
+        tags = ", ".join(filter(None, ["adapter" * self.row.adapter, self.row.checked]))
+        return f"{self.name} ({tags})" if tags else self.name
 
 
 @dataclass(frozen=True)
