@@ -139,7 +139,7 @@ def _panel(
     scale: float,
     higher_is_better: bool,
 ) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     places = [(cost, (cell.row.value or 0.0) * scale) for _, cost, cell in points]
     on_front = front(places, higher_is_better=higher_is_better)
@@ -162,7 +162,12 @@ def _panel(
             one.name, (cost, value), (6, 4), textcoords="offset points", fontsize=8, color=colour
         )
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 4.0, 7.0)))
+    costs = [cost for cost, _ in places]
+    # On a narrow scale no power of ten lies within, and labels would lie over one another.
+    narrow = max(costs) < 2.5 * min(costs)
+    axis.xaxis.set_major_locator(
+        MaxNLocator(3) if narrow else LogLocator(subs=(1.0, 2.0, 4.0, 7.0))
+    )
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.16)
