@@ -45,7 +45,7 @@ from frostbench.eval_suites.understanding.settings import (
     interpretation_card,
     question_card,
 )
-from frostbench.plugins.contract.completions import Chosen, Failed, Generated
+from frostbench.plugins.contract.completions import Chosen, Failed, Generated, Scored
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.prompts import (
     Attend,
@@ -54,6 +54,7 @@ from frostbench.plugins.contract.prompts import (
     Ids,
     ImagePiece,
     Prompt,
+    Score,
     Shot,
     Text,
     TokenSets,
@@ -159,6 +160,12 @@ def test_the_most_frequent_text_wins_and_stops_where_it_should():
 def test_several_samples_of_a_vote_are_all_the_same():
     voted = majority(of_texts([("a", "lion")], Generate(9, samples=3, temperature=1.0)))
     assert voted.texts == ("lion",) * 3
+
+
+@pytest.mark.parametrize("engine", [MajorityVote(), TokenOverlap()])
+def test_without_a_model_all_texts_fit_an_image_equally(engine):
+    prompt = Prompt((), Score(("a cat", "a dog"), None), backbone="clip")
+    assert engine.run([prompt]) == [Scored((0.0, 0.0))]
 
 
 def test_a_trie_is_kept_to_and_blanks_around_its_strings_do_not_count():

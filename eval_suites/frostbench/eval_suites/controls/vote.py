@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from frostbench.eval_suites.controls.draw import draw
-from frostbench.plugins.contract.completions import Chosen, Completion, Failed, Generated
+from frostbench.plugins.contract.completions import Chosen, Completion, Failed, Generated, Scored
 from frostbench.plugins.contract.engine import UnanswerableError
 from frostbench.plugins.contract.prompts import (
     Choose,
     Generate,
     Ids,
     Prompt,
+    Score,
     Shot,
     Text,
     TokenSets,
@@ -33,8 +34,11 @@ def vote(prompt: Prompt, shots: Sequence[Shot]) -> Completion:
     there are none an allowed id is drawn; with `Trie` and `Choose`, only votes for one of the
     strings count (blanks around them do not), and where there are none a string is drawn.
     `TokenSets` do not bind texts: the published classification asks with them for one of the
-    very labels that the examples show. Several samples are all the same.
+    very labels that the examples show. Several samples are all the same, and
+    a `Score` finds that all texts fit equally: the examples alone decide.
     """
+    if isinstance(prompt.ask, Score):
+        return Scored((0.0,) * len(prompt.ask.texts))
     try:
         if not shots:
             raise UnanswerableError(
