@@ -10,7 +10,19 @@ from runner_world import picture
 
 from frostbench.bench.isolation import codec
 from frostbench.bench.isolation.codec import MessageError, MessageReader, MessageWriter
-from frostbench.plugins import Generate, Ids, ImagePiece, Prompt, TokenSets
+from frostbench.plugins import (
+    Generate,
+    Generated,
+    Ids,
+    ImagePiece,
+    Prompt,
+    Score,
+    Scored,
+    Texts,
+    TokenSets,
+    VisualTokens,
+)
+from frostbench.plugins.contract.completions import Cost
 
 
 def test_what_a_prompt_shares_is_sent_once_and_the_same_object_again():
@@ -24,6 +36,26 @@ def test_what_a_prompt_shares_is_sent_once_and_the_same_object_again():
     assert one == waves[0][0]
     assert one.query[0].image is two.query[0].image
     assert one.ask.allowed.sets[0] is two.ask.allowed.sets[39]
+
+
+def test_asks_and_their_answers_arrive_as_they_were_sent():
+    writer, reader = MessageWriter(), MessageReader()
+    image = picture("a")
+    drawn = Generated(
+        (1, 2), "a b", (-0.5, -1.0), Cost(0.5, 3, 4), (Generated((3,), "c", (-2.0,)),)
+    )
+    sent = [
+        Generate(4, None, ("\n",), samples=3, temperature=0.7, seed=5),
+        Score(("a cat", "\ud800"), image),
+        Score((), None),
+        Scored((0.25, -0.5), Cost(0.5)),
+        drawn,
+        VisualTokens({"captions": Texts((("a cat", "ein Hund"), ()))}),
+    ]
+    *others, tokens = reader.read(memoryview(b"".join(writer.write(sent)[1:])))
+    assert others[1].image.digest == image.digest
+    assert [others[0], others[1].texts, *others[2:]] == [sent[0], sent[1].texts, *sent[2:5]]
+    assert tokens.texts("captions") == (("a cat", "ein Hund"), ())
 
 
 def test_more_than_is_kept_is_forgotten_on_both_sides(monkeypatch):

@@ -16,7 +16,7 @@ from frostbench.bench.leaderboard.matrix import MARKS, matrix
 from frostbench.bench.leaderboard.tables import sections
 from frostbench.bench.runner.visual import VisualTally
 from frostbench.bench.store.visual import VisualSize
-from frostbench.plugins import Grid, Ranked, VisualTokens
+from frostbench.plugins import Grid, Ranked, Texts, VisualTokens
 from frostbench.plugins.contract.tokens import Continuous
 
 
@@ -170,3 +170,15 @@ def test_codes_of_unknown_number_have_no_bits():
     tally = VisualTally({"local": 16})
     tally.add(tokens([[1, 1], [2, 2]]))
     assert tally.size == VisualSize(1, 5.0)
+
+
+def test_sentences_are_counted_and_have_neither_tokens_nor_bits():
+    tally = VisualTally({"local": 16})
+    tally.add(VisualTokens({"captions": Texts((("a cat", "a dog"), ("an owl",)))}))
+    assert tally.size == VisualSize(2, sentences=1.5)
+    assert tally.copy().size == tally.size
+    beside = VisualTally({"local": 16})
+    beside.add(
+        VisualTokens({"local": Grid(torch.tensor([[[1]]])), "captions": Texts((("a cat",),))})
+    )
+    assert beside.size == VisualSize(1, 1.0, sentences=1.0)

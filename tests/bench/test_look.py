@@ -90,6 +90,24 @@ def test_what_is_no_grid_is_ranked(rows):
     assert [token.word for token in words.ranked] == [word for row in rows for word in row]
 
 
+SENTENCES = {"captions": [["a cat <on> a mat"], ["an owl"], ["cat"]]}
+
+
+def test_sentences_are_a_numbered_list_and_lie_on_no_image():
+    (words,) = words_of(SENTENCES)
+    assert (words.form, words.on_image, len(words)) == ("sentences", False, 3)
+    look = replace(reading(SENTENCES), tokens=0, sentences=3)
+    said = printed(look, picture=seen(1, 1)).splitlines()
+    assert "3 sentences; it has no decoder" in said
+    place = said.index("captions: 3 sentences, the most fitting first")
+    assert said[place + 1 :] == ["1 a cat <on> a mat", "2 an owl", "3 cat"]
+    shown = page(seen(), [look])
+    assert "3 sentences." in shown
+    assert "<li>a cat &lt;on&gt; a mat</li>" in shown
+    assert "<table" not in shown
+    assert replace(look, tokens=64).amount == "64 tokens and 3 sentences"
+
+
 @pytest.mark.parametrize("word", ["\x1b[31m", "a\x07b", "\u202eab", "x\ny", "\ud800"])
 def test_no_control_character_reaches_the_reader(word):
     shown = legible(word)

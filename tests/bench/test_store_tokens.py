@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from frostbench.bench.store.tokens import Kept, TokenStore
-from frostbench.plugins import Continuous, Grid, Pyramid, Ranked, VisualTokens
+from frostbench.plugins import Continuous, Grid, Pyramid, Ranked, Texts, VisualTokens
 
 FINGERPRINT = "ab" * 32
 
@@ -13,6 +13,7 @@ def batch(count: int) -> VisualTokens:
             "words": Ranked(torch.arange(count * 3).reshape(count, 3)),
             "local": Grid(torch.arange(count * 4).reshape(count, 2, 2)),
             "coarse": Pyramid((torch.ones(count, 1, 1).long(), torch.zeros(count, 2, 2).long())),
+            "captions": Texts((("a cat on a mat", "кот"), (), ("",))[:count]),
             "features": Continuous(torch.randn(count, 2, 5).to(torch.bfloat16)),
         }
     )

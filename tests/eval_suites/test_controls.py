@@ -45,7 +45,7 @@ from frostbench.eval_suites.understanding.settings import (
     interpretation_card,
     question_card,
 )
-from frostbench.plugins.contract.completions import Chosen, Failed, Generated
+from frostbench.plugins.contract.completions import Chosen, Failed, Generated, Scored
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.prompts import (
     Attend,
@@ -54,6 +54,7 @@ from frostbench.plugins.contract.prompts import (
     Ids,
     ImagePiece,
     Prompt,
+    Score,
     Shot,
     Text,
     TokenSets,
@@ -156,6 +157,17 @@ def test_the_most_frequent_text_wins_and_stops_where_it_should():
     assert majority(of_texts(pairs, Generate(9, stop=("\n",)))) == Generated((), "lion")
 
 
+def test_several_samples_of_a_vote_are_all_the_same():
+    voted = majority(of_texts([("a", "lion")], Generate(9, samples=3, temperature=1.0)))
+    assert voted.texts == ("lion",) * 3
+
+
+@pytest.mark.parametrize("engine", [MajorityVote(), TokenOverlap()])
+def test_without_a_model_all_texts_fit_an_image_equally(engine):
+    prompt = Prompt((), Score(("a cat", "a dog"), None), backbone="clip")
+    assert engine.run([prompt]) == [Scored((0.0, 0.0))]
+
+
 def test_a_trie_is_kept_to_and_blanks_around_its_strings_do_not_count():
     pairs = [("a", "wug"), ("b", "wug"), ("c", " lion")]
     assert majority(of_texts(pairs, Generate(4, Trie(("lion", "crane"))))).text == "lion"
@@ -239,7 +251,7 @@ def test_what_cannot_be_answered_fails_with_a_sentence(engine):
     drawn = Shot((Text("a"),), (ImagePiece(Image(torch.zeros(3, 2, 2))),))
     table = {
         "has no in-context examples": Prompt((Text("a"),), Generate(3)),
-        "asks to Attend needs a language model": Prompt((Text("a"),), Attend((0,), (0,)), (shot,)),
+        "asks to Attend needs a frozen model": Prompt((Text("a"),), Attend((0,), (0,)), (shot,)),
         "answer with Image": Prompt((Text("a"),), Generate(3), (drawn,)),
         "the prompt asks for one of given texts": of_ids([(1,)], Generate(3, Trie(("lion",)))),
         "the options are texts": of_ids([(1,)], Choose(("lion",))),

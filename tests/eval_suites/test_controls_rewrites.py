@@ -19,6 +19,7 @@ from frostbench.plugins.contract.prompts import (
     Ids,
     ImagePiece,
     Prompt,
+    Score,
     Shot,
     Text,
     Trie,
@@ -33,6 +34,11 @@ VISUAL = (
 )
 INPUT, OUTPUT = Text("Input: "), Text(" Output: ")
 CONTROLS = ("majority_vote", "other_image", "no_image", "no_adapter")
+
+
+def test_a_score_without_its_image_keeps_its_texts():
+    shown = Prompt((), Score(("a cat", "a dog"), VISUAL[2].image), backbone="clip")
+    assert without_images(shown) == replace(shown, ask=Score(("a cat", "a dog"), None))
 
 
 def prompt_of(shown):

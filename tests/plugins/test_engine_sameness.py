@@ -44,13 +44,27 @@ asks = st.one_of(
         st.booleans(),
     ),
 )
+draws = st.builds(
+    Generate,
+    st.just(12),
+    st.sampled_from(
+        [
+            None,
+            Trie(("cat", "cats", "dog", "doghouse", "a house")),
+            TokenSets((frozenset(range(2, 299)),) * 5),
+        ]
+    ),
+    samples=st.integers(1, 3),
+    temperature=st.sampled_from([0.3, 1.0, 4.0]),
+    seed=st.integers(0, 5),
+)
 pieces = st.one_of(
     st.sampled_from([Text("Input: a cat "), Text("Output of the dog")]),
     st.lists(st.integers(0, 299), min_size=1, max_size=9).map(lambda ids: Ids(tuple(ids))),
 )
-prompts = st.builds(
-    Prompt, query=st.lists(pieces, min_size=1, max_size=3).map(tuple), ask=asks, bos=st.booleans()
-)
+shown = st.lists(pieces, min_size=1, max_size=3).map(tuple)
+prompts = st.builds(Prompt, query=shown, ask=asks, bos=st.booleans())
+drawn = st.builds(Prompt, query=shown, ask=draws, bos=st.booleans())
 
 
 @cache
@@ -61,7 +75,7 @@ def engine(family, dtype=torch.float32, **how):
 def said(completion):
     match completion:
         case Generated(ids, text):
-            return ids, text
+            return ids, text, tuple(map(said, completion.others))
         case Chosen(index):
             return index
     return completion
@@ -69,7 +83,9 @@ def said(completion):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @few
-@given(asked=st.lists(prompts, min_size=1, max_size=8), order=st.randoms(use_true_random=False))
+@given(
+    asked=st.lists(prompts | drawn, min_size=1, max_size=8), order=st.randoms(use_true_random=False)
+)
 def test_an_answer_is_the_same_alone_and_in_any_batch_and_order(family, asked, order):
     together = engine(family).run(asked)
     shuffled = list(range(len(asked)))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # The public names, by the module of `contract` that defines them.
 _HOMES = {
     "cards": "Card ControlCard MetricFacts Offer PackCard PresetCard TaskCard",
-    "completions": "Attended Chosen Completion Failed Filled Generated Regressed",
+    "completions": "Attended Chosen Completion Failed Filled Generated Regressed Scored",
     "converter": "Conversion Converted Converter PublishedFile",
     "control": "Company Control NoMethod OtherEngine OtherImage OtherPrompt OtherRequest "
     "OtherTokens StandIn",
@@ -49,8 +49,8 @@ _HOMES = {
     "method": "Method ReadsWhole Setup",
     "metric": "Metric MetricContext WholeSet",
     "predictions": "Boxes ImagePrediction Instances Masks Prediction Reasoned TextPrediction",
-    "prompts": "Adapter Attend Choose Fill Generate Ids ImagePiece Prompt Regress Shot Text "
-    "TokenSets Trie Vectors Wave",
+    "prompts": "Adapter Attend Choose Fill Generate Ids ImagePiece Prompt Regress Score Shot "
+    "Text TokenSets Trie Vectors Wave",
     "recipe": "DryRun Recipe Report Workshop",
     "requests": "Answer Caption Classify Ground HeldOutContext Interpret LabelledImage "
     "NamedThought NoContext NoThought OracleContext OracleThought QuestionThought Reason "
@@ -59,7 +59,7 @@ _HOMES = {
     "seeds": "seed_of",
     "task": "Instance Sample Target Task TrueAnswer TrueBoxes TrueMasks TrueThings "
     "Unreadable read_or_not",
-    "tokens": "Continuous Grid Pyramid Ranked VisualTokens",
+    "tokens": "Continuous Grid Pyramid Ranked Texts VisualTokens",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

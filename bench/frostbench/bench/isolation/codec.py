@@ -25,6 +25,7 @@ from frostbench.plugins.contract.tokens import (
     Grid,
     Pyramid,
     Ranked,
+    Texts,
     VisualTokens,
     tensors_of,
 )
@@ -40,7 +41,7 @@ KEPT_BYTES = 1 << 26
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Image, VisualTokens, Grid, Ranked, Pyramid, Continuous),
+        *(Image, VisualTokens, Grid, Ranked, Pyramid, Continuous, Texts),
         *(
             kind
             for module in (completions, detection, predictions, prompts, requests)

@@ -38,13 +38,14 @@ class Costs:
 
 
 def costs_of(found: Matrix, manifests: Sequence[Manifest]) -> tuple[Costs, ...]:
-    """Seconds and joules a sample, and what an image becomes: tokens, and bits."""
+    """Seconds and joules a sample, and what an image becomes: tokens, sentences, and bits."""
     sizes = _sizes(found, manifests)
     tokens = [size.tokens or None if size else None for size in sizes]
     rows: list[tuple[str, list[float | None], Callable[[float], str]]] = [
         ("device-seconds a sample", [one.seconds for one in found.contenders], seconds),
         ("joules a sample", [one.joules for one in found.contenders], seconds),
         ("visual tokens an image", tokens, count),
+        ("sentences an image", [size.sentences or None if size else None for size in sizes], count),
         ("bits an image (codebook)", [size.bits if size else None for size in sizes], count),
         ("bits an image (entropy)", [size.entropy if size else None for size in sizes], count),
     ]

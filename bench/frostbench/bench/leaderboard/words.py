@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 WordRows: TypeAlias = Sequence[Sequence[str]]
-Form: TypeAlias = Literal["grid", "pyramid", "ranked"]
+Form: TypeAlias = Literal["grid", "pyramid", "ranked", "sentences"]
 
 EMPTY, BLANK, STRANGE = "∅", "␣", "\ufffd"
 CONTROLS = {"\n": "↵", "\r": "↵", "\t": "⇥"}
@@ -51,8 +51,8 @@ class Layer:
 class PartWords:
     """What one part of an image's visual tokens reads as.
 
-    A grid has one layer, and so has a ranked set, the most fitting word first; a pyramid has
-    several, from coarse to fine.
+    A grid has one layer, and so have a ranked set and sentences, the most fitting first; a pyramid
+    has several, from coarse to fine.
     """
 
     part: str
@@ -61,6 +61,11 @@ class PartWords:
 
     def __len__(self) -> int:
         return sum(len(layer.tokens) for layer in self.layers)
+
+    @property
+    def on_image(self) -> bool:
+        """Whether its words lie on the image, cell by cell."""
+        return self.form in ("grid", "pyramid")
 
     @property
     def ranked(self) -> tuple[Token, ...]:
@@ -74,7 +79,8 @@ def words_of(
     """Parts as a method's `words` names them, with its `neighbours`: "part", or "part/1" and on.
 
     Parts with numbers behind a stroke are the layers of one pyramid. Otherwise several rows of
-    several words are a grid, and all else is ranked.
+    several words are a grid; rows of one text each are sentences where there are blanks within
+    them; and all else is ranked.
 
     >>> [(one.part, one.form) for one in words_of({"p/2": [["a", "b"]], "p/1": [["c"]]})]
     [('p', 'pyramid')]
@@ -113,7 +119,10 @@ def _form(names: Sequence[str], words: Mapping[str, WordRows]) -> Form:
     if len(names) > 1 or "/" in names[0]:
         return "pyramid"
     rows = words[names[0]]
-    return "grid" if len(rows) > 1 and all(len(row) > 1 for row in rows) else "ranked"
+    if len(rows) > 1 and all(len(row) > 1 for row in rows):
+        return "grid"
+    alone = all(len(row) == 1 for row in rows)
+    return "sentences" if alone and any(" " in row[0].strip() for row in rows) else "ranked"
 
 
 def _layer(rows: WordRows, near: Sequence[WordRows] | None) -> Layer:

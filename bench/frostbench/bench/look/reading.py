@@ -14,7 +14,7 @@ from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.method import Method
 from frostbench.plugins.contract.predictions import ImagePrediction
 from frostbench.plugins.contract.requests import Reconstruct
-from frostbench.plugins.contract.tokens import VisualTokens, discrete_ids
+from frostbench.plugins.contract.tokens import VisualTokens, discrete_ids, sentences_of
 from frostbench.plugins.engine.answer import answer, tokenized
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginFailedError, describe
@@ -35,8 +35,8 @@ class Returned:
 class Look:
     """One image in one method's words.
 
-    `tokens` counts the discrete tokens; `reconstruction` is None where the method gives no
-    images back, and `reason` says why.
+    `tokens` counts the discrete tokens, `sentences` the texts; `reconstruction` is None where the
+    method gives no images back, and `reason` says why.
     """
 
     method: str
@@ -47,6 +47,13 @@ class Look:
     tokens: int
     reconstruction: Returned | None
     reason: str
+    sentences: int = 0
+
+    @property
+    def amount(self) -> str:
+        """How much the image became: "64 tokens", "5 sentences"."""
+        said = [f"{self.tokens} tokens"] if self.tokens or not self.sentences else []
+        return " and ".join([*said, *([f"{self.sentences} sentences"] if self.sentences else [])])
 
 
 def read(method: Method, image: Image, nearest: int, engine: Engine, psnr: Psnr) -> Look:
@@ -77,13 +84,14 @@ def read(method: Method, image: Image, nearest: int, engine: Engine, psnr: Psnr)
         notes=_of(method, "notes", lambda: tuple(map(str, method.notes))),
         words=parts,
         tokens=len(discrete_ids(tokens)[0]),
+        sentences=len(sentences_of(tokens)[0]),
         reconstruction=_reconstruction(method, image, tokens, engine, psnr),
         reason="" if "Reconstruct" in card.capabilities else card.reason("Reconstruct"),
     )
 
 
 def _check_size(name: str, image: Image, parts: tuple[PartWords, ...]) -> None:
-    layers = [layer for part in parts if part.form != "ranked" for layer in part.layers]
+    layers = [layer for part in parts if part.on_image for layer in part.layers]
     rows = max((len(layer.rows) for layer in layers), default=1)
     columns = max((layer.columns for layer in layers), default=1)
     height, width = image.size

@@ -54,7 +54,7 @@ def _of_method(reading: Look, pixels: Float[Tensor, "3 h w"], width: int | None)
     yield _text(reading.method, "bold").append(printable(f"  {reading.summary}"), "dim not bold")
     made = reading.reconstruction
     again = f"PSNR of its reconstruction {made.decibels:.2f} dB" if made else reading.reason
-    yield _text(f"{reading.tokens} tokens; {again}")
+    yield _text(f"{reading.amount}; {again}")
     for note in reading.notes:
         yield _text(f"note: {note}")
     for words in reading.words:
@@ -67,6 +67,10 @@ def _of_part(words: PartWords, pixels: Float[Tensor, "3 h w"], width: int | None
         case "ranked":
             yield _text(f"{words.part}: {len(words)} words, the most fitting first", "italic")
             yield from _ranked(words, width)
+        case "sentences":
+            yield _text(f"{words.part}: {len(words)} sentences, the most fitting first", "italic")
+            for rank, token in enumerate(words.ranked, start=1):
+                yield Text(f"{rank} ", "dim").append(legible(token.word), "not dim")
         case "grid":
             yield _text(f"{words.part}: {words.layers[0].size} words", "italic")
             yield from _grid(words.layers[0], pixels, width)

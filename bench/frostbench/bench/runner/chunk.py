@@ -12,7 +12,7 @@ from frostbench.bench.runner.items import Attempt, answer, decode, translate
 from frostbench.bench.runner.memory import Ledger
 from frostbench.bench.runner.plan import PlannedTask
 from frostbench.bench.runner.rows import Entrant, Lineup
-from frostbench.bench.runner.scoring import Scored, Scoring
+from frostbench.bench.runner.scoring import SampleScores, Scoring
 from frostbench.bench.runner.shown import Shown
 from frostbench.bench.runner.tokenizing import Tokenizing
 from frostbench.bench.store.blobs import Blobs
@@ -297,7 +297,9 @@ class Bench:
         records = []
         for index, instance in enumerate(shown.chunk.instances):
             sample = instance.request.id
-            result = scored.get(index) or Scored(error=errors[index] or "no prediction was made.")
+            result = scored.get(index) or SampleScores(
+                error=errors[index] or "no prediction was made."
+            )
             error = result.error
             if index in scored and error is not None:
                 who = f"method {method!r}" if method else f"control {control!r}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from frostbench.bench.runner.corpus import learners, load_corpus
 from frostbench.bench.runner.manifest import describe_metrics, failures_of
-from frostbench.bench.runner.scoring import Scored, Scoring
+from frostbench.bench.runner.scoring import SampleScores, Scoring
 from frostbench.bench.runner.wholes import with_wholes
 from frostbench.bench.store.blobs import Blobs, DamagedError
 from frostbench.bench.store.lock import RunLock
@@ -180,7 +180,7 @@ def _who(record: Record) -> str:
     return f"{who}, scoring, task {record.task!r}, sample {record.sample!r}"
 
 
-def _with(record: Record, result: Scored, names: Sequence[str]) -> Record:
+def _with(record: Record, result: SampleScores, names: Sequence[str]) -> Record:
     if result.error is not None:
         sentence = f"{_who(record)}: {result.error}."
         nothing: dict[str, Any] = {"scores": {}, "features": {}, "counts": {}, "matches": {}}

@@ -29,7 +29,7 @@ from frostbench.plugins.host.recent import Recent
 
 
 @dataclass(frozen=True)
-class Scored:
+class SampleScores:
     """What one sample has by metric: scores, features for set metrics, counts for pooled ones.
 
     `matches` are what it adds to average precisions.
@@ -90,11 +90,11 @@ class Scoring:
                     assert_never(other)
         self.blobs = blobs
         self._known: Recent[tuple[str, str], str] = Recent(_RECENT)
-        self._scored: Recent[tuple[str, str, str], Scored] = Recent(_RECENT)
+        self._scored: Recent[tuple[str, str, str], SampleScores] = Recent(_RECENT)
 
     def __call__(
         self, predictions: Sequence[Prediction], targets: Sequence[Target]
-    ) -> list[Scored]:
+    ) -> list[SampleScores]:
         """One result a pair. What cannot be scored by one metric is scored by none.
 
         Raises:
@@ -116,7 +116,7 @@ class Scoring:
         """
         self._known = Recent(_RECENT)
 
-    def _once(self, prediction: Prediction, target: Target) -> Scored:
+    def _once(self, prediction: Prediction, target: Target) -> SampleScores:
         if not isinstance(prediction, ImagePrediction) or not isinstance(target, Image):
             return self._score(prediction, target)
         key = Image(prediction.pixels).digest, target.digest, target.name
@@ -127,7 +127,7 @@ class Scoring:
                 self._scored.keep(key, known)
         return known
 
-    def _score(self, prediction: Prediction, target: Target) -> Scored:
+    def _score(self, prediction: Prediction, target: Target) -> SampleScores:
         scores: dict[str, float] = {}
         for name, score in self._singles.items():
             try:
@@ -136,12 +136,12 @@ class Scoring:
                         Call("metric", name, "score"), _value, score, prediction, target
                     )
             except Exception as error:
-                return Scored(error=f"metric {name!r}: {describe(error)}")
+                return SampleScores(error=f"metric {name!r}: {describe(error)}")
             if value is None:
                 continue
             wrong = self._facts[name].misfit(value)
             if wrong:
-                return Scored(error=f"metric {name!r} {wrong}")
+                return SampleScores(error=f"metric {name!r} {wrong}")
             scores[name] = value
         counts: dict[str, tuple[float, ...]] = {}
         for name, (pooling, count) in self._pooled.items():
@@ -149,29 +149,29 @@ class Scoring:
                 counted = contain(Call("metric", name, "count"), count, prediction, target)
                 counts[name] = checked_counts(pooling, counted)
             except Exception as error:
-                return Scored(error=f"metric {name!r}: {describe(error)}")
+                return SampleScores(error=f"metric {name!r}: {describe(error)}")
         matches: dict[str, tuple[StoredMatches, ...]] = {}
         for name, match in self._ranked.items():
             try:
                 found = contain(Call("metric", name, "match"), match, prediction, target)
                 matches[name] = _as_matches(found)
             except Exception as error:
-                return Scored(error=f"metric {name!r}: {describe(error)}")
+                return SampleScores(error=f"metric {name!r}: {describe(error)}")
         for name, whole in self._wholes.items():
             # What it gives is asked for again, of all samples, when the task is complete.
             try:
                 contain(Call("metric", name, "read"), whole.read, prediction, target)
             except Exception as error:
-                return Scored(error=f"metric {name!r}: {describe(error)}")
-        return Scored(scores, counts=counts, matches=matches)
+                return SampleScores(error=f"metric {name!r}: {describe(error)}")
+        return SampleScores(scores, counts=counts, matches=matches)
 
     def _with_features(
         self,
         name: str,
-        results: Sequence[Scored],
+        results: Sequence[SampleScores],
         predictions: Sequence[Prediction],
         targets: Sequence[Target],
-    ) -> list[Scored]:
+    ) -> list[SampleScores]:
         pairs: list[tuple[int, Image, Image]] = []
         updated = list(results)
         for index, (result, prediction, target) in enumerate(
@@ -182,13 +182,13 @@ class Scoring:
             if isinstance(prediction, ImagePrediction) and isinstance(target, Image):
                 pairs.append((index, Image(prediction.pixels), target))
             else:
-                updated[index] = Scored(error=f"metric {name!r} compares images only")
+                updated[index] = SampleScores(error=f"metric {name!r} compares images only")
         features = self._features_once(name, [image for pair in pairs for image in pair[1:]])
         for index, image, target in pairs:
             feature, theirs = features[image], features[target]
             broken = next((x for x in (feature, theirs) if isinstance(x, ValueError)), None)
             if broken is not None:
-                updated[index] = Scored(error=f"metric {name!r}: {broken}")
+                updated[index] = SampleScores(error=f"metric {name!r}: {broken}")
             else:
                 assert isinstance(feature, str)
                 assert isinstance(theirs, str)

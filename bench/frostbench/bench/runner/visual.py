@@ -5,7 +5,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from frostbench.bench.store.visual import VisualSize
-from frostbench.plugins.contract.tokens import Continuous, VisualTokens, discrete_ids
+from frostbench.plugins.contract.tokens import (
+    Continuous,
+    VisualTokens,
+    discrete_ids,
+    sentences_of,
+)
 
 
 class VisualTally:
@@ -17,13 +22,14 @@ class VisualTally:
     def __init__(self, codes: Mapping[str, int]) -> None:
         self._codes = dict(codes)
         self._seen: dict[str, Counter[int]] = {}
-        self._images = self._vectors = 0
+        self._images = self._vectors = self._sentences = 0
 
     def copy(self) -> "VisualTally":
         """The same counts, which are counted on apart."""
         made = VisualTally(self._codes)
         made._seen = {part: Counter(codes) for part, codes in self._seen.items()}
         made._images, made._vectors = self._images, self._vectors
+        made._sentences = self._sentences
         return made
 
     def add(self, tokens: VisualTokens) -> None:
@@ -32,6 +38,7 @@ class VisualTally:
         for ids in discrete_ids(tokens):
             for part, code in ids:
                 self._seen.setdefault(part, Counter())[code] += 1
+        self._sentences += sum(map(len, sentences_of(tokens)))
         for vectors in tokens.parts.values():
             if isinstance(vectors, Continuous):
                 self._vectors += vectors.features[..., 0].numel()
@@ -41,14 +48,15 @@ class VisualTally:
         """Means an image; none of an image was seen where there were none."""
         counts = {part: codes.total() for part, codes in self._seen.items()}
         total = sum(counts.values()) + self._vectors
-        if not self._images or not total:
-            return VisualSize(self._images)
+        sentences = self._sentences / self._images if self._images else 0.0
+        if not total:
+            return VisualSize(self._images, sentences=sentences)
         bits = entropy = None
-        if not self._vectors and counts.keys() <= self._codes.keys():
+        if not (self._vectors or self._sentences) and counts.keys() <= self._codes.keys():
             bits = sum(n * math.log2(self._codes[part]) for part, n in counts.items())
             entropy = sum(map(_entropy, self._seen.values()))
             bits, entropy = bits / self._images, entropy / self._images
-        return VisualSize(self._images, total / self._images, bits, entropy)
+        return VisualSize(self._images, total / self._images, bits, entropy, sentences)
 
 
 def _entropy(codes: Counter[int]) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TypeAlias
 
-from frostbench.plugins.contract.prompts import Piece, Prompt, Shot, Text
+from frostbench.plugins.contract.prompts import Piece, Prompt, Score, Shot, Text
 
 Pieces: TypeAlias = tuple[Piece, ...]
 
@@ -11,12 +11,15 @@ Pieces: TypeAlias = tuple[Piece, ...]
 def without_images(prompt: Prompt) -> Prompt:
     """`no_image`: the prompt without the pieces that stand for images.
 
-    Those are ids, vectors, images, and texts that are marked as `visual`. What is right without
-    them follows from the other texts and from what the model believes anyway.
+    Those are ids, vectors, images, and texts that are marked as `visual`; a `Score` loses its
+    image, and all its texts fit equally. What is right without them follows from the other texts
+    and from what the model believes anyway.
 
     Raises:
         ValueError: the query shows no image, so that nothing would be taken from it.
     """
+    if isinstance(prompt.ask, Score):
+        return replace(prompt, ask=replace(prompt.ask, image=None))
     if not any(map(stands_for_image, prompt.query)):
         raise ValueError(
             "the query has no piece that stands for an image, so that the prompt cannot be put "

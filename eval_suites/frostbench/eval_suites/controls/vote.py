@@ -3,15 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from frostbench.eval_suites.controls.draw import draw
-from frostbench.plugins.contract.completions import Chosen, Completion, Failed, Generated
+from frostbench.plugins.contract.completions import Chosen, Completion, Failed, Generated, Scored
 from frostbench.plugins.contract.engine import UnanswerableError
 from frostbench.plugins.contract.prompts import (
     Choose,
     Generate,
     Ids,
     Prompt,
+    Score,
     Shot,
     Text,
     TokenSets,
@@ -32,8 +34,11 @@ def vote(prompt: Prompt, shots: Sequence[Shot]) -> Completion:
     there are none an allowed id is drawn; with `Trie` and `Choose`, only votes for one of the
     strings count (blanks around them do not), and where there are none a string is drawn.
     `TokenSets` do not bind texts: the published classification asks with them for one of the
-    very labels that the examples show.
+    very labels that the examples show. Several samples are all the same, and
+    a `Score` finds that all texts fit equally: the examples alone decide.
     """
+    if isinstance(prompt.ask, Score):
+        return Scored((0.0,) * len(prompt.ask.texts))
     try:
         if not shots:
             raise UnanswerableError(
@@ -42,12 +47,13 @@ def vote(prompt: Prompt, shots: Sequence[Shot]) -> Completion:
             )
         match prompt.ask:
             case Generate() as ask:
-                return _generate(prompt, ask, shots)
+                elected = _generate(prompt, ask, shots)
+                return replace(elected, others=(elected,) * (ask.samples - 1))
             case Choose() as ask:
                 return _choose(prompt, ask, shots)
             case _:
                 raise UnanswerableError(
-                    f"a prompt that asks to {type(prompt.ask).__name__} needs a language model; "
+                    f"a prompt that asks to {type(prompt.ask).__name__} needs a frozen model; "
                     "without one, Generate and Choose are answered."
                 )
     except UnanswerableError as error:

@@ -43,13 +43,20 @@ class Cost:
 class Generated:
     """The answer to `Generate`: ids and their text, with each id's log-probability.
 
-    Log-probabilities are those of the unconstrained model.
+    Log-probabilities are those of the unconstrained model, at temperature 1. `others` are the
+    further samples, where several were asked for; what they cost is in the first one's `cost`.
     """
 
     ids: tuple[int, ...]
     text: str
     logprobs: tuple[float, ...] = ()
     cost: Cost = field(default_factory=Cost)
+    others: tuple["Generated", ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of all samples, in order."""
+        return (self.text, *(other.text for other in self.others))
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,18 @@ class Filled:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """The answer to `Score`: the cosine of the image with each text, in [-1, 1], in order.
+
+    A text or an image that was encoded before in the same run costs what it cost then, so that
+    nobody's cost depends on who came first.
+    """
+
+    scores: tuple[float, ...]
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True)
 class Failed:
     """The engine could not answer this prompt, and says why in one sentence."""
 
@@ -106,4 +125,4 @@ class Failed:
     cost: Cost = field(default_factory=Cost)
 
 
-Completion: TypeAlias = Generated | Chosen | Regressed | Attended | Filled | Failed
+Completion: TypeAlias = Generated | Chosen | Regressed | Attended | Filled | Scored | Failed

@@ -15,7 +15,7 @@ from frostbench.plugins.contract.images import Image, as_batch
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.prompts import Wave
 from frostbench.plugins.contract.requests import Request
-from frostbench.plugins.contract.tokens import VisualTokens
+from frostbench.plugins.contract.tokens import Texts, VisualTokens
 
 
 @runtime_checkable
@@ -175,9 +175,14 @@ class Method(ABC):
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
         """What the tokens of one image read as, by part, in rows; empty where they are no words.
 
-        For people: the gallery and `frostbench look` show it.
+        For people: the gallery and `frostbench look` show it. `Texts` read as they are, each in a
+        row of its own, unless the method knows better.
         """
-        return {}
+        return {
+            name: [[text] for text in part.texts[0]]
+            for name, part in tokens.parts.items()
+            if isinstance(part, Texts)
+        }
 
     def neighbours(
         self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int

@@ -71,15 +71,24 @@ class Trie:
 
 @dataclass(frozen=True)
 class Generate:
-    """Greedy generation of at most `max_new_tokens` tokens.
+    """Generation of at most `max_new_tokens` tokens: greedy, or sampled at a `temperature`.
 
     It ends at the model's end-of-sequence token, before the first occurrence of a `stop` string
     (which is cut off), or where `allowed` leaves nothing to say.
+
+    At temperature 0 each token is the most likely one. Above 0 it is drawn with the probability
+    that the logits, divided by the temperature, give it among those that are allowed. What is drawn
+    depends on the model, the prompt and `seed` alone: give a seed that is made of the request's
+    (`seed_of(request.seed, step)`), or all requests draw alike. `samples` is how many continuations
+    are drawn of one prompt, which is read once; each ends for itself.
     """
 
     max_new_tokens: int
     allowed: TokenSets | Trie | None = None
     stop: tuple[str, ...] = ()
+    samples: int = 1
+    temperature: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,20 @@ class Fill:
     groups: Float[Tensor, "g n d"]
 
 
-Ask: TypeAlias = Generate | Choose | Regress | Attend | Fill
+@dataclass(frozen=True)
+class Score:
+    """How well each of `texts` fits an image, for a backbone with a tower for either (a CLIP).
+
+    The score is the cosine of the two embeddings. A text is read as far as the text tower's context
+    goes, 77 tokens of OpenAI's CLIP. The prompt has no pieces: `Prompt((), Score(texts, image),
+    backbone="clip")`. Without an image, as the control `no_image` asks, all texts fit equally: 0.
+    """
+
+    texts: tuple[str, ...]
+    image: Image | None
+
+
+Ask: TypeAlias = Generate | Choose | Regress | Attend | Fill | Score
 
 
 @dataclass(frozen=True)

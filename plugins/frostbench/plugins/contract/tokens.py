@@ -37,7 +37,18 @@ class Continuous:
     features: Float[Tensor, "b n d"]
 
 
-Part: TypeAlias = Grid | Ranked | Pyramid | Continuous
+@dataclass(frozen=True)
+class Texts:
+    """Sentences: an image that became text. For each image its texts, the most fitting first.
+
+    They are no codes, so that an image has no number of tokens or bits by them: how many tokens a
+    text has, the language model that reads it decides.
+    """
+
+    texts: tuple[tuple[str, ...], ...]
+
+
+Part: TypeAlias = Grid | Ranked | Pyramid | Continuous | Texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +58,7 @@ class VisualTokens:
     parts: Mapping[str, Part]
 
     def __len__(self) -> int:
-        part = next(iter(self.parts.values()))
-        return int(tensors_of(part)[0].shape[0])
+        return images_in(next(iter(self.parts.values())))
 
     def grid(self, name: str) -> Int[Tensor, "b rows columns"]:
         """The ids of the grid called `name`."""
@@ -63,6 +73,13 @@ class VisualTokens:
         if not isinstance(part, Ranked):
             raise TypeError(f"visual tokens {name!r} are no ranked set but {type(part).__name__}.")
         return part.ids
+
+    def texts(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """The texts called `name`, of each image."""
+        part = self.parts[name]
+        if not isinstance(part, Texts):
+            raise TypeError(f"visual tokens {name!r} are no texts but {type(part).__name__}.")
+        return part.texts
 
     def split(self) -> list["VisualTokens"]:
         """One object an image, each a batch of one."""
@@ -100,6 +117,8 @@ class VisualTokens:
                     parts[name] = Pyramid(tuple(tensors))
                 case "Continuous":
                     parts[name] = Continuous(tensors[0])
+                case "Texts":
+                    parts[name] = _texts_of(*tensors)
                 case _:
                     raise ValueError(f"stored visual tokens of unknown kind {kind!r}.")
         return VisualTokens(parts)
@@ -110,13 +129,25 @@ def join(tokens: Sequence[VisualTokens]) -> VisualTokens:
     first = tokens[0]
     parts: dict[str, Part] = {}
     for name, part in first.parts.items():
+        if isinstance(part, Texts):
+            parts[name] = Texts(tuple(row for other in tokens for row in other.texts(name)))
+            continue
         columns = zip(*(tensors_of(other.parts[name]) for other in tokens), strict=True)
         parts[name] = _rebuild(part, tuple(torch.cat(column) for column in columns))
     return VisualTokens(parts)
 
 
+def images_in(part: Part) -> int:
+    """How many images a part is of."""
+    return len(part.texts) if isinstance(part, Texts) else len(tensors_of(part)[0])
+
+
 def tensors_of(part: Part) -> tuple[Tensor, ...]:
-    """The tensors of a part, each with the batch as its first axis."""
+    """The tensors of a part, each with the batch as its first axis.
+
+    Of texts they are the bytes (UTF-8) of each, filled up, and how many they are, -1 where an
+    image has fewer texts than others.
+    """
     match part:
         case Grid(ids) | Ranked(ids):
             return (ids,)
@@ -124,13 +155,15 @@ def tensors_of(part: Part) -> tuple[Tensor, ...]:
             return layers
         case Continuous(features):
             return (features,)
+        case Texts(texts):
+            return _bytes_of(texts)
 
 
 def discrete_ids(tokens: VisualTokens) -> list[list[tuple[str, int]]]:
     """For each image, its discrete tokens as (part, id) pairs, for counting what two share."""
     ids: list[list[tuple[str, int]]] = [[] for _ in range(len(tokens))]
     for name, part in tokens.parts.items():
-        if isinstance(part, Continuous):
+        if isinstance(part, Continuous | Texts):
             continue
         for tensor in tensors_of(part):
             for row, values in zip(ids, tensor.flatten(1).tolist(), strict=True):
@@ -138,7 +171,45 @@ def discrete_ids(tokens: VisualTokens) -> list[list[tuple[str, int]]]:
     return ids
 
 
+def sentences_of(tokens: VisualTokens) -> list[list[str]]:
+    """For each image, the texts of all its parts."""
+    rows: list[list[str]] = [[] for _ in range(len(tokens))]
+    for part in tokens.parts.values():
+        if isinstance(part, Texts):
+            for row, texts in zip(rows, part.texts, strict=True):
+                row.extend(texts)
+    return rows
+
+
+def _bytes_of(texts: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor]:
+    rows = [[text.encode("utf-8", "surrogatepass") for text in row] for row in texts]
+    most = max([1, *map(len, rows)])
+    longest = max([1, *(len(text) for row in rows for text in row)])
+    filled = torch.zeros(len(rows), most, longest, dtype=torch.uint8)
+    lengths = torch.full((len(rows), most), -1)
+    for i, row in enumerate(rows):
+        for j, text in enumerate(row):
+            filled[i, j, : len(text)] = torch.tensor(list(text), dtype=torch.uint8)
+            lengths[i, j] = len(text)
+    return filled, lengths
+
+
+def _texts_of(filled: Tensor, lengths: Tensor) -> Texts:
+    return Texts(
+        tuple(
+            tuple(
+                bytes(text[:length].tolist()).decode("utf-8", "surrogatepass")
+                for text, length in zip(row, several, strict=True)
+                if length >= 0
+            )
+            for row, several in zip(filled, lengths.tolist(), strict=True)
+        )
+    )
+
+
 def _one(part: Part, index: int) -> Part:
+    if isinstance(part, Texts):
+        return Texts(part.texts[index : index + 1])
     return _rebuild(part, tuple(tensor[index : index + 1] for tensor in tensors_of(part)))
 
 
@@ -152,3 +223,5 @@ def _rebuild(part: Part, tensors: tuple[Tensor, ...]) -> Part:
             return Pyramid(tensors)
         case Continuous():
             return Continuous(tensors[0])
+        case Texts():
+            return _texts_of(*tensors)

@@ -32,7 +32,13 @@ from frostbench.plugins.contract.requests import (
     masks_asked,
     within,
 )
-from frostbench.plugins.contract.tokens import Continuous, VisualTokens, tensors_of
+from frostbench.plugins.contract.tokens import (
+    Continuous,
+    Texts,
+    VisualTokens,
+    images_in,
+    tensors_of,
+)
 
 ROUNDING = 0.5 / 255
 """How far a value may lie outside [0, 1]: what storing 8 bits a channel rounds away."""
@@ -53,15 +59,30 @@ def check_tokens(tokens: Any, count: int, codes: Mapping[str, int] | None = None
     if not tokens.parts:
         raise ValueError("tokenize returned visual tokens without any part")
     for name, part in tokens.parts.items():
+        if isinstance(part, Texts):
+            _check_texts(name, part)
+            _check_count(name, images_in(part), count)
+            continue
         for tensor in tensors_of(part):
-            if tensor.shape[0] != count:
-                raise ValueError(
-                    f"tokenize was given {count} images and returned {tensor.shape[0]} in {name!r}"
-                )
+            _check_count(name, tensor.shape[0], count)
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise ValueError(f"tokenize returned NaN or infinity in {name!r}")
             if not isinstance(part, Continuous):
                 _check_ids(name, tensor, (codes or {}).get(name))
+
+
+def _check_count(name: str, given: int, count: int) -> None:
+    if given != count:
+        raise ValueError(f"tokenize was given {count} images and returned {given} in {name!r}")
+
+
+def _check_texts(name: str, part: Texts) -> None:
+    rows: Any = part.texts
+    if not isinstance(rows, tuple) or not all(isinstance(row, tuple) for row in rows):
+        raise TypeError(f"tokenize returned no tuple of tuples of texts in {name!r}")
+    strange = [one for row in rows for one in row if not isinstance(one, str)]
+    if strange:
+        raise TypeError(f"tokenize returned {_kind(strange[0])} among the texts in {name!r}")
 
 
 def _check_ids(name: str, ids: Tensor, codes: int | None) -> None:

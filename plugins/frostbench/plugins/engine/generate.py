@@ -1,4 +1,4 @@
-"""Greedy generation of a batch."""
+"""Generation of a batch: greedy, or drawn from a seed."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,78 +10,106 @@ from torch import Tensor
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.contract.completions import Failed, Generated
 from frostbench.plugins.engine.reader import Context, Reader
-from frostbench.plugins.engine.resolve import ReadyPrompt
-from frostbench.plugins.engine.writer import Writer
+from frostbench.plugins.engine.resolve import ReadyPrompt, samples_of
+from frostbench.plugins.engine.writer import Writer, joined
 
 
 def generate(
-    items: Sequence[ReadyPrompt], reader: Reader, lm: CausalLM, role: str
+    items: Sequence[ReadyPrompt], reader: Reader, lm: CausalLM, role: str, most_rows: int
 ) -> list[Generated | Failed]:
-    """Write the answers of a batch, most likely token by most likely token.
+    """Write the answers of a batch, token by token.
 
-    Of equally likely tokens the one with the lowest id wins. Rows whose answer is whole leave the
-    batch when they are half of it.
+    A prompt is read once; where several samples are wanted of one, they are written behind branches
+    of it, at most `most_rows` at a time.
     """
-    writers = [Writer(item, lm) for item in items]
-    failures: dict[int, Failed] = {}
-    rows = [i for i, writer in enumerate(writers) if not writer.done]
-    if rows:
-        reading = reader.read([items[i].inputs(lm) for i in rows])
-    while rows:
-        _write_next(reading, rows, writers, failures, role)
-        live = [i for i in rows if not writers[i].done]
-        if not live:
-            break
-        if 2 * len(live) <= len(rows):
-            reading = reader.branch(reading, [rows.index(i) for i in live])
-            rows = live
-        # A row that is whole reads any token, and nobody looks at what it says.
-        last = [writers[i].ids[-1] if writers[i].ids else 0 for i in rows]
-        reader.extend(reading, torch.tensor(last, device=lm.device)[:, None])
-    return [failures.get(i) or writer.finish() for i, writer in enumerate(writers)]
+    writers = [[Writer(item, lm, sample) for sample in range(samples_of(item))] for item in items]
+    asked = [i for i, several in enumerate(writers) if not several[0].done]
+    if asked:
+        reading = reader.read([items[i].inputs(lm) for i in asked])
+        rows = [(at, writer) for at, i in enumerate(asked) for writer in writers[i]]
+        if len(rows) == len(asked):
+            _write(reading, [writer for _, writer in rows], reader, lm, role)
+        else:
+            for start in range(0, len(rows), most_rows):
+                some = rows[start : start + most_rows]
+                branch = reader.branch(reading, [at for at, _ in some])
+                _write(branch, [writer for _, writer in some], reader, lm, role)
+    return [joined([writer.finish() for writer in several]) for several in writers]
 
 
-def _write_next(
-    reading: Context,
-    rows: Sequence[int],
-    writers: Sequence[Writer],
-    failures: dict[int, Failed],
-    role: str,
+def _write(
+    reading: Context, writers: Sequence[Writer], reader: Reader, lm: CausalLM, role: str
 ) -> None:
-    """Let each writer that is not done take its next token."""
+    """Let writers write to their ends, each behind its row of `reading`.
+
+    Rows whose answer is whole leave the batch when they are half of it.
+    """
+    while True:
+        _write_next(reading, writers, role)
+        live = [row for row, writer in enumerate(writers) if not writer.done]
+        if not live:
+            return
+        if 2 * len(live) <= len(writers):
+            reading = reader.branch(reading, live)
+            writers = [writers[row] for row in live]
+        # A row that is whole reads any token, and nobody looks at what it says.
+        last = [writer.ids[-1] if writer.ids else 0 for writer in writers]
+        reader.extend(reading, torch.tensor(last, device=lm.device)[:, None])
+
+
+def _write_next(reading: Context, writers: Sequence[Writer], role: str) -> None:
+    """Let each writer that is not done take its next token.
+
+    Of equally good tokens the one with the lowest id wins.
+    """
     logits = reading.last.float()
     total = logits.logsumexp(-1)
-    picks = logits.argmax(-1)
-    tops = picks.tolist()
     finite = torch.isfinite(total).tolist()
+    scores = _drawn(logits, writers)
+    picks = scores.argmax(-1)
+    tops = picks.tolist()
     groups: defaultdict[frozenset[int], list[int]] = defaultdict(list)
-    for at, i in enumerate(rows):
-        writer = writers[i]
+    for row, writer in enumerate(writers):
         if writer.done:
             continue
-        if not finite[at]:
-            writer.end()
-            failures[i] = Failed(
+        if not finite[row]:
+            writer.fail(
                 f"backbone {role!r} gave logits that are not finite numbers for token "
                 f"{len(writer.ids) + 1} of the answer."
             )
             continue
-        choices = writer.choices(tops[at])
+        choices = writer.choices(tops[row])
         if choices is None:
             continue
         if choices:
-            groups[choices].append(at)
+            groups[choices].append(row)
         else:
             writer.end()
     for choices, places in groups.items():
-        picks[places] = _best(logits[places], choices)
+        picks[places] = _best(scores[places], choices)
     logprobs = (logits.gather(1, picks[:, None])[:, 0] - total).tolist()
-    for at, (i, pick) in enumerate(zip(rows, picks.tolist(), strict=True)):
-        if not writers[i].done:
-            writers[i].take(pick, logprobs[at])
+    for row, (writer, pick) in enumerate(zip(writers, picks.tolist(), strict=True)):
+        if not writer.done:
+            writer.take(pick, logprobs[row])
 
 
-def _best(logits: Float[Tensor, "b v"], choices: frozenset[int]) -> Tensor:
-    """The most likely of the allowed ids in each row."""
-    allowed = torch.tensor(sorted(choices), device=logits.device)
-    return allowed[logits[:, allowed].argmax(-1)]
+def _drawn(logits: Float[Tensor, "b v"], writers: Sequence[Writer]) -> Float[Tensor, "b v"]:
+    """Logits whose largest is the token to take: as they are, or with noise where one is drawn.
+
+    With Gumbel noise times the temperature, the largest of any set of tokens is a draw from it. The
+    noise is made for each row by itself, so that no draw depends on the rows beside it; and as one
+    number changes a draw only if two tokens come out equal, rounding seldom does.
+    """
+    rows = [row for row, writer in enumerate(writers) if writer.draws and not writer.done]
+    if not rows:
+        return logits
+    noise = torch.stack([writers[row].noise(logits.shape[1]) for row in rows])
+    scores = logits.clone()
+    scores[rows] += noise.to(logits.device)
+    return scores
+
+
+def _best(scores: Float[Tensor, "b v"], choices: frozenset[int]) -> Tensor:
+    """The best of the allowed ids in each row."""
+    allowed = torch.tensor(sorted(choices), device=scores.device)
+    return allowed[scores[:, allowed].argmax(-1)]

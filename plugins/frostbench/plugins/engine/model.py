@@ -31,7 +31,7 @@ from frostbench.plugins.engine.forward import Forward, Logits, States
 from frostbench.plugins.engine.generate import generate
 from frostbench.plugins.engine.reader import CachedReader, Reader, WholeReader
 from frostbench.plugins.engine.regress import regress
-from frostbench.plugins.engine.resolve import ReadyPrompt, resolve
+from frostbench.plugins.engine.resolve import ReadyPrompt, resolve, samples_of
 from frostbench.plugins.engine.settings import EngineSettings
 from frostbench.plugins.engine.tail import Tail
 from frostbench.plugins.engine.traits import packing_halo, probe
@@ -164,7 +164,7 @@ class ModelEngine:
             case Choose():
                 answers = choose(items, self._logits, self._lm, self._role, most_rows)
             case Generate():
-                answers = generate(items, self._logits, self._lm, self._role)
+                answers = generate(items, self._logits, self._lm, self._role, most_rows)
             case Regress():
                 answers = regress(items, self._states, self._lm, self._role)
             case Attend():
@@ -194,7 +194,9 @@ def _branches(item: ReadyPrompt) -> int:
     """Rows, or groups, that an item needs at once."""
     if _is_fill(item):
         return len(groups_of(item))
-    return sum(len(ids) > 1 for ids in item.strings.values()) if _is_choice(item) else 1
+    if _is_choice(item):
+        return sum(len(ids) > 1 for ids in item.strings.values())
+    return samples_of(item)
 
 
 def _is_choice(item: ReadyPrompt) -> bool:
@@ -211,8 +213,8 @@ def _tokens(item: ReadyPrompt, answer: Completion) -> tuple[int, int]:
     if _is_fill(item):
         after = len(groups_of(item)) * item.new
     match answer:
-        case Generated(ids):
-            written = len(ids)
+        case Generated():
+            written = sum(len(one.ids) for one in (answer, *answer.others))
         case Regressed(features):
             written = len(features)
         case _:

@@ -1,5 +1,6 @@
 """From a prompt to what a language model reads: token ids, or embeddings throughout."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from frostbench.plugins.contract.prompts import (
     Piece,
     Prompt,
     Regress,
+    Score,
     Text,
     TokenSets,
     Trie,
@@ -254,6 +256,25 @@ def _check_ids(ids: Sequence[int] | frozenset[int], lm: CausalLM, what: str) -> 
         )
 
 
+def samples_of(item: ReadyPrompt) -> int:
+    """How many continuations of a prompt are written."""
+    return item.ask.samples if isinstance(item.ask, Generate) else 1
+
+
+def _undrawable(ask: Generate) -> str:
+    """Why no samples can be drawn as they are asked for; "" where they can."""
+    if ask.samples < 1:
+        return f"samples is at least 1, not {ask.samples}."
+    if not 0 <= ask.temperature < math.inf:
+        return f"temperature is a finite number from 0 on, not {ask.temperature}."
+    if ask.samples > 1 and not ask.temperature:
+        return (
+            f"{ask.samples} samples are asked for at temperature 0, where all are the same; give a "
+            "temperature above 0, or ask for one."
+        )
+    return ""
+
+
 def _strings(ask: Ask, lm: CausalLM) -> dict[str, tuple[int, ...]]:
     match ask:
         case Choose(options=options):
@@ -278,7 +299,7 @@ def _new_tokens(ask: Ask, strings: Mapping[str, Sequence[int]], lm: CausalLM) ->
     match ask:
         case Choose():
             return longest
-        case Attend():
+        case Attend() | Score():
             return 0
         case Fill(groups):
             _check_groups(groups, lm)
@@ -289,6 +310,8 @@ def _new_tokens(ask: Ask, strings: Mapping[str, Sequence[int]], lm: CausalLM) ->
             return steps
         case Generate(max_new_tokens=most) if most < 0:
             raise UnanswerableError(f"max_new_tokens is at least 0, not {most}.")
+        case Generate() if said := _undrawable(ask):
+            raise UnanswerableError(said)
         case Generate(max_new_tokens=most, allowed=TokenSets(sets)):
             for allowed in dict.fromkeys(sets):
                 _check_ids(allowed, lm, "a token set allows")

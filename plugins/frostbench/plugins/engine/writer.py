@@ -1,8 +1,16 @@
 """One prompt's answer while it is written, token by token."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from frostbench.plugins.backbones.causal_lm import CausalLM
-from frostbench.plugins.contract.completions import Generated
+from frostbench.plugins.contract.completions import Failed, Generated
 from frostbench.plugins.contract.prompts import Generate, TokenSets, Trie
+from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.engine.resolve import ReadyPrompt
 from frostbench.plugins.engine.trie import grow
 
@@ -11,14 +19,19 @@ class Writer:
     """Knows what may come next, and when the answer is whole.
 
     Where an allowed string is complete and also begins a longer one, the answer goes on only if
-    the model's most likely token of all belongs to a longer one. Everything else that the model
-    would rather say, its end-of-sequence token or the beginning of a next line, ends it; so the
-    rule needs no end-of-sequence token.
+    the model's most likely token of all (of a sample: the one drawn of all) belongs to a longer
+    one. Everything else that the model would rather say, its end-of-sequence token or the beginning
+    of a next line, ends it; so the rule needs no end-of-sequence token.
     """
 
-    def __init__(self, item: ReadyPrompt, lm: CausalLM) -> None:
+    def __init__(self, item: ReadyPrompt, lm: CausalLM, sample: int = 0) -> None:
         assert isinstance(item.ask, Generate)
         self._ask = item.ask
+        self._random: torch.Generator | None = None
+        if item.ask.temperature:
+            seed = seed_of("Generate", item.ask.seed, sample)
+            self._random = torch.Generator().manual_seed(seed)
+        self._failed = ""
         self._lm = lm
         self._most = item.new
         self._node = grow(item.strings) if isinstance(item.ask.allowed, Trie) else None
@@ -27,10 +40,24 @@ class Writer:
         self.logprobs: list[float] = []
         self.done = self._most == 0
 
+    @property
+    def draws(self) -> bool:
+        """Whether tokens are drawn, and not the most likely ones."""
+        return self._random is not None
+
+    def noise(self, size: int) -> Float[Tensor, " size"]:
+        """What makes the next token a draw when it is added to `size` logits.
+
+        Made on the host, so that it is the same for every device.
+        """
+        even = torch.rand(size, generator=self._random, dtype=torch.float64)
+        gumbel = -(-even.clamp(min=2.0**-60).log()).log()
+        return (self._ask.temperature * gumbel).float()
+
     def choices(self, top: int) -> frozenset[int] | None:
         """The ids that may come next (none: the answer ends here), or None where all may.
 
-        `top` is the model's most likely token.
+        `top` is the token that would come if all might.
         """
         if self._node is not None:
             children = self._node.children
@@ -43,6 +70,10 @@ class Writer:
     def end(self) -> None:
         """Nothing more comes."""
         self.done = True
+
+    def fail(self, reason: str) -> None:
+        """There is no answer."""
+        self._failed, self.done = reason, True
 
     def take(self, token: int, logprob: float) -> None:
         """Write a token, or end at it where it ends the text."""
@@ -58,8 +89,10 @@ class Writer:
         if self._ask.stop:
             self._cut_at_stop()
 
-    def finish(self) -> Generated:
+    def finish(self) -> Generated | Failed:
         """The answer as it stands."""
+        if self._failed:
+            return Failed(self._failed)
         if self._node is not None and self._node.string is not None:
             text = self._node.string
         else:
@@ -79,3 +112,10 @@ class Writer:
         while self.ids and len(self._lm.decode(self.ids)) > len(self._text):
             self.ids.pop()
             self.logprobs.pop()
+
+
+def joined(samples: Sequence[Generated | Failed]) -> Generated | Failed:
+    """The samples of one prompt as its answer; if one failed, that is the answer."""
+    written = [sample for sample in samples if isinstance(sample, Generated)]
+    failed = next((sample for sample in samples if isinstance(sample, Failed)), None)
+    return failed or replace(written[0], others=tuple(written[1:]))

@@ -1,5 +1,9 @@
 """Checks of `prompt` and `decode`."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from frostbench.plugins.contract.prompts import Generate, Prompt
 from frostbench.plugins.engine.answer import decoded
 from frostbench.plugins.kit.requests import requests
 from frostbench.plugins.kit.sameness import same
@@ -31,6 +35,28 @@ def prompting_repeats_itself(trial: Trial) -> None:
             f"{request.id!r} asks something else the second time; draw from request.seed alone.",
         )
         expect(same(one, two), f"{request.id!r} has another outcome the second time.")
+
+
+def samples_are_drawn_from_the_requests_seed(trial: Trial) -> None:
+    """A method that samples draws otherwise where the same is asked with another seed."""
+    if not _seeds(trial.asked[0]):
+        return
+    for request in trial.requests:
+        one, other = Recorder(trial.engine), Recorder(trial.engine)
+        trial.drive([request], one)
+        trial.drive([replace(request, seed=request.seed + 1)], other)
+        seeds = _seeds(one.asked)
+        expect(
+            not seeds or seeds != _seeds(other.asked),
+            f"{request.id!r} samples with seed {next(iter(seeds), 0)} whatever the request's seed "
+            "is; give Generate a seed that is made of it: seed_of(request.seed, step).",
+        )
+
+
+def _seeds(asked: Sequence[Prompt]) -> list[int]:
+    """The seeds of what is sampled."""
+    asks = [prompt.ask for prompt in asked]
+    return [ask.seed for ask in asks if isinstance(ask, Generate) and ask.temperature]
 
 
 def outcomes_do_not_depend_on_company(trial: Trial) -> None:

@@ -146,6 +146,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
         token_checks.neighbours_begin_with_the_words,
         answer_checks.prompt_yields_lists_of_prompts,
         answer_checks.prompting_repeats_itself,
+        answer_checks.samples_are_drawn_from_the_requests_seed,
         answer_checks.outcomes_do_not_depend_on_company,
         answer_checks.decode_gives_what_was_asked_for,
         answer_checks.decode_does_not_depend_on_company,

@@ -100,9 +100,16 @@ class Trial:
         return answer.tokenized(self.method, self.images)
 
     @cached_property
+    def asked(self) -> tuple[list[Prompt], list[Any]]:
+        """All that the requests' prompts ask, and what they led to."""
+        recorder = Recorder(self.engine)
+        outcomes = self.drive(self.requests, recorder)
+        return recorder.asked, outcomes
+
+    @property
     def outcomes(self) -> list[Any]:
         """What the requests' prompts led to."""
-        return self.drive(self.requests)
+        return self.asked[1]
 
     def tokenize(self, images: Sequence[Image]) -> VisualTokens:
         """The tokens of a batch of images."""

@@ -24,7 +24,7 @@ from frostbench.bench.lmms.suites.wording import visuals_of, words_of
 from frostbench.bench.lmms.version import LmmsError
 from frostbench.bench.runner.corpus import scoring_of
 from frostbench.bench.runner.instances import instances_of
-from frostbench.bench.runner.scoring import Scored, Scoring
+from frostbench.bench.runner.scoring import SampleScores, Scoring
 from frostbench.bench.store.blobs import Blobs
 from frostbench.bench.store.typed import typed
 from frostbench.bench.store.values import as_stored, target_as_stored
@@ -106,12 +106,12 @@ class Served:
     def _lock(self) -> threading.Lock:
         return threading.Lock()
 
-    def score(self, said: str, instance: Instance) -> Scored:
+    def score(self, said: str, instance: Instance) -> SampleScores:
         """The scores of an answer, or why it has none."""
         try:
             prediction = as_stored(prediction_in(said, instance.request))
         except (ValueError, TypeError) as error:
-            return Scored(error=str(error))
+            return SampleScores(error=str(error))
         # lmms-eval scores in several threads, and metrics are promised none.
         with self._lock:
             return self._scoring([prediction], [target_as_stored(instance.target)])[0]

@@ -31,6 +31,7 @@ from frostbench.plugins.contract.tokens import (
     Continuous,
     Grid,
     Pyramid,
+    Texts,
     VisualTokens,
     join,
     tensors_of,
@@ -241,7 +242,7 @@ def _article(name: str) -> str:
 def _beside(tokens: VisualTokens, grid: str) -> int:
     """How many discrete tokens an image has beside its grid."""
     others = [part for name, part in tokens.parts.items() if name != grid]
-    discrete = [part for part in others if not isinstance(part, Continuous)]
+    discrete = [part for part in others if not isinstance(part, Continuous | Texts)]
     return sum(tensor[0].numel() for part in discrete for tensor in tensors_of(part))
 
 
