@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from frostbench.baselines.flmm.boxes import located
 from frostbench.baselines.flmm.method import FLMM, FLMMSettings, embedding_of
 from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.baselines.flmm.unet import UNetSettings
@@ -28,6 +27,7 @@ from frostbench.plugins.contract.requests import (
 )
 from frostbench.plugins.engine.waves import drive
 from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.grounding.boxes import located
 
 
 def picture(seed=0, height=16, width=16):

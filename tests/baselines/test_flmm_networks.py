@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from frostbench.baselines.flmm.attention import laid_out, merged, of_image
 from frostbench.baselines.flmm.checkpoint import PLACES, fill, load_published
 from frostbench.baselines.flmm.losses import cross_entropy, dice, resized, union
 from frostbench.baselines.flmm.model import Heads, HeadSettings
@@ -16,6 +15,7 @@ from frostbench.plugins.backbones.sam import scale_boxes
 from frostbench.plugins.backbones.sam_sizes import VIT_L, build_sam
 from frostbench.plugins.backbones.views import View
 from frostbench.plugins.kit import toys
+from frostbench.plugins.parts.grounding.attention import laid_out, merged, of_image
 
 SMALL = HeadSettings(UNetSettings(channels=6, widths=(4, 8, 8), side=8), layers=3, width=10)
 

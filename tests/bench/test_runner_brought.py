@@ -75,6 +75,16 @@ class Trained(Blocks):
         return "d" * 64
 
 
+class Vectored(Blocks):
+    """Shows images as vectors."""
+
+    card = replace(Blocks.card, name="vectored", discrete=False)
+
+    @property
+    def fingerprint(self):
+        return "e" * 64
+
+
 class Declining(Blocks):
     """Does not mend."""
 
@@ -177,6 +187,13 @@ def test_a_method_that_shows_no_examples_has_no_row_that_is_answered_from_them(t
     assert ("blocks", "majority_vote") in mending
     assert ("trained", None) in mending
     assert ("trained", "majority_vote") not in mending
+
+
+def test_tokens_that_are_not_discrete_have_no_overlap(tmp_path):
+    naming = rows(run(made(tmp_path, Blocks, Vectored)), "naming")
+    assert ("blocks", "token_overlap") in naming
+    assert ("vectored", "majority_vote") in naming
+    assert ("vectored", "token_overlap") not in naming
 
 
 def test_it_answers_from_the_tokens_of_its_method_and_asks_no_model(tmp_path):

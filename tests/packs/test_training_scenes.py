@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from frostbench.packs.mini.scenes.training_captions import TrainingCaptions
 from frostbench.packs.mini.scenes.training_scenes import TrainingBoxes, TrainingScenes
 from frostbench.plugins.contract.boxes import box_of
+from frostbench.plugins.contract.datasets import CaptionSet
 from frostbench.plugins.contract.recipe import GroundedScenes, NamedScenes
 from frostbench.plugins.host.packs import embedded_pack
 
@@ -71,3 +73,16 @@ def test_boxed_scenes_are_the_same_for_the_same_arguments_and_of_their_split():
     assert not set(boxed.names("novel")) & set(boxed.names("base"))
     with pytest.raises(LookupError, match="no split named 'train'"):
         boxed.names("train")
+
+
+def test_captions_are_those_of_their_scenes_without_drawing_one_twice_otherwise():
+    told = TrainingCaptions(embedded_pack("mini") / "data", count=4)
+    assert isinstance(told, CaptionSet)
+    scenes = told.captioned()
+    assert [one.captions for one in scenes] == list(told.references())
+    # One thing and two in turn, and every order of two is a caption.
+    assert [len(one.captions) for one in scenes] == [1, 2, 1, 2]
+    assert [one.image for one in scenes[1:3]] == [scenes[1].image, scenes[2].image]
+    assert scenes[-1].id == scenes[3].id
+    with pytest.raises(IndexError):
+        told[4]

@@ -1,3 +1,4 @@
+import copy
 import json
 import socket
 
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones, precision, weights
 from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.devices import dtype_of
+from frostbench.plugins.host.packs import embedded_pack
 
 TOWERS = {
     "embed_dim": 16,
@@ -50,6 +52,22 @@ def test_a_clip_comes_back_from_its_folder_frozen(clip, folder):
     again = Clip.load(BackboneEntry("clip", "open_clip", f"local-dir:{folder}"))
     text = ["a cat", "a dog"]
     assert torch.equal(again.encode_text(text), clip.encode_text(text))
+
+
+def test_cells_are_what_the_tower_pools(clip):
+    pixels = torch.rand(2, 3, 40, 32)
+    tower = copy.deepcopy(clip.model.visual)
+    tower.output_tokens = True
+    with torch.no_grad():
+        _, wanted = tower(clip.preprocess(pixels))
+    torch.testing.assert_close(clip.encode_cells(pixels), wanted)
+    mini = Clip.load(BackboneEntry("clip", "open_clip", str(embedded_pack("mini") / "clip")))
+    pooled = mini.model.visual.attnpool
+    cells = mini.encode_cells(pixels[:1, :, :32])
+    assert cells.shape == (1, 4, 768)
+    with torch.no_grad():  # a ResNet's, row by row
+        again = pooled(cells.mT.reshape(1, 768, 2, 2))
+    torch.testing.assert_close(again, mini.encode_image(pixels[:1, :, :32]), rtol=1e-3, atol=1e-4)
 
 
 def test_normalised_embeddings_have_length_1_and_raw_ones_the_same_direction(clip):

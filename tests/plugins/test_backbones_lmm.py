@@ -1,6 +1,7 @@
 """Multimodal models, held against transformers' own forwards and processors."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -100,6 +101,8 @@ def test_without_a_beginning_of_sequence_positions_count_from_the_first_segment(
     lm = lmm("llava")
     asked = Prompt(prompt(["a", picture(9, 9)], Generate(0)).query, Generate(0), bos=False)
     assert [span.start for span in lm.spans(asked)] == [0, len(lm.encode("a"))]
+    assert lm.spans_of(asked.pieces, bos=False) == lm.spans(asked)
+    assert lm.spans_of(asked.pieces) == lm.spans(replace(asked, bos=True)) != lm.spans(asked)
 
 
 @given(size=sizes)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from frostbench.eval_suites.metrics.image_pair import image_pair
 from frostbench.plugins import Grid, Image, ImagePrediction, Reconstruct, VisualTokens
+from frostbench.plugins.contract.tokens import discrete_ids, join
 from frostbench.plugins.contract.validity import ROUNDING, check_prediction, check_tokens
 
 CLEAN = Image(torch.zeros(3, 4, 5))
@@ -57,3 +58,15 @@ def test_ids_that_stand_for_no_code_are_refused():
     ):
         with pytest.raises((TypeError, ValueError), match=re.escape(expected)):
             check_tokens(tokens(ids), 1, codes)
+
+
+def test_a_method_that_makes_no_tokens_says_of_how_many_images():
+    none = VisualTokens.none(2)
+    check_tokens(none, 2)
+    assert len(none.split()) == 2
+    assert len(join(none.split())) == len(VisualTokens.from_tensors(none.tensors())) == 2
+    assert discrete_ids(none) == [[], []]
+    with pytest.raises(ValueError, match="given 3 images and returned 2"):
+        check_tokens(none, 3)
+    with pytest.raises(ValueError, match=r"without any part; .* VisualTokens\.none"):
+        check_tokens(VisualTokens({}), 2)

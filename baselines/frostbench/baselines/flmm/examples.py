@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from frostbench.baselines.flmm.attention import Merge, merged
 from frostbench.baselines.flmm.prompts import (
     BACKBONE,
     AttentionPrompt,
@@ -32,6 +31,7 @@ from frostbench.plugins.contract.completions import Attended, Failed
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.recipe import GroundedScene, GroundedScenes
 from frostbench.plugins.engine import FrozenEngine
+from frostbench.plugins.parts.grounding.attention import Merge, merged
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.training.stream import SampleStream
 

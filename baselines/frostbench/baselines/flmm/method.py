@@ -13,8 +13,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frostbench.baselines.flmm.attention import merged
-from frostbench.baselines.flmm.boxes import located
 from frostbench.baselines.flmm.card import CARD
 from frostbench.baselines.flmm.model import Found, Heads, HeadSettings
 from frostbench.baselines.flmm.outcomes import (
@@ -23,7 +21,6 @@ from frostbench.baselines.flmm.outcomes import (
     MaskInputs,
     PhraseFeatures,
     embedding_of,
-    enlarged,
 )
 from frostbench.baselines.flmm.phrases import phrases_of
 from frostbench.baselines.flmm.prompts import (
@@ -67,6 +64,8 @@ from frostbench.plugins.contract.requests import (
 )
 from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.parts.grounding.attention import enlarged, merged
+from frostbench.plugins.parts.grounding.boxes import located
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
 TextWaves: TypeAlias = Generator[Wave, list[Completion], Generated]

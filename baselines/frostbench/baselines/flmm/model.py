@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frostbench.baselines.flmm.attention import Merge, laid_out, of_image
 from frostbench.baselines.flmm.refiner import Refiner
 from frostbench.baselines.flmm.text import mixed
 from frostbench.baselines.flmm.unet import UNet, UNetSettings
 from frostbench.plugins.backbones.views import View
+from frostbench.plugins.parts.grounding.attention import Merge, laid_out, of_image
 
 
 @dataclass(frozen=True)

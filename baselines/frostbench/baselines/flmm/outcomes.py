@@ -5,7 +5,6 @@ from math import isqrt
 
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
 from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 
@@ -44,10 +43,3 @@ def embedding_of(tokens: VisualTokens) -> Float[Tensor, "d side side"]:
     rows = part.features[0]
     side = isqrt(len(rows))
     return rows.mT.reshape(-1, side, side)
-
-
-def enlarged(
-    logits: Float[Tensor, "n rows columns"], size: tuple[int, int]
-) -> Float[Tensor, "n h w"]:
-    """The mask head's logits in pixels of the image."""
-    return functional.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]

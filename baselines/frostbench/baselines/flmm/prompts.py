@@ -13,6 +13,7 @@ from frostbench.plugins.backbones.lmm import LMM
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.prompts import Attend, Ids, ImagePiece, Piece, Prompt, Text
 from frostbench.plugins.contract.requests import Span
+from frostbench.plugins.parts.grounding.attention import image_keys
 
 BACKBONE = "lmm"
 
@@ -149,12 +150,11 @@ def attention_prompt(phrased: PhrasedPrompt, lmm: LMM) -> AttentionPrompt:
     Raises:
         ValueError: a phrase has no token of its own.
     """
-    bare = Prompt(phrased.pieces, Attend((0,), (0,)), backbone=BACKBONE)
-    spans = lmm.spans(bare)
+    spans = lmm.spans_of(phrased.pieces)
     number, shown = next(
         (i, part.image) for i, part in enumerate(phrased.pieces) if isinstance(part, ImagePiece)
     )
-    keys = [at for view in lmm.views(shown) for at in view.positions(spans[number].start)]
+    keys = image_keys(lmm.views(shown), spans[number].start)
     tokens = [[at for part in phrase for at in spans[part]] for phrase in phrased.phrases]
     for place, own in enumerate(tokens, 1):
         if not own:
@@ -164,7 +164,7 @@ def attention_prompt(phrased: PhrasedPrompt, lmm: LMM) -> AttentionPrompt:
             )
     queries = sorted({at for own in tokens for at in own})
     row = {at: number for number, at in enumerate(queries)}
-    ask = Attend(tuple(queries), tuple(keys))
+    ask = Attend(tuple(queries), keys)
     asked = Prompt(phrased.pieces, ask, backbone=BACKBONE)
     return AttentionPrompt(asked, tuple(tuple(row[at] for at in own) for own in tokens))
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from frostbench.baselines.flmm import weights as stored
-from frostbench.baselines.flmm.attention import Merge
 from frostbench.baselines.flmm.examples import PhraseExample, PhraseExamples, StreamedExamples
 from frostbench.baselines.flmm.model import Heads, HeadSettings
 from frostbench.baselines.flmm.prompts import BACKBONE, ChatWording
@@ -19,6 +18,7 @@ from frostbench.plugins.backbones.precision import rounded
 from frostbench.plugins.backbones.shared import SharedBackbones
 from frostbench.plugins.contract.numbered import NumberedScenes
 from frostbench.plugins.contract.recipe import GroundedScenes, Report, Workshop
+from frostbench.plugins.parts.grounding.attention import Merge
 from frostbench.plugins.parts.training import loop as recipe
 from frostbench.plugins.parts.training.folder import override
 from frostbench.plugins.parts.training.processes import Processes

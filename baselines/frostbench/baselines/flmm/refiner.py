@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frostbench.baselines.flmm.attention import lowest
 from frostbench.plugins.backbones.numberless import is_numberless
 from frostbench.plugins.backbones.sam import input_size, scale_boxes, to_image
 from frostbench.plugins.contract.boxes import box_of
+from frostbench.plugins.parts.grounding.attention import lowest
 
 LOWEST = -1.0  # the logit outside of the image, unless the mask head is surer of less
 

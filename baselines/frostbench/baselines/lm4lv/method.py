@@ -29,7 +29,7 @@ from frostbench.plugins.contract.prompts import Prompt, Regress
 from frostbench.plugins.contract.requests import Reconstruct, Request, Restore
 from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
-from frostbench.plugins.parts.prompting.method import refusal
+from frostbench.plugins.parts.prompting.shown import refusal
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import resized

@@ -41,7 +41,7 @@ from frostbench.plugins.contract.requests import Answer, Caption, Request
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
-from frostbench.plugins.parts.prompting.method import refusal
+from frostbench.plugins.parts.prompting.shown import refusal
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
 PART = "maps"  # the name of the backbone's maps among the visual tokens

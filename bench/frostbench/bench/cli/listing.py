@@ -35,7 +35,8 @@ def list_command(words: list[str]) -> int:
         width = max((len(entry["name"]) for entry in entries), default=0)
         for entry in entries:
             detail = entry.get("summary") or entry.get("plugin", "")
-            say(f"  {entry['name']:<{width}}  {detail}".rstrip())
+            origin = f" ({package})" if (package := entry.get("package")) else ""
+            say(f"  {entry['name']:<{width}}  {detail}{origin}".rstrip())
             for role, names in entry.get("alternatives", {}).items():
                 say(f"  {'':<{width}}  {role}={'|'.join(names)} in place of its own")
     return 0
@@ -55,6 +56,7 @@ def _methods(host: Host) -> list[dict[str, Any]]:
             "trained": list(item.card.trained),
             "trained_on": item.card.trained_on,
             "plugin": item.plugin,
+            "package": "" if item.own else " ".join(item.distribution or ()),
             "file": item.file,
         }
         for name, item in host.methods.items()

@@ -166,6 +166,7 @@ def _has(card: Card, task: TaskCard, control: ControlCard, way: Way) -> bool:
     """Whether the method has what the control needs, or brings the control itself."""
     return (
         (card.in_context or not control.in_context)
+        and (card.discrete or not control.discrete)
         and (task.name in card.adapters or not control.adapter)
         and (control.name in card.controls or not way.stands_in)
     )

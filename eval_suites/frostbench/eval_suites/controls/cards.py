@@ -22,6 +22,7 @@ CARDS = (
         "the method's own prompts answered without a language model: the answer of the in-context "
         "example that shares most visual tokens with the query",
         in_context=True,
+        discrete=True,
     ),
     ControlCard(
         "shuffled_tokens", "the method with each image's visual tokens exchanged for another's"

@@ -46,6 +46,7 @@ def frostbench_training_data() -> Iterable[Offer[str]]:
         Offer("images", f"{scenes}.training_images:of_workshop"),
         Offer("grounded", f"{scenes}.training_scenes:of_workshop"),
         Offer("boxed", f"{scenes}.training_scenes:boxed_of_workshop"),
+        Offer("captions", f"{scenes}.training_captions:of_workshop"),
     ]
 
 

@@ -168,9 +168,17 @@ class CausalLM:
         Raises:
             ValueError: it holds an image, and the model takes none.
         """
-        at = len(self.opening_ids) if prompt.bos else 0
+        return self.spans_of(prompt.pieces, prompt.bos)
+
+    def spans_of(self, pieces: Sequence[Piece], bos: bool = True) -> tuple[range, ...]:
+        """The positions of pieces in a prompt that is not made yet, as its ask may need them.
+
+        Raises:
+            ValueError: there is an image among them, and the model takes none.
+        """
+        at = len(self.opening_ids) if bos else 0
         spans = []
-        for piece in prompt.pieces:
+        for piece in pieces:
             spans.append(range(at, at + self.length(piece)))
             at = spans[-1].stop
         return tuple(spans)

@@ -122,6 +122,29 @@ class Clip:
         return features.float()  # type: ignore[no-any-return]
 
     @torch.no_grad()
+    def encode_cells(
+        self, images: Float[Tensor, "b 3 _h _w"], rounded: bool = False
+    ) -> Float[Tensor, "b n d"]:
+        """Features of images in [0, 1] before they are pooled: cells row by row, in float32.
+
+        Those of a ResNet stand before its attention pooling; those of a transformer after its last
+        norm, without class tokens. Images are prepared as for `encode_image`.
+
+        Raises:
+            ValueError: open_clip gives the cells of this image tower to nobody.
+        """
+        visual = self.model.visual
+        if not hasattr(visual, "forward_intermediates"):
+            raise ValueError(f"CLIP {self.identity}, a {type(visual).__name__}, shows no cells.")
+        ready = self.preprocess(images.to(self.device, torch.float32), rounded)
+        dtype = next(iter(visual.parameters())).dtype
+        seen = visual.forward_intermediates(
+            ready.to(dtype), indices=1, normalize_intermediates=True, intermediates_only=True
+        )
+        cells: Tensor = seen["image_intermediates"][-1]
+        return cells.flatten(2).mT.float()
+
+    @torch.no_grad()
     def encode_text(self, texts: Sequence[str], normalise: bool = False) -> Float[Tensor, "b d"]:
         """Embeddings of texts, in float32, of length 1 if `normalise`."""
         ids = self.tokenizer(list(texts)).to(self.device)

@@ -97,6 +97,18 @@ class TimmEncoder:
         """Length of a feature."""
         return int(self.model.num_features)
 
+    @property
+    def class_tokens(self) -> int:
+        """How many of the tokens stand before those of cells, and for the whole image."""
+        return int(getattr(self.model, "num_prefix_tokens", 0))
+
+    @torch.no_grad()
+    def encode_pooled(self, images: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b d"]:
+        """One feature an image, pooled as the network does it for its classifier, in float32."""
+        dtype = next(iter(self.model.parameters())).dtype
+        found = self.model.forward_features(self.preprocess(images).to(self.device, dtype))
+        return self.model.forward_head(found, pre_logits=True).float()  # type: ignore[no-any-return]
+
     @torch.no_grad()
     def encode(self, images: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b n d"]:
         """Features of images in [0, 1], in float32: tokens, or cells of the last map row by row.

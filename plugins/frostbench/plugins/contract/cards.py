@@ -32,6 +32,14 @@ HEADLESS: Mapping[str, str] = {
 }
 """Why a method that starts from `DiscreteMethod` answers no others, for `Card.reasons`."""
 
+CONTINUOUS: Mapping[str, str] = {
+    **HEADLESS,
+    "Interpret": "its visual tokens are continuous: they are no words",
+    "Reconstruct": "it gives no images",
+    "Restore": "it gives no images",
+}
+"""Why a method that starts from `PrefixMethod` answers no others, for `Card.reasons`."""
+
 DISCRETE = frozenset(REQUEST_TYPES).difference(HEADLESS)
 """The request types that such a method can answer."""
 
@@ -52,7 +60,9 @@ class Card:
     weights; the leaderboard marks them, and controls that need one stand beside them. `controls`
     are those that the method itself makes, with something of it exchanged (`Method.control`); tasks
     that name them show them. `in_context` says whether prompts show a request's examples; controls
-    that answer from these alone are left out where they do not.
+    that answer from these alone are left out where they do not. `discrete` says whether they show
+    images as discrete tokens, ids or words; controls that count what two images share are left out
+    where they do not.
     """
 
     name: str
@@ -67,6 +77,7 @@ class Card:
     adapters: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     in_context: bool = True
+    discrete: bool = True
 
     def __post_init__(self) -> None:
         _known_types("method", self.name, self.capabilities)
@@ -209,8 +220,8 @@ class ControlCard:
     of `request_types`, so that a task need not know it.
 
     A method has such a row only if it has what the control needs: with `in_context`, prompts that
-    show a request's examples; with `adapter`, one for the task; and, by the task's type of
-    requests, the type that `answers` names.
+    show a request's examples; with `discrete`, images in them as discrete tokens; with `adapter`,
+    one for the task; and, by the task's type of requests, the type that `answers` names.
     """
 
     name: str
@@ -222,6 +233,7 @@ class ControlCard:
     in_context: bool = False
     adapter: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
+    discrete: bool = False
 
     def __post_init__(self) -> None:
         _known_types(

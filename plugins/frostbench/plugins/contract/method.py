@@ -150,7 +150,8 @@ class Method(ABC):
         """Turn images in [0, 1] into visual tokens.
 
         `sizes` are the heights and widths of the images; where they are smaller than the
-        batch, the rest at the bottom and at the right is padding.
+        batch, the rest at the bottom and at the right is padding. A method that makes no tokens,
+        and shows a backbone the images themselves, returns `VisualTokens.none(len(images))`.
         """
 
     @abstractmethod

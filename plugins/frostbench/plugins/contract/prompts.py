@@ -123,8 +123,8 @@ class Attend:
     """Rows of attention: from the positions `queries` to the positions `keys`, per layer and head.
 
     Hidden states at `queries` come along (F-LMM). Positions count the prompt's tokens from 0, the
-    beginning of sequence included (`CausalLM.spans` tells them); none of `keys` stands behind any
-    of `queries`.
+    beginning of sequence included (`CausalLM.spans` tells those of a prompt, `spans_of` those of
+    pieces before there is one); none of `keys` stands behind any of `queries`.
     """
 
     queries: tuple[int, ...]

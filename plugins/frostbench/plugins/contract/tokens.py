@@ -57,6 +57,15 @@ class VisualTokens:
 
     parts: Mapping[str, Part]
 
+    @staticmethod
+    def none(count: int) -> "VisualTokens":
+        """Those of `count` images where a method makes none, and shows a backbone the images.
+
+        >>> len(VisualTokens.none(3)), len(VisualTokens.none(3).split())
+        (3, 3)
+        """
+        return VisualTokens({"none": Continuous(torch.zeros(count, 0, 0))})
+
     def __len__(self) -> int:
         return images_in(next(iter(self.parts.values())))
 

@@ -57,7 +57,10 @@ def check_tokens(tokens: Any, count: int, codes: Mapping[str, int] | None = None
     if not isinstance(tokens, VisualTokens):
         raise TypeError(f"tokenize returned {_kind(tokens)}, not VisualTokens")
     if not tokens.parts:
-        raise ValueError("tokenize returned visual tokens without any part")
+        raise ValueError(
+            "tokenize returned visual tokens without any part; a method that makes none returns "
+            "VisualTokens.none(len(images))"
+        )
     for name, part in tokens.parts.items():
         if isinstance(part, Texts):
             _check_texts(name, part)

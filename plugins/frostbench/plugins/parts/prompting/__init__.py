@@ -1,9 +1,21 @@
-"""What all methods with discrete visual tokens share: the published prompts, and the way back.
+"""What methods share that show a language model images as pieces of a prompt.
 
-`DiscreteMethod` is the class to start from: its subclass says how an image becomes a grid of
-codes and how a grid becomes an image, and answers Classify, Reconstruct and Restore requests.
+`DiscreteMethod` is the class to start from where an image is a grid of codes: its subclass says how
+an image becomes a grid and how a grid becomes an image, and answers Classify, Reconstruct and
+Restore requests. Of vectors, `frostbench.plugins.parts.prefix` has the like.
 """
 
+from frostbench.plugins.parts.prompting.captioning import AnswerSettings, CaptionSettings
+from frostbench.plugins.parts.prompting.classification import ClassificationSettings
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting
+from frostbench.plugins.parts.prompting.shown import ShownMethod, TextPrompting
 
-__all__ = ["DiscreteMethod", "DiscretePrompting"]
+__all__ = [
+    "AnswerSettings",
+    "CaptionSettings",
+    "ClassificationSettings",
+    "DiscreteMethod",
+    "DiscretePrompting",
+    "ShownMethod",
+    "TextPrompting",
+]

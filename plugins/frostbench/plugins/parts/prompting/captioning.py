@@ -1,12 +1,14 @@
 """Prompts for captions and for answers to questions, with in-context examples.
 
-No code of the papers asks for them. What is known of V2L-Tokenizer's prompts (Zhu et al., CVPR
-2024, https://arxiv.org/abs/2403.07874, section 4.2) is kept as the style "summary".
+No code of papers on discrete tokens asks for them. What is known of V2L-Tokenizer's prompts (Zhu et
+al., CVPR 2024, https://arxiv.org/abs/2403.07874, section 4.2) is kept as the style "summary".
+Methods that put an image's vectors before the text (LiMBeR, https://arxiv.org/abs/2209.15162;
+Frozen, https://arxiv.org/abs/2106.13884) are asked in the style "prefix".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 from frostbench.plugins.contract.completions import Completion, Generated
 from frostbench.plugins.contract.images import Image
@@ -15,7 +17,12 @@ from frostbench.plugins.contract.prompts import Generate, Piece, Prompt, Shot, T
 from frostbench.plugins.contract.requests import Answer, Caption
 from frostbench.plugins.parts.prompting.classification import INPUT, OUTPUT
 
-Style: TypeAlias = Literal["frame", "summary"]
+Style: TypeAlias = Literal["frame", "summary", "prefix"]
+_STOPS: Mapping[Style, tuple[str, ...]] = {
+    "frame": ("\n", "###"),
+    "summary": (".", "\n"),
+    "prefix": ("\n",),
+}
 ShowImage: TypeAlias = Callable[[Image], tuple[Piece, ...]]
 
 
@@ -26,14 +33,17 @@ class CaptionSettings:
     Attributes:
         style: "frame" is the frame of the published classification prompt; "summary" is
             "Input: {tokens}, output: {caption}", cut at the first full stop, as the paper's text
-            has it (unverified: no code is published).
+            has it (unverified: no code is published); "prefix" is the image and then `lead`, after
+            which the caption goes on in the same line.
         opening: A first line of the prompt; nothing is published.
         max_new_tokens: Tokens generated at most.
+        lead: How a caption begins in the style "prefix"; LiMBeR's words.
     """
 
     style: Style = "frame"
     opening: str = ""
     max_new_tokens: int = 32
+    lead: str = "A picture of"
 
 
 @dataclass(frozen=True)
@@ -43,14 +53,19 @@ class AnswerSettings:
     Attributes:
         style: "frame" puts the question after the image, inside the frame of the published
             classification prompt; "summary" is "Condition: {tokens}. Question: {question}. Answer:
-            {answer}", as the paper's text has it (unverified: no code is published).
+            {answer}", as the paper's text has it (unverified: no code is published); "prefix" is
+            the image and then the question between `asks` and `answers`.
         opening: A first line of the prompt; nothing is published.
         max_new_tokens: Tokens generated at most.
+        asks: What stands before a question in the style "prefix"; Frozen's words.
+        answers: What stands between a question and its answer there.
     """
 
     style: Style = "frame"
     opening: str = ""
     max_new_tokens: int = 16
+    asks: str = "Question: "
+    answers: str = " Answer:"
 
 
 def caption(request: Caption, shown: ShowImage, settings: CaptionSettings) -> Waves:
@@ -58,21 +73,28 @@ def caption(request: Caption, shown: ShowImage, settings: CaptionSettings) -> Wa
 
     `shown` gives an image's pieces.
     """
-    summary = settings.style == "summary"
+    style, lead = settings.style, settings.lead
 
     def asked(image: Image) -> tuple[Piece, ...]:
-        if summary:
-            return (Text("Input: "), *shown(image), Text(", output: "))
-        return (INPUT, *shown(image), OUTPUT)
+        match style:
+            case "frame":
+                return (INPUT, *shown(image), OUTPUT)
+            case "summary":
+                return (Text("Input: "), *shown(image), Text(", output: "))
+            case "prefix":
+                return (*shown(image), *((Text(lead),) if lead else ()))
+            case _:
+                assert_never(style)
 
     def said(text: str) -> tuple[Piece, ...]:
-        return (Text(f"{text.rstrip('.')}.\n"),) if summary else (Text(text),)
+        bare = text.rstrip(".") if style == "summary" else text
+        return (Text(_in_line(bare, style, after=lead)),)
 
     prompt = Prompt(
         opening=_opening(settings.opening),
         shots=tuple(Shot(asked(one.image), said(one.text)) for one in request.examples),
         query=asked(request.image),
-        ask=Generate(settings.max_new_tokens, stop=_stops(summary)),
+        ask=Generate(settings.max_new_tokens, stop=_STOPS[style]),
     )
     (completion,) = yield [prompt]
     return _text(completion, "caption")
@@ -83,16 +105,22 @@ def answer(request: Answer, shown: ShowImage, settings: AnswerSettings) -> Waves
 
     `shown` gives an image's pieces.
     """
-    summary = settings.style == "summary"
+    style = settings.style
 
     def asked(image: Image, question: str) -> tuple[Piece, ...]:
-        if summary:
-            between = Text(f". Question: {question.rstrip('.')}. Answer: ")
-            return (Text("Condition: "), *shown(image), between)
-        return (INPUT, *shown(image), Text(f" > {question}\nOutput: "))
+        match style:
+            case "frame":
+                return (INPUT, *shown(image), Text(f" > {question}\nOutput: "))
+            case "summary":
+                between = Text(f". Question: {question.rstrip('.')}. Answer: ")
+                return (Text("Condition: "), *shown(image), between)
+            case "prefix":
+                return (*shown(image), Text(f"{settings.asks}{question}{settings.answers}"))
+            case _:
+                assert_never(style)
 
     def said(text: str) -> tuple[Piece, ...]:
-        return (Text(f"{text}.\n"),) if summary else (Text(text),)
+        return (Text(_in_line(text, style, after=settings.answers)),)
 
     prompt = Prompt(
         opening=_opening(settings.opening),
@@ -100,7 +128,7 @@ def answer(request: Answer, shown: ShowImage, settings: AnswerSettings) -> Waves
             Shot(asked(one.image, one.question), said(one.text)) for one in request.examples
         ),
         query=asked(request.image, request.question),
-        ask=Generate(settings.max_new_tokens, stop=_stops(summary)),
+        ask=Generate(settings.max_new_tokens, stop=_STOPS[style]),
     )
     (completion,) = yield [prompt]
     return _text(completion, "answer")
@@ -110,8 +138,17 @@ def _opening(text: str) -> tuple[Piece, ...]:
     return (Text(f"{text}\n"),) if text else ()
 
 
-def _stops(summary: bool) -> tuple[str, ...]:
-    return (".", "\n") if summary else ("\n", "###")
+def _in_line(text: str, style: Style, after: str) -> str:
+    """A text as an example's answer; in the style "prefix" it stands in one line with `after`."""
+    match style:
+        case "frame":
+            return text
+        case "summary":
+            return f"{text}.\n"
+        case "prefix":
+            return f"{' ' if after else ''}{text}\n"
+        case _:
+            assert_never(style)
 
 
 def _text(completion: Completion, what: str) -> str:

@@ -1,7 +1,8 @@
 """Prompts for few-shot classification in context, as V2L-Tokenizer writes them.
 
 Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874; texts and quirks are those of the published
-`eval_understanding.py`.
+`eval_understanding.py`. The style "sentence" is that of Frozen, whose images are vectors:
+Tsimpoukelli et al., NeurIPS 2021, https://arxiv.org/abs/2106.13884.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from frostbench.plugins.contract.prompts import (
 from frostbench.plugins.contract.requests import Classify
 from frostbench.plugins.parts.prompting.language import Language
 
+SENTENCE = " This is a"
+ASKED = " Question: What is this? Answer: This is a"
 INPUT = Text("###\nInput: < ")
 OUTPUT = Text(" >\nOutput: ")
 
@@ -34,6 +37,7 @@ class ClassificationSettings:
     """How the question is put, and how the answer is read.
 
     Attributes:
+        style: "frame" is V2L-Tokenizer's; "sentence" is Frozen's, an image and "This is a dax."
         decoding: What holds the answer to the options where the prompt names them (induction).
             "trie": one option, whole; a prediction is then one of the labels or none of them.
             "union": as published, position by position the tokens of any option, so that parts of
@@ -42,6 +46,7 @@ class ClassificationSettings:
         max_new_tokens: Tokens generated at most, without induction and with "union".
     """
 
+    style: Literal["frame", "sentence"] = "frame"
     decoding: Literal["trie", "union", "choose"] = "trie"
     quirky_brackets: bool = True
     max_new_tokens: int = 16
@@ -57,14 +62,21 @@ def classification(
 
     `shown` gives an image's pieces: its words glued into one text, or ids.
     """
+    framed = settings.style == "frame"
+
+    def asked(image: Image, after: str) -> tuple[Piece, ...]:
+        return (INPUT, *shown(image), OUTPUT) if framed else (*shown(image), Text(after))
+
     shots = tuple(
-        Shot((INPUT, *shown(example.image), OUTPUT), (Text(example.text),))
+        Shot(
+            asked(example.image, SENTENCE), (Text(example.text if framed else f" {example.text}."),)
+        )
         for example in request.examples
     )
     prompt = Prompt(
         opening=(Text(opening(request.options, settings)),) if request.induction else (),
         shots=shots * (request.repeats + 1),
-        query=(INPUT, *shown(request.image), OUTPUT),
+        query=asked(request.image, ASKED),
         ask=ask(request, settings, language),
     )
     (completion,) = yield [prompt]
@@ -77,6 +89,8 @@ def opening(options: tuple[str, ...], settings: ClassificationSettings) -> str:
     >>> opening(("dog", "cat"), ClassificationSettings())
     "For each of the following input output pairs, output is one of ['cat' or ['dog']\n"
     """
+    if settings.style == "sentence":
+        return f"Answer with {' or '.join(sorted(set(options)))}."
     quoted = [f"'{option}'" for option in sorted(set(options))]
     between = " or [" if settings.quirky_brackets else " or "
     named = between.join(quoted)
@@ -85,18 +99,20 @@ def opening(options: tuple[str, ...], settings: ClassificationSettings) -> str:
 
 def ask(request: Classify, settings: ClassificationSettings, language: Language) -> Ask:
     """Free generation of one line without induction; otherwise held to the options."""
+    framed = settings.style == "frame"
     if not request.induction:
-        return Generate(settings.max_new_tokens, stop=("\n", "###"))
+        return Generate(settings.max_new_tokens, stop=("\n", "###") if framed else (".", "\n"))
+    options = request.options if framed else tuple(f" {option}" for option in request.options)
     match settings.decoding:
         case "trie":
             # The trie itself ends the answer: no option is longer than its tokens and the end.
-            longest = max(len(language.encode(option)) for option in request.options)
-            return Generate(longest + 1, allowed=Trie(request.options))
+            longest = max(len(language.encode(option)) for option in options)
+            return Generate(longest + 1, allowed=Trie(options))
         case "union":
-            sets = union(request.options, language)[: settings.max_new_tokens]
+            sets = union(options, language)[: settings.max_new_tokens]
             return Generate(len(sets), allowed=TokenSets(sets))
         case "choose":
-            return Choose(request.options)
+            return Choose(options)
         case _:
             assert_never(settings.decoding)
 

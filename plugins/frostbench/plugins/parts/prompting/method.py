@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -11,15 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frostbench.plugins.contract.cards import Card
-from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.method import Method, Tokens, Waves
+from frostbench.plugins.contract.method import Tokens, Waves
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction, TextPrediction
-from frostbench.plugins.contract.prompts import Adapter, Piece, Text
+from frostbench.plugins.contract.prompts import Adapter
 from frostbench.plugins.contract.requests import (
-    Answer,
-    Caption,
-    Classify,
     Interpret,
     NoContext,
     OracleContext,
@@ -37,16 +32,9 @@ from frostbench.plugins.contract.tokens import (
     tensors_of,
 )
 from frostbench.plugins.host.recent import Recent
-from frostbench.plugins.parts.prompting.captioning import (
-    AnswerSettings,
-    CaptionSettings,
-    answer,
-    caption,
-)
-from frostbench.plugins.parts.prompting.classification import ClassificationSettings, classification
-from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.masked import MaskedSettings, masked_restoration
 from frostbench.plugins.parts.prompting.restoration import Layers, WindowSettings, restoration
+from frostbench.plugins.parts.prompting.shown import ShownMethod, TextPrompting, refusal
 from frostbench.plugins.parts.prompting.token_map import TokenMap
 from frostbench.plugins.parts.tokenizing.resizing import resized
 
@@ -54,25 +42,19 @@ RENDERED_BYTES = 1 << 25  # of images that a method keeps
 
 
 @dataclass(frozen=True)
-class DiscretePrompting:
+class DiscretePrompting(TextPrompting):
     """Settings of the prompts; a method's own settings are a subclass with what it adds.
 
     Attributes:
-        classification: Settings of the classification prompt.
-        caption: Settings of the captioning prompt.
-        answer: Settings of the prompt that puts a question.
         restoration: Settings of the restoration prompts.
         masked: Settings of the prompt that restores hidden codes without examples.
     """
 
-    classification: ClassificationSettings = field(default_factory=ClassificationSettings)
-    caption: CaptionSettings = field(default_factory=CaptionSettings)
-    answer: AnswerSettings = field(default_factory=AnswerSettings)
     restoration: WindowSettings = field(default_factory=WindowSettings)
     masked: MaskedSettings = field(default_factory=MaskedSettings)
 
 
-class DiscreteMethod(Method):
+class DiscreteMethod(ShownMethod):
     """An image is a grid of codes, or a pyramid of grids, and a model's ids stand for codes.
 
     A subclass gives `tokenize`, `shown` and `render`, and gets Classify, Caption, Answer,
@@ -80,7 +62,6 @@ class DiscreteMethod(Method):
 
     Attributes:
         grid_part: The name of the grid or pyramid among the visual tokens.
-        language: The language model's tokens.
         token_map: Which of its ids stand for the codes.
         prompting: Settings of the prompts.
         adapters: LoRA adapters by the corruption that they were trained to undo without examples;
@@ -88,7 +69,6 @@ class DiscreteMethod(Method):
     """
 
     grid_part: ClassVar[str] = "local"
-    language: Language
     token_map: TokenMap
     prompting: DiscretePrompting
     adapters: Mapping[str, Adapter] = MappingProxyType({})
@@ -99,10 +79,6 @@ class DiscreteMethod(Method):
         # A method that is never asked to restore may do without a token map.
         known = getattr(self, "token_map", None)
         return {} if known is None else {self.grid_part: len(known.ids)}
-
-    @abstractmethod
-    def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
-        """The pieces that stand for one image where it is to be understood."""
 
     @abstractmethod
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
@@ -123,20 +99,9 @@ class DiscreteMethod(Method):
 
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """The prompts of `classification`, `captioning` and `restoration`."""
-
-        def shown(image: Image) -> tuple[Piece, ...]:
-            return tuple(map(_visual, self.shown(tokens[image])))
-
         if type(request).__name__ not in self.card.capabilities:
             raise refusal(self.card, request)
         match request:
-            case Classify():
-                settings = self.prompting.classification
-                return (yield from classification(request, shown, settings, self.language))
-            case Caption():
-                return (yield from caption(request, shown, self.prompting.caption))
-            case Answer():
-                return (yield from answer(request, shown, self.prompting.answer))
             case Interpret():
                 # A line holds one word, so a word holds no line.
                 words = self.spoken(tokens[request.image])
@@ -146,7 +111,7 @@ class DiscreteMethod(Method):
             case Restore():
                 return (yield from self._restore(request, tokens))
             case _:
-                raise refusal(self.card, request)
+                return (yield from super().prompt(request, tokens))
 
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
         """Texts as they are; codes as images, those that are new in one pass of the decoder."""
@@ -219,24 +184,6 @@ def _key(tokens: VisualTokens) -> object:
         (name, part.dtype, part.shape, part.flatten().view(torch.uint8).numpy().tobytes())
         for name, part in tokens.tensors().items()
     )
-
-
-def _visual(piece: Piece) -> Piece:
-    return replace(piece, visual=True) if isinstance(piece, Text) else piece
-
-
-def refusal(card: Card, request: Request) -> TypeError:
-    """What to raise for a request of a type that the card does not name."""
-    name = type(request).__name__
-    answered = ", ".join(sorted(card.capabilities)) or "nothing"
-    return TypeError(
-        f"method {card.name!r} answers {answered}, and got {_article(name)} {name} request: "
-        f"{card.reason(name)}."
-    )
-
-
-def _article(name: str) -> str:
-    return "an" if name[0] in "AEIOU" else "a"
 
 
 def _beside(tokens: VisualTokens, grid: str) -> int:

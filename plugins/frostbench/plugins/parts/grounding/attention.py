@@ -21,6 +21,11 @@ Merge: TypeAlias = Literal["mean", "max"]
 ROUNDING = 1e-6  # of edges that are computed, in cells
 
 
+def image_keys(views: Sequence[View], start: int) -> tuple[int, ...]:
+    """The positions in a prompt of an image's views, one after another; it begins at `start`."""
+    return tuple(at for view in views for at in view.positions(start))
+
+
 def merged(
     attention: Float[Tensor, "layers heads queries keys"],
     phrases: Sequence[Sequence[int]],
@@ -79,6 +84,13 @@ def of_image(
     ]
     value = lowest(logits, outside)
     return functional.pad(logits, edges, value=value)
+
+
+def enlarged(
+    logits: Float[Tensor, "n rows columns"], size: tuple[int, int]
+) -> Float[Tensor, "n h w"]:
+    """Logits of an image's cells in pixels of the image."""
+    return functional.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def _cells(start: float, stop: float, length: int, count: int) -> tuple[int, int]:
