@@ -74,7 +74,7 @@ def test_a_slow_command_of_a_page_names_what_there_is(page):
                 assert started[1] == "run"
                 _check_run(started[2:], host)
             else:
-                assert program in ("pip", "lmms-eval", "torchrun", "accelerate")
+                assert program in ("pip", "lmms-eval", "torchrun", "accelerate", "trackio")
 
 
 def _check_run(words, host):
