@@ -22,7 +22,7 @@ from frostbench.bench.cli.config import (
 )
 from frostbench.bench.printable import say
 from frostbench.bench.runner.crew import how_it_ended
-from frostbench.plugins.host.errors import describe, missing
+from frostbench.plugins.host.errors import PluginFailedError, describe, missing
 from frostbench.plugins.host.settings import read_settings
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ PATIENCE = 60.0
 """Seconds that a tracker has after the run, before it is ended."""
 MOST_LINES = 50  # of what a tracker's process complains of
 OURS = "frostbench: "
-
-
-class TrackerError(ValueError):
-    """A tracker's package failed; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def track_command(words: list[str]) -> int:
         with Tracker(sink, folder, settings, resumed=config.resumed) as tracker:
             follow(folder, tracker, over)
     except Exception as error:  # of a package that is not ours
-        raise TrackerError(f"tracker {name}: {describe(error).rstrip('.')}.") from error
+        raise PluginFailedError(f"tracker {name}: {describe(error).rstrip('.')}.") from error
     say(f"{folder}: handed on to {name}.")
     return 0
 

@@ -28,7 +28,7 @@ def page(run: RunStanding, again: float | None) -> str:
             again=None if again is None else max(1, round(again)),
             summary=summary(run),
             told=list(told(run)),
-            row_heads=(*ROW_HEADS[:-1], TREND),
+            row_heads=(*ROW_HEADS[:2], TREND, *ROW_HEADS[2:-1]),
             worker_heads=WORKER_HEADS,
             row_cells=row_cells,
             worker_cells=worker_cells,
@@ -41,18 +41,19 @@ def band(row: RowStanding) -> Markup:
     """The row's interval over its samples, as a band around the value; nothing of one point."""
     if len(row.trail) < 2:
         return Markup("")
-    last = row.trail[-1].samples
+    first, last = row.trail[0].samples, row.trail[-1].samples
     low = min(one.low for one in row.trail)
     high = max(one.high for one in row.trail)
 
     def at(samples: int, value: float) -> str:
         up = (value - low) / (high - low) if high > low else 0.5
-        return f"{samples / last * WIDTH:.1f} {HEIGHT - 2 - up * (HEIGHT - 4):.1f}"
+        along = (samples - first) / (last - first) if last > first else 1.0
+        return f"{along * WIDTH:.1f} {HEIGHT - 2 - up * (HEIGHT - 4):.1f}"
 
     over = [at(one.samples, one.high) for one in row.trail]
     under = [at(one.samples, one.low) for one in reversed(row.trail)]
     line = [at(one.samples, one.value) for one in row.trail]
-    said = f"{len(row.trail)} looks, from {row.trail[0].samples} to {last} samples"
+    said = f"{len(row.trail)} looks, from {first} to {last} samples"
     return Markup(
         '<svg class="band" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">'
         '<path class="reach" d="M{}Z"/><path class="line" d="M{}"/></svg>'
