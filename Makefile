@@ -5,7 +5,7 @@ BIN := .venv/bin
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 WORKERS ?= 2
 
-.PHONY: help leaderboard test tests test-lmms test-lmms-newest test-ray lint install clean
+.PHONY: help leaderboard test tests test-lmms test-lmms-newest test-ray test-trackers lint install clean
 
 help:
 	@echo "make leaderboard   run the mini pack's suites and write leaderboard/index.html"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-lmms     the tests that need lmms-eval, in .venv-lmms"
 	@echo "make test-lmms-newest   the same with the newest lmms-eval that pip gives"
 	@echo "make test-ray      the tests that need Ray, in .venv-ray"
+	@echo "make test-trackers the tests that need trackio, wandb and MLflow, in .venv-trackers"
 	@echo "make lint          ruff (format and lint), mypy, and the arrow contract"
 	@echo "make clean         remove what the other targets made"
 
@@ -73,5 +74,15 @@ test-lmms-newest: .venv-lmms/.installed
 test-ray: .venv-ray/.installed
 	$(TEST_ENV) .venv-ray/bin/pytest -q -m ray tests/ray
 
+# Trackio wants an older pillow than the rest, and MLflow brings some sixty packages.
+.venv-trackers/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-trackers
+	.venv-trackers/bin/pip install --quiet --upgrade pip
+	.venv-trackers/bin/pip install --quiet --editable '.[test,trackio,wandb,mlflow]'
+	@touch $@
+
+test-trackers: .venv-trackers/.installed
+	$(TEST_ENV) .venv-trackers/bin/pytest -q -m trackers tests/trackers
+
 clean:
-	rm -rf .venv .venv-lmms .venv-ray runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lmms .venv-ray .venv-trackers runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis

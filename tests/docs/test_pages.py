@@ -75,7 +75,7 @@ def test_a_slow_command_of_a_page_names_what_there_is(page):
                 if command == "run":
                     _check_run(rest, host)
             else:
-                assert program in ("pip", "lmms-eval", "accelerate")
+                assert program in ("pip", "lmms-eval", "accelerate", "trackio")
 
 
 def _check_run(words, host):

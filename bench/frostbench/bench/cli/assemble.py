@@ -333,13 +333,9 @@ def _build(item: Registered[Card], setup: Setup) -> Method:
     return method
 
 
-_ELSEWHERE = {"out", "quiet", "cache", "retry_failed", "again", "plugins_disabled"} | {
-    "workers",
-    "devices",
-    "lease",
-    "memory",
-    "launcher",
-    "address",
+_ELSEWHERE = {
+    *("out", "quiet", "cache", "retry_failed", "again", "plugins_disabled"),
+    *("workers", "devices", "lease", "memory", "launcher", "address", "trackers", "tracker"),
 }
 
 

@@ -28,7 +28,7 @@ COMMANDS = {
         "Run methods on suites; resumes where it was stopped.",
         "Keys: preset pack llm suites methods tasks limit out seed device devices workers\n"
         "launcher address lease memory isolate dtype controls plugins cache chunk gallery quiet\n"
-        "retry_failed again most_waves most_seconds error_length\n"
+        "retry_failed again most_waves most_seconds error_length trackers tracker.NAME.KEY\n"
         "config=FILE plugins.disabled, limits.SUITE=N, engine.token_budget,\n"
         "method.NAME.KEY, method.NAME.weights=FOLDER, task.NAME.KEY, metric_weights.NETWORK=FILE,\n"
         "backbone.ROLE.KEY, data.NAME=READER:FOLDER (data.images=FOLDER: your own images).\n"
@@ -52,6 +52,27 @@ COMMANDS = {
         "Keys: worker device threads memory cache lease plugins plugins.disabled.\n\n"
         "  frostbench run out=/shared/runs/all\n"
         "  frostbench work /shared/runs/all device=cuda:1      # in another terminal, or elsewhere",
+    ),
+    "watch": Command(
+        "watch:watch_command",
+        "watch RUN [once=true] [out=FOLDER]",
+        "Show how far a run is while it runs: tasks, workers, rates, intervals, time left.",
+        "It reads the run's folder and never writes into it. out=FOLDER writes watch.html, which\n"
+        "loads itself again. every=2 are the seconds between two looks; lease=60 those without a\n"
+        "sign of life after which a worker counts as silent. Piped, it is lines; once=true looks\n"
+        "a single time.\n\n"
+        "  frostbench watch runs/all\n"
+        "  frostbench watch runs/all once=true out=watched",
+    ),
+    "track": Command(
+        "track:track_command",
+        "track RUN trackers=NAME [tracker.NAME.KEY=VALUE ...]",
+        "Hand a run on to trackio, wandb or MLflow: curves by task, and samples with images.",
+        "`frostbench run trackers=NAME` does it while the run goes on. Nothing leaves this\n"
+        "machine unless tracker.NAME.to names a place: a Space or server (trackio), online\n"
+        "(wandb), a tracking URI (mlflow). Keys of a tracker: project name to images.\n\n"
+        "  frostbench track runs/mini trackers=trackio\n"
+        "  frostbench run trackers=mlflow tracker.mlflow.project=mine out=runs/mine",
     ),
     "show": Command(
         "show:show_command",

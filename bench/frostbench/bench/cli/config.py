@@ -25,6 +25,7 @@ LEAST = {
     "words": 1,
     "samples": 1,
     "lease": 0.001,
+    "every": 0.01,
     "limits": 1,
     "accumulate": 1,
     "workers": 0,
@@ -97,6 +98,8 @@ class RunConfig:
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
     gallery: int = 8  # samples of each task whose images and words are kept
     retry_failed: bool = False  # try samples again that failed before
+    trackers: list[str] = field(default_factory=list)  # trackio, wandb, mlflow; none without it
+    tracker: dict[str, Any] = field(default_factory=dict)  # tracker.NAME.KEY
     again: bool = False  # begin anew in the run's folder, whatever it holds of an earlier run
     quiet: bool = False
     engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})

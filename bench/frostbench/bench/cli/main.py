@@ -1,4 +1,4 @@
-"""The entry point: commands, their help, and how errors end."""
+"""The entry point: finds the command, and says how errors end."""
 
 import importlib
 import os

@@ -69,6 +69,7 @@ def executed(
 
     from frostbench.bench.cli.lmms_tasks import with_lmms_tasks
     from frostbench.bench.cli.ranks import rank_of
+    from frostbench.bench.cli.track import chosen
     from frostbench.bench.cli.work import on_its_devices
     from frostbench.bench.runner.progress import progress_for
 
@@ -77,6 +78,7 @@ def executed(
             f"out={config.out}: a run lies in a folder of a file system, where files grow and "
             "folders are renamed; object stores do neither. Copy it there when it has ended."
         )
+    chosen(config.trackers, config.tracker)  # so that a wrong name is said at once
     rank = rank_of(config)
     launch = "" if rank is None else rank.launch()
     config = on_its_devices(config if rank is None else rank.configured(config))
@@ -107,6 +109,7 @@ def _done(
     plan: "Plan", config: RunConfig, shown: "Quiet", rank: "ProcessRank | None"
 ) -> "StoredRun":
     """The run after it was done, or this process has done its part of it."""
+    from frostbench.bench.cli.track import tracked
     from frostbench.bench.cli.work import crew_for, keep_within
     from frostbench.bench.runner.launched import follow, leading
     from frostbench.bench.runner.run import run
@@ -117,8 +120,9 @@ def _done(
     with (
         nullcontext() if rank is None else leading(plan),
         crew_for(config, plan, shown.note) as crew,
+        tracked(config, shown.note) as begin,
     ):
-        return run(plan, shown, crew)
+        return run(replace(plan, opened=begin), shown, crew)
 
 
 def _preset(name: str, host: Host) -> str:

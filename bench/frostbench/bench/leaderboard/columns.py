@@ -67,13 +67,21 @@ def column_of(run: StoredRun, table: SampleTable, places: Places, metric: Metric
 
 def column_of_records(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
     """The same of records that all are scored."""
-    bounds, part = Bounds(metric.lower, metric.upper), part_of(metric)
+    part = part_of(metric)
     entries = [
         (record.sample, record.cluster, getattr(record, part)[metric.id]) for record in records
     ]
-    if part == "counts":
+    return column_of_entries(run, entries, metric)
+
+
+def column_of_entries(
+    run: StoredRun, entries: list[tuple[str, str, Any]], metric: MetricEntry
+) -> Column:
+    """The same of (sample, cluster, what the metric has of it)."""
+    bounds = Bounds(metric.lower, metric.upper)
+    if metric.counted:
         return Sums.of(entries, metric.pooling, bounds)
-    if part == "scores":
+    if part_of(metric) == "scores":
         return Sums.of_means(entries, bounds)
     return _listed(run, metric, entries)
 

@@ -144,6 +144,8 @@ class Plan:
         notes: what a reader of the run is to know, such as plugins that are left out.
         launch: by what processes know the run that were started together for it; "" where this is
             the only one.
+        opened: called by the process that keeps the run when its folder holds the manifest, with
+            how many samples are stored already.
         renew: makes engine and metrics again, over backbones that were dropped; None where neither
             keeps anything of a backbone.
     """
@@ -172,6 +174,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     notes: tuple[str, ...] = ()
     launch: str = ""
+    opened: Callable[[int], None] | None = None
     renew: Callable[[], tuple[Engine, Mapping[str, Metric]]] | None = None
 
     def __post_init__(self) -> None:

@@ -177,6 +177,8 @@ class _Session:
         self._save()
         self._writer.write_plugins(self._plan.facts.plugins)
         self._writer.write_config(OmegaConf.to_yaml(OmegaConf.create(plain(self._plan.config))))
+        if self._plan.opened is not None:
+            self._plan.opened(len(self._done))
 
     def begun(self, task: str) -> None:
         """A task begins."""

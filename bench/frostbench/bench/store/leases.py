@@ -23,9 +23,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from frostbench.bench.store.atomic import write_whole, writing
+from frostbench.bench.store.atomic import regular, write_whole, writing
 
 EXPIRY = 60.0  # seconds without a sign of life
 BEATS = 12  # signs of life within them
@@ -41,6 +41,31 @@ class Owner:
 
     worker: str
     session: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A part of a run that somebody took; the one who took it as `number` holds it, or did it.
+
+    `owner` is None where it cannot be read any more.
+    """
+
+    key: str
+    number: int
+    owner: Owner | None
+    done: bool
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A worker's last sign of life: of which session, and when by the clock of the file system.
+
+    The session is "" after the last one, or where somebody said that the worker is dead.
+    """
+
+    worker: str
+    session: str
+    at: float
 
 
 class Leases:
@@ -182,9 +207,42 @@ def forget_leases(run: Path) -> None:
         shutil.rmtree(run / name, ignore_errors=True)
 
 
+def leases_of(run: Path) -> list[Lease]:
+    """All leases of a run, for whoever only looks; those of a part in the order of their numbers.
+
+    Who did a part is read only where it was taken over, or is not done.
+    """
+    folder = run / "leases"
+    found: dict[str, list[int]] = {}
+    with suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            key, _, written = name.rpartition("~")
+            if key and not key.startswith(".") and written.isdecimal():
+                found.setdefault(key, []).append(int(written))
+    leases = []
+    for key, numbers in sorted(found.items()):
+        for number in sorted(numbers):
+            place = folder / f"{key}~{number}"
+            done = (place / DONE).exists()
+            owner = None if done and len(numbers) == 1 else _owner(place)
+            leases.append(Lease(unquote(key), number, owner, done))
+    return leases
+
+
+def beats_of(run: Path) -> list[Beat]:
+    """The last sign of life of every worker of a run."""
+    beats = []
+    for path in sorted((run / "workers").glob(f"[!.]*{BEAT}")):
+        with suppress(OSError):
+            session = regular(path).read_text().partition(" ")[0]
+            worker = unquote(path.name.removesuffix(BEAT))
+            beats.append(Beat(worker, session, path.stat().st_mtime))
+    return beats
+
+
 def _owner(place: Path) -> Owner | None:
     try:
-        worker, _, session = (place / OWNER).read_text().rpartition(" ")
+        worker, _, session = regular(place / OWNER).read_text().rpartition(" ")
     except OSError:
         return None
     return Owner(worker, session)

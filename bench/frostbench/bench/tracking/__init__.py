@@ -1,0 +1,10 @@
+"""Trackers: observers that hand a run's curves and samples on to trackio, wandb or MLflow.
+
+Nothing of them is imported before somebody names one.
+"""
+
+from frostbench.bench.tracking.following import follow
+from frostbench.bench.tracking.kinds import TRACKERS, TrackerSettings, open_sink
+from frostbench.bench.tracking.tracker import Tracker
+
+__all__ = ["TRACKERS", "Tracker", "TrackerSettings", "follow", "open_sink"]
