@@ -34,7 +34,7 @@ class VisualTally:
                 self._seen.setdefault(part, Counter())[code] += 1
         for vectors in tokens.parts.values():
             if isinstance(vectors, Continuous):
-                self._vectors += vectors.features[..., 0].numel()
+                self._vectors += math.prod(vectors.features.shape[:2])
 
     @property
     def size(self) -> VisualSize:
