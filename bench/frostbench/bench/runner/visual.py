@@ -41,7 +41,7 @@ class VisualTally:
         self._sentences += sum(map(len, sentences_of(tokens)))
         for vectors in tokens.parts.values():
             if isinstance(vectors, Continuous):
-                self._vectors += vectors.features[..., 0].numel()
+                self._vectors += math.prod(vectors.features.shape[:2])
 
     @property
     def size(self) -> VisualSize:

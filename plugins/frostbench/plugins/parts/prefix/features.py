@@ -11,13 +11,13 @@ from frostbench.plugins.backbones.clip import Clip
 from frostbench.plugins.backbones.timm_encoder import TimmEncoder
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 
-Pooling: TypeAlias = Literal["cells", "pooled"]
+FeaturePooling: TypeAlias = Literal["cells", "pooled"]
 """One feature for each cell of the image, before the encoder pools them, or one for the image."""
 
 
 def features(
     encoder: Any,
-    pooling: Pooling,
+    pooling: FeaturePooling,
     images: Float[Tensor, "b 3 h w"],
     sizes: Int[Tensor, "b 2"],
 ) -> Float[Tensor, "b n d"]:
@@ -33,7 +33,7 @@ def features(
     return torch.cat([encode(image[None, :, :h, :w]) for image, (h, w) in pairs])
 
 
-def _encode(encoder: Any, pooling: Pooling) -> Callable[[Tensor], Tensor]:
+def _encode(encoder: Any, pooling: FeaturePooling) -> Callable[[Tensor], Tensor]:
     match encoder, pooling:
         case Clip(), "cells":
             return encoder.encode_cells

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frostbench.plugins.parts.prefix.features import Pooling
+from frostbench.plugins.parts.prefix.features import FeaturePooling
 from frostbench.plugins.parts.prompting.shown import TextPrompting
 
 
@@ -26,7 +26,7 @@ class PrefixSettings:
 
     width: int = 768
     llm_width: int = 256
-    pooling: Pooling = "cells"
+    pooling: FeaturePooling = "cells"
     vectors: int = 1
     hidden: tuple[int, ...] = ()
     prompting: TextPrompting = field(default_factory=TextPrompting)

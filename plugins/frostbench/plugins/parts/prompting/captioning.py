@@ -21,7 +21,7 @@ Style: TypeAlias = Literal["frame", "summary", "prefix"]
 _STOPS: Mapping[Style, tuple[str, ...]] = {
     "frame": ("\n", "###"),
     "summary": (".", "\n"),
-    "prefix": ("\n",),
+    "prefix": (".", "\n"),
 }
 ShowImage: TypeAlias = Callable[[Image], tuple[Piece, ...]]
 
@@ -34,7 +34,7 @@ class CaptionSettings:
         style: "frame" is the frame of the published classification prompt; "summary" is
             "Input: {tokens}, output: {caption}", cut at the first full stop, as the paper's text
             has it (unverified: no code is published); "prefix" is the image and then `lead`, after
-            which the caption goes on in the same line.
+            which the caption goes on in the same line, cut at the first full stop as ClipCap does.
         opening: A first line of the prompt; nothing is published.
         max_new_tokens: Tokens generated at most.
         lead: How a caption begins in the style "prefix"; LiMBeR's words.
@@ -54,7 +54,7 @@ class AnswerSettings:
         style: "frame" puts the question after the image, inside the frame of the published
             classification prompt; "summary" is "Condition: {tokens}. Question: {question}. Answer:
             {answer}", as the paper's text has it (unverified: no code is published); "prefix" is
-            the image and then the question between `asks` and `answers`.
+            the image and then the question between `asks` and `answers`, cut likewise.
         opening: A first line of the prompt; nothing is published.
         max_new_tokens: Tokens generated at most.
         asks: What stands before a question in the style "prefix"; Frozen's words.
