@@ -57,6 +57,12 @@ class Limber(PrefixMethod):
     )
     defaults = PrefixSettings(pooling="cells", vectors=1, prompting=PUBLISHED)
 
+    @classmethod
+    def toy(cls):
+        from frostbench.plugins.kit import toys
+
+        return cls.between(toys.backbones())
+
 
 @dataclass(frozen=True)
 class ProjectionSettings:

@@ -40,6 +40,12 @@ class Prefixed(PrefixMethod):
     )
     defaults = PrefixSettings(pooling="pooled", vectors=3, hidden=(8,), prompting=WORDING)
 
+    @classmethod
+    def toy(cls):
+        from frostbench.plugins.kit import toys
+
+        return cls.between(toys.backbones())
+
 
 def asked(request):
     """Its one prompt: each piece's text, or how many vectors it is."""

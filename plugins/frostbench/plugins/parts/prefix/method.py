@@ -5,12 +5,13 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
-from frostbench.plugins.contract.method import Setup
+from frostbench.plugins.contract.method import Backbones, Setup
 from frostbench.plugins.contract.prompts import Piece, Vectors
 from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
@@ -29,7 +30,7 @@ class PrefixMethod(ShownMethod):
     """An image is vectors of the language model's width: an encoder's features through a map.
 
     A subclass gives its card, with the backbones "llm" and `encoder` and with `discrete=False`, and
-    gets Classify, Caption and Answer. What its map is by default stands in `defaults`; a folder of
+    its `toy`, `cls.between(toys.backbones())`. It gets Classify, Caption and Answer. What its map is by default stands in `defaults`; a folder of
     weights says the rest. The prompts of a run may be set as those of methods with discrete tokens.
 
     Attributes:
@@ -79,15 +80,13 @@ class PrefixMethod(ShownMethod):
         return cls(map, language, encoder, prompting, setup.device)
 
     @classmethod
-    def toy(cls) -> "PrefixMethod":
-        """Random weights between the toy encoder and the toy language model."""
-        from frostbench.plugins.kit import toys
-
-        backbones = toys.backbones()
+    def between(cls, backbones: Backbones) -> "PrefixMethod":
+        """The same random weights every time, between the kit's toys; for `toy`."""
         language, encoder = backbones.get("llm"), backbones.get(cls.encoder)
         wide = 32 if cls.defaults.pooling == "cells" else 16  # of the toy CLIP
         sizes = replace(cls.defaults, width=wide, llm_width=language.width)
-        with toys.seeded():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
             return cls(PrefixMap(sizes), language, encoder)
 
     @cached_property
