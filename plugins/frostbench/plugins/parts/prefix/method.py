@@ -30,9 +30,9 @@ class PrefixMethod(ShownMethod):
     """An image is vectors of the language model's width: an encoder's features through a map.
 
     A subclass gives its card, with the backbones "llm" and `encoder` and with `discrete=False`, and
-    its `toy`, `cls.between(toys.backbones())`. It gets Classify, Caption and Answer. What its map
-    is by default stands in `defaults`; a folder of weights says the rest. The prompts of a run may
-    be set as those of methods with discrete tokens.
+    its `toy`, which is `cls.between(toys.backbones())`. It gets Classify, Caption and Answer. What
+    its map is by default stands in `defaults`; a folder of weights says the rest. The prompts of a
+    run may be set as those of methods with discrete tokens.
 
     Attributes:
         encoder: The role of the image encoder, of the kind open_clip or timm.
