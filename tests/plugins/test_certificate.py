@@ -180,6 +180,18 @@ def test_a_cache_may_grow_and_shrink_and_its_entries_may_not_change():
     assert certificate.changes() == ["what was kept in 'kept' was changed"]
 
 
+@pytest.mark.parametrize("made", [torch.zeros, lambda n: (torch.zeros(n), "a note")])
+def test_an_entry_may_go_and_come_again_as_it_was(made):
+    backbone = Kept()
+    certificate = Certificate(backbone)
+    backbone.kept["a"] = made(3)
+    certificate.look_at_caches()
+    backbone.kept["a"] = made(3)
+    assert certificate.changes() == []
+    backbone.kept["a"] = torch.ones(3)
+    assert certificate.changes() == ["what was kept in 'kept' was changed"]
+
+
 def test_what_no_look_shows_is_told_from_what_looks_show():
     network = nn.Sequential(nn.Linear(300, 300), nn.Linear(300, 300), nn.Linear(3, 3))
     certificate = Certificate(network)

@@ -10,11 +10,12 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from frostbench.plugins.backbones.checksum import tensors_of
 from frostbench.plugins.backbones.drawn import DrawnTensors
-from frostbench.plugins.backbones.reached import HOOKS, Held, Reached
+from frostbench.plugins.backbones.reached import HOOKS, Held, Reached, equal
 from frostbench.plugins.backbones.shared import module_of
 
 # A text in which tokenizers differ: words, digits, capitals, accents, emoji, blanks.
@@ -147,10 +148,23 @@ class Certificate:
         """Caches in which an entry is another than it was."""
         said = []
         for name, live, kept, tensors in self._grown:
-            same = all(live.get(key, value) is value for key, value in kept.items())
+            # What went and was made again is another object, and has to be the same numbers.
+            same = all(_alike(live.get(key, value), value) for key, value in kept.items())
             if not same or getattr(self.backbone, name) is not live or not tensors.hold():
                 said.append(f"what was kept in {name!r} was changed")
         return said
+
+
+def _alike(one: Any, two: Any) -> bool:
+    """Whether two entries of a cache are one, or hold the same."""
+    if one is two:
+        return True
+    if isinstance(one, Tensor) and isinstance(two, Tensor):
+        same = (one.dtype, one.device, one.shape) == (two.dtype, two.device, two.shape)
+        return same and torch.equal(one, two)
+    if isinstance(one, tuple | list) and type(one) is type(two):
+        return len(one) == len(two) and all(map(_alike, one, two))
+    return equal(one, two)
 
 
 def _split(tokenizer: Any) -> tuple[int, ...]:

@@ -54,19 +54,19 @@ class Held:
     def holds(self) -> bool:
         """Whether it holds what it did."""
         if not self.moving:
-            return _equal(self.live, self.copy)
+            return equal(self.live, self.copy)
         still = {key: value for key, value in self.live.items() if key not in self.moving}
-        return _equal(still, self.copy)
+        return equal(still, self.copy)
 
     def changes(self) -> Iterator[str]:
         """A clause for each entry that is another."""
         if not isinstance(self.copy, dict):
-            if not _equal(self.live, self.copy):
+            if not equal(self.live, self.copy):
                 yield f"{self._named()} was changed"
             return
         for key in dict.fromkeys((*self.copy, *self.live)):
             before, now = self.copy.get(key, _ABSENT), self.live.get(key, _ABSENT)
-            if key not in self.moving and not _equal(before, now):
+            if key not in self.moving and not equal(before, now):
                 yield self._change(key, before, now)
 
     def _change(self, key: Any, before: Any, now: Any) -> str:
@@ -179,7 +179,7 @@ def _moving(module: nn.Module) -> frozenset[str]:
     return frozenset(name for name in names if name.endswith(_ROTARY))
 
 
-def _equal(before: Any, now: Any) -> bool:
+def equal(before: Any, now: Any) -> bool:
     """Whether two values are one, or equal; tensors and arrays of several numbers are not equal."""
     if before is now:
         return True
