@@ -208,7 +208,7 @@ def test_a_board_is_the_old_one_or_the_new_one(synthetic, tmp_path):
     before = {path: path.read_bytes() for path in board.rglob("*") if path.is_file()}
     broken = type(run)(tmp_path / "gone")
     broken.manifest = run.manifest
-    broken.records = run.records
+    broken.records, broken.tables = run.records, run.tables
     with pytest.raises(LookupError, match="no blob"):
         write(build([run]), [broken], board)
     assert {path: path.read_bytes() for path in board.rglob("*") if path.is_file()} == before
