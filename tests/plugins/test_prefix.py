@@ -151,7 +151,7 @@ class Told(Sequence):
         return self
 
     def references(self):
-        return [one.captions for one in self]
+        return [self[number].captions for number in range(len(self))]
 
     def __len__(self):
         return 12

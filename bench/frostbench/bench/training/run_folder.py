@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from frostbench.bench.store.atomic import StoreError, write_json, write_whole
+from frostbench.bench.store.atomic import StoreError, regular, write_json, write_whole
 from frostbench.bench.store.hardware import Hardware
 from frostbench.bench.store.typed import typed
 from frostbench.plugins.contract.recipe import Report
@@ -197,9 +197,9 @@ def told_of(folder: Path) -> list[str]:
         StoreError: its manifest cannot be read.
     """
     try:
-        kind = json.loads((folder / NAME).read_bytes()).get("kind")
-    except (OSError, ValueError, AttributeError):
-        return []
+        kind = json.loads(regular(folder / NAME).read_bytes()).get("kind")
+    except (OSError, ValueError, AttributeError, RecursionError, StoreError):
+        return []  # whoever reads it as a run says what is wrong
     if kind != "training":
         return []
     run = TrainingRun(folder)
