@@ -15,7 +15,7 @@ FORMAL = {"__init__.py", "card.py", "plugin.py"}
 FOLDERS = sorted(
     path.parent
     for path in ROOT.glob("*/frostbench/**/method.py")
-    if path.parent.name not in {"contract", "prompting", "isolation"}
+    if path.parent.name not in {"contract", "prompting", "isolation", "prefix"}  # parts of methods
 )
 README = {
     folder: next(
