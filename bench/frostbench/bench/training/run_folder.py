@@ -198,7 +198,7 @@ def told_of(folder: Path) -> list[str]:
     """
     try:
         kind = json.loads(regular(folder / NAME).read_bytes()).get("kind")
-    except (OSError, ValueError, AttributeError, RecursionError, StoreError):
+    except (OSError, ValueError, AttributeError, RuntimeError, StoreError):
         return []  # whoever reads it as a run says what is wrong
     if kind != "training":
         return []
