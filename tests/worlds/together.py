@@ -1,11 +1,18 @@
-"""Tiny trainings in one process or several, forked and told what a launcher tells them."""
+"""Tiny trainings in one process or several, forked and told what a launcher tells them.
 
+They are forked by a process of their own: where a training has run before, torch forks no more.
+"""
+
+import atexit
 import json
 import os
 import socket
+import subprocess
 import sys
 import traceback
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 from flmm_world import RECIPE as FLMM
 from flmm_world import Squares
@@ -36,6 +43,46 @@ PLAN = replace(
 
 def launched(kind, folder, steps, processes, *, accumulate=1, die_at=None):
     """The losses of each step, by name, after `processes` have trained together."""
+    asked = [kind, str(folder), steps, processes, accumulate, die_at]
+    parent = _parent()
+    parent.stdin.write(json.dumps(asked) + "\n")
+    parent.stdin.flush()
+    ended, losses = json.loads(parent.stdout.readline())
+    assert ended == [KILLED if die_at is not None else 0] * processes
+    return losses
+
+
+@cache
+def _parent():
+    """The process that forks."""
+    parent = subprocess.Popen(
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+    def end():
+        parent.stdin.close()
+        parent.wait()
+        parent.stdout.close()
+
+    atexit.register(end)
+    return parent
+
+
+def _serve():
+    """Do what comes as lines, and answer in lines."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what trainings print is no answer
+    for line in sys.stdin:
+        kind, folder, *rest = json.loads(line)
+        print(json.dumps(_launch(kind, Path(folder), *rest)), file=answers, flush=True)
+
+
+def _launch(kind, folder, steps, processes, accumulate, die_at):
+    """How the processes ended, and the losses."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -59,8 +106,8 @@ def launched(kind, folder, steps, processes, *, accumulate=1, die_at=None):
             _become(kind, shop, steps, told if processes > 1 else {}, die_at)
         children.append(child)
     ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    assert ended == [KILLED if die_at is not None else 0] * processes
-    return None if die_at is not None else json.loads((folder / "losses.json").read_text())
+    kept = folder / "losses.json"
+    return ended, json.loads(kept.read_text()) if die_at is None and kept.is_file() else None
 
 
 def _become(kind, shop, steps, told, die_at):
@@ -160,3 +207,6 @@ class Several(Squares):
 
 OFFERED = {**STRIPES, "pairs": lambda _: Pairs(), "grounded": lambda _: Several()}
 KINDS = {"vqgan": vqgan, "spae": spae, "v2l": v2l, "lm4lv": lm4lv, "flmm": flmm}
+
+if __name__ == "__main__":
+    _serve()

@@ -37,19 +37,19 @@ class ClassificationSettings:
     """How the question is put, and how the answer is read.
 
     Attributes:
-        style: "frame" is V2L-Tokenizer's; "sentence" is Frozen's, an image and "This is a dax."
         decoding: What holds the answer to the options where the prompt names them (induction).
             "trie": one option, whole; a prediction is then one of the labels or none of them.
             "union": as published, position by position the tokens of any option, so that parts of
             two names can mix. "choose": the option of the highest log-probability.
         quirky_brackets: The published opening repeats "[" before every option.
         max_new_tokens: Tokens generated at most, without induction and with "union".
+        style: "frame" is V2L-Tokenizer's; "sentence" is Frozen's, an image and "This is a dax."
     """
 
-    style: Literal["frame", "sentence"] = "frame"
     decoding: Literal["trie", "union", "choose"] = "trie"
     quirky_brackets: bool = True
     max_new_tokens: int = 16
+    style: Literal["frame", "sentence"] = "frame"
 
 
 def classification(
