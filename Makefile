@@ -49,40 +49,32 @@ test: .venv/.installed-test
 tests: .venv/.installed-test
 	$(TEST_ENV) $(BIN)/pytest -q -n $(WORKERS)
 
-# lmms-eval brings some eighty packages: an environment of its own, and tests that nobody else needs.
-.venv-lmms/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-lmms
-	.venv-lmms/bin/pip install --quiet --upgrade pip
-	.venv-lmms/bin/pip install --quiet --editable '.[test,lmms]'
+# What brings many packages, or others than the rest, has an environment of its own, and tests that
+# nobody else needs: lmms-eval some eighty packages, trackio an older pillow, MLflow some sixty; those
+# of Ray start clusters.
+EXTRAS_lmms := lmms
+EXTRAS_ray := ray
+EXTRAS_trackers := trackio,wandb,mlflow
+
+.venv-%/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet --upgrade pip
+	.venv-$*/bin/pip install --quiet --editable '.[test,$(EXTRAS_$*)]'
 	@touch $@
 
 test-lmms: .venv-lmms/.installed
 	$(TEST_ENV) .venv-lmms/bin/pytest -q -m lmms tests/lmms
 
+test-ray: .venv-ray/.installed
+	$(TEST_ENV) .venv-ray/bin/pytest -q -m ray tests/ray
+
+test-trackers: .venv-trackers/.installed
+	$(TEST_ENV) .venv-trackers/bin/pytest -q -m trackers tests/trackers
+
 # Whether the newest lmms-eval that pip gives still fits: for a nightly run.
 test-lmms-newest: .venv-lmms/.installed
 	.venv-lmms/bin/pip install --quiet --upgrade lmms-eval
 	@$(MAKE) --no-print-directory test-lmms
-
-# Ray is an extra: its tests start clusters, in an environment of their own.
-.venv-ray/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-ray
-	.venv-ray/bin/pip install --quiet --upgrade pip
-	.venv-ray/bin/pip install --quiet --editable '.[test,ray]'
-	@touch $@
-
-test-ray: .venv-ray/.installed
-	$(TEST_ENV) .venv-ray/bin/pytest -q -m ray tests/ray
-
-# Trackio wants an older pillow than the rest, and MLflow brings some sixty packages.
-.venv-trackers/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-trackers
-	.venv-trackers/bin/pip install --quiet --upgrade pip
-	.venv-trackers/bin/pip install --quiet --editable '.[test,trackio,wandb,mlflow]'
-	@touch $@
-
-test-trackers: .venv-trackers/.installed
-	$(TEST_ENV) .venv-trackers/bin/pytest -q -m trackers tests/trackers
 
 clean:
 	rm -rf .venv .venv-lmms .venv-ray .venv-trackers runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -42,10 +42,11 @@ def show_command(words: list[str]) -> int:
     from frostbench.bench.submissions import open_runs
     from frostbench.bench.training.run_folder import told_of
 
-    for folder in plain:
-        for line in told_of(Path(folder)):
+    trainings = {folder: told for folder in plain if (told := told_of(Path(folder)))}
+    for told in trainings.values():
+        for line in told:
             say(line)
-    plain = [folder for folder in plain if not told_of(Path(folder))]
+    plain = [folder for folder in plain if folder not in trainings]
     if not plain:
         return 0
     runs = open_runs(plain)

@@ -73,9 +73,13 @@ class Blobs:
         """Keep the file of another folder of blobs; its hash.
 
         Raises:
+            DamagedError: its bytes are not those that were stored.
             StoreError: it is no regular file, or there is no room.
         """
-        return self._put(regular(path).read_bytes(), path.suffix)
+        content = regular(path).read_bytes()
+        if hashlib.sha256(content).hexdigest() != path.stem:
+            raise _damaged(path)
+        return self._put(content, path.suffix)
 
     def sync(self) -> None:
         """Return when everything put until now survives a loss of power."""
@@ -102,7 +106,7 @@ class Blobs:
             raise LookupError(f"no blob {name} in {self._folder}; the run's folder is incomplete.")
         return regular(found)
 
-    def checked(self, name: str) -> Path:
+    def _checked(self, name: str) -> Path:
         """The file of a hash, whose bytes are those that were stored.
 
         Raises:
@@ -112,7 +116,7 @@ class Blobs:
         path = self.path(name)
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != name:
-                raise DamagedError(f"{path} is damaged: it is not what was stored under its hash.")
+                raise _damaged(path)
         return path
 
     def image(self, name: str) -> Pillow.Image:
@@ -157,14 +161,14 @@ class Blobs:
     def intact(self, name: str) -> bool:
         """Whether the file is there and its bytes are those that were stored."""
         try:
-            self.checked(name)
+            self._checked(name)
         except (LookupError, OSError, StoreError):
             return False
         return True
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[Path]:
-        path = self.checked(name)
+        path = self._checked(name)
         try:
             yield path
         except Exception as error:  # whatever a stranger's file makes of its reader
@@ -178,6 +182,10 @@ class Blobs:
             write_whole(path, content, sync=False)
             self._unsynced = True
         return name
+
+
+def _damaged(path: Path) -> DamagedError:
+    return DamagedError(f"{path} is damaged: it is not what was stored under its hash.")
 
 
 def _array(path: Path) -> npt.NDArray[np.float32]:

@@ -17,7 +17,13 @@ from frostbench.bench.store.lines import line_tables, read_lines
 from frostbench.bench.store.manifest import Manifest
 from frostbench.bench.store.records import Key, Record
 from frostbench.bench.store.sealed import digest_of, read_sealed, sealed_name
-from frostbench.bench.store.submitted import NOT_AGAIN, read_acceptance, read_submission
+from frostbench.bench.store.submitted import (
+    NOT_AGAIN,
+    Acceptance,
+    Submission,
+    read_acceptance,
+    read_submission,
+)
 from frostbench.bench.store.tables import Tables
 
 LARGEST_MANIFEST = 1 << 26  # bytes
@@ -45,6 +51,14 @@ class StoredRun:
         """What the numbers depend on, as of when it was first asked for."""
         return read_manifest(self.folder)
 
+    @cached_property
+    def _handed_in(self) -> Submission | None:
+        return read_submission(self.folder)
+
+    @cached_property
+    def _accepted(self) -> Acceptance | None:
+        return read_acceptance(self.folder)
+
     @property
     def failed(self) -> bool:
         """Whether anything failed: a sample, a method, a task, or the whole run."""
@@ -58,9 +72,9 @@ class StoredRun:
         Raises:
             StoreError: what was found cannot be read.
         """
-        if read_submission(self.folder) is None:
+        if self._handed_in is None:
             return None
-        found, name = read_acceptance(self.folder), sealed_name(task, protocol)
+        found, name = self._accepted, sealed_name(task, protocol)
         if found is None or found.seals.get(name) != digest_of(self.folder / "sealed" / name):
             return NOT_AGAIN
         return found.rows.get(name, NOT_AGAIN)

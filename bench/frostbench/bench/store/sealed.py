@@ -109,15 +109,16 @@ class Sealed:
     def records(self, rows: Int[np.ndarray, " n"]) -> list[Record]:
         """The records of some rows, in the order in which they are asked for."""
         found: dict[int, Record] = {}
-        ends = np.cumsum(self._groups)
+        asked, ends = np.unique(rows), np.cumsum(self._groups)
         columns = [name for name in SCHEMA.names if name in self.names]
         with self._opened() as file:
-            for group in np.unique(np.searchsorted(ends, rows, side="right")).tolist():
+            for group in np.unique(np.searchsorted(ends, asked, side="right")).tolist():
                 start = int(ends[group]) - self._groups[group]
                 for batch in file.iter_batches(ROWS, row_groups=[group], columns=columns):
                     if batch.nbytes > LARGEST:
                         raise ValueError(f"{ROWS} of its rows have {batch.nbytes} bytes")
-                    wanted = rows[(rows >= start) & (rows < start + len(batch))]
+                    first, last = np.searchsorted(asked, (start, start + len(batch)))
+                    wanted = asked[first:last]
                     if len(wanted):
                         plain = batch.take(pa.array(wanted - start)).to_pylist()
                         found.update(zip(wanted.tolist(), map(record_of, plain), strict=True))

@@ -144,22 +144,26 @@ class RunWriter:
             return method or "", control or "", order.get(sample, len(order)), sample
 
         path = self._sealed(task, protocol)
-        fresh = {
-            lines: list(line_tables(lines)) for lines in self._samples() if _may_hold(lines, task)
-        }
         tables = [table_of(read_sealed(path))] if path.exists() else []
-        tables += (table for several in fresh.values() for table in several)
+        keys = list(chain.from_iterable(map(keys_of, tables)))
+        held: dict[Path, slice] = {}
+        for lines in self._samples():
+            if _may_hold(lines, task):
+                before = len(keys)
+                for table in line_tables(lines):
+                    tables.append(table)
+                    keys += keys_of(table)
+                held[lines] = slice(before, len(keys))
         rows: dict[Key, int] = {}
-        for row, key in enumerate(chain.from_iterable(map(keys_of, tables))):
+        for row, key in enumerate(keys):
             if key[:2] == (task, protocol):
                 rows.setdefault(key, row)
         if rows:
             ordered = [rows[key] for key in sorted(rows, key=place)]
             self._put_sealed(path, in_order(tables, np.array(ordered)))
         # Killed before this, a sample stands in both places and is read once.
-        for lines, several in fresh.items():
-            keys = chain.from_iterable(map(keys_of, several))
-            keep_lines(lines, [key[:2] != (task, protocol) for key in keys])
+        for lines, own in held.items():
+            keep_lines(lines, [key[:2] != (task, protocol) for key in keys[own]])
 
     def drop(self, unwanted: Callable[[Record], bool]) -> int:
         """Forget samples, so that they are computed again; how many they were."""

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -274,7 +275,8 @@ def _copied(run: StoredRun, copy: Path) -> None:
     shutil.copy2(run.folder / "manifest.json", copy / "manifest.json")
     names = (name for record in run.records() for name in record.blobs)
     for name in dict.fromkeys((*corpora(run.manifest), *names)):
-        if run.blobs.intact(name):
+        # What scores stand on was seen to be there; an image to look at may be missing.
+        with suppress(LookupError):
             source = run.blobs.path(name)
             target = copy / "blobs" / name[:2] / source.name
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -87,16 +87,17 @@ def submit(
 
 def _write(run: StoredRun, told: Submission, repository: Path, folder: Path) -> None:
     outputs, seals, answered = Blobs(repository / OUTPUTS), dict[str, str](), set[str]()
+    kept: set[str] = set()
     with replacing(folder, SUBMISSION, lambda path: True) as made:
         (made / "sealed").mkdir()
         for task, protocol, table, places in _tables(run, told.method):
             path = made / "sealed" / sealed_name(task, protocol)
-            write_tables(path, map(table_of, _records(run, table, places, outputs)))
+            write_tables(path, map(table_of, _records(run, table, places, outputs, kept)))
             seals[path.name] = sha256_of(path)
             answered.add(task)
         mine = of_method(run.manifest, told.method)
         for name in corpora(mine):
-            outputs.copy(run.blobs.checked(name))
+            outputs.copy(run.blobs.path(name))
         tasks = {name: one for name, one in mine.tasks.items() if name in answered}
         manifest = replace(mine, tasks=tasks, seals=seals)
         write_json(made / "manifest.json", without_places(manifest.to_json()))
@@ -119,14 +120,19 @@ def _tables(run: StoredRun, method: str) -> Iterator[tuple[str, str | None, Samp
 
 
 def _records(
-    run: StoredRun, table: SampleTable, places: Places, outputs: Blobs
+    run: StoredRun, table: SampleTable, places: Places, outputs: Blobs, kept: set[str]
 ) -> Iterator[list[Record]]:
-    """The samples, so many at a time, whose outputs lie in the repository then."""
+    """The samples, so many at a time, whose outputs lie in the repository then.
+
+    Inputs and targets are those of many samples, and are `kept` once.
+    """
     for start in range(0, len(places), TOGETHER):
         records = table.records(places[start : start + TOGETHER])
-        for name in dict.fromkeys(name for record in records for name in record.blobs):
+        names = {name for record in records for name in record.blobs} - kept
+        for name in names:
             if not outputs.intact(name):
-                outputs.copy(run.blobs.checked(name))
+                outputs.copy(run.blobs.path(name))
+        kept |= names
         yield records
 
 
