@@ -4,7 +4,7 @@ python benchmarks/coverage.py [REPEATS]
 
 Draws scores of which the truth is known, in 7, 12 and 40 clusters, and gives them to the statistics
 of the leaderboard. A cluster is one sample, or 1 to 5 that share a part (half the variance for
-"shared", all of it for "same"). The tables are those of docs/statistics.md.
+"shared", all of it for "same"). The tables are those of docs/trust/statistics.md.
 
 Of some hundred cells a few lie beyond a limit by chance alone. One in which equal rows are told
 apart more often than in 6 % is drawn again, ten times as often and from another seed.

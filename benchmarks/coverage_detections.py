@@ -4,7 +4,7 @@ python benchmarks/coverage_detections.py [REPEATS [IMAGES]]
 
 Draws images with 1 to 4 things of ten classes, and detectors that miss some of them, find some in a
 wrong place, and find what is not there. The truth is what such a detector scores on very many
-images: so many (20,000). The tables are those of docs/statistics.md.
+images: so many (20,000). The tables are those of docs/trust/statistics.md.
 """
 
 import sys

@@ -100,6 +100,7 @@ def test_the_readme_stays_within_two_screens():
 
 
 def test_every_page_is_in_the_table_of_contents():
-    index = (REPOSITORY / "docs" / "README.md").read_text()
-    for page in (REPOSITORY / "docs").glob("*.md"):
-        assert page.name == "README.md" or f"({page.name})" in index
+    docs = REPOSITORY / "docs"
+    index = (docs / "index.md").read_text()
+    for page in docs.rglob("*.md"):
+        assert page.name == "index.md" or f"({page.relative_to(docs)})" in index

@@ -15,7 +15,7 @@ RUN = ["methods=vqgan", "tasks=few_shot_classification", "limit=2", "quiet=true"
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plugin")
-    write_files(REPOSITORY / "docs" / "controls.md", folder)
+    write_files(REPOSITORY / "docs" / "write" / "controls.md", folder)
     return folder / "my_controls.py"
 
 

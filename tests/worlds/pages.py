@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 
 @dataclass(frozen=True)
@@ -32,5 +32,5 @@ def write_files(page: Path, folder: Path) -> None:
 
 def my_method(folder: Path) -> Path:
     """The method in 30 lines that the documentation shows, written to a file."""
-    write_files(REPOSITORY / "docs" / "methods.md", folder)
+    write_files(REPOSITORY / "docs" / "write" / "methods.md", folder)
     return folder / "my_method.py"

@@ -1,6 +1,6 @@
 """Intervals from what a value becomes without each cluster in turn (the jackknife).
 
-Formulas, sources and the simulation that chose them are in docs/statistics.md.
+Formulas, sources and the simulation that chose them are in docs/trust/statistics.md.
 """
 
 import math

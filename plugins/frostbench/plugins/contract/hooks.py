@@ -91,7 +91,7 @@ def frostbench_datasets() -> Iterable[Offer[str]]:
 
 @hookspec
 def frostbench_packs() -> Iterable[PackCard]:
-    """Offer packs: cards that name a folder with a `pack.json` (see docs/packs.md)."""
+    """Offer packs: cards that name a folder with a `pack.json` (see docs/use/packs.md)."""
     return ()
 
 
