@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -169,6 +170,23 @@ def test_a_second_training_begins_with_the_maps_of_the_first(tmp_path):
     second = load(shop.pack / "lm4lv" / "more").adapters
     assert torch.equal(first.adapter.weight, second.adapter.weight)
     assert second.settings.tasks == ("rotation/90", "rotation/180")
+
+
+def test_a_training_of_the_same_name_goes_on_with_its_tokens_and_lora(tmp_path):
+    lora = replace(TINY, lora_rank=2, lora_targets=("q_proj", "v_proj"), restored=1)
+    first, again = workshop(tmp_path / "first"), workshop(tmp_path / "again")
+    train_on(first, lora, toys.backbones())
+    shutil.copytree(first.pack, again.pack)
+    train_on(again, replace(lora, start="degradations", steps=1, rate=0.0), toys.backbones())
+    names = ("lora/adapter_model.safetensors", "model.safetensors")
+    for name in names:
+        before, after = (
+            (shop.pack / "lm4lv" / "degradations" / name).read_bytes() for shop in (first, again)
+        )
+        assert before == after
+    train_on(again, replace(lora, start="degradations"), toys.backbones())
+    after = (again.pack / "lm4lv" / "degradations" / names[0]).read_bytes()
+    assert after != (first.pack / "lm4lv" / "degradations" / names[0]).read_bytes()
 
 
 def test_pairs_of_a_step_are_those_of_its_number_and_seed(tmp_path):

@@ -187,6 +187,16 @@ def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
+def test_a_training_goes_on_from_a_folder_without_a_warm_up(trained, tmp_path):
+    shop, _ = trained
+    on = Workshop(tmp_path / "pack", tmp_path / "scratch", offered=shop.offered)
+    start = str(shop.pack / "visionllm")
+    none = replace(TINY.first, steps=0)
+    train_on(on, replace(TINY, start=start, first=none, second=none), toys.backbones())
+    for one in sorted((shop.pack / "visionllm").rglob("*.safetensors")):
+        assert one.read_bytes() == (on.pack / one.relative_to(shop.pack)).read_bytes(), one.name
+
+
 def test_weights_without_their_adapter_are_refused(trained, tmp_path):
     shop, _ = trained
     for file in ("config.json", "model.safetensors"):

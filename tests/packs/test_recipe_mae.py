@@ -126,3 +126,17 @@ def test_published_sizes_are_settings():
         model = build(published)
     counted = sum(p.numel() for p in model.vit.parameters() if p.requires_grad)
     assert round(counted / 1e6, 1) == 303.1
+
+
+def test_a_training_that_goes_on_from_a_folder_keeps_its_encoder_and_tunes_its_decoder(tmp_path):
+    first = workshop(tmp_path / "first")
+    train(first)
+    on = workshop(tmp_path / "on", start=str(first.pack / "mae"))
+    assert train(on).steps == 4
+    encoders, decoders = [], []
+    for shop in (first, on):
+        model = MAE.load(BackboneEntry("mae", "mae", str(shop.pack / "mae"))).model
+        encoders.append(torch.cat([part.flatten() for part in model.vit.state_dict().values()]))
+        decoders.append(torch.cat([part.flatten() for part in model.decoder.parameters()]))
+    assert torch.equal(*encoders)
+    assert not torch.equal(*decoders)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,12 @@ from frostbench.baselines.lm4lv.training import Losses, Objective, predicted
 from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save
 from frostbench.baselines.lm4lv.wording import Frame, Wording, frame
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
-from frostbench.plugins.backbones.adapters import LoraSettings, new_adapter, save_adapter
+from frostbench.plugins.backbones.adapters import (
+    LoraSettings,
+    new_adapter,
+    save_adapter,
+    stored_adapter,
+)
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.contract.method import Backbones
@@ -43,7 +49,8 @@ class LM4LVRecipe:
         name: The folder of this training in it.
         corruptions: What it restores. Published trainings have one; several share the two linear
             maps and differ in their task tokens.
-        start: A training of the same method whose linear maps this one begins with.
+        start: A training of the same method whose linear maps, and LoRA if it has one, this one
+            begins with; of that very name, it goes on with what it was.
         wording: The prompt; blanks stand where a byte-level tokenizer has them, before words.
         task_tokens: Learned embeddings for each restoration (T); 10 as published.
         each: Pairs of every task in a step.
@@ -194,7 +201,7 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     )
     pool = FeaturePool(workshop, mae, tasks, "base", settings.each, settings.batches)
     texts = frame(settings.wording, lm)
-    reader, learned, peft = reader_of(lm, settings)
+    reader, learned, peft = reader_of(lm, settings, workshop.pack)
     trained = nn.ParameterList([*adapters.parameters(), *learned])
     processes = Processes(workshop)
     training = AdapterTraining(reader, adapters, texts, trained, pool, settings, processes)
@@ -289,17 +296,25 @@ def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) ->
             f"{other.settings.llm_width}, and these backbones have {sizes.width} and "
             f"{sizes.llm_width}."
         )
+    if other.settings == sizes:  # the same restorations, so that their tokens are of use too
+        return other.requires_grad_(True).to(workshop.device)
     adapters.adapter.load_state_dict(other.adapter.state_dict())
     adapters.deadapter.load_state_dict(other.deadapter.state_dict())
     return adapters.to(workshop.device)
 
 
-def reader_of(lm: CausalLM, settings: LM4LVRecipe) -> tuple[CausalLM, list[nn.Parameter], Any]:
+def reader_of(
+    lm: CausalLM, settings: LM4LVRecipe, pack: Path
+) -> tuple[CausalLM, list[nn.Parameter], Any]:
     """What reads the prompt, what is learned in it, and its LoRA; None where there is none."""
     if not settings.lora_rank:
         return lm, [], None
-    lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
-    peft = new_adapter(lm, lora)
+    if settings.start:
+        folder = pack / settings.method / settings.start / LORA
+        peft = stored_adapter(lm, Adapter(settings.start, folder))
+    else:
+        lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
+        peft = new_adapter(lm, lora)
     reader = _unfrozen(peft, lm)
     return reader, [one for one in peft.parameters() if one.requires_grad], peft
 

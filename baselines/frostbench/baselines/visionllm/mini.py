@@ -118,6 +118,8 @@ class VisionLLMRecipe:
 
     Attributes:
         sizes: Of the networks.
+        start: Folder of a trained VisionLLM to go on from, with its sizes, prompts and LoRA,
+            without a warm-up; empty for new networks.
         warm_up: What stands for the pretrained networks of the paper.
         bert: Folder of a BERT in transformers' layout, as which the text encoder begins and whose
             tokens it reads (its sizes count over those of `sizes.text`); empty for a text encoder
@@ -140,6 +142,7 @@ class VisionLLMRecipe:
     """
 
     sizes: VisionLLMSettings = MINI
+    start: str = ""
     warm_up: WarmUpSettings = field(
         default_factory=lambda: WarmUpSettings(backbone_steps=450, detector_steps=3450, naming=4.0)
     )

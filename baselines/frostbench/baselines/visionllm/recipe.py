@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ from frostbench.baselines.visionllm.warm_up import (
 from frostbench.baselines.visionllm.weights import TrainedVisionLLM, load
 from frostbench.baselines.visionllm.weights import save as stored_model
 from frostbench.plugins.backbones.adapters import adapted as over
-from frostbench.plugins.backbones.adapters import new_adapter
+from frostbench.plugins.backbones.adapters import new_adapter, stored_adapter
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.shared import SharedBackbones
@@ -60,12 +61,18 @@ def train_on(workshop: Workshop, settings: VisionLLMRecipe, backbones: Backbones
     folder = workshop.scratch / "visionllm-scenes"
     pool = ScenePool(scenes, "base", settings.scenes, workshop.seed, folder)
     torch.manual_seed(workshop.seed)
-    settings, model, reader = begun(settings, lm, workshop.device)
-    model.tokenizer.detr.unfreeze_backbone()
-    names = tuple(scenes.names("base"))
-    warm = warmed_up(workshop, settings, model, lm, names, pool)
-    begin_class_words(model, lm, settings.class_texts)
-    adapted = new_adapter(lm, settings.lora)
+    if settings.start:
+        before = load(Path(settings.start))
+        model, reader = before.model.to(workshop.device), before.reader or language_reader(lm)
+        settings = replace(settings, sizes=model.settings, wording=before.wording)
+        model.requires_grad_(True)
+        adapted, warm = stored_adapter(lm, before.adapter), 0.0
+    else:
+        settings, model, reader = begun(settings, lm, workshop.device)
+        model.tokenizer.detr.unfreeze_backbone()
+        warm = warmed_up(workshop, settings, model, lm, tuple(scenes.names("base")), pool)
+        begin_class_words(model, lm, settings.class_texts)
+        adapted = new_adapter(lm, settings.lora)
     whole = staged(workshop, settings, model, lm, adapted, pool, reader)
     whole.seconds += warm
     folder = workshop.pack / "visionllm"

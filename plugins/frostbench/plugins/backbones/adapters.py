@@ -61,6 +61,18 @@ def adapted(lm: CausalLM, adapter: Adapter) -> CausalLM:
             frozen weights alone, or was made for another model; the message names adapter and
             folder.
     """
+    model = stored_adapter(lm, adapter, trained=False)
+    return lm.over(model.get_base_model(), f"{lm.identity} with {adapter.name}")
+
+
+def stored_adapter(lm: CausalLM, adapter: Adapter, *, trained: bool = True) -> Any:
+    """A `PeftModel` over a shared copy of `lm` with an adapter of a folder.
+
+    `trained` says whether its numbers are to be trained further.
+
+    Raises:
+        ValueError: as of `adapted`.
+    """
     from peft import (
         PeftConfig,
         PeftModel,
@@ -78,7 +90,7 @@ def adapted(lm: CausalLM, adapter: Adapter) -> CausalLM:
         except Exception as error:
             raise ValueError(f"{where}: {CONFIG} cannot be read: {_line(error)}.") from error
         _check_config(config, where)
-        config.inference_mode = True
+        config.inference_mode = not trained
         try:
             model = PeftModel(shared_copy(lm.model), config)
         except Exception as error:
@@ -89,7 +101,7 @@ def adapted(lm: CausalLM, adapter: Adapter) -> CausalLM:
             raise ValueError(f"{where} does not fit {_of(lm)}: {'; '.join(problems)}.")
         # Nothing but the adapter's own tensors is among them, so that none of the base is written.
         set_peft_model_state_dict(model, given)
-    return lm.over(model.get_base_model(), f"{lm.identity} with {adapter.name}")
+    return model
 
 
 def shared_copy(model: nn.Module) -> nn.Module:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frostbench.plugins.backbones import precision
+from frostbench.plugins.backbones import BackboneEntry, precision
 from frostbench.plugins.backbones.mae import MAE, normalised
 from frostbench.plugins.backbones.perceptual import Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
@@ -27,8 +27,14 @@ from frostbench.plugins.parts.training.pool import SEEDS, Pool
 
 @dataclass(frozen=True)
 class MAETraining:
-    """Sizes and schedules; the published sizes are those of ViT-L/16 (width 1024, 24 layers)."""
+    """Sizes and schedules; the published sizes are those of ViT-L/16 (width 1024, 24 layers).
 
+    Attributes:
+        start: Folder of a trained network to go on from: its encoder is kept as it is, and its
+            decoder tuned further; empty trains both stages.
+    """
+
+    start: str = ""
     side: int = 64  # pixels
     patch: int = 8
     width: int = 128
@@ -61,10 +67,15 @@ def train(workshop: Workshop) -> Report:
     """Train both stages and write the network to `pack/mae` as a folder of transformers."""
     settings = read_settings(MAETraining, workshop.settings, "mae")
     torch.manual_seed(workshop.seed)
-    model = build(settings).to(workshop.device)
     perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
-    guessing = _guess(workshop, settings, model)
-    precision.rounded(model)  # what is tuned stands behind the encoder that is kept
+    guessing = TrainingProgress()
+    if settings.start:
+        entry = BackboneEntry("mae", "mae", settings.start)
+        model = MAE.load(entry, workshop.device).model
+    else:
+        model = build(settings).to(workshop.device)
+        guessing = _guess(workshop, settings, model)
+        precision.rounded(model)  # the decoder is tuned to the encoder that is kept
     tuning = _tune(workshop, settings, model, perceptual)
     precision.rounded(model)
     save(model, workshop.pack / "mae")
