@@ -6,7 +6,6 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 WORKERS ?= 2
 
 .PHONY: help leaderboard test tests test-lmms test-lmms-newest test-ray test-trackers lint install clean
-.PHONY: dist test-wheel
 
 help:
 	@echo "make leaderboard   run the mini pack's suites and write leaderboard/index.html"
@@ -79,6 +78,8 @@ test-lmms-newest: .venv-lmms/.installed
 	.venv-lmms/bin/pip install --quiet --upgrade lmms-eval
 	@$(MAKE) --no-print-directory test-lmms
 
+.PHONY: dist test-wheel clean-dist
+
 # Isolated: hatchling comes from pip, and the wheel is built from the sdist.
 dist:
 	rm -rf dist .venv-dist
@@ -97,6 +98,10 @@ test-wheel: dist
 	$$frostbench run methods=v2l,vqgan tasks=inpainting limit=2 out=run quiet=true && \
 	$$frostbench verify run samples=1 && $$frostbench leaderboard run out=board
 
-clean:
+clean-dist:
 	rm -rf dist .venv-dist .venv-wheel
+
+clean: clean-dist
+
+clean:
 	rm -rf .venv .venv-lmms .venv-ray .venv-trackers runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis
