@@ -1,4 +1,4 @@
-"""The benchmark of Visual CoT: questions with the box in which their answer is seen.
+"""The benchmark of Visual CoT: questions, each with the box that shows its answer.
 
 Shao et al., NeurIPS 2024, https://github.com/deepcs233/Visual-CoT.
 """

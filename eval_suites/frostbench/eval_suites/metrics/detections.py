@@ -1,4 +1,4 @@
-"""Average precision of boxes and masks, as COCO scores them: what one image adds.
+"""COCO's average precision of boxes and masks: what one image contributes.
 
 Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Detections are held against
 things as `COCOeval.evaluateImg` of pycocotools 2.0.11 does it (cocoeval.py, lines 235 to 313), by
