@@ -1,4 +1,4 @@
-"""The machine between a command and a leaderboard; from Python, `run` and `read`."""
+"""The command line, the runner and the leaderboard; from Python, `run` and `read`."""
 
 from os import PathLike
 from typing import TYPE_CHECKING, Any

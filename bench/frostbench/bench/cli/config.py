@@ -1,4 +1,4 @@
-"""The configuration of a run: structured, overridable by key, read once."""
+"""The keys of the commands: read from words, files and Python values, and checked once."""
 
 import dataclasses
 import os

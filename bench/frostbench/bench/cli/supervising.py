@@ -1,4 +1,4 @@
-"""One process works and another waits for it, so that no death goes unnoticed.
+"""Runs the work in a second process and watches it, so that a crash is noticed and explained.
 
 The console script forks before anything heavy is imported. What the working process does is told
 on a `Board`; an end that it does not tell is a death. One that is a part's doing (an exit code, a

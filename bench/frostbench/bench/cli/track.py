@@ -1,4 +1,4 @@
-"""`frostbench track`: hands a run on to a tracker; and how a run has it done while it runs."""
+"""`frostbench track`, and trackers during a run: passes results on to trackio, wandb, MLflow."""
 
 import importlib.util
 import select

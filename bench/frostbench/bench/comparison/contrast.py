@@ -1,4 +1,4 @@
-"""One row in two runs: both values on the samples that are the same, and their difference."""
+"""One row in two runs: both values on their common samples, and the difference."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The samples on which two runs differ most, as images and texts beside one another."""
+"""The samples on which two runs differ most, shown side by side."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

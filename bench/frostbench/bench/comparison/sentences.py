@@ -1,4 +1,4 @@
-"""What a comparison says, in sentences."""
+"""The sentences of a comparison."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Results for the Every Eval Ever data store: a file a method, and its samples beside it.
+"""Results in the format of Every Eval Ever: a file for each method, and one for its samples.
 
 The schema is version 0.3.0 of https://github.com/evaleval/every_eval_ever.
 """

@@ -1,4 +1,4 @@
-"""Rows and samples as Arrow tables: for Parquet, and for whoever works in Python."""
+"""Rows and samples as Arrow tables, for Parquet and for Python."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields

@@ -1,4 +1,4 @@
-"""Tables for a paper: a matrix a suite, a table a task, and a document that compiles."""
+"""LaTeX tables: one matrix for each suite, one table for each task, and a whole document."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

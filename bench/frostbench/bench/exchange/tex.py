@@ -1,4 +1,4 @@
-"""Texts in LaTeX: whatever a name holds, it is printed as it is and compiles anywhere."""
+"""Escapes texts for LaTeX, so that any name is printed as it is and compiles."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""The matrix: what each method reaches at each task, how surely, and against which controls."""
+"""The matrix of methods and tasks: values, ranges of ranks, standing against controls."""
 
 import math
 from collections.abc import Mapping, Sequence

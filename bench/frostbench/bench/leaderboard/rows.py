@@ -1,4 +1,4 @@
-"""Rows of the leaderboard: one value, what it is of, and how sure it is."""
+"""The rows of a leaderboard: a value with its interval, rank and origin."""
 
 from collections import defaultdict
 from collections.abc import Mapping

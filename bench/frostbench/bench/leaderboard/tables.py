@@ -1,4 +1,4 @@
-"""Tables as readers see them: a section a suite, a table a task, a group a protocol."""
+"""Tables for readers: sections by suite, tables by task, groups of lines by protocol."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence

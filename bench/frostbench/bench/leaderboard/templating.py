@@ -1,4 +1,4 @@
-"""The environment of our pages: what is put into them is escaped, style and script are inside."""
+"""The Jinja environment of the pages: values are escaped, style and script are inlined."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The matrix as text: a table a suite, folded where the terminal is narrow."""
+"""The matrix in the terminal: a table for each suite, folded if the terminal is narrow."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""Words over an image: what visual tokens read as, for the gallery and for `frostbench look`."""
+"""Visual tokens as words over an image, for the gallery and for `frostbench look`."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence

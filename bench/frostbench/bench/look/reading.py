@@ -1,4 +1,4 @@
-"""What one method makes of one image: its words, those nearest to them, the image again."""
+"""What a method makes of one image: its words, the nearest words, and the reconstruction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

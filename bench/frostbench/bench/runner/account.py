@@ -1,4 +1,4 @@
-"""What a worker keeps account of, and whom it tells."""
+"""Keeps account of what a worker does, and reports it to the run."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence

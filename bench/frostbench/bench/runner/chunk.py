@@ -1,4 +1,4 @@
-"""One chunk of a task, every row of it: from instances to records."""
+"""Runs one chunk of a task under all methods and controls: from instances to records."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The workers of a run in processes of their own: started, watched, and started again."""
+"""Starts the workers of a run in processes of their own, watches and restarts them."""
 
 import signal
 import time

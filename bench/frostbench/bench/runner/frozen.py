@@ -1,4 +1,4 @@
-"""Frozen means frozen: every backbone before a run, between its steps, and after it."""
+"""Checks that backbones stay frozen: before a run, between its steps, and after it."""
 
 import gc
 import hashlib
@@ -26,7 +26,7 @@ Place: TypeAlias = tuple[str, Adapter | None]
 
 
 class ChangedError(Exception):
-    """Something frozen is not what it was; `suspects` are the methods whose code ran since."""
+    """A frozen model was changed; `suspects` are the methods that ran since the last check."""
 
     def __init__(self, changes: Sequence[str], suspects: Sequence[str]) -> None:
         super().__init__(changes[0])

@@ -1,4 +1,4 @@
-"""Who changed what is frozen: found by doing the chunk again, after everything was loaded anew."""
+"""Finds the method that changed a frozen model, by running the chunk again one by one."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

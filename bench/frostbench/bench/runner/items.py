@@ -1,4 +1,4 @@
-"""The samples of one chunk in the making: from requests to predictions."""
+"""The samples of a chunk while they are computed: from requests to predictions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

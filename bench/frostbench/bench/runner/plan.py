@@ -1,4 +1,4 @@
-"""The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
+"""The plan of a run: everything is looked up and checked, and nothing has been executed."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace

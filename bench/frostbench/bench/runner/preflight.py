@@ -1,4 +1,4 @@
-"""What can be seen to be impossible before a run begins.
+"""Checks before a run begins: prompts that are too long, methods that cannot be built.
 
 For each method, task and protocol the first request is prompted as far as its first wave, and the
 engine says how long those prompts are. Images go through the tokenizer as they would in the run,

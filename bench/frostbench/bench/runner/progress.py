@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, lines elsewhere, or nothing."""
+"""Shows the progress of a run: bars on a terminal, lines elsewhere, or nothing."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Going on with a run: what its folder holds, and whether this plan may add to it."""
+"""Continues a run: reads what its folder holds, and decides whether this plan may add to it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Which rows a task has: methods, and the controls that stand beside them."""
+"""Decides which rows a task has: methods and controls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Every image through each method's tokenizer once."""
+"""Tokenizes every image once for each method, and keeps the tokens."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Whether two rows are apart: a sign-flip test over clusters, corrected by Holm.
+"""Tests whether two rows differ: a sign-flip test over clusters, corrected by Holm.
 
 Two rows that are equally good could have swapped their answers in any cluster. The test compares
 their difference with those that all such swaps would have given.

@@ -1,4 +1,4 @@
-"""What intervals and tests share: their settings, bounds, estimates, and the clusters."""
+"""Types that intervals and tests share: settings, bounds, estimates, clusters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

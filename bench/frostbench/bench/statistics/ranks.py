@@ -1,4 +1,4 @@
-"""Ranks as ranges: what the data tell apart, and nothing more."""
+"""Ranges of ranks: the ranks that the tests leave open."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Two rows after some clusters have swapped their answers: what the sign-flip test looks at."""
+"""Differences of two rows after some clusters swapped their answers, for the sign-flip test."""
 
 import math
 from collections.abc import Sequence

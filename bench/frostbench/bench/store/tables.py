@@ -1,4 +1,4 @@
-"""The samples of one task and protocol in columns: of millions, few become objects."""
+"""The samples of a task and protocol in columns, so that millions of them can be read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cached_property

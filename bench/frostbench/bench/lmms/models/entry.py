@@ -1,4 +1,4 @@
-"""The entry point that lmms-eval loads: which of its models are ours. It loads no torch.
+"""The entry point by which lmms-eval finds our methods. Imports no torch.
 
 lmms-eval loads the entry points of all packages in one go, and one that fails hides those after it:
 whatever is wrong here is said, and nothing is raised.

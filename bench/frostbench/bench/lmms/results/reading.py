@@ -1,4 +1,4 @@
-"""A run of lmms-eval, read from its results and its files of samples, as a run of ours.
+"""Reads results and samples of lmms-eval as a run of ours.
 
 Nothing is computed but the means that can be checked; lmms-eval need not be installed.
 """

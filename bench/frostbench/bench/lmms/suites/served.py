@@ -1,4 +1,4 @@
-"""What the generated tasks name: documents, what models read of them, and our scores of answers.
+"""The functions that the generated task files name: documents, prompts, and scores.
 
 A document is a sample of a task of ours, made again from the task's own settings; none of its
 pixels goes through a file. Methods of ours are asked the request itself.
