@@ -45,7 +45,7 @@ class TrackConfig:
 
 
 def track_command(words: list[str]) -> int:
-    """Hand a run on, until nothing more is stored."""
+    """Pass a run on to a tracker until nothing more is stored."""
     plain, overrides = split_words(words, TrackConfig)
     config = read_config(TrackConfig, overrides)
     if len(plain) != 1:

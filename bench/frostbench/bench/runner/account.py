@@ -20,7 +20,7 @@ from frostbench.plugins.host.errors import cut
 
 @runtime_checkable
 class Desk(Protocol):
-    """Whom a worker tells what it does: the run itself, or the folder where the run looks."""
+    """Receives what a worker reports: the run itself, or a file that the run reads."""
 
     def begun(self, task: str) -> None:
         """A task begins."""

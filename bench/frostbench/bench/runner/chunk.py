@@ -60,7 +60,7 @@ class Built:
 
 @dataclass(frozen=True)
 class Bench:
-    """Everything that turns chunks of one task into records; nothing here knows what is done.
+    """Turns chunks of one task into records; keeps no account of what is done.
 
     `note` is told of failures that cost no sample (words that cannot be shown).
     """

@@ -18,7 +18,7 @@ class Process(Protocol):
     """A process that was started; `subprocess.Popen` is one."""
 
     def poll(self) -> int | None:
-        """Its exit code, minus the signal's number where it died of one; None while it lives."""
+        """Its exit code, or minus the number of the signal that ended it; None while it lives."""
         ...
 
     def terminate(self) -> None:

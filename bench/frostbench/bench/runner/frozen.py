@@ -36,14 +36,14 @@ class ChangedError(Exception):
 
 @dataclass
 class Spent:
-    """What looking has cost: seconds, and looks."""
+    """What the checks cost: their number, and seconds."""
 
     seconds: float = 0.0
     looks: int = 0
 
 
 class Watch:
-    """Certifies each backbone when it is first seen loaded, and tells whether all still hold.
+    """Certifies each backbone when it is first loaded, and checks whether all are unchanged.
 
     Attributes:
         before: digests of tensors by role, from when the role was first loaded.
@@ -146,7 +146,7 @@ class Watch:
         self.spent.looks += 1
 
     def check(self, suspects: Sequence[str], thorough: bool = False) -> None:
-        """Look at everything, after code of these methods ran.
+        """Check everything, after code of these methods ran.
 
         Raises:
             ChangedError: something is not what it was.

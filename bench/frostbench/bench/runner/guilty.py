@@ -30,7 +30,7 @@ class Violation:
 
 
 class Court:
-    """Runs chunks so that no row of a changed model is believed.
+    """Runs chunks so that no row of a changed model is kept.
 
     Attributes:
         plan: the plan, with engine and metrics as they were made last.

@@ -55,7 +55,7 @@ class FrozenBackbones(Protocol):
 
 @runtime_checkable
 class Observer(Protocol):
-    """Somebody who watches a run: a tracker, a plugin that adds columns."""
+    """Watches a run: a tracker, or a plugin that adds columns."""
 
     def started(self, manifest: Mapping[str, Any]) -> None:
         """Called once, before the first sample."""

@@ -99,7 +99,7 @@ def check_lengths(
     turns: Callable[[Iterable[str]], Iterable[Mapping[str, Built]]],
     look: Callable[[Sequence[str]], None],
 ) -> None:
-    """Refuse prompts that are longer than their backbone takes.
+    """Refuse prompts that are longer than their backbone can read.
 
     `turns` builds methods, those together that fit; `look` is called after a method's code ran,
     with its name.

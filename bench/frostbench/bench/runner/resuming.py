@@ -26,7 +26,7 @@ AGAIN = (
 
 
 def refuse_strangers(folder: Path) -> None:
-    """A folder that holds something else than a run is none to write a run into.
+    """Refuse a folder that holds something else than a run.
 
     Raises:
         StoreError: there are other files, or the path is no folder.

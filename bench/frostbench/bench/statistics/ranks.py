@@ -30,7 +30,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class Ranking(Generic[K]):
-    """Rank ranges, and what it would take to tell rows apart where none are.
+    """Ranges of ranks; if no rows differ, also how many clusters it would take.
 
     Attributes:
         ranks: for each row 1 + the number significantly better, to n - the number significantly

@@ -49,7 +49,7 @@ def lifts(
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """What one row scored under such a metric; samples stand in the order of their ids."""
+    """The scores of one row under such a metric, in the order of the samples' ids."""
 
     samples: tuple[str, ...]
     clusters: tuple[str, ...]

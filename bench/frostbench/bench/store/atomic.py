@@ -16,7 +16,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked; the message is one sentence with what to do."""
+    """The store cannot do what was asked; the message is a sentence that says what to do."""
 
 
 class StoreFullError(StoreError):
