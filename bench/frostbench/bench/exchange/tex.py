@@ -12,7 +12,7 @@ SPECIAL = {
     '"': r"\char34{}",
     "`": r"\char96{}",
     "'": "'",
-    # A bracket or a star behind a line break would be its argument, and two hyphens a dash.
+    # A bracket or a star after a line break would be its argument, and two hyphens a dash.
     "[": "{[}",
     "]": "{]}",
     "*": "{*}",

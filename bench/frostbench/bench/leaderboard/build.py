@@ -41,7 +41,7 @@ Position: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Entry:
-    """A row with the column behind it, None where it has no value, and its task's place."""
+    """A row with its column of scores (None if it has no value), and its task's place."""
 
     row: Row
     column: Column | None

@@ -105,7 +105,7 @@ class Bench:
             with self.ledger.working(name):
                 self._tokenize(built, mine, chunk)
         # Who changed something takes it back in a later call of its own code, if it does at all, so
-        # that one look behind all methods sees it; who it was shows when they run one by one.
+        # that one look after all methods sees it; who it was shows when they run one by one.
         self.watch.check(tuple(self.built))
         self._answer(items)
         for row, made in items.items():

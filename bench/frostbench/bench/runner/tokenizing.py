@@ -22,7 +22,7 @@ _RECENT = 1024
 
 
 class Tokenizing:
-    """One method's `tokenize`, behind the kept tokens.
+    """One method's `tokenize`, with its cache of kept tokens.
 
     Which images come together depends on which worker is first. Where that would change tokens, if
     only in their last digits, which the first batch of each size shows, images go through it one at

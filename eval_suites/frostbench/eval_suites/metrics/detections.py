@@ -161,7 +161,7 @@ def _of_class(
     limits: tuple[float, float],
 ) -> ClassMatches:
     ranked = sorted(found, key=lambda one: -one.score)[:MOST]
-    # Things that do not count stand behind those that do, and take what is left.
+    # Things that do not count come after those that do, and take what is left.
     ordered = sorted(true, key=lambda one: _aside(one, limits))
     aside = [_aside(one, limits) for one in ordered]
     marks = [""] * len(ranked)

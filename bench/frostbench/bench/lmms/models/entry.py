@@ -10,7 +10,7 @@ from typing import Any
 
 PREFIX = "frostbench"
 _CLASSES = "frostbench.bench.lmms.models.adapter"
-_DOT = "__dot__"  # a class is found behind the last dot of its path
+_DOT = "__dot__"  # a class is found after the last dot of its path
 
 
 def manifests() -> list[Any]:
