@@ -15,6 +15,8 @@ help:
 	@echo "make test-ray      the tests that need Ray, in .venv-ray"
 	@echo "make test-trackers the tests that need trackio, wandb and MLflow, in .venv-trackers"
 	@echo "make lint          ruff (format and lint), mypy, and the arrow contract"
+	@echo "make dist          build the wheel and the sdist into dist/, and check them"
+	@echo "make test-wheel    try the wheel in a clean environment (PYTHON=python3.13 for another Python)"
 	@echo "make clean         remove what the other targets made"
 
 .venv/pyvenv.cfg:
@@ -75,6 +77,31 @@ test-trackers: .venv-trackers/.installed
 test-lmms-newest: .venv-lmms/.installed
 	.venv-lmms/bin/pip install --quiet --upgrade lmms-eval
 	@$(MAKE) --no-print-directory test-lmms
+
+.PHONY: dist test-wheel clean-dist
+
+# Isolated: hatchling comes from pip, and the wheel is built from the sdist.
+dist:
+	rm -rf dist .venv-dist
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/pip install --quiet build twine
+	.venv-dist/bin/python -m build --outdir dist .
+	.venv-dist/bin/twine check --strict dist/*
+
+# Outside of the checkout, so that nothing but the wheel can be imported.
+test-wheel: dist
+	rm -rf .venv-wheel
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/pip install --quiet dist/*.whl
+	folder=$$(mktemp -d) && frostbench=$(CURDIR)/.venv-wheel/bin/frostbench && cd $$folder && \
+	$$frostbench list packs && $$frostbench list presets && $$frostbench new-plugin mine && \
+	$$frostbench run methods=v2l,vqgan tasks=inpainting limit=2 out=run quiet=true && \
+	$$frostbench verify run samples=1 && $$frostbench leaderboard run out=board
+
+clean-dist:
+	rm -rf dist .venv-dist .venv-wheel
+
+clean: clean-dist
 
 clean:
 	rm -rf .venv .venv-lmms .venv-ray .venv-trackers runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,11 +2,9 @@
 
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 from frostbench.bench import read, run
 from frostbench.bench.cli.config import RunConfig, UsageError, read_config
@@ -67,12 +65,3 @@ def test_read_gives_rows_and_samples_of_one_run_or_several(synthetic):
         read(one.folder / "nowhere")
     with pytest.raises(ValueError, match="which run"):
         read()
-
-
-def test_the_citation_is_of_this_version():
-    root = Path(__file__).parents[2]
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    cited = yaml.safe_load((root / "CITATION.cff").read_text())
-    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
-    assert cited["cff-version"] == "1.2.0"
-    assert cited["authors"] == [{"name": project["authors"][0]["name"]}]

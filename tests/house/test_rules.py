@@ -2,16 +2,12 @@
 
 import ast
 import re
-import subprocess
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from code_lines import sources
-
-from frostbench.plugins.host.packs import embedded_pack
-from frostbench.plugins.kit.new_plugin import TEMPLATES
 
 REPOSITORY = Path(__file__).parents[2]
 TREES = {
@@ -83,22 +79,3 @@ def test_every_dependency_is_imported_by_a_source_file():
                 imported.add(module.partition(".")[0])
     names = {re.split(r"[<>=\[ ]", one)[0].lower().replace("_", "-") for one in asked} - READ
     assert {IMPORTED.get(name, name.replace("-", "_")) for name in names} - imported == set()
-
-
-def test_the_wheel_holds_the_packs_files_and_the_templates():
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    packaged = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    for folder in (embedded_pack("mini"), TEMPLATES):
-        assert any(folder.is_relative_to(REPOSITORY / one) for one in packaged)
-        files = [str(path) for path in folder.rglob("*") if path.is_file()]
-        # What git ignores, the wheel leaves out.
-        ignored = subprocess.run(
-            ["git", "check-ignore", "--stdin"],
-            cwd=REPOSITORY,
-            input="\n".join(files),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert files
-        assert ignored.stdout == ""

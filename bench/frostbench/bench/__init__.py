@@ -1,4 +1,4 @@
-"""The machine between a command and a leaderboard; from Python, `run` and `read`."""
+"""The command line, the runner and the leaderboard; from Python, `run` and `read`."""
 
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ __all__ = ["read", "run"]
 
 
 def run(**keys: Any) -> "Results":
-    """Run or resume what `frostbench run` does with the same keys, and read it.
+    """Run or continue a run with the keys of `frostbench run`, and read its results.
 
     A key of a key is written in a mapping, `method={"v2l": {"shown_words": 16}}`, or in one text,
     `**{"method.v2l.shown_words": 16}`. What failed is a result: `failed` says whether anything did.

@@ -1,4 +1,4 @@
-"""What the machine and its software are, for manifests of runs and cards of packs."""
+"""Versions of software and facts about the hardware, for manifests and packs' cards."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""What is written to a terminal: names, errors and file names may hold what steers it."""
+"""Makes texts safe to print: names and errors may hold control characters."""
 
 import os
 import re

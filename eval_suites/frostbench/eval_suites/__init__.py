@@ -1,1 +1,1 @@
-"""Suites, tasks, metrics, data sets; the runner, the store, statistics, leaderboard and CLI."""
+"""Suites, tasks, metrics, controls and readers of data sets."""

@@ -1,4 +1,4 @@
-"""The built-in suites' entry: tasks, metrics, controls and data sets, by name.
+"""The entry point of the built-in suites: tasks, metrics, controls and data sets by name.
 
 Nothing behind the names is imported here, and no torch.
 """

@@ -1,4 +1,4 @@
-"""From a configuration to a plan: every name looked up, every setting checked, nothing executed."""
+"""Makes the plan of a run from its configuration: looks up names, checks settings, runs nothing."""
 
 import dataclasses
 import os
@@ -157,7 +157,7 @@ def find_pack(name: str, host: Host) -> Pack:
 
 
 def choose_methods(config: RunConfig, host: Host, pack: Pack) -> list[Registered[Card]]:
-    """The methods that were asked for; without a word, all that the pack can serve.
+    """The methods that were asked for, or else all that the pack can serve.
 
     Those are the methods that it has an entry for, those that have nothing trained, and those
     whose weights the user names.
@@ -180,7 +180,7 @@ def choose_methods(config: RunConfig, host: Host, pack: Pack) -> list[Registered
 
 
 def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
-    """The tasks that were asked for by name or by suite; without a word, all."""
+    """The tasks that were asked for by name or suite, or else all."""
     suites = {item.card.suite for item in host.tasks.values()}
     for suite in config.suites:
         if suite not in suites:

@@ -1,4 +1,4 @@
-"""What a working process tells the one that waits for it, in memory that both see."""
+"""What a working process is doing now, in memory shared with the process that watches it."""
 
 import json
 import math
@@ -19,7 +19,7 @@ LOOKS = 1000  # at what is written at the same time
 
 @dataclass(frozen=True)
 class Told:
-    """What a process was in when it was last looked at.
+    """The call that a process was in when it was last looked at.
 
     `status` is the exit code of its work, None where it has not come to its end; `deadline` is when
     the call is to be over, in seconds of the monotonic clock.

@@ -1,4 +1,4 @@
-"""`frostbench check`: the conformance kit over a method."""
+"""`frostbench check`: runs the conformance checks on a method."""
 
 from frostbench.bench.cli.config import CheckConfig, UsageError, limits_of, read_config, split_words
 from frostbench.bench.cli.plugins import open_host, say_left_out

@@ -1,4 +1,4 @@
-"""`frostbench compare`: two runs beside one another."""
+"""`frostbench compare`: what differs between two runs."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

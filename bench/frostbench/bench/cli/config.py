@@ -1,4 +1,4 @@
-"""The configuration of a run: structured, overridable by key, read once."""
+"""The keys of the commands: read from words, files and Python values, and checked once."""
 
 import dataclasses
 import os
@@ -162,7 +162,7 @@ class PluginConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig(PluginConfig):
-    """Keys of `frostbench score RUN`: where that is now which the run had elsewhere."""
+    """Keys of `frostbench score RUN`: where things of the run are now."""
 
     pack: str = field(default="", metadata=PATH)
     metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)
@@ -179,7 +179,7 @@ class VerifyConfig(ScoreConfig):
 
 @dataclass(frozen=True)
 class CheckConfig(PluginConfig):
-    """Keys of `frostbench check METHOD`; a toy needs less than a run allows."""
+    """Keys of `frostbench check METHOD`; the limits are lower than those of a run."""
 
     most_waves: int = TOY_LIMITS.most_waves
     most_seconds: float = TOY_LIMITS.most_seconds  # of one request, and of one check
@@ -322,7 +322,7 @@ def keys_of(schema: type) -> list[str]:
 
 
 def cache_folder(name: str) -> Path:
-    """Where the user's machine keeps what can be made again, by what it is."""
+    """The folder below the user's cache for one kind of things that can be made again."""
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name

@@ -1,4 +1,4 @@
-"""`frostbench convert`: published files as a folder of weights that a pack can name."""
+"""`frostbench convert`: makes a folder of weights out of published files."""
 
 import shutil
 from collections.abc import Mapping, Sequence

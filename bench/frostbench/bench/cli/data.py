@@ -91,7 +91,7 @@ class DataSets:
         return fit[0] if fit else None
 
     def check_used(self, names: Iterable[str]) -> None:
-        """See that what the user named is read by a task.
+        """Refuse data that the user named and no chosen task reads.
 
         Raises:
             UsageError: it is not.
@@ -159,7 +159,7 @@ def _place(name: str, value: Any, host: Host, pack: Pack) -> Located:
 
 
 def opened_by(reader: Registered[str], folder: str | Path, settings: Mapping[str, Any]) -> Any:
-    """What a reader makes of a folder.
+    """Open a folder with a reader.
 
     Raises:
         ValueError: the folder is not as it should be, or the reader has no such settings.

@@ -1,4 +1,4 @@
-"""`frostbench data`: what a data set needs on disk, and what it finds in a folder."""
+"""`frostbench data`: what files a data set needs, and what it finds in a folder."""
 
 import inspect
 from collections import Counter

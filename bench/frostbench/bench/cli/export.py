@@ -1,4 +1,4 @@
-"""`frostbench export`: results as others read them."""
+"""`frostbench export`: writes results in formats that other programs read."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What of a pack can be downloaded: shown first, asked about, and got where it is still missing.
+"""Downloads missing parts of a pack, after it has shown them and asked.
 
 A part is built up in a folder `NAME.unfinished`, in which a download that was cut short goes on,
 and takes its place when all its files are whole.

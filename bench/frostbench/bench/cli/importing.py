@@ -1,4 +1,4 @@
-"""`frostbench import`: what lmms-eval computed, as a run beside ours."""
+"""`frostbench import`: makes a run out of results of lmms-eval."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

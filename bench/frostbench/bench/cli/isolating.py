@@ -1,4 +1,4 @@
-"""What a method's own process opens: the pack, its backbones, and this one method."""
+"""What is opened in the process of an isolated method: the pack, its backbones, the method."""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What happens on the machine that a worker of a run is started on; it imports no torch."""
+"""Starts a worker on the machine where it is to run. Imports no torch."""
 
 import json
 import os

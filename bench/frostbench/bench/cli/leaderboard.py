@@ -1,4 +1,4 @@
-"""`frostbench leaderboard`: what users publish from runs."""
+"""`frostbench leaderboard`: writes pages and tables from runs."""
 
 from pathlib import Path
 

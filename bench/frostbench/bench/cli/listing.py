@@ -1,4 +1,4 @@
-"""`frostbench list`: what is installed. Reads cards; loads no weights and no torch."""
+"""`frostbench list`: shows what is installed. Loads no weights and no torch."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""`frostbench lmms-tasks`: our tasks, written as lmms-eval reads tasks."""
+"""`frostbench lmms-tasks`: writes our tasks as task files of lmms-eval."""
 
 import dataclasses
 import json

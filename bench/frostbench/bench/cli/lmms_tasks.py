@@ -1,4 +1,4 @@
-"""Tasks of lmms-eval by name, `tasks=lmms:NAME`: found, opened, and offered as a plugin's are."""
+"""Tasks of lmms-eval in a run (`tasks=lmms:NAME`), offered as a plugin offers tasks."""
 
 from collections.abc import Mapping
 from dataclasses import replace

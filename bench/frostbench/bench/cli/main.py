@@ -1,4 +1,4 @@
-"""The entry point: finds the command, and says how errors end."""
+"""The entry point: finds the command, runs it, and turns errors into sentences."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""Keys and values, of words and of files, as their fields mean them: text as it was typed."""
+"""Reads values by the types of their fields: a text stays as it was typed."""
 
 import dataclasses
 import os

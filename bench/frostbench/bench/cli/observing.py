@@ -1,4 +1,4 @@
-"""Plugins that watch a run."""
+"""Calls the hooks of plugins that watch a run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Which plugin gave each part of a run, what code it is made of, and what settings name."""
+"""Where each part of a run comes from: its plugin, its code, and the files in its settings."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence

@@ -13,7 +13,7 @@ CONVERTED = "converted"  # folder of the root that parts are converted into
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of a file as its authors publish it.
+    """Known facts about a published file.
 
     Attributes:
         sha256: Of the whole file; empty where nobody says.

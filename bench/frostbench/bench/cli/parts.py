@@ -1,4 +1,4 @@
-"""The parts of a plan, loaded; what an installed plugin offers and cannot give is left out."""
+"""Loads the parts of a plan; leaves out what an installed plugin offers and cannot give."""
 
 import dataclasses
 import warnings

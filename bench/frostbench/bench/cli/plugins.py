@@ -1,4 +1,4 @@
-"""The plugins that a command works with, and what it says of those that are left out."""
+"""Opens the plugins for a command, and reports those that are left out."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable

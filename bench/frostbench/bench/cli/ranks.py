@@ -1,4 +1,4 @@
-"""`frostbench run` started many times at once by torchrun or srun, which number the processes.
+"""`frostbench run` under torchrun or srun: which of the processes this one is.
 
 Each process has a rank. That of rank 0 keeps the run and works on it; the others work on it.
 """

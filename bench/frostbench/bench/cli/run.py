@@ -32,7 +32,7 @@ LARGE = 1 << 25
 
 
 def run_command(words: list[str]) -> int:
-    """Run or resume; 0 when all is done, 1 when samples failed or a plugin is left out."""
+    """Run or continue; returns 0 if all is done, 1 if samples failed or a plugin was left out."""
     plain, overrides = split_words(words)
     if plain:
         raise UsageError(f"run takes KEY=VALUE words, not {plain[0]!r}; see frostbench run --help.")
@@ -95,7 +95,7 @@ def executed(
 
 
 def planned(config: RunConfig, host: Host) -> "Plan":
-    """The plan of a run, as the process has it that keeps the run or does all of it."""
+    """The plan of a run for the process that keeps it."""
     from frostbench.bench.cli.assemble import assemble
 
     if config.launcher != "ray":
@@ -131,7 +131,7 @@ def _preset(name: str, host: Host) -> str:
 
 
 def departures(file: str, config: RunConfig) -> list[str]:
-    """In which settings a run departs from its preset, whatever part of it is run."""
+    """The settings in which a run differs from its preset."""
     alone = read_config(RunConfig, [f"config={file}"])
     written, taken, plain = (dict(_leaves(asdict(one))) for one in (alone, config, RunConfig()))
     stated = {key: written.get(key) for key, _ in _leaves(file_tree(RunConfig, Path(file)))}

@@ -1,4 +1,4 @@
-"""`frostbench show`: what a run found, in the terminal."""
+"""`frostbench show`: prints a run's results in the terminal."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The configuration behind a stored run, and the plugin files that it used."""
+"""The configuration of a stored run, and the plugin files that it used."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence

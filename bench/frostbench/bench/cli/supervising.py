@@ -1,4 +1,4 @@
-"""One process works and another waits for it, so that no death goes unnoticed.
+"""Runs the work in a second process and watches it, so that a crash is noticed and explained.
 
 The console script forks before anything heavy is imported. What the working process does is told
 on a `Board`; an end that it does not tell is a death. One that is a part's doing (an exit code, a
@@ -31,7 +31,7 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 
 
 def supervised(work: Callable[[], int], grace: float = GRACE, tick: float = TICK) -> int:
-    """The exit code of some work, done in a process of its own where there are such.
+    """Do some work in a second process, if the system can fork; its exit code.
 
     After a death it is never 0: it is 1 where the process ended by its own code, also if the work
     went on without that, and 128 and the signal's number where it was ended from outside.
@@ -74,7 +74,7 @@ class End:
 
     @property
     def part(self) -> str | None:
-        """Whose doing it is; None where it is nobody's, or where nobody knows whose."""
+        """The part that caused the end; None if there is none or it is unknown."""
         return self.seen.call.part if self._own and self.seen.call is not None else None
 
     @property

@@ -1,4 +1,4 @@
-"""`frostbench track`: hands a run on to a tracker; and how a run has it done while it runs."""
+"""`frostbench track`, and trackers during a run: passes results on to trackio, wandb, MLflow."""
 
 import importlib.util
 import select
@@ -45,7 +45,7 @@ class TrackConfig:
 
 
 def track_command(words: list[str]) -> int:
-    """Hand a run on, until nothing more is stored."""
+    """Pass a run on to a tracker until nothing more is stored."""
     plain, overrides = split_words(words, TrackConfig)
     config = read_config(TrackConfig, overrides)
     if len(plain) != 1:

@@ -1,4 +1,4 @@
-"""A user's own data sets as what a recipe is trained on, and the run folder of that training."""
+"""Trains a recipe on a user's own data sets, into a run folder."""
 
 import os
 from collections.abc import Callable, Mapping

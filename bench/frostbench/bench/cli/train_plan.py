@@ -1,4 +1,4 @@
-"""`frostbench train RECIPE dry=true`: what a training would be, before it is begun."""
+"""`frostbench train RECIPE dry=true`: what a training would take."""
 
 import time
 from collections.abc import Mapping

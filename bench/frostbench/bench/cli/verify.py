@@ -1,4 +1,4 @@
-"""`frostbench verify`: does a run hold?"""
+"""`frostbench verify`: recomputes a part of a run, and says whether it holds."""
 
 import dataclasses
 import sys

@@ -31,7 +31,7 @@ PROCESS = 2 << 30  # bytes of torch itself, and of what is computed with the wei
 
 
 def work_command(words: list[str]) -> int:
-    """Work on a run until nothing of it is left."""
+    """Join a run as a worker until nothing is left to do."""
     plain, overrides = split_words(words, WorkConfig)
     config = read_config(WorkConfig, overrides)
     if len(plain) != 1:

@@ -1,4 +1,4 @@
-"""Two runs beside one another: what differs in what they stand on, and what in their numbers."""
+"""Compares two runs: what they depend on, and their numbers."""
 
 from frostbench.bench.comparison.build import RunComparison, chosen, compared_runs
 from frostbench.bench.comparison.write import write_comparison

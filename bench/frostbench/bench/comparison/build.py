@@ -23,7 +23,7 @@ Who = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Two runs: the first is what the second is held against.
+    """Two runs, the second compared with the first.
 
     `family` is the number of comparisons that were corrected together. `whole` says whether all
     metrics and controls were looked at, or methods under the metric that ranks.
@@ -38,7 +38,7 @@ class RunComparison:
     inference: Inference
 
     def count(self, *outcomes: str) -> int:
-        """How many contrasts ended in one of these ways."""
+        """How many contrasts have one of these outcomes."""
         return sum(one.outcome in outcomes for one in self.contrasts)
 
     @property
@@ -60,7 +60,7 @@ def compared_runs(
     whole: bool = False,
     inference: Inference | None = None,
 ) -> RunComparison:
-    """The second run held against the first, on the samples that are the same in both.
+    """Compare the second run with the first, on the samples that are the same in both.
 
     `methods` are those that are looked at, each with its name in the second run; without it all
     that both have. Every comparison that is shown belongs to one family, corrected by Holm.

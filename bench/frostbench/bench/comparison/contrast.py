@@ -1,4 +1,4 @@
-"""One row in two runs: both values on the samples that are the same, and their difference."""
+"""One row in two runs: both values on their common samples, and the difference."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ ContrastOutcome: TypeAlias = Literal["better", "worse", "tied", "same", "apart"]
 
 @dataclass(frozen=True)
 class Spot:
-    """A row of the leaderboard that two runs have: where it stands, and whose it is.
+    """A row that both runs have: task, protocol, and method or control.
 
     `theirs` is the method's name in the second run.
     """
@@ -65,7 +65,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A spot under one metric, on the samples that both runs have and scored.
+    """A row of both runs under one metric, on the samples that both scored.
 
     Attributes:
         first, second: the values of either run there.

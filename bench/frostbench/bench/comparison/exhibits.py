@@ -1,4 +1,4 @@
-"""The samples on which two runs differ most, as images and texts beside one another."""
+"""The samples on which two runs differ most, shown side by side."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ EACH = 3  # samples of a contrast
 
 @dataclass(frozen=True)
 class SideShown:
-    """What one run made of a sample; `tile` is None where its answer is a text."""
+    """One run's answer to a sample; `tile` is None if the answer is a text."""
 
     tile: Tile | None
     text: str
@@ -25,7 +25,7 @@ class SideShown:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A sample: what went in and what is right, and what either run made of it."""
+    """A sample with its input, its target, and the answer of each run."""
 
     sample: str
     given: tuple[Tile, ...]

@@ -1,4 +1,4 @@
-"""The page of a comparison: one file with its style and images inside."""
+"""The comparison as one HTML file, with its style and images inside."""
 
 from jinja2 import PackageLoader
 from markupsafe import Markup

@@ -1,4 +1,4 @@
-"""What a comparison says, in sentences."""
+"""The sentences of a comparison."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def verdict(comparison: RunComparison) -> str:
 
 
 def drift(comparison: RunComparison) -> str:
-    """How many common answers and scores are not the same."""
+    """How many answers and scores of common samples differ."""
     rows = [one for one in comparison.contrasts if one.outcome != "apart"]
     answers = {one.spot: (one.answers, one.samples) for one in rows}
     differ, asked = (sum(pair[i] for pair in answers.values()) for i in (0, 1))

@@ -1,4 +1,4 @@
-"""What differs in what two runs stand on, by subject."""
+"""What differs in the things that two runs depend on, grouped by subject."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""A comparison as a page and as data: a folder with index.html and comparison.json."""
+"""Writes a comparison as a folder with index.html and comparison.json."""
 
 import json
 from collections.abc import Mapping

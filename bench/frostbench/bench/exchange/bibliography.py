@@ -1,4 +1,4 @@
-"""The papers behind methods, and frostbench itself, as BibTeX."""
+"""The methods' papers, and frostbench itself, as BibTeX."""
 
 import json
 import re

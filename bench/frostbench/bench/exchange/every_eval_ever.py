@@ -1,4 +1,4 @@
-"""Results for the Every Eval Ever data store: a file a method, and its samples beside it.
+"""Results in the format of Every Eval Ever: a file for each method, and one for its samples.
 
 The schema is version 0.3.0 of https://github.com/evaleval/every_eval_ever.
 """
@@ -63,7 +63,7 @@ class _Context:
 def every_eval_ever(
     leaderboard: Leaderboard, runs: Sequence[StoredRun], evaluator: Evaluator
 ) -> Iterator[tuple[str, str]]:
-    """The files by their paths: what was measured, and what papers report, apart."""
+    """The files by path; measured results and reported ones are kept apart."""
     now, context = f"{time.time():.0f}", _Context(leaderboard)
     for number, run in enumerate(runs, start=1):
         for method in sorted(run.manifest.methods):

@@ -1,4 +1,4 @@
-"""Rows and samples as Arrow tables: for Parquet, and for whoever works in Python."""
+"""Rows and samples as Arrow tables, for Parquet and for Python."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -41,7 +41,7 @@ ANSWERS = ("prediction_kind", "prediction", "target_kind", "target", "asked", "m
 
 @dataclass(frozen=True)
 class Results:
-    """Runs as tables of pyarrow; `.to_pandas()` of a table gives a data frame of pandas.
+    """Runs as tables of pyarrow; `.to_pandas()` turns a table into a data frame.
 
     Attributes:
         runs: as their folders hold them; `runs[0].manifest` is all that the first depends on.

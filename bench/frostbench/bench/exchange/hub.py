@@ -1,4 +1,4 @@
-"""Results for the Hugging Face Hub: `.eval_results/*.yaml`, to lie in a method's repository.
+"""Results for the Hugging Face Hub: `.eval_results/*.yaml` of a method's repository.
 
 An entry holds one number and no name for it, so that metric, protocol and interval are its notes.
 """

@@ -1,4 +1,4 @@
-"""Tables for a paper: a matrix a suite, a table a task, and a document that compiles."""
+"""LaTeX tables: one matrix for each suite, one table for each task, and a whole document."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -235,7 +235,7 @@ def _cited(method: str, name: str, cited: Mapping[str, Reference]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A summary as a sentence of its own, with the blank behind it."""
+    """A summary as a sentence of its own, with the blank after it."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}. " if text else ""
 
 

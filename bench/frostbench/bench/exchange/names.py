@@ -1,4 +1,4 @@
-"""Names of files and folders for what others have named."""
+"""Safe names of files and folders, made from names that users chose."""
 
 import hashlib
 import re

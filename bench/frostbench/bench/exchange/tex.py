@@ -1,4 +1,4 @@
-"""Texts in LaTeX: whatever a name holds, it is printed as it is and compiles anywhere."""
+"""Escapes texts for LaTeX, so that any name is printed as it is and compiles."""
 
 import unicodedata
 
@@ -12,7 +12,7 @@ SPECIAL = {
     '"': r"\char34{}",
     "`": r"\char96{}",
     "'": "'",
-    # A bracket or a star behind a line break would be its argument, and two hyphens a dash.
+    # A bracket or a star after a line break would be its argument, and two hyphens a dash.
     "[": "{[}",
     "]": "{]}",
     "*": "{*}",

@@ -1,4 +1,4 @@
-"""Writing what others read into a folder, all of it or nothing."""
+"""Writes an export into a folder: all of it or nothing."""
 
 import io
 import json

@@ -1,1 +1,1 @@
-"""Methods whose verbs run in a process of their own."""
+"""`isolate=true`: methods whose code runs in a process of its own."""

@@ -1,4 +1,4 @@
-"""What a run and a method's own process say to each other, as bytes.
+"""Encodes the messages between a run and the process of an isolated method.
 
 A message is a tree of plain values, tensors and the small frozen types of the contract. Reading one
 builds those and nothing else: unlike a pickle it can name no function, class or file to load, so

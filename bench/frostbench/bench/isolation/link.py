@@ -1,4 +1,4 @@
-"""The run's end of the connection with a method's own process."""
+"""The run's side of the connection to the process of an isolated method."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""The method as the run sees it, whose verbs are in a process of their own."""
+"""An isolated method as the run sees it: its verbs are called in the other process."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

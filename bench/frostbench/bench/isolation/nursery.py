@@ -1,4 +1,4 @@
-"""A process that has imported what every method's process needs, and forks those.
+"""A process with all imports done, from which the methods' processes are forked.
 
 It is started once by a run or a worker, with nothing but the path of modules: no argument, file or
 memory of the run comes with it. A method's process is forked from it in milliseconds, so that none

@@ -1,4 +1,4 @@
-"""What a method's own process does: it answers what the run asks of its verbs, one after another.
+"""The work of an isolated method's process: it answers calls of the verbs, one by one.
 
 The run asks `[verb, seconds, done with, arguments]`. The answer is `["made", value]`, or
 `["failed", sentence, whether memory was short]`. Outcomes and generators stay here, and have

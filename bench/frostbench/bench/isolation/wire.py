@@ -1,4 +1,4 @@
-"""Messages over a socket, whole or not at all."""
+"""Sends and receives messages over a socket, whole or not at all."""
 
 import socket
 import struct

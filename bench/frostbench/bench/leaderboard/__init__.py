@@ -1,4 +1,4 @@
-"""The leaderboard: what users publish from runs.
+"""The leaderboard: rows, pages and tables made from stored runs.
 
 `build` turns stored runs into rows with intervals and rank ranges, `write` lays them out as
 `leaderboard.json`, Markdown, CSV and a static page that opens from disk.

@@ -41,7 +41,7 @@ Position: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Entry:
-    """A row with the column behind it, None where it has no value, and its task's place."""
+    """A row with its column of scores (None if it has no value), and its task's place."""
 
     row: Row
     column: Column | None
@@ -58,7 +58,7 @@ class Entry:
 
 
 def build(runs: Sequence[StoredRun], inference: Inference | None = None) -> Leaderboard:
-    """The leaderboard of one or more runs; the same records give the same numbers.
+    """Build the leaderboard of one or more runs; the same records give the same numbers.
 
     Rows are ranked together across runs where task, settings, data, seed, language model and the
     metric's identity agree, on the samples that both scored. A method that stands in several runs

@@ -1,4 +1,4 @@
-"""What the numbers of a table are too few to claim, in sentences."""
+"""Sentences on what a table has too few samples to claim."""
 
 import math
 from collections.abc import Iterable, Sequence

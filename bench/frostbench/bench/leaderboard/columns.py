@@ -1,4 +1,4 @@
-"""From stored samples to what statistics read: the columns of rows, and what samples cost."""
+"""Makes the columns that statistics read from stored samples, and mean costs."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ def part_of(metric: MetricEntry) -> str:
 
 
 def scored(table: SampleTable, metric: MetricEntry) -> Bool[np.ndarray, " n"]:
-    """Of which samples a metric has something; what is infinite is no score."""
+    """Which samples have a score under a metric; an infinite value is no score."""
     part = part_of(metric)
     if part == "scores":
         return np.asarray(table.scored & np.isfinite(table.scores(metric.id)))
@@ -43,7 +43,7 @@ def scored(table: SampleTable, metric: MetricEntry) -> Bool[np.ndarray, " n"]:
 
 
 def asked(table: SampleTable, metric: MetricEntry) -> Bool[np.ndarray, " n"]:
-    """Of which samples a metric asks something; some ask of one kind of samples alone."""
+    """Which samples a metric applies to; some metrics apply to one kind of samples only."""
     if metric.pooling not in ("mean", "whole"):
         return np.ones(len(table), dtype=bool)
     return np.asarray(~table.scored | ~np.isnan(table.scores(metric.id)))

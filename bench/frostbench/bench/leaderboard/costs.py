@@ -1,4 +1,4 @@
-"""What methods cost, and what they reach for it: rows of the matrix, and a plot a task."""
+"""Costs of the methods: the first rows of the matrix, and plots of quality against cost."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Curves: the ranking metric of each row, by how hard the same is asked."""
+"""Curves: the ranking metric of each row by severity or variant."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias

@@ -1,4 +1,4 @@
-"""What is drawn over an image: outlines of masks and boxes, and what stands beside them."""
+"""Outlines of masks and boxes that are drawn over an image, with their labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was run, said in sentences: from the manifest, for the head and the foot of the page."""
+"""Sentences on what was run, made from the manifest."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

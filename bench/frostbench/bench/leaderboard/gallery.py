@@ -1,4 +1,4 @@
-"""The gallery: what went in, what came out, what was right, side by side."""
+"""The gallery: input, outputs and target of some samples, side by side."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which rows are ranked together: those of one task, with one data set, seed and metric."""
+"""Decides which rows are ranked together: same task, data, seed, language model and metric."""
 
 import hashlib
 import json

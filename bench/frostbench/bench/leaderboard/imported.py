@@ -1,4 +1,4 @@
-"""Rows that another bench computed, beside ours."""
+"""Rows that another bench computed, as rows of our leaderboard."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Images inside of a page, as addresses that hold them."""
+"""Images inside a page, as data URIs."""
 
 import base64
 import io

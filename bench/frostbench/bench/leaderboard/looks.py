@@ -1,4 +1,4 @@
-"""How the controls of a section are told apart in its figures."""
+"""Markers and line styles of the controls in figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The leaderboard as Markdown: a compact table a task."""
+"""The leaderboard as Markdown: a compact table for each task."""
 
 import re
 from collections.abc import Iterable, Mapping

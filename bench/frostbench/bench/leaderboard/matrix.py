@@ -1,4 +1,4 @@
-"""The matrix: what each method reaches at each task, how surely, and against which controls."""
+"""The matrix of methods and tasks: values, ranges of ranks, standing against controls."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class TaskPlace:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a method reached at a place, and the tests against its controls there."""
+    """The value of a method in a task and protocol, with its tests against controls."""
 
     row: Row
     text: str
@@ -64,7 +64,7 @@ class Cell:
 
     @property
     def standing(self) -> Standing | None:
-        """None where there is nothing that it was compared with."""
+        """How it stands against its controls; None if there are none."""
         if not self.verdicts:
             return None
         beaten = sum(verdict.outcome == "beats" for verdict in self.verdicts)

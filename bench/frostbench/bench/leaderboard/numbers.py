@@ -1,4 +1,4 @@
-"""How numbers read: digits by unit, percent for shares, thin figures for costs."""
+"""Formats numbers for readers: digits by unit, shares in percent, costs to a few figures."""
 
 import math
 from collections.abc import Iterable

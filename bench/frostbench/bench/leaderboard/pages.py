@@ -1,4 +1,4 @@
-"""The static pages: an overview, one a suite, one a task, and what was run.
+"""The HTML pages: an overview, one for each suite and task, and one on what was run.
 
 Each is one file with its style and script inside, and images beside it.
 """

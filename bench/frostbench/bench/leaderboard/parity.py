@@ -1,4 +1,4 @@
-"""Runs of presets beside what the papers report: the same table, as far as it is the same."""
+"""Compares runs of presets with what papers report, and says which settings differ."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A plot a suite: every method's value and interval, and its controls, on one axis a metric."""
+"""The plot of a suite: values and intervals of methods and controls, an axis for each metric."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""What a method leaves of the multimodal model that it sits on: answers that stay the same."""
+"""How many answers of a multimodal model stay the same under a method built on it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

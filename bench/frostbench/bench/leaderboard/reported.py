@@ -1,4 +1,4 @@
-"""What the papers report, as rows of their own."""
+"""Values that papers report, as rows of their own kind."""
 
 import json
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""Rows of the leaderboard: one value, what it is of, and how sure it is."""
+"""The rows of a leaderboard: a value with its interval, rank and origin."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Kind = Literal["measured", "control", "imported", "reported"]
 
 @dataclass(frozen=True)
 class MeanCost:
-    """What a sample cost: means over the scored samples, of the peak memory the largest."""
+    """The mean cost of the scored samples; of the peak memory, the largest."""
 
     seconds: float
     prompt_tokens: float
@@ -94,7 +94,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A method against one of its controls, on the task's ranking metric and common samples.
+    """A method compared with one of its controls: ranking metric, common samples.
 
     `difference` is oriented so that above 0 the method is better; its interval is for it alone. `p`
     is of the test, corrected for the method's other controls.
@@ -118,7 +118,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Need:
-    """A ranking of methods in which no two are told apart, and what it would take.
+    """A ranking in which no two methods differ, and how many samples it would take.
 
     Attributes:
         samples, clusters: how many any two rows share at least.

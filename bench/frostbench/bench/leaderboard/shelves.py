@@ -1,4 +1,4 @@
-"""What a gallery is made of: shelves of strips of tiles, answers and words."""
+"""The types of a gallery: a shelf for each task, a strip for each sample, a tile for each image."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Same tokenizer, other language model: which runs differ in it, and what that does to a method."""
+"""Same tokenizer, other language model: how a method's values change between such runs."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

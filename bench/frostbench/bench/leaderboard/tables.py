@@ -1,4 +1,4 @@
-"""Tables as readers see them: a section a suite, a table a task, a group a protocol."""
+"""Tables for readers: sections by suite, tables by task, groups of lines by protocol."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ class Line:
 
     @property
     def not_beaten(self) -> tuple[Verdict, ...]:
-        """The controls that this method does not beat here."""
+        """The controls that this method is not better than."""
         return tuple(verdict for verdict in self.verdicts if verdict.outcome != "beats")
 
     @property
@@ -67,7 +67,7 @@ class Table:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What its samples are too few for, and which metrics have no interval."""
+        """Sentences: what there are too few samples for, and which metrics have no interval."""
         rows = (row for line in self.lines for row in (line.row, *line.others) if row)
         return tuple(filter(None, [needs_sentence(self.needs), *no_intervals(rows)]))
 

@@ -1,4 +1,4 @@
-"""The environment of our pages: what is put into them is escaped, style and script are inside."""
+"""The Jinja environment of the pages: values are escaped, style and script are inlined."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from frostbench.bench.printable import LONGEST, brief
 
 
 def environment(*loaders: BaseLoader) -> Environment:
-    """Templates of the given loaders, and behind them those of the leaderboard."""
+    """Templates of the given loaders, and after them those of the leaderboard."""
     made = Environment(
         loader=ChoiceLoader([*loaders, PackageLoader(__package__, "templates")]),
         autoescape=True,

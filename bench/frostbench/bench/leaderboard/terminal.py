@@ -1,4 +1,4 @@
-"""The matrix as text: a table a suite, folded where the terminal is narrow."""
+"""The matrix in the terminal: a table for each suite, folded if the terminal is narrow."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -21,7 +21,7 @@ NARROWEST = 12  # of what a row is named by
 
 LEGEND = (
     f"{MARKS['all']} beats all of its controls, {MARKS['some']} some, {MARKS['none']} none. "
-    "Behind a value stands its range of ranks. Of protocols that are read side by side "
+    "After each value stands its range of ranks. Of protocols that are read side by side "
     "(severities) the first is shown."
 )
 
@@ -38,7 +38,7 @@ def heading(leaderboard: Leaderboard, names: Sequence[str]) -> Iterator[str]:
         failed = len(manifest.failures)
         yield printable(
             f"{which}{name}: {manifest.status}; pack {manifest.pack.name}, {', '.join(shown)}."
-            + (f" What failed ({failed}) is told by all=true." if failed else "")
+            + (f" What failed ({failed}) is listed by all=true." if failed else "")
         )
         yield from filter(None, [printable(said.warning)])
         if said.frozen.holds is False:
@@ -209,7 +209,7 @@ def _blocks(columns: Sequence[list[Text]], room: int) -> list[list[list[Text]]]:
     free = room
     for column in columns:
         needed = _width(column) + GAP
-        if blocks[-1] and needed > free + GAP:  # nothing stands behind the last one
+        if blocks[-1] and needed > free + GAP:  # nothing comes after the last one
             blocks.append([])
             free = room
         blocks[-1].append(column)

@@ -1,4 +1,4 @@
-"""An interval as a small bar: the value as a dot, its interval as a line, controls as marks."""
+"""Small inline plots: a dot for the value, a line for its interval, marks for controls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Words over an image: what visual tokens read as, for the gallery and for `frostbench look`."""
+"""Visual tokens as words over an image, for the gallery and for `frostbench look`."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def words_of(
 ) -> tuple[PartWords, ...]:
     """Parts as a method's `words` names them, with its `neighbours`: "part", or "part/1" and on.
 
-    Parts with numbers behind a stroke are the layers of one pyramid. Otherwise several rows of
+    Parts with numbers after a slash are the layers of one pyramid. Otherwise several rows of
     several words are a grid; rows of one text each are sentences where there are blanks within
     them; and all else is ranked.
 

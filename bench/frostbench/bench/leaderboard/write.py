@@ -1,4 +1,4 @@
-"""Writing a leaderboard's folder: data, tables, page, images and plots."""
+"""Writes a leaderboard's folder: data, tables, pages, images and plots."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""From a sample of lmms-eval to a request: one image and a text, or a sentence why there is none.
+"""Makes a request of a sample of lmms-eval, or says in a sentence why it cannot.
 
 Both ways go through here, so that a method is asked the same whichever bench runs it.
 """

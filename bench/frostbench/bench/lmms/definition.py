@@ -1,4 +1,4 @@
-"""What a task of lmms-eval scores by, as one digest: from the task as from its results."""
+"""A digest of how a task of lmms-eval scores, the same from the task and from its results."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Examples before a question, with their images: lmms-eval's own few shots are texts alone."""
+"""In-context examples with their images; lmms-eval's own examples are texts only."""
 
 import random
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Words to look at: what methods make of one image, in the terminal and on a page."""
+"""`frostbench look`: one image in the words of methods, in the terminal and on a page."""

@@ -1,4 +1,4 @@
-"""The image to look at: a file, or one of the pack's own."""
+"""Finds the image to look at: a file, or one of the pack's images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

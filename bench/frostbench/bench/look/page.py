@@ -1,4 +1,4 @@
-"""The page: one file with images, style and script inside, which asks nothing of the network."""
+"""The page of `frostbench look`: one HTML file that needs no network."""
 
 from collections.abc import Sequence
 

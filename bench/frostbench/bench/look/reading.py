@@ -1,4 +1,4 @@
-"""What one method makes of one image: its words, those nearest to them, the image again."""
+"""What a method makes of one image: its words, the nearest words, and the reconstruction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ Psnr: TypeAlias = Callable[[ImagePrediction, Image], float]
 
 @dataclass(frozen=True, eq=False)
 class Returned:
-    """The image given back through its visual tokens, and its PSNR (`psnr[rgb]`) in dB."""
+    """The reconstruction of the image, and its PSNR (`psnr[rgb]`) in dB."""
 
     pixels: Float[Tensor, "3 h w"]
     decibels: float

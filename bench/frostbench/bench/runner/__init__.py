@@ -1,1 +1,1 @@
-"""The runner: a plan executed once, into a folder that can be resumed, scored again, verified."""
+"""The runner: executes a plan into a folder that can be resumed, rescored and verified."""

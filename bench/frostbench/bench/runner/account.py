@@ -1,4 +1,4 @@
-"""What a worker keeps account of, and whom it tells."""
+"""Keeps account of what a worker does, and reports it to the run."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ from frostbench.plugins.host.errors import cut
 
 @runtime_checkable
 class Desk(Protocol):
-    """Whom a worker tells what it does: the run itself, or the folder where the run looks."""
+    """Receives what a worker reports: the run itself, or a file that the run reads."""
 
     def begun(self, task: str) -> None:
         """A task begins."""

@@ -1,4 +1,4 @@
-"""Methods, built when their first sample is due."""
+"""Builds methods when their first sample is due."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path

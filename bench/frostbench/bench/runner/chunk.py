@@ -1,4 +1,4 @@
-"""One chunk of a task, every row of it: from instances to records."""
+"""Runs one chunk of a task under all methods and controls: from instances to records."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ class Built:
 
 @dataclass(frozen=True)
 class Bench:
-    """Everything that turns chunks of one task into records; nothing here knows what is done.
+    """Turns chunks of one task into records; keeps no account of what is done.
 
     `note` is told of failures that cost no sample (words that cannot be shown).
     """
@@ -105,7 +105,7 @@ class Bench:
             with self.ledger.working(name):
                 self._tokenize(built, mine, chunk)
         # Who changed something takes it back in a later call of its own code, if it does at all, so
-        # that one look behind all methods sees it; who it was shows when they run one by one.
+        # that one look after all methods sees it; who it was shows when they run one by one.
         self.watch.check(tuple(self.built))
         self._answer(items)
         for row, made in items.items():

@@ -1,4 +1,4 @@
-"""The corpus of a task: the references from which its metrics learn which words are rare."""
+"""The corpus of a task: all references, from which metrics learn which words are rare."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""The workers of a run in processes of their own: started, watched, and started again."""
+"""Starts the workers of a run in processes of their own, watches and restarts them."""
 
 import signal
 import time
@@ -18,7 +18,7 @@ class Process(Protocol):
     """A process that was started; `subprocess.Popen` is one."""
 
     def poll(self) -> int | None:
-        """Its exit code, minus the signal's number where it died of one; None while it lives."""
+        """Its exit code, or minus the number of the signal that ended it; None while it lives."""
         ...
 
     def terminate(self) -> None:

@@ -1,4 +1,4 @@
-"""Controls that need no method: their predictions, or why there are none."""
+"""Predictions of the controls that need no method."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Frozen means frozen: every backbone before a run, between its steps, and after it."""
+"""Checks that backbones stay frozen: before a run, between its steps, and after it."""
 
 import gc
 import hashlib
@@ -26,7 +26,7 @@ Place: TypeAlias = tuple[str, Adapter | None]
 
 
 class ChangedError(Exception):
-    """Something frozen is not what it was; `suspects` are the methods whose code ran since."""
+    """A frozen model was changed; `suspects` are the methods that ran since the last check."""
 
     def __init__(self, changes: Sequence[str], suspects: Sequence[str]) -> None:
         super().__init__(changes[0])
@@ -36,14 +36,14 @@ class ChangedError(Exception):
 
 @dataclass
 class Spent:
-    """What looking has cost: seconds, and looks."""
+    """What the checks cost: their number, and seconds."""
 
     seconds: float = 0.0
     looks: int = 0
 
 
 class Watch:
-    """Certifies each backbone when it is first seen loaded, and tells whether all still hold.
+    """Certifies each backbone when it is first loaded, and checks whether all are unchanged.
 
     Attributes:
         before: digests of tensors by role, from when the role was first loaded.
@@ -146,7 +146,7 @@ class Watch:
         self.spent.looks += 1
 
     def check(self, suspects: Sequence[str], thorough: bool = False) -> None:
-        """Look at everything, after code of these methods ran.
+        """Check everything, after code of these methods ran.
 
         Raises:
             ChangedError: something is not what it was.

@@ -1,4 +1,4 @@
-"""Who changed what is frozen: found by doing the chunk again, after everything was loaded anew."""
+"""Finds the method that changed a frozen model, by running the chunk again one by one."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class Violation:
 
 
 class Court:
-    """Runs chunks so that no row of a changed model is believed.
+    """Runs chunks so that no row of a changed model is kept.
 
     Attributes:
         plan: the plan, with engine and metrics as they were made last.

@@ -1,4 +1,4 @@
-"""The instances of a task in fixed chunks."""
+"""Divides the instances of a task into fixed chunks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The samples of one chunk in the making: from requests to predictions."""
+"""The samples of a chunk while they are computed: from requests to predictions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from frostbench.plugins.host.limits import limits
 
 @dataclass
 class Attempt:
-    """One row of one instance; filled in step by step until it has a prediction or an error.
+    """One sample of one row, filled in step by step until it has a prediction or an error.
 
     `method` answers: the row's own, or one that it puts in its place.
     """

@@ -1,4 +1,4 @@
-"""Joining a run that another process keeps."""
+"""Joins a run that another process keeps, as one of its workers."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Processes that were started together for one run: the first keeps it, the others wait for it."""
+"""Runs under torchrun or srun: the first process keeps the run, the others join it."""
 
 import time
 from collections.abc import Iterator

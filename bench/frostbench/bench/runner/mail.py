@@ -1,4 +1,4 @@
-"""How workers in other processes tell a run what they do: files in the run's folder.
+"""Reports of workers in other processes, as files in the run's folder.
 
 workers/NAME.SESSION.json   what a session of a worker has done until now
 workers/TASK.ended          the samples of a task of which all chunks are done, in their order

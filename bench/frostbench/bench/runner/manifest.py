@@ -1,4 +1,4 @@
-"""The manifest of a plan: of a run that begins, and of one that goes on."""
+"""Makes the manifest of a plan, for a run that begins or goes on."""
 
 import datetime
 import json

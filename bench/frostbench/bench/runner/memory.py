@@ -1,4 +1,4 @@
-"""What methods and backbones take of devices, as it was measured, and whether one more fits."""
+"""Measures how much device memory methods and backbones take, and whether one more fits."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The plan of a run: everything already looked up, checked and resolved, and nothing executed."""
+"""The plan of a run: everything is looked up and checked, and nothing has been executed."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -55,7 +55,7 @@ class FrozenBackbones(Protocol):
 
 @runtime_checkable
 class Observer(Protocol):
-    """Somebody who watches a run: a tracker, a plugin that adds columns."""
+    """Watches a run: a tracker, or a plugin that adds columns."""
 
     def started(self, manifest: Mapping[str, Any]) -> None:
         """Called once, before the first sample."""

@@ -1,4 +1,4 @@
-"""What can be seen to be impossible before a run begins.
+"""Checks before a run begins: prompts that are too long, methods that cannot be built.
 
 For each method, task and protocol the first request is prompted as far as its first wave, and the
 engine says how long those prompts are. Images go through the tokenizer as they would in the run,
@@ -99,7 +99,7 @@ def check_lengths(
     turns: Callable[[Iterable[str]], Iterable[Mapping[str, Built]]],
     look: Callable[[Sequence[str]], None],
 ) -> None:
-    """Refuse prompts that are longer than their backbone takes.
+    """Refuse prompts that are longer than their backbone can read.
 
     `turns` builds methods, those together that fit; `look` is called after a method's code ran,
     with its name.

@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, lines elsewhere, or nothing."""
+"""Shows the progress of a run: bars on a terminal, lines elsewhere, or nothing."""
 
 import sys
 import time
@@ -39,7 +39,7 @@ class Stream(Protocol):
 
 @runtime_checkable
 class Progress(Protocol):
-    """Told by the runner how far it is. Used as a context manager around a run."""
+    """Is told by the runner how far it is. A context manager around a run."""
 
     def __enter__(self) -> "Progress":
         """Begin to show."""

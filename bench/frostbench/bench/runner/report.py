@@ -1,4 +1,4 @@
-"""What a worker has to tell of its part of a run, and what the manifest becomes by it."""
+"""Reports of workers, and how they change the manifest."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Scoring a finished run again, from what it stored; no method and no language model is needed."""
+"""Scores a finished run again from what it stored, without methods or language models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace

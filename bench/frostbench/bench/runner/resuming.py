@@ -1,4 +1,4 @@
-"""Going on with a run: what its folder holds, and whether this plan may add to it."""
+"""Continues a run: reads what its folder holds, and decides whether this plan may add to it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ AGAIN = (
 
 
 def refuse_strangers(folder: Path) -> None:
-    """A folder that holds something else than a run is none to write a run into.
+    """Refuse a folder that holds something else than a run.
 
     Raises:
         StoreError: there are other files, or the path is no folder.

@@ -1,4 +1,4 @@
-"""Which rows a task has: methods, and the controls that stand beside them."""
+"""Decides which rows a task has: methods and controls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ Predict: TypeAlias = Callable[[Sequence[Instance]], Sequence[Prediction]]
 
 @dataclass(frozen=True)
 class Way:
-    """How the samples of a row come about; None stands for the method's own way.
+    """How a control changes what a method is asked or answers; None changes nothing.
 
     Attributes:
         ask: what the method is asked.

@@ -1,4 +1,4 @@
-"""Running a plan: in this process, or by a crew of workers, each in a process of its own."""
+"""Runs a plan, in this process or by workers in processes of their own."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Scores and features of predictions, as they come back from the store."""
+"""Scores predictions as they come back from the store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What all rows of a chunk share: targets as stored, and what there is to look at."""
+"""What all rows of a chunk share: stored targets, and images and words for the gallery."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Every image through each method's tokenizer once."""
+"""Tokenizes every image once for each method, and keeps the tokens."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ _RECENT = 1024
 
 
 class Tokenizing:
-    """One method's `tokenize`, behind the kept tokens.
+    """One method's `tokenize`, with its cache of kept tokens.
 
     Which images come together depends on which worker is first. Where that would change tokens, if
     only in their last digits, which the first batch of each size shows, images go through it one at

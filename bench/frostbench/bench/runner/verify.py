@@ -1,4 +1,4 @@
-"""Whether a run holds: a part of it computed again, and its sources compared."""
+"""Verifies a run: computes a part of it again, and compares everything it depends on."""
 
 import math
 import random

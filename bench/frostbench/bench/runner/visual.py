@@ -1,4 +1,4 @@
-"""How large what an image becomes is, counted while images go through a tokenizer."""
+"""Counts visual tokens and their codes while images are tokenized."""
 
 import math
 from collections import Counter

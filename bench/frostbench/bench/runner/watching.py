@@ -1,4 +1,4 @@
-"""Those who watch a run: observers of its samples, and the count of its prompts."""
+"""Tells observers about samples, and counts prompts."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

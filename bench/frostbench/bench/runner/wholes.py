@@ -1,4 +1,4 @@
-"""Numbers of a whole set, computed when all its samples are scored."""
+"""Computes metrics of a whole set when all its samples are scored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A worker: takes chunks of a run's tasks that nobody has, and stores their samples."""
+"""A worker: takes free chunks of a run, computes them, and stores their samples."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

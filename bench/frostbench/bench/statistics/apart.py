@@ -1,4 +1,4 @@
-"""Whether two rows are apart: a sign-flip test over clusters, corrected by Holm.
+"""Tests whether two rows differ: a sign-flip test over clusters, corrected by Holm.
 
 Two rows that are equally good could have swapped their answers in any cluster. The test compares
 their difference with those that all such swaps would have given.
@@ -32,7 +32,7 @@ Column: TypeAlias = Sums | Frechet | AveragePrecision | Whole
 
 @dataclass(frozen=True)
 class PairTest:
-    """Two rows, the first less the second.
+    """The difference of two rows (first minus second), with its interval and p value.
 
     Attributes:
         difference: on the samples that both have; None where there are none.
@@ -54,7 +54,7 @@ def estimated(column: Column, inference: Inference) -> Estimate | None:
 
 
 def difference(one: Column, two: Column, inference: Inference) -> Estimate | None:
-    """The first column less the second on the samples that both have, paired.
+    """First column minus second, on the samples that both have, paired.
 
     Raises:
         TypeError: the two are of different kinds.
@@ -114,7 +114,7 @@ def compare(pairs: Sequence[tuple[Column, Column]], inference: Inference) -> lis
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values corrected for one another; that any is too small is as rare as for one alone.
+    """P values after Holm's correction: that any is too small is as rare as for a single test.
 
     Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Statist. 1979.
 
@@ -129,7 +129,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def fewest_clusters(comparisons: int, inference: Inference) -> int:
-    """With fewer clusters no sign-flip test among so many could tell any two rows apart.
+    """The least number of clusters with which one of so many sign-flip tests can succeed.
 
     >>> fewest_clusters(1, Inference()), fewest_clusters(28, Inference())
     (6, 11)

@@ -1,4 +1,4 @@
-"""Average precision: a value of a whole set, with an interval from what it is without a part."""
+"""Average precision of a set of images, with a jackknife interval."""
 
 import math
 from collections.abc import Collection, Iterable, Sequence

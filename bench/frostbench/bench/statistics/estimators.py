@@ -1,4 +1,4 @@
-"""Which estimators the leaderboard uses, in one line."""
+"""A sentence on the estimators that the leaderboard uses."""
 
 from frostbench.bench.statistics.inference import Inference
 from frostbench.bench.statistics.swaps import DRAWN_CLUSTERS

@@ -46,7 +46,7 @@ def frechet_distance(
 
 @dataclass(frozen=True, eq=False)
 class Frechet:
-    """What one row scored under a set metric; its value is one distance of all samples.
+    """The features of one row under a set metric, whose value is one distance of all samples.
 
     Feature vectors of predictions and targets stand in the order of the samples' ids.
     """

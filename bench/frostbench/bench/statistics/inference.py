@@ -1,4 +1,4 @@
-"""What intervals and tests share: their settings, bounds, estimates, and the clusters."""
+"""Types that intervals and tests share: settings, bounds, estimates, clusters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 @dataclass(frozen=True)
 class Inference:
-    """How sure is sure: the level of intervals and tests; the drawn sign flips and their seed."""
+    """Settings: the level of intervals and tests, the number of sign flips, and the seed."""
 
     level: float = 0.95
     flips: int = 9999
@@ -26,7 +26,7 @@ class Inference:
 
     @property
     def alpha(self) -> float:
-        """What is left of the level: 0.05 at 95 %."""
+        """One minus the level: 0.05 at 95 %."""
         return 1 - self.level
 
 

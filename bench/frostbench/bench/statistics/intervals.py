@@ -26,7 +26,7 @@ FEW_CLUSTERS = "none: nearly all weight lies in one cluster"
 
 @dataclass(frozen=True, eq=False)
 class Jackknife:
-    """A value, what each cluster contributes to it, and how unevenly the clusters weigh.
+    """A value, the contribution of each cluster, and the clusters' weights.
 
     Attributes:
         value: of all clusters.

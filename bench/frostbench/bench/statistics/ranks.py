@@ -1,4 +1,4 @@
-"""Ranks as ranges: what the data tell apart, and nothing more."""
+"""Ranges of ranks: the ranks that the tests leave open."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class Ranking(Generic[K]):
-    """Rank ranges, and what it would take to tell rows apart where none are.
+    """Ranges of ranks; if no rows differ, also how many clusters it would take.
 
     Attributes:
         ranks: for each row 1 + the number significantly better, to n - the number significantly

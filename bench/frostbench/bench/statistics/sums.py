@@ -30,7 +30,7 @@ from frostbench.bench.statistics.pooling import Pooling, checked_counts, pooling
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What one row scored under one metric; its value is a formula over sums of all samples.
+    """The scores of one row under a metric whose value is a formula over sums of samples.
 
     `pooling` names the formula, and `bounds` are the metric's. Samples stand in the order of their
     ids.

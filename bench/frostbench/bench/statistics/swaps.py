@@ -1,4 +1,4 @@
-"""Two rows after some clusters have swapped their answers: what the sign-flip test looks at."""
+"""Differences of two rows after some clusters swapped their answers, for the sign-flip test."""
 
 import math
 from collections.abc import Sequence
@@ -132,7 +132,7 @@ class _Summed:
 
 @dataclass(frozen=True, eq=False)
 class _RankedAnew:
-    """The detections of two columns, those of the second in groups behind those of the first.
+    """The detections of two columns, those of the second in groups that follow those of the first.
 
     `turning` are the groups in which the two differ.
     """

@@ -1,4 +1,4 @@
-"""Numbers of a whole set that no formula over sums gives, with what they are without each part.
+"""Values of a set that no formula over sums gives, with jackknife intervals.
 
 Such a number is computed where its function is at hand, when the task is complete; here are the
 number, and by how much each group of clusters lifts it. An interval is the jackknife's, as for
@@ -49,7 +49,7 @@ def lifts(
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """What one row scored under such a metric; samples stand in the order of their ids."""
+    """The scores of one row under such a metric, in the order of the samples' ids."""
 
     samples: tuple[str, ...]
     clusters: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""What a run leaves behind, and how it is read again."""
+"""The store: writes and reads the folder of a run."""

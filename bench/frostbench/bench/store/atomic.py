@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and what is said when the disk is full."""
+"""Writes files so that they are whole or not there, and explains a full disk."""
 
 import errno
 import glob
@@ -16,7 +16,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked; the message is one sentence with what to do."""
+    """The store cannot do what was asked; the message is a sentence that says what to do."""
 
 
 class StoreFullError(StoreError):
@@ -85,7 +85,7 @@ def file_facts(path: Path) -> tuple[int, int, int]:
 
 @contextmanager
 def reading(path: object) -> Iterator[None]:
-    """Whatever a stranger's file makes of its reader is one sentence.
+    """Turns whatever goes wrong while a file is read into one sentence.
 
     Raises:
         StoreError: the file is damaged; one that is not there is not.

@@ -1,4 +1,4 @@
-"""Parts of the columns of sealed files: seen to be what records hold, and taken apart."""
+"""Checks parts of the columns of sealed files, and takes them apart."""
 
 from typing import Any, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Where two trees of plain values differ, such as what two runs stand on."""
+"""Finds where two trees of plain values differ, such as the configurations of two runs."""
 
 import re
 from collections.abc import Iterator, Mapping

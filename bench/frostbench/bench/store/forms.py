@@ -1,4 +1,4 @@
-"""The blobs of predictions and targets, as they are read back: plain values of a known form."""
+"""The types that stored predictions and targets are read back as."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias

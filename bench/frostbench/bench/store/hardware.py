@@ -1,4 +1,4 @@
-"""What a run stands on, and what methods take of it."""
+"""The hardware of a run, and the memory that methods took of it."""
 
 from dataclasses import dataclass
 

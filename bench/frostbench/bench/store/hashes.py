@@ -1,4 +1,4 @@
-"""What files hashed to, remembered: a large data set is not read for every run."""
+"""Remembers the hashes of files, so that a large data set is not read for every run."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Texts as files hold them: names of files and what a method says may have half a letter in them.
+"""Makes texts writable as UTF-8: file names and answers may hold lone surrogates.
 
 JSON has an escape for a lone surrogate; UTF-8, and with it Parquet, has nothing.
 """

@@ -1,4 +1,4 @@
-"""One process on one folder."""
+"""A lock that lets one process at a time write a folder."""
 
 import fcntl
 import os

@@ -155,7 +155,7 @@ class MetricEntry:
 
     @property
     def higher_is_better(self) -> bool:
-        """Which end stands first; where neither is better, the higher one."""
+        """Whether higher values are listed first; also true if neither end is better."""
         return self.direction != "lower"
 
     @property
@@ -180,7 +180,7 @@ class Dash:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A control of a task that is not made of a method, which lacks what `reason` says."""
+    """A control that a method does not have in a task, with the reason."""
 
     method: str
     task: str

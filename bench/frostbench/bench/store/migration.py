@@ -1,4 +1,4 @@
-"""Manifests of before, as today's code would have written them.
+"""Reads manifests of older schemas as ones of the current schema.
 
 Each step takes a manifest, plain as it lies in its file, to the next schema. What older code read
 off an id (which metric is a share, which looks through which network) is known here and nowhere

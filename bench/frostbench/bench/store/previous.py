@@ -1,4 +1,4 @@
-"""The run that stood in a folder before `again=true` began anew: set aside, not forgotten."""
+"""Sets the earlier run of a folder aside when `again=true` begins anew."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Reading a run's folder, finished or not."""
+"""Reads a run's folder, finished or not."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class StoredRun:
-    """A run as its folder holds it; nothing here writes.
+    """A stored run, for reading.
 
     Attributes:
         folder: where it lies.
@@ -65,7 +65,7 @@ class StoredRun:
         return self.manifest.status == "failed" or bool(self.manifest.failures)
 
     def checked(self, task: str, protocol: str | None) -> str | None:
-        """What was found to hold of a table of results that were handed in; None of other runs.
+        """What `frostbench accept` found of handed-in results; None for other runs.
 
         It is said of the very file that was looked at.
 

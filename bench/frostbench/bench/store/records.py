@@ -119,7 +119,7 @@ class Record:
 
     @property
     def key(self) -> Key:
-        """What makes a sample one and the same within a run."""
+        """The key of a sample within a run: no two have the same."""
         return self.task, self.protocol, self.method, self.control, self.sample
 
     def to_json(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def keys_of(table: Any) -> Iterator[Key]:
 
 
 def in_order(tables: Sequence[Any], rows: Int[np.ndarray, " n"]) -> Iterator[Any]:
-    """Rows of tables that lie one behind the other, in another order, as tables of `TOGETHER`."""
+    """Rows of consecutive tables, in another order, as tables of `TOGETHER` rows."""
     ends = np.cumsum([len(table) for table in tables])
     for start in range(0, len(rows), TOGETHER):
         some = rows[start : start + TOGETHER]

@@ -1,4 +1,4 @@
-"""What stands beside a run's files in a repository of results: who handed it in, what held."""
+"""Facts about handed-in results: who handed them in, and what `accept` found."""
 
 import json
 from collections.abc import Mapping

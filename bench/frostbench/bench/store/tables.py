@@ -1,4 +1,4 @@
-"""The samples of one task and protocol in columns: of millions, few become objects."""
+"""The samples of a task and protocol in columns, so that millions of them can be read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
@@ -72,7 +72,7 @@ class SampleTable:
     def __init__(self, files: Sequence[Sealed], task: str, protocol: str | None) -> None:
         self._files = files
         self._kept: dict[tuple[object, ...], Any] = {}
-        # Where each sample lies in all files, one behind the other.
+        # Where each sample lies in all files, one after the other.
         self._lies = np.arange(sum(map(len, files)))
         self._lies = np.flatnonzero(self.where("task", task) & self.where("protocol", protocol))
         methods, method_names = self._codes("method")

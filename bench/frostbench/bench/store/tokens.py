@@ -1,4 +1,4 @@
-"""Kept visual tokens: each image goes through a method's tokenizer once, over all runs.
+"""The cache of visual tokens: each image is tokenized once for all runs.
 
     tokens/<first two>/<key>/<hash of the batch>.safetensors
 

@@ -1,4 +1,4 @@
-"""Plain values, as JSON and Parquet hold them, read as trees of frozen dataclasses.
+"""Reads plain values of JSON or Parquet as trees of frozen dataclasses, with checks.
 
 What is read may come from anybody: besides types, sizes and depth are bounded.
 """

@@ -1,4 +1,4 @@
-"""Predictions and targets, to the store and back."""
+"""Writes predictions and targets to the store, and reads them back."""
 
 from collections.abc import Sequence
 from typing import Any, assert_never

@@ -1,4 +1,4 @@
-"""How much of an image a method's visual tokens keep."""
+"""The number and size of a method's visual tokens of an image."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Writing a run's folder: killed at any moment, nothing stored is lost and nothing is half."""
+"""Writes a run's folder so that a process killed at any moment loses nothing stored."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Results that people hand in: written into a folder under git, checked, and read from there."""
+"""Results that people hand in to a folder under git: writes, checks and reads them."""
 
 from frostbench.bench.submissions.accept import Finding, Tools, accept
 from frostbench.bench.submissions.places import open_runs, submissions_of

@@ -1,4 +1,4 @@
-"""Whether results that were handed in hold: their files, their metadata, and every score again."""
+"""Checks handed-in results: files, metadata, and every score computed again."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Where things lie in a repository of results.
+"""The layout of a repository of results.
 
 `results/METHOD/VERSION/` is a run's folder of one method: manifest.json, sealed/ and, for people, a
 JSON file a task and protocol. Images, masks and features lie once for all in `outputs/`, under the

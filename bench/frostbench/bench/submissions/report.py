@@ -1,4 +1,4 @@
-"""What a pull request brings, in Markdown: what holds, and where it stands among what is there."""
+"""A report in Markdown on newly handed-in results, beside the best that are there."""
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path

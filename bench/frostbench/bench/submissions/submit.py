@@ -1,4 +1,4 @@
-"""A run's results, method by method, into a repository of results."""
+"""Writes a run's results, method by method, into a repository of results."""
 
 import datetime
 import re

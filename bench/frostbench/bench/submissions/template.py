@@ -1,4 +1,4 @@
-"""A repository of results to begin with: what it is, its check, and nothing else yet."""
+"""Begins a repository of results: a README and the check of pull requests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Curves of a run: values and intervals by the number of samples, each ever further apart."""
+"""Curves of a run: values and intervals by the number of samples."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Following a run from another process: its observers are told what its folder comes to hold."""
+"""Follows a run's folder from another process, and tells observers what is new."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Tables of a few samples: what was asked, shown and answered, with the images."""
+"""Tables of a few samples for trackers: inputs, targets and answers, with images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A plugin that watches a run and hands it on."""
+"""The plugin that watches a run and passes it on to a tracker."""
 
 from collections.abc import Mapping
 from pathlib import Path

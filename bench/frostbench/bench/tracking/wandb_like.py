@@ -1,4 +1,4 @@
-"""Trackio and wandb, which are called alike."""
+"""Trackio and wandb, which share an interface."""
 
 import os
 from collections.abc import Mapping, Sequence

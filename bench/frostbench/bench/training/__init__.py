@@ -1,1 +1,1 @@
-"""Training the parts of a pack: their order, and what the card says of each."""
+"""Trains the parts of a pack in order, and writes the pack's card."""

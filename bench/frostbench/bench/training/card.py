@@ -1,4 +1,4 @@
-"""The pack's card: what was trained, how, at what cost, and what came out, good or bad.
+"""Writes the pack's card: what was trained, how, at what cost, and with which results.
 
 `card.json` in the pack holds an entry a part; `CARD.md` is written from it.
 """

@@ -1,4 +1,4 @@
-"""How far a training is: a bar on a terminal, and its losses in the run folder."""
+"""Shows the progress of a training, and writes its losses into the run folder."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How far a run is, by what its folder holds, for whoever looks at it from outside."""
+"""`frostbench watch`: how far a run is, read from its folder."""
 
 from frostbench.bench.watching.crew import CrewStanding, WorkerStanding
 from frostbench.bench.watching.standing import RowStanding, RunStanding, RunWatch, TaskStanding

@@ -1,4 +1,4 @@
-"""Who works on a run: workers by name, what they hold, who died, and who took over."""
+"""The workers of a run: what they hold, who died, and who took over."""
 
 import time
 from collections.abc import Mapping, Sequence

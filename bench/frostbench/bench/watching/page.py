@@ -1,4 +1,4 @@
-"""A run that is watched, as a page that loads itself again."""
+"""The page of `frostbench watch`, which reloads itself."""
 
 from jinja2 import PackageLoader
 from markupsafe import Markup

@@ -1,4 +1,4 @@
-"""What is said of a run that is watched: lines, and the cells of its tables."""
+"""The lines and table cells that `frostbench watch` shows."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How far a run is: its tasks and their rows, with intervals as of now."""
+"""The state of a run: its tasks and rows, with the intervals as of now."""
 
 import math
 import time

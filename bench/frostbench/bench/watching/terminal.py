@@ -1,4 +1,4 @@
-"""A run that is watched, in the terminal."""
+"""The terminal output of `frostbench watch`."""
 
 from collections.abc import Iterator
 

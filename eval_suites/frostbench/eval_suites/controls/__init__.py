@@ -1,1 +1,1 @@
-"""Controls: the floor and the ceiling of every table, and methods with something taken away."""
+"""Controls: floors and ceilings of the tables, and methods from which something is taken away."""

@@ -1,4 +1,4 @@
-"""The cards of the suites' controls; what each changes stands in `changes`, under its name."""
+"""The cards of the suites' controls. What each of them changes is in `changes.py`."""
 
 from frostbench.plugins.contract.cards import ControlCard
 

@@ -1,4 +1,4 @@
-"""The control `ceiling`: what a method's own visual tokens can say of the clean image."""
+"""The control `ceiling`: the clean image, reconstructed from the method's own visual tokens."""
 
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.requests import Reconstruct, Restore

@@ -1,4 +1,4 @@
-"""What each of the suites' controls changes, under the control's name."""
+"""What each of the suites' controls changes, by the control's name."""
 
 from frostbench.eval_suites.controls import classes, oracle, rewrites, shuffle, words
 from frostbench.eval_suites.controls.ceiling import clean_image

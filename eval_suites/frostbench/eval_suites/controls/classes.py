@@ -1,4 +1,4 @@
-"""The control `shuffled_classes`: every named class with the words of another."""
+"""The control `shuffled_classes`: the prompt names the classes in another order."""
 
 import random
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Draws that a prompt's own content decides: the same in every process, batch and order."""
+"""Random choices that depend on a prompt's content alone, not on process, batch or order."""
 
 import hashlib
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from frostbench.plugins.contract.prompts import Ids, Piece, Prompt, Shot, Text
 
 
 class MajorityVote:
-    """Answers what most in-context examples answer; see `vote`.
+    """Gives the answer that most in-context examples have; see `vote`.
 
     In `oracle_context` the true token is shown in 6 of 10 examples on average, so that this
     solves the published restorations almost perfectly: a method shows that it uses its language
@@ -23,7 +23,7 @@ class MajorityVote:
 
 
 class TokenOverlap:
-    """Answers what that example answers whose shown tokens overlap most with the query's.
+    """Gives the answer of the example whose shown tokens overlap most with the query's.
 
     The overlap is the size of the multiset intersection: of the ids, where any are shown;
     otherwise of the character trigrams of each text, since words of an image come glued

@@ -1,4 +1,4 @@
-"""The control `floor`: what a method makes of a corrupted image by tokenizing it alone."""
+"""The control `floor`: the corrupted image, reconstructed from the method's own visual tokens."""
 
 from frostbench.plugins.contract.requests import Reconstruct, Restore
 from frostbench.plugins.contract.task import Instance

@@ -1,4 +1,4 @@
-"""The control `oracle_box`: what a method does where it is told the true box."""
+"""The control `oracle_box`: the method is given the true box."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from frostbench.plugins.contract.task import Instance, TrueAnswer, TrueMasks
 
 
 def true_boxes(instance: Instance) -> Request:
-    """The same request, the true box in place of what the method finds by itself.
+    """The same request, with the true box in place of the one that the method finds.
 
     Of phrases, the method's mask refiner gets the tight boxes of the true masks, and nothing else;
     of a chain of thought, the second look is at the true box. The row stands apart by its name, so

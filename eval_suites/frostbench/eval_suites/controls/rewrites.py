@@ -1,4 +1,4 @@
-"""Controls that put a method's own prompts to the same frozen model with something taken away."""
+"""Controls that take something out of a method's prompts, or out of the model that answers."""
 
 from dataclasses import replace
 from typing import TypeAlias

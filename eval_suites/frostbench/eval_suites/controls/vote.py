@@ -1,4 +1,4 @@
-"""A vote of in-context examples: how an ask is answered from their answers alone."""
+"""A majority vote of in-context examples: an answer made from their answers alone."""
 
 import math
 from collections import Counter

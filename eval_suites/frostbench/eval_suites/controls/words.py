@@ -1,4 +1,4 @@
-"""The control `shuffled_words`: every phrase with the words of another."""
+"""The control `shuffled_words`: each phrase is asked for in the words of another one."""
 
 import random
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Published data sets of the suite, in the layouts that users have on disk; none is downloaded."""
+"""Readers of data sets: published ones in their own layouts, and users' own. No downloads."""

@@ -1,4 +1,4 @@
-"""Annotation files, read so that whatever is wrong with them is said with file, place and key."""
+"""Reads annotation files. An error names the file, the place in it, and the key."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Examples and queries of one set, kept apart."""
+"""Splits a data set into images that are asked and images that serve as examples."""
 
 import contextlib
 import random

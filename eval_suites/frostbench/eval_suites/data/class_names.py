@@ -1,4 +1,4 @@
-"""ImageNet's thousand classes: wnids in sorted order, which models' outputs follow, and names."""
+"""ImageNet's thousand classes: wnids in the order of models' outputs, with a name for each."""
 
 from collections.abc import Mapping
 from functools import cache

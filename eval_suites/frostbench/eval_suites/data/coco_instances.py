@@ -1,4 +1,4 @@
-"""COCO's things with boxes and masks: the validation sets of 2014 and 2017.
+"""COCO instances, with boxes and masks: the validation sets of 2014 and 2017.
 
 Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Images come in the order of the
 annotation file, as `COCO.getImgIds` of pycocotools gives them (2.0.11, coco.py, lines 88 and 177),

@@ -1,4 +1,4 @@
-"""What readers leave out of files: counted, and said.
+"""Entries that readers leave out of a file, counted by reason and reported in a warning.
 
 Of published files that is what their official readers leave out, of a user's what is not there.
 """

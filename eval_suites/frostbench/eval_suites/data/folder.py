@@ -1,4 +1,4 @@
-"""A folder of images, as a user has it: any formats, any sizes, nested or flat.
+"""A folder of a user's images: any format, any size, nested or flat.
 
 Images are shown as a viewer shows them, resized and cropped by one rule (`ImageSettings`).
 """

@@ -1,4 +1,4 @@
-"""Bilinear resizing to the grey levels of OpenCV, with which published evaluations resize."""
+"""Bilinear resizing that gives OpenCV's grey levels, as published evaluations use it."""
 
 import torch
 from jaxtyping import Int, UInt8

@@ -1,4 +1,4 @@
-"""What a user writes beside her own images: captions, questions with answers, labels, boxes."""
+"""Readers of a user's own images with captions, questions and answers, labels, or boxes."""
 
 import csv
 from collections import Counter

@@ -25,7 +25,7 @@ class PanopticNarratives:
 
     A phrase's mask is the union of its panoptic segments. As in F-LMM a plural counts as things
     whatever it is of, and a singular as what its first segment's category is. The text is that of
-    the utterances, one behind the other, parted by a blank. A narrative without any grounded phrase
+    the utterances, joined by blanks. A narrative without any grounded phrase
     is left out.
 
     Raises:

@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that mean one object of a COCO image.
+"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that refer to one object in a COCO image.
 
 Yu et al., ECCV 2016, and Mao et al., CVPR 2016, in the layout of lichengunc/refer.
 """

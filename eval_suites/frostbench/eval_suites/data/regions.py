@@ -1,4 +1,4 @@
-"""Regions of COCO's annotations, checked before native code reads them: boxes and masks."""
+"""Boxes and masks of COCO's annotations, checked before native code reads them."""
 
 from typing import Any
 

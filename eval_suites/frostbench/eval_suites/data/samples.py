@@ -1,4 +1,4 @@
-"""Image files with captions, questions or labels, read one by one when they are asked for."""
+"""Image files with captions, questions or labels; each file is read when it is asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Entries of a file one by one: what is wrong with one takes no other along."""
+"""Reads a file's entries one by one, so that a broken one spoils no other."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count

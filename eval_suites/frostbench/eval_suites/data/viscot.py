@@ -1,4 +1,4 @@
-"""The benchmark of Visual CoT: questions with the box in which their answer is seen.
+"""The benchmark of Visual CoT: questions, each with the box that shows its answer.
 
 Shao et al., NeurIPS 2024, https://github.com/deepcs233/Visual-CoT.
 """
@@ -74,7 +74,7 @@ class VisualCotQuestions:
         if len(images) != 2 or "###" not in str(images[1]) or len(said) < 4:
             raise ValueError(
                 f"{where} is no question of Visual CoT: it needs two images, the second with "
-                "its box behind ###, and four turns."
+                "its box after ###, and four turns."
             )
         path, _, written = str(images[1]).partition("###")
         image = read_image(inside(self._folder, path, where))

@@ -1,1 +1,1 @@
-"""The suite `detection`: what is where in an image, of the classes or phrases that are named?"""
+"""The suite `detection`: where in an image are things of the named classes or phrases?"""

@@ -1,4 +1,4 @@
-"""Scenes made to order as the suite's data: things of some classes, and of others beside them."""
+"""Generated scenes for detection: things of the asked classes, and some of other classes."""
 
 import random
 import sys

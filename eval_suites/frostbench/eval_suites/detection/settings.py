@@ -1,4 +1,4 @@
-"""How things are to be found by their classes or by phrases: settings and cards. No torch."""
+"""Settings and cards of the detection tasks. Imports no torch."""
 
 from dataclasses import dataclass
 

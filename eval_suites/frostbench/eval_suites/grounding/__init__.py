@@ -1,1 +1,1 @@
-"""The suite `grounding`: where in an image is what the words speak of?"""
+"""The suite `grounding`: where in an image is what the words refer to?"""

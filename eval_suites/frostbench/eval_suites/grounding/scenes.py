@@ -1,4 +1,4 @@
-"""Scenes made to order as the suite's data: expressions, narratives and questions, all exact."""
+"""Generated scenes for grounding, with exact expressions, narratives and questions."""
 
 import random
 from collections import Counter
@@ -24,7 +24,7 @@ Names: TypeAlias = tuple[str, ...]
 
 
 class ReferringScenes:
-    """Scenes of several glyphs, of which each sentence means one alone."""
+    """Scenes of several glyphs; each sentence refers to exactly one of them."""
 
     def __init__(self, scenes: SceneSet, most: int) -> None:
         self._scenes, self._most = scenes, most

@@ -1,4 +1,4 @@
-"""How masks, yes and no, and chains of thought are asked for: settings and cards. No torch."""
+"""Settings and cards of the grounding tasks. Imports no torch."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ MASK_CONTROLS = ("whole_image", "centre_box", "shuffled_words", "oracle_box")
 
 @dataclass(frozen=True)
 class ReferringSettings:
-    """How expressions are put to a method.
+    """How expressions are asked.
 
     Attributes:
         protocols: "standard": every sentence of every referent, a request each, as RefCOCO is
@@ -41,7 +41,7 @@ class ReferringSettings:
 
 @dataclass(frozen=True)
 class NarrativeSettings:
-    """How narratives are put to a method.
+    """How narratives are asked.
 
     Attributes:
         groups: Groups of phrases that average recall is given for; the first ranks. Every phrase of
@@ -58,7 +58,7 @@ class NarrativeSettings:
 
 @dataclass(frozen=True)
 class HallucinationSettings:
-    """How yes and no are asked for, and how scenes are made that have frequent classes.
+    """How yes-or-no questions are asked, and how frequent classes and pairs are generated.
 
     Attributes:
         protocols: How the absent classes are chosen that "no" is right for: "random": uniformly;

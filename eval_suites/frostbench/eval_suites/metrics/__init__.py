@@ -1,1 +1,1 @@
-"""Metrics: pure functions, and the facts of each in one table without torch (`facts.py`)."""
+"""Metrics: pure functions, and one table of facts about them (`facts.py`, without torch)."""

@@ -1,4 +1,4 @@
-"""ANLS: how near an answer is to the nearest accepted one, letter by letter.
+"""ANLS: the similarity of an answer to the nearest accepted one, letter by letter.
 
 Biten et al., "Scene Text Visual Question Answering", ICCV 2019, section 4.
 """

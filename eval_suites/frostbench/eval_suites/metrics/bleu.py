@@ -1,4 +1,4 @@
-"""BLEU-4 of a whole set of captions, from counts that each caption gives.
+"""BLEU-4 of a whole set of captions, computed from counts of each caption.
 
 Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", ACL 2002, in the
 form of pycocoevalcap 1.2, by which captions are compared.

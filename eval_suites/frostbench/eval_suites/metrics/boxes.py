@@ -1,4 +1,4 @@
-"""Metrics of boxes that answer: the one that a chain of thought looks at, one for each phrase."""
+"""Metrics of predicted boxes: those of chains of thought, and one box for each phrase."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""CIDEr-D: how well a caption agrees with people's captions, rare words weighing more.
+"""CIDEr-D: how well a caption agrees with reference captions; rare words weigh more.
 
 Vedantam et al., "CIDEr: Consensus-based Image Description Evaluation", CVPR 2015,
 https://arxiv.org/abs/1411.5726, section 5 and its variant D, in the form of pycocoevalcap 1.2

@@ -1,4 +1,4 @@
-"""How well words fit an image in the eyes of a CLIP, whose name is in the metrics' ids.
+"""CLIP scores: how well words fit an image. The CLIP's name is part of the metric's id.
 
 Both scores are SPAE's and V2L-Tokenizer's, neither of which published how they compute them
 (unverified): what is read into their text is in `ClipScoreSettings`.

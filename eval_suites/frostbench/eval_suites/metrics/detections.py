@@ -1,4 +1,4 @@
-"""Average precision of boxes and masks, as COCO scores them: what one image adds.
+"""COCO's average precision of boxes and masks: what one image contributes.
 
 Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Detections are held against
 things as `COCOeval.evaluateImg` of pycocotools 2.0.11 does it (cocoeval.py, lines 235 to 313), by
@@ -161,7 +161,7 @@ def _of_class(
     limits: tuple[float, float],
 ) -> ClassMatches:
     ranked = sorted(found, key=lambda one: -one.score)[:MOST]
-    # Things that do not count stand behind those that do, and take what is left.
+    # Things that do not count come after those that do, and take what is left.
     ordered = sorted(true, key=lambda one: _aside(one, limits))
     aside = [_aside(one, limits) for one in ordered]
     marks = [""] * len(ranked)

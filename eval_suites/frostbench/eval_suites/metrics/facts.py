@@ -1,4 +1,4 @@
-"""The facts of every metric, and where its function lies. Reading them loads no torch."""
+"""The facts of every metric, and where its function is. Imports no torch."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""A predicted and a true image, checked before they are compared."""
+"""Checks a predicted and a true image before they are compared."""
 
 import torch
 from jaxtyping import Float

@@ -52,7 +52,7 @@ def fid_inception_v2l(context: MetricContext) -> ImageFeatures:
         ValueError: no weight file is named, it cannot be read, or it is another network's.
     """
     network = _network(context, "fid[inception-v2l]")
-    # All that the extractor runs behind its resizing, but for the classifier.
+    # All that the extractor runs after its resizing, but for the classifier.
     trunk = torch.nn.Sequential(*list(network.children())[:-1])
 
     def of_image(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "1 2048"]:

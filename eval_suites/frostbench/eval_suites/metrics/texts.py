@@ -1,4 +1,4 @@
-"""A predicted text and the texts that are right, checked before they are compared."""
+"""Checks a predicted text and the accepted texts before they are compared."""
 
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.predictions import Prediction, Reasoned, TextPrediction

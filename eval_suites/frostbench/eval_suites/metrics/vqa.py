@@ -1,4 +1,4 @@
-"""Accuracy of answers to questions about images: VQAv2's ten answers, and its normaliser.
+"""VQA accuracy: VQAv2's rule for ten answers, and its normalisation of texts.
 
 Goyal et al., "Making the V in VQA Matter", CVPR 2017, https://arxiv.org/abs/1612.00837. The
 reference is the official evaluation (GT-Vision-Lab/VQA at a013f00), its slips included.

@@ -1,4 +1,4 @@
-"""Metrics of answers by yes and no: POPE's reading of an answer, and what it counts.
+"""Metrics of yes-or-no answers: how POPE reads an answer, and what it counts.
 
 Each is a ratio of two sums over a set's answers, in [0, 1]; its function gives one answer's part.
 

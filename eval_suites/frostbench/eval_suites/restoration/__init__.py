@@ -1,1 +1,1 @@
-"""The suite `restoration`: does the frozen language model mend what is wrong with an image?"""
+"""The suite `restoration`: can a frozen language model repair a corrupted image?"""

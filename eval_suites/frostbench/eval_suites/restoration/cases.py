@@ -1,4 +1,4 @@
-"""Cases: an image before and after its corruption."""
+"""Cases: pairs of a clean image and its corrupted version."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

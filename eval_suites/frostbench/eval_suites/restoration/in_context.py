@@ -1,4 +1,4 @@
-"""Restorations that a method may learn from images before and after the corruption."""
+"""Restoration tasks whose prompts may show example pairs of corrupted and clean images."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Masked restoration: cells hidden at random, and no examples."""
+"""Masked restoration: grid cells are hidden at random, and there are no examples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

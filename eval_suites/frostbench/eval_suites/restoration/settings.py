@@ -1,4 +1,4 @@
-"""How restorations are asked: settings and cards. Imports no torch."""
+"""Settings and cards of the restoration tasks. Imports no torch."""
 
 from dataclasses import dataclass
 from typing import ClassVar

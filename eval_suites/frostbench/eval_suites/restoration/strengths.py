@@ -1,4 +1,4 @@
-"""How strong the low-level corruptions are, and which ways they can be done. Imports no torch.
+"""Strengths and variants of the low-level corruptions. Imports no torch.
 
 LM4LV (Zheng et al., 2024) degrades its images beforehand; its code ships no degradation and its
 text no strength that could be read. These are ours. Whoever changes one, or how it is applied,

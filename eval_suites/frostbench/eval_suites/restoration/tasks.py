@@ -105,7 +105,7 @@ class Deblurring(Restoration):
 
 
 class Shift(Restoration):
-    """What a camera sees that moved; real content comes in, and some of the target is lost.
+    """The view of a camera that moved: new content comes in, and a part of the target is lost.
 
     Clean and corrupted image are two crops of a larger one, the clean one its centre.
     """
@@ -193,7 +193,7 @@ class Rotation(Restoration):
 
 
 class Reconstruction(Task):
-    """The image through the method's own visual tokens: what every restoration starts from."""
+    """The image, reconstructed from the method's own visual tokens."""
 
     card = reconstruction_card(ReconstructionSettings())
     data = ReconstructionSettings().data

@@ -56,7 +56,7 @@ class TrainingPairs:
 
 
 class NumberedTrainingPairs(TrainingPairs):
-    """The same of images that can be gone through one by one."""
+    """The same, of images that are numbered and can be read one by one."""
 
     def __init__(self, images: NumberedImages) -> None:
         super().__init__(images)

@@ -1,1 +1,1 @@
-"""The suite `understanding`: does the frozen language model read what the image became?"""
+"""The suite `understanding`: can a frozen language model understand an image's tokens?"""

@@ -21,7 +21,7 @@ from frostbench.plugins.contract.task import Instance, Sample, Target, Task, rea
 
 
 class Captioning(Task):
-    """Say in a sentence what is where, given described scenes (SPAE and V2L, on other images).
+    """Describe a scene in a sentence, given examples with captions (as SPAE and V2L do).
 
     The papers show captions and score none, so that this is our protocol. Both protocols ask the
     same scenes. References are the caption in every order of its phrases.

@@ -1,4 +1,4 @@
-"""Layouts: which classes stand where in the scenes of one request."""
+"""Layouts: which classes appear where in the generated scenes of one request."""
 
 import random
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How few-shot classification is asked: its settings and protocols. Imports no torch."""
+"""Settings and protocols of few-shot classification. Imports no torch."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How captions, answers and words are asked for: settings and cards. Imports no torch."""
+"""Settings and cards of captioning, questions and semantic interpretation. No torch."""
 
 from dataclasses import dataclass
 

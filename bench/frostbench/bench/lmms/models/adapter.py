@@ -1,4 +1,4 @@
-"""The models that lmms-eval makes: one class a method, made when it is asked for.
+"""Our methods as lmms-eval's model classes, made when they are asked for.
 
 Simple models only: those serve every kind of task, and a method reads one image and a text.
 """

@@ -1,4 +1,4 @@
-"""The entry point that lmms-eval loads: which of its models are ours. It loads no torch.
+"""The entry point by which lmms-eval finds our methods. Imports no torch.
 
 lmms-eval loads the entry points of all packages in one go, and one that fails hides those after it:
 whatever is wrong here is said, and nothing is raised.
@@ -10,7 +10,7 @@ from typing import Any
 
 PREFIX = "frostbench"
 _CLASSES = "frostbench.bench.lmms.models.adapter"
-_DOT = "__dot__"  # a class is found behind the last dot of its path
+_DOT = "__dot__"  # a class is found after the last dot of its path
 
 
 def manifests() -> list[Any]:

@@ -1,4 +1,4 @@
-"""A run of ours over what lmms-eval asks: batches, kept tokens, failures and resuming are its own.
+"""Answers lmms-eval's questions in a run of ours, with its batching, caching and resuming.
 
 The run's folder is named by all that answers depend on: method, weights, settings, versions, texts
 and pixels. A second evaluation of the same goes on where a killed one was, and one of anything else

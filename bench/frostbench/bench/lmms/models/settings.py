@@ -1,4 +1,4 @@
-"""What `--model_args` says: keys of a run, under which a method answers lmms-eval."""
+"""Reads `--model_args`: the keys of the run in which a method answers lmms-eval."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Samples that have no answer take no part in lmms-eval's scores; it has no other word for it."""
+"""Keeps samples without an answer out of lmms-eval's scores."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

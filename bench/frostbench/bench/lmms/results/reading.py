@@ -1,4 +1,4 @@
-"""A run of lmms-eval, read from its results and its files of samples, as a run of ours.
+"""Reads results and samples of lmms-eval as a run of ours.
 
 Nothing is computed but the means that can be checked; lmms-eval need not be installed.
 """
@@ -57,7 +57,7 @@ class _Reported:
 
 
 def imported(results: Path, stated: str = "", model: str = "") -> ImportedRun:
-    """The run behind a file of results, with the samples beside it.
+    """The run that a file of results, and the files of samples beside it, are of.
 
     `stated` is the version of the lmms-eval that made it, where the file does not say it, and
     `model` another name for the model.

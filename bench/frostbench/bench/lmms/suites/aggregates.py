@@ -1,4 +1,4 @@
-"""Our metrics over what all documents add: the values that the leaderboard shows, by its own code.
+"""Our metrics as aggregations of lmms-eval, computed by the leaderboard's own code.
 
 One function for each way of pooling; each is given (sample, cluster, what it adds).
 """

@@ -1,4 +1,4 @@
-"""Predictions as texts, which is all that models of lmms-eval return, and texts as predictions.
+"""Predictions as texts and back, since models of lmms-eval return texts only.
 
 A text is itself. All else is JSON: `{"images": ["/path.png"]}`, `{"masks": [{"size", "counts"}]}`
 in COCO's run lengths, `{"boxes": [[left, top, right, bottom]], "classes", "scores"}` in pixels,

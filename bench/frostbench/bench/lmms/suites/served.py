@@ -1,4 +1,4 @@
-"""What the generated tasks name: documents, what models read of them, and our scores of answers.
+"""The functions that the generated task files name: documents, prompts, and scores.
 
 A document is a sample of a task of ours, made again from the task's own settings; none of its
 pixels goes through a file. Methods of ours are asked the request itself.
@@ -37,7 +37,7 @@ _COLUMN = "frostbench_sample"
 
 
 class Replay:
-    """The samples of one protocol by their number, made anew where they are behind."""
+    """The samples of one protocol by their number, made anew if an earlier one is asked for."""
 
     def __init__(self, make: Callable[[], Iterator[Sample]]) -> None:
         self._make = make
@@ -130,7 +130,7 @@ def is_ours(dataset: Any) -> bool:
 
 
 def posed_of(doc: Mapping[str, Any]) -> tuple[TaskCard, Posed]:
-    """Our own task behind a document, and its request as a method of ours is asked it."""
+    """Our own task that a document stands for, and the request for a method of ours."""
     served = _served(doc)
     protocol = doc["protocol"] or None
     return served.card, Posed(doc[_COLUMN], protocol, partial(_request, served, doc["number"]))

@@ -1,4 +1,4 @@
-"""What a model that is none of ours reads: a request in words, and the images it shows."""
+"""A request in words and images, for models that are not methods of ours."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where the documents of a task lie: in a folder of the user's, or in the Hub's cache.
+"""Finds the documents of a task, in a user's folder or in the Hub's cache.
 
 A folder may hold many data sets, as the Hub names them or as their tasks are called, or be one.
 """

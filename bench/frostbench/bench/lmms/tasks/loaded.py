@@ -1,4 +1,4 @@
-"""A task of lmms-eval over local documents, with everything of it that is called here."""
+"""A task of lmms-eval, loaded over local documents."""
 
 import inspect
 import os

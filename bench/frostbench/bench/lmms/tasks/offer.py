@@ -200,7 +200,7 @@ def target_of(task: LoadedTask, number: int) -> tuple[str, ...]:
 
 
 def document_of(target: Target) -> tuple[str, int]:
-    """The task and the number of the document behind a target.
+    """The task, and the number of the document, that a target belongs to.
 
     Raises:
         ValueError: it is none of lmms-eval's.
