@@ -44,6 +44,15 @@ def settings(kind: type, prefix: str = "", given: Any = None) -> Iterator[Settin
         yield Setting(prefix + field.name, types[field.name], _shown(value), meaning)
 
 
+def schema_rows(kind: type) -> list[Setting]:
+    """The fields of a stored dataclass, those of dataclasses inside it left to themselves."""
+    types, said = _types(kind), _said(kind)
+    return [
+        Setting(one.name, types[one.name], _shown(_default(one)), said.get(one.name, ""))
+        for one in dataclasses.fields(kind)
+    ]
+
+
 def settings_table(kind: type, prefix: str = "") -> str:
     """A table of a settings dataclass; nothing where it has no fields."""
     return table(

@@ -45,8 +45,9 @@ ORDER: Mapping[str, Sequence[str]] = {
     "know/suites": ("understanding", "restoration", "grounding", "detection"),
     "trust": ("fairness", "statistics", "frozen", "security", "reproducibility", "limits"),
     "reference": (
-        "commands", "settings", "methods", "tasks", "metrics", "controls", "datasets", "presets",
-        "reported", "packs", "hooks", "manifest", "records",
+        "commands", "settings", "method-settings", "task-settings", "recipe-settings", "methods",
+        "tasks", "metrics", "controls", "datasets", "presets", "reported", "packs", "others",
+        "hooks", "manifest", "records",
     ),
 }  # fmt: skip
 

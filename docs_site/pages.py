@@ -2,8 +2,14 @@
 
 from functools import cache
 
+from docs_site.know import with_facts
 from docs_site.page import DOCS, Page
 from docs_site.reference.api import api_pages
+from docs_site.reference.commands import command_pages
+from docs_site.reference.hooks import hook_pages
+from docs_site.reference.parts import part_pages
+from docs_site.reference.schemas import schema_pages
+from docs_site.reference.settings import settings_pages
 
 
 def written_pages() -> list[Page]:
@@ -17,7 +23,14 @@ def written_pages() -> list[Page]:
 @cache
 def generated_pages() -> tuple[Page, ...]:
     """The pages that the code gives."""
-    return (*api_pages(),)
+    return (
+        *command_pages(),
+        *settings_pages(),
+        *part_pages(),
+        *schema_pages(),
+        *hook_pages(),
+        *api_pages(),
+    )
 
 
 def generated_paths() -> frozenset[str]:
@@ -27,4 +40,4 @@ def generated_paths() -> frozenset[str]:
 
 def every_page() -> list[Page]:
     """All pages of the site, but those of files that they lead to."""
-    return [*written_pages(), *generated_pages()]
+    return [*map(with_facts, written_pages()), *generated_pages()]
