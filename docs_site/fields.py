@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import io
+import re
 import textwrap
 import tokenize
 import typing
@@ -115,6 +116,7 @@ def _said(kind: type) -> dict[str, str]:
     """What the source says of each field: `Attributes:`, comments above or beside it."""
     said: dict[str, str] = {}
     for one, source in _classes(kind):
+        said |= {key: words for key, words in _mentions(one).items() if key not in said}
         said |= _attributes(inspect.getdoc(one) or "")
         comments = {
             token.start[0]: (token.string.lstrip("# "), token.line.lstrip().startswith("#"))
@@ -140,6 +142,14 @@ def _above(comments: dict[int, tuple[str, bool]], line: int) -> list[str]:
 def _beside(comments: dict[int, tuple[str, bool]], node: ast.AnnAssign) -> list[str]:
     lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
     return [comments[line][0] for line in lines if line in comments and not comments[line][1]]
+
+
+def _mentions(kind: type) -> dict[str, str]:
+    """The first sentence of a dataclass's docstring that names each field."""
+    text = " ".join((inspect.getdoc(kind) or "").partition("\nAttributes:")[0].split())
+    sentences = re.split(r"(?<=[.!?]) (?=[A-Z`])", text.partition(" Raises:")[0])
+    named = [(name, one) for one in sentences for name in re.findall(r"`(\w+)`", one)]
+    return dict(reversed(named))
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from docs_site.measured import measured_table
-from docs_site.page import DOCS, REPOSITORY, Page, code, codes, prose, sections, sentence, table
+from docs_site.page import REPOSITORY, Page, code, codes, prose, sections, sentence, table
 from docs_site.reference.parts import listed, metric_link, reported_table
 from docs_site.settings_of import host, of_method
 from docs_site.source import moved
@@ -101,7 +101,7 @@ def _card(name: str, *, alone: bool) -> str:
 
 
 def _settings_link(name: str) -> str:
-    return f"[method.{name}.KEY](../../reference/method-settings.md)"
+    return f"[method.{name}.KEY](../../reference/method-settings.md#{name})"
 
 
 def _suite(page: Page, name: str) -> Page:

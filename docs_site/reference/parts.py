@@ -75,7 +75,7 @@ def task_section(one: Mapping[str, Any]) -> str:
         f"### `{one['name']}` {{ #{one['name']} }}",
         sentence(one["summary"]),
         table(("", ""), [(name, said) for name, said in facts.items() if said]),
-        f"Its settings: [task.{one['name']}](task-settings.md).",
+        f"Its settings: [task.{one['name']}.KEY](task-settings.md#{one['name']}).",
     )
 
 
@@ -142,7 +142,7 @@ def _datasets() -> str:
     parts = []
     for one in listed("datasets"):
         kind = of_reader(one["name"])
-        keys = "" if kind is None else settings_table(kind, f"data.{one['name']}.")
+        keys = "" if kind is None else settings_table(kind)
         parts += [f"## `{one['name']}` {{ #{one['name']} }}", _told(_reader(one["name"])), keys]
     return sections(
         "# Data sets",

@@ -44,7 +44,7 @@ def _general() -> str:
         "A pack gives each backbone its settings; `backbone.ROLE.KEY` on the command line counts "
         "before them. Kinds without settings are left out.",
         *(
-            sections(f"### `{name}`", docstring(kind), settings_table(kind, "backbone.ROLE."))
+            sections(f"### `{name}`", docstring(kind), settings_table(kind))
             for name, kind in backbones.items()
             if kind is not None
         ),
@@ -52,7 +52,9 @@ def _general() -> str:
 
 
 def _section(title: str, prefix: str, kind: type) -> str:
-    return sections(f"## {title}", docstring(kind), settings_table(kind, f"{prefix}."))
+    return sections(
+        f"## {title}", f"Written `{prefix}.KEY=VALUE`.", docstring(kind), settings_table(kind)
+    )
 
 
 def _own(kind: str, title: str, items: Mapping[str, Any], of: Callable[[str], type | None]) -> Page:
@@ -62,10 +64,13 @@ def _own(kind: str, title: str, items: Mapping[str, Any], of: Callable[[str], ty
         groups.setdefault(of(name), []).append(name)
     parts = []
     for settings, names in groups.items():
-        summaries = [f"- {code(name)}: {sentence(items[name].card.summary)}" for name in names]
-        keys = "" if settings is None else settings_table(settings, f"{kind}.{_name(names)}.")
+        summaries = [
+            f'- <a id="{name}"></a>{code(name)}: {sentence(items[name].card.summary)}'
+            for name in names
+        ]
+        keys = "" if settings is None else settings_table(settings)
         parts += [
-            f"## {', '.join(names)}",
+            f"## {', '.join(f'`{kind}.{name}`' for name in names)}",
             "\n".join(summaries),
             "" if settings is None else docstring(settings),
             keys or "It has no settings.",
@@ -76,7 +81,3 @@ def _own(kind: str, title: str, items: Mapping[str, Any], of: Callable[[str], ty
         "`pack.json`."
     )
     return Page(f"reference/{kind}-settings.md", sections(f"# {title}", lead, *parts))
-
-
-def _name(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else "NAME"
