@@ -41,7 +41,8 @@ def stage(pages: Sequence[Page], nav: Nav, folder: Path) -> None:
         path = into / page.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(for_site(page.text), encoding="utf-8")
-    shutil.copy(HERE / "site.css", into)
+    for name in ("site.css", "site.js"):
+        shutil.copy(HERE / name, into)
     settings = (HERE / "site.toml").read_text(encoding="utf-8")
     paths = ", ".join(_toml(str(REPOSITORY / one)) for one in ("plugins", "bench"))
     settings = settings.replace('paths = ["plugins", "bench"]', f"paths = [{paths}]")

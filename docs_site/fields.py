@@ -10,6 +10,7 @@ import tokenize
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from docs_site.page import code, prose, table
@@ -102,6 +103,7 @@ def _classes(kind: type) -> Iterator[tuple[type, str]]:
             yield one, textwrap.dedent(inspect.getsource(one))
 
 
+@cache
 def _types(kind: type) -> dict[str, str]:
     """The type of each field, as it is written."""
     return {
@@ -112,6 +114,7 @@ def _types(kind: type) -> dict[str, str]:
     }
 
 
+@cache
 def _said(kind: type) -> dict[str, str]:
     """What the source says of each field: `Attributes:`, comments above or beside it."""
     said: dict[str, str] = {}

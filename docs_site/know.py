@@ -31,7 +31,8 @@ def variants(name: str) -> list[str]:
 
 def readme_of(name: str) -> Path:
     """The README.md of a method's folder, or of its component."""
-    module = host().methods[name].load().__module__.split(".")
+    kind: type = host().methods[name].load()
+    module = kind.__module__.split(".")
     folder = REPOSITORY / module[1] / Path(*module[:-1])
     found = [
         one / "README.md" for one in (folder, *folder.parents) if (one / "README.md").is_file()
@@ -96,7 +97,7 @@ def _card(name: str, *, alone: bool) -> str:
     }
     return sections(
         "" if alone else f"### `{name}`",
-        table((code(name), ""), [(head, said) for head, said in facts.items() if said]),
+        table(("fact", "value"), [(head, said) for head, said in facts.items() if said]),
     )
 
 

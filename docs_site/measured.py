@@ -2,8 +2,8 @@
 
     python -m docs_site.measured LEADERBOARD.json
 
-reads what `frostbench leaderboard RUN` wrote, and keeps in `docs/know/measured.json` the methods' values
-under the metrics that rank, and how each stands against its controls. Nothing there is typed.
+reads what `frostbench leaderboard RUN` wrote, and keeps in `docs/know/measured.json` the methods'
+values under the metrics that rank, and how each stands against its controls. Nothing is typed.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,25 +98,29 @@ def measured_table(method: str) -> str:
             )
         )
     heads = (
-        "task", "protocol", "metric", "value:", "95 % interval:", "samples:", "rank:", "its controls",
+        "task", "protocol", "metric", "value:", "95 % interval:", "samples:", "rank:", "controls",
     )  # fmt: skip
     return sections(_said(kept), table(heads, rows))
 
 
 def _said(kept: Mapping[str, Any]) -> str:
     """A sentence on the run behind the values."""
-    now = read_pack(embedded_pack("mini")).digest()
     same = (
         "with the pack as it is now"
-        if now == kept["pack"]["sha256"]
+        if _digest_now() == kept["pack"]["sha256"]
         else f"with the pack of digest `{kept['pack']['sha256'][:12]}`, which has changed since"
     )
     return (
         f"Measured on {kept['created']} by `frostbench run` with seed {kept['seed']}, {same}, on "
         f"{kept['processor']}. These are small models on small images: the numbers compare methods "
-        "under one setting, and say nothing about the published models. A rank is a range where the "
-        "difference to others cannot be told."
+        "under one setting, and say nothing about the published models. A rank is a range where "
+        "the difference to others cannot be told."
     )
+
+
+@cache
+def _digest_now() -> str:
+    return read_pack(embedded_pack("mini")).digest()
 
 
 def _standing(against: Mapping[str, list[str]]) -> str:

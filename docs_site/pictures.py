@@ -2,8 +2,8 @@
 
     python -m docs_site.pictures RUN [OUT]
 
-reads the images, words, masks and boxes that the run kept, and writes `docs/pictures/method-*.webp`.
-Nothing is computed again. Each shows the same sample of its task, whatever the run.
+reads the images, words, masks and boxes that the run kept, and writes
+`docs/pictures/method-*.webp`. Nothing is computed again. Each shows the same sample of its task, whatever the run.
 """
 
 import sys
@@ -183,7 +183,7 @@ def _in_columns(words: Sequence[str], across: int = 2) -> list[Sequence[str]]:
 
 
 def _readable(word: str) -> str:
-    """A word with only signs that the picture's font has, and no `$`, which would be mathematics."""
+    """A word in signs that the picture's font has, without `$`, which begins mathematics."""
     return "".join(
         sign if sign.isprintable() and sign not in "$\ufffd" else "·" for sign in word.strip()
     )

@@ -1,8 +1,8 @@
 """Which settings dataclass stands behind a command, a method, a recipe or a backbone.
 
 Each reads its settings with one call (`read_settings(KIND, ...)`, `read_config(KIND, ...)`,
-`override(KIND(), ...)`), or in a function of its own called `read_settings`, which returns them. Both
-are found in the source.
+`override(KIND(), ...)`), or in a function of its own called `read_settings`, which returns them.
+Both are found in the source.
 """
 
 import ast

@@ -45,8 +45,8 @@ def _methods() -> str:
     ]
     return sections(
         "# Methods",
-        "What `frostbench list methods --json` prints. A method answers the requests that it names, "
-        "and shows a dash for all other tasks.",
+        "What `frostbench list methods --json` prints. A method answers the requests that it "
+        "names, and shows a dash for all other tasks.",
         table(("method", "what it does", "answers", "backbones", "trained parts"), rows),
     )
 
@@ -74,7 +74,7 @@ def task_section(one: Mapping[str, Any]) -> str:
     return sections(
         f"### `{one['name']}` {{ #{one['name']} }}",
         sentence(one["summary"]),
-        table(("", ""), [(name, said) for name, said in facts.items() if said]),
+        table(("fact", "value"), [(name, said) for name, said in facts.items() if said]),
         f"Its settings: [task.{one['name']}.KEY](task-settings.md#{one['name']}).",
     )
 
@@ -106,9 +106,9 @@ def _metrics() -> str:
         ]
     return sections(
         "# Metrics",
-        "What `frostbench list metrics --json` prints. What stands in brackets is the protocol or the "
-        "network: two values with other brackets are never ranked together. `[*]` stands for the name "
-        "of the pack's network.",
+        "What `frostbench list metrics --json` prints. What stands in brackets is the protocol or "
+        "the network: two values with other brackets are never ranked together. `[*]` stands for "
+        "the name of the pack's network.",
         *parts,
     )
 
@@ -146,8 +146,8 @@ def _datasets() -> str:
         parts += [f"## `{one['name']}` {{ #{one['name']} }}", _told(_reader(one["name"])), keys]
     return sections(
         "# Data sets",
-        "What `frostbench data NAME` prints. A data set is given as `data.NAME=READER:FOLDER`; where "
-        "the name is that of a reader, `data.NAME=FOLDER` is enough. Nothing is downloaded.",
+        "What `frostbench data NAME` prints. A data set is given as `data.NAME=READER:FOLDER`; "
+        "where the name is that of a reader, `data.NAME=FOLDER` is enough. Nothing is downloaded.",
         *parts,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from docs_site.fields import docstring, schema_rows
 from docs_site.page import Page, code, sections, table
 from frostbench.bench.store import manifest, records, schema
+from frostbench.bench.store.migration import SCHEMA
 
 
 def schema_pages() -> Iterator[Page]:
@@ -17,7 +18,7 @@ def schema_pages() -> Iterator[Page]:
         sections(
             "# Manifest",
             "`manifest.json` in a run's folder holds everything that a number depends on. This is "
-            f"schema {manifest.SCHEMA}; runs of older ones are read as well.",
+            f"schema {SCHEMA}; runs of older ones are read as well.",
             *_classes(manifest.Manifest),
         ),
     )

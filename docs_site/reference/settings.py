@@ -26,12 +26,13 @@ def _general() -> str:
     return sections(
         "# Settings of a run",
         "The keys of each command stand with [the command](commands.md): those of a run are "
-        "[here](commands.md#run-keys), those of a training [here](commands.md#train-keys). Settings "
-        "of [methods](method-settings.md), of [tasks](task-settings.md), of "
-        "[recipes](recipe-settings.md) and of [readers of data](datasets.md) have pages of their own.",
+        "[here](commands.md#run-keys), those of a training [here](commands.md#train-keys). "
+        "Settings of [methods](method-settings.md), of [tasks](task-settings.md), of "
+        "[recipes](recipe-settings.md) and of [readers of data](datasets.md) have pages of "
+        "their own.",
         "## How many samples",
-        "Where neither `limit` nor `limits.NAME` is given, so many samples of each task and protocol "
-        "are asked:",
+        "Where neither `limit` nor `limits.NAME` is given, so many samples of each task and "
+        "protocol are asked:",
         table(
             ("suite or task", "samples:"), [(code(name), count) for name, count in LIMITS.items()]
         ),
