@@ -46,6 +46,7 @@ def stage(pages: Sequence[Page], nav: Nav, folder: Path) -> None:
     settings = (HERE / "site.toml").read_text(encoding="utf-8")
     paths = ", ".join(_toml(str(REPOSITORY / one)) for one in ("plugins", "bench"))
     settings = settings.replace('paths = ["plugins", "bench"]', f"paths = [{paths}]")
+    settings = settings.replace('"doctests.py"', _toml(str(HERE / "doctests.py")))
     settings = settings.replace("nav = []", f"nav = {_toml(nav)}")
     (folder / "zensical.toml").write_text(settings, encoding="utf-8")
 

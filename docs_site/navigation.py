@@ -20,7 +20,8 @@ PARTS = {
     "know/suites": "Suites",
     "trust": "Trust",
     "reference": "Reference",
-    "reference/api": "Python",
+    "reference/api": "Contract",
+    "reference/parts": "Building blocks",
 }
 """Folders of pages, by the words that stand over them; one inside another is a part of it."""
 

@@ -2,8 +2,8 @@
 
     python -m docs_site.pictures RUN [OUT]
 
-reads the images, words, masks and boxes that the run kept, and writes
-`docs/pictures/method-*.webp`. Nothing is computed again. Each shows the same sample of its task, whatever the run.
+reads the images, words, masks and boxes that the run kept, and writes a `method-NAME.webp` for each
+to `docs/pictures`. Nothing is computed again; which sample of a task is shown is fixed.
 """
 
 import sys

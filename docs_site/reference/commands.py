@@ -17,9 +17,9 @@ def command_pages() -> Iterator[Page]:
     text = sections(
         "# Commands",
         "Each prints what stands here with `frostbench COMMAND --help`. Keys are written "
-        "`KEY=VALUE`, lists `a,b` or `[a,b]`; `config=FILE` reads them from a YAML file. Exit "
-        "codes are 0 when all was done, 1 when it finished with failures or with parts left out, 2 when "
-        "it was refused, and 130 when it was interrupted.",
+        "`KEY=VALUE`, lists `a,b` or `[a,b]`; `config=FILE` reads them from a YAML file.",
+        "Exit codes are 0 when all was done, 1 when it finished with failures or with parts left "
+        "out, 2 when it was refused, and 130 when it was interrupted.",
         overview,
         *map(_command, COMMANDS),
     )

@@ -192,7 +192,7 @@ def _presets() -> str:
 def reported_table(rows: Any) -> str:
     """What papers report, as a table with sources."""
     return table(
-        ("method", "task", "metric", "value:", "setting", "source", "seen there"),
+        ("method", "task", "metric", "value:", "setting", "seen there", "source"),
         [
             (
                 code(row.method),
@@ -200,8 +200,8 @@ def reported_table(rows: Any) -> str:
                 prose(row.metric),
                 f"{row.value:g}",
                 prose(row.setting),
-                prose(row.source),
                 "yes" if row.verified else "no",
+                prose(row.source),
             )
             for row in rows
         ],
