@@ -5,7 +5,7 @@ BIN := .venv/bin
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 WORKERS ?= 2
 
-.PHONY: help leaderboard test tests test-lmms test-lmms-newest test-ray test-trackers lint install clean
+.PHONY: help leaderboard test tests docs site test-lmms test-lmms-newest test-ray test-trackers lint install clean
 
 help:
 	@echo "make leaderboard   run the mini pack's suites and write leaderboard/index.html"
@@ -14,6 +14,8 @@ help:
 	@echo "make test-lmms-newest   the same with the newest lmms-eval that pip gives"
 	@echo "make test-ray      the tests that need Ray, in .venv-ray"
 	@echo "make test-trackers the tests that need trackio, wandb and MLflow, in .venv-trackers"
+	@echo "make docs          the documentation as a site, every code block of it is run"
+	@echo "make site          the same, without running code blocks"
 	@echo "make lint          ruff (format and lint), mypy, and the arrow contract"
 	@echo "make dist          build the wheel and the sdist into dist/, and check them"
 	@echo "make test-wheel    try the wheel in a clean environment (PYTHON=python3.13 for another Python)"
@@ -31,6 +33,10 @@ help:
 	$(BIN)/pip install --quiet --editable '.[test]'
 	@touch $@ .venv/.installed
 
+.venv/.installed-docs: .venv/.installed-test
+	$(BIN)/pip install --quiet --editable '.[test,docs]'
+	@touch $@
+
 install: .venv/.installed
 
 leaderboard: .venv/.installed
@@ -41,7 +47,7 @@ leaderboard: .venv/.installed
 lint: .venv/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy plugins v2l baselines eval_suites bench packs
+	$(BIN)/mypy plugins v2l baselines eval_suites bench packs docs_site
 	$(BIN)/lint-imports
 
 # Most of lint takes one core, so it runs beside the tests; what fails waits for the other to end.
@@ -63,6 +69,14 @@ EXTRAS_trackers := trackio,wandb,mlflow
 	.venv-$*/bin/pip install --quiet --upgrade pip
 	.venv-$*/bin/pip install --quiet --editable '.[test,$(EXTRAS_$*)]'
 	@touch $@
+
+# The site in site/: a dead link, a public name without a docstring, or a code block that does not run
+# ends it.
+docs: site
+	$(TEST_ENV) $(BIN)/pytest -q -n $(WORKERS) -m 'site or not site' tests/docs
+
+site: .venv/.installed-docs
+	$(BIN)/python -m docs_site site
 
 test-lmms: .venv-lmms/.installed
 	$(TEST_ENV) .venv-lmms/bin/pytest -q -m lmms tests/lmms
@@ -104,4 +118,4 @@ clean-dist:
 clean: clean-dist
 
 clean:
-	rm -rf .venv .venv-lmms .venv-ray .venv-trackers runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lmms .venv-ray .venv-trackers build site runs leaderboard scratch .mypy_cache .ruff_cache .pytest_cache .hypothesis

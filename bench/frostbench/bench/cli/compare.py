@@ -16,8 +16,8 @@ class CompareConfig:
     previous: bool = False  # what again=true set aside is A
     all: bool = False  # every metric, and the controls
     out: str = field(default="", metadata=PATH)  # folder of a page; none without it
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins
+    plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
 
 
 def compare_command(words: list[str]) -> int:

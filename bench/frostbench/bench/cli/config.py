@@ -73,16 +73,16 @@ class RunConfig:
 
     preset: str = field(default="", metadata=PATH)
     departures: list[str] = field(default_factory=list)  # from the preset; found, not given
-    pack: str = field(default="mini", metadata=PATH)
+    pack: str = field(default="mini", metadata=PATH)  # by name, or a folder with a pack.json
     llm: str | None = field(default=None, metadata=PATH)
-    suites: list[str] = field(default_factory=list)
-    methods: list[str] = field(default_factory=list)
-    tasks: list[str] = field(default_factory=list)
+    suites: list[str] = field(default_factory=list)  # all without it
+    methods: list[str] = field(default_factory=list)  # all without it
+    tasks: list[str] = field(default_factory=list)  # all of the suites without it
     limit: int | None = None
     limits: dict[str, int] = field(default_factory=dict)  # of suites or tasks, before `limit`
-    out: str = field(default="runs/latest", metadata=PATH)
-    seed: int = 0
-    device: str = "cpu"
+    out: str = field(default="runs/latest", metadata=PATH)  # the folder of the run
+    seed: int = 0  # of everything that is drawn
+    device: str = "cpu"  # cpu, cuda, cuda:1, mps
     devices: list[str] = field(default_factory=list)  # one worker each, in the place of `device`
     workers: str = "auto"
     launcher: str = "auto"  # of workers: local, ray; or of this process: torchrun, slurm
@@ -91,8 +91,8 @@ class RunConfig:
     memory: str = ""  # the most of each device, or of the host that all workers may hold: 40GiB
     isolate: bool = False  # each method in a process of its own, without targets
     dtype: str | None = None  # of the language model; the pack's own without it
-    controls: bool = True
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
+    controls: bool = True  # whether their rows are run
+    plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins
     plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
     cache: str = field(default="", metadata=PATH)  # of visual tokens; without it the user's folder
     chunk: int = 32  # requests driven together; a resumed run repeats whole chunks
@@ -101,17 +101,17 @@ class RunConfig:
     trackers: list[str] = field(default_factory=list)  # trackio, wandb, mlflow; none without it
     tracker: dict[str, Any] = field(default_factory=dict)  # tracker.NAME.KEY
     again: bool = False  # begin anew in the run's folder, whatever it holds of an earlier run
-    quiet: bool = False
-    engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})
-    method: dict[str, Any] = field(default_factory=dict)
-    task: dict[str, Any] = field(default_factory=dict)
+    quiet: bool = False  # no progress bar
+    engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})  # and its settings
+    method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY, method.NAME.weights
+    task: dict[str, Any] = field(default_factory=dict)  # task.NAME.KEY
     backbone: dict[str, Any] = field(default_factory=dict)  # by role: backbone.llm.device_map=auto
     # Files by network: alex, vgg, inception-v3-pt.
     metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)
     most_waves: int = Limits.most_waves  # that a method may yield for one request
     most_seconds: float = Limits.most_seconds  # that one request may take
     error_length: int = Limits.error_length  # characters of an error that are kept
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)  # data.NAME=READER:FOLDER
 
 
 @dataclass(frozen=True)
@@ -122,33 +122,33 @@ class WorkConfig:
     device: str = ""  # the run's own without it
     threads: int = 0  # on a CPU; 0 leaves torch's default
     cache: str = field(default="", metadata=PATH)  # folder of kept visual tokens, as for a run
-    lease: float = EXPIRY
+    lease: float = EXPIRY  # seconds, as for a run
     memory: str = ""  # the most that it may hold
     led: bool = False  # started by `frostbench run`, and ends with it
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins
+    plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
 
 
 @dataclass(frozen=True)
 class LeaderboardConfig:
     """Keys of `frostbench leaderboard RUN...`."""
 
-    out: str = field(default="leaderboard", metadata=PATH)
-    title: str = "frostbench leaderboard"
+    out: str = field(default="leaderboard", metadata=PATH)  # the folder of the pages
+    title: str = "frostbench leaderboard"  # over every page
 
 
 @dataclass(frozen=True)
 class LookConfig:
     """Keys of `frostbench look IMAGE`; `method=NAME` is short for `methods=[NAME]`."""
 
-    methods: list[str] = field(default_factory=lambda: ["v2l"])
-    pack: str = field(default="mini", metadata=PATH)
+    methods: list[str] = field(default_factory=lambda: ["v2l"])  # whose words are shown
+    pack: str = field(default="mini", metadata=PATH)  # by name, or a folder
     llm: str | None = field(default=None, metadata=PATH)  # another language model, as for a run
     out: str | None = field(default="look.html", metadata=PATH)  # out= writes no page
     words: int = 5  # nearest to each token, on the page
-    device: str = "cpu"
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
+    device: str = "cpu"  # cpu, cuda, cuda:1, mps
+    plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins
+    plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
     method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY=VALUE
 
 
@@ -156,16 +156,16 @@ class LookConfig:
 class PluginConfig:
     """Keys of commands that only look plugins up."""
 
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins
+    plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
 
 
 @dataclass(frozen=True)
 class ScoreConfig(PluginConfig):
     """Keys of `frostbench score RUN`: where things of the run are now."""
 
-    pack: str = field(default="", metadata=PATH)
-    metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)
+    pack: str = field(default="", metadata=PATH)  # its folder
+    metric_weights: dict[str, str] = field(default_factory=dict, metadata=PATH)  # files by network
 
 
 @dataclass(frozen=True)
@@ -173,25 +173,25 @@ class VerifyConfig(ScoreConfig):
     """Keys of `frostbench verify RUN`."""
 
     samples: int = 20  # samples computed again
-    seed: int = 0
-    data: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0  # of which samples these are
+    data: dict[str, Any] = field(default_factory=dict)  # data.NAME=READER:FOLDER
 
 
 @dataclass(frozen=True)
 class CheckConfig(PluginConfig):
     """Keys of `frostbench check METHOD`; the limits are lower than those of a run."""
 
-    most_waves: int = TOY_LIMITS.most_waves
+    most_waves: int = TOY_LIMITS.most_waves  # that a method may yield for one request
     most_seconds: float = TOY_LIMITS.most_seconds  # of one request, and of one check
-    error_length: int = TOY_LIMITS.error_length
+    error_length: int = TOY_LIMITS.error_length  # characters of an error that are kept
 
 
 @dataclass(frozen=True)
 class NewPluginConfig:
     """Keys of `frostbench new-plugin NAME`."""
 
-    kind: str = "method"
-    out: str = field(default=".", metadata=PATH)
+    kind: str = "method"  # of plugin, such as method or metric
+    out: str = field(default=".", metadata=PATH)  # the folder in which it is made
 
 
 def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[str], list[str]]:

@@ -23,8 +23,8 @@ ROUNDING = 1e-6  # of the sum of all magnitudes, which the order of summing may 
 class ConvertConfig(PluginConfig):
     """Keys of `frostbench convert NAME FILE... out=FOLDER`, besides files and settings."""
 
-    out: str = field(default="", metadata=PATH)
-    precision: str = "full"
+    out: str = field(default="", metadata=PATH)  # the folder that is made
+    precision: str = "full"  # full, half or byte
 
 
 def convert_command(words: list[str]) -> int:

@@ -21,13 +21,13 @@ def data_command(words: list[str]) -> int:
     host = open_host(read_config(PluginConfig, ours))
     if not plain:
         for name, item in host.datasets.items():
-            say(f"{name:<24}{_told(item.load())[0]}".rstrip())
+            say(f"{name:<24}{told(item.load())[0]}".rstrip())
         return 0
     if len(plain) > 2:
         raise UsageError("name one data set and one folder: frostbench data NAME FOLDER.")
     reader = host.pick("data set", plain[0])
     kind = reader.load()
-    say("\n\n".join(_told(kind)))
+    say("\n\n".join(told(kind)))
     if hasattr(kind, "settings"):
         say(f"\nSettings, with their defaults: {kind.settings()}")
     if len(plain) == 2:
@@ -43,7 +43,7 @@ def data_command(words: list[str]) -> int:
     return 0
 
 
-def _told(kind: Any) -> list[str]:
+def told(kind: Any) -> list[str]:
     """The paragraphs of a reader's own description, but for what it raises."""
     text = inspect.getdoc(kind.func if isinstance(kind, partial) else kind) or "It says nothing."
     whole = text.split("\n\n")

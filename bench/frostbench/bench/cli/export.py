@@ -15,7 +15,7 @@ class ExportConfig:
     """Keys of `frostbench export RUN...`."""
 
     format: list[str] = field(default_factory=list)  # latex, eee, hf, csv, parquet
-    out: str = field(default="export", metadata=PATH)
+    out: str = field(default="export", metadata=PATH)  # the folder that is written
     organization: str = "unknown"  # who hands results in, for eee
     relationship: str = "other"  # of the evaluator to the methods' authors, for eee
     dataset: str = ""  # the benchmark's repository on the Hub, for hf

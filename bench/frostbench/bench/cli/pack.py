@@ -31,7 +31,7 @@ PACK = "pack.json"
 class PackConfig(PluginConfig):
     """Keys of `frostbench pack NAME`."""
 
-    root: str = field(default="", metadata=PATH)
+    root: str = field(default="", metadata=PATH)  # the folder below which published files lie
     fetch: bool = False  # download what is missing and can be had
     yes: bool = False  # without asking
 

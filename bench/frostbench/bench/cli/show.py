@@ -26,8 +26,8 @@ class ShowConfig:
 
     task: list[str] = field(default_factory=list)  # whose tables are shown whole
     all: bool = False  # everything that leaderboard.md holds
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins
+    plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
 
 
 def show_command(words: list[str]) -> int:

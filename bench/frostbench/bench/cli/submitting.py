@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class SubmitConfig:
     """Keys of `frostbench submit RUN`."""
 
-    repo: str = field(default="", metadata=PATH)
+    repo: str = field(default="", metadata=PATH)  # the repository of results
     by: str = ""  # who hands the results in
     url: str = ""  # where to read of them
     methods: list[str] = field(default_factory=list)  # all without it
@@ -39,7 +39,7 @@ class AcceptConfig(ScoreConfig):
     base: str = field(default="", metadata=PATH)  # the repository as it was: only what is new
     out: str = field(default="", metadata=PATH)  # what was found, in Markdown
     replay: str = ""  # share of samples that are computed again, such as 1%
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)  # data.NAME=READER:FOLDER
 
 
 def new_results_command(words: list[str]) -> int:

@@ -38,7 +38,7 @@ OURS = "frostbench: "
 class TrackConfig:
     """Keys of `frostbench track RUN`."""
 
-    trackers: list[str] = field(default_factory=list)
+    trackers: list[str] = field(default_factory=list)  # trackio, wandb, mlflow
     tracker: dict[str, Any] = field(default_factory=dict)  # tracker.NAME.KEY
     led: bool = False  # started by `frostbench run`, and ends when that has ended
     resumed: bool = False  # what is there was handed on before

@@ -17,9 +17,9 @@ class TrainConfig:
     """
 
     pack: str = field(default="mini", metadata=PATH)  # by name, or the folder of one in the making
-    scratch: str = field(default="scratch", metadata=PATH)
-    data: dict[str, Any] = field(default_factory=dict)
-    validation: dict[str, Any] = field(default_factory=dict)
+    scratch: str = field(default="scratch", metadata=PATH)  # checkpoints, and what is made once
+    data: dict[str, Any] = field(default_factory=dict)  # data.NAME=READER:FOLDER
+    validation: dict[str, Any] = field(default_factory=dict)  # validation.NAME=READER:FOLDER
     crop: int = 0  # random squares of so many pixels, of images of any size
     out: str = field(default="runs/training", metadata=PATH)  # for own data
     published: bool = False
@@ -28,11 +28,11 @@ class TrainConfig:
     accumulate: int = 1  # shares of a batch that a process computes one after another
     workers: int = 0  # processes that read images ahead, for each that trains
     log_every: int = 0  # steps; 0 leaves it to the recipe
-    save_every: int = 0
-    device: str = "cpu"
-    seed: int = 0
+    save_every: int = 0  # steps between two checkpoints; 0 leaves it to the recipe
+    device: str = "cpu"  # cpu, cuda, cuda:1, mps
+    seed: int = 0  # of everything that is drawn
     threads: int = 0  # of this process; 0 leaves torch's default
     again: bool = False  # train parts that are already there
-    plugins: list[str] = field(default_factory=list, metadata=PATH)
-    plugins_disabled: list[str] = field(default_factory=list)
+    plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins
+    plugins_disabled: list[str] = field(default_factory=list)  # written plugins.disabled
     recipe: dict[str, Any] = field(default_factory=dict)  # recipe.NAME.KEY=VALUE

@@ -27,7 +27,7 @@ ATTEMPTS = 5  # of a look at files that change meanwhile
 class WatchConfig:
     """Keys of `frostbench watch RUN`."""
 
-    once: bool = False
+    once: bool = False  # look a single time
     out: str = field(default="", metadata=PATH)  # folder of a page that loads itself again
     every: float = 2.0  # seconds between two looks, at least
     lease: float = EXPIRY  # seconds without a sign of life after which a worker counts as silent

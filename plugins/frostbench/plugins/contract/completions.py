@@ -126,3 +126,4 @@ class Failed:
 
 
 Completion: TypeAlias = Generated | Chosen | Regressed | Attended | Filled | Scored | Failed
+"""What the engine answers to a prompt: one type for each kind of ask, or that it failed."""

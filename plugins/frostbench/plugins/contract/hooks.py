@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("frostbench")
 hookimpl = pluggy.HookimplMarker("frostbench")
+"""Marks a function of a plugin as one of the hooks below, by its name."""
 
 
 @hookspec

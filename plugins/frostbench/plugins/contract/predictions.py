@@ -63,3 +63,4 @@ class Reasoned:
 
 
 Prediction: TypeAlias = TextPrediction | ImagePrediction | Masks | Boxes | Instances | Reasoned
+"""What `decode` makes of completions, and what metrics score."""

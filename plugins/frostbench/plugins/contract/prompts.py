@@ -204,3 +204,4 @@ class Prompt:
 
 
 Wave: TypeAlias = list[Prompt]
+"""Prompts that do not depend on one another, so that the engine may run them together."""

@@ -306,6 +306,7 @@ Request: TypeAlias = (
     | SegmentInstances
     | Locate
 )
+"""What a task asks of a method about one image: one type for each kind of question."""
 
 
 def images_of(request: Request) -> tuple[Image, ...]:

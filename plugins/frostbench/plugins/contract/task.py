@@ -91,6 +91,7 @@ class Unreadable:
 
 
 Sample: TypeAlias = Instance | Unreadable
+"""What a task gives for each of its samples: an instance, or that its data cannot be read."""
 
 
 def read_or_not(name: str, protocol: str | None, make: Callable[[], Instance]) -> Sample:

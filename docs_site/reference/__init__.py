@@ -1,0 +1,1 @@
+"""The reference: pages that the code itself gives."""

@@ -1,0 +1,10 @@
+// What the theme leaves open for those who use a keyboard or a screen reader.
+addEventListener("load", () => {
+  document.querySelector(".md-path")?.setAttribute("aria-label", "Where this page stands");
+  for (const wrap of document.querySelectorAll(".md-typeset__scrollwrap")) {
+    wrap.tabIndex = 0;
+    wrap.setAttribute("role", "group");
+    wrap.setAttribute("aria-label", "Table");
+  }
+  for (const block of document.querySelectorAll("pre > code")) block.tabIndex = 0;
+});
