@@ -4,6 +4,10 @@ CONTRACT_VERSION = "1.2"
 """The first number changes with what breaks plugins, the second with what is added."""
 
 
+class GoingAwayWarning(DeprecationWarning):
+    """A plugin uses a name that a later version will not have; the message says what to write."""
+
+
 def serves(wanted: str) -> bool:
     """Whether a plugin that was written for version `wanted` of the contract works with this one.
 
