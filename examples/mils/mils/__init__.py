@@ -101,8 +101,7 @@ class Mils(bench.Method):
 
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """The loop; the outcome is the best of all that the generator wrote."""
-        if not isinstance(request, bench.Caption):
-            raise TypeError(f"MILS answers Caption, and got a {type(request).__name__} request.")
+        assert isinstance(request, bench.Caption), "the card names no other type"
         own, first = self.settings, tokens[request.image].texts("texts")[0]
         texts, scores, best = first, dict[str, float](), list[str]()
         for step in range(own.steps + 1):

@@ -56,6 +56,7 @@ _RENAMED = {
     "plugins.prompts.Segment": "plugins.contract.prompts.Piece",
     "plugins.recipe.Pictures": "plugins.contract.recipe.TrainingImages",
     "plugins.recipe.Progress": "plugins.parts.training.loop.TrainingProgress",
+    "plugins.discrete.method.refusal": "plugins.contract.method.refusal",
     "plugins.packs.PackBackbone": "plugins.host.packs.BackboneEntry",
     "plugins.discrete.captioning.Shown": "plugins.parts.prompting.captioning.ShowImage",
     "plugins.discrete.borrowing.Borrowed": "plugins.parts.prompting.shared_vocabulary."
