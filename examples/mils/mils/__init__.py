@@ -21,7 +21,7 @@ from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.prompting.classification import INPUT, OUTPUT
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
-FROSTBENCH_CONTRACT = "1.2"  # the version that this is written for
+FROSTBENCH_CONTRACT = "1.3"  # the version that this is written for
 WORDS = Path(__file__).with_name("words.txt")
 OPENING = Text("Write a caption that fits the image better than these texts.\n")
 ENCODED = 256  # texts of the bank that are encoded together

@@ -1,6 +1,6 @@
 """What crosses the interface between methods, tasks, metrics, packs and the bench."""
 
-CONTRACT_VERSION = "1.2"
+CONTRACT_VERSION = "1.3"
 """The first number changes with what breaks plugins, the second with what is added."""
 
 
