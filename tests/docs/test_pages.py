@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sys
 
 import pytest
 import yaml
@@ -37,7 +38,10 @@ def cache(tmp_path_factory):
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, cache, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    write_files(page, tmp_path)
+    # A block imports a file of its page, and no page that of another.
+    monkeypatch.syspath_prepend(tmp_path)
+    for file in write_files(page, tmp_path):
+        monkeypatch.delitem(sys.modules, file.stem, raising=False)
     names = {"__name__": "page"}
     for block in blocks(page):
         assert block.language in LANGUAGES, f"{page.name} has a block of {block.language!r}"

@@ -56,6 +56,17 @@ def test_the_documented_method_keeps_the_contract(outsider, capsys):
     assert main(["check", "mean_colours", f"plugins={outsider}"]) == 0, capsys.readouterr().out
 
 
+def test_a_name_that_goes_away_is_said_with_its_new_path(outsider, tmp_path, capsys):
+    plugin = tmp_path / "old.py"
+    text = outsider.read_text().replace("mean_colours", "old_colours")
+    plugin.write_text(
+        text.replace("import torch", "import torch\nfrom frostbench.plugins.host import Host", 1)
+    )
+    assert main(["check", "old_colours", f"plugins={plugin}"]) == 0
+    said = "frostbench.plugins.host.Host is frostbench.plugins.host.registry.Host now"
+    assert f"goes away: {said}; the old path goes in" in capsys.readouterr().out
+
+
 def test_the_documented_method_stands_on_the_leaderboard(board):
     rows = json.loads((board / "site" / "leaderboard.json").read_text())["rows"]
     measured = [row for row in rows if row["kind"] == "measured" and row["value"] is not None]

@@ -116,6 +116,7 @@ def test_expressions_and_narratives_train_flmm(tmp_path, monkeypatch, capsys):
         (["data.images=photos"], "own data train one recipe, which is named"),
         (["mae", "data.images=photos"], "own data train one recipe, which is named"),
         (["vqgan", "validation.images=photos"], "validation.NAME= stands beside data.NAME="),
+        (["vqgan", "out=here"], "out= stands beside data.NAME="),
         (["flmm", "data.images=photos"], "trained on 'grounded', and your data give images"),
         (["vqgan", "data.images=nowhere"], "there is no folder 'nowhere'"),
         (["vqgan", "data.images=photos", "out=photos"], "holds something else than a training"),

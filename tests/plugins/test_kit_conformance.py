@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from frostbench.plugins.contract.cards import Card
+from frostbench.plugins.contract.engine import UnanswerableError
 from frostbench.plugins.contract.predictions import (
     Boxes,
     ImagePrediction,
@@ -18,6 +19,7 @@ from frostbench.plugins.contract.prompts import Ids
 from frostbench.plugins.contract.requests import images_of, masks_asked
 from frostbench.plugins.contract.tokens import Grid, VisualTokens
 from frostbench.plugins.contract.validity import check_prediction
+from frostbench.plugins.engine.answer import answer
 from frostbench.plugins.host.containment import interruptible
 from frostbench.plugins.host.limits import Limits
 from frostbench.plugins.host.registry import Host
@@ -257,14 +259,26 @@ def test_predictions_that_depend_on_company_are_seen(good):
     assert "alone gives another prediction" in said
 
 
-def test_an_undeclared_request_that_is_answered_is_seen(good):
+def test_an_attribute_that_hides_a_verb_is_named(good):
+    def toy(cls):
+        made = good.toy.__func__(cls)
+        made.words = torch.zeros(3)
+        return made
+
+    method = broken(good, toy=classmethod(toy))
+    assert "its attribute words hides" in detail(method, "the toy is always the same")
+
+
+def test_a_request_that_the_card_does_not_name_never_reaches_the_method(good):
     def prompt(self, request, tokens):
-        return "an answer to anything"
+        raise AssertionError("it was asked")
         yield
 
-    card = Card("broken", "none", capabilities=frozenset({"Classify"}), backbones=("llm",))
-    method = broken(good, card=card, prompt=prompt)
-    assert "is answered, undeclared" in detail(method, "other requests are refused")
+    card = Card("shy", "none", capabilities=frozenset({"Classify"}), reasons={"Detect": "no box"})
+    method = broken(good, card=card, prompt=prompt).toy()
+    (request,) = requests()["Detect"]
+    with pytest.raises(UnanswerableError, match="'shy' answers Classify, and got a Detect request"):
+        answer(method, [request], toys.engine())
 
 
 def test_writing_to_a_request_is_seen(good):

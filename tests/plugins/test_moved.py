@@ -140,4 +140,4 @@ def test_a_path_of_before_needs_no_other_import_and_loads_no_torch():
 def test_the_warning_points_at_the_line_that_asks():
     code = "import frostbench.plugins.host as host\nhost.Host"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.startswith("<string>:2: DeprecationWarning: frostbench.plugins.host.Host is")
+    assert done.stderr.startswith("<string>:2: GoingAwayWarning: frostbench.plugins.host.Host is")

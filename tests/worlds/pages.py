@@ -23,11 +23,12 @@ def blocks(page: Path) -> list[Block]:
     return [Block(*one) for one in found]
 
 
-def write_files(page: Path, folder: Path) -> None:
-    """Blocks that name a file, written to it."""
-    for block in blocks(page):
-        if block.language == "python" and block.note:
-            (folder / block.note).write_text(block.text)
+def write_files(page: Path, folder: Path) -> list[Path]:
+    """Blocks that name a file, written to it; the files."""
+    named = [one for one in blocks(page) if one.language == "python" and one.note]
+    for block in named:
+        (folder / block.note).write_text(block.text)
+    return [folder / block.note for block in named]
 
 
 def my_method(folder: Path) -> Path:

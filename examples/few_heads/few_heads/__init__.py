@@ -2,7 +2,7 @@
 
 from frostbench.plugins import Recipe, hookimpl
 
-FROSTBENCH_CONTRACT = "1.1"
+FROSTBENCH_CONTRACT = "1.3"
 
 
 @hookimpl

@@ -26,7 +26,6 @@ from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.grounding.attention import enlarged, image_keys, laid_out, of_image
 from frostbench.plugins.parts.grounding.boxes import located
 from frostbench.plugins.parts.grounding.masks import largest_part, refined
-from frostbench.plugins.parts.prompting.shown import refusal
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.training import folder
 
@@ -105,8 +104,6 @@ class FewHeads(Method):
         return VisualTokens.none(len(images))
 
     def prompt(self, request, tokens):
-        if type(request).__name__ not in self.card.capabilities:
-            raise refusal(self.card, request)
         phrases = request.texts if isinstance(request, Ground) else request.phrases
         seen = yield [asked(self.lmm, request.image, one, self.settings) for one in phrases]
         return torch.stack([self.found(maps_of(one, self.lmm, request.image)) for one in seen])

@@ -21,7 +21,7 @@ from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.prompting.classification import INPUT, OUTPUT
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
-FROSTBENCH_CONTRACT = "1.2"  # the version that this is written for
+FROSTBENCH_CONTRACT = "1.3"  # the version that this is written for
 WORDS = Path(__file__).with_name("words.txt")
 OPENING = Text("Write a caption that fits the image better than these texts.\n")
 ENCODED = 256  # texts of the bank that are encoded together
@@ -101,8 +101,7 @@ class Mils(bench.Method):
 
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """The loop; the outcome is the best of all that the generator wrote."""
-        if not isinstance(request, bench.Caption):
-            raise TypeError(f"MILS answers Caption, and got a {type(request).__name__} request.")
+        assert isinstance(request, bench.Caption), "the card names no other type"
         own, first = self.settings, tokens[request.image].texts("texts")[0]
         texts, scores, best = first, dict[str, float](), list[str]()
         for step in range(own.steps + 1):

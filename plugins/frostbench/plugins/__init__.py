@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # The public names, by the module of `contract` that defines them.
 _HOMES = {
-    "cards": "Card ControlCard MetricFacts Offer PackCard PresetCard TaskCard",
+    "cards": "CONTINUOUS Card ControlCard HEADLESS MetricFacts Offer PackCard PresetCard TaskCard",
     "completions": "Attended Chosen Completion Failed Filled Generated Regressed Scored",
     "converter": "Conversion Converted Converter PublishedFile",
     "control": "Company Control NoMethod OtherEngine OtherImage OtherPrompt OtherRequest "

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from frostbench.plugins.contract import GoingAwayWarning
+
 # Modules that kept their names, by their rooms of before and of now.
 _KEPT = {
     ("plugins", "plugins.contract"): "cards completions hooks images method predictions prompts "
@@ -54,6 +56,7 @@ _RENAMED = {
     "plugins.prompts.Segment": "plugins.contract.prompts.Piece",
     "plugins.recipe.Pictures": "plugins.contract.recipe.TrainingImages",
     "plugins.recipe.Progress": "plugins.parts.training.loop.TrainingProgress",
+    "plugins.discrete.method.refusal": "plugins.contract.method.refusal",
     "plugins.packs.PackBackbone": "plugins.host.packs.BackboneEntry",
     "plugins.discrete.captioning.Shown": "plugins.parts.prompting.captioning.ShowImage",
     "plugins.discrete.borrowing.Borrowed": "plugins.parts.prompting.shared_vocabulary."
@@ -91,7 +94,7 @@ def forward(module: str, name: str) -> object:
         if attribute in loaded and not name.startswith("__"):
             warnings.warn(
                 f"{_ROOT}{old} is {_ROOT}{new} now; the old path goes in the next minor version.",
-                DeprecationWarning,
+                GoingAwayWarning,
                 stacklevel=3,  # past this function and the module's `__getattr__`
             )
             return loaded[attribute]

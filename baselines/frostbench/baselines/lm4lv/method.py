@@ -23,13 +23,12 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.contract.completions import Regressed
-from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves
+from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves, refusal
 from frostbench.plugins.contract.predictions import ImagePrediction, Prediction
 from frostbench.plugins.contract.prompts import Prompt, Regress
 from frostbench.plugins.contract.requests import Reconstruct, Request, Restore
 from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
-from frostbench.plugins.parts.prompting.shown import refusal
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 from frostbench.plugins.parts.tokenizing.resizing import resized

@@ -34,14 +34,13 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.checksum import checksum
 from frostbench.plugins.contract.completions import Completion, Filled, Generated
 from frostbench.plugins.contract.detection import Detect, Locate, SegmentInstances
-from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves
+from frostbench.plugins.contract.method import Method, Setup, Tokens, Waves, refusal
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.prompts import Adapter, Fill, Generate, Piece, Prompt, Wave
 from frostbench.plugins.contract.requests import Answer, Caption, Request
 from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.contract.tokens import Continuous, VisualTokens
 from frostbench.plugins.host.settings import read_settings
-from frostbench.plugins.parts.prompting.shown import refusal
 from frostbench.plugins.parts.tokenizing.fingerprint import fingerprint
 
 PART = "maps"  # the name of the backbone's maps among the visual tokens
@@ -158,8 +157,6 @@ class VisionLLMMethod(Method):
 
         In-context examples of a request are not looked at.
         """
-        if type(request).__name__ not in self.card.capabilities:
-            raise refusal(self.card, request)
         make = self._instructions
         match request:
             case Detect() | SegmentInstances():
@@ -173,7 +170,7 @@ class VisionLLMMethod(Method):
             case Answer():
                 most = self._settings.answer_tokens
             case _:
-                raise AssertionError(f"the card names {request}, and nothing here answers it")
+                raise refusal(self.card, request)
         guided = self._guided(request, make.of_text(request), tokens)
         ask = Generate(most, stop=self._settings.stop)
         (said,) = yield [Prompt(self._pieces(guided), ask, adapter=self._adapter)]

@@ -1,16 +1,57 @@
 """`frostbench check`: runs the conformance checks on a method."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from frostbench.bench.cli.config import CheckConfig, UsageError, limits_of, read_config, split_words
 from frostbench.bench.cli.plugins import open_host, say_left_out
 from frostbench.bench.printable import say
-from frostbench.plugins.contract import CONTRACT_VERSION
+from frostbench.plugins.contract import CONTRACT_VERSION, GoingAwayWarning
 from frostbench.plugins.host.containment import Call, contain
 from frostbench.plugins.host.errors import PluginError, describe
 from frostbench.plugins.host.registry import Registered
 
 
 def check_command(words: list[str]) -> int:
-    """Print each check with its outcome; 1 when one does not hold, or a plugin is left out."""
+    """Print each check with its outcome; 1 when one does not hold, or a plugin is left out.
+
+    Names that plugins use and that a later version will not have are said last.
+    """
+    with _names_that_go() as going:
+        code = _check(words)
+    for line in dict.fromkeys(going):
+        say(f"goes away: {line}")
+    return code
+
+
+@contextmanager
+def _names_that_go() -> Iterator[list[str]]:
+    """What plugins are warned of meanwhile, with the file and line that asks; Python hides it."""
+    said: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", GoingAwayWarning)
+        show = warnings.showwarning
+
+        def diverted(
+            message: Any,
+            category: Any,
+            filename: str,
+            lineno: int,
+            file: Any = None,
+            line: Any = None,
+        ) -> None:
+            if issubclass(category, GoingAwayWarning):
+                said.append(f"{message} ({filename}:{lineno})")
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = diverted
+        yield said
+
+
+def _check(words: list[str]) -> int:
     plain, overrides = split_words(words)
     config = read_config(CheckConfig, overrides)
     host = open_host(config)

@@ -77,6 +77,11 @@ def _check_many(config: TrainConfig, plain: list[str], chosen: list[Registered[R
         )
     if config.validation and not config.data:
         raise UsageError("validation.NAME= stands beside data.NAME=, which names what to train on.")
+    if config.out != TrainConfig.out and not config.data:
+        raise UsageError(
+            "out= stands beside data.NAME=, which names what to train on; without it a part goes "
+            "into the pack, and pack=FOLDER names another."
+        )
     if _processes() > 1 and len(chosen) > 1:
         raise UsageError("several processes train one recipe, which is named; name one.")
     if _processes() > 1 and not together:
@@ -110,7 +115,8 @@ def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host) -> None:
     if absent:
         raise UsageError(
             f"recipe {recipe.card.name!r} needs {', '.join(absent)}, which {pack} lacks; "
-            f"train that first (frostbench train {' '.join(absent)})."
+            f"train that first (frostbench train {' '.join(absent)}), or put a folder or a link of "
+            "that name there."
         )
 
 

@@ -1,7 +1,11 @@
 """What crosses the interface between methods, tasks, metrics, packs and the bench."""
 
-CONTRACT_VERSION = "1.2"
+CONTRACT_VERSION = "1.3"
 """The first number changes with what breaks plugins, the second with what is added."""
+
+
+class GoingAwayWarning(DeprecationWarning):
+    """A plugin uses a name that a later version will not have; the message says what to write."""
 
 
 def serves(wanted: str) -> bool:

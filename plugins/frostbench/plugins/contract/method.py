@@ -1,5 +1,6 @@
 """The method: a card and three verbs."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,7 +135,6 @@ class Method(ABC):
         """
 
     @property
-    @abstractmethod
     def fingerprint(self) -> str:
         """What the visual tokens depend on besides what the bench finds by itself. A hex digest.
 
@@ -142,8 +142,11 @@ class Method(ABC):
         sources of its module and of what that imports, the files below `Setup.weights` and of
         settings that name some, all settings, the backbones of its card), and under this: two
         instances that could give different tokens for another reason (a download, a file that the
-        code finds elsewhere) have different fingerprints.
+        code finds elsewhere) have different fingerprints. The default, of the card's name and
+        version, is right where there is no other reason.
         """
+        named = f"{self.card.name} {self.card.version}"
+        return hashlib.sha256(named.encode()).hexdigest()
 
     @abstractmethod
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
@@ -158,7 +161,8 @@ class Method(ABC):
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """Yield waves of prompts for one request; return the outcome that `decode` reads.
 
-        A generator: what it raises is raised when it is advanced, and fails this request alone.
+        A generator: what it raises is raised when it is advanced, and fails this request alone. It
+        is given requests of the types that the card names, and no others.
         """
 
     @abstractmethod
@@ -217,3 +221,14 @@ class Method(ABC):
         Without "method.NAME.".
         """
         return ()
+
+
+def refusal(card: Card, request: Request) -> TypeError:
+    """What is raised for a request of a type that the card does not name."""
+    name = type(request).__name__
+    answered = ", ".join(sorted(card.capabilities)) or "nothing"
+    article = "an" if name[0] in "AEIOU" else "a"
+    return TypeError(
+        f"method {card.name!r} answers {answered}, and got {article} {name} request: "
+        f"{card.reason(name)}."
+    )

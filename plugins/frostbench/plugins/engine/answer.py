@@ -10,7 +10,7 @@ import torch
 from frostbench.plugins.contract.completions import Completion
 from frostbench.plugins.contract.engine import Engine, UnanswerableError
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.method import Method, Tokens, Waves, visual_tokens
+from frostbench.plugins.contract.method import Method, Tokens, Waves, refusal, visual_tokens
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.prompts import Prompt
 from frostbench.plugins.contract.requests import Request, images_of
@@ -77,14 +77,17 @@ def waves_of(
 ) -> Waves:
     """The waves of one request, each checked; the engine gets each prompt as `rewrite` makes it.
 
-    The method is shown the tokens of the request's own images and no others. `prompt` is called
-    when the generator is first advanced.
+    The method is shown the tokens of the request's own images and no others, and only requests of
+    types that its card names. `prompt` is called when the generator is first advanced.
 
     Raises:
-        TypeError: `prompt` returned no generator, or a wave is no list of prompts.
+        TypeError: the card does not name the request's type, `prompt` returned no generator, or a
+            wave is no list of prompts.
         ValueError: a prompt cannot be rewritten.
         LimitError: there are more waves, or they take more seconds, than a request may.
     """
+    if type(request).__name__ not in method.card.capabilities:
+        raise refusal(method.card, request)
     own = {image: tokens[image] for image in images_of(request) if image in tokens}
     call = Call("method", method.card.name, "prompt")
     left = Allowance(limits())

@@ -84,16 +84,6 @@ def decode_does_not_depend_on_company(trial: Trial) -> None:
     expect(same(backwards, together), "in reverse order predictions differ.")
 
 
-def other_requests_are_refused(trial: Trial) -> None:
-    """A request of a type that the card does not name fails, and the error names the type."""
-    for kind, several in requests().items():
-        if kind in trial.method.card.capabilities:
-            continue
-        refusal = trial.refusal(several[0])
-        expect(refusal is not None, f"a {kind} request is answered, undeclared.")
-        expect(kind in str(refusal).partition("failed:")[2], f"a {kind} request: {refusal}.")
-
-
 def declined_tasks_are_refused(trial: Trial) -> None:
     """A restoration that the card declines by its task's name fails."""
     card = trial.method.card

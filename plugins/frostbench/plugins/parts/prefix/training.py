@@ -33,7 +33,6 @@ from frostbench.plugins.parts.training.loop import train
 from frostbench.plugins.parts.training.schedules import linear_fall, rise, set_rate
 
 KEPT_BYTES = 1 << 30  # of features
-MEASURED = 512  # images that tell mean and spread of features
 CHUNK = 16  # images whose features are made at once
 
 
@@ -55,6 +54,7 @@ class PrefixTraining:
         rate: The highest learning rate, for features of mean 0 and spread 1.
         warm_up: Share of the steps in which it rises; it falls to 0 in the others.
         clip: Longest gradient.
+        measured: Images that tell mean and spread of features.
         held_out: Images at the end of the set that are measured on and not trained on.
     """
 
@@ -67,6 +67,7 @@ class PrefixTraining:
     rate: float = 1e-3
     warm_up: float = 0.03
     clip: float = 1.0
+    measured: int = 512
     held_out: int = 100
     log_every: int = 50
     save_every: int = 100
@@ -161,7 +162,7 @@ class _Lessons:
         for number, words in enumerate(told[: self.count]):
             for word in words:
                 self._alike[word].append(number)
-        first = [self.raw(number) for number in range(min(self.count, MEASURED))]
+        first = [self.raw(number) for number in range(min(self.count, settings.measured))]
         seen = torch.cat(first)
         self.mean, self.spread = seen.mean(0), seen.std(0) + 1e-3
         self.width = int(seen.shape[1])

@@ -9,6 +9,7 @@ from frostbench.plugins.parts.prompting.captioning import AnswerSettings, Captio
 from frostbench.plugins.parts.prompting.classification import ClassificationSettings
 from frostbench.plugins.parts.prompting.method import DiscreteMethod, DiscretePrompting
 from frostbench.plugins.parts.prompting.shown import ShownMethod, TextPrompting
+from frostbench.plugins.parts.prompting.token_map import TokenMap, map_codes
 
 __all__ = [
     "AnswerSettings",
@@ -18,4 +19,6 @@ __all__ = [
     "DiscretePrompting",
     "ShownMethod",
     "TextPrompting",
+    "TokenMap",
+    "map_codes",
 ]

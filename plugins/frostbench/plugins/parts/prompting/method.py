@@ -34,7 +34,7 @@ from frostbench.plugins.contract.tokens import (
 from frostbench.plugins.host.recent import Recent
 from frostbench.plugins.parts.prompting.masked import MaskedSettings, masked_restoration
 from frostbench.plugins.parts.prompting.restoration import Layers, WindowSettings, restoration
-from frostbench.plugins.parts.prompting.shown import ShownMethod, TextPrompting, refusal
+from frostbench.plugins.parts.prompting.shown import ShownMethod, TextPrompting
 from frostbench.plugins.parts.prompting.token_map import TokenMap
 from frostbench.plugins.parts.tokenizing.resizing import resized
 
@@ -99,8 +99,6 @@ class DiscreteMethod(ShownMethod):
 
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """The prompts of `classification`, `captioning` and `restoration`."""
-        if type(request).__name__ not in self.card.capabilities:
-            raise refusal(self.card, request)
         match request:
             case Interpret():
                 # A line holds one word, so a word holds no line.

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from frostbench.plugins.contract.cards import Card
 from frostbench.plugins.contract.images import Image
-from frostbench.plugins.contract.method import Method, Tokens, Waves
+from frostbench.plugins.contract.method import Method, Tokens, Waves, refusal
 from frostbench.plugins.contract.predictions import Prediction, TextPrediction
 from frostbench.plugins.contract.prompts import Piece, Text
 from frostbench.plugins.contract.requests import Answer, Caption, Classify, Request
@@ -60,8 +59,6 @@ class ShownMethod(Method):
         def shown(image: Image) -> tuple[Piece, ...]:
             return tuple(map(_visual, self.shown(tokens[image])))
 
-        if type(request).__name__ not in self.card.capabilities:
-            raise refusal(self.card, request)
         match request:
             case Classify():
                 settings = self.prompting.classification
@@ -80,17 +77,3 @@ class ShownMethod(Method):
 
 def _visual(piece: Piece) -> Piece:
     return replace(piece, visual=True) if isinstance(piece, Text) else piece
-
-
-def refusal(card: Card, request: Request) -> TypeError:
-    """What to raise for a request of a type that the card does not name."""
-    name = type(request).__name__
-    answered = ", ".join(sorted(card.capabilities)) or "nothing"
-    return TypeError(
-        f"method {card.name!r} answers {answered}, and got {_article(name)} {name} request: "
-        f"{card.reason(name)}."
-    )
-
-
-def _article(name: str) -> str:
-    return "an" if name[0] in "AEIOU" else "a"
