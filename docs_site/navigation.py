@@ -45,7 +45,9 @@ ORDER: Mapping[str, Sequence[str]] = {
     "know": ("protocols", "results"),
     "know/methods": ("v2l", "spae", "lqae", "vqgan", "lm4lv", "flmm", "visionllm"),
     "know/suites": ("understanding", "restoration", "grounding", "detection"),
-    "trust": ("fairness", "statistics", "frozen", "plugins", "security", "reproducibility", "limits"),
+    "trust": (
+        "fairness", "statistics", "frozen", "plugins", "security", "reproducibility", "limits",
+    ),
     "reference": (
         "commands", "settings", "method-settings", "task-settings", "recipe-settings", "methods",
         "tasks", "metrics", "controls", "datasets", "presets", "reported", "packs", "others",

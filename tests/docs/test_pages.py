@@ -94,7 +94,10 @@ def _check_run(words, host):
     assert named <= set(host.tasks)
 
 
-@pytest.mark.parametrize("page", sorted({*PAGES, *REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/README.md")}), ids=named)
+LINKING = sorted({*PAGES, *REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/README.md")})
+
+
+@pytest.mark.parametrize("page", LINKING, ids=named)
 def test_links_and_images_of_a_page_lead_to_files(page):
     generated = {(DOCS / one).resolve() for one in generated_paths()}
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):

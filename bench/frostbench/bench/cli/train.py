@@ -115,8 +115,8 @@ def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host) -> None:
     if absent:
         raise UsageError(
             f"recipe {recipe.card.name!r} needs {', '.join(absent)}, which {pack} lacks; "
-            f"train that first (frostbench train {' '.join(absent)}), or put a folder or a link of "
-            "that name there."
+            f"train that first (frostbench train {' '.join(absent)}), or put a folder of that "
+            "name there, or a link to one."
         )
 
 
