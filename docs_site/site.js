@@ -6,5 +6,8 @@ addEventListener("load", () => {
     wrap.setAttribute("role", "group");
     wrap.setAttribute("aria-label", "Table");
   }
+  for (const buttons of document.querySelectorAll(".md-code__nav")) {
+    buttons.setAttribute("role", "group");
+  }
   for (const block of document.querySelectorAll("pre > code")) block.tabIndex = 0;
 });
