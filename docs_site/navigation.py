@@ -34,17 +34,21 @@ UNLISTED = "source/"
 ORDER: Mapping[str, Sequence[str]] = {
     "start": ("install", "first-board", "leaderboard"),
     "use": (
-        "runs", "images", "published", "presets", "packs", "data", "language-models", "devices",
-        "watching", "comparing", "sharing", "training", "lmms", "command-line",
+        "runs", "data", "published", "presets", "language-models", "packs", "scale", "devices",
+        "watching", "comparing", "exporting", "sharing", "python", "lmms", "training",
+        "command-line", "trouble",
     ),
     "write": (
-        "method", "methods", "task", "metrics", "metric", "dataset", "controls", "control",
-        "backbone", "recipe", "engine", "tracker",
+        "methods", "prefix", "attention", "regression", "texts", "heads", "weights", "package",
+        "tasks", "metrics", "data", "controls", "backbones", "recipes", "engine", "observers",
+        "converters", "packs", "contract",
     ),
-    "know": ("protocols", "results"),
+    "know": ("protocols", "metrics", "controls", "engine", "results"),
     "know/methods": ("v2l", "spae", "lqae", "vqgan", "lm4lv", "flmm", "visionllm"),
     "know/suites": ("understanding", "restoration", "grounding", "detection"),
-    "trust": ("fairness", "statistics", "frozen", "security", "reproducibility", "limits"),
+    "trust": (
+        "fairness", "statistics", "frozen", "plugins", "security", "reproducibility", "limits",
+    ),
     "reference": (
         "commands", "settings", "method-settings", "task-settings", "recipe-settings", "methods",
         "tasks", "metrics", "controls", "datasets", "presets", "reported", "packs", "others",
