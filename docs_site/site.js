@@ -6,8 +6,8 @@ addEventListener("load", () => {
     wrap.setAttribute("role", "group");
     wrap.setAttribute("aria-label", "Table");
   }
-  for (const buttons of document.querySelectorAll(".md-code__nav")) {
-    buttons.setAttribute("role", "group");
-  }
+  document.querySelectorAll(".md-code__nav").forEach((buttons, number) => {
+    buttons.setAttribute("aria-label", `Code block ${number + 1}`);
+  });
   for (const block of document.querySelectorAll("pre > code")) block.tabIndex = 0;
 });
