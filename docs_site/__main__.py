@@ -11,4 +11,6 @@ for sentence in wrong:
     print(sentence, file=sys.stderr)
 if wrong:
     sys.exit(1)
-print(f"Open {out / 'index.html'} in a browser.")
+print(
+    f"Open {out / 'index.html'} in a browser; to search, serve it: python -m http.server -d {out}"
+)

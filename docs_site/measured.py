@@ -87,8 +87,7 @@ def measured_table(method: str) -> str:
         unit = f" ({shown.unit})" if shown.unit else ""
         rows.append(
             (
-                f"[`{one.task}`](../../reference/tasks.md#{one.task})",
-                prose(one.protocol or ""),
+                f"[`{one.task}`](../../reference/tasks.md#{one.task}) {prose(one.protocol or '')}",
                 f"{code(one.metric)}{unit}",
                 _with_interval(shown, one),
                 one.samples,
@@ -97,7 +96,7 @@ def measured_table(method: str) -> str:
             )
         )
     heads = (
-        "task", "protocol", "metric", "value, 95 % interval:", "samples:", "rank:", "controls",
+        "task, protocol", "metric", "value, 95 % interval:", "samples:", "rank:", "controls",
     )  # fmt: skip
     return sections(_said(kept), table(heads, rows))
 

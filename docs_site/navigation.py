@@ -39,10 +39,11 @@ ORDER: Mapping[str, Sequence[str]] = {
         "command-line", "trouble",
     ),
     "write": (
-        "method", "methods", "task", "metrics", "metric", "dataset", "controls", "control",
-        "backbone", "recipe", "engine", "tracker",
+        "methods", "prefix", "attention", "regression", "texts", "heads", "weights", "package",
+        "tasks", "metrics", "data", "controls", "backbones", "recipes", "engine", "observers",
+        "converters", "packs", "contract",
     ),
-    "know": ("protocols", "results"),
+    "know": ("protocols", "metrics", "controls", "engine", "results"),
     "know/methods": ("v2l", "spae", "lqae", "vqgan", "lm4lv", "flmm", "visionllm"),
     "know/suites": ("understanding", "restoration", "grounding", "detection"),
     "trust": (

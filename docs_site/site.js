@@ -6,5 +6,8 @@ addEventListener("load", () => {
     wrap.setAttribute("role", "group");
     wrap.setAttribute("aria-label", "Table");
   }
+  document.querySelectorAll(".md-code__nav").forEach((buttons, number) => {
+    buttons.setAttribute("aria-label", `Code block ${number + 1}`);
+  });
   for (const block of document.querySelectorAll("pre > code")) block.tabIndex = 0;
 });

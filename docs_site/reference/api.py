@@ -55,7 +55,9 @@ WHOLE = """\
 def api_pages() -> Iterator[Page]:
     """A page for each module of the contract, one for the bench, and one a package of parts."""
     for module, names in plugins._HOMES.items():
-        yield _page(module, TITLES[module], "frostbench.plugins", names.split())
+        yield _page(
+            module, TITLES.get(module, module.capitalize()), "frostbench.plugins", names.split()
+        )
     yield _page("bench", "Running and reading", "frostbench.bench", bench.__all__)
     for name, (title, package, modules) in PARTS.items():
         found = importlib.import_module(f"frostbench.plugins.{package}")
