@@ -99,7 +99,7 @@ def count_of(parameter):
     return parameter.numel()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_a_mask_has_the_size_that_is_told_whatever_the_grid(rows, columns):
     unet = heads().mask_head
@@ -117,7 +117,7 @@ def test_only_where_a_word_looks_counts_and_not_how_much():
         assert torch.isfinite(unet(torch.zeros(1, 6, 4, 4))).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_channels_are_layer_by_layer_and_phrases_are_merged_over_their_own_tokens(data):
     layers, heads_, queries, keys = (data.draw(st.integers(1, 4)) for _ in range(4))
@@ -146,7 +146,7 @@ def test_the_coarse_views_channels_come_before_the_fine_ones():
     assert torch.equal(laid_out(rows[..., :4], [view(2, 2)])[1, 2].flatten(), rows[1, 2, :4])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 400), st.integers(1, 400))
 def test_padding_is_cut_off_as_the_published_code_does(height, width):
     side, cells = 336, 64
@@ -256,7 +256,7 @@ def test_an_empty_mask_prompts_with_the_whole_image():
     assert torch.equal(nothing, everything)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 3), st.integers(1, 6), st.integers(0, 10_000))
 def test_losses_are_those_of_their_definitions(masks, side, seed):
     draw = torch.Generator().manual_seed(seed)

@@ -58,7 +58,7 @@ def test_a_narrative_is_cut_at_its_phrases_and_blanks_are_left_out_or_go_with_wo
     assert phrase_texts(phrased) == [" an owl", " a cat"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_a_narrative_is_read_whole_and_every_phrase_as_it_stands(data):
     words = data.draw(st.lists(st.sampled_from(["owl", "a", "red", "cat,"]), min_size=1))
@@ -141,7 +141,7 @@ def test_given_names_are_found_whole_with_their_article_and_the_longest_first():
     assert [text[a:b] for a, b in spans] == ["The red apple", "an apple"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("aA .,-\nthe", max_size=40))
 def test_phrases_stand_in_order_and_apart_and_begin_and_end_with_words(text):
     spans = phrases_of(text)

@@ -52,7 +52,7 @@ def test_sizes_that_make_no_sense_are_refused(wrong, said):
         AdapterSettings(**wrong)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000))
 def test_the_fitted_map_finds_a_linear_map_again(seed):
     torch.manual_seed(seed)

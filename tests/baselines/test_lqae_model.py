@@ -85,7 +85,7 @@ def test_the_feed_forward_layer_sees_the_eight_cells_around(model):
     assert seen.nonzero().tolist() == [[row, column] for row in (1, 2, 3) for column in (1, 2, 3)]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(scale=st.floats(0.01, 100))
 def test_codes_do_not_change_with_the_length_of_features(scale):
     channel = Channel(toys.mlm(), codes(toys.mlm()))

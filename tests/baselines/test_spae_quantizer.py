@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frostbench.baselines.spae.model import SPAESettings
@@ -33,7 +33,6 @@ def test_the_published_pyramid_counts_597_words_and_that_of_the_mini_pack_149():
 
 
 @given(power=st.integers(1, 6))
-@settings(deadline=None)
 def test_cells_of_layers_above_the_last_are_disjoint_in_any_pyramid_of_doublings(power):
     grid = 2**power
     upper = torch.cat([places(grid, 2**i) for i in range(power)])
@@ -59,7 +58,6 @@ def test_a_cell_without_a_code_shows_the_nearest_one_of_the_last_layer():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(deadline=None)
 def test_a_state_is_the_mean_of_the_codes_so_far(seed):
     features, codebook = drawn(seed)
     streamed = stream(features, codebook, LAYERS)
@@ -80,7 +78,6 @@ def test_a_state_is_the_mean_of_the_codes_so_far(seed):
 
 
 @given(seed=st.integers(0, 1000))
-@settings(deadline=None)
 def test_a_query_is_the_feature_and_what_earlier_codes_left_of_it(seed):
     features, codebook = drawn(seed)
     streamed = stream(features, codebook, LAYERS)
@@ -92,7 +89,6 @@ def test_a_query_is_the_feature_and_what_earlier_codes_left_of_it(seed):
 
 
 @given(seed=st.integers(0, 1000))
-@settings(deadline=None)
 def test_a_code_is_the_one_whose_mean_with_the_earlier_ones_is_nearest_to_the_feature(seed):
     features, codebook = drawn(seed)
     streamed = stream(features, codebook, LAYERS)

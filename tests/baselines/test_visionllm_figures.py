@@ -9,7 +9,7 @@ from frostbench.baselines.visionllm.figures import average_precision, claimed
 HITS = st.lists(st.booleans(), min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(HITS, st.integers(0, 3))
 def test_average_precision_is_the_area_under_the_best_precision_at_each_recall(hits, missed):
     total = sum(hits) + missed

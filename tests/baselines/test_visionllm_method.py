@@ -103,7 +103,7 @@ def test_everything_that_is_asked_for_is_found_in_one_batch_as_alone(method, eng
     assert together[2].classes == ("the owl", "a cat")
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(order=st.permutations(NAMES[:4]), seed=st.integers(0, 3))
 def test_the_order_in_which_classes_are_asked_for_changes_nothing(order, seed):
     method, engine = VisionLLMMethod.toy(), toys.engine()

@@ -33,7 +33,7 @@ PART = st.floats(0, 1, width=32)
 NAMES = ("person", "black cat", "car", "owl")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(PART, PART), min_size=1, max_size=6), PART, PART, st.integers(1, 600))
 def test_a_point_in_the_image_comes_back_from_its_words_within_half_a_step(points, x, y, half):
     points, centre = torch.tensor(points), torch.tensor([x, y])
@@ -66,7 +66,7 @@ def test_a_box_has_two_points():
         TupleLayout("box", 3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.permutations(NAMES))
 def test_class_words_follow_the_order_of_the_dictionary_whatever_the_names(names):
     parts = parts_of("<class>", MarkValues(tuple(names)), InstructionWording())
@@ -97,7 +97,7 @@ def test_pieces_are_the_parts_with_their_vectors_in_place():
     assert torch.equal(torch.cat(vectors), torch.cat((words[:2], tokens)))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31), st.integers(1, 6), st.integers(0, 6))
 def test_the_matcher_finds_the_least_cost_that_trying_everything_finds(seed, guesses, targets):
     cost = torch.rand(1, guesses, targets, generator=torch.Generator().manual_seed(seed))
@@ -123,7 +123,7 @@ def test_images_of_a_batch_are_matched_apart():
     assert torch.equal(pairs.target[2:], alone.target + 2)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31))
 def test_overlap_of_boxes_equals_torchvisions(seed):
     from torchvision.ops import box_iou, generalized_box_iou
@@ -145,7 +145,7 @@ def rectangles(draw):
     return mask
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rectangles())
 def test_the_boundary_of_a_rectangle_filled_again_is_the_rectangle(mask):
     polygon = torch.from_numpy(boundary(mask)).float()
@@ -204,7 +204,7 @@ def _wanted(seed, counts=(2, 3), classes=4, points=2):
     return Wanted(torch.randint(classes, (total,), generator=draw), corners, counts)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31), st.permutations(range(4)))
 def test_the_loss_is_the_same_when_the_dictionary_is_permuted_with_the_answers(seed, order):
     said, wanted = _tuples(seed), _wanted(seed)

@@ -56,7 +56,7 @@ def values_of(kind):
     }[kind]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values_of(Manifest))
 def test_what_is_written_is_read(manifest):
     assert typed(Manifest, json.loads(json.dumps(manifest.to_json()))) == manifest

@@ -50,7 +50,7 @@ def apart(one, two):
 
 
 @given(scores=st.lists(st.floats(-50, 50), min_size=2, max_size=12), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_the_records_does_not_matter(scores, seed):
     entries = [(f"{i:02}", f"{i % 3}", score) for i, score in enumerate(scores)]
     shuffled = [entries[i] for i in np.random.default_rng(seed).permutation(len(entries))]
@@ -59,7 +59,7 @@ def test_the_order_of_the_records_does_not_matter(scores, seed):
 
 
 @given(scores=st.lists(st.floats(-50, 50), min_size=2, max_size=12))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_an_interval_contains_its_value(scores):
     estimate = column(scores).estimate(INFERENCE)
     if estimate.low is not None:
@@ -67,7 +67,7 @@ def test_an_interval_contains_its_value(scores):
 
 
 @given(scores=st.lists(st.sampled_from((0.0, 0.5, 1.0)), min_size=2, max_size=12))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_an_interval_stays_within_the_bounds_of_its_metric(scores):
     estimate = column(scores, SHARE).estimate(INFERENCE)
     if estimate.low is not None:

@@ -48,7 +48,7 @@ PAIRS = st.lists(
 
 
 @given(counts=PAIRS, seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_the_records_does_not_matter(counts, seed):
     entries = [(f"{i:02}", f"{i % 3}", pair) for i, pair in enumerate(counts)]
     shuffled = [entries[i] for i in np.random.default_rng(seed).permutation(len(entries))]
@@ -57,7 +57,7 @@ def test_the_order_of_the_records_does_not_matter(counts, seed):
 
 
 @given(counts=PAIRS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_ratio_is_that_of_the_sums_and_lies_in_its_interval(counts):
     estimate = column(counts).estimate(INFERENCE)
     assert estimate.value == pytest.approx(sum(a for a, _ in counts) / sum(b for _, b in counts))

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frostbench.bench.statistics import (
@@ -52,7 +52,6 @@ def value(images):
     return None if found is None else found.value
 
 
-@settings(deadline=None)
 @given(images=IMAGES, clusters=st.integers(1, 4))
 def test_the_value_without_a_cluster_is_that_of_the_other_images(images, clusters):
     found = column(images, lambda i: i % clusters).jackknife
@@ -65,7 +64,6 @@ def test_the_value_without_a_cluster_is_that_of_the_other_images(images, cluster
         assert found.value - influence == pytest.approx(left or 0.0, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(images=IMAGES, others=IMAGES, data=st.data())
 def test_rows_after_swaps_are_ranked_anew(images, others, data):
     count = min(len(images), len(others))

@@ -50,7 +50,7 @@ from frostbench.plugins import (
 from frostbench.plugins.contract.task import TrueAnswer, TrueBoxes, TrueMasks, TrueThings
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(records=st.lists(RECORDS, max_size=4))
 def test_records_come_back_from_lines_and_from_parquet_as_they_were(tmp_path_factory, records):
     folder = tmp_path_factory.mktemp("records")
@@ -221,7 +221,7 @@ def test_what_the_operating_system_says_becomes_one_sentence(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(levels=st.lists(st.integers(0, 255), min_size=12, max_size=12))
 def test_a_image_of_8_bits_comes_back_exactly(tmp_path_factory, levels):
     blobs = Blobs(tmp_path_factory.mktemp("blobs"))
@@ -232,7 +232,7 @@ def test_a_image_of_8_bits_comes_back_exactly(tmp_path_factory, levels):
     assert blobs.intact(name)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(values=st.lists(st.floats(-0.5, 1.5), min_size=12, max_size=12))
 def test_what_is_scored_is_what_comes_back(tmp_path_factory, values):
     blobs = Blobs(tmp_path_factory.mktemp("blobs"))
@@ -255,7 +255,7 @@ def test_a_blob_that_is_not_there_is_said(tmp_path):
         Blobs(tmp_path).path("abc")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(rows=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_masks_come_back_from_their_run_lengths(rows):
     masks = torch.tensor([rows, rows[::-1]])

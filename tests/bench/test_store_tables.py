@@ -37,7 +37,7 @@ def once(records):
     return sorted(found.values(), key=lambda one: (one.method or "", one.control or "", one.sample))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(RECORDS, max_size=12), st.lists(RECORDS, max_size=6))
 def test_columns_say_what_records_say(tmp_path_factory, sealed, lines):
     path = tmp_path_factory.mktemp("run") / "x.parquet"

@@ -100,7 +100,7 @@ def test_classes_of_detection_were_trained_on_and_those_of_the_open_vocabulary_w
     assert {one.protocol for one in asked["open_vocabulary_detection"]} == {"all_classes"}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**20),
     count=st.integers(1, 20),

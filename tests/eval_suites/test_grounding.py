@@ -223,7 +223,7 @@ def test_the_oracle_of_an_empty_mask_or_of_words_is_said(asked):
         true_boxes(asked["object_hallucination"][0])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000))
 def test_shuffled_words_are_never_a_requests_own_and_stand_where_its_phrases_stood(seed):
     image = Image(torch.zeros(3, 4, 4))
@@ -339,7 +339,7 @@ def test_what_is_left_of_the_bare_model_is_counted_answer_by_answer(run, tmp_pat
     assert "What is left of the multimodal model" in (tmp_path / "leaderboard.md").read_text()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(mask=arrays(np.bool_, (6, 7)))
 def test_an_outline_holds_the_masks_pixels_and_no_others(mask):
     """A ray from each pixel's centre to the left crosses the outline an odd number of times."""

@@ -74,7 +74,7 @@ def test_luma_is_that_of_scikit_image_in_studio_range():
 
 
 @given(seed=st.integers(0, 1000), noise=st.floats(0.01, 0.5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scores_are_symmetric_within_bounds_and_best_for_the_truth(seed, noise):
     ours, truth = pair(seed, 24, 20, noise)
     for name in BY_ID:

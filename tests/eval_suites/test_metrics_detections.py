@@ -138,14 +138,14 @@ def ours(samples, kind):
     return values
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(shown=SETS.filter(lambda shown: any(found for _, found in shown)))
 def test_averages_of_boxes_are_those_of_cocos_own_evaluation(shown):
     samples = [of_boxes(*image) for image in shown]
     assert np.allclose(ours(samples, "boxes"), official(shown, "bbox"), atol=1e-12, rtol=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(shown=SETS.filter(lambda shown: any(found for _, found in shown)))
 def test_averages_of_masks_are_those_of_cocos_own_evaluation(shown):
     samples = [of_masks(*image) for image in shown]

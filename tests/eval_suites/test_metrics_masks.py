@@ -42,7 +42,7 @@ def pairs(seed: int, sizes: list[int]) -> list[tuple[Masks, TrueMasks]]:
     return made
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 4))
 def test_iou_is_that_of_cocos_own_tools(seed, count):
     said, true = drawn(seed, count), drawn(seed + 1, count)
@@ -51,7 +51,7 @@ def test_iou_is_that_of_cocos_own_tools(seed, count):
     assert found == pytest.approx(np.diag(theirs).tolist())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(1, 3), min_size=1, max_size=4))
 def test_cumulative_and_mean_iou_are_those_of_all_phrases_in_one_row(seed, sizes):
     """As loops over every phrase compute them, however phrases share samples."""
@@ -67,7 +67,7 @@ def test_cumulative_and_mean_iou_are_those_of_all_phrases_in_one_row(seed, sizes
     assert value(metrics.precision_at_half, made) == pytest.approx(right)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(1, 3), min_size=1, max_size=3))
 def test_average_recall_is_the_published_integral_and_so_the_mean_iou(seed, sizes):
     """Against the integral as it is published: shares of phrases, threshold by threshold."""

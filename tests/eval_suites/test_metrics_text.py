@@ -151,7 +151,7 @@ def test_captions_equal_to_their_only_references_have_full_marks():
 
 
 @given(seed=st.integers(0, 10_000), order=st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_samples_and_of_references_changes_no_caption_metric(seed, order):
     candidates, references = corpus(seed)
     names = list(references)

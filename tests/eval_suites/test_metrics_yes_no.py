@@ -48,7 +48,7 @@ def test_answers_are_read_as_pope_reads_them(answer, yes):
     assert says_yes(answer) is yes
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     answers=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30),
     name=st.sampled_from(sorted(METRICS)),
@@ -113,7 +113,6 @@ def _edits(one: str, two: str) -> int:
     )
 
 
-@settings(deadline=None)
 @given(one=st.text("abc", max_size=5), two=st.text("abc", max_size=5))
 def test_edits_are_the_fewest(one, two):
     assert edits(one, two) == _edits(one, two)

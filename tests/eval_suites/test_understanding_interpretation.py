@@ -74,7 +74,7 @@ def test_the_class_name_is_a_control_that_needs_no_method():
     assert "class_name" in task.card.controls
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(words=WORDS)
 def test_the_score_is_the_mean_cosine_of_the_first_words(words):
     clip = toys.backbones().get("clip")
@@ -84,7 +84,7 @@ def test_the_score_is_the_mean_cosine_of_the_first_words(words):
     assert SCORE(TextPrediction("\n".join(words)), IMAGES[0]) == pytest.approx(expected, abs=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(words=WORDS)
 def test_blanks_and_empty_lines_are_no_words(words):
     bare, spaced = "\n".join(words), "\n \n".join(f" {word} " for word in words) + "\n\n"

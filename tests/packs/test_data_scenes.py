@@ -34,7 +34,7 @@ SPLITS = st.sampled_from(["base", "validation", "novel"])
 SEEDS = st.integers(0, 2**31)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(split=SPLITS, seed=SEEDS, count=st.integers(1, 4))
 def test_a_scene_agrees_with_itself(split, seed, count):
     scene = SCENES.scene(split, seed, 0, count)
@@ -53,7 +53,7 @@ def test_a_scene_agrees_with_itself(split, seed, count):
     assert len({(glyph.name, glyph.place) for glyph in scene.placed}) == count
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(split=SPLITS, seed=SEEDS)
 def test_answers_are_those_that_the_glyphs_give(split, seed):
     scene = SCENES.scene(split, seed, 1)
@@ -77,7 +77,7 @@ def test_answers_are_those_that_the_glyphs_give(split, seed):
                 assert question.answers[0] == NUMBERS[counts.get(question.text, total)]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(split=SPLITS, seed=SEEDS)
 def test_scenes_hold_classes_and_photographs_of_their_own_split_alone(split, seed):
     scene = SCENES.scene(split, seed, 2)
@@ -133,7 +133,7 @@ def test_a_mask_marks_the_pixels_that_the_glyph_paints():
     assert inside.std(axis=0).mean() > outside.std(axis=0).mean()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_the_same_key_gives_the_same_image_in_another_process_and_order(seed):
     again = Scenes(DATA)
@@ -188,7 +188,7 @@ def test_images_to_restore_are_photo_crops_and_novel_scenes_in_turn():
     assert restoration.get(0, 3).image == restoration.get(0, 3).image
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=SEEDS)
 def test_no_photograph_is_shown_again_before_all_were(seed):
     names = sorted(photo.name for photo in SCENES.photos.of("test"))
@@ -220,7 +220,7 @@ def test_phrases_are_found_where_the_caption_says(placed):
         assert caption[start:end] == f"{with_article(name)} {where}"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=SEEDS,
     places=st.lists(st.sampled_from(PLACES), min_size=1, max_size=4, unique=True),
@@ -250,7 +250,7 @@ def test_classes_and_places_that_cannot_stand_together_are_refused():
             SCENES.scene_of(names, places, 0, 0)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=SEEDS, index=st.integers(0, 50))
 def test_known_glyphs_lie_on_photographs_on_which_nothing_was_trained(seed, index):
     known = Scenes(DATA, SceneSettings(plain=0.0), "test")

@@ -131,7 +131,6 @@ def test_a_byte_a_number_without_a_scale_or_a_tensor_is_refused(tmp_path, gone, 
     assert "\n" not in str(caught.value)
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=20))
 def test_text_survives_encoding_and_decoding_without_special_tokens(text):
     lm = llama()
@@ -219,7 +218,7 @@ def test_equal_numbers_of_another_type_or_shape_have_another_checksum():
 
 
 @given(rows=st.integers(1, 3 * FEWEST_ROWS), bias=st.booleans(), batch=st.integers(1, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_linear_layer_through_onednn_gives_what_torchs_own_gives(rows, bias, batch):
     torch.manual_seed(rows)
     holder = nn.Sequential(nn.Linear(24, 40, bias=bias))

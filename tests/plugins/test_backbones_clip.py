@@ -82,7 +82,7 @@ def test_normalised_embeddings_have_length_1_and_raw_ones_the_same_direction(cli
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(height=st.integers(8, 90), width=st.integers(8, 90))
 def test_preprocessing_is_open_clips_own_up_to_its_8_bits(
     tmp_path_factory, mode, interpolation, height, width

@@ -84,7 +84,7 @@ def test_options_are_scored_as_the_models_own_forward_scores_them(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(size=sizes)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_a_image_takes_the_positions_of_the_processors_image_tokens(family, size):
     lm = lmm(family)
     asked = prompt(["a cat ", picture(*size), "sat"], Generate(0))
@@ -106,7 +106,7 @@ def test_without_a_beginning_of_sequence_positions_count_from_the_first_segment(
 
 
 @given(size=sizes)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_the_views_of_llava_next_leave_out_the_newlines_and_nothing_else(size):
     lm = lmm("llava_next")
     image = picture(*size)

@@ -11,7 +11,7 @@ from frostbench.plugins.engine import FrozenEngine
 from frostbench.plugins.engine.batches import plan
 from frostbench.plugins.engine.resolve import resolve
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 rows = st.lists(st.integers(3, 299), min_size=1, max_size=12)
 strings = st.lists(
     st.sampled_from(["cat", "cats", "dog", "doghouse", "dog house", "the mat", "a", "ab"]),

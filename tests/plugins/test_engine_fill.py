@@ -159,7 +159,7 @@ def test_a_batch_of_many_equals_batches_of_one(family):
             same(states, alone[i])
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(order=st.permutations(range(4)), family=st.sampled_from(["llama", "deep lfm2", "mamba"]))
 def test_the_order_of_groups_does_not_matter(order, family):
     prompt = asked(15, 4, 3)

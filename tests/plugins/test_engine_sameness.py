@@ -23,9 +23,7 @@ from frostbench.plugins.engine import EngineSettings, FrozenEngine
 # Half-precision logits of these models differ between batches by this much at most.
 HALF_TOLERANCE = 0.35
 
-few = settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 asks = st.one_of(
     st.builds(Generate, st.integers(1, 6)),

@@ -25,7 +25,7 @@ SETTINGS = MaskedSettings()
 LENDING = map_codes(30, 50, "offset", first=7)
 EOS = 9
 
-few = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def request(hidden):

@@ -21,7 +21,7 @@ def tokens(texts):
     return VisualTokens({"captions": Texts(texts)})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts=rows)
 def test_texts_survive_being_stored_split_and_joined(texts):
     made = tokens(texts)
@@ -32,7 +32,7 @@ def test_texts_survive_being_stored_split_and_joined(texts):
         assert one.texts("captions") == (row,)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts=rows)
 def test_a_row_of_what_is_stored_is_the_image_alone(texts):
     named = tokens(texts).tensors()
