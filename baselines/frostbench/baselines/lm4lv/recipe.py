@@ -77,8 +77,8 @@ class LM4LVRecipe:
         )
     )
     each: int = 4
-    batches: int = 300
-    steps: int = 700
+    batches: int = 600
+    steps: int = 3500
     rate: float = 3e-3
     warm_up: float = 0.1  # share of the steps
     clip: float = 1.0
@@ -110,7 +110,7 @@ def _turned(default: LM4LVRecipe, corruption: str) -> LM4LVRecipe:
         corruptions=(corruption,),
         start=default.name,
         each=6,
-        steps=150,
+        steps=400,
     )
 
 

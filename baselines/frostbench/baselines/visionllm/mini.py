@@ -118,8 +118,8 @@ class VisionLLMRecipe:
 
     Attributes:
         sizes: Of the networks.
-        start: Folder of a trained VisionLLM to go on from, with its sizes, prompts and LoRA,
-            without a warm-up; empty for new networks.
+        start: Folder of a trained VisionLLM to go on from, in the pack or with its whole path, with
+            its sizes, prompts and LoRA, without a warm-up; empty for new networks.
         warm_up: What stands for the pretrained networks of the paper.
         bert: Folder of a BERT in transformers' layout, as which the text encoder begins and whose
             tokens it reads (its sizes count over those of `sizes.text`); empty for a text encoder

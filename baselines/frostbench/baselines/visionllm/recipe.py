@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,7 +61,7 @@ def train_on(workshop: Workshop, settings: VisionLLMRecipe, backbones: Backbones
     pool = ScenePool(scenes, "base", settings.scenes, workshop.seed, folder)
     torch.manual_seed(workshop.seed)
     if settings.start:
-        before = load(Path(settings.start))
+        before = load(workshop.pack / settings.start)
         model, reader = before.model.to(workshop.device), before.reader or language_reader(lm)
         settings = replace(settings, sizes=model.settings, wording=before.wording)
         model.requires_grad_(True)

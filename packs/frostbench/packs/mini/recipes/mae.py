@@ -30,8 +30,8 @@ class MAETraining:
     """Sizes and schedules; the published sizes are those of ViT-L/16 (width 1024, 24 layers).
 
     Attributes:
-        start: Folder of a trained network to go on from: its encoder is kept as it is, and its
-            decoder tuned further; empty trains both stages.
+        start: Folder of a trained network to go on from, in the pack or with its whole path: its
+            encoder is kept as it is, and its decoder tuned further; empty trains both stages.
     """
 
     start: str = ""
@@ -70,7 +70,7 @@ def train(workshop: Workshop) -> Report:
     perceptual = Perceptual.load(workshop.pack / "perceptual").to(workshop.device)
     guessing = TrainingProgress()
     if settings.start:
-        entry = BackboneEntry("mae", "mae", settings.start)
+        entry = BackboneEntry("mae", "mae", str(workshop.pack / settings.start))
         model = MAE.load(entry, workshop.device).model
     else:
         model = build(settings).to(workshop.device)
