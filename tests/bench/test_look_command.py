@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -68,7 +70,7 @@ def test_an_image_file_is_printed_and_written_as_a_page(plugin, folder, capsys):
     assert "note: two of its words are lies" in said
     assert "look.html" in said
     text = (folder / "look.html").read_text()
-    first = said.partition("local: 8 × 8 words\n")[2].split()[0]
+    _, first = re.findall(r"local: (\d+) × \1 words\n +(\S+)", said)[0]
     assert f"<li>{first}</li><li>{first}</li></ol>" in text
 
 

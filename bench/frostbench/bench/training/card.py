@@ -46,7 +46,8 @@ def record(recipe: Recipe, workshop: Workshop, report: Report, command: str) -> 
 
 def render(pack: Path, card: Mapping[str, Any]) -> str:
     """The card as Markdown."""
-    name = pack.name
+    described = pack / "pack.json"  # a pack in the making may have none yet
+    name = read_json(described)["name"] if described.exists() else pack.name
     total = sum(entry["seconds"] for entry in card.values())
     size = sum(file["bytes"] for entry in card.values() for file in entry["files"].values())
     lines = [

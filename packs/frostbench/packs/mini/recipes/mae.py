@@ -52,10 +52,10 @@ class MAETraining:
     rate: float = 2e-3  # AdamW's, at its highest
     decay: float = 0.05
     warm_up: float = 0.05  # share of the steps
-    tuning_steps: int = 900  # of the decoder alone, without masking
+    tuning_steps: int = 4000  # of the decoder alone, without masking
     tuning_batch: int = 32
     tuning_rate: float = 1.6e-3  # published, there with Adam (0.9, 0.95) and no decay
-    perceptual: float = 1.0  # weight beside the absolute error, as published
+    perceptual: float = 0.1  # weight beside the absolute error; published: 1, with LPIPS
     bfloat16: bool = False  # matrix products in 16 bits; slower on processors without them
     pool_images: int = 16_384
     validation_batches: int = 8
