@@ -279,7 +279,7 @@ ENDLESS = {
     "tokenize": "TimeLimitError: not done after",
     "decode": "TimeLimitError: not done after",
     "negative": "ValueError: tokenize returned id -",
-    "large": "of which part 'local' has 16",
+    "large": "and part 'local' has 16",
 }
 
 

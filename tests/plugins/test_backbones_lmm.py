@@ -343,7 +343,7 @@ def test_a_folder_that_holds_none_says_so(tmp_path):
 def test_a_text_that_names_an_image_which_is_not_there_is_refused():
     (failed,) = FrozenEngine(One(lmm("llava"))).run([prompt(["a <image> cat"], Generate(2))])
     assert isinstance(failed, Failed)
-    assert "put a Image piece there" in failed.reason
+    assert "put an ImagePiece there" in failed.reason
 
 
 def test_a_model_of_text_alone_takes_no_images():

@@ -93,7 +93,7 @@ DEEDS = {
     "2 words were added to the tokenizer": lambda lm: lm.tokenizer.add_tokens(["zebra", "yak"]),
     "'padding_side' of 'tokenizer' was": lambda lm: setattr(lm.tokenizer, "padding_side", "left"),
     "'chat_template' of 'tokenizer' was": lambda lm: setattr(lm.tokenizer, "chat_template", "x"),
-    "the settings changed of the tokenizer": lambda lm: setattr(
+    "the settings of the tokenizer": lambda lm: setattr(
         lm.tokenizer._tokenizer, "normalizer", lowercase()
     ),
     "'eos_ids' of the backbone was replaced": lambda lm: setattr(lm, "eos_ids", frozenset({5})),

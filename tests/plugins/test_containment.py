@@ -76,7 +76,7 @@ class Odd(str):
     splitlines = __len__ = strip
 
 
-NONE = "its text cannot be had, for want of which there is"
+NONE = "its text cannot be had, because asking for it raised"
 
 
 @pytest.mark.parametrize(

@@ -423,7 +423,7 @@ def test_ids_that_stand_for_no_code_fail(good):
     name = "tokenize gives one row an image"
     assert "tokenize returned id -" in detail(broken(good, tokenize=tokenize(-1000)), name)
     large = broken(good, tokenize=tokenize(1000))
-    assert "ids count codes from 0, of which part" in detail(large, name)
+    assert "ids count codes from 0, and part" in detail(large, name)
 
 
 @pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit(), KeyboardInterrupt(), Loud()])

@@ -29,7 +29,7 @@ def test_phrases_are_found_in_the_order_of_the_text():
     ("phrases", "said"),
     [
         (("a cat",), "the phrase 'a cat' is not in the text 'Two dogs run"),
-        (("the grass", "run"), "the phrase 'run' is not behind 'Two dogs run on the grass' in"),
+        (("the grass", "run"), "the phrase 'run' is not after 'Two dogs run on the grass' in"),
         (("",), "the phrase '' is not in the text"),
     ],
 )

@@ -52,7 +52,7 @@ def test_ids_that_stand_for_no_code_are_refused():
     check_tokens(tokens(sound), 1)
     for ids, codes, expected in (
         (sound - 1, {}, "tokenize returned id -1 in 'local': ids count codes from 0"),
-        (sound, {"local": 3}, "id 3 in 'local': ids count codes from 0, of which part"),
+        (sound, {"local": 3}, "id 3 in 'local': ids count codes from 0, and part"),
         (sound.float(), {}, "tokenize returned ids of torch.float32 in 'local', not whole numbers"),
         (sound > 1, {}, "tokenize returned ids of torch.bool"),
     ):

@@ -1,4 +1,4 @@
-"""Import paths of before: each forwards to its new home, with a deprecation warning.
+"""Old import paths: each forwards to its new place, with a deprecation warning.
 
 The whole file goes in the next minor version, with `forward` in `plugins` and in `plugins.host`.
 """
@@ -12,7 +12,7 @@ from types import ModuleType
 
 from frostbench.plugins.contract import GoingAwayWarning
 
-# Modules that kept their names, by their rooms of before and of now.
+# Modules that kept their names, by their old and new packages.
 _KEPT = {
     ("plugins", "plugins.contract"): "cards completions hooks images method predictions prompts "
     "requests tokens",
@@ -27,7 +27,7 @@ _KEPT = {
     "discriminator encoder initial losses projection quantizer reconstruction settings training",
 }
 
-# Each module of before, and where its names are looked for, in this order: the lowest room first,
+# Each old module, and where its names are looked for, in this order: the lowest package first,
 # since higher ones import from it.
 MOVED: dict[str, tuple[str, ...]] = {
     f"{old}.{name}": (f"{new}.{name}",)
@@ -49,7 +49,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "baselines.autoencoder.stored": ("plugins.parts.training.folder",),
 }
 
-# Names that changed, by the module of before.
+# Names that changed, by the old module.
 _RENAMED = {
     "plugins.Picture": "plugins.contract.prompts.ImagePiece",
     "plugins.prompts.Picture": "plugins.contract.prompts.ImagePiece",
@@ -81,10 +81,10 @@ _ROOT = "frostbench."
 
 
 def forward(module: str, name: str) -> object:
-    """What `module.name` of before is called now, with a warning at the line that asked for it.
+    """The object that was called `module.name`, with a warning at the line that asked for it.
 
     Raises:
-        AttributeError: nothing of that name was there.
+        AttributeError: there was no such name.
     """
     old = f"{module.removeprefix(_ROOT)}.{name}"
     homes = [f"{home}.{name}" for home in MOVED[module.removeprefix(_ROOT)]]
@@ -118,7 +118,7 @@ class _OldPaths:
 
     @staticmethod
     def exec_module(module: ModuleType) -> None:
-        """Answer for every name with what it is called now."""
+        """Let every name lead to its new place."""
         module.__getattr__ = lambda name: forward(module.__name__, name)  # type: ignore[method-assign]
 
 

@@ -99,7 +99,7 @@ def stored_adapter(lm: CausalLM, adapter: Adapter, *, trained: bool = True) -> A
         problems = weights.mismatches(wanted, given)
         if problems:
             raise ValueError(f"{where} does not fit {_of(lm)}: {'; '.join(problems)}.")
-        # Nothing but the adapter's own tensors is among them, so that none of the base is written.
+        # They are the adapter's own tensors alone, so that no tensor of the base is written.
         set_peft_model_state_dict(model, given)
     return model
 
@@ -111,9 +111,9 @@ def shared_copy(model: nn.Module) -> nn.Module:
 
 
 def new_adapter(lm: CausalLM, settings: LoraSettings) -> Any:
-    """A `PeftModel` over a shared copy of `lm`, of which only the new adapter is trained.
+    """A `PeftModel` over a shared copy of `lm`; only the new adapter is trained.
 
-    It begins without effect: of each layer's two factors one is 0.
+    It begins without effect: one of each layer's two factors is 0.
 
     Raises:
         ValueError: the model has no layer of the names in `settings.targets`.
@@ -151,7 +151,7 @@ def save_adapter(model: Any, folder: Path) -> None:
 
 
 def _check_files(adapter: Adapter) -> None:
-    """See that the folder is one that peft has saved, and that its weights are whole."""
+    """Check that peft saved the folder, and that its weights are whole."""
     name, folder = adapter.name, adapter.folder
     if not folder.is_dir():
         raise ValueError(
@@ -167,7 +167,7 @@ def _check_files(adapter: Adapter) -> None:
 
 
 def _check_config(config: Any, where: str) -> None:
-    """See that it is a LoRA, and one that leaves every frozen weight alone."""
+    """Check that it is a LoRA that leaves every frozen weight alone."""
     kind = getattr(config.peft_type, "value", config.peft_type)
     if kind != "LORA":
         raise ValueError(f"{where} is no LoRA but {kind}; only LoRA is laid over a shared model.")
@@ -194,7 +194,7 @@ def _check_config(config: Any, where: str) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No advice of peft on what it mends itself, nor on what will have another name some day."""
+    """Silence peft's advice on what it mends itself and on names that it will change some day."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.filterwarnings("ignore", "fan_in_fan_out")

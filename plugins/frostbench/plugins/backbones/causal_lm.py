@@ -21,10 +21,10 @@ CACHED_TEXTS = 1 << 16
 
 @dataclass(frozen=True)
 class CausalLmSettings:
-    """What is a choice about a language model.
+    """How a language model is loaded.
 
     Attributes:
-        device_map: How a model that is larger than a card lies on several of one machine: "auto",
+        device_map: How a model larger than one card is spread over several of one machine: "auto",
             or a device by the name of a module (see `device_map`). None is all on one device.
     """
 
@@ -50,7 +50,7 @@ class CausalLM:
             speed_up_linears(self.model)
         self.eos_ids = _eos_ids(model, tokenizer)
         self.opening_ids = opening_ids(tokenizer)
-        # Nobody can put an entry into a cache of this kind but the function behind it.
+        # Only the cached function itself can put an entry into a cache of this kind.
         self._ids_of = lru_cache(CACHED_TEXTS)(self._tokenise)
 
     @classmethod
@@ -162,8 +162,8 @@ class CausalLM:
     def spans(self, prompt: Prompt) -> tuple[range, ...]:
         """The positions of each of `prompt.pieces` in the prompt as the engine reads it.
 
-        They are what `Attend` counts: from 0, what the tokenizer opens a text with included where
-        the prompt has it.
+        `Attend` takes these positions. They count from 0 and include the tokens with which the
+        tokenizer opens a text, where the prompt has them.
 
         Raises:
             ValueError: it holds an image, and the model takes none.
@@ -171,7 +171,7 @@ class CausalLM:
         return self.spans_of(prompt.pieces, prompt.bos)
 
     def spans_of(self, pieces: Sequence[Piece], bos: bool = True) -> tuple[range, ...]:
-        """The positions of pieces in a prompt that is not made yet, as its ask may need them.
+        """The positions of pieces in a prompt that is not made yet, because its ask needs them.
 
         Raises:
             ValueError: there is an image among them, and the model takes none.

@@ -1,8 +1,8 @@
 """Frozen means frozen: what is certified of a loaded backbone, and whether it still holds.
 
-The numbers of a network are not all that its answers depend on. A hook, a method that was put in
-the place of another, a setting, training mode, a word more in the tokenizer change them as well,
-and a change that is taken back in time leaves the checksum as it was.
+A network's answers depend on more than its numbers. A hook, a replaced method, a setting, training
+mode or a new word in the tokenizer changes them as well, and a change that is undone before the
+checksum is taken again leaves it as it was.
 """
 
 import hashlib
@@ -89,7 +89,7 @@ class Certificate:
         return self._tensors.hold(thorough=thorough)
 
     def changes(self, *, thorough: bool = True) -> list[str]:
-        """A clause for each change, those that say most first; empty where it holds.
+        """A clause for each change, the most telling first; empty where it holds.
 
         "a forward hook was added to 'model.layers.0'".
         """
@@ -109,14 +109,14 @@ class Certificate:
         return [*said, *self._tensors.changes().values(), *self._rewritten(), *self._spoiled()]
 
     def unseen(self, changed: Iterable[str]) -> list[str]:
-        """Of tensors whose checksum differs, by torch's names, those that no look shows."""
+        """Names of tensors whose checksum changed, but in which no look saw a change."""
         seen = {id(self._reached.tensors[path]) for path in self._tensors.changes()}
         now = tensors_of(module_of(self.backbone))
         here = [name for name in changed if now.get(name) is self._named.get(name)]
         return [name for name in here if id(now.get(name)) not in seen]
 
     def look_at_caches(self) -> None:
-        """Certify what caches hold by now: some entries of each, drawn."""
+        """Certify a random sample of what each cache holds by now."""
         self._grown = []
         for name in getattr(self.backbone, "grows", ()):
             live = getattr(self.backbone, name)
@@ -126,7 +126,7 @@ class Certificate:
             self._grown.append((name, live, kept, DrawnTensors(tensors)))
 
     def _ordered(self) -> Iterable[Held]:
-        """Hooks first, and what is in other containers last: bookkeeping says less."""
+        """Hooks first, and other containers last: bookkeeping tells less."""
         every = (*self._reached.held, *self._reached.large)
         return sorted(every, key=lambda held: (held.kind not in HOOKS, held.kind == "items"))
 
@@ -141,14 +141,14 @@ class Certificate:
             if more > 0:
                 said.append(f"{more} words were added to the tokenizer {path!r}")
             elif more or _split(one) != split or _written(one) != written:
-                said.append(f"the settings changed of the tokenizer {path!r}")
+                said.append(f"the settings of the tokenizer {path!r} changed")
         return said
 
     def _spoiled(self) -> list[str]:
-        """Caches in which an entry is another than it was."""
+        """Caches in which an entry has changed."""
         said = []
         for name, live, kept, tensors in self._grown:
-            # What went and was made again is another object, and has to be the same numbers.
+            # An entry that was dropped and made again is another object with the same numbers.
             same = all(_alike(live.get(key, value), value) for key, value in kept.items())
             if not same or getattr(self.backbone, name) is not live or not tensors.hold():
                 said.append(f"what was kept in {name!r} was changed")
@@ -156,7 +156,7 @@ class Certificate:
 
 
 def _alike(one: Any, two: Any) -> bool:
-    """Whether two entries of a cache are one, or hold the same."""
+    """Whether two entries of a cache are the same object or hold the same."""
     if one is two:
         return True
     if isinstance(one, Tensor) and isinstance(two, Tensor):
@@ -183,7 +183,7 @@ def _same(lives: list[Any], copies: list[Any]) -> bool:
 
 
 def _written(tokenizer: Any) -> str:
-    """SHA-256 of a tokenizer of the package `tokenizers`, but for padding and truncation.
+    """SHA-256 of a tokenizer of the package `tokenizers`, without its padding and truncation.
 
     Those two are set anew by every call of the tokenizer of transformers around it.
     """

@@ -17,12 +17,12 @@ def fingerprints(module: nn.Module) -> dict[str, str]:
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
-    """Every parameter and buffer by name; one that stands in several places by its first."""
+    """Every parameter and buffer by name; a shared one by the first of its names."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def checksum(module: nn.Module) -> str:
-    """One SHA-256 over all of `fingerprints`, whatever the order in which modules were added."""
+    """One SHA-256 over all of `fingerprints`, independent of the order of modules."""
     return hashlib.sha256(json.dumps(fingerprints(module), sort_keys=True).encode()).hexdigest()
 
 

@@ -131,7 +131,7 @@ class Clip:
         norm, without class tokens. Images are prepared as for `encode_image`.
 
         Raises:
-            ValueError: open_clip gives the cells of this image tower to nobody.
+            ValueError: open_clip does not give the cells of this image tower.
         """
         visual = self.model.visual
         if not hasattr(visual, "forward_intermediates"):
@@ -154,7 +154,7 @@ class Clip:
     def preprocess(
         self, images: Float[Tensor, "b 3 _h _w"], rounded: bool = False
     ) -> Float[Tensor, "b 3 rows columns"]:
-        """What the image tower reads, of images in [0, 1].
+        """Images in [0, 1], prepared for the image tower.
 
         The same steps as open_clip's own for image files, without their rounding to 8 bits unless
         `rounded`.
@@ -168,7 +168,7 @@ class Clip:
 
 @contextlib.contextmanager
 def _unwarned(filled: bool) -> Iterator[None]:
-    """No warning of random weights, where they are filled in next."""
+    """Silence the warning of random weights, which are filled in next."""
     before = logging.root.manager.disable
     if filled:
         logging.disable(logging.WARNING)
@@ -234,7 +234,7 @@ def _resized_file(
 
 
 def without_numbers(name: str) -> Clip:
-    """One of open_clip's models, as it is made where networks have no numbers."""
+    """One of open_clip's models, made where networks have no numbers."""
     import open_clip
 
     def build() -> Any:

@@ -53,8 +53,8 @@ def convert(conversion: Conversion) -> Converted:
     either, `activation` must be given.
 
     Raises:
-        ValueError: it cannot be read, is no CLIP with a vision transformer, or nobody says which
-            activation its weights were trained with.
+        ValueError: it cannot be read, is no CLIP with a vision transformer, or the activation that
+            its weights were trained with is not known.
     """
     path = conversion.files["clip"]
     asked = dict(conversion.settings)

@@ -1,6 +1,6 @@
-"""A model over several devices of one machine, for one that is larger than a card.
+"""A model larger than one card, spread over several devices of one machine.
 
-Layers lie one after the other on the devices, and what they read is brought to them: the same
+Layers lie one after the other on the devices, and their inputs are moved to them: the same
 products in the same order as on one device. All tensors stay where they were put, so that what is
 frozen can be looked at; offloading to the host or to a disk, which moves them in every forward, is
 refused.
@@ -22,7 +22,7 @@ ROOM = 0.9  # share of a card's free memory for weights; the rest is for what is
 
 
 def asked_map(given: object) -> str | dict[str, torch.device]:
-    """A setting `device_map` as it is meant: one of `WORDS`, or a device by the name of a module.
+    """The setting `device_map`, checked: one of `WORDS`, or a device by the name of a module.
 
     Names may be nested, as dotted keys of a command line are; a number is that of a card.
 
@@ -119,7 +119,7 @@ def spread(model: Any, where: Mapping[str, torch.device]) -> None:
         if len(own) > 1 or (len(devices[name]) > 1 and _is_whole(model, module)):
             raise ValueError(
                 f"device_map puts parts of {name!r} on {_listed(devices[name])}; they are added to "
-                "one another, so that it stays whole."
+                "one another, so they must share a device."
             )
         for device in own:
             module._apply(lambda tensor, device=device: tensor.to(device), recurse=False)
@@ -133,7 +133,7 @@ def spread(model: Any, where: Mapping[str, torch.device]) -> None:
 
 
 def _check_and_home(model: Any, where: Mapping[str, torch.device]) -> torch.device:
-    """See that the map fits the model; the device on which the model looks ids up.
+    """Check that the map fits the model; return the device on which the model looks ids up.
 
     Raises:
         ValueError: it does not.
@@ -183,7 +183,7 @@ def _is_whole(model: Any, module: nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """A hook before a module: what it reads is brought to its device."""
+    """A hook before a module: moves its inputs to its device."""
 
     device: torch.device
 
@@ -193,7 +193,7 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Outputs:
-    """A hook after the model: its answers are brought to a device."""
+    """A hook after the model: moves its outputs to a device."""
 
     device: torch.device
 
@@ -202,7 +202,7 @@ class _Outputs:
 
 
 def _brought(value: Any, device: torch.device) -> Any:
-    """Tensors, and containers of them; a cache is none, and its parts lie with their layers."""
+    """Tensors and containers of them, moved; a cache stays: its parts lie with their layers."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, Mapping):

@@ -17,7 +17,7 @@ DTYPES = {
     "float64": torch.float64,
 }
 
-# What allocators say in a RuntimeError where they raise no torch.OutOfMemoryError; the last is what
+# Messages of allocators that raise a RuntimeError and no torch.OutOfMemoryError; the last is what
 # oneDNN says when it has no room for what it computes.
 _NO_MEMORY = (
     "out of memory",
@@ -27,7 +27,7 @@ _NO_MEMORY = (
 )
 
 
-# What this process may hold of the one device of Metal, which does not tell what it was told.
+# The limit given to Metal's one device, which does not report it.
 _metal_limit: list[int] = []
 
 
@@ -55,7 +55,7 @@ def device_of(name: str) -> torch.device:
 
 
 def check_dtype(device: torch.device, dtype: torch.dtype) -> None:
-    """See that a device computes in a number type.
+    """Check that a device computes in a number type.
 
     Raises:
         ValueError: it does not.
@@ -98,7 +98,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory(device: torch.device) -> None:
-    """Give what nobody holds any more back to the device."""
+    """Give unused memory back to the device."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()  # of all cards
@@ -107,7 +107,7 @@ def release_memory(device: torch.device) -> None:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until a device has done what it was given."""
+    """Wait until a device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -117,7 +117,7 @@ def synchronize(device: torch.device) -> None:
 def limit_memory(device: torch.device, most: int) -> None:
     """Let this process hold no more than `most` bytes, of the device or, on a CPU, of the host.
 
-    What asks for more is told that there is none left, as if the device had no more.
+    A request for more fails as if the device had no memory left.
 
     Raises:
         ValueError: the device has no such limit here, or holds more already.
@@ -143,7 +143,7 @@ def limit_memory(device: torch.device, most: int) -> None:
 
 
 def _status_bytes(key: str) -> int:
-    """What the kernel tells of this process under a key; 0 where it does not tell."""
+    """The kernel's figure for this process under a key; 0 where it gives none."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -169,11 +169,11 @@ class Gauge:
             torch.cuda.reset_peak_memory_stats(device)
         elif device.type == "cpu":
             with suppress(OSError):
-                Path("/proc/self/clear_refs").write_text("5")  # the mark begins anew
+                Path("/proc/self/clear_refs").write_text("5")  # the kernel's mark starts again
         self.before = held_bytes(device)
 
     def more(self) -> int:
-        """How much more is held than in the beginning."""
+        """How much more is held than at the beginning."""
         return max(0, held_bytes(self._device) - self.before)
 
     def peak(self) -> int:
@@ -218,9 +218,9 @@ def room_bytes(device: torch.device) -> int | None:
 class Meter:
     """Memory and energy of one or several devices, between `start` and `stop`.
 
-    On CUDA the memory is the largest amount that tensors held at once, of several cards the sum of
-    theirs; elsewhere it is what is held when the measurement stops, on a CPU by the whole process.
-    Energy is what `Energy` tells.
+    On CUDA the memory is the largest amount that tensors held at once, summed over cards; elsewhere
+    it is what is held when the measurement stops, on a CPU by the whole process. Energy is measured
+    by `Energy`.
     """
 
     def __init__(self, *devices: torch.device) -> None:
@@ -246,7 +246,7 @@ class Meter:
 
 
 def _most_bytes(device: torch.device) -> int:
-    """The most that tensors held of a card since its mark was set; elsewhere what is held."""
+    """The most that tensors held on a card since its mark was reset; elsewhere what is held now."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return held_bytes(device)

@@ -1,7 +1,7 @@
-"""What is seen of many tensors at once without reading them whole.
+"""Cheap check that many tensors have not changed: a sample of each is compared.
 
-Writes through torch are counted by torch itself. A write through `.data` or NumPy is not: of every
-tensor some bytes, drawn once, are compared as well. `checksum` reads all.
+Writes through torch are counted by torch itself. A write through `.data` or NumPy is not: some
+bytes of every tensor, drawn once, are compared as well. `checksum` reads all.
 """
 
 import random
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-RUNS, RUN = 2, 32  # of each tensor so many runs of so many numbers; smaller ones are read whole
+RUNS, RUN = 2, 32  # runs of each tensor, and numbers in a run; smaller tensors are read whole
 
 _AS_NUMBERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}
 
@@ -75,7 +75,7 @@ class DrawnTensors:
 
 
 def _counts(tensors: Sequence[Tensor]) -> list[int]:
-    """How often torch has written to each; it does not count this for inference tensors."""
+    """How often torch has written to each tensor; it keeps no count for inference tensors."""
     try:
         return [tensor._version for tensor in tensors]
     except RuntimeError:

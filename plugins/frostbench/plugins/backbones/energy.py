@@ -1,4 +1,4 @@
-"""Energy as the driver of a card counts it (NVML), and what a stretch of work took."""
+"""Energy as a card's driver counts it (NVML), and the cost of a piece of work."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from frostbench.plugins.contract.completions import Cost
 class Energy:
     """The joules that devices have used, as their driver counts them.
 
-    The counter is the whole card's: it counts what others do on it, and what it takes when idle.
+    The counter is the whole card's: it includes other programs, and what the card takes when idle.
     """
 
     def __init__(self, devices: Iterable[torch.device]) -> None:
@@ -40,7 +40,7 @@ class Outlay:
         self._begun, self._before = time.perf_counter(), energy.joules()
 
     def cost(self) -> Cost:
-        """What was spent until now."""
+        """Seconds and joules spent until now."""
         seconds, now = time.perf_counter() - self._begun, self._energy.joules()
         joules = None if now is None or self._before is None else now - self._before
         return Cost(seconds, joules=joules)

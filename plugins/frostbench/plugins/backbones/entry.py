@@ -63,19 +63,19 @@ def expanded_file(path: Path) -> dict[str, Tensor] | None:
     None for a file that the model's own library reads, and where there is none.
 
     Raises:
-        ValueError: a tensor has not the scales that it needs.
+        ValueError: a tensor lacks the scales that it needs.
     """
     return precision.read(path) if path.is_file() and precision.in_bytes(path) else None
 
 
 @contextlib.contextmanager
 def offline() -> Iterator[None]:
-    """Let the Hugging Face libraries look into their cache alone.
+    """Let the Hugging Face libraries read their local cache and nothing else.
 
     Asking for local files only is not enough: transformers still looks for adapters on the hub. Nor
-    is it enough that we trust no folder's own code. Where a library between us and transformers
-    says nothing, transformers asks on standard input (here for no time at all), and open_clip
-    hands on what a folder's configuration says of trust: so no such module is found at all.
+    is it enough that we trust no folder's own code. A library between us and transformers may pass
+    no answer, and transformers then asks on standard input (here without waiting); open_clip passes
+    on what a folder's configuration says of trust. So no such module can be found at all.
     """
     from huggingface_hub import constants
     from transformers import dynamic_module_utils as own

@@ -15,7 +15,7 @@ from frostbench.plugins.contract.images import Image, to_pillow
 from frostbench.plugins.contract.requests import Box
 
 EDGE = 0.05  # share of an image at each border where padding may bleed in
-LANDED = 0.9  # share of the other pixels that must show what they are said to show
+LANDED = 0.9  # share of the other pixels that must show the expected place
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _sizes(wanted: Any, height: int, width: int) -> tuple[int, int]:
         if height <= width:
             return short, int(short * width / height)
         return int(short * height / width), short
-    raise ValueError(f"nobody here knows where a resize to {dict(wanted)} puts an image.")
+    raise ValueError(f"it is not known where a resize to {dict(wanted)} puts an image.")
 
 
 def square(image: Image, side: int, background: tuple[int, int, int]) -> Pillow.Image:
@@ -130,7 +130,7 @@ def _pasted(axis: Axis, size: int) -> Axis:
 
 
 def ramps(size: tuple[int, int]) -> Image:
-    """An image that says of each pixel where it is: red from left to right, green downwards."""
+    """An image whose colours give pixels' positions: red from left to right, green downwards."""
     height, width = size
     down = ((torch.arange(height) + 0.5) / height)[:, None].expand(height, width)
     right = ((torch.arange(width) + 0.5) / width)[None].expand(height, width)
@@ -142,7 +142,7 @@ def lands(
 ) -> bool:
     """Whether a processor's view of `ramps(size)`, values in [0, 1], shows what the axes say.
 
-    To a quarter of a cell of `cell` pixels, where the image is; rounding to 8 bits is forgiven.
+    Positions may be off by a quarter of a cell of `cell` pixels, and by rounding to 8 bits.
     """
     good = []
     inner: Bool[Tensor, "h w"] | None = None

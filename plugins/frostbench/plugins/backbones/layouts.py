@@ -1,7 +1,7 @@
 """Where the image tokens of a multimodal model's processor lie on an image.
 
-What is read from the processor's settings is tried on an image that tells where each of its
-pixels is, so that a processor of another kind is found out.
+What the processor's settings promise is checked on an image whose pixels tell where they are, so
+that a processor of another kind is detected.
 """
 
 from collections.abc import Sequence
@@ -40,10 +40,10 @@ class Ramped:
 def lay(ramped: Ramped, config: Any, images: Any) -> tuple[View, ...]:
     """One grid, or LLaVA-Next's two: a coarse one and a fine one.
 
-    `config` is the network's and `images` the image processor.
+    `config` is the network's configuration, `images` the image processor.
 
     Raises:
-        LayoutError: nobody here knows.
+        LayoutError: the layout is not known here.
     """
     places = ramped.places
     if places != tuple(range(places[0], places[0] + len(places))):

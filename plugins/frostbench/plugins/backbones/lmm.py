@@ -1,9 +1,8 @@
-"""A frozen multimodal model of transformers, asked as the language model that it holds.
+"""A frozen multimodal model of transformers, read like the language model inside it.
 
 An image goes through the model's own vision tower and projector once, and its features take the
 places of the image tokens that the model's own processor writes. From there on the engine reads
-embeddings, as it does with any language model. Whether that is how the model reads images is
-tried when it is loaded.
+embeddings, as with any language model. Loading checks that the model reads images in this way.
 """
 
 from collections import OrderedDict
@@ -30,16 +29,16 @@ from frostbench.plugins.host.settings import read_settings
 
 CACHED_BYTES = 1 << 28  # features of images that are kept
 CACHED_SIZES = 1 << 12
-TELLING = 4  # pixels a side: on fewer, no slope is left of `ramps` to read places from
+TELLING = 4  # pixels a side: on fewer, `ramps` has too little slope to read positions from
 
-# Relative to the logits' spread: how far features put in place may be from the model's own forward.
-# Both do the same products; with a token less, half precision may round another way.
+# Relative to the logits' spread: largest difference to the model's own forward pass.
+# Both do the same products, but half precision may round otherwise with one token less.
 TOLERANCE, HALF_TOLERANCE = 1e-4, 3e-2
 
 
 @dataclass(frozen=True)
 class LmmSettings(CausalLmSettings):
-    """What is a choice about a multimodal model, beside its `device_map`.
+    """How a multimodal model is loaded, beside its `device_map`.
 
     Attributes:
         pad: Show the whole image, its longer side resized to the model's square and the rest
@@ -203,17 +202,17 @@ class LMM(CausalLM):
             )
         return ids, places
 
-    def _process(self, image: Image, behind: str = "") -> Any:
-        """The processor's inputs for a text of one image, with `behind` behind it."""
+    def _process(self, image: Image, after: str = "") -> Any:
+        """The processor's inputs for a text of one image, followed by `after`."""
         if self.settings.pad:
             mean = self.processor.image_processor.image_mean
             red, green, blue = (int(255 * value) for value in mean)
-            picture = square(image, self._side, (red, green, blue))
+            shown = square(image, self._side, (red, green, blue))
         else:
-            picture = to_pillow(image.pixels)
+            shown = to_pillow(image.pixels)
         return self.processor(
-            images=[picture],
-            text=[self.processor.image_token + behind],
+            images=[shown],
+            text=[self.processor.image_token + after],
             add_special_tokens=False,
             return_tensors="pt",
         )
@@ -222,7 +221,7 @@ class LMM(CausalLM):
         """Features of the image in the processor's inputs."""
         wanted = self.processor.image_processor.model_input_names
         given = {name: self._placed(inputs[name]) for name in wanted if name in inputs}
-        # Not in inference mode, so that whoever trains on what was read of them can.
+        # Not in inference mode, so that a training can build on these features.
         with torch.inference_mode(False), torch.no_grad():
             seen = _seer(self.model).get_image_features(**given)
         found = getattr(seen, "pooler_output", seen)
@@ -235,12 +234,12 @@ class LMM(CausalLM):
 
     @torch.no_grad()
     def _check(self) -> None:
-        """See that features in the places of image tokens are all that the network reads.
+        """Check that features in the places of image tokens are all that the network reads.
 
-        Its own forward is held against them: a network that attends to an image in both
-        directions (Gemma 3), counts positions in two dimensions (Qwen2-VL) or reads features in
-        deeper layers too says something else there. One that attends to all of a prompt in both
-        directions (PaliGemma) says something else where the prompt goes on.
+        They are compared with its own forward pass, which differs for a network that attends to an
+        image in both directions (Gemma 3), counts positions in two dimensions (Qwen2-VL) or reads
+        features in deeper layers too. A network that attends to all of a prompt in both directions
+        (PaliGemma) differs where the prompt goes on.
 
         Raises:
             ValueError: they are not.
@@ -281,7 +280,7 @@ def _close(found: Float[Tensor, "n v"], wanted: Float[Tensor, "n v"]) -> bool:
 
 
 def _check_parts(model: Any, processor: Any, identity: str) -> None:
-    """See that there is what images are read with.
+    """Check that the parts that read images are there.
 
     Raises:
         ValueError: something is missing.
@@ -300,7 +299,7 @@ def _check_parts(model: Any, processor: Any, identity: str) -> None:
 
 
 def _seer(model: Any) -> Any:
-    """What of a model sees images: itself, or the part under its head (DeepSeek-VL)."""
+    """The part of a model that reads images: itself, or the part under its head (DeepSeek-VL)."""
     return model if hasattr(model, "get_image_features") else model.base_model
 
 

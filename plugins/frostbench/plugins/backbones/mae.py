@@ -31,8 +31,8 @@ class MAE:
         """Take a network.
 
         Raises:
-            ValueError: its decoder gives patches that were normalised one by one, of which no
-                image can be made, or its images are not square.
+            ValueError: its decoder gives patches that were normalised one by one, which no longer
+                make an image, or its images are not square.
         """
         if model.config.norm_pix_loss:
             raise ValueError(
@@ -77,7 +77,7 @@ class MAE:
 
     @property
     def patches(self) -> int:
-        """Patches on a side; row by row they are the features behind the first."""
+        """Patches on a side; their features follow the first one, row by row."""
         return self.side // int(self.model.config.patch_size)
 
     @property
@@ -122,9 +122,9 @@ class MAE:
                 f"{self.width}, and got {features.shape[1]} of {features.shape[2]}."
             )
         logits = self.model.decoder(features.to(self.device, self._dtype), self._order(features))
-        pictures: Tensor = self.model.unpatchify(logits.logits.float())
-        mean, std = _statistics(pictures)
-        return pictures * std + mean
+        images: Tensor = self.model.unpatchify(logits.logits.float())
+        mean, std = _statistics(images)
+        return images * std + mean
 
     @property
     def _dtype(self) -> torch.dtype:

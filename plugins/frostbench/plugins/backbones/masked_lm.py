@@ -11,7 +11,7 @@ from frostbench.plugins.backbones.entry import BackboneEntry
 from frostbench.plugins.backbones.linears import speed_up_linears
 from frostbench.plugins.backbones.pretrained import load_pretrained
 
-HEADS = ("lm_head", "cls")  # what the families of RoBERTa and BERT call the layers before logits
+HEADS = ("lm_head", "cls")  # the layers before the logits, in the families of RoBERTa and BERT
 
 
 class MaskedLM:
@@ -27,7 +27,7 @@ class MaskedLM:
         special_ids: Tokens that are no text, the mask among them.
 
     Raises:
-        ValueError: the tokenizer has no mask token, or nobody knows where the network's logits
+        ValueError: the tokenizer has no mask token, or it is not known where the network's logits
             come from.
     """
 

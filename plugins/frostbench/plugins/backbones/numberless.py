@@ -1,7 +1,7 @@
 """Networks without numbers, for counting: shapes, types and devices are there, and no memory.
 
-They are made of torch's fake tensors, which are tensors of the device "meta" that know which device
-they stand for. What asks for a number must have another way.
+They are made of torch's fake tensors: tensors of the device "meta" that know which device they
+stand for. Code that needs a number must do without.
 """
 
 import warnings
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 @contextmanager
 def numberless() -> Iterator[None]:
-    """A context in which whatever is made has no numbers."""
+    """A context in which new tensors have no numbers."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True):
-        # Who copies a module asks where its numbers are.
+        # Copying a module asks where its numbers are.
         warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         yield
 

@@ -22,10 +22,10 @@ from frostbench.plugins.host.texts import read_json, taken
 
 @dataclass(frozen=True)
 class PerceptualSettings:
-    """Sizes of the stack, and what its images are normalised by.
+    """Sizes of the stack, and the mean and deviation by which images are normalised.
 
-    `blocks` holds the widths of the 3x3 convolutions, block by block; blocks are parted by 2x2
-    max-pooling, and the last activation of each is a tap. `floor` is added, squared, to the squared
+    `blocks` holds the widths of the 3x3 convolutions, block by block; 2x2 max-pooling separates
+    blocks, and the last activation of each is a tap. `floor` is added, squared, to the squared
     length of a feature: it keeps the gradient finite where nothing responds.
     """
 
@@ -124,7 +124,7 @@ class Perceptual(nn.Module):
 def _halved(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _h _w"]:
     """The values of 2x2 max-pooling, which torch computes on a CPU one after the other.
 
-    Not for gradients: of equal values pooling has one gradient, and this has it shared.
+    Not for gradients: pooling gives it to one of equal values, this function to all of them.
     """
     height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
     rows = torch.maximum(x[:, :, 0:height:2], x[:, :, 1:height:2])

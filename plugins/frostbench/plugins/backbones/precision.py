@@ -11,7 +11,7 @@ from frostbench.plugins.backbones import weights
 from frostbench.plugins.contract.converter import Precision as Precision
 
 SCALE = ".scale"
-FEWEST = 1024  # numbers of a tensor, below which a byte each saves nothing worth the rounding
+FEWEST = 1024  # numbers in a tensor; below, a byte each saves too little to be worth the rounding
 LEVELS = 127
 
 

@@ -101,8 +101,8 @@ def load_network(
 ) -> tuple[Any, str]:
     """A network alone, and the source that it came from; see `load_pretrained`.
 
-    `files` is what an error says a folder must hold beside config.json; a `device_map` counts
-    before `device`.
+    `files` names, for errors, what a folder must hold beside config.json; a `device_map` takes
+    precedence over `device`.
 
     Raises:
         ValueError: the folder or a file is missing, damaged, or no such model; the message names
@@ -154,7 +154,7 @@ def load_network(
 
 @contextlib.contextmanager
 def _said_of(who: str) -> Iterator[None]:
-    """Name whom an error is about, before it."""
+    """Put the name of the model before an error."""
     try:
         yield
     except ValueError as error:
@@ -167,7 +167,7 @@ def _expanded(folder: Path) -> dict[str, Tensor] | None:
     Raises:
         ValueError: the file is damaged.
     """
-    # Published 8-bit models are of many formats, each named here, which transformers knows.
+    # Published 8-bit models name their format here, and transformers reads them.
     published = "quantization_config" in (folder / "config.json").read_text(errors="replace")
     return None if published else expanded_file(folder / "model.safetensors")
 

@@ -31,7 +31,7 @@ NAMED = frozenset({"GET", "BINGET", "LONG_BINGET"})
 NUMBERED = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 MADE = frozenset({"EMPTY_LIST", "LIST", "EMPTY_DICT", "DICT", "REDUCE"})
 SLACK = 1000
-BYTES_EACH = 8  # at least, of a list or mapping and what is in it
+BYTES_EACH = 8  # at least, for a list or mapping and what is in it
 
 
 class Inert:
@@ -97,7 +97,7 @@ def read_torch(path: Path) -> Any:
 
 
 def check_zip(path: Path) -> None:
-    """See that a zip archive does not unpack to many times its size.
+    """Check that a zip archive does not unpack to many times its size.
 
     Raises:
         ValueError: it does.
@@ -111,7 +111,7 @@ def check_zip(path: Path) -> None:
 
 
 def _check_tensors(content: Any) -> None:
-    """See that no tensor shows a few stored numbers as very many."""
+    """Check that no tensor expands a few stored numbers into very many."""
     if isinstance(content, Mapping):
         content = list(content.values())
     if isinstance(content, list | tuple):
@@ -146,7 +146,7 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and kind in a `.npy` file, of which the head is read."""
+    """Shape and kind of the array in a `.npy` file, read from its header."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, kind = read(file)
@@ -161,7 +161,7 @@ class _Unpickler(pickle.Unpickler):
         self._known = known
 
     def find_class(self, module: str, name: str) -> Any:
-        """What the name stands for, by the package alone: modules moved within theirs."""
+        """What the name stands for; only the package counts, since modules moved within theirs."""
         key = f"{module.partition('.')[0]}.{name}"
         if key in self._known:
             return self._known[key]
@@ -169,12 +169,12 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _check_pickle(content: bytes, allowed: Set[str]) -> None:
-    """See what a pickle would do before any of it is done.
+    """Check what a pickle would do before any of it is done.
 
     Raises:
-        UnpicklingError: it would make more than plain values, number its values so that a table
-            without end is needed, name sizes beyond its own, hold lists and nothing in them, or
-            name a tuple twice: tuples of such tuples are keys that take for ever.
+        UnpicklingError: it would make more than plain values, number its values beyond their count,
+            name sizes beyond its own, hold more lists than bytes allow, or name a tuple twice
+            (nested, these are keys that take for ever).
     """
     numbered = made = 0
     tuples: set[int] = set()

@@ -29,7 +29,7 @@ _PARTS = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"
 # were split. The last is trusted to be right, and is a cache of a tokenizer in plain Python.
 GROWING = frozenset({"warnings_issued", "deprecation_warnings", "cache"})
 
-# Rotary positions that are worked out anew for longer texts, in the forward pass itself.
+# Rotary positions, recomputed for longer texts in the forward pass itself.
 _ROTARY = ("inv_freq", "max_seq_len_cached", "attention_scaling")
 
 LARGE = 4096  # entries; larger containers are compared in a thorough look alone
@@ -59,7 +59,7 @@ class Held:
         return equal(still, self.copy)
 
     def changes(self) -> Iterator[str]:
-        """A clause for each entry that is another."""
+        """A clause for each entry that has changed."""
         if not isinstance(self.copy, dict):
             if not equal(self.live, self.copy):
                 yield f"{self._named()} was changed"
@@ -116,7 +116,7 @@ class Reached:
             waiting.extend(self._look(path, value))
 
     def _look(self, path: str, value: Any) -> list[tuple[str, Any]]:
-        """Keep what a value holds; what is reached from it."""
+        """Keep what a value holds; yield what is reached from it."""
         match value:
             case Tensor():
                 self.tensors[path] = value
@@ -180,7 +180,7 @@ def _moving(module: nn.Module) -> frozenset[str]:
 
 
 def equal(before: Any, now: Any) -> bool:
-    """Whether two values are one, or equal; tensors and arrays of several numbers are not equal."""
+    """Whether two values are the same object or equal; longer arrays are never equal."""
     if before is now:
         return True
     try:

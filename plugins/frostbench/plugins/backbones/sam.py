@@ -134,7 +134,7 @@ def input_size(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def prepare(model: Any, pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 side side"]:
-    """What the image encoder reads of an image in [0, 1].
+    """An image in [0, 1], prepared for the image encoder.
 
     The longest side becomes the encoder's, values are normalised, and the rest, at the bottom and
     at the right, is 0. The same steps as SAM's own, which rounds to 8 bits and resizes with Pillow.

@@ -126,7 +126,7 @@ def build_sam(settings: SamSettings) -> Any:
 def published_sizes(state: Mapping[str, Tensor], source: str) -> SamSettings:
     """The sizes of a SAM in Meta's layout, read off its tensors.
 
-    Shapes do not tell the heads of the mask decoder, which are 8 in every published SAM.
+    Shapes do not tell the mask decoder's number of heads, which is 8 in every published SAM.
 
     Raises:
         ValueError: it is no SAM.

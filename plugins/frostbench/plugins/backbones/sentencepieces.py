@@ -24,7 +24,7 @@ def converted(path: Path, pieces: Any, said: dict[str, Any]) -> Any:
     one is put first (as LLaMA's does, if nothing is said).
 
     Raises:
-        ValueError: the model is none of BPE, normalises texts, or has symbols of its user's.
+        ValueError: the model is not BPE, normalises texts, or has user-defined symbols.
     """
     import transformers
     from sentencepiece import sentencepiece_model_pb2
@@ -70,9 +70,9 @@ def converted(path: Path, pieces: Any, said: dict[str, Any]) -> Any:
 
 
 def _read_as_sentencepiece(tokenizer: Any, dummy: bool) -> None:
-    """Blanks as SentencePiece writes them; with `dummy` one more before a text, which is taken off.
+    """Write blanks as SentencePiece does; with `dummy`, add one before a text and remove it after.
 
-    The blank comes before every text, also before one that begins with one.
+    The blank is added to every text, even one that begins with a blank.
     """
     from tokenizers import decoders, normalizers
 
@@ -87,8 +87,8 @@ def _read_as_sentencepiece(tokenizer: Any, dummy: bool) -> None:
 def _merges(pieces: Any, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
     """The pairs that SentencePiece joins, in its order: those whose joint piece scores best first.
 
-    Of equal scores the piece that came first in the model goes first, and of one piece's pairs the
-    one with the earlier parts.
+    Among equal scores the piece that came first in the model goes first; among one piece's pairs,
+    the pair with the earlier parts.
     """
     found = []
     for piece, number in vocabulary.items():

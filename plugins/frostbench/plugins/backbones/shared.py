@@ -55,11 +55,11 @@ class SharedBackbones:
             return self._loaded[role]
 
     def loaded(self) -> Mapping[str, Any]:
-        """The backbones that somebody has asked for, by role."""
+        """The backbones that were asked for, by role."""
         return dict(self._loaded)
 
     def drop(self, roles: Iterable[str] | None = None) -> None:
-        """Forget what is loaded of all or some roles; it is loaded anew when it is asked for."""
+        """Forget the backbones of all or some roles; they are loaded again when asked for."""
         with self._lock:
             for role in tuple(self._loaded) if roles is None else roles:
                 self._loaded.pop(role, None)
@@ -87,7 +87,7 @@ def built_in() -> dict[str, Loader]:
 
 
 def module_of(backbone: Any) -> torch.nn.Module:
-    """The network behind a backbone: itself, or its attribute `model`.
+    """The network of a backbone: itself, or its attribute `model`.
 
     Raises:
         TypeError: it has none.
@@ -96,7 +96,7 @@ def module_of(backbone: Any) -> torch.nn.Module:
     if not isinstance(module, torch.nn.Module):
         raise TypeError(
             f"a {type(backbone).__name__} is no torch module and has none as its attribute "
-            "'model', so that nobody can tell whether it stays frozen."
+            "'model', so it cannot be checked that it stays frozen."
         )
     return module
 

@@ -1,8 +1,8 @@
-"""What all networks of a process run on: their classes, the functions they call, torch's settings.
+"""What all networks of a process depend on: classes, functions that they call, torch's settings.
 
 A class whose `forward` was replaced, or another attention function registered with transformers,
-changes every backbone at once and is in none of them. What was changed here is put back, since
-loading a backbone again would not do so.
+changes every backbone at once and stands in none of them. Changes here are undone, since loading a
+backbone again would not undo them.
 """
 
 import builtins
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-# What classes and modules keep for themselves.
+# Attributes that classes and modules keep for themselves.
 _OWN = frozenset(
     {"__abstractmethods__", "_abc_impl", "__doc__", "__annotations__", "__annotations_cache__"}
 )
@@ -49,7 +49,7 @@ class _Space:
         self.copy = dict(self.live)
 
     def changed(self) -> list[Any]:
-        """The keys of what is not as it was and matters."""
+        """The keys of entries that have changed and matter."""
         keys = dict.fromkeys((*self.copy, *self.live))
         return [key for key in keys if self._matters(key)]
 
@@ -58,8 +58,8 @@ class _Space:
         if before is now or key in _OWN:
             return False
         if isinstance(self.owner, type):
-            # Libraries keep what they found out on classes; what is called, or hides what a class
-            # inherits, is no such thing.
+            # Libraries cache values on classes; a callable, or what hides an inherited attribute,
+            # is not such a cache.
             inherited = any(key in vars(one) for one in self.owner.__mro__[1:])
             called = hasattr(now, "__get__") and not _of_a_library(now)
             return before is not _ABSENT or inherited or called
@@ -67,9 +67,9 @@ class _Space:
             wrapped = _of_a_library(now) and getattr(now, "__wrapped__", None) is before
             return callable(before) and not wrapped
         if isinstance(self.owner, types.ModuleType):
-            # A library may import more; what hides a function of Python's own is no import.
+            # A library may import more; hiding one of Python's own functions is no import.
             return hasattr(builtins, str(key)) and self.owner is not builtins
-        # A registry may grow; what is put over it, or into a table of hooks, is called.
+        # A registry may grow; replaced entries, and new hooks, are called.
         return self.name.endswith(("hooks", "_local_mapping"))
 
     def restore(self) -> None:
@@ -88,7 +88,7 @@ class _Space:
                 setattr(self.owner, key, before)
 
     def clause(self, key: Any) -> str:
-        """What happened to a key."""
+        """A clause that says what happened to a key."""
         if self.name.endswith("hooks"):
             return f"{self.name.removesuffix('s')} was added to all modules"
         gone, new = key not in self.live, key not in self.copy
@@ -106,9 +106,9 @@ class Surroundings:
         self._lists()
 
     def cover(self, name: str, classes: Iterable[type]) -> None:
-        """Take in what objects of these classes run on, under the name of the backbone.
+        """Record what objects of these classes depend on, under the name of the backbone.
 
-        What is known already stays as it was.
+        What is recorded already stays.
         """
         near = {one for kind in classes for one in kind.__mro__ if one is not object}
         modules = {sys.modules[one.__module__] for one in near if one.__module__ in sys.modules}
@@ -128,7 +128,7 @@ class Surroundings:
     def hold(self, name: str | None = None) -> bool:
         """Whether nothing has changed around a backbone, or around `EVERY` one.
 
-        For None what their functions call in turn is gone through as well, and code.
+        With None, the functions that these call in turn are compared as well, and their code.
         """
         lives, copies = self._all if name is None else self._of[name]
         same = _equal(lives, copies)
@@ -154,7 +154,7 @@ class Surroundings:
             if one.__code__ is not code
         ]
         if not said:
-            # Libraries import, and keep what they found out; that is the state to compare with.
+            # Libraries import and cache; the result is the new state to compare with.
             for space in other:
                 space.copy = dict(space.live)
             self._lists()
@@ -177,7 +177,7 @@ class Surroundings:
             return self._spaces[id(space.owner)]
         self._spaces[id(space.owner)] = space
         for value in space.live.values():
-            # By type: some of torch's values run code when they are asked for their class.
+            # By type: some of torch's values run code when asked for their class.
             if type(value) in (staticmethod, classmethod):
                 value = value.__func__
             if type(value) is types.FunctionType:
@@ -274,7 +274,7 @@ def _write_autocast(value: tuple[bool, ...]) -> None:
         torch.set_autocast_enabled(kind, enabled)
 
 
-# By what people call it: how it is read, and how it is put back.
+# Torch's settings by name: how each is read, and how it is restored.
 _SETTINGS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "number of threads": (torch.get_num_threads, torch.set_num_threads),

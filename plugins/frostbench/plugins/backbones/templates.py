@@ -1,4 +1,4 @@
-"""Templates: texts around a word, over which CLIP's feature of the word is averaged."""
+"""Templates: texts around a word; CLIP's feature of the word is averaged over them."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def or_imagenet(templates: Sequence[str]) -> tuple[str, ...]:
 def embed_words(
     clip: Clip, words: Sequence[str], templates: Sequence[str], batch: int = 256
 ) -> Float[Tensor, "words d"]:
-    """CLIP's feature of each word, without its outer blanks: the mean of features of length 1.
+    """CLIP's feature of each stripped word: the mean of its templates' features of length 1.
 
     On the CPU. The mean is shorter than 1, and stays so.
     """

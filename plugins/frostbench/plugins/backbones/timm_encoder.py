@@ -16,7 +16,7 @@ from frostbench.plugins.backbones.published import read_state
 from frostbench.plugins.host.settings import read_settings
 
 HEADS = ("head.", "fc.", "classifier.", "fc_norm.")
-"""Names of what only tells classes apart, which an encoder does without."""
+"""Names of classifier layers, which an encoder does without."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class TimmEncoder:
     def load(cls, entry: BackboneEntry, device: str = "cpu") -> "TimmEncoder":
         """Load a model by its name in timm and a local weight file, "NAME:FILE".
 
-        The weights of a classifier in the file are left out; besides, nothing may be missing or
-        left over. Nothing is downloaded.
+        The classifier's weights in the file are left out; otherwise nothing may be missing or left
+        over. Nothing is downloaded.
 
         Raises:
             ValueError: there is no such model or file, or the two do not fit.
@@ -99,7 +99,7 @@ class TimmEncoder:
 
     @property
     def class_tokens(self) -> int:
-        """How many of the tokens stand before those of cells, and for the whole image."""
+        """How many tokens for the whole image come before those of cells."""
         return int(getattr(self.model, "num_prefix_tokens", 0))
 
     @torch.no_grad()
@@ -123,7 +123,7 @@ class TimmEncoder:
         return found.float()  # type: ignore[no-any-return]
 
     def preprocess(self, images: Float[Tensor, "b 3 _h _w"]) -> Float[Tensor, "b 3 side side"]:
-        """What the network reads, of images in [0, 1]."""
+        """Images in [0, 1], prepared for the network."""
         mode = str(self._config["interpolation"])
         size = (self.side, self.side)
         ready = images

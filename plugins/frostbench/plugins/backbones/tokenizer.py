@@ -1,8 +1,8 @@
-"""Tokenizers that read a text as the folder's own file says, whatever their class does.
+"""Tokenizers that follow the model folder's own file, whatever their class does.
 
 transformers finds a class for a folder, and some classes put a pipeline of their own in the place
 of the one in `tokenizer.json`: `LlamaTokenizer` of transformers 5 adds no blank to a text that
-begins with one, which the file and Meta's SentencePiece do. So each class is held against its own
+begins with one, which the file and Meta's SentencePiece do. So each class is compared with its own
 file, and the file counts.
 """
 
@@ -15,7 +15,7 @@ from frostbench.plugins.backbones.sentencepieces import converted, sentencepiece
 from frostbench.plugins.host.errors import UserNote
 from frostbench.plugins.host.texts import kind_of, read_json
 
-MOST_IDS = 4096  # ids whose texts are compared, one by one, spread over the vocabulary
+MOST_IDS = 4096  # ids, spread over the vocabulary, whose texts are compared one by one
 TEXTS = (
     *(" >\nOutput: ", "###\nInput: < ", "Output: a", " a", "a ", "  two", "a  b", "   ", " "),
     *("\n", "\n\nx", "a\n b", "\t", "12 345", "3.14", "glued.word", "it's", "$x_i$", "UPPER"),
@@ -28,7 +28,7 @@ class DepartingTokenizerWarning(UserNote):
 
 
 def faithful(automatic: Any, source: str) -> Any:
-    """What reads the text of a source as its file says.
+    """A tokenizer that reads text as the source's own file says.
 
     `automatic` is what transformers finds for it, or the error that it ended with.
 

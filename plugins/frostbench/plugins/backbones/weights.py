@@ -88,7 +88,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
 
 
 def mismatches(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    """What keeps `given` from taking the place of `wanted`, a phrase for each kind of reason."""
+    """Why `given` cannot replace `wanted`, a phrase for each kind of reason."""
     missing = [name for name in wanted if name not in given]
     unexpected = [name for name in given if name not in wanted]
     other = [

@@ -1,4 +1,4 @@
-"""What a request says of its image, for people and for controls."""
+"""What a request asks about its image, as text for people and for controls."""
 
 from frostbench.plugins.contract.detection import Detect, Locate, SegmentInstances
 from frostbench.plugins.contract.requests import (
@@ -24,7 +24,7 @@ def phrases_of(request: Request) -> tuple[str, ...]:
 
 
 def asked_of(request: Request) -> tuple[str, tuple[Span, ...]]:
-    """What a request says of its image, for people, and where in it phrases or classes stand.
+    """What a request asks about its image, as text, and where phrases or classes stand in it.
 
     >>> import torch
     >>> from frostbench.plugins.contract.images import Image

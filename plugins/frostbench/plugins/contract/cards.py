@@ -1,4 +1,4 @@
-"""Cards: what a plugin says of itself before any of its code is loaded."""
+"""Cards: facts about a plugin's parts, read before any of its code is loaded."""
 
 import importlib
 from collections.abc import Collection, Mapping
@@ -45,7 +45,7 @@ DISCRETE = frozenset(REQUEST_TYPES).difference(HEADLESS)
 
 LARGEST_SCORE = 1e100
 """A score that is larger, of either sign, is none: its square has no place among numbers."""
-NOISE = 1e-4  # by which single precision may take a score beyond its bounds, relatively
+NOISE = 1e-4  # relative amount by which rounding may take a score beyond its bounds
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,10 @@ class TaskCard:
 
     `protocols` are the ways in which it can be asked; a task with only one way has none. Metrics
     are ids that carry their protocol, and `ranks_by` is the one that orders the leaderboard.
-    `reads` is what the prediction is: "label", "text", "image", "masks", "boxes". Of the protocols,
-    `levels` ask the same ever harder, the easiest first, and `variants` ask it in several ways: the
-    leaderboard draws a curve of the ones, and points of the others.
+    `reads` is what the prediction is: "label", "text", "image", "masks", "boxes". Among the
+    protocols, `levels` are the same question at rising difficulty, the easiest first, and
+    `variants` are other ways to ask it: the leaderboard draws a curve over levels, and points for
+    variants.
     """
 
     name: str
@@ -134,31 +135,31 @@ MetricPooling = Literal["mean", "ratio", "bleu", "features", "average_precision"
 
 @dataclass(frozen=True)
 class MetricFacts:
-    """What is true of a metric. Nothing reads it off the id, which only names the protocol.
+    """Facts about a metric. None is read off its id, which only names the protocol.
 
     Attributes:
-        id: Name and protocol, or network: "psnr[rgb]", "lpips[alex]". With "[*]" it is one metric
-            for each of the pack's backbones of the kind that the first of `networks` is of, whose
-            name stands in the brackets.
+        id: Name and protocol, or network: "psnr[rgb]", "lpips[alex]". With "[*]" there is one
+            metric for each of the pack's backbones of the same kind as the first of `networks`,
+            with the backbone's name in the brackets.
         unit: What its values are in ("dB"); empty where they have no unit.
-        lower: The least value that it can give; None where there is none. So `upper`.
-        direction: Which end is better; "neither" for a share that only says how answers lean.
+        lower: The least value that it can give, and `upper` the largest; None where there is none.
+        direction: Which end is better; "neither" for a share that only shows how answers lean.
         percent: Its values are shares from 0 to 1, shown times 100.
-        pooling: How a set's value is made of its samples. "mean": of a score each. Of counts, which
-            are summed first, "ratio" is the first sum by the second, and "bleu" reads, for each
-            order of n-grams, matches and totals, and then the lengths of candidates and of
-            references. "features": the Fréchet distance of a feature vector each.
-            "average_precision": the mean over classes and thresholds of the precision at 101
-            recalls, of the detections of all samples, ranked by their scores. "whole": one number
-            that a function makes of what all samples give (`WholeSet`).
-        corpus: It learns what is rare from the task's corpus of references first (CIDEr-D).
+        pooling: How the value of a set is made from its samples. "mean": the mean of one score a
+            sample. "ratio" and "bleu" sum counts first: "ratio" divides the first sum by the
+            second; "bleu" reads matches and totals for each order of n-grams, then the lengths of
+            candidates and of references. "features": the Fréchet distance, from one feature vector
+            a sample. "average_precision": the mean over classes and thresholds of the precision at
+            101 recalls, of the detections of all samples, ranked by their scores. "whole": one
+            number that a function computes from all samples (`WholeSet`).
+        corpus: It first learns from the task's corpus of references which words are rare (CIDEr-D).
         networks: Roles of the pack's backbones that it looks through ("clip").
         weights: The key of `metric_weights` under which the user names its network's file.
-        tasks: Tasks that show it besides those whose own cards name it.
+        tasks: Tasks that show it although their own cards do not name it.
 
     Raises:
-        ValueError: direction or pooling is none of those, a percentage has a unit or other bounds
-            than 0 and 1, bounds are none, or a metric of any network looks through none.
+        ValueError: direction or pooling is unknown, a percentage has a unit or other bounds than 0
+            and 1, bounds are no interval, or a metric with "[*]" names no network.
     """
 
     id: str
@@ -212,16 +213,17 @@ class MetricFacts:
 
 @dataclass(frozen=True)
 class ControlCard:
-    """A control, as listed: a row that shows what something contributes.
+    """A control, as listed: a table row that shows what some part of a method contributes.
 
     `meaning` says in a clause what is done, and stands beside the row. A `ceiling` is not meant to
-    be beaten; one that is `drawn` is a line in the curves of tasks with levels. It stands in the
-    tasks whose cards name it, and besides in those named in `tasks` and in all whose requests are
-    of `request_types`, so that a task need not know it.
+    be beaten; a `drawn` control is a line in the curves of tasks with levels. A control stands in
+    the tasks whose cards name it, in those named in `tasks`, and in all whose requests are of
+    `request_types`, so that a task need not know it.
 
-    A method has such a row only if it has what the control needs: with `in_context`, prompts that
-    show a request's examples; with `discrete`, images in them as discrete tokens; with `adapter`,
-    one for the task; and, by the task's type of requests, the type that `answers` names.
+    A method has this row only if it has what the control needs: with `in_context`, prompts that
+    show a request's examples; with `discrete`, prompts that show images as discrete tokens; with
+    `adapter`, a LoRA adapter for the task; and, for the task's type of requests, the capability
+    that `answers` names.
     """
 
     name: str
@@ -286,7 +288,7 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class Offer(Generic[C]):
-    """A card, and where the class or function behind it is found when it is needed.
+    """A card, and where its class or function is found when it is needed.
 
     `target` is "module:attribute", or the object itself where it is already imported. A plugin
     file `mine.py` names what stands in it as "mine:attribute".
@@ -296,7 +298,7 @@ class Offer(Generic[C]):
     target: str | object
 
     def load(self) -> object:
-        """Import and return the object behind the card."""
+        """Import and return the object that the card describes."""
         if not isinstance(self.target, str):
             return self.target
         module, _, attribute = self.target.partition(":")

@@ -1,4 +1,4 @@
-"""Completions: what the engine hands back for a prompt."""
+"""Completions: the engine's answers to prompts."""
 
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -11,7 +11,7 @@ from torch import Tensor
 class Cost:
     """What one prompt, or one sample, cost.
 
-    Seconds of the batches it took part in, shared by tokens; tokens read and written; the
+    Seconds: its share, by tokens, of the time of its batches; tokens read and written; the
     largest device memory in bytes seen while it ran (None where the device does not tell);
     joules where the device tells.
     """
@@ -34,7 +34,7 @@ class Cost:
         )
 
     def part(self, share: float) -> "Cost":
-        """The cost of one of several that had something in common: time and energy are shared."""
+        """The cost of one of several prompts that ran together: time and energy are shared."""
         joules = None if self.joules is None else self.joules * share
         return replace(self, seconds=self.seconds * share, joules=joules)
 
@@ -84,8 +84,8 @@ class Attended:
     """The answer to `Attend`: rows of attention, and hidden states at the queries.
 
     Both are float32, on the model's device. Layers are those that attend, in order (all of them,
-    but for hybrids such as LFM2). Weights are those of the softmax over all that a query sees, so
-    that a row over some keys does not sum to 1. Hidden states stand behind each layer, the last
+    except in hybrids such as LFM2). Weights are those of the softmax over all that a query sees, so
+    that a row over some keys does not sum to 1. Hidden states are those after each layer, the last
     layer's after the model's final norm.
     """
 
@@ -109,8 +109,8 @@ class Filled:
 class Scored:
     """The answer to `Score`: the cosine of the image with each text, in [-1, 1], in order.
 
-    A text or an image that was encoded before in the same run costs what it cost then, so that
-    nobody's cost depends on who came first.
+    A text or an image that was encoded before in the same run costs what it cost then, so that no
+    method's cost depends on which came first.
     """
 
     scores: tuple[float, ...]

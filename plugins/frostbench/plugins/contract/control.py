@@ -1,4 +1,4 @@
-"""Controls: what is changed about a method, or put in its place, in a row of its own."""
+"""Controls: a method with one thing changed or replaced, shown in a table row of its own."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Raises `ValueError` where there is none to exchange with.
 
 @dataclass(frozen=True)
 class Company:
-    """What is known of the requests that run beside one.
+    """What is known of the requests that run beside a request.
 
     `phrases` are all that they ask for; `seed` is the request's own, for controls that draw.
     """
@@ -39,7 +39,7 @@ class OtherEngine:
 
 @dataclass(frozen=True)
 class OtherPrompt:
-    """The method's own prompts with something taken away, to the run's own engine.
+    """The method's own prompts with something taken away, answered by the run's own engine.
 
     `rewrite` raises `ValueError` where there is nothing to take.
     """
@@ -63,10 +63,10 @@ class OtherImage:
 
 @dataclass(frozen=True)
 class OtherRequest:
-    """Something else asked of the method: the one kind of change that may look at the target.
+    """Another request to the method: the only kind of change that may look at the target.
 
-    `ask` raises `ValueError` where an instance cannot be asked so. `answer` makes of the prediction
-    what counts as the answer to the instance's own request; None where it is that already.
+    `ask` raises `ValueError` where an instance cannot be asked so. `answer` turns the prediction
+    into an answer to the instance's own request; None where it is one already.
     """
 
     ask: Callable[[Instance, Company], Request]
@@ -75,12 +75,12 @@ class OtherRequest:
 
 @dataclass(frozen=True)
 class StandIn:
-    """What the method puts in its own place (`Method.control`), if its card names the control."""
+    """The stand-in that the method gives (`Method.control`), if its card names the control."""
 
 
 @dataclass(frozen=True)
 class NoMethod:
-    """Predictions without a method, one an instance; of None, those of `Task.controls`."""
+    """Predictions without a method, one an instance; None stands for those of `Task.controls`."""
 
     predict: Callable[[Sequence[Instance]], Sequence[Prediction]] | None = None
 
@@ -99,7 +99,7 @@ class Control:
 
 
 def all_controls(offered: Iterable[Control], cards: Iterable[Card] = ()) -> dict[str, Control]:
-    """By name the controls that plugins offer, and those that methods with these cards bring.
+    """All controls by name: those of plugins, and those that methods with these cards bring.
 
     Raises:
         ValueError: a method brings one under a name that is taken.

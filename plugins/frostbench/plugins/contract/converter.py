@@ -1,4 +1,4 @@
-"""Converters: files as their authors publish them become folders that a pack can name."""
+"""Converters: turn files as their authors publish them into folders that a pack can name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Conversion:
 class Converted:
     """What was converted.
 
-    `tensors` are those of the official files that were kept, under whatever names: what is written
+    `tensors` are the tensors of the official files that were kept, under any names: what is written
     has as many numbers and the same sum. `left_out` says what was not kept and why, `notes` what a
     user must know.
     """

@@ -1,7 +1,7 @@
 """What data sets give: protocols that tasks ask for, and the small types that cross them.
 
 A task names one of these protocols and never a data set: drawn scenes, a user's folder and a
-published benchmark are implementers alike.
+published benchmark all implement it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ class Browsable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ClusteredImage:
-    """An image with the cluster it belongs to: images of one photograph are no two witnesses."""
+    """An image with its cluster: images cut from one photograph count as one observation."""
 
     image: Image
     cluster: str
@@ -41,11 +41,11 @@ class ClusteredImage:
 
 @runtime_checkable
 class ImageSet(Protocol):
-    """Ordered images, on none of which anything was trained."""
+    """Ordered images; nothing was trained on them."""
 
     @property
     def size(self) -> int | None:
-        """How many there are; None where they are made when asked for, without end."""
+        """How many there are; None where they are made on demand, without end."""
         ...
 
     def get(self, seed: int, index: int) -> ClusteredImage:
@@ -61,7 +61,7 @@ class ImageSet(Protocol):
 
 @runtime_checkable
 class Widening(Protocol):
-    """An `ImageSet` that can show more around its images, for what comes in from the sides."""
+    """An `ImageSet` that can show a wider view of its images, for shifts that need new pixels."""
 
     def wider(self, margin: int) -> ImageSet:
         """Images of the same kind with `margin` more pixels on each side."""
@@ -102,7 +102,7 @@ class PairSet(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class CaptionedImage:
-    """An image with what may be said of it, one sentence or several."""
+    """An image with one or more captions."""
 
     id: str
     image: Image
@@ -123,13 +123,13 @@ class CaptionSet(Protocol):
         ...
 
     def references(self) -> Sequence[tuple[str, ...]]:
-        """The captions of all images in the same order, none of which is read."""
+        """The captions of all images in the same order; no image is read."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class AskedImage:
-    """An image with a question and its accepted answers, or all that people gave (VQAv2: ten)."""
+    """An image with a question and its accepted answers, or all answers given (VQAv2: ten)."""
 
     id: str
     image: Image
@@ -162,7 +162,7 @@ class Episode:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The classes, sorted: their order tells nothing of the query."""
+        """The classes, sorted, so that their order tells nothing about the query."""
         return tuple(sorted({example.text for example in self.examples}))
 
 
@@ -181,7 +181,7 @@ class EpisodeSource(Protocol):
 
 @runtime_checkable
 class LabelSet(Protocol):
-    """Images by class, of classes on which nothing was trained: what episodes are drawn from."""
+    """Images of classes that nothing was trained on; episodes are drawn from them."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -205,9 +205,9 @@ class LabelSet(Protocol):
 class Thing:
     """Something in an image: its class, and the box around what one sees of it.
 
-    `area` is what its size counts as in pixels (COCO: of its mask); a `crowd` is a group that
-    stands in one box, in which any number of detections is neither right nor wrong. `mask` is None
-    where the data set has boxes alone.
+    `area` is its size in pixels for metrics by size (COCO: of its mask); a `crowd` is a group in
+    one box, where any number of detections is neither right nor wrong. `mask` is None where the
+    data set has boxes alone.
     """
 
     name: str
@@ -249,9 +249,9 @@ class BoxSet(Protocol):
 class Referent:
     """Something in an image: its mask, and one or more sentences that each mean it alone.
 
-    `typed` is the sentence that F-LMM's evaluation asks, as somebody typed it, with its marks;
-    where it is empty, that is the first of `sentences`. `box` is the one that the data set gives;
-    where it is None, that of the mask.
+    `typed` is the sentence that F-LMM's evaluation asks, as an annotator typed it, with its
+    punctuation; empty stands for the first of `sentences`. `box` is the data set's own; None stands
+    for the box of the mask.
     """
 
     id: str
@@ -295,7 +295,7 @@ class YesNoQuestion:
 
 @dataclass(frozen=True, eq=False)
 class DetailQuestion:
-    """A question about a detail: what answers it, and the box that it is seen in.
+    """A question about a detail, with its answers and the box in which the detail is seen.
 
     Questions of one `cluster` are about one image.
     """

@@ -41,7 +41,7 @@ class SegmentInstances:
 
 @dataclass(frozen=True)
 class Locate:
-    """Give one box for each of `phrases`: of what it refers to.
+    """Give one box for each of `phrases`: around what the phrase refers to.
 
     The phrases of one request are read in one sequence or apart, as the method does; phrases that
     must not see one another come in requests of their own.
@@ -70,7 +70,7 @@ def _check_classes(request: str, classes: tuple[str, ...]) -> None:
 
 
 def check_phrases(request: str, phrases: tuple[str, ...], verb: str) -> None:
-    """See that a request has phrases to find.
+    """Check that a request has phrases to find.
 
     Raises:
         ValueError: there is none, or one is blank.

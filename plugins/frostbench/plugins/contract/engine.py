@@ -23,7 +23,7 @@ class UnanswerableError(Exception):
 
 @dataclass(frozen=True)
 class Length:
-    """How long a prompt is for its backbone, in tokens.
+    """How many tokens a prompt has for its backbone.
 
     `new` is the most that it asks for; `limit` what the backbone reads and writes in all, None
     where it sets no limit.
@@ -47,7 +47,7 @@ class Holds(Protocol):
     """
 
     def held(self) -> Mapping[tuple[str, Adapter], Any]:
-        """What it holds by now, by the role of the shared backbone and the adapter over it."""
+        """The models held now, by the role of the shared backbone and the adapter over it."""
         ...
 
 
@@ -55,8 +55,8 @@ class Holds(Protocol):
 class Measures(Protocol):
     """An engine that can tell how long a prompt is without answering it.
 
-    A run then asks for the first prompts of every method on every task before it begins, so that
-    a context which is too long is said at once. Engines need not be able to.
+    A run then asks for the first prompts of every method on every task before it begins, so that a
+    context which is too long is reported at once. Engines need not be able to.
     """
 
     def measure(self, prompt: Prompt) -> Length:

@@ -2,8 +2,8 @@
 
 A plugin is a module (or object) with functions of these names, marked with `hookimpl`. It is found
 through the entry-point group `frostbench`, or as a single file (`plugins=[my_method.py]`).
-No hook may load weights; the built-in ones do not import torch either. An offer names what stands
-behind it as "module:attribute"; in a single file `mine.py` that is "mine:attribute", or the object.
+No hook may load weights; the built-in ones do not import torch either. An offer names its object as
+"module:attribute" ("mine:attribute" in a single file `mine.py`), or holds the object itself.
 
 Settings that users type reach what is offered as plain values by key; with a dataclass,
 `frostbench.plugins.host.settings.read_settings` checks them and says what is wrong.
@@ -46,15 +46,15 @@ def frostbench_methods() -> "Iterable[type[Method] | Offer[Card]]":
 
 @hookspec
 def frostbench_tasks() -> Iterable[Offer[TaskCard]]:
-    """Offer tasks: cards with the class behind them (see `contract.task.Task`)."""
+    """Offer tasks: cards with their classes (see `contract.task.Task`)."""
     return ()
 
 
 @hookspec
 def frostbench_metrics() -> Iterable[Offer[MetricFacts]]:
-    """Offer metrics: their facts, and the function that they are true of.
+    """Offer metrics: their facts with the function that computes them.
 
-    What kind of function that is, `frostbench.plugins.contract.metric.Metric` says. Tasks show the
+    `frostbench.plugins.contract.metric.Metric` says what kind of function that is. Tasks show the
     metrics that their cards name, and those whose facts name the task.
     """
     return ()
@@ -62,7 +62,7 @@ def frostbench_metrics() -> Iterable[Offer[MetricFacts]]:
 
 @hookspec
 def frostbench_controls() -> Iterable[Offer[ControlCard]]:
-    """Offer controls: cards with the change behind them (see `contract.control.Change`).
+    """Offer controls: cards with the change that they make (see `contract.control.Change`).
 
     A control stands in the tasks whose cards name it and in those that its own card names, in
     every run (`controls=false` leaves all out). It must not write to what it is given.
@@ -80,12 +80,12 @@ def frostbench_datasets() -> Iterable[Offer[str]]:
     questions with answers; `YesNoSource` questions with a yes or no; `DetailSource` questions about
     a part of an image; `LabelSet` classes; `EpisodeSource` few-shot episodes; `BoxSet` things with
     boxes; `ReferringSource` expressions with masks; `NarrativeSource` narratives with masks. In
-    `frostbench.plugins.contract.scenes` stands `SceneSet`, scenes made to order. One that is also
+    `frostbench.plugins.contract.scenes` stands `SceneSet`, scenes made to order. A set that is also
     `Browsable` has images for `frostbench look`.
 
-    A callable with an attribute `settings`, a frozen dataclass, is given those as its second
-    argument. A folder that is not as it should be is a `ValueError` with one sentence. What a task
-    is asked twice, the data set answers twice alike.
+    A callable with an attribute `settings`, a frozen dataclass, gets these settings as its second
+    argument. A folder that is not as it should be raises a `ValueError` with one sentence. Asked
+    the same twice, a data set gives the same twice.
     """
     return ()
 
@@ -98,7 +98,7 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 @hookspec
 def frostbench_presets() -> Iterable[PresetCard]:
-    """Offer presets: cards that name a YAML file with every setting behind a table."""
+    """Offer presets: cards that name a YAML file with every setting of a published table."""
     return ()
 
 
@@ -110,8 +110,8 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
     before and after a run. Nothing that is reached from the object may change meanwhile but the
     caches (dicts) that its attribute `grows` names.
 
-    With an attribute `toys`, by role a callable that makes a tiny one, methods that need such a
-    role can be tried by `frostbench check`; a method's own `toy` gets it as
+    An attribute `toys` may map roles to callables that make a tiny backbone; then `frostbench
+    check` can try methods that need such a role, and a method's own `toy` gets it as
     `frostbench.plugins.kit.toys.backbones().get(role)`.
     """
     return ()
@@ -121,10 +121,10 @@ def frostbench_backbones() -> Iterable[Offer[str]]:
 def frostbench_engines() -> Iterable[Offer[str]]:
     """Offer engines by name: a callable `(backbones, settings) -> Engine`.
 
-    `settings` are those under `engine`, as plain values by key; `FrozenEngine` and what inherits
-    from it read them by themselves.
+    `settings` are those under `engine`, as plain values by key; `FrozenEngine` and its subclasses
+    read them by themselves.
 
-    A run that found a backbone changed drops all of them and makes the engine again.
+    A run that finds a changed backbone drops all backbones and makes the engine again.
     """
     return ()
 

@@ -18,7 +18,7 @@ MOST_PIXELS = 1 << 26  # 8192 × 8192; as floats 0.8 GB
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 """Formats that hold pixels; Pillow hands others, such as PostScript, to programs that run them."""
 
-_SIXTEEN_IN_32 = ("PNG", "PPM")  # formats of which Pillow gives 16 bits as whole numbers of 32
+_SIXTEEN_IN_32 = ("PNG", "PPM")  # formats whose 16 bits Pillow reads as 32-bit integers
 _TURNS = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -28,7 +28,7 @@ _TURNS = {
     7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_90,
 }
-"""How an image is turned by its EXIF's orientation."""
+"""How each EXIF orientation turns an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +67,11 @@ class Image:
 
 
 class UnreadableError(ValueError):
-    """An image cannot be read; the message names the file. The samples beside it may be sound."""
+    """An image cannot be read; the message names the file. Other samples may be sound."""
 
 
 def open_image(path: Path) -> Pillow.Image:
-    """An image file of one of `FORMATS`, not yet loaded, of a size that somebody means.
+    """An image file of one of `FORMATS`, not yet loaded, of a plausible size.
 
     Raises:
         ValueError: it has more pixels than `MOST_PIXELS`.
@@ -84,7 +84,7 @@ def open_image(path: Path) -> Pillow.Image:
 
 
 def check_size(file: Pillow.Image) -> None:
-    """See that an image that was opened, and not yet loaded, is none of a size that nobody means.
+    """Check that an image that was opened, and not yet loaded, is of a plausible size.
 
     Raises:
         ValueError: it has more pixels than `MOST_PIXELS`.
@@ -109,7 +109,7 @@ def as_batch(
 
 
 def read_image(path: Path) -> Image:
-    """Read an image file of any mode as RGB, its pixels as they are stored.
+    """Read an image file of any mode as RGB, with its pixels as they are stored.
 
     Raises:
         UnreadableError: the file is missing, cut short, or no image.
@@ -136,10 +136,10 @@ def _on_white(file: Pillow.Image) -> Pillow.Image:
 
 
 def _turned(image: Pillow.Image) -> Pillow.Image:
-    """The image as its camera was held, where its EXIF says so and can be read."""
+    """The image turned as its camera was held, where its EXIF says so and can be read."""
     try:
         turn = _TURNS.get(image.getexif()[ExifTags.Base.Orientation])
-    except Exception:  # there is none, or whatever a camera's broken notes make of Pillow's reader
+    except Exception:  # no EXIF, or one so broken that Pillow's reader fails in any way
         return image
     return image if turn is None else image.transpose(turn)
 
@@ -150,7 +150,7 @@ def _in_8_bits(file: Pillow.Image) -> Pillow.Image:
     Of 16 bits 65535 is white, and of floats 1.
 
     Raises:
-        ValueError: nobody says which of its numbers is white.
+        ValueError: it is not known which of its numbers is white.
     """
     levels = np.asarray(file)
     if file.mode == "F":
@@ -171,7 +171,7 @@ def _read(path: Path, as_rgb: Callable[[Pillow.Image], Pillow.Image]) -> Image:
     if path.exists() and not path.is_file():
         raise UnreadableError(f"cannot read the image {path}: it is a folder, a pipe or a device.")
     try:
-        # What Pillow warns of is said to programmers.
+        # Pillow's warnings are meant for programmers.
         with warnings.catch_warnings(action="ignore"), open_image(path) as file:
             array = np.asarray(as_rgb(file), dtype=np.float32) / 255
     except FileNotFoundError:

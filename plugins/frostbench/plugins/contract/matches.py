@@ -1,4 +1,4 @@
-"""What an image adds to an average precision: detections that were held against what is there."""
+"""What an image adds to an average precision: its detections, marked right or wrong."""
 
 import math
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ class ClassMatches:
 
     `things` is how many there are to be found. Each detection has its score and its marks, one
     character for each threshold of overlap, the same thresholds in all images: "+" where it is
-    right, "-" where it is wrong, "." where it counts as neither, as what lies on a crowd does.
+    right, "-" where it is wrong, "." where it counts as neither, as on a crowd.
 
     Raises:
-        ValueError: detections have no score, no marks, or not as many as one another, a score is
-            no finite number, or more of them are right than there are things.
+        ValueError: a detection lacks score or marks, numbers of marks differ, a score is no finite
+            number, or more detections are right than there are things.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The method: a card and three verbs."""
+"""What a method is: a card and the three verbs tokenize, prompt and decode."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -36,11 +36,11 @@ class Backbones(Protocol):
 class Setup:
     """What a method is built from.
 
-    `weights` is the folder of the method's own weights, the user's `method.NAME.weights` or else
-    the pack's, None where there is neither; `settings` are the other values of the user's
-    configuration under `method.NAME`, so that no setting can be called weights; `device` is where
-    the method's own parts run. `adapters` are the folders of its LoRA adapters in the pack, by the
-    corruption that each undoes.
+    `weights` is the folder of the method's own weights: the user's `method.NAME.weights`, or else
+    the pack's, or None; `settings` are the other values of the user's configuration under
+    `method.NAME`, so that no setting can be called weights; `device` is where the method's own
+    parts run. `adapters` are the folders of its LoRA adapters in the pack, by the corruption that
+    each undoes.
     """
 
     backbones: Backbones
@@ -99,7 +99,7 @@ def visual_tokens(method: "Method", images: Sequence[Image], device: str = "cpu"
 
 
 class Method(ABC):
-    """Small trained parts around frozen backbones, behind three verbs.
+    """Small trained parts around frozen backbones, used through three verbs.
 
     A method never calls a backbone inside `prompt`: it yields prompts, and the engine answers
     those of many requests and many methods together. All three verbs are pure: the same input
@@ -122,7 +122,7 @@ class Method(ABC):
         """Which of `card.controls` these weights cannot make, with the reasons.
 
         Called before a run, when nothing is loaded: it may look at files, and not at backbones.
-        Such a row is left out, and the run says why.
+        Their table rows are left out, and the run says why.
         """
         return {}
 
@@ -136,14 +136,14 @@ class Method(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """What the visual tokens depend on besides what the bench finds by itself. A hex digest.
+        """A hex digest of what the visual tokens depend on besides what the bench finds by itself.
 
-        Tokens are kept under the image and all that the bench finds the method to be made of (the
-        sources of its module and of what that imports, the files below `Setup.weights` and of
-        settings that name some, all settings, the backbones of its card), and under this: two
-        instances that could give different tokens for another reason (a download, a file that the
-        code finds elsewhere) have different fingerprints. The default, of the card's name and
-        version, is right where there is no other reason.
+        Tokens are stored under the image, all that the bench finds the method to be made of (the
+        sources of its module and of its imports, the files below `Setup.weights` and those named in
+        settings, all settings, the backbones of its card), and this digest. Two instances that
+        could give different tokens for another reason (a download, a file that the code finds
+        elsewhere) need different fingerprints. Without such a reason the default, from the card's
+        name and version, is right.
         """
         named = f"{self.card.name} {self.card.version}"
         return hashlib.sha256(named.encode()).hexdigest()
@@ -171,14 +171,14 @@ class Method(ABC):
 
     @property
     def codes(self) -> Mapping[str, int]:
-        """How many codes each discrete part has, by name, as far as that is fixed.
+        """How many codes each discrete part has, by its name, as far as that is fixed.
 
         Ids lie in [0, codes); what `tokenize` returns beyond that is refused.
         """
         return {}
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-        """What the tokens of one image read as, by part, in rows; empty where they are no words.
+        """The tokens of one image as words, by part, in rows; empty where they are no words.
 
         For people: the gallery and `frostbench look` show it. `Texts` read as they are, each in a
         row of its own, unless the method knows better.
@@ -192,7 +192,7 @@ class Method(ABC):
     def neighbours(
         self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
     ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
-        """For each image the `count` nearest words of each token, the nearest first.
+        """For each image, the `count` words nearest to each token, the nearest first.
 
         By part, in the rows of `words`. For people: `frostbench look` shows it. Empty where tokens
         are no words, or are not chosen by nearness.
@@ -200,9 +200,9 @@ class Method(ABC):
         return [{} for _ in images]
 
     def control(self, name: str) -> "Method":
-        """The method that answers in the row of one of `card.controls`.
+        """The method that answers in the table row of one of `card.controls`.
 
-        It reads the visual tokens of this one.
+        It reads the visual tokens of this method.
 
         Raises:
             LookupError: the method makes no such control.
@@ -211,7 +211,7 @@ class Method(ABC):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences that a reader of this instance's numbers must know; the run keeps them."""
+        """Sentences that a reader of this instance's numbers must know; the run stores them."""
         return ()
 
     @property
@@ -224,7 +224,7 @@ class Method(ABC):
 
 
 def refusal(card: Card, request: Request) -> TypeError:
-    """What is raised for a request of a type that the card does not name."""
+    """The error for a request of a type that the card does not name."""
     name = type(request).__name__
     answered = ", ".join(sorted(card.capabilities)) or "nothing"
     article = "an" if name[0] in "AEIOU" else "a"

@@ -1,4 +1,4 @@
-"""Metrics, as plugins give them: a pure function beside a frozen record of facts."""
+"""Metrics, as plugins give them: a pure function with a frozen record of facts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,12 +54,13 @@ class MetricContext:
 
 @dataclass(frozen=True)
 class Metric:
-    """Facts and the function that they are true of.
+    """A metric: its facts and the function that computes it.
 
-    Their `pooling` tells which kind of function it is: "mean" asks for a `SampleScore`, "ratio" and
+    `pooling` tells which kind of function it is: "mean" asks for a `SampleScore`, "ratio" and
     "bleu" for `SampleCounts`, "features" for `ImageFeatures`, "average_precision" for
-    `SampleMatches`, and "whole" for a `WholeSet`. One that learns from a `corpus` makes
-    that function of a sequence of targets; it raises ValueError where they teach nothing.
+    `SampleMatches`, and "whole" for a `WholeSet`. A metric that learns from a `corpus` has a
+    function that takes a sequence of targets and returns that function; it raises ValueError where
+    they teach nothing.
     """
 
     facts: MetricFacts
@@ -78,7 +79,7 @@ class Metric:
 
     @property
     def whole(self) -> WholeSet:
-        """The function of one that is a number of the whole set.
+        """The function of a metric that is a number of the whole set.
 
         Raises:
             TypeError: it is none.

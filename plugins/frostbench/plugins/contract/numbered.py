@@ -1,4 +1,4 @@
-"""Training data that can be gone through one by one, as a user's own data sets have them."""
+"""Training data whose samples can be read by number, as those of a user's own data sets."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ from frostbench.plugins.contract.recipe import (
 
 @runtime_checkable
 class NumberedImages(TrainingImages, Protocol):
-    """Training images that can be gone through one by one, as a user's own folder has them."""
+    """Training images that can be read by number, as those of a user's own folder."""
 
     def count(self, split: str) -> int:
         """How many images a split has."""
@@ -22,7 +22,7 @@ class NumberedImages(TrainingImages, Protocol):
     def image(self, split: str, number: int, seed: int) -> Any:
         """Image `number` of a split, `[3, height, width]`, floats in [0, 1].
 
-        What of it is shown in training may be drawn by the seed.
+        The seed may choose which part of it is shown in training.
 
         Raises:
             ValueError: it cannot be read; the message names it.
@@ -32,7 +32,7 @@ class NumberedImages(TrainingImages, Protocol):
 
 @runtime_checkable
 class NumberedPairs(Pairs, Protocol):
-    """Training pairs that can be gone through one by one."""
+    """Training pairs that can be read by number."""
 
     def count(self, split: str) -> int:
         """How many clean images a split has."""
@@ -51,14 +51,14 @@ class NumberedPairs(Pairs, Protocol):
 
 @runtime_checkable
 class NumberedScenes(GroundedScenes, Protocol):
-    """Training scenes that can be gone through one by one."""
+    """Training scenes that can be read by number."""
 
     def count(self, split: str) -> int:
         """How many scenes a split has; 0 where there is no such split."""
         ...
 
     def scene(self, split: str, number: int, seed: int) -> GroundedScene:
-        """Scene `number` of a split; of several sentences that mean one thing the seed draws one.
+        """Scene `number` of a split; the seed chooses among several sentences about one thing.
 
         Raises:
             ValueError: it cannot be read; the message names it.

@@ -32,8 +32,8 @@ class Masks:
 class Boxes:
     """Boxes with classes and scores in [0, 1].
 
-    A box is left, top, right and bottom edge in pixels of the request's image. Of a `Locate`
-    request there is one a phrase, in order, whose class is the phrase.
+    A box is left, top, right and bottom edge in pixels of the request's image. For a `Locate`
+    request there is one box a phrase, in order, with the phrase as its class.
     """
 
     boxes: Float[Tensor, "n 4"]
@@ -52,7 +52,7 @@ class Instances:
 
 @dataclass(frozen=True)
 class Reasoned:
-    """The answer of a visual chain of thought, and the box that was looked at before it.
+    """The answer of a visual chain of thought, and the box that was looked at again before it.
 
     The box is left, top, right and bottom edge in pixels of the request's image; None where the
     answer came at once.

@@ -61,7 +61,7 @@ class TokenSets:
 
 @dataclass(frozen=True)
 class Trie:
-    """One of these strings, whole: no mixture of two is possible.
+    """The answer is one of these strings, whole: no mixture of two is possible.
 
     Each string is tokenised alone, like a `Text` piece.
     """
@@ -74,7 +74,7 @@ class Generate:
     """Generation of at most `max_new_tokens` tokens: greedy, or sampled at a `temperature`.
 
     It ends at the model's end-of-sequence token, before the first occurrence of a `stop` string
-    (which is cut off), or where `allowed` leaves nothing to say.
+    (which is cut off), or where `allowed` leaves no token.
 
     At temperature 0 each token is the most likely one. Above 0 it is drawn with the probability
     that the logits, divided by the temperature, give it among those that are allowed. What is drawn
@@ -93,7 +93,7 @@ class Generate:
 
 @dataclass(frozen=True)
 class Choose:
-    """Which of `options` continues the prompt best, by log-probability of all its tokens.
+    """Choose the option that continues the prompt best, by the log-probability of all its tokens.
 
     With `mean` the log-probability is divided by the number of tokens. Of two equally likely
     options the first wins.
@@ -108,10 +108,10 @@ class Regress:
     """Autoregression on continuous features, `steps` times (LM4LV).
 
     The last hidden state, after the model's final norm, goes through `feed` (`[b, d] -> [b, d]`)
-    and is the next input embedding. The first state is the one behind the prompt, and the last is
-    not fed. `feed` gets float32 on the model's device, one row for each prompt that names this
-    very function or bound method (a function made anew for each prompt is fed row by row), and
-    treats its rows apart.
+    and is the next input embedding. The first state is the one after the prompt, and the last is
+    not fed. `feed` gets float32 on the model's device, one row for each prompt that names this very
+    function or bound method (a function made anew for each prompt is fed row by row), and treats
+    its rows apart.
     """
 
     steps: int
@@ -122,9 +122,9 @@ class Regress:
 class Attend:
     """Rows of attention: from the positions `queries` to the positions `keys`, per layer and head.
 
-    Hidden states at `queries` come along (F-LMM). Positions count the prompt's tokens from 0, the
-    beginning of sequence included (`CausalLM.spans` tells those of a prompt, `spans_of` those of
-    pieces before there is one); none of `keys` stands behind any of `queries`.
+    Hidden states at `queries` are returned too (F-LMM). Positions count the prompt's tokens from 0,
+    the beginning of sequence included (`CausalLM.spans` tells those of a prompt, `spans_of` those
+    of pieces before there is one); none of `keys` comes after any of `queries`.
     """
 
     queries: tuple[int, ...]
@@ -145,10 +145,10 @@ class Fill:
 
 @dataclass(frozen=True)
 class Score:
-    """How well each of `texts` fits an image, for a backbone with a tower for either (a CLIP).
+    """How well each of `texts` fits an image, by a backbone with two towers (a CLIP).
 
-    The score is the cosine of the two embeddings. A text is read as far as the text tower's context
-    goes, 77 tokens of OpenAI's CLIP. The prompt has no pieces: `Prompt((), Score(texts, image),
+    The score is the cosine of the two embeddings. A text is cut to the text tower's context, 77
+    tokens in OpenAI's CLIP. The prompt has no pieces: `Prompt((), Score(texts, image),
     backbone="clip")`. Without an image, as the control `no_image` asks, all texts fit equally: 0.
     """
 
@@ -184,8 +184,8 @@ class Prompt:
 
     The engine joins them; that the shots are kept apart lets controls answer the same prompt
     without a language model (majority vote). `bos` puts first what the model's own tokenizer opens
-    a text with: its beginning-of-sequence token, if it adds one. `adapter` is a LoRA adapter of the
-    method, if one is to be active.
+    a text with: a beginning-of-sequence token, if any. `adapter` is a LoRA adapter of the method,
+    if one is to be active.
     """
 
     query: tuple[Piece, ...]

@@ -25,7 +25,7 @@ class Pairs(Protocol):
     """Training pairs of restorations: images of a pack before and after a corruption."""
 
     def variants(self, corruption: str) -> Sequence[str]:
-        """The ways of doing a corruption that a method is told (`Restore.variant`).
+        """The variants of a corruption that a method is told (`Restore.variant`).
 
         One empty string where there is nothing to tell.
 
@@ -47,12 +47,12 @@ class Pairs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class GroundedScene:
-    """An image of which it is known where every phrase about it is seen.
+    """An image with phrases about it, and where each of them is seen.
 
     `pixels` are `[3, height, width]`, floats in [0, 1]. `phrases` are spans of `narrative`, as
-    (start, end) in its characters; `expressions` mean the same things, each by itself; where there
-    are none of one kind, the other says all. Row i of `masks`, `[n, height, width]`, is what the
-    i-th of both refers to.
+    (start, end) in its characters; `expressions` mean the same things, each by itself; one of the
+    two may be empty. Row i of `masks`, `[n, height, width]`, is what the i-th phrase and expression
+    refer to.
     """
 
     pixels: Any
@@ -73,7 +73,7 @@ class GroundedScenes(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class NamedScene:
-    """An image of which everything is known by name, box and mask, and what may be said of it.
+    """An image in which everything has a name, a box and a mask, with texts about it.
 
     `pixels` are `[3, height, width]`, floats in [0, 1]. Row i of `boxes` (left, top, right, bottom
     in pixels, `[n, 4]`) and of `masks` (`[n, height, width]`) is the thing that `names[i]` names
@@ -104,16 +104,16 @@ class NamedScenes(Protocol):
 
 @runtime_checkable
 class TrainingWatcher(Protocol):
-    """Told by the training loop how far it is; of several processes, by the first alone."""
+    """Is told by the training loop how far it is; among several processes, by the first alone."""
 
     def begun(
         self, name: str, step: int, steps: int, history: Sequence[tuple[int, Mapping[str, float]]]
     ) -> None:
-        """A training begins, or goes on after a step with the losses until then."""
+        """A training begins, or resumes after a step with the losses until then."""
         ...
 
     def advanced(self, step: int) -> None:
-        """So many steps are done."""
+        """This many steps are done."""
         ...
 
     def noted(self, step: int, losses: Mapping[str, float]) -> None:
@@ -132,13 +132,13 @@ class Workshop:
     `data`: every offer of the hook `frostbench_training_data`.
 
     Attributes:
-        published: Whether sizes and schedule begin as the published ones, and not as the pack's.
+        published: Whether sizes and schedule default to the published ones instead of the pack's.
         out: Where the part is written, if not into the pack.
         accumulate: Shares of a batch that a process computes one after another.
         workers: Processes that read images ahead; 0 reads them in this one.
         log_every: Steps between two log lines; 0 leaves it to the recipe.
         save_every: Steps between two checkpoints; 0 leaves it to the recipe.
-        watcher: What is told how far the training is.
+        watcher: Is told how far the training is.
     """
 
     pack: Path
@@ -210,7 +210,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Report:
-    """What a finished recipe says of itself, for the pack's card.
+    """What a finished recipe reports, for the pack's card.
 
     `figures` are measured values by name; `history` holds (step, values) pairs of the losses.
     `seconds` counts training alone, summed over resumptions. `notes` are sentences that a reader
@@ -227,13 +227,12 @@ class Report:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a training would be, counted on networks without numbers.
+    """What a training would cost, counted on networks without numbers.
 
-    `trained` and `frozen` are parameters by network; `bytes_` what they and what belongs to them
-    take on each device ("weights", "gradients", ...), and `kept` what the pass of a share keeps for
-    its gradient. `work` are floating-point operations of a step, over all shares, by phase;
-    multiplications and additions count separately, as torch counts them. `notes` say what is not
-    counted.
+    `trained` and `frozen` are parameters by network; `bytes_` is what they take on each device
+    ("weights", "gradients", ...), and `kept` what the pass of a share keeps for its gradient.
+    `work` are floating-point operations of a step, over all shares, by phase; multiplications and
+    additions count separately, as torch counts them. `notes` say what is not counted.
     """
 
     steps: int
@@ -252,11 +251,11 @@ class Recipe:
 
     `target` is the function `(Workshop) -> Report`, or names it as "module:function", so that
     listing recipes imports nothing heavy. `makes` are the files, relative to the pack, whose
-    presence says that the part is there; without them it is the folder called like the recipe.
+    presence shows that the part is there; without them it is the folder with the recipe's name.
 
     `together` says that several processes can train it, each on its share of every batch, and that
-    it takes a user's own data. `plan` is the function `(Workshop) -> DryRun`, or names it, and
-    says that there are published sizes (`Workshop.published`).
+    it takes a user's own data. `plan` is the function `(Workshop) -> DryRun`, or names it; with it
+    there are published sizes (`Workshop.published`).
     """
 
     name: str

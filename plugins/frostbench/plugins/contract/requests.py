@@ -33,8 +33,8 @@ class LabelledImage:
 class Classify:
     """Name the class of `image`, one of `options`, from labelled examples.
 
-    The list of examples is shown `repeats` times more; with `induction` the prompt opens by
-    naming the options. `seed` is the request's own, for methods that draw.
+    The list of examples is shown `repeats` more times; with `induction` the prompt opens with the
+    options. `seed` is the request's own, for methods that draw.
     """
 
     id: str
@@ -69,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Interpret:
-    """Say `image` in words, from its own visual tokens and without a language model.
+    """Describe `image` in words, from its own visual tokens and without a language model.
 
     The prediction is a text of one word a line, the most fitting first.
     """
@@ -81,7 +81,7 @@ class Interpret:
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Give `image` back through the method's own visual tokens, without a language model."""
+    """Reconstruct `image` from the method's own visual tokens, without a language model."""
 
     id: str
     image: Image
@@ -125,8 +125,8 @@ class Restore:
     """Undo `corruption` on `image`.
 
     `hidden` marks the pixels to fill in (inpainting, outpainting), and is None where the whole
-    image is to be restored. `variant` says which way the corruption was done, where nobody could
-    tell from the image ("180" degrees). Predictions come back at the size of `image`.
+    image is to be restored. `variant` says how the corruption was done, where the image cannot show
+    it ("180" degrees). Predictions come back at the size of `image`.
     """
 
     id: str
@@ -153,7 +153,7 @@ def within(box: Box, size: tuple[int, int]) -> bool:
 
 @dataclass(frozen=True)
 class Segment:
-    """Give one mask for each of `phrases`: of what it refers to.
+    """Give one mask for each of `phrases`: of what the phrase refers to.
 
     A method reads the phrases of one request one after another in one sequence, so that later ones
     may see earlier ones (F-LMM's published protocol); phrases that are not to see one another come
@@ -207,7 +207,7 @@ class Ground:
 
 
 def spans_in(text: str, phrases: Sequence[str]) -> tuple[Span, ...]:
-    """Where phrases stand in a text, in its order: each at its first place behind the last.
+    """Where phrases stand in a text, in its order: each at its first place after the one before.
 
     >>> spans_in("a cat and a dog", ["a cat", "a dog"])
     ((0, 5), (10, 15))
@@ -217,10 +217,10 @@ def spans_in(text: str, phrases: Sequence[str]) -> tuple[Span, ...]:
     """
     spans: list[Span] = []
     for phrase in phrases:
-        behind = spans[-1][1] if spans else 0
-        start = text.find(phrase, behind) if phrase else -1
+        end = spans[-1][1] if spans else 0
+        start = text.find(phrase, end) if phrase else -1
         if start < 0:
-            where = f"behind {text[:behind]!r} in" if behind else "in"
+            where = f"after {text[:end]!r} in" if end else "in"
             raise ValueError(f"the phrase {phrase!r} is not {where} the text {text!r}.")
         spans.append((start, start + len(phrase)))
     return tuple(spans)
@@ -228,7 +228,7 @@ def spans_in(text: str, phrases: Sequence[str]) -> tuple[Span, ...]:
 
 @dataclass(frozen=True)
 class NamedThought:
-    """First name the object that matters most; the name is grounded, and its box looked at."""
+    """First name the object that matters most; the name is grounded, and its box is looked at."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class NoThought:
 
 @dataclass(frozen=True)
 class OracleThought:
-    """Look at the true box: the control `oracle_box` alone asks so, and stands apart by name."""
+    """Look at the true box: only the control `oracle_box` asks this, and has a name of its own."""
 
     box: Box
 
@@ -265,7 +265,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Refine:
-    """Give the mask of what fills each of `boxes`, by the method's mask refiner alone.
+    """Give the mask of the thing in each of `boxes`, by the method's mask refiner alone.
 
     No text and no language model: this is the control `oracle_box` of segmentation, which asks for
     the true boxes and shows what the refiner could reach.
@@ -310,7 +310,7 @@ Request: TypeAlias = (
 
 
 def images_of(request: Request) -> tuple[Image, ...]:
-    """Every image that a method may look at in a request, its own first, none twice."""
+    """Every image that a method may see in a request, the asked one first, none twice."""
     images = [request.image]
     match request:
         case Classify() | Caption() | Answer():

@@ -1,4 +1,4 @@
-"""Scenes made to order: images of which everything is known, and the words about them."""
+"""Scenes made to order: images in which everything is known, with the texts about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from frostbench.plugins.contract.requests import Box
 class Placed:
     """One thing in a scene.
 
-    `mask` is true where it is what one sees; `box` is the box of the mask. `start` and `end` are
+    `mask` is true where the thing is visible; `box` is the box of the mask. `start` and `end` are
     its phrase's characters in the caption.
     """
 
@@ -60,7 +60,7 @@ class SceneSet(Protocol):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Where something can lie, as it is said: "on the left"."""
+        """Where something can lie, in words: "on the left"."""
         ...
 
     def family(self, name: str) -> int:
@@ -76,25 +76,25 @@ class SceneSet(Protocol):
         ...
 
     def resized(self, side: int, sizes: tuple[float, float]) -> "SceneSet":
-        """Scenes of another side in pixels, whose things take other parts of it, however many."""
+        """Scenes of another side in pixels, whose things take other shares of it."""
         ...
 
     def captions(self, names: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:
-        """What may be said of such a scene, the scene's own caption first; each once."""
+        """Captions that fit such a scene, the scene's own first; each once."""
         ...
 
     def how_many(self, count: int) -> Question:
-        """How many things there are."""
+        """The question how many things there are."""
         ...
 
     def is_there(self, name: str, there: bool) -> Question:
-        """Whether a class is there."""
+        """The question whether a class is there."""
         ...
 
     def what_is(self, where: str, name: str) -> Question:
-        """What lies at a place, where `name` does and nothing else."""
+        """The question what lies at a place, where `name` does and nothing else."""
         ...
 
     def where_is(self, name: str, where: str) -> Question:
-        """Where the only `name` lies."""
+        """The question where the only `name` lies."""
         ...

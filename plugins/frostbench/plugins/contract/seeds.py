@@ -1,10 +1,10 @@
-"""Seeds of their own for everything that draws, by hashing what it is."""
+"""A seed of its own for everything that draws, hashed from what it is."""
 
 import hashlib
 
 
 def seed_of(*parts: str | int) -> int:
-    """A seed in [0, 2^63) from any key; other keys give unrelated seeds, on every machine.
+    """A seed in [0, 2^63) from any key, the same on every machine; other keys give unrelated seeds.
 
     >>> seed_of(0, "inpainting", 3) == seed_of(0, "inpainting", 3)
     True

@@ -46,7 +46,7 @@ class TrueAnswer:
 class TrueThings:
     """Everything of the asked classes that an image shows, at the request's size.
 
-    `unasked` are things of classes that the set has and the request does not name.
+    `unasked` are things of classes that the data set has and the request does not name.
     """
 
     things: tuple[Thing, ...]
@@ -61,14 +61,14 @@ class TrueBoxes:
 
 
 Target: TypeAlias = str | tuple[str, ...] | Image | TrueMasks | TrueAnswer | TrueThings | TrueBoxes
-"""What is right: a text, several accepted ones, the clean image, masks, things, or boxes."""
+"""What is right: a text, several accepted answers, the clean image, masks, things, or boxes."""
 
 
 @dataclass(frozen=True)
 class Instance:
     """One request with what the method must not see.
 
-    `protocol` is one of the task's, or None. Samples of one `cluster` share images or an
+    `protocol` is one of the task's protocols, or None. Samples of one `cluster` share images or an
     episode, and are drawn together when intervals are computed.
     """
 
@@ -80,7 +80,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A sample whose data cannot be read: it fails in every row, and the others are run.
+    """A sample whose data cannot be read: it fails in every table row, and the others are run.
 
     `error` is a sentence that names the file.
     """
@@ -115,7 +115,7 @@ class Task(ABC):
     data: str
     settings: ClassVar[type[Any]]
     asks: ClassVar[tuple[type[Any], ...]] = ()
-    """Protocols of data sets of which it can use any one; empty where `data` alone will do."""
+    """Protocols of data sets, any one of which it can use; empty where only `data` will do."""
     shortened_by: ClassVar[tuple[str, ...]] = ()
     """Names of settings that shorten its prompts, for the error where one is too long."""
 
@@ -125,7 +125,7 @@ class Task(ABC):
 
     @classmethod
     def suited(cls, settings: Any, data: Any) -> Any:
-        """The settings under which the task can be asked of a data set that the user names.
+        """The settings with which the task can use a data set that the user names.
 
         Raises:
             ValueError: there are none; the message says what is missing.
@@ -138,7 +138,7 @@ class Task(ABC):
 
         What cannot be read (`read_or_not`) counts as one of them.
 
-        The first n instances do not depend on `limit`, so that a longer run contains a shorter.
+        The first n instances do not depend on `limit`, so that a longer run contains a shorter one.
         """
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:

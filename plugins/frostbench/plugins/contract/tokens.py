@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Discrete tokens, one a cell of the image, row by row."""
+    """Discrete tokens, one for each grid cell of the image, row by row."""
 
     ids: Int[Tensor, "b rows columns"]
 
@@ -41,8 +41,8 @@ class Continuous:
 class Texts:
     """Sentences: an image that became text. For each image its texts, the most fitting first.
 
-    They are no codes, so that an image has no number of tokens or bits by them: how many tokens a
-    text has, the language model that reads it decides.
+    They are no codes, so they give an image no number of tokens or bits: how many tokens a text has
+    depends on the language model that reads it.
     """
 
     texts: tuple[tuple[str, ...], ...]
@@ -59,7 +59,7 @@ class VisualTokens:
 
     @staticmethod
     def none(count: int) -> "VisualTokens":
-        """Those of `count` images where a method makes none, and shows a backbone the images.
+        """The tokens of `count` images for a method that makes none, and shows the images.
 
         >>> len(VisualTokens.none(3)), len(VisualTokens.none(3).split())
         (3, 3)
@@ -147,15 +147,15 @@ def join(tokens: Sequence[VisualTokens]) -> VisualTokens:
 
 
 def images_in(part: Part) -> int:
-    """How many images a part is of."""
+    """How many images a part covers."""
     return len(part.texts) if isinstance(part, Texts) else len(tensors_of(part)[0])
 
 
 def tensors_of(part: Part) -> tuple[Tensor, ...]:
     """The tensors of a part, each with the batch as its first axis.
 
-    Of texts they are the bytes (UTF-8) of each, filled up, and how many they are, -1 where an
-    image has fewer texts than others.
+    For texts they are the UTF-8 bytes of each, padded, and their number, -1 where an image has
+    fewer texts than others.
     """
     match part:
         case Grid(ids) | Ranked(ids):

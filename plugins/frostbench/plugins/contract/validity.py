@@ -1,4 +1,4 @@
-"""What is valid of what a method hands over: one judge for the kit, for runs and for metrics."""
+"""Checks of what a method returns: the same for the kit, for runs and for metrics."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
@@ -41,17 +41,17 @@ from frostbench.plugins.contract.tokens import (
 )
 
 ROUNDING = 0.5 / 255
-"""How far a value may lie outside [0, 1]: what storing 8 bits a channel rounds away."""
+"""How far a value may lie outside [0, 1]: storing 8 bits a channel rounds this away."""
 
 
 def check_tokens(tokens: Any, count: int, codes: Mapping[str, int] | None = None) -> None:
     """Refuse what `tokenize` returned for `count` images, if it is not their visual tokens.
 
-    `codes` says how many codes a discrete part has, of parts of which that is known.
+    `codes` says how many codes each discrete part has, where that is known.
 
     Raises:
         TypeError: it is no `VisualTokens`, or ids are no integers.
-        ValueError: it is of another number of images, not all numbers are finite, or an id stands
+        ValueError: it covers another number of images, not all numbers are finite, or an id stands
             for no code.
     """
     if not isinstance(tokens, VisualTokens):
@@ -96,7 +96,7 @@ def _check_ids(name: str, ids: Tensor, codes: int | None) -> None:
     low, high = int(ids.min()), int(ids.max())
     if low < 0 or (codes is not None and high >= codes):
         strange = low if low < 0 else high
-        known = "" if codes is None else f", of which part {name!r} has {codes}"
+        known = "" if codes is None else f", and part {name!r} has {codes}"
         raise ValueError(
             f"tokenize returned id {strange} in {name!r}: ids count codes from 0{known}"
         )
@@ -180,7 +180,7 @@ def check_prediction(prediction: Any, request: Request) -> None:
 
 
 def check_image(pixels: Tensor) -> None:
-    """Refuse what is no image; beyond rounding, clamping would hide what a method predicted.
+    """Refuse what is no image; values beyond rounding are not clamped, which would hide a fault.
 
     Raises:
         ValueError: values are NaN, infinite or outside [0, 1].
@@ -232,7 +232,7 @@ def _check_boxes(prediction: Boxes, size: tuple[int, int]) -> None:
 def _check_found(
     prediction: Boxes | Instances, count: int, request: Detect | SegmentInstances
 ) -> None:
-    """See that each thing has an asked class and a score."""
+    """Check that each thing has an asked class and a score."""
     strange = set(prediction.classes) - set(request.classes)
     if strange:
         raise ValueError(f"there are {', '.join(sorted(strange))} among the classes, not asked for")

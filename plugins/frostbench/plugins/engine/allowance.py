@@ -1,4 +1,4 @@
-"""What one request may still take, of waves and of seconds."""
+"""How many waves and seconds one request may still take."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Allowance:
         self._seconds = 0.0
 
     def of(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
-        """What the method's function returns, within the seconds that are left; see `contain`."""
+        """Call a function of the method within the seconds that are left; see `contain`."""
         begun = time.perf_counter()
         left = max(self._most.most_seconds - self._seconds, 0.0)
         try:
@@ -28,7 +28,7 @@ class Allowance:
             self._seconds += time.perf_counter() - begun
 
     def count_wave(self) -> None:
-        """One wave more.
+        """Count one more wave.
 
         Raises:
             LimitError: there are too many.
@@ -38,7 +38,7 @@ class Allowance:
             raise LimitError(f"it yields more than {self._most.most_waves} waves (most_waves)")
 
     def spend(self, seconds: float) -> None:
-        """Seconds of the engine.
+        """Count seconds of the engine.
 
         Raises:
             LimitError: the request has taken too long.

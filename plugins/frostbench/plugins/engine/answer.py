@@ -30,7 +30,7 @@ def answer(
 
     Raises:
         UnanswerableError: a request failed.
-        TypeError: what a verb returned is of another kind than asked for.
+        TypeError: a verb returned another kind than was asked for.
         ValueError: it is not valid; see `contract.validity`.
     """
     if tokens is None:
@@ -75,7 +75,7 @@ def waves_of(
     tokens: Tokens,
     rewrite: Callable[[Prompt], Prompt] | None = None,
 ) -> Waves:
-    """The waves of one request, each checked; the engine gets each prompt as `rewrite` makes it.
+    """The waves of one request, each checked, with each prompt changed by `rewrite`.
 
     The method is shown the tokens of the request's own images and no others, and only requests of
     types that its card names. `prompt` is called when the generator is first advanced.
@@ -112,6 +112,6 @@ def waves_of(
             completions = yield wave
             left.spend(math.fsum(one.cost.seconds for one in completions))
     finally:
-        # It is left in the middle only where the request has failed already.
+        # It is left unfinished only where the request has failed already.
         with suppress(Exception, Interrupted):
             contain(call, waves.close)

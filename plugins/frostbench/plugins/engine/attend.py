@@ -1,9 +1,9 @@
-"""Rows of attention beside the fast path: what chosen positions see of others, layer by layer.
+"""Chosen rows of attention, layer by layer, read without leaving the fast attention path.
 
 `output_attentions=True` makes transformers compute and keep every row of every head. Here the model
 runs through PyTorch's fused attention, as it does otherwise, and a registered attention function
-computes the few rows that were asked for beside it, from the same queries and keys (after their
-positions were turned in, and the cache was read). The product with the vocabulary is never made.
+also computes the few rows that were asked for, from the same queries and keys (with rotary
+positions applied and the cache included). The product with the vocabulary is never computed.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ def attend(items: Sequence[ReadyPrompt], lm: CausalLM, role: str) -> list[Attend
     recorder = _Recorder(items, _asked(items, inputs.shape[1], lm.device), _layers(text))
     with _beside(text), recorder.recording():
         forward = States(lm)
-        last = forward.behind(forward(inputs, mask, use_cache=False))
+        last = forward.after(forward(inputs, mask, use_cache=False))
     if not recorder.attended:
         reason = f"backbone {role!r}, a {type(lm.model).__name__}, has no layer that attends."
         return [Failed(reason) for _ in items]
@@ -55,7 +55,7 @@ def attend(items: Sequence[ReadyPrompt], lm: CausalLM, role: str) -> list[Attend
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """Positions of a batch in its padded rows, each prompt's filled up with its own first ones."""
+    """Positions of a batch in its padded rows; each list is filled up with its first entry."""
 
     queries: Int[Tensor, "b q"]
     keys: Int[Tensor, "b k"]
@@ -122,7 +122,7 @@ class _Recorder:
         scaling: float | None,
         causal: bool,
     ) -> None:
-        """The rows asked for of one layer's attention.
+        """Keep the rows of one layer's attention that were asked for.
 
         `seen` is the mask of the fused attention: true, or 0, where a query sees a key.
 
@@ -159,11 +159,11 @@ class _Recorder:
         self._keep_rows(layer, weights.gather(3, index))
 
     def _keep_rows(self, layer: int, weights: Float[Tensor, "b h q k"]) -> None:
-        """Put each prompt's own rows where they stay; memory is taken once."""
+        """Copy each prompt's own rows into memory that is allocated once."""
         sizes = [_sizes(item) for item in self.items]
         if not self.rows:
             shape = len(self.layers), weights.shape[1]
-            # Not in inference mode: what is read may be used in training too.
+            # Not in inference mode, so that the result can be used in training too.
             with torch.inference_mode(False):
                 home = self.asked.keys.device
                 self.rows = [weights.new_empty(*shape, q, k, device=home) for q, k in sizes]
@@ -209,7 +209,7 @@ def _at(states: Float[Tensor, "b s d"], places: Int[Tensor, "b q"]) -> Float[Ten
 
 @cache
 def _register() -> None:
-    """Make the attention known to transformers, masks included."""
+    """Register the attention with transformers, masks included."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
     from transformers.masking_utils import sdpa_mask
@@ -249,7 +249,7 @@ def _register() -> None:
 
 @contextlib.contextmanager
 def _beside(text: Any) -> Iterator[None]:
-    """Let the language model's attention, and no vision tower's, be read."""
+    """Read the attention of the language model, and not that of a vision tower."""
     _register()
     text.set_attn_implementation(NAME)
     try:

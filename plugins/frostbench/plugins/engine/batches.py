@@ -8,7 +8,7 @@ from frostbench.plugins.engine.resolve import ReadyPrompt
 def plan(
     items: Sequence[ReadyPrompt], most: Callable[[int], int], padding: float
 ) -> list[list[int]]:
-    """Batches of indices of `items`: by kind, the longest first, equal beginnings together.
+    """Batches of indices of `items`: by kind, the longest first, common beginnings together.
 
     `most` says how many rows of a size fit; `padding` is the largest share of a row that may be
     padding, and 0 keeps lengths apart.

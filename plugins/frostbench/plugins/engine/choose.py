@@ -1,4 +1,4 @@
-"""Scoring of options: the log-probability of each behind the prompt that all of them share."""
+"""Scoring of options: the log-probability of each option after the prompt that they share."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ def choose(
 ) -> list[Chosen | Failed]:
     """Score the options of a batch of prompts.
 
-    A prompt is read once. The first token of every option is scored by what stands behind the
-    prompt; options that go on are read behind branches of it, at most `most_rows` at a time.
-    Padding stands behind an option, where no causal model can see it. Sums are in float32.
+    A prompt is read once. The logits after the prompt score the first token of every option;
+    options that go on are read after branches of it, at most `most_rows` at a time. Padding comes
+    after an option, where no causal model can see it. Sums are in float32.
     """
     reading = reader.read([item.inputs(lm) for item in items])
     first = reading.last.float().log_softmax(-1)
@@ -39,7 +39,7 @@ def choose(
 def _rests(
     rows: Sequence[tuple[int, tuple[int, ...]]], reading: Context, reader: Reader, lm: CausalLM
 ) -> list[float]:
-    """The log-probability of each option's tokens behind its first."""
+    """The log-probability of each option's tokens after its first."""
     longest = max(len(ids) for _, ids in rows)
     padded = torch.zeros(len(rows), longest, dtype=torch.long)
     inside = torch.zeros(len(rows), longest - 1, dtype=torch.bool)

@@ -1,8 +1,8 @@
-"""Placeholders: hidden states in groups after a prompt that do not see one another.
+"""Placeholders: hidden states at groups of embeddings after a prompt that do not see one another.
 
 Two ways, with the same answers. Packed: prompt and groups in one sequence, under a mask
-(`packed_states`). Branched: the prompt is read once, and each group goes on from a branch of what
-was kept of it. Groups are packed where a trial found that the model's answers are so its own
+(`packed_states`). Branched: the prompt is read once, and each group goes on from a branch of its
+cache. Groups are packed where a trial found that this leaves the model's answers unchanged
 (`packing_halo`); recurrent models are branched.
 """
 
@@ -19,7 +19,7 @@ from frostbench.plugins.engine.packed import packed_states
 from frostbench.plugins.engine.reader import Reader, padded
 from frostbench.plugins.engine.resolve import ReadyPrompt
 
-MASK_ENTRIES = 1 << 28  # of a packed batch, a byte each
+MASK_ENTRIES = 1 << 28  # of the mask of a packed batch, a byte each
 
 
 def groups_of(item: ReadyPrompt) -> Float[Tensor, "g n d"]:
@@ -42,7 +42,7 @@ def most_groups(items: Sequence[ReadyPrompt], budget: int) -> int:
 def fill(
     items: Sequence[ReadyPrompt], reader: Reader, lm: CausalLM, role: str, most: int
 ) -> list[Filled | Failed]:
-    """Fill a batch of prompts that have as many groups, of one length, at most `most` at once.
+    """Fill a batch of prompts with equal numbers of groups, of one length, at most `most` at once.
 
     `reader` gives last hidden states. States are float32, on the model's device.
     """

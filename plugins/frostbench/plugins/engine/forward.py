@@ -1,4 +1,4 @@
-"""One forward of a causal language model, and what is looked at behind each token."""
+"""One forward pass of a causal language model, and what it gives after each token."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ CACHES = ("cache", "cache_params", "past_key_values")
 
 
 class Forward(ABC):
-    """Calls a network of transformers, told no more than it understands."""
+    """Calls a network of transformers with the arguments that it understands."""
 
     def __init__(self, network: Any) -> None:
         self._network = network
@@ -24,8 +24,8 @@ class Forward(ABC):
         self._cache = next((n for n in CACHES if n in parameters), CACHES[-1])
 
     @abstractmethod
-    def behind(self, out: Any) -> Float[Tensor, "b t v"]:
-        """What stands behind each token that was read, or behind the last alone."""
+    def after(self, out: Any) -> Float[Tensor, "b t v"]:
+        """The output after each token that was read, or after the last alone."""
 
     def __call__(
         self,
@@ -36,9 +36,9 @@ class Forward(ABC):
         last: bool = False,
         use_cache: bool = True,
     ) -> Any:
-        """Read ids `[b t]` or embeddings `[b t d]`, behind what `cache` holds.
+        """Read ids `[b t]` or embeddings `[b t d]` after what `cache` holds.
 
-        `mask` is 0 where a row was padded; with `last`, only what stands behind the last token is
+        `mask` is 0 where a row was padded; with `last`, only the output after the last token is
         wanted.
         """
         given: dict[str, Any] = {"use_cache": use_cache}
@@ -57,7 +57,7 @@ class Forward(ABC):
         return self._network(**given)
 
     def cache_of(self, out: Any) -> Any:
-        """What a forward leaves for the next one.
+        """What a forward pass keeps for the next one.
 
         Raises:
             NotImplementedError: the class keeps nothing, or something that has no rows.
@@ -74,7 +74,7 @@ class Logits(Forward):
     def __init__(self, lm: CausalLM) -> None:
         super().__init__(lm.model)
 
-    def behind(self, out: Any) -> Float[Tensor, "b t v"]:
+    def after(self, out: Any) -> Float[Tensor, "b t v"]:
         """Logits."""
         logits: Tensor = out.logits
         return logits
@@ -91,7 +91,7 @@ class States(Forward):
         super().__init__(lm.model.base_model)
         self._home = lm.device
 
-    def behind(self, out: Any) -> Float[Tensor, "b t v"]:
+    def after(self, out: Any) -> Float[Tensor, "b t v"]:
         """Hidden states."""
         states: Tensor = out.last_hidden_state
         return states.to(self._home)

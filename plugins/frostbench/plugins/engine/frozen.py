@@ -20,12 +20,12 @@ from frostbench.plugins.host.settings import read_settings
 class FrozenEngine:
     """Answers prompts with the frozen models of a pack.
 
-    The prompts of many requests, of many methods, come in one call; each backbone's are batched
+    One call brings the prompts of many requests and methods; each backbone's prompts are batched
     together, those under an adapter by themselves. An answer does not depend, beyond rounding, on
-    the prompts beside it.
+    the other prompts.
 
     Attributes:
-        settings: Sizes of batches; given, they may also be plain values by key.
+        settings: Sizes of batches; they may be given as plain values by key.
 
     Raises:
         ValueError: a setting is unknown or wrong.
@@ -77,7 +77,7 @@ class FrozenEngine:
             raise ValueError(str(error)) from error
 
     def traits(self, role: str, adapter: Adapter | None = None) -> Traits:
-        """What was found to leave a backbone's answers as they are: caches, branches, padding.
+        """Which of caches, branches and padding were found to leave a backbone's answers unchanged.
 
         Raises:
             LookupError: there is no such backbone.

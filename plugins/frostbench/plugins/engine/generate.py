@@ -19,7 +19,7 @@ def generate(
 ) -> list[Generated | Failed]:
     """Write the answers of a batch, token by token.
 
-    A prompt is read once; where several samples are wanted of one, they are written behind branches
+    A prompt is read once; where several samples are wanted of one, they are written after branches
     of it, at most `most_rows` at a time.
     """
     writers = [[Writer(item, lm, sample) for sample in range(samples_of(item))] for item in items]
@@ -40,9 +40,9 @@ def generate(
 def _write(
     reading: Context, writers: Sequence[Writer], reader: Reader, lm: CausalLM, role: str
 ) -> None:
-    """Let writers write to their ends, each behind its row of `reading`.
+    """Let each writer finish its answer, after its batch row of `reading`.
 
-    Rows whose answer is whole leave the batch when they are half of it.
+    Batch rows whose answer is complete leave the batch when they are half of it.
     """
     while True:
         _write_next(reading, writers, role)
@@ -52,7 +52,7 @@ def _write(
         if 2 * len(live) <= len(writers):
             reading = reader.branch(reading, live)
             writers = [writers[row] for row in live]
-        # A row that is whole reads any token, and nobody looks at what it says.
+        # A complete row reads any token, and its output is ignored.
         last = [writer.ids[-1] if writer.ids else 0 for writer in writers]
         reader.extend(reading, torch.tensor(last, device=lm.device)[:, None])
 
@@ -94,7 +94,7 @@ def _write_next(reading: Context, writers: Sequence[Writer], role: str) -> None:
 
 
 def _drawn(logits: Float[Tensor, "b v"], writers: Sequence[Writer]) -> Float[Tensor, "b v"]:
-    """Logits whose largest is the token to take: as they are, or with noise where one is drawn.
+    """Logits whose largest is the token to take: unchanged, or with noise where a token is drawn.
 
     With Gumbel noise times the temperature, the largest of any set of tokens is a draw from it. The
     noise is made for each row by itself, so that no draw depends on the rows beside it; and as one

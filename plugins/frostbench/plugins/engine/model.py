@@ -1,4 +1,4 @@
-"""The prompts of one backbone: made ready, batched, answered, and counted."""
+"""The prompts of one backbone: resolved, batched, answered, with their cost counted."""
 
 import math
 import time
@@ -42,7 +42,7 @@ class ModelEngine:
     """Answers the prompts of one language model.
 
     Attributes:
-        traits: What was found to leave the model's answers as they are.
+        traits: What was found to leave the model's answers unchanged.
     """
 
     def __init__(self, lm: CausalLM, role: str, settings: EngineSettings) -> None:
@@ -115,7 +115,7 @@ class ModelEngine:
         return min(most, self._fitting.get((True, _length_class(longest)), most))
 
     def _answer(self, items: Sequence[ReadyPrompt]) -> list[Completion]:
-        """Answer a batch, in smaller ones where memory does not suffice."""
+        """Answer a batch, split into smaller ones where memory does not suffice."""
         answers: list[Completion | None] = [None] * len(items)
         longest = max(item.room for item in items)
         queue = deque([(list(range(len(items))), self._most_at_once(items))])
@@ -126,7 +126,7 @@ class ModelEngine:
             failure: Exception | None = None
             try:
                 completions = self._compute(members, most_rows)
-            except Exception as error:  # a model's failure is its prompts' answer
+            except Exception as error:  # a failing model fails its prompts, and nothing else
                 failure = error
             if failure is None:
                 for i, completion in zip(batch, completions, strict=True):

@@ -37,7 +37,7 @@ def packed_states(
     halo: int | None = None,
     mask: Int[Tensor, "b p"] | None = None,
 ) -> Packed:
-    """What a causal language model makes of a prompt and of each group alone after it.
+    """Hidden states of a causal language model, at a prompt and at each group alone after it.
 
     Each placeholder sees the whole prompt and those before it in its own group. Gradients reach
     both inputs, and whatever of the model is trained. The output head is not applied; it may be, to
@@ -81,7 +81,7 @@ def packed_states(
 
 
 def halo_of(model: Any) -> int:
-    """How many tokens back a model's convolutions look, all of them one after the other."""
+    """How many tokens back a model's convolutions look, summed over its layers."""
     layers = decoder_of(model).modules()
     return sum(int(part.kernel_size[0]) - 1 for part in layers if isinstance(part, nn.Conv1d))
 
@@ -94,7 +94,7 @@ def decoder_of(model: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """Who is who in a packed sequence of `s` tokens.
+    """What each of the `s` tokens of a packed sequence belongs to.
 
     Attributes:
         places: Where a token would stand if the prompt and its own group were alone.
@@ -108,7 +108,7 @@ class _Layout:
 
     @property
     def positions(self) -> Int[Tensor, "b s"]:
-        """Positions, which count from each row's first token that is no pad."""
+        """Positions, counted from each batch row's first token that is no pad."""
         pads = (1 - self.real).sum(1, keepdim=True)
         return (self.places - pads).clamp(min=0)
 
@@ -143,7 +143,7 @@ _current: ContextVar[_Layout | None] = ContextVar("frostbench_layout", default=N
 
 @cache
 def _register() -> None:
-    """Make the mask known to transformers, for its own fused attention."""
+    """Register the mask with transformers, for its own fused attention."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -159,7 +159,7 @@ def _register() -> None:
 
 @contextlib.contextmanager
 def _masked(text: Any, layout: _Layout) -> Iterator[None]:
-    """Let the language model see what the layout says."""
+    """Mask the language model's attention by the layout."""
     runs_with = text.config._attn_implementation
     if runs_with != FAST:
         raise ValueError(

@@ -18,7 +18,7 @@ from torch import Tensor
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.engine.forward import Forward, Logits
 
-# Tokens that come behind what was read: their ids, or embeddings in their place.
+# Tokens that come after what was read: their ids, or embeddings in their place.
 More: TypeAlias = Int[Tensor, "b t"] | Float[Tensor, "b t d"]
 
 _NOTHING = nullcontext()
@@ -28,7 +28,7 @@ _NOTHING = nullcontext()
 class Context:
     """What a model has read of a batch of rows.
 
-    `last` is what the reader's forward gives behind the last token: logits, or hidden states.
+    `last` is what the reader's forward pass gives after the last token: logits, or hidden states.
     `memory` is the reader's own (a cache, or the inputs); `mask` is 0 where a row was padded at its
     left, None where no row was.
     """
@@ -51,17 +51,17 @@ class Reader(Protocol):
         ...
 
     def branch(self, reading: Context, rows: Sequence[int]) -> Context:
-        """A reading of these rows of another, any of them several times; that one stays."""
+        """A new reading of these rows of `reading`, which stays; a row may be named twice."""
         ...
 
 
 class CachedReader:
     """Keeps what was read in a cache of transformers.
 
-    `forward` says what is looked at behind each token. With `continues`, several tokens are read on
+    `forward` says what is read off after each token. With `continues`, several tokens are read on
     at once, otherwise one by one. From `shared_prefix` tokens on, what all rows begin with is read
     once; that needs `continues`. `alone` is entered, with the number of rows and of tokens, around
-    every forward of which only the last token is looked at.
+    every forward pass whose last token alone matters.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class CachedReader:
             seen = reading.mask.new_ones(new.shape[:2])
             reading.mask = torch.cat([reading.mask, seen], dim=1)
         out = self._call(new, reading.mask, reading.memory)
-        behind = self._call.behind(out)
-        reading.memory, reading.last = self._call.cache_of(out), behind[:, -1]
-        return behind
+        states = self._call.after(out)
+        reading.memory, reading.last = self._call.cache_of(out), states[:, -1]
+        return states
 
     def branch(self, reading: Context, rows: Sequence[int]) -> Context:
         """A reading of these rows of another."""
@@ -120,7 +120,7 @@ class CachedReader:
     ) -> Context:
         with self._alone(*inputs.shape[:2]):
             out = self._call(inputs, mask, memory, last=True)
-        return Context(self._call.behind(out)[:, -1], self._call.cache_of(out), mask)
+        return Context(self._call.after(out)[:, -1], self._call.cache_of(out), mask)
 
 
 class WholeReader:
@@ -134,7 +134,7 @@ class WholeReader:
         """Read each row; all have the same length."""
         inputs = torch.stack(list(rows))
         out = self._call(inputs, last=True, use_cache=False)
-        return Context(self._call.behind(out)[:, -1], inputs, None)
+        return Context(self._call.after(out)[:, -1], inputs, None)
 
     def extend(self, reading: Context, new: More) -> Float[Tensor, "b t v"]:
         """Read everything again, and what is new."""
@@ -144,9 +144,9 @@ class WholeReader:
             parts = [embed(part) if part.dim() == 2 else part for part in parts]
         reading.memory = torch.cat(parts, dim=1)
         out = self._call(reading.memory, use_cache=False)
-        behind = self._call.behind(out)[:, -new.shape[1] :]
-        reading.last = behind[:, -1]
-        return behind
+        states = self._call.after(out)[:, -new.shape[1] :]
+        reading.last = states[:, -1]
+        return states
 
     def branch(self, reading: Context, rows: Sequence[int]) -> Context:
         """A reading of these rows of another."""

@@ -18,18 +18,18 @@ from frostbench.plugins.host.errors import describe
 
 
 class FeedError(Exception):
-    """What a feed gave cannot be an input; the message is one sentence."""
+    """What a feed returned cannot be an input; the message is one sentence."""
 
 
 def regress(
     items: Sequence[ReadyPrompt], reader: Reader, lm: CausalLM, role: str
 ) -> list[Regressed | Failed]:
-    """Take the steps of a batch of prompts, all of which ask for as many.
+    """Take the steps of a batch of prompts, which all ask for the same number.
 
-    `reader` gives last hidden states. The first feature is the one behind the prompt; the last is
-    not fed. Features are float32, on the model's device, and so is what a feed is given; what it
-    gives is rounded to the model's dtype. A row whose feature or feed fails reads zeros from there
-    on, which no other row sees.
+    `reader` gives last hidden states. The first feature is the one after the prompt; the last is
+    not fed. Features, and a feed's input, are float32 on the model's device; a feed's output is
+    rounded to the model's dtype. A batch row whose feature or feed fails reads zeros from there on,
+    which no other row sees.
     """
     steps = items[0].new
     feeder = _Feeder(items, lm)
@@ -85,7 +85,7 @@ class _Feeder:
                 continue
             try:
                 inputs[rows] = self._through(feed, features[rows])
-            except Exception as error:  # an author's code: its failure is its prompts' answer
+            except Exception as error:  # an author's code: its failure fails its own prompts alone
                 if is_out_of_memory(error):
                     raise
                 self._feed_alone(feed, rows, features, inputs, step)
@@ -110,7 +110,7 @@ class _Feeder:
                 self.fail(row, f"the feed of the prompt failed, step {step}: {describe(error)}")
 
     def _through(self, feed: Feed, features: Float[Tensor, "b c"]) -> Float[Tensor, "b d"]:
-        """What a feed gives for copies of features, in the model's dtype.
+        """The feed's output for copies of features, in the model's dtype.
 
         Raises:
             FeedError: it is of another shape, or holds what is no finite number.

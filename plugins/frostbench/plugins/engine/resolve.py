@@ -43,9 +43,9 @@ class ReadyPrompt:
     Attributes:
         ask: What is asked.
         parts: What the prompt's pieces became, in reading order.
-        new: The most tokens that can come behind the prompt; of a `Fill` those of one group.
+        new: The most tokens that can come after the prompt; for a `Fill` those of one group.
         strings: The ids of each option (`Choose`) or string (`Trie`).
-        halo: Of a `Fill` whose groups are packed, how many tokens are read again before each group.
+        halo: For a `Fill` with packed groups, how many tokens are read again before each group.
     """
 
     ask: Ask
@@ -71,7 +71,7 @@ class ReadyPrompt:
 
     @property
     def room(self) -> int:
-        """Tokens that its row in a batch counts: the prompt, and what is surely read after it."""
+        """Tokens that its batch row needs: the prompt, and what is surely read after it."""
         match self.ask:
             case Regress():
                 return self.length + self.new
@@ -93,7 +93,7 @@ class ReadyPrompt:
 
     @property
     def question(self) -> object:
-        """What is asked, as a key; None where the prompt holds embeddings and equals no other."""
+        """Prompt and ask as a key; None for a prompt with embeddings, which equals no other."""
         if isinstance(self.ask, Fill) or any(isinstance(part, Tensor) for part in self.parts):
             return None
         read: object = self.ids
@@ -163,7 +163,7 @@ def measure(prompt: Prompt, lm: CausalLM, role: str) -> Length:
 
 
 def feed_identity(feed: Feed) -> object:
-    """Tells a feed from others, while it lives.
+    """A key that tells a feed from others, while it lives.
 
     A method bound to an object is another object at each look, and the same feed all the same.
     """
@@ -196,7 +196,7 @@ def _part(piece: Piece, lm: CausalLM, role: str) -> ResolvedPiece:
         case ImagePiece(image) if isinstance(lm, LMM):
             try:
                 return lm.shown(image)
-            except ValueError as error:  # of the processor: not every size can be shown
+            except ValueError as error:  # raised by the processor: not every size can be shown
                 raise UnanswerableError(
                     f"backbone {role!r} cannot be shown an image of {image.size[0]} x "
                     f"{image.size[1]}: {describe(error)}."
@@ -212,13 +212,13 @@ def _without_images(ids: tuple[int, ...], lm: CausalLM) -> tuple[int, ...]:
     if isinstance(lm, LMM) and lm.image_id in ids:
         raise UnanswerableError(
             f"the prompt's text holds {lm.decode([lm.image_id])!r}, in whose place an image is "
-            "read; put a Image piece there."
+            "read; put an ImagePiece there."
         )
     return ids
 
 
 def _check_positions(ask: Attend, length: int) -> None:
-    """See that there are positions, in the prompt, and no key behind a query."""
+    """Check that there are positions, all in the prompt, and no key after a query."""
     for what, positions in (("queries", ask.queries), ("keys", ask.keys)):
         if not positions:
             raise UnanswerableError(f"Attend names no {what}; name positions of the prompt.")
@@ -231,13 +231,13 @@ def _check_positions(ask: Attend, length: int) -> None:
     first, last = min(ask.queries), max(ask.keys)
     if first < last:
         raise UnanswerableError(
-            f"Attend asks what position {first} sees of position {last}, which stands behind it "
+            f"Attend asks what position {first} sees of position {last}, which comes after it "
             "and is hidden from it; ask for keys that no query stands before."
         )
 
 
 def _check_groups(groups: Tensor, lm: CausalLM) -> None:
-    """See that there are placeholders, and that the model can read them."""
+    """Check that there are placeholders, and that the model can read them."""
     if groups.dim() != 3 or groups.shape[2] != lm.width or not groups.numel():
         raise UnanswerableError(
             f"Fill holds placeholders of shape {tuple(groups.shape)}; one or more groups of one or "
@@ -262,7 +262,7 @@ def samples_of(item: ReadyPrompt) -> int:
 
 
 def _undrawable(ask: Generate) -> str:
-    """Why no samples can be drawn as they are asked for; "" where they can."""
+    """Why samples cannot be drawn as they are asked for; "" where they can."""
     if ask.samples < 1:
         return f"samples is at least 1, not {ask.samples}."
     if not 0 <= ask.temperature < math.inf:

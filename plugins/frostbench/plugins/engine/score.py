@@ -1,4 +1,4 @@
-"""Scores of texts by an image: the cosines of their embeddings, each computed once a run."""
+"""Scores of texts for an image: cosines of their embeddings, each computed once a run."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ from frostbench.plugins.host.errors import describe
 from frostbench.plugins.host.recent import Recent
 
 KEPT_BYTES = 1 << 26
-"""Of embeddings, after which those that were not asked for longest go."""
+"""Of kept embeddings; beyond that, the least recently used ones go."""
 MOST_ROWS = 64  # texts, or images of one size, that are encoded together
 
 
@@ -45,7 +45,7 @@ class TwoTowers(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Embedding:
-    """What stands for a text or an image, of length 1, and what it cost."""
+    """The embedding of a text or an image, of length 1, and what it cost."""
 
     vector: Float[Tensor, " d"]
     cost: Cost
@@ -80,7 +80,7 @@ class ScoreEngine:
         return [one if isinstance(one, Failed) else _scored(one, known) for one in asked]
 
     def _embeddings(self, asked: Sequence[Score]) -> dict[_Key, "_Embedding | Failed"]:
-        """What stands for everything that is asked, or why nothing does."""
+        """The embeddings of everything that is asked, or why there is none."""
         # Without an image nothing is compared.
         shown = [one for one in asked if one.image is not None]
         texts = {("text", text): text for one in shown for text in one.texts}

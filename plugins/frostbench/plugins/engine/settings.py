@@ -13,8 +13,8 @@ class EngineSettings:
         max_batch: Prompts in one batch.
         padding: The largest share of a row that may be padding, where the model is found to
             answer padded prompts as it does bare ones; other models get rows of equal length.
-        shared_prefix: From how many tokens on, what all prompts of a batch begin with is read
-            once; 0 is never.
+        shared_prefix: Fewest tokens of a common beginning of a batch's prompts that are read once
+            for all; 0 is never.
     """
 
     token_budget: int | None = None

@@ -1,8 +1,8 @@
 """The end of a model's last layer, computed for the last tokens of a prompt alone.
 
-A prompt is read for what stands behind its last token. What the last layer computes after its
-tokens have seen one another, its feed-forward network above all, is of use at that token only; at
-all others nobody reads it, and it is left out. Of a model of few layers that is much.
+A prompt is read for the output after its last token. What the last layer computes after its
+attention, above all its feed-forward network, is of use at that token only, and is left out at all
+others. In a model of few layers that is a large part of the work.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.linears import FEWEST_ROWS, OneDnnLinear
 from frostbench.plugins.engine.reader import CachedReader
 
-FEWEST_TOKENS = 512  # of a batch; below, there is little to save
+FEWEST_TOKENS = 512  # tokens of a batch; below, there is little to save
 LENGTH = 6  # of the rows of a trial
 
 
@@ -26,10 +26,10 @@ class UncutError(Exception):
 
 
 class Tail:
-    """The parts of a model's last layer that need be computed for the last tokens only.
+    """The parts of a model's last layer that must be computed for the last tokens only.
 
-    Nothing is assumed of a class: a part is cut if, in a trial, that changed no bit of what stands
-    behind the last token, nor of what is read after it. Only float32 models on a CPU are tried:
+    Nothing is assumed of a class: a part is cut if, in a trial, that changed no bit of the output
+    after the last token, nor of what is read after it. Only float32 models on a CPU are tried:
     there a product through oneDNN has the same bits whatever rows are beside it.
     """
 
@@ -38,7 +38,7 @@ class Tail:
 
     @contextlib.contextmanager
     def alone(self, rows: int, length: int) -> Iterator[None]:
-        """Let a forward of so many rows of so many tokens leave out what nobody reads."""
+        """Leave out what nobody reads in a forward pass of so many rows and tokens."""
         # As many tokens as keep a product on the path that the whole batch would take.
         last = -(-FEWEST_ROWS // rows)
         parts = self.parts if rows * length >= FEWEST_TOKENS and last < length else ()
@@ -77,7 +77,7 @@ class Tail:
 
     @torch.inference_mode()
     def _read(self, parts: Sequence[nn.Module]) -> Tensor | None:
-        """Logits behind a few rows, and behind one token more; None where a part cannot be cut."""
+        """Logits after a few rows, and after one token more; None where a part cannot be cut."""
         draw = torch.Generator().manual_seed(0)
         ids = torch.randint(self._lm.vocabulary_size, (FEWEST_ROWS, LENGTH + 1), generator=draw)
         reader = CachedReader(self._lm, continues=False)
@@ -86,8 +86,8 @@ class Tail:
                 reading = reader.read(list(ids[:, :-1]))
             if len(called) < len(parts):
                 return None
-            behind = reading.last
-            return torch.cat([behind, reader.extend(reading, ids[:, -1:])[:, 0]])
+            first = reading.last
+            return torch.cat([first, reader.extend(reading, ids[:, -1:])[:, 0]])
         except (UncutError, NotImplementedError, RuntimeError, ValueError, TypeError):
             return None
 

@@ -1,8 +1,8 @@
 """What a model does right, found out by trying it on a few tokens before it is used.
 
 Whether left padding or a cache changes a model's answers depends on its layers and on the version
-of transformers: short convolutions and recurrent states see pads unless somebody hides them. So
-nothing is assumed of a class: each is tried once, and what it does not do exactly is not used.
+of transformers: short convolutions and recurrent states see pads unless the class hides them. So
+nothing is assumed of a class: each feature is tried once, and is not used where it is not exact.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from frostbench.plugins.engine.packed import halo_of, packed_states
 from frostbench.plugins.engine.reader import CachedReader, WholeReader
 
 # Relative to the logits' spread. In float32 rounding is about 1e-6, and biases of convolutions that
-# see pads made 2e-2. Half precision rounds as coarsely as that, so that only gross faults show.
+# see pads made 2e-2. Half precision rounds as coarsely as that, so only gross faults show.
 TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-4}
 HALF_TOLERANCE = 0.1
 LONG, SHORT = 11, 4
@@ -27,7 +27,7 @@ LONG, SHORT = 11, 4
 
 @dataclass(frozen=True)
 class Traits:
-    """What may be used of a model without a change to its answers.
+    """Which ways of reading leave a model's answers unchanged.
 
     Attributes:
         caches: One token more, from a cache whose rows were picked from another.
@@ -67,7 +67,7 @@ def packing_halo(lm: CausalLM) -> int | None:
 
 @torch.inference_mode()
 def _packs(lm: CausalLM, halo: int) -> bool:
-    """Three groups of two after one prompt, against each by itself and with other neighbours."""
+    """Whether three groups after one prompt equal each by itself and with other neighbours."""
     length = max(LONG, halo + 1)
     room = lm.context_length
     if room is not None and length + 2 > room:
@@ -79,15 +79,15 @@ def _packs(lm: CausalLM, halo: int) -> bool:
     packed = packed_states(lm.model, prompt[None], groups[None, :3], halo).groups[0]
     alone = States(lm)
     rows = torch.cat([prompt.expand(3, -1, -1), groups[:3]], dim=1)
-    wanted = torch.cat([alone.behind(alone(row[None], use_cache=False)) for row in rows])
-    # In half precision that is coarse, but what a group does not see changes no bit of it.
+    wanted = torch.cat([alone.after(alone(row[None], use_cache=False)) for row in rows])
+    # In half precision that is coarse, but tokens that a group does not see change no bit of it.
     others = packed_states(lm.model, prompt[None], groups[None, [3, 1, 3]], halo).groups[0]
     apart = (packed[1] - others[1]).abs().max() <= TOLERANCE[torch.float32] * packed[1].abs().max()
     return bool(apart) and _close(packed, wanted[:, length:])
 
 
 def _whole(lm: CausalLM, row: Int[Tensor, " n"]) -> Float[Tensor, "n v"]:
-    """The logits behind every token of a row, read alone and without a cache."""
+    """The logits after every token of a row, read alone and without a cache."""
     reader = WholeReader(lm)
     reading = reader.read([row[:1]])
     first = reading.last[:, None]
@@ -142,7 +142,7 @@ def _close(given: Float[Tensor, "*rows v"], wanted: Float[Tensor, "*rows v"]) ->
 
 
 def _holds(trial: Callable[[], bool]) -> bool:
-    """Whether a trial ends well; a class that refuses what is tried cannot do it."""
+    """Whether a trial succeeds; a class that refuses what is tried cannot do it."""
     try:
         return trial()
     except (NotImplementedError, RuntimeError, ValueError, TypeError, AttributeError, IndexError):

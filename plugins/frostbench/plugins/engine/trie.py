@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Node:
-    """A beginning that one or more strings share; `string` is the one that ends here, if any."""
+    """A beginning that one or more strings share; `string` is the string that ends here, if any."""
 
     children: dict[int, "Node"] = field(default_factory=dict)
     string: str | None = None

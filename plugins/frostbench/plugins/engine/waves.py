@@ -1,7 +1,7 @@
 """Waves: the prompts of many requests, run together.
 
-`drive` advances the generators of all requests side by side: what they yield at one time is one
-call of the engine, so that a method which needs 32 waves of one prompt is batched over images.
+`drive` advances the generators of all requests side by side: what they yield at one time goes to
+the engine in one call, so that a method which needs 32 waves of one prompt is batched over images.
 """
 
 from collections.abc import Generator, Sequence
@@ -27,8 +27,8 @@ class Outcome:
 def drive(requests: Sequence[Waves], engine: Engine) -> list[Outcome]:
     """Run every generator to its end; outcomes in the order of `requests`.
 
-    A generator that raises, or one of whose prompts failed, ends as an outcome with an error and
-    disturbs no other.
+    A generator that raises, or has a failed prompt, ends as an outcome with an error and disturbs
+    no other.
     """
     outcomes: list[Outcome | None] = [None] * len(requests)
     costs = [Cost()] * len(requests)

@@ -16,11 +16,11 @@ from frostbench.plugins.engine.trie import grow
 
 
 class Writer:
-    """Knows what may come next, and when the answer is whole.
+    """Knows what may come next, and when the answer is complete.
 
     Where an allowed string is complete and also begins a longer one, the answer goes on only if
     the model's most likely token of all (of a sample: the one drawn of all) belongs to a longer
-    one. Everything else that the model would rather say, its end-of-sequence token or the beginning
+    one. Any other token that the model prefers, such as its end-of-sequence token or the beginning
     of a next line, ends it; so the rule needs no end-of-sequence token.
     """
 
@@ -46,7 +46,7 @@ class Writer:
         return self._random is not None
 
     def noise(self, size: int) -> Float[Tensor, " size"]:
-        """What makes the next token a draw when it is added to `size` logits.
+        """Noise that makes the next token a draw when it is added to `size` logits.
 
         Made on the host, so that it is the same for every device.
         """
@@ -57,7 +57,7 @@ class Writer:
     def choices(self, top: int) -> frozenset[int] | None:
         """The ids that may come next (none: the answer ends here), or None where all may.
 
-        `top` is the token that would come if all might.
+        `top` is the token that would come without a constraint.
         """
         if self._node is not None:
             children = self._node.children
@@ -68,11 +68,11 @@ class Writer:
         return None
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """End the answer here."""
         self.done = True
 
     def fail(self, reason: str) -> None:
-        """There is no answer."""
+        """Give up the answer, for this reason."""
         self._failed, self.done = reason, True
 
     def take(self, token: int, logprob: float) -> None:
@@ -115,7 +115,7 @@ class Writer:
 
 
 def joined(samples: Sequence[Generated | Failed]) -> Generated | Failed:
-    """The samples of one prompt as its answer; if one failed, that is the answer."""
+    """The samples of one prompt as its answer; if one failed, that failure is the answer."""
     written = [sample for sample in samples if isinstance(sample, Generated)]
     failed = next((sample for sample in samples if isinstance(sample, Failed)), None)
     return failed or replace(written[0], others=tuple(written[1:]))

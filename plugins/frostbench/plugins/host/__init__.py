@@ -4,5 +4,5 @@ from frostbench.plugins.moved import forward
 
 
 def __getattr__(name: str) -> object:
-    """Names of before, when this was a module."""
+    """Forward names from when this package was a module."""
     return forward(__name__, name)

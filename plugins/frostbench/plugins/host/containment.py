@@ -1,4 +1,4 @@
-"""Running strangers' code: whatever it raises is its failure, and nobody waits for it for ever.
+"""Running strangers' code: whatever it raises is its own failure, and it has a time limit.
 
 `contain` is the one door through which the bench calls a plugin. What comes out of it is a value,
 an `Exception`, or the user's own Ctrl-C, and nothing else: `sys.exit`, a `KeyboardInterrupt` that
@@ -37,7 +37,7 @@ class Call:
 
     @property
     def part(self) -> str:
-        """What is failed should the process die in it."""
+        """The part that counts as failed if the process dies in it."""
         return f"{self.kind} {self.name!r}"
 
 
@@ -50,7 +50,7 @@ class DeathError(Exception):
 
 
 class TimeLimitError(BaseException):
-    """A stranger's code takes too long. No `Exception`, which that code could take for its own."""
+    """A stranger's code takes too long. Not an `Exception`, which that code might catch itself."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -58,19 +58,19 @@ class Interrupted(KeyboardInterrupt):
 
 
 Listener: TypeAlias = Callable[[Call | None, str, float], None]
-"""Told of each call, of the scene and the deadline (seconds of the monotonic clock) it has."""
+"""Is told of each call with its scene and deadline (seconds of the monotonic clock)."""
 
 
 class _State:
-    """What there is once in a process: one clock for alarms, one handler of Ctrl-C."""
+    """State that a process has once: one clock for alarms, one handler of Ctrl-C."""
 
     call: Call | None = None
     scene = ""
     deadline = math.inf
-    allowed = ""  # the seconds of which the deadline is the end
+    allowed = ""  # how long the call was allowed to take
     alarm: tuple[Any, float, float, float] | None = None  # handler, timer, and when it was taken
-    held = False  # whether the alarm is not to end what is done now
-    apart = False  # whether our handler is the one that SIGINT comes to
+    held = False  # whether the alarm must not end what is done now
+    apart = False  # whether SIGINT comes to our handler
     pressed = -math.inf  # when Ctrl-C came last
     interrupted = False
     listener: Listener | None = None
@@ -84,15 +84,15 @@ def contain(
     seconds: float | None = None,
     key: str = "most_seconds",
 ) -> T:
-    """What a stranger's function returns.
+    """Call a stranger's function and return what it returns.
 
     Without a `call` it counts as part of the call that it is made in. Where the operating system
     and the thread allow it, the function is ended after `seconds`, or `most_seconds` of the limits
     that hold, or with the call around it; `key` is the setting that allows more, if one does.
 
     Raises:
-        Exception: what the function raised; an `EscapedError` where that is no `Exception`, so
-            also where it took too long; a `DeathError` where the process died in it before.
+        Exception: what the function raised; an `EscapedError` where that is no `Exception` or it
+            took too long; a `DeathError` where the process died in it before.
         Interrupted: the user pressed Ctrl-C, also where the function swallowed it.
     """
     _stop_if_interrupted()
@@ -111,7 +111,7 @@ def contain(
     except BaseException as error:
         _leave(*before)  # an alarm may have come while the call was left
         _stop_if_interrupted()
-        # A handler of somebody else's says nothing about whose KeyboardInterrupt it is.
+        # Another handler does not tell whose KeyboardInterrupt it is.
         users = isinstance(error, KeyboardInterrupt) and not _told_apart()
         if users or isinstance(error, Interrupted):
             raise
@@ -138,7 +138,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def scene(words: str) -> Iterator[None]:
-    """Say what the calls are made for: "task 'inpainting'"."""
+    """Name what the calls inside are made for: "task 'inpainting'"."""
     before, _State.scene = _State.scene, words
     _tell()
     try:
@@ -150,7 +150,7 @@ def scene(words: str) -> Iterator[None]:
 
 @contextmanager
 def failed_by_death(parts: Mapping[str, str]) -> Iterator[None]:
-    """Call none of these parts again; by `Call.part`, clauses that say how the process died."""
+    """Never call these parts again; the clauses, by `Call.part`, say how the process died."""
     before, _State.died = _State.died, {**_State.died, **parts}
     try:
         yield
@@ -164,18 +164,18 @@ def deaths() -> Mapping[str, str]:
 
 
 def overdue() -> float:
-    """Seconds for which the call that runs now has not heeded its deadline; 0 where it does."""
+    """Seconds by which the running call is past its deadline; 0 where it is not."""
     return max(0.0, time.monotonic() - _State.deadline)
 
 
 def seconds_left() -> float:
-    """Seconds until the deadline of the call that runs now; infinity where there is none."""
+    """Seconds until the deadline of the running call; infinity where there is none."""
     return _State.deadline - time.monotonic()
 
 
 @contextmanager
 def uncut() -> Iterator[None]:
-    """Let no time limit end what is done within, which heeds one by itself."""
+    """Let no time limit end the code inside, which keeps to one by itself."""
     before, _State.held = _State.held, True
     try:
         yield
@@ -184,7 +184,7 @@ def uncut() -> Iterator[None]:
 
 
 def report_to(listener: Listener | None) -> None:
-    """Have each call told to a listener, who may be another process that waits for this one."""
+    """Tell each call to a listener, which may be another process that waits for this one."""
     _State.listener = listener
 
 
@@ -229,7 +229,7 @@ def _set_alarm() -> None:
 
 
 def _give_alarm_back() -> None:
-    """Let an alarm of somebody else ring, who may run this in a test; ours is only silent."""
+    """Restore an alarm that was set before ours, for example by a test runner."""
     signal.setitimer(signal.ITIMER_REAL, 0)
     theirs, _State.alarm = _State.alarm, None
     if theirs is None or not theirs[1]:
@@ -258,7 +258,7 @@ def _stop_if_interrupted() -> None:
 
 
 def _told_apart() -> bool:
-    """Whether a KeyboardInterrupt that is none of ours cannot come from the user."""
+    """Whether a KeyboardInterrupt that our handler did not raise cannot come from the user."""
     if _State.apart or not _in_main_thread():
         return True
     return signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL)

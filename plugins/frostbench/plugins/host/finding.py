@@ -20,9 +20,9 @@ NO_PLUGINS = "FROSTBENCH_NO_PLUGINS"
 
 @dataclass(frozen=True)
 class Omitted:
-    """A plugin that is left out, and why, in a clause; `wanted` if the user asked for that.
+    """A plugin that is left out, and why, in a clause; `wanted` if the user disabled it.
 
-    `part` names the one part of it that is left out, where that is not all of it.
+    `part` names the only part that is left out, where the rest of the plugin is used.
     """
 
     plugin: str
@@ -33,7 +33,7 @@ class Omitted:
 
     @property
     def sentence(self) -> str:
-        """What is said of it."""
+        """The sentence about it, for users."""
         place = f" ({self.where})" if self.where else ""
         part = f"{self.part} of " if self.part else ""
         return f"{part}plugin {self.plugin!r}{place} is left out: {self.reason.rstrip('.')}."
@@ -41,7 +41,7 @@ class Omitted:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An installed plugin that nothing was imported of yet.
+    """An installed plugin that has not been imported yet.
 
     `distribution` is its package's name and version.
     """
@@ -58,7 +58,7 @@ class Candidate:
 
     @property
     def names(self) -> set[str]:
-        """What it is disabled by: its own name, or its package's."""
+        """The names by which it can be disabled: its own, and its package's."""
         return {self.name, *([] if self.distribution is None else [self.distribution[0]])}
 
     def read(self) -> Plugin:
@@ -107,10 +107,9 @@ def installed(disabled: Sequence[str] = ()) -> tuple[list[Candidate], list[Omitt
 
 
 class _AsWritten(SourceFileLoader):
-    """Compiles a file whenever it is loaded.
+    """Compiles a file each time it is loaded.
 
-    Python keeps what it compiled by size and second: an edit within that second would be run as it
-    was before.
+    Python's cache goes by size and second: an edit within the same second would not be seen.
     """
 
     def get_code(self, fullname: str) -> CodeType:
@@ -149,7 +148,7 @@ def load_file(path: Path) -> ModuleType:
 
 
 def _check_text(path: Path) -> None:
-    """See that a file is text, in UTF-8 or in the encoding that its first line names.
+    """Check that a file is text, in UTF-8 or in the encoding that its first line names.
 
     Raises:
         PluginError: it is none.
@@ -180,7 +179,7 @@ def _points() -> tuple[list[EntryPoint], list[Omitted]]:
     search = Call("plugin", "the installed packages", "their metadata")
     try:
         return contain(search, lambda: list(entry_points(group=GROUP))), []
-    except Exception:  # one package's metadata is damaged, and takes all others along
+    except Exception:  # one package's damaged metadata breaks the reading of all others
         pass
     points: list[EntryPoint] = []
     left_out: list[Omitted] = []

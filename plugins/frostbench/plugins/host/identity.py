@@ -1,4 +1,4 @@
-"""What a method is made of, in one digest: it says whether the method is still the same."""
+"""One digest of everything that a method is made of, to see whether it is still the same."""
 
 import os
 from collections.abc import Mapping
@@ -12,13 +12,14 @@ def code_identity(
 ) -> str:
     """The digest of what a method is made of.
 
-    `origin` is the plugin that gave it with SHA-256 over its code, `weights` are SHA-256 by file.
+    `origin` is the plugin that offers it with the SHA-256 of its code, `weights` are SHA-256 by
+    file.
     """
     return digest_of([dict(origin), dict(weights), dict(settings)])
 
 
 def token_key(fingerprint: str, identity: str) -> str:
-    """What a method's tokens are kept under; `fingerprint` adds to `identity`, never replaces it.
+    """The key of a method's stored tokens; `fingerprint` adds to `identity`, never replaces it.
 
     Raises:
         ValueError: the fingerprint is no hex digest.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may take; whoever needs more sets the key of the same name.
+    """Limits of a request; a user who needs more sets the key of the same name.
 
     Attributes:
         most_waves: Waves that a method may yield for one request.
@@ -36,7 +36,7 @@ class LimitError(Exception):
 
 
 TOY_LIMITS = Limits(most_waves=1024, most_seconds=60.0)
-"""What a toy may take when it is checked, which answers in milliseconds."""
+"""Limits of a toy when it is checked; it should answer in milliseconds."""
 
 _DEFAULT = Limits()
 _current: ContextVar[Limits] = ContextVar("limits")
@@ -49,7 +49,7 @@ def limits() -> Limits:
 
 @contextmanager
 def limited(chosen: Limits) -> Iterator[None]:
-    """Let these limits hold."""
+    """Let these limits hold inside the block."""
     before = _current.set(chosen)
     try:
         yield

@@ -1,13 +1,13 @@
-"""Files that a system leaves beside its user's own: they belong to no data, weights or run."""
+"""Files that an operating system leaves in folders: they belong to no data, weights or run."""
 
 from pathlib import Path
 
 NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-BESIDE = "._"  # how the names of files begin in which macOS keeps what is known of others
+BESIDE = "._"  # prefix of the files in which macOS keeps attributes of other files
 
 
 def is_litter(path: Path) -> bool:
-    """Whether a file is the system's own.
+    """Whether a file was left by the operating system.
 
     >>> is_litter(Path("data/._cat.jpg")), is_litter(Path("data/.cat.jpg"))
     (True, False)
@@ -16,5 +16,5 @@ def is_litter(path: Path) -> bool:
 
 
 def files_like(folder: Path, pattern: str) -> list[Path]:
-    """What lies in a folder under a pattern, sorted, without what a system left there."""
+    """The files of a folder that match a pattern, sorted, without those left by the system."""
     return sorted(path for path in folder.glob(pattern) if not is_litter(path))

@@ -1,4 +1,4 @@
-"""What one plugin offers, read and checked whole before any of it is taken."""
+"""What one plugin offers, read and checked completely before any of it is used."""
 
 import dataclasses
 import types
@@ -26,9 +26,9 @@ from frostbench.plugins.host.errors import PluginError, describe, text_of
 
 GROUP = OWN = "frostbench"
 FILE_MODULE = "frostbench_plugin_file_"
-"""What a plugin file is imported as, before its own name."""
+"""Prefix of the module name under which a plugin file is imported."""
 MOST_OFFERS = 10_000
-"""Offers of one hook: a plugin that has more never ends."""
+"""The most offers of one hook; a plugin with more is taken to have no end."""
 LONGEST_NAME = 200
 PATIENCE = 300.0
 """Seconds that a plugin may take to be imported, and each of its hooks to say what it offers."""
@@ -74,9 +74,9 @@ class Registered(Generic[C]):
 
 @dataclass(frozen=True)
 class Offered:
-    """A hook that offers: of which kind, what its cards are, what names them, what stands for one.
+    """A hook that offers parts: their kind, the class of their cards, and how a card is named.
 
-    `offer_of` makes an offer of what is none itself, or None of what it does not know.
+    `offer_of` turns a value that is no offer into one, or gives None where it cannot.
     """
 
     kind: str
@@ -178,7 +178,7 @@ def read_plugin(
 
 
 def _here(offer: Offer[Any], module: str) -> Offer[Any]:
-    """An offer whose target stands in the plugin file itself, under the name that it has there."""
+    """The offer, with a target in the plugin file itself under its full module name."""
     if not isinstance(offer.target, str) or not module.startswith(FILE_MODULE):
         return offer
     named, _, attribute = offer.target.partition(":")
@@ -187,7 +187,7 @@ def _here(offer: Offer[Any], module: str) -> Offer[Any]:
 
 
 def _managed(plugin: Any, name: str) -> pluggy.PluginManager:
-    """A manager that knows this plugin alone, so that a faulty one leaves nothing behind."""
+    """A manager that knows this plugin alone, so that a faulty plugin leaves no trace."""
     wanted = getattr(plugin, "FROSTBENCH_CONTRACT", CONTRACT_VERSION)
     if not isinstance(wanted, str) or wanted.count(".") != 1 or not _digits(wanted):
         raise PluginError(f"its FROSTBENCH_CONTRACT is no version like {CONTRACT_VERSION!r}")
@@ -264,7 +264,7 @@ class _Hook:
 
 
 def _shown(item: object) -> str:
-    """A value as its author knows it."""
+    """A value, shown as its author would recognise it."""
     if isinstance(item, type):
         return f"the class {item.__qualname__}"
     return repr(item)[:LONGEST_NAME]

@@ -9,12 +9,12 @@ A pack is a folder with a `pack.json`:
      "alternatives": {"llm": {"llama": {"kind": "causal_lm", "source": "llama"}}},
      "metric_weights": {"alex": "alexnet-owt-7be5be79.pth"}}
 
-`alternatives`, which may be left out, names what can take a backbone's place: `llm=llama` runs the
+`alternatives`, which may be left out, names other backbones for a role: `llm=llama` runs the
 same methods on that language model. `metric_weights`, which may be left out too, are the files of
 networks that metrics look through. A `source` that exists inside the folder is a path; anything
 else is taken as it stands (an absolute path, a hub id, a model name of the library). A backbone may
-have a `name`, under which metrics look through it; without one that is the pack's name, or, of a
-second backbone of its kind, its role.
+have a `name`, which metrics that use it carry in their ids; the default is the pack's name, or, for
+a second backbone of its kind, its role.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ class BackboneEntry:
 
 @dataclass(frozen=True)
 class PackMethod:
-    """A method's weights folder in the pack (None: it has none) and the settings it goes with.
+    """A method's weights folder in the pack (None: it has none) and the settings that belong to it.
 
     `adapters` are folders of LoRA adapters, as peft saves them, by the corruption that each undoes.
     """
@@ -80,7 +80,7 @@ class Pack:
     metric_weights: Mapping[str, Path] = field(default_factory=dict)
 
     def method(self, name: str) -> PackMethod:
-        """What the pack holds for a method; nothing, for one that it does not know."""
+        """What the pack holds for a method; empty for an unknown method."""
         return self.methods.get(name, PackMethod())
 
     def language_model(self, name: str) -> BackboneEntry:
@@ -96,9 +96,9 @@ class Pack:
         return replace(own, source=_resolve(self.folder, name))
 
     def named(self, role: str) -> Mapping[str, str]:
-        """The backbones of the kind that fills a role, by name, each as its own role.
+        """The backbones of the same kind as a role's, by name, each with its own role.
 
-        The one without a name that fills `role` is called like the pack, and others like their
+        A backbone without a name is called like the pack if it fills `role`, otherwise like its
         role. Empty where the pack has no such role.
         """
         if role not in self.backbones:
@@ -113,7 +113,7 @@ class Pack:
     def digest(self, hash_of: "Callable[[Path], str] | None" = None) -> str:
         """One SHA-256 over `pack.json` and the files within the folder that it names.
 
-        Files that lie beside them, such as those that a part was converted from, change no number.
+        Other files of the folder, such as those that a part was converted from, change no result.
         `hash_of` gives the SHA-256 of a file, or of the files of a folder.
         """
         backbones = [*self.backbones.values()]
@@ -159,7 +159,7 @@ def digest_of_files(folder: Path, of_file: Callable[[Path], str] = sha256_of) ->
     """One SHA-256 over the files of a folder, the same wherever it lies.
 
     Raises:
-        ValueError: there are none, or no end of them; see `digests`.
+        ValueError: there are none, or too many; see `digests`.
     """
     files = digests(folder, of_file)
     if not files:
@@ -170,7 +170,7 @@ def digest_of_files(folder: Path, of_file: Callable[[Path], str] = sha256_of) ->
 def digests(folder: Path, of_file: Callable[[Path], str] = sha256_of) -> dict[str, str]:
     """SHA-256 of the files in a folder, or of one file, by path within it.
 
-    Links are followed; what people alone read is left out. `of_file` may remember what it has read.
+    Links are followed; files for people alone are left out. `of_file` may cache what it has read.
 
     Raises:
         ValueError: the path is the system's own (`/`, or in `/proc`, `/sys`, `/dev`), where reading
@@ -190,7 +190,7 @@ def read_pack(folder: Path) -> Pack:
     """Read `pack.json`.
 
     Raises:
-        ValueError: the file is missing or says something else than it should.
+        ValueError: the file is missing or does not have the form above.
     """
     path = folder / "pack.json"
     try:
@@ -223,7 +223,7 @@ def read_pack(folder: Path) -> Pack:
 
 
 def _optional(where: str, entry: Any, key: str, default: T) -> T:
-    """What an entry may hold under a key, of the kind of its default."""
+    """The value of an optional key, of the same kind as its default."""
     if not isinstance(entry, Mapping) or key in entry:
         found: T = taken(where, entry, key, type(default))
         return found
@@ -269,10 +269,10 @@ def embedded_pack(name: str) -> Path:
 
 
 def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, through links too, but for what a system left there.
+    """All files below a folder, through links too, without those left by the system.
 
     Raises:
-        ValueError: it is the system's own, where reading has no end.
+        ValueError: it is a system folder, where reading has no end.
     """
     if not above:
         _check_ends(folder)
@@ -289,7 +289,7 @@ def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
 
 
 def _counts(path: Path) -> bool:
-    """Whether a number can depend on a file: people alone read the others."""
+    """Whether results can depend on a file; the others are for people alone."""
     return path.suffix != ".md" and path.name != "card.json"
 
 

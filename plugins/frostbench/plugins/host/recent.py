@@ -1,4 +1,4 @@
-"""What was computed lately, so that it need not be computed again."""
+"""Recently computed values, so that they need not be computed again."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Key, Value]):
-    """Values by key, up to a total size; what was not asked for longest goes first."""
+    """Values by key, up to a total size; the least recently used go first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -17,14 +17,14 @@ class Recent(Generic[Key, Value]):
         self._size = 0
 
     def get(self, key: Key) -> Value | None:
-        """What was kept, None where it was not, or is no more."""
+        """The value under a key; None where there is none any more."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key][0]
 
     def keep(self, key: Key, value: Value, size: int = 1) -> Value:
-        """Keep a value, which comes back; one that is larger than all that may be kept is not."""
+        """Keep a value and return it; a value larger than the total size is not kept."""
         if key in self._values:
             self._size -= self._values.pop(key)[1]
         self._values[key] = value, size

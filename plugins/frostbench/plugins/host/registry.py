@@ -34,9 +34,9 @@ T = TypeVar("T")
 class Host:
     """Everything installed plugins and the given plugin files offer, by name.
 
-    An installed plugin that is faulty is left out whole, and its names are free for others; of two
-    that offer a name the later is, where frostbench's own come first and the others by name. A
-    plugin *file* that is faulty raises, since somebody asked for it.
+    An installed plugin that is faulty is left out completely, and its names are free for others. Of
+    two plugins that offer the same name the later one is left out (frostbench's own come first,
+    then the others by name). A faulty plugin *file* raises, since the user asked for it.
 
     Attributes:
         left_out: the installed plugins and parts that are left out.
@@ -83,7 +83,7 @@ class Host:
         return [cut(one.sentence) for one in self.left_out if not one.wanted]
 
     def register(self, plugin: object, name: str) -> None:
-        """Add a plugin object or module, for which somebody asked, under a name.
+        """Add a plugin object or module that somebody asked for, under a name.
 
         Raises:
             PluginError: the plugin is faulty, or a name is taken.
@@ -106,7 +106,7 @@ class Host:
                 yield name, hooks
 
     def pick(self, kind: str, name: str) -> Registered[Any]:
-        """What is registered under a name, of a kind: "method", "task", "metric", "pack", ...
+        """What is registered under a name, by its kind: "method", "task", "metric", "pack", ...
 
         Raises:
             LookupError: there is none; the message lists what there is, and what is left out.
@@ -119,9 +119,9 @@ class Host:
         return known[name]
 
     def name_networks(self, named: Callable[[str], Mapping[str, str]]) -> None:
-        """Put, for each metric of any network, one for each network of a pack in its place.
+        """Replace each metric with "[*]" in its id by one for each matching network of a pack.
 
-        `named` tells, for a role, the names of the backbones that could fill it, and their roles.
+        `named` gives, for a role, the names of the backbones that could fill it, and their roles.
         """
         known = self._known["metric"]
         for item in [item for item in known.values() if item.name.endswith(ANY_NETWORK)]:
@@ -134,10 +134,10 @@ class Host:
     def usable(
         self, items: Iterable[Registered[Any]], make: Callable[[Registered[Any]], T]
     ) -> Iterator[tuple[Registered[Any], T]]:
-        """What can be made of each part; a part of an installed plugin that fails is left out.
+        """The result of `make` for each part; a failing part of an installed plugin is left out.
 
         Raises:
-            PluginError: a part fails that comes from a plugin which somebody asked for.
+            PluginError: a failing part comes from a plugin that somebody asked for.
         """
         for item in list(items):
             try:
@@ -151,10 +151,10 @@ class Host:
             yield item, made
 
     def leave_out(self, item: Registered[Any], reason: str) -> None:
-        """Leave a single part out, of which only now is seen that it cannot work.
+        """Leave out a single part that turned out not to work.
 
         Raises:
-            PluginError: it comes from a plugin which somebody asked for.
+            PluginError: it comes from a plugin that somebody asked for.
         """
         if item.plugin in self._named:
             raise PluginError(f"plugin {item.plugin!r} ({item.file}): {reason.rstrip('.')}.")
@@ -171,10 +171,10 @@ class Host:
                 self.left_out.append(Omitted(one.name, one.where, str(error)))
 
     def _add(self, plugin: Plugin) -> None:
-        """Take a plugin whole.
+        """Add everything that a plugin offers.
 
         Raises:
-            PluginError: its name or one that it offers is taken; nothing of it is taken then.
+            PluginError: its name or a name that it offers is taken; nothing of it is added then.
         """
         if plugin.name in self._plugins:
             other = self._plugins[plugin.name].file
@@ -197,5 +197,5 @@ class Host:
 
 
 def _called_by_name(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
-    """The function, given those arguments alone that it asks for."""
+    """A wrapper that gives the function only those arguments that it asks for."""
     return lambda **arguments: function(**{name: arguments[name] for name in names})

@@ -24,7 +24,7 @@ def remember_pack(name: str, folder: Path) -> None:
 
 
 def remembered_packs() -> dict[str, str]:
-    """Folders of packs by name; none where nothing was remembered, or nobody can read it."""
+    """Folders of packs by name; empty where nothing was remembered, or it cannot be read."""
     path = _file()
     try:
         known = {} if path is None else json.loads(path.read_bytes())
@@ -38,7 +38,7 @@ def remembered_packs() -> dict[str, str]:
 
 
 def _file() -> Path | None:
-    """The file that they stand in; None where a user has no home folder."""
+    """The file that holds them; None where a user has no home folder."""
     try:
         home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     except RuntimeError:

@@ -33,9 +33,9 @@ def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
 
     Args:
         cls: A dataclass whose fields are bool, int, float, str, None, `Literal`, unions of these,
-            `tuple[X, ...]`, `tuple[X, Y]` or dataclasses of such.
+            `tuple[X, ...]`, `tuple[X, Y]` or dataclasses of these.
         values: Values by field.
-        where: How the user wrote the way to them, as "method.v2l"; errors begin with it.
+        where: The path to them as the user wrote it, such as "method.v2l"; errors begin with it.
 
     Raises:
         ValueError: a key is unknown (the nearest is suggested), a value has the wrong type, a field
@@ -64,12 +64,12 @@ def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
 
 
 def check_chosen(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
-    """See that some of `known` are asked for, and nothing else; `what` names them in the error.
+    """Check that one or more of `known` are asked for, and nothing else; errors call them `what`.
 
     >>> check_chosen("kinds", ("what",), ("what", "where"))
 
     Raises:
-        ValueError: none is asked for, or one that is not known.
+        ValueError: none is asked for, or an unknown one.
     """
     if not asked or not set(asked) <= set(known):
         raise ValueError(
@@ -95,7 +95,7 @@ def _nested(values: Mapping[str, object], where: str) -> dict[str, object]:
 
 
 def read_value(hint: Any, value: object, where: str) -> Any:
-    """The value as a field of this type wants it; `where` is how the user wrote the way to it.
+    """The value as a field of this type wants it; `where` is its path as the user wrote it.
 
     Raises:
         ValueError: it has the wrong type.

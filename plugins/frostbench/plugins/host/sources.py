@@ -16,7 +16,7 @@ _INSTALLED = {"site-packages", "dist-packages"}
 
 @dataclass(frozen=True)
 class _Module:
-    """What a module's source is, the modules it may import, the files beside it that it names."""
+    """A module's source, the modules that it may import, and the files beside it that it names."""
 
     sha256: str
     imports: frozenset[str] = frozenset()
@@ -26,8 +26,8 @@ class _Module:
 class Sources:
     """Looks at each file and each distribution once; nothing is imported.
 
-    What is imported inside a function counts too, and `import_module` of a constant. A module
-    that is only found while the code runs cannot be seen.
+    What is imported inside a function counts too, and `import_module` of a constant. A module whose
+    name is only known while the code runs is missed.
     """
 
     def __init__(self) -> None:
@@ -35,10 +35,10 @@ class Sources:
         self._versions: dict[str, str] = {}
 
     def of(self, target: str | object) -> dict[str, str]:
-        """What stands behind "module:attribute" or an object, by name.
+        """The code of "module:attribute" or of an object, as digests and versions by name.
 
-        SHA-256 of the module, of what it imports in turn from its own top-level package or from
-        outside of installed ones, and of files beside these that a constant in them names; for
+        SHA-256 of the module, of its imports (and theirs) from its own top-level package or from
+        outside installed packages, and of files beside these that a constant in them names; for
         every other package the distribution's version. Empty where the module has no file.
         """
         start = _module_of(target)
@@ -95,7 +95,7 @@ def _module_of(target: str | object) -> str:
 
 
 def _file_of(name: str) -> Path | None:
-    """A module's file; None for a namespace, and for what is no module or none that has a file."""
+    """A module's file; None for a namespace, for no module, and for one without a file."""
     spec = _spec(name)
     origin = None if spec is None or spec.origin is None else Path(spec.origin)
     return origin if origin is not None and origin.is_file() else None
@@ -123,7 +123,7 @@ def _parse(content: bytes, package: str) -> tuple[frozenset[str], frozenset[str]
     texts: set[str] = set()
     try:
         tree = ast.parse(content)
-    except (SyntaxError, ValueError):  # what imports it will say so
+    except (SyntaxError, ValueError):  # importing it will report that
         return frozenset(), frozenset()
     for node in ast.walk(tree):
         match node:
@@ -132,7 +132,7 @@ def _parse(content: bytes, package: str) -> tuple[frozenset[str], frozenset[str]
             case ast.ImportFrom(module, names, level):
                 parts = package.split(".")[: 1 - level or None] if level else []
                 base = ".".join([*parts, *([module] if module else [])])
-                # Of a package, a name may be a module of it.
+                # A name imported from a package may be one of its modules.
                 modules.update([base, *(f"{base}.{alias.name}" for alias in names)])
             case ast.Call(
                 ast.Name("import_module" | "__import__") | ast.Attribute(attr="import_module"),
@@ -145,10 +145,10 @@ def _parse(content: bytes, package: str) -> tuple[frozenset[str], frozenset[str]
 
 
 def _installed(file: Path) -> bool:
-    """Whether a file lies where packages are installed, so that a version stands for it."""
+    """Whether a file lies where packages are installed, so that a version identifies it."""
     if _INSTALLED & set(file.parts):
         return True
-    # What `pip install --target` fills has the distributions' records beside the packages.
+    # A folder filled by `pip install --target` has the distributions' records beside the packages.
     root = file.parent
     while (root / "__init__.py").exists():
         root = root.parent

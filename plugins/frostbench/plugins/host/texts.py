@@ -1,12 +1,12 @@
-"""Files of JSON, read so that whatever is wrong with them is said with file, line and key."""
+"""JSON files, read with errors that name file, line and key."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-BOM = b"\xef\xbb\xbf"  # with which Windows begins texts in UTF-8
-SHOWN = 20  # characters from where a text is no JSON any more
+BOM = b"\xef\xbb\xbf"  # with which Windows programs begin UTF-8 files
+SHOWN = 20  # characters shown from where a text stops being JSON
 
 
 def read_json(path: Path) -> Any:
@@ -21,7 +21,7 @@ def read_json(path: Path) -> Any:
 
 
 def check_file(path: Path) -> None:
-    """See that what is to be read ends: whoever opens a pipe waits for somebody to fill it.
+    """Check that a path is a file: opening a pipe would wait for somebody to fill it.
 
     Raises:
         ValueError: it is there, and is no file.
@@ -31,7 +31,7 @@ def check_file(path: Path) -> None:
 
 
 def parsed(where: str, content: bytes) -> Any:
-    """Plain values of JSON that stands somewhere, such as in a file or in a line of one.
+    """Plain values of a JSON text, such as a file or a line of one.
 
     Raises:
         ValueError: it is no JSON; the message says where.
@@ -53,7 +53,7 @@ def parsed(where: str, content: bytes) -> Any:
         else:
             clause = f"{where}{line} is no JSON from {rest[:SHOWN]!r} on"
         raise ValueError(f"{clause}.") from error
-    except ValueError as error:  # of a number with thousands of digits
+    except ValueError as error:  # raised for a number with thousands of digits
         raise ValueError(f"{where} is no JSON: it holds a number without end.") from error
     except RecursionError as error:
         raise ValueError(f"{where} is no JSON: it nests too deep.") from error
@@ -66,7 +66,7 @@ def no_text(where: str, error: UnicodeDecodeError) -> str:
 
 
 def taken(where: str, entry: Any, key: str, kind: type | tuple[type, ...]) -> Any:
-    """What an entry holds under a key.
+    """The value that an entry holds under a key.
 
     Raises:
         ValueError: the entry is no mapping, lacks the key, or holds another kind under it.

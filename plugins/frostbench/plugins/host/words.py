@@ -1,4 +1,4 @@
-"""What a user typed, as it is meant: text stays text, and what has brackets is a list."""
+"""What a user typed, as values: text stays text, and brackets make a list."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ def several(text: str) -> list[str]:
 
 
 def as_list(items: Sequence[str]) -> str:
-    """The text of which `several` makes these items.
+    """The text from which `several` makes these items.
 
     >>> as_list(["a.py", "b, c.py"])
     "[a.py,'b, c.py']"
@@ -29,7 +29,7 @@ def as_list(items: Sequence[str]) -> str:
 
 
 def plain(text: str) -> object:
-    """What a text is where nobody knows what is wanted; what could be lost by that stays a text.
+    """The value of a text of unknown type; it stays a text where conversion could lose anything.
 
     >>> [plain(text) for text in ("7", "007", "0.5", "1e3", "true", "yes", "[3,a]", "[INST] a [/]")]
     [7, '007', 0.5, '1e3', True, 'yes', [3, 'a'], '[INST] a [/]']
@@ -78,7 +78,7 @@ def _items(text: str) -> list[str]:
 
 
 def _inside(text: str) -> str:
-    """What stands between brackets that hold the whole text; the text where none do."""
+    """What stands between brackets around the whole text; the text itself without them."""
     closed = [place for place, sign, depth in _signs(text) if sign in _CLOSING and not depth]
     whole = text[:1] in tuple(_OPENING) and closed[:1] == [len(text) - 1]
     return text[1:-1] if whole else text

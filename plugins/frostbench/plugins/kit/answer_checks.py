@@ -38,7 +38,7 @@ def prompting_repeats_itself(trial: Trial) -> None:
 
 
 def samples_are_drawn_from_the_requests_seed(trial: Trial) -> None:
-    """A method that samples draws otherwise where the same is asked with another seed."""
+    """A method that samples draws otherwise when the same request has another seed."""
     if not _seeds(trial.asked[0]):
         return
     for request in trial.requests:
@@ -54,7 +54,7 @@ def samples_are_drawn_from_the_requests_seed(trial: Trial) -> None:
 
 
 def _seeds(asked: Sequence[Prompt]) -> list[int]:
-    """The seeds of what is sampled."""
+    """The seeds of the prompts that are sampled."""
     asks = [prompt.ask for prompt in asked]
     return [ask.seed for ask in asks if isinstance(ask, Generate) and ask.temperature]
 

@@ -21,7 +21,7 @@ from frostbench.plugins.kit.trial import BrokenPromiseError, Trial, expect
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one check: its sentence, whether it holds, and if not, why."""
+    """The result of one check: its sentence, whether it holds, and if not, why."""
 
     name: str
     ok: bool
@@ -31,7 +31,7 @@ class Result:
 def check(method_class: type[Method], most: Limits = TOY_LIMITS) -> list[Result]:
     """Try every check on the method's toy, with toy backbones and the real engine.
 
-    What takes more than `most` does not hold, and nothing is tried after it.
+    A check that takes more than `most` does not hold, and nothing is tried after it.
     """
     trial = Trial(method_class, most)
     return [result_of(trial, name) for name in CHECKS]
@@ -52,7 +52,7 @@ def result_of(trial: Trial, name: str) -> Result:
 
 
 def _broken(trial: Trial, name: str, why: str) -> Result:
-    """What does not hold; a limit that was met would be met by every other check."""
+    """What does not hold; after a limit was met, no other check is tried."""
     if any(f"({limit})" in why for limit in ("most_waves", "most_seconds")):
         trial.overrun = name
     return Result(name, False, why)
@@ -118,7 +118,7 @@ def requests_are_left_as_they_were(trial: Trial) -> None:
 
 
 def backbones_are_left_as_they_were(trial: Trial) -> None:
-    """Frozen means frozen: the toys' weights are those of before."""
+    """Frozen means frozen: the toys' weights are unchanged."""
     trial.method.decode(trial.requests, trial.outcomes)
     after = toys.checksums()
     changed = [role for role in after if after[role] != trial.before[role]]

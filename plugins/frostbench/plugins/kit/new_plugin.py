@@ -1,9 +1,8 @@
-"""A first plugin: `write(name, folder, kind)` makes a package with something small that works.
+"""A first plugin: `write(name, folder, kind)` makes a small package that works.
 
-`templates/KIND` holds the files of each kind, `templates/every` those of all; `@NAME@` and the like
-are filled in, in texts and in paths. The method names the mean colour of each cell: it needs no
-training, so that an author sees all three verbs at work before putting something better in their
-place.
+`templates/KIND` holds the files of each kind, `templates/every` those of all; `@NAME@` and other
+marks are filled in, in texts and in paths. The method names the mean colour of each grid cell: it
+needs no training, so that an author sees all three verbs at work before replacing them.
 """
 
 import importlib.util
@@ -44,7 +43,7 @@ def write(name: str, folder: Path, kind: str = "method") -> Path:
             "beginning with a letter, and no word of Python's."
         )
     if module in ("frostbench", "test", "tests"):
-        raise ValueError(f"a plugin cannot be called {name!r}: the name is needed for itself.")
+        raise ValueError(f"a plugin cannot be called {name!r}: the name has a meaning of its own.")
     if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
         raise ValueError(
             f"a plugin cannot be called {name!r}: `import {module}` is something else already, and "
@@ -64,7 +63,7 @@ def write(name: str, folder: Path, kind: str = "method") -> Path:
         for part in (TEMPLATES / "every", TEMPLATES / kind):
             _fill(part, root, words)
     except BaseException:
-        shutil.rmtree(root, ignore_errors=True)  # half a package is none
+        shutil.rmtree(root, ignore_errors=True)  # leave no half-written package
         raise
     return root
 

@@ -32,7 +32,7 @@ NARRATIVE = "A red ball lies beside a dog."
 
 
 def images() -> list[Image]:
-    """Six images, none like another: patches of flat colour with a little noise."""
+    """Six different images: patches of flat colour with a little noise."""
     draw = torch.Generator().manual_seed(0)
     made = []
     for number, (height, width) in enumerate(SIZES):
@@ -93,7 +93,7 @@ def requests() -> dict[str, list[Request]]:
 
 
 def _restorations(a: Image, b: Image, c: Image, d: Image, e: Image, f: Image) -> list[Request]:
-    """Whole images and parts, in both protocols, and ways that only the request tells."""
+    """Restorations of whole images and of parts, in both protocols, and with a `variant`."""
     height, width = a.size
     hidden = torch.zeros(height, width, dtype=torch.bool)
     hidden[height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = True

@@ -6,13 +6,13 @@ from dataclasses import fields, is_dataclass
 import torch
 from torch import Tensor
 
-TOLERANCE = 1e-5  # of floating-point tensors: the rounding of a pass in another batch
+TOLERANCE = 1e-5  # for floating-point tensors: the rounding of a pass in another batch
 
 
 def same(one: object, other: object) -> bool:
     """Whether two values are equal: plain values, sequences, mappings, dataclasses, tensors.
 
-    Floating-point tensors may differ by `TOLERANCE`; where one is not a number, so must the other.
+    Floating-point tensors may differ by `TOLERANCE`; NaN must stand at the same places in both.
     """
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         if one.shape != other.shape or one.dtype != other.dtype:

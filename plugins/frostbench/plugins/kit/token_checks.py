@@ -1,4 +1,4 @@
-"""Checks of `tokenize`, and of what tokens are shown as."""
+"""Checks of `tokenize`, and of the words that tokens are shown as."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +16,11 @@ from frostbench.plugins.host.sources import Sources
 from frostbench.plugins.kit.sameness import same
 from frostbench.plugins.kit.trial import Trial, expect
 
-NEIGHBOURS = 3  # nearest words of each token that are asked for
+NEIGHBOURS = 3  # how many nearest words of each token are asked for
 
 
 def tokenize_gives_one_row_an_image(trial: Trial) -> None:
-    """The batch axis of every part has as many rows as there are images; ids stand for codes."""
+    """Every part has one batch row an image, and its ids stand for codes."""
     check_tokens(trial.tokenize(trial.images), len(trial.images), trial.method.codes)
 
 
@@ -54,7 +54,7 @@ def tokenize_repeats_itself_and_changes_nothing(trial: Trial) -> None:
 
 
 def tokens_survive_being_kept(trial: Trial) -> None:
-    """Split and joined, stored and read back, they are what they were."""
+    """Tokens are unchanged after being split and joined, stored and read back."""
     tokens = trial.tokenize(trial.images)
     expect(same(join(tokens.split()), tokens), "split and joined, they differ.")
     expect(
@@ -64,7 +64,7 @@ def tokens_survive_being_kept(trial: Trial) -> None:
 
 
 def a_changed_weight_changes_the_key(trial: Trial) -> None:
-    """Tokens of other weights or other code are kept apart, whatever the fingerprint says."""
+    """Tokens of other weights or other code have another key, whatever the fingerprint is."""
     fingerprint = trial.method.fingerprint
     code = Sources().of(trial.method_class)
     with TemporaryDirectory() as folder:

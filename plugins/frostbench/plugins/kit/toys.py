@@ -36,7 +36,7 @@ _TEXT = (
 
 @contextlib.contextmanager
 def seeded(seed: int = SEED) -> Iterator[None]:
-    """Random weights made within are always the same, and nobody else's draws change."""
+    """A context in which random weights are always the same; draws outside do not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -54,16 +54,16 @@ def backbones() -> SharedBackbones:
 
 
 def roles() -> tuple[str, ...]:
-    """Roles that there are toys for: `ROLES`, and those that were offered."""
+    """The roles that have toys: `ROLES`, and those that were offered."""
     return (*ROLES, *_OFFERED)
 
 
 def offer(role: str, make: Callable[[], Any]) -> None:
-    """Give a role of a plugin's own a toy; `make` builds it, in milliseconds and always the same.
+    """Give a plugin's own role a toy, which `make` builds in milliseconds and always the same.
 
     Raises:
         ValueError: the kit has a toy of its own for the role.
-        TypeError: what it makes is no backbone.
+        TypeError: `make` returns no backbone.
     """
     if role in ROLES:
         raise ValueError(f"the kit has its own toy for the role {role!r}; name another.")

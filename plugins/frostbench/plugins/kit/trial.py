@@ -1,4 +1,4 @@
-"""A trial of a method: its toy, requests to try it on, and what checks share."""
+"""A trial of a method: its toy, requests to try it on, and results that checks share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -90,7 +90,7 @@ class Trial:
 
     @cached_property
     def images(self) -> list[Image]:
-        """Every image of the requests, or, where there is none, some images."""
+        """Every image of the requests, or some images where the requests have none."""
         seen = dict.fromkeys(image for one in self.requests for image in images_of(one))
         return list(seen) or images()
 
@@ -138,6 +138,6 @@ def declined(card: Card, request: Request) -> bool:
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Refuse a promise that does not hold, with the sentence that says what was seen."""
+    """Raise `BrokenPromiseError` with this sentence unless the promise holds."""
     if not holds:
         raise BrokenPromiseError(otherwise)

@@ -1,1 +1,1 @@
-"""What several methods build on: prompts, tokenizing, autoencoder networks, training."""
+"""Parts that several methods share: prompts, tokenizing, autoencoder networks, training."""

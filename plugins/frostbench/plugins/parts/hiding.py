@@ -12,7 +12,7 @@ def hide(pixels: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"]) -> Float[T
     """The image with hidden pixels mid-grey.
 
     The published evaluation hides nothing at pixel level: there the visible tokens come from an
-    encoder that has seen what it is to restore. Here they do not.
+    encoder that has seen what is to be restored. Here they do not.
     """
     return torch.where(hidden, torch.full_like(pixels, GREY), pixels)
 
@@ -22,8 +22,8 @@ def random_cells(
 ) -> Bool[Tensor, "{height} {width}"]:
     """True in square cells of `cell` pixels, drawn from the seed.
 
-    Of all cells, the last ones of a row or column cut off where the size is no multiple, the share
-    is taken, rounded to the nearest whole number, but at least one and never all of them.
+    The share is of all cells, also those cut off at the right and bottom edge, rounded to the
+    nearest whole number, but at least one cell and never all of them.
 
     Raises:
         ValueError: the image has a single cell.

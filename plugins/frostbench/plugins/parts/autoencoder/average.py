@@ -1,4 +1,4 @@
-"""A running mean of a model's weights, which scores better than the last weights."""
+"""A running mean of a model's weights during training; it scores better than the last weights."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Average:
-    """The exponential mean of what is trained in a model; it begins as the model's weights."""
+    """The exponential mean of a model's trained weights; it begins as the weights themselves."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -15,7 +15,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after a step to the mean."""
         for name, value in _trained(model).items():
             self._means[name].lerp_(value, 1 - self.decay)
 
@@ -30,7 +30,7 @@ class Average:
         return dict(self._means)
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take means that `state_dict` gave."""
+        """Restore means from `state_dict`."""
         for name, value in self._means.items():
             value.copy_(state[name])
 

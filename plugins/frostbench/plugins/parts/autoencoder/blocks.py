@@ -59,8 +59,8 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Every position reads a short context; each head is as wide as the features.
 
-    So the decoder of V2L-Tokenizer (Zhu et al., CVPR 2024) reads global tokens; sizes and names are
-    those of its published code.
+    The decoder of V2L-Tokenizer (Zhu et al., CVPR 2024) reads global tokens in this way; sizes and
+    names are those of its published code.
     """
 
     def __init__(self, width: int, context: int, heads: int) -> None:

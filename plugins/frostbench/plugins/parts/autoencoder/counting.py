@@ -1,4 +1,4 @@
-"""What an adversarial training would be, counted on networks without numbers."""
+"""What an adversarial training would cost, counted on networks without numbers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,8 +30,8 @@ def counted_adversarial(
 ) -> DryRun:
     """A dry run of steps in which every term of the loss takes part.
 
-    It is called where whatever is made has no numbers. The perceptual network is LPIPS's VGG16, as
-    in the published trainings.
+    It is called in a context in which new tensors have no numbers (see `numberless`). The
+    perceptual network is LPIPS's VGG16, as in the published trainings.
     """
     processes = Processes(replace(workshop, device="cpu"))
     perceptual = Perceptual(VGG16, "vgg16").eval().requires_grad_(False)

@@ -17,7 +17,7 @@ from frostbench.plugins.parts.autoencoder.settings import ContextSettings, Netwo
 
 
 class Decoder(nn.Module):
-    """The encoder's pyramid upside down, with one residual block more on each level.
+    """The encoder's pyramid upside down, with one more residual block on each level.
 
     VQ-GAN, section 3.1: the decoder G. With `context` settings the middle also reads a context, as
     the decoder of V2L-Tokenizer does.
@@ -48,14 +48,14 @@ class Decoder(nn.Module):
                 level.upsample = Upsample(width)
             levels.append(level)
             inputs = width
-        self.up = nn.ModuleList(reversed(levels))  # the checkpoints count from the finest
+        self.up = nn.ModuleList(reversed(levels))  # checkpoints number levels from the finest
         self.norm_out = norm(inputs, groups)
         self.conv_out = nn.Conv2d(inputs, settings.image_channels, 3, padding=1)
 
     def forward(
         self, z: Float[Tensor, "b z gh gw"], context: Float[Tensor, "b k d"] | None = None
     ) -> Float[Tensor, "b c h w"]:
-        """Images, about [-1, 1] and not clamped; `context` is there if and only if it is read.
+        """Images, about [-1, 1] and not clamped; `context` is given if and only if it is read.
 
         Raises:
             TypeError: a context is missing, or one is given to a decoder that reads none.

@@ -1,4 +1,4 @@
-"""Initial weights for short trainings, through which an image passes without fading."""
+"""Initial weights for short trainings that let an image pass without fading."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from frostbench.plugins.parts.autoencoder.blocks import Downsample, ResidualBloc
 
 BRANCH = 0.2  # of a residual block's last convolution
 LAST = 0.3  # of the decoder's last convolution
-ASIDE = 0.02  # deviation of what an upsampling adds to each value it repeats
+ASIDE = 0.02  # deviation of what an upsampling layer adds to each value that it repeats
 RECTIFIED = 1.4  # makes up for what an activation takes away
 
 
@@ -15,10 +15,10 @@ RECTIFIED = 1.4  # makes up for what an activation takes away
 def pass_through(model: nn.Module, last_layer: torch.Tensor) -> None:
     """Let images pass through encoder and decoder without fading.
 
-    Torch's own start divides the variance by three at every convolution, from which the published
-    models began. Here a convolution keeps it, halving an image keeps its four quarters apart (and
-    doubles what it keeps), doubling it repeats values, and residual branches begin quiet: trainings
-    of some thousand steps come much further.
+    The published models began with torch's default weights, which divide the variance by three at
+    every convolution. Here a convolution keeps it, halving an image keeps its four quarters apart
+    (and doubles what it keeps), doubling it repeats values, and residual branches begin small:
+    trainings of some thousand steps get much further.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -44,6 +44,6 @@ def _keep_quarters(conv: nn.Conv2d) -> None:
     """Read 2x2 pixels with orthogonal weights, and nothing beyond them."""
     outputs, inputs = conv.weight.shape[:2]
     mixed = torch.empty(outputs, inputs * 4, device=conv.weight.device)
-    nn.init.orthogonal_(mixed, 2.0)  # a quarter of the directions survives, at twice the size
+    nn.init.orthogonal_(mixed, 2.0)  # a quarter of the directions survives, at twice the magnitude
     conv.weight.zero_()
     conv.weight[:, :, :2, :2] = mixed.view(outputs, inputs, 2, 2)

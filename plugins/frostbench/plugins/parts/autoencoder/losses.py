@@ -3,8 +3,8 @@
 VQ-GAN is Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis",
 CVPR 2021, https://arxiv.org/abs/2012.09841.
 
-Generator: pixels + perceptual + codebook + weight * adversarial, and beside them what else guides
-the codes. Discriminator: hinge or logistic.
+Generator: pixels + perceptual + codebook + weight * adversarial, plus any guidance of the codes.
+Discriminator: hinge or logistic.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from torch.nn import functional
 T = TypeVar("T")
 
 STABLE = 1e-4  # added to the adversarial gradient's norm (the paper says 1e-6, the code this)
-LARGEST = 1e4  # of the ratio of the two gradients' norms
+LARGEST = 1e4  # largest ratio of the two gradients' norms
 
 
 @runtime_checkable
@@ -39,11 +39,12 @@ class LossSettings:
 
     `adversarial_weight` multiplies the adaptive weight, or is the weight itself where `adaptive` is
     off, and 0 leaves the discriminator out; `adversarial_start` is the first step, counted from 0,
-    in which it takes part. So for the perceptual network, which takes part from the beginning in
-    the published trainings. `pixel` is what the mean over values is taken of. With the "logistic"
-    adversary the generator's loss does not saturate. `lecam_weight` is that of `LeCam`.
+    in which it takes part. The same holds for the perceptual network, which takes part from the
+    beginning in the published trainings. `pixel` is the error whose mean over values is taken. With
+    the "logistic" adversary the generator's loss does not saturate. `lecam_weight` is that of
+    `LeCam`.
 
-    What guides the codes to a meaning (SPAE's semantic loss) counts `guidance_weight` times as much
+    Guidance of the codes to a meaning (SPAE's semantic loss) counts `guidance_weight` times as much
     as all other terms together: it is multiplied by the ratio of the two, at most by
     `guidance_largest`.
     """
@@ -102,14 +103,14 @@ def generator_loss(
     """The loss of one batch; images in [-1, 1].
 
     `last_layer` is the weight at which the gradients of reconstruction and adversary are balanced
-    (the decoder's last convolution). `guidance` is what guides the codes, before it is weighed.
-    Weights that follow from the batch are those of the whole batch, of which `mean` is given what
-    is known of a share.
+    (the decoder's last convolution). `guidance` is the loss that guides the codes, before
+    weighting. Weights that depend on the batch are those of the whole batch: `mean` takes a share's
+    value and gives the mean over all shares.
 
     Raises:
         ValueError: a term has a weight, and the network that it needs is missing.
     """
-    # VQ-GAN, equation (4), first term, beside which the published code keeps the perceptual one.
+    # VQ-GAN, equation (4), first term; the published code adds the perceptual term to it.
     reconstruction = reconstruction.float()
     error = images - reconstruction
     pixel = (error.abs() if settings.pixel == "absolute" else error.square()).mean()
@@ -120,7 +121,7 @@ def generator_loss(
         )
         distance = network.distance((images + 1) / 2, (reconstruction + 1) / 2).mean()
     likelihood = settings.pixel_weight * pixel + settings.perceptual_weight * distance
-    # VQ-GAN, equation (6): what encoder, decoder and codebook make small.
+    # VQ-GAN, equation (6): what encoder, decoder and codebook minimise.
     total = likelihood + settings.codebook_weight * codebook
     adversarial = weight = zero
     if settings.adversarial(step):
@@ -149,7 +150,7 @@ def generator_loss(
 
 
 def _needed(network: T | None, term: str, weight: float, noun: str) -> T:
-    """The network that a term with a weight looks through.
+    """The network that a term with a weight needs.
 
     Raises:
         ValueError: there is none.
@@ -194,10 +195,10 @@ def _hinge(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 class LeCam(nn.Module):
-    """A regulariser for a discriminator with little data: how far its two sides have come apart.
+    """A regulariser for a discriminator with little data: how far its real and fake logits differ.
 
     Tseng et al., "Regularizing Generative Adversarial Networks under Limited Data", CVPR 2021,
-    https://arxiv.org/abs/2104.03310, in the form of MAGVIT's code: each side's logits are held to
+    https://arxiv.org/abs/2104.03310, in the form of MAGVIT's code: each side's logits are drawn to
     the running mean of the other, and only where they are beyond it.
     """
 

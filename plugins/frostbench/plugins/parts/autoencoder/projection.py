@@ -1,10 +1,10 @@
-"""Fits a linear projection of frozen vectors, so that they spread as features do."""
+"""Fits a linear projection of frozen vectors to the mean and covariance of features."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-FAINTEST = 1e-4  # of the largest deviation: below it directions carry nothing but rounding
+FAINTEST = 1e-4  # share of the largest deviation; smaller directions carry nothing but rounding
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The nearest rows of a codebook, and the loss that draws features and rows together.
+"""Vector quantization: nearest codebook rows, and the loss that draws features and rows together.
 
 VQ-GAN is Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis",
 CVPR 2021, https://arxiv.org/abs/2012.09841.
@@ -23,7 +23,7 @@ def nearest(
     """The row of the codebook nearest to each feature (VQ-GAN, equation (2)).
 
     Distances are Euclidean and in float32; of several rows equally near, the lowest wins. The
-    answer for a feature does not depend on what else is asked at the same time.
+    answer for a feature does not depend on the other features of the call.
 
     Raises:
         ValueError: a feature is infinite or not a number.
@@ -45,7 +45,7 @@ def nearest_several(
     if not is_numberless(flat) and not bool(flat.isfinite().all()):
         raise ValueError("a feature to be quantized is infinite or not a number.")
     if not 0 < count <= len(table):
-        raise ValueError(f"the {count} nearest rows of a codebook that has {len(table)}.")
+        raise ValueError(f"{count} nearest rows were asked for; the codebook has {len(table)}.")
     with torch.autocast(features.device.type, enabled=False):
         lengths = table.square().sum(1)
         step = max(1, CELLS_AT_ONCE // len(table))
@@ -59,10 +59,10 @@ def _nearest(
     lengths: Float[Tensor, " words"],
     count: int,
 ) -> Int[Tensor, "n count"]:
-    # |a - b|² less |a|² by one matrix product, whose rounding depends on its shape: so every row
-    # within that rounding of the last to be found is then measured again, exactly and alike.
+    # |a - b|² - |a|² by one matrix product, whose rounding depends on its shape: so every row
+    # within that rounding of the last candidate is then measured again exactly.
     rough = torch.addmm(lengths, features, table.T, alpha=-2)
-    if is_numberless(rough):  # nothing is nearest
+    if is_numberless(rough):  # no nearest rows were asked for
         return rough.topk(count, largest=False).indices
     last = rough.amin(1) if count == 1 else rough.kthvalue(count, 1).values
     slack = ROUNDING * (features.square().sum(1) + lengths.max())
@@ -70,7 +70,7 @@ def _nearest(
     if count == 1 and len(rows) == len(features):
         return words[:, None]
     apart = (exact(features[rows]) - exact(table[words])).square().sum(1)
-    # The lowest word first among equals, as nonzero gives them.
+    # nonzero gives rows in order, so the lowest comes first among equals.
     order = apart.argsort(stable=True).to(rows.device)
     order = order[rows[order].argsort(stable=True)]
     sizes = rows.bincount(minlength=len(features))
@@ -83,7 +83,7 @@ def straight_through(
 ) -> Float[Tensor, "*shape"]:
     """The quantized values, with the gradient passed on to the features.
 
-    So gradients get past the quantization in VQ-GAN, equation (3).
+    This is how gradients pass the quantization in VQ-GAN, equation (3).
     """
     return features + (quantized - features).detach()
 
@@ -96,9 +96,9 @@ def codebook_loss(
 ) -> Float[Tensor, ""]:
     """Mean squares that draw the features to their rows (commitment) and the rows to them.
 
-    VQ-GAN, equation (4), second and third term. The paper weighs commitment by `beta` and the
-    rows' term by 1; the published code exchanged them, and every published checkpoint was trained
-    so: that is `legacy`.
+    VQ-GAN, equation (4), second and third term. The paper weights commitment by `beta` and the
+    rows' term by 1; the published code exchanges them (`legacy`), and every published checkpoint
+    was trained so.
     """
     commitment = (quantized.detach() - features).square().mean()
     rows = (quantized - features.detach()).square().mean()

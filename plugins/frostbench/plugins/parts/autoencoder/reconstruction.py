@@ -1,4 +1,4 @@
-"""What one pass of an autoencoder gives to its training, and the PSNR of its images."""
+"""The result of one autoencoder pass in training, and the PSNR of its images."""
 
 from dataclasses import dataclass
 

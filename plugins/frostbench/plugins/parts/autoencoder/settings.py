@@ -1,4 +1,4 @@
-"""Sizes of the autoencoder's networks, and which of them fit together."""
+"""Sizes of the autoencoder's networks, with checks that they fit together."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class NetworkSettings:
         return int(2 ** (len(self.multipliers) - 1))
 
     def side(self, image_size: int | None) -> int:
-        """The side of the squares that the networks read: the one given, or the nominal one.
+        """The side of the squares that the networks read: the given side, or the nominal one.
 
         Raises:
             ValueError: it is no whole number of cells.

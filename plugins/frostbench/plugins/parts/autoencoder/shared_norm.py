@@ -1,4 +1,4 @@
-"""Batch normalisation over a whole batch, in however many processes its shares are."""
+"""Batch normalisation over a whole batch, even when several processes share it."""
 
 from typing import Any
 

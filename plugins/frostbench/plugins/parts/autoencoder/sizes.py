@@ -7,7 +7,7 @@ from torch import Tensor
 
 from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 
-NOMINAL = 256  # pixels: published configurations count attention from it
+NOMINAL = 256  # pixels: published configurations place attention relative to it
 MOST_GROUPS = 32
 
 

@@ -29,7 +29,7 @@ from frostbench.plugins.parts.training.processes import Descent, Processes
 from frostbench.plugins.parts.training.schedules import cosine_fall, rise, set_rate
 
 AutoencoderForward: TypeAlias = Callable[[Tensor, float | None], AutoencoderOutput]
-"""One pass over images in [-1, 1], quantized, or with noise of some deviation instead."""
+"""One pass over images in [-1, 1]; features are quantized, or get noise of this deviation."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class AdversarialTrainingSettings:
     `cosine` is off. `average` is the decay of a running mean of the weights, which is what is kept
     at the end; 0 keeps the last weights.
 
-    The rest is no part of the published trainings, and for short ones: `pass_through` begins from
-    other weights than torch's own (see there); for `noisy_steps` the features get noise of
+    The other settings are for short trainings, and no part of the published ones: `pass_through`
+    begins with other weights than torch's (see there); for `noisy_steps` the features get noise of
     deviation `noise` instead of being quantized, and `power_weight` holds their squares down;
     before each of `fit_steps` the codebook is fitted to the features of the next `fit_batches`
-    batches, so that no code lies where no feature is.
-    `bfloat16` computes in that type where it is safe.
+    batches, so that no code lies far from all features. `bfloat16` computes in that type where it
+    is safe.
     """
 
     steps: int
@@ -77,8 +77,8 @@ class AdversarialTrainingSettings:
 class AdversarialTraining:
     """The two optimisers, and what happens in a step.
 
-    `model` is trained, all of it that asks for gradients; `last_layer` is where the adversary is
-    balanced. `batches(step)` gives a step's batch in [-1, 1], the same for the same step;
+    All parameters of `model` that ask for gradients are trained; the adversary is balanced at
+    `last_layer`. `batches(step)` gives a step's batch in [-1, 1], the same for the same step;
     `fit(features)` sets the codebook to features, where the settings ask for it.
     """
 
@@ -152,7 +152,7 @@ class AdversarialTraining:
         passes: list[Reconstructed] = []
 
         def reconstruct(images: Tensor) -> Tensor:
-            torch.manual_seed(index)  # of the noise, so that a resumed training draws the same
+            torch.manual_seed(index)  # seeds the noise, so that a resumed training draws the same
             passes.append(self.reconstruct(images, index))
             return passes[-1].loss.total
 
@@ -249,7 +249,7 @@ class AdversarialTraining:
 
 @dataclass(frozen=True, eq=False)
 class Reconstructed:
-    """A share of a batch, what the model made of it, and what that costs."""
+    """A share of a batch, its reconstruction, and the losses."""
 
     images: Float[Tensor, "b 3 h w"]
     result: AutoencoderOutput
@@ -257,7 +257,7 @@ class Reconstructed:
 
 
 def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each number, all of which have the same names."""
+    """The mean of each number; all mappings have the same names."""
     return {name: sum(one[name] for one in values) / len(values) for name in values[0]}
 
 
@@ -275,7 +275,7 @@ def figures(
     batches: Iterable[Float[Tensor, "b 3 h w"]],
     codes: int,
 ) -> dict[str, float]:
-    """Measured on images that nothing was trained on.
+    """Figures of a trained model, on images that it was not trained on.
 
     The mean PSNR in dB and L1 error over images (values in [-1, 1]), and how many of the codes
     were used at all, their share, and the perplexity of their use.
@@ -301,7 +301,7 @@ def figures(
 
 
 def perplexity(ids: Int[Tensor, "*shape"]) -> float:
-    """How many codes, equally used, would be as varied as these ids."""
+    """How many equally used codes would be as varied as these ids."""
     counts = ids.flatten().bincount().double()
     shares = counts[counts > 0] / counts.sum()
     return float((-(shares * shares.log()).sum()).exp())

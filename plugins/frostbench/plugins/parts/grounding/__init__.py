@@ -1,1 +1,1 @@
-"""What methods share that read from a multimodal model's attention where a phrase is seen."""
+"""Parts of methods that find a phrase in an image from a multimodal model's attention."""

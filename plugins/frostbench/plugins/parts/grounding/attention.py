@@ -16,13 +16,13 @@ from frostbench.plugins.backbones.numberless import is_numberless
 from frostbench.plugins.backbones.views import View
 
 Merge: TypeAlias = Literal["mean", "max"]
-"""Over a phrase's tokens; every released configuration takes the mean."""
+"""How a phrase's tokens are combined; every released configuration takes the mean."""
 
-ROUNDING = 1e-6  # of edges that are computed, in cells
+ROUNDING = 1e-6  # tolerance of computed edges, in grid cells
 
 
 def image_keys(views: Sequence[View], start: int) -> tuple[int, ...]:
-    """The positions in a prompt of an image's views, one after another; it begins at `start`."""
+    """The prompt positions of an image's views, one after another; the image begins at `start`."""
     return tuple(at for view in views for at in view.positions(start))
 
 
@@ -31,9 +31,9 @@ def merged(
     phrases: Sequence[Sequence[int]],
     merge: Merge,
 ) -> Float[Tensor, "n channels keys"]:
-    """One row for each phrase, layer and head, of phrases given as numbers of their queries.
+    """One row for each phrase, layer and head; a phrase is given as the numbers of its queries.
 
-    Channel `layer * heads + head` is of that layer and head.
+    Channel `layer * heads + head` holds that layer and head.
     """
     rows = attention.flatten(0, 1)
     several = (rows[:, list(queries)] for queries in phrases)
@@ -45,7 +45,7 @@ def merged(
 def laid_out(
     rows: Float[Tensor, "n channels keys"], views: Sequence[View]
 ) -> Float[Tensor, "n channels2 h w"]:
-    """Rows as maps of the last view's size; keys are the views' positions, one after another.
+    """Attention rows as maps of the last view's size; keys are the views' positions in order.
 
     Where there are several views (LLaVA-Next: coarse, then fine), all channels of the first come
     before all of the next.
@@ -65,11 +65,11 @@ def of_image(
     size: tuple[int, int],
     outside: float = -1.0,
 ) -> Float[Tensor, "n h w"]:
-    """The cells of masks over a view that lie on the image of `size`, as published.
+    """The grid cells of masks over a view that lie on the image of `size`, as published.
 
-    Padding around the image is cut off, to whole cells. Where a view leaves edges of the image
-    out, there are cells of `outside`, or of the lowest logit if that is lower. LLaVA-Next's finest
-    view is taken to be the image.
+    Padding around the image is cut off, to whole cells. Where a view leaves edges of the image out,
+    cells hold `outside`, or the lowest logit if that is lower. LLaVA-Next's finest view is taken to
+    be the image.
     """
     if len(views) > 1:
         return logits
@@ -89,12 +89,12 @@ def of_image(
 def enlarged(
     logits: Float[Tensor, "n rows columns"], size: tuple[int, int]
 ) -> Float[Tensor, "n h w"]:
-    """Logits of an image's cells in pixels of the image."""
+    """Logits of an image's grid cells, resized to the image's pixels."""
     return functional.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def _cells(start: float, stop: float, length: int, count: int) -> tuple[int, int]:
-    """The first of `count` cells from `start` to `stop` that lies on 0 to `length`; how many do.
+    """The first of `count` cells from `start` to `stop` within 0 to `length`, and how many are.
 
     >>> _cells(-10, 30, 20, 8), _cells(2, 18, 20, 8), _cells(0, 20, 20, 8)
     ((2, 4), (-1, 10), (0, 8))

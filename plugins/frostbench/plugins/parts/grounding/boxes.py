@@ -11,10 +11,10 @@ from frostbench.plugins.contract.predictions import Boxes
 
 
 def located(logits: Float[Tensor, "n h w"], phrases: Sequence[str]) -> Boxes:
-    """The smallest box around each phrase's mask; F-LMM's paper gives masks alone.
+    """The smallest box around each phrase's mask; F-LMM's paper has masks alone.
 
-    A score is the mean probability of the mask's pixels. Of an empty mask the box is empty, in the
-    middle of the image, and the score the highest probability of any pixel, which is at most 0.5.
+    A score is the mean probability of the mask's pixels. An empty mask gives an empty box in the
+    middle of the image; its score is the highest probability of any pixel, at most 0.5.
     """
     height, width = logits.shape[1:]
     middle = (width / 2, height / 2, width / 2, height / 2)

@@ -1,4 +1,4 @@
-"""Masks of phrases, from logits of cells that no head was trained to make."""
+"""Masks of phrases from logits of grid cells, without a trained mask head."""
 
 import numpy as np
 import torch
@@ -11,17 +11,17 @@ from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.images import Image
 
-EIGHT = np.ones((3, 3))  # neighbours of a cell: those at its corners are among them
+EIGHT = np.ones((3, 3))  # neighbours of a grid cell, those at its corners included
 
 
 def parts_of(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """The number of each cell's 8-connected part, from 1, 0 outside; and how many there are."""
+    """The number of each cell's 8-connected part (from 1; 0 outside), and the number of parts."""
     labels, count = ndimage.label(mask, EIGHT)
     return labels, int(count)
 
 
 def largest_part(logits: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
-    """The logits with all below 0 that are above it and no part of the largest; the first of two.
+    """The logits, made negative outside the largest part; of two equal parts the first counts.
 
     >>> largest_part(torch.tensor([[1.0, 0.0, -1.0, 2.0, 2.0]])) > 0
     tensor([[False, False, False,  True,  True]])

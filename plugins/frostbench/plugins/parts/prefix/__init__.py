@@ -1,4 +1,4 @@
-"""Methods that put an image's vectors before the text: features of a frozen encoder, and a map.
+"""Methods that put an image's vectors before the text: a frozen encoder's features through a map.
 
 `PrefixMethod` is the class to start from. Its subclass gives a card, and says what its map is made
 of; it answers Classify, Caption and Answer requests. `training` trains a map on captions.

@@ -12,7 +12,7 @@ from frostbench.plugins.backbones.timm_encoder import TimmEncoder
 from frostbench.plugins.parts.tokenizing.one_by_one import by_row
 
 FeaturePooling: TypeAlias = Literal["cells", "pooled"]
-"""One feature for each cell of the image, before the encoder pools them, or one for the image."""
+"""One feature for each grid cell, before the encoder pools them, or one for the whole image."""
 
 
 def features(
@@ -21,7 +21,7 @@ def features(
     images: Float[Tensor, "b 3 h w"],
     sizes: Int[Tensor, "b 2"],
 ) -> Float[Tensor, "b n d"]:
-    """What the encoder sees of images in [0, 1], each without its padding; cells row by row.
+    """The encoder's features of images in [0, 1], each without its padding; cells row by row.
 
     Raises:
         ValueError: it is an encoder of another kind.

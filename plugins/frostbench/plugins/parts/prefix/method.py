@@ -1,4 +1,4 @@
-"""The class that methods with an image's vectors before the text start from."""
+"""The base class of methods that put an image's vectors before the text."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -27,12 +27,12 @@ ENCODER = "clip"
 
 
 class PrefixMethod(ShownMethod):
-    """An image is vectors of the language model's width: an encoder's features through a map.
+    """An image becomes vectors of the language model's width: an encoder's features through a map.
 
     A subclass gives its card, with the backbones "llm" and `encoder` and with `discrete=False`, and
-    its `toy`, which is `cls.between(toys.backbones())`. It gets Classify, Caption and Answer. What
-    its map is by default stands in `defaults`; a folder of weights says the rest. The prompts of a
-    run may be set as those of methods with discrete tokens.
+    its `toy`, which is `cls.between(toys.backbones())`. It gets Classify, Caption and Answer.
+    `defaults` holds the map's default settings; a folder of weights overrides them. Prompts are set
+    in a run like those of methods with discrete tokens.
 
     Attributes:
         encoder: The role of the image encoder, of the kind open_clip or timm.
@@ -82,7 +82,7 @@ class PrefixMethod(ShownMethod):
 
     @classmethod
     def between(cls, backbones: Backbones) -> "PrefixMethod":
-        """The same random weights every time, between the kit's toys; for `toy`."""
+        """A method with the same random weights every time, between the kit's toys; for `toy`."""
         language, encoder = backbones.get("llm"), backbones.get(cls.encoder)
         wide = 32 if cls.defaults.pooling == "cells" else 16  # of the toy CLIP
         sizes = replace(cls.defaults, width=wide, llm_width=language.width)
@@ -102,7 +102,7 @@ class PrefixMethod(ShownMethod):
         )
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
-        """The vectors of each image, those of its first feature first.
+        """The vectors of each image, in the order of its features.
 
         Raises:
             ValueError: the encoder's features are of another width than the map's.
@@ -128,10 +128,10 @@ class PrefixMethod(ShownMethod):
 def read_prompting(
     default: TextPrompting, values: Mapping[str, object], where: str
 ) -> TextPrompting:
-    """The settings of prompts as a user gives them, what is left out as in `default`.
+    """The settings of prompts as a user gives them; those left out are as in `default`.
 
     Raises:
-        ValueError: a name or a value that there is not.
+        ValueError: a name or a value is unknown.
     """
     known = asdict(default)
     merged = {

@@ -1,7 +1,7 @@
-"""Trains a map on captions, through the frozen language model, in the wording of `captioning`.
+"""Trains a map on captions, through the frozen language model, with the prompts of `captioning`.
 
-Merullo et al. (LiMBeR, https://arxiv.org/abs/2209.15162) train so, and before them Tsimpoukelli et
-al. (Frozen) and Mokady et al. (ClipCap): the loss is the caption's, given the image's vectors.
+As Merullo et al. (LiMBeR, https://arxiv.org/abs/2209.15162), and before them Tsimpoukelli et al.
+(Frozen) and Mokady et al. (ClipCap): the loss is the caption's, given the image's vectors.
 """
 
 import random
@@ -53,8 +53,8 @@ class PrefixTraining:
         steps: Steps of AdamW.
         rate: The highest learning rate, for features of mean 0 and spread 1.
         warm_up: Share of the steps in which it rises; it falls to 0 in the others.
-        clip: Longest gradient.
-        measured: Images that tell mean and spread of features.
+        clip: The largest norm of a gradient.
+        measured: Images from which mean and spread of features are computed.
         held_out: Images at the end of the set that are measured on and not trained on.
     """
 
@@ -130,7 +130,7 @@ def train_on(
 
 
 class _Lessons:
-    """Captions of a workshop, and the features of their images at mean 0 and spread 1."""
+    """Training captions, and the features of their images scaled to mean 0 and spread 1."""
 
     def __init__(self, workshop: Workshop, settings: PrefixTraining, backbones: Backbones) -> None:
         source = workshop.data.get(settings.data)
@@ -154,7 +154,7 @@ class _Lessons:
         told = [set(captions[0].lower().split()) for captions in source.references()]
         counts = Counter(word for words in told[: self.count] for word in words)
         self._rarest = [
-            # A word that no other image shares helps nobody.
+            # A word that no other image shares finds no example.
             min(words, key=lambda word: (counts[word] < 2, counts[word], word), default="")
             for words in told
         ]
@@ -182,16 +182,16 @@ class _Lessons:
         return (self.raw(number) - self.mean) / self.spread
 
     def said(self, number: int) -> str:
-        """What is said of an image: its first caption."""
+        """The first caption of an image."""
         return self._images[number].captions[0]
 
     def drawn(self, index: int) -> list[tuple[int, ...]]:
-        """The images of a step: each with those of its examples before it."""
+        """The images of a step, each after those of its examples."""
         draw = random.Random(seed_of(self._seed, "prefix", index))
         return [self._row(draw.randrange(self.count), draw) for _ in range(self._settings.each)]
 
     def _row(self, number: int, draw: random.Random) -> tuple[int, ...]:
-        """An image behind its examples, of which one is alike."""
+        """An image after its examples, one of them with a like caption."""
         shown = [draw.randrange(self.count) for _ in range(self._settings.shots)]
         alike = [other for other in self._alike[self._rarest[number]] if other != number]
         if shown and alike:
@@ -205,7 +205,7 @@ class _Lessons:
         shown: Sequence[tuple[int, ...]],
         other: Sequence[int] | None = None,
     ) -> Float[Tensor, ""]:
-        """The mean loss of the last images' captions; `other` are shown in their place, if any."""
+        """The mean loss of the last images' captions; `other` images take their place, if given."""
         numbers = sorted({number for row in shown for number in row} | set(other or ()))
         features = torch.stack([self.seen(number) for number in numbers])
         vectors = dict(zip(numbers, map(features), strict=True))
@@ -218,7 +218,7 @@ class _Lessons:
 
     @torch.no_grad()
     def figures(self, map: PrefixMap, lm: CausalLM) -> dict[str, float]:
-        """The loss of held-out captions, given their own images and given each the next one."""
+        """The loss of held-out captions, given their own images and given the next one's image."""
         held = range(self.count, len(self._images))
         if not held:
             return {}
@@ -234,7 +234,7 @@ class _Lessons:
 
     @torch.no_grad()
     def fold(self, map: PrefixMap) -> None:
-        """Make it the same map of features as the encoder gives them, which come so from now on."""
+        """Fold the scaling into the map, which from now on reads the encoder's own features."""
         first = map.layers[0]
         assert isinstance(first, nn.Linear)
         first.weight.div_(self.spread)
@@ -244,7 +244,7 @@ class _Lessons:
 
 @torch.no_grad()
 def _at_scale(map: PrefixMap, lessons: _Lessons, lm: CausalLM) -> None:
-    """Begin with random vectors, as long as the language model's embeddings are."""
+    """Begin with random vectors as long as the language model's embeddings."""
     seen = torch.stack([lessons.seen(number) for number in range(min(64, lessons.count))])
     made, table = map(seen), lm.embed(range(lm.vocabulary_size)).float()
     last = map.layers[-1]
@@ -259,9 +259,9 @@ def _row(
     vectors: Sequence[Float[Tensor, "n d"]],
     captions: Sequence[str],
 ) -> tuple[Float[Tensor, "m d"], list[int]]:
-    """What the language model reads before the last caption, and the ids that it is to go on with.
+    """What the language model reads before the last caption, and the ids that must follow.
 
-    The pieces are those of the method's own prompts, an example standing for what is asked: its
+    The pieces are those of the method's own prompts, with an example in place of the query: its
     answer is what would be right.
     """
     blanks = {Image(torch.full((3, 1, 1), i / 256)): own for i, own in enumerate(vectors)}
@@ -295,7 +295,7 @@ def _embedded(lm: CausalLM, piece: Piece) -> Float[Tensor, "n d"]:
 def _loss(
     lm: CausalLM, rows: Sequence[tuple[Float[Tensor, "_n d"], list[int]]]
 ) -> Float[Tensor, ""]:
-    """The mean loss of all ids that the rows go on with."""
+    """The mean loss of all ids that must follow the rows."""
     said = [torch.tensor(ids, device=lm.device) for _, ids in rows]
     read = [torch.cat([before, lm.embed(ids[:-1])]) for before, ids in rows]
     inputs = nn.utils.rnn.pad_sequence(read, batch_first=True)

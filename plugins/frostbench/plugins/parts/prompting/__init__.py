@@ -1,8 +1,8 @@
-"""What methods share that show a language model images as pieces of a prompt.
+"""Parts of methods that show images to a language model as pieces of a prompt.
 
 `DiscreteMethod` is the class to start from where an image is a grid of codes: its subclass says how
 an image becomes a grid and how a grid becomes an image, and answers Classify, Reconstruct and
-Restore requests. Of vectors, `frostbench.plugins.parts.prefix` has the like.
+Restore requests. For vectors, see `frostbench.plugins.parts.prefix`.
 """
 
 from frostbench.plugins.parts.prompting.captioning import AnswerSettings, CaptionSettings

@@ -1,6 +1,6 @@
 """Prompts for captions and for answers to questions, with in-context examples.
 
-No code of papers on discrete tokens asks for them. What is known of V2L-Tokenizer's prompts (Zhu et
+No published code on discrete tokens has such prompts. What is known of V2L-Tokenizer's (Zhu et
 al., CVPR 2024, https://arxiv.org/abs/2403.07874, section 4.2) is kept as the style "summary".
 Methods that put an image's vectors before the text (LiMBeR, https://arxiv.org/abs/2209.15162;
 Frozen, https://arxiv.org/abs/2106.13884) are asked in the style "prefix".
@@ -48,7 +48,7 @@ class CaptionSettings:
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """How a question is put.
+    """How a question is asked.
 
     Attributes:
         style: "frame" puts the question after the image, inside the frame of the published
@@ -57,8 +57,8 @@ class AnswerSettings:
             the image and then the question between `asks` and `answers`, cut likewise.
         opening: A first line of the prompt; nothing is published.
         max_new_tokens: Tokens generated at most.
-        asks: What stands before a question in the style "prefix"; Frozen's words.
-        answers: What stands between a question and its answer there.
+        asks: Text before a question in the style "prefix"; Frozen's words.
+        answers: Text between a question and its answer there.
     """
 
     style: Style = "frame"

@@ -34,11 +34,11 @@ OUTPUT = Text(" >\nOutput: ")
 
 @dataclass(frozen=True)
 class ClassificationSettings:
-    """How the question is put, and how the answer is read.
+    """How the question is asked, and how the answer is read.
 
     Attributes:
-        decoding: What holds the answer to the options where the prompt names them (induction).
-            "trie": one option, whole; a prediction is then one of the labels or none of them.
+        decoding: What restricts the answer to the options where the prompt names them (induction).
+            "trie": one whole option; a prediction is then one of the labels or none of them.
             "union": as published, position by position the tokens of any option, so that parts of
             two names can mix. "choose": the option of the highest log-probability.
         quirky_brackets: The published opening repeats "[" before every option.
@@ -98,14 +98,14 @@ def opening(options: tuple[str, ...], settings: ClassificationSettings) -> str:
 
 
 def ask(request: Classify, settings: ClassificationSettings, language: Language) -> Ask:
-    """Free generation of one line without induction; otherwise held to the options."""
+    """Free generation of one line without induction; otherwise restricted to the options."""
     framed = settings.style == "frame"
     if not request.induction:
         return Generate(settings.max_new_tokens, stop=("\n", "###") if framed else (".", "\n"))
     options = request.options if framed else tuple(f" {option}" for option in request.options)
     match settings.decoding:
         case "trie":
-            # The trie itself ends the answer: no option is longer than its tokens and the end.
+            # The trie itself ends the answer: none is longer than the longest option and the end.
             longest = max(len(language.encode(option)) for option in options)
             return Generate(longest + 1, allowed=Trie(options))
         case "union":
@@ -132,7 +132,7 @@ def union(options: tuple[str, ...], language: Language) -> tuple[frozenset[int],
 
 
 def answer(completion: Completion, request: Classify) -> str:
-    """The label that a completion says; nothing is mended in it but blanks at its ends."""
+    """The label in a completion; only blanks at its ends are removed."""
     match completion:
         case Chosen(index=index):
             return request.options[index]

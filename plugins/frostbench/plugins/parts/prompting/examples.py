@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class CodeExample:
-    """Codes of which a window of `given` is shown as input, and one of `wanted` as output."""
+    """An example: a window of `given` is shown as input, the same window of `wanted` as output."""
 
     given: Int[Tensor, " cells"]
     wanted: Int[Tensor, " cells"]
@@ -30,7 +30,7 @@ def disturbed(
 ) -> list[CodeExample]:
     """Copies of the image's own codes, each with as many replaced as `counts` says.
 
-    In each copy the same positions of `given` and `wanted` take the same codes, drawn uniformly
+    In each copy `given` and `wanted` take the same codes at the same positions, drawn uniformly
     from all `codes`. The same seed gives the same copies.
 
     Raises:
@@ -57,11 +57,11 @@ def disturbed(
 
 
 def disturbed_counts(rates: Sequence[float], examples: int, tokens: int) -> list[int]:
-    """How many codes each of the examples has replaced: floor(rate times `tokens`).
+    """How many codes are replaced in each example: floor(rate times `tokens`).
 
     `tokens` counts the grid and all tokens beside it, as the published code does: with 256 cells
-    and 21 global words a rate of 0.50 replaces 138 of the cells, 53.9 % of them. Another number of
-    examples than of rates takes rates evenly from the list.
+    and 21 global words a rate of 0.50 replaces 138 of the cells, 53.9 % of them. With another
+    number of examples than rates, rates are taken evenly from the list.
 
     >>> disturbed_counts((0.50, 0.47, 0.26, 0.23), 4, 277)
     [138, 130, 72, 63]
@@ -69,7 +69,7 @@ def disturbed_counts(rates: Sequence[float], examples: int, tokens: int) -> list
     [138, 72]
     """
     taken = [rates[i * len(rates) // examples] for i in range(examples)]
-    # Products such as 0.29 * 100 fall just short of the whole number that is meant.
+    # Products such as 0.29 * 100 fall just short of the intended whole number.
     return [math.floor(round(rate * tokens, 9)) for rate in taken]
 
 

@@ -1,4 +1,4 @@
-"""What prompts of discrete tokens need to know of a language model."""
+"""What prompts of discrete tokens need to know about a language model."""
 
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ class Language(Protocol):
 
     @property
     def vocabulary_size(self) -> int:
-        """How many ids the model can say, counted from 0."""
+        """How many ids the model can generate, counted from 0."""
         ...
 
     @property

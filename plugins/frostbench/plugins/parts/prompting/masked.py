@@ -1,8 +1,8 @@
 """Prompts that restore hidden codes of one image, without in-context examples.
 
-V2L-Tokenizer (Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874) shows images of it, made
-by a language model with a LoRA adapter; neither prompt nor training is published, so both are ours.
-The frozen model alone answers the same prompt, as a control.
+V2L-Tokenizer (Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874) shows images that a language
+model with a LoRA adapter restored so; neither prompt nor training is published: both are ours. The
+frozen model alone answers the same prompt, as a control.
 """
 
 from collections.abc import Generator, Sequence
@@ -32,15 +32,15 @@ from frostbench.plugins.parts.prompting.token_map import TokenMap
 
 @dataclass(frozen=True)
 class MaskedSettings:
-    r"""The prompt; nothing of it is published, so that all of this is unverified.
+    r"""The prompt; nothing of it is published, so that all settings are unverified.
 
     Attributes:
         opening: What the prompt begins with.
-        mask: The id that stands where a code is hidden. None is the lowest id that stands for
-            no code, or 0 where all do (`<unk>` in LLaMA-2's vocabulary, `<pad>` in the mini
-            pack's). It is never an answer.
-        hidden_share: From which share of hidden pixels on a cell is hidden. Coarse cells of a
-            pyramid, of which about a third is hidden, stay as they were read.
+        mask: The id shown in place of a hidden code. None is the lowest id that stands for no code,
+            or 0 where all ids do (`<unk>` in LLaMA-2's vocabulary, `<pad>` in the mini pack's). It
+            is never an answer.
+        hidden_share: Share of hidden pixels from which a cell counts as hidden. Coarse cells of a
+            pyramid with about a third hidden keep their codes.
     """
 
     opening: str = "Restore the masked tokens.\n"
@@ -105,9 +105,8 @@ def masked_prompt(
 ) -> Prompt:
     """Show a grid's ids, the mask in place of hidden ones, and ask for all of them again.
 
-    Output position i belongs to input position i: where the cell is visible, its own id is all that
-    may be said; where it is hidden, any mapped id but the mask. The ids of the layer `above`,
-    already restored, stand in front.
+    Output position i belongs to input position i: a visible cell allows its own id alone, a hidden
+    one any mapped id but the mask. The ids of the layer `above`, already restored, stand in front.
     """
     mask = mask_id(token_map, settings)
     answers = _answers(token_map, mask)
@@ -122,7 +121,7 @@ def masked_prompt(
 
 
 def mask_id(token_map: TokenMap, settings: MaskedSettings) -> int:
-    """The id that stands where a code is hidden.
+    """The id shown in place of a hidden code.
 
     Raises:
         ValueError: the language model has no such id.
@@ -140,14 +139,14 @@ def mask_id(token_map: TokenMap, settings: MaskedSettings) -> int:
 def covered_cells(
     hidden: Bool[Tensor, "h w"], rows: int, columns: int, share: float
 ) -> Bool[Tensor, "{rows} {columns}"]:
-    """The cells of which at least a share of the pixels is hidden."""
+    """The cells with at least this share of their pixels hidden."""
     shares = functional.adaptive_avg_pool2d(hidden[None].double(), (rows, columns))[0]
     return shares >= share
 
 
 @lru_cache(maxsize=16)
 def _answers(token_map: TokenMap, mask: int) -> frozenset[int]:
-    """The ids that a hidden cell may become; one object, which the engine knows again."""
+    """The ids that a hidden cell may become; always the same object, which the engine can share."""
     return frozenset(token_map.ids) - {mask}
 
 

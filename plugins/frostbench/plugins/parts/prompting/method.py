@@ -1,4 +1,4 @@
-"""The class that methods with discrete codes, in a grid or a pyramid of grids, start from."""
+"""The base class of methods with discrete codes, in a grid or a pyramid of grids."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ from frostbench.plugins.parts.prompting.shown import ShownMethod, TextPrompting
 from frostbench.plugins.parts.prompting.token_map import TokenMap
 from frostbench.plugins.parts.tokenizing.resizing import resized
 
-RENDERED_BYTES = 1 << 25  # of images that a method keeps
+RENDERED_BYTES = 1 << 25  # how many rendered images a method keeps
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DiscretePrompting(TextPrompting):
 
 
 class DiscreteMethod(ShownMethod):
-    """An image is a grid of codes, or a pyramid of grids, and a model's ids stand for codes.
+    """An image is a grid of codes, or a pyramid of grids; ids of a language model stand for codes.
 
     A subclass gives `tokenize`, `shown` and `render`, and gets Classify, Caption, Answer,
     Reconstruct and Restore; with `words` it gets Interpret.
@@ -75,17 +75,17 @@ class DiscreteMethod(ShownMethod):
 
     @property
     def codes(self) -> Mapping[str, int]:
-        """The codes of the grid or pyramid, each of which has an id of its own."""
+        """The codes of the grid or pyramid; each has an id of its own."""
         # A method that is never asked to restore may do without a token map.
         known = getattr(self, "token_map", None)
         return {} if known is None else {self.grid_part: len(known.ids)}
 
     @abstractmethod
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
-        """Images in [0, 1], at the method's own size; what lies outside is clamped afterwards."""
+        """Images at the method's own size; values outside [0, 1] are clamped afterwards."""
 
     def spoken(self, tokens: VisualTokens) -> Sequence[str]:
-        """The words that one image is said in, the most fitting first (Interpret).
+        """The words that describe one image, the most fitting first (Interpret).
 
         All words of the grid or pyramid, unless a subclass knows better ones.
         """
@@ -101,7 +101,7 @@ class DiscreteMethod(ShownMethod):
         """The prompts of `classification`, `captioning` and `restoration`."""
         match request:
             case Interpret():
-                # A line holds one word, so a word holds no line.
+                # Each line holds one word, so a word must not hold a line break.
                 words = self.spoken(tokens[request.image])
                 return "\n".join(" ".join(word.split()) for word in words)
             case Reconstruct():
@@ -112,7 +112,7 @@ class DiscreteMethod(ShownMethod):
                 return (yield from super().prompt(request, tokens))
 
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
-        """Texts as they are; codes as images, those that are new in one pass of the decoder."""
+        """Texts as they are; codes become images, new ones in one pass of the decoder."""
         decoded = iter(self._images([one for one in outcomes if isinstance(one, VisualTokens)]))
         predictions: list[Prediction] = []
         for request, outcome in zip(requests, outcomes, strict=True):
@@ -123,7 +123,7 @@ class DiscreteMethod(ShownMethod):
         return predictions
 
     def _images(self, drawn: Sequence[VisualTokens]) -> list[Float[Tensor, "3 h w"]]:
-        """The images of tokens. A ceiling comes back in every protocol, and is rendered once."""
+        """The images of tokens. A ceiling is the same in every protocol, and is rendered once."""
         keys = [_key(tokens) for tokens in drawn]
         known = {key: self._rendered.get(key) for key in keys}
         new = {key: own for key, own in zip(keys, drawn, strict=True) if known[key] is None}
@@ -131,7 +131,7 @@ class DiscreteMethod(ShownMethod):
             made = self.render(join(list(new.values()))).clamp(0, 1).cpu()
             for key, image in zip(new, made, strict=True):
                 known[key] = self._rendered.keep(key, image.clone(), image.nbytes)
-        # Copies: whoever gets an image may change it.
+        # Copies, since the receiver may change an image.
         return [image.clone() for key in keys if (image := known[key]) is not None]
 
     @cached_property
@@ -158,8 +158,8 @@ class DiscreteMethod(ShownMethod):
             beside=_beside(own, self.grid_part),
             eos_id=self.language.eos_id,
         )
-        # The published protocol decodes beside the clean image's other tokens (V2L's global
-        # words); the held-out one has only those of the corrupted image.
+        # The published protocol decodes with the clean image's other tokens (V2L's global words);
+        # the held-out protocol has only those of the corrupted image.
         context = request.context
         source = context.clean if isinstance(context, OracleContext) else request.image
         return self._with_layers(tokens[source], layers)

@@ -50,15 +50,15 @@ class WindowSettings:
 
     Attributes:
         step: Codes that one prompt asks for (m in the paper).
-        prompt_length: Codes before them that it shows, where an image is filled in (n). None is
+        prompt_length: Codes before them that it shows when an image is filled in (n). None is
             one row of the grid; the published 16 are one row of 16x16.
-        rates: Shares of codes that the examples made of the clean image have replaced.
-        whole_layer: Of a pyramid, a layer of at most so many codes is one prompt, which writes them
-            one after the other; a larger one is cut into windows, which do not wait for one
-            another. SPAE decodes its upper layers so, and its lower ones so; where the split lies
-            is unverified.
-        parents: Of a pyramid, prompts show the codes of the layer above, which were restored
-            before, in front of their own.
+        rates: Shares of replaced codes in the examples made from the clean image.
+        whole_layer: In a pyramid, a layer of at most this many codes is one prompt, which writes
+            them one after the other; a larger one is cut into windows, which do not wait for one
+            another. SPAE decodes its upper layers in the first way, its lower ones in the second;
+            where the split lies is unverified.
+        parents: In a pyramid, prompts show the codes of the layer above, already restored, before
+            their own.
     """
 
     step: int = 2
@@ -157,7 +157,7 @@ def _fill_in(
 
 
 def _seed(seed: int, depth: int) -> int:
-    """Each layer draws for itself; the first with the request's own seed."""
+    """A seed for each layer; the first has the request's own."""
     if depth == 0:
         return seed
     return int.from_bytes(hashlib.sha256(f"{seed} {depth}".encode()).digest()[:6], "big")
@@ -180,7 +180,7 @@ def _cells(
     count: int,
     beside: int,
 ) -> _Cells:
-    """Of the layer at one depth; `count` is how many codes there are to disturb examples with."""
+    """The cells of the layer at one depth; examples are disturbed with `count` codes."""
     corrupted = layers(request.image)[depth].cpu()
 
     def flat(image: Image) -> Int[Tensor, " cells"]:
@@ -269,10 +269,10 @@ def instruction(step: int) -> str:
 def whole_answers(
     prompts: Sequence[Prompt], lengths: Sequence[int], eos_id: int | None
 ) -> Generator[Wave, list[Completion], list[list[int]]]:
-    """Ask until every answer has its length.
+    """Ask until every answer has its full length.
 
-    To an image the end-of-sequence token is a token like others: the published code never stops at
-    it. An answer that ended there goes on, in a further wave, after that token.
+    In an image the end-of-sequence token is a code like any other: the published code never stops
+    at it. An answer that ended there goes on, in a further wave, after that token.
 
     Raises:
         ValueError: an answer is too short although it did not end there, or too long.

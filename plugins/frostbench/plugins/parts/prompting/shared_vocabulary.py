@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from frostbench.plugins.parts.prompting.language import Language
 from frostbench.plugins.parts.prompting.token_map import TokenMap
 
-LEAST = 0.05  # share of a codebook's words below which a language model is no use for it
-SAME = 500  # of so many words one may be printed otherwise, and the vocabulary is the same
-UNREADABLE = "\ufffd"  # what bytes that are no text by themselves decode to
+LEAST = 0.05  # smallest share of a codebook's words that a language model must have
+SAME = 500  # one word in so many may be printed otherwise in an equal vocabulary
+UNREADABLE = "\ufffd"  # what bytes that are no text by themselves are decoded to
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class SharedVocabulary:
     """The part of a codebook that a language model has words for.
 
     Visual tokens are codes of this part: code i is row `rows[i]` of the codebook, and has the
-    token `token_map.ids[i]`. A codebook made of the language model's own vocabulary is shared_words
-    whole.
+    token `token_map.ids[i]`. A codebook made of the language model's own vocabulary is shared
+    completely.
 
     Attributes:
         rows: Rows of the codebook, in rising order.
@@ -35,7 +35,7 @@ class SharedVocabulary:
         return len(self.rows) / self.total
 
     def notes(self, method: str) -> tuple[str, ...]:
-        """What a reader must know where a part of the codebook has no token."""
+        """A note for readers where a part of the codebook has no token."""
         if len(self.rows) == self.total:
             return ()
         lost = self.total - len(self.rows)
@@ -49,12 +49,11 @@ def share_vocabulary(words: Sequence[str], language: Language) -> SharedVocabula
     """Find a token for each word of a codebook.
 
     Where word i reads as token i throughout, the vocabulary is the codebook's own, and is taken as
-    it is: blanks around words aside, and all but one in `SAME` of them, as special tokens and bytes
-    are printed one way here and another there (V2L's published vocabulary has " ⁇ " for LLaMA's
-    <unk>). Otherwise words are
-    mapped by string: a word has the token that reads the same, or else the one that reads the
-    same after a blank. Of two equal words the first gets it, of two equal tokens the lowest is
-    taken; bytes that are no text by themselves map to nothing.
+    it is: blanks around words are ignored, and one word in `SAME` may differ, since special tokens
+    and bytes are printed in various ways (V2L's published vocabulary has " ⁇ " for LLaMA's <unk>).
+    Otherwise words are mapped by string: a word has the token that reads the same, or else the one
+    that reads the same after a blank. Of two equal words the first gets it, of two equal tokens the
+    lowest is taken; bytes that are no text by themselves map to nothing.
 
     Raises:
         ValueError: hardly any word is a token of the language model.

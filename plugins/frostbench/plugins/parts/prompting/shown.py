@@ -1,4 +1,4 @@
-"""The class that methods start from whose images are pieces of a language model's prompt."""
+"""The base class of methods that show images as pieces of a language model's prompt."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class TextPrompting:
     Attributes:
         classification: Settings of the classification prompt.
         caption: Settings of the captioning prompt.
-        answer: Settings of the prompt that puts a question.
+        answer: Settings of the prompt that asks a question.
     """
 
     classification: ClassificationSettings = field(default_factory=ClassificationSettings)
@@ -51,7 +51,7 @@ class ShownMethod(Method):
 
     @abstractmethod
     def shown(self, tokens: VisualTokens) -> tuple[Piece, ...]:
-        """The pieces that stand for one image where it is to be understood."""
+        """The pieces that stand for one image in these prompts."""
 
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
         """The prompts of `classification` and `captioning`."""

@@ -15,7 +15,7 @@ CodeToId: TypeAlias = Literal["identity", "offset", "permutation"]
 class TokenMap:
     """Code i is shown to the language model as its token `ids[i]`.
 
-    `vocabulary` is the number of ids that the language model can say.
+    `vocabulary` is the number of ids that the language model can generate.
 
     Raises:
         ValueError: an id stands for two codes, or is no id of the language model.

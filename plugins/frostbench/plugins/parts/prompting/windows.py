@@ -1,4 +1,4 @@
-"""Which cells of a grid are restored together, and from which others.
+"""Which grid cells are restored together, and from which others.
 
 Cells are counted row by row, so that a window may run over the end of a row, as in
 V2L-Tokenizer's published code (Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874).
@@ -23,8 +23,8 @@ def hidden_cells(
 def windows(wanted: Bool[Tensor, " cells"], step: int) -> list[range]:
     """The wanted cells in order, at most `step` neighbours at a time, and no other cell.
 
-    The published code always takes `step` cells, and where that does not divide a run of hidden
-    cells, it overwrites good ones; here the run's last window is shorter.
+    The published code always takes `step` cells, and overwrites visible ones where that does not
+    divide a run of hidden cells; here the run's last window is shorter.
 
     >>> windows(torch.tensor([False, True, True, True, False, True]), 2)
     [range(1, 3), range(3, 4), range(5, 6)]
@@ -40,7 +40,7 @@ def windows(wanted: Bool[Tensor, " cells"], step: int) -> list[range]:
 
 
 def parents(window: range, shape: tuple[int, int], above: tuple[int, int]) -> list[int]:
-    """The cells of a coarser grid that lie over a window's cells, each once, in order.
+    """The cells of a coarser grid that cover a window's cells, each once, in order.
 
     >>> parents(range(2, 4), (4, 4), (2, 2)), parents(range(0, 2), (2, 2), (2, 2))
     ([1], [0, 1])

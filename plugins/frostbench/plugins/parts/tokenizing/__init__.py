@@ -1,1 +1,1 @@
-"""What several methods do on the way from images to tokens."""
+"""Steps from images to tokens that several methods share."""

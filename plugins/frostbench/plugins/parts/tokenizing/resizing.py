@@ -20,9 +20,9 @@ def to_square(
 ) -> Float[Tensor, "b 3 {side} {side}"]:
     """A batch of padded images as squares, without their padding.
 
-    The whole image is kept and its aspect ratio given up, so that a prediction of any size lies
-    where the request's image does. Published evaluations crop to a square first, which is the
-    task's to do; on square images both are the same.
+    The whole image is kept and its aspect ratio is not, so that a prediction of any size covers the
+    request's image. Published evaluations crop to a square first, which a task can do; on square
+    images both are the same.
     """
     pairs = zip(images, sizes.tolist(), strict=True)
     return torch.stack([resized(image[:, :h, :w], side, side) for image, (h, w) in pairs])

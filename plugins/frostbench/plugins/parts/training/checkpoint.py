@@ -1,4 +1,4 @@
-"""The state of a training in a file, from which any number of processes can go on."""
+"""The state of a training in a file, from which any number of processes can resume."""
 
 import hashlib
 import io
@@ -19,14 +19,14 @@ class Stateful(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any], /) -> object:
-        """Take a state that `state_dict` gave."""
+        """Restore a state from `state_dict`."""
         ...
 
 
 class Checkpoint:
-    """A file that is whole or not there, sealed: its SHA-256 stands in another beside it.
+    """A file that is complete or absent, sealed by its SHA-256 in a file beside it.
 
-    It holds what all processes have alike, and nothing of one of them.
+    It holds the state that all processes share, and nothing of a single one.
     """
 
     def __init__(self, path: Path, parts: Mapping[str, Stateful]) -> None:
@@ -34,10 +34,10 @@ class Checkpoint:
         self._seal = path.with_name(f"{path.name}.sha256")
 
     def read(self) -> tuple[int, float, History] | None:
-        """Give the parts their states; step, seconds and history, or None where no file is.
+        """Restore the parts' states; return step, seconds and history, or None without a file.
 
         Raises:
-            ValueError: the file is damaged, or of other parts.
+            ValueError: the file is damaged, or holds other parts.
         """
         import torch
 
@@ -45,7 +45,8 @@ class Checkpoint:
             return None
         content = self.path.read_bytes()
         sealed = self._seal.read_text().split() if self._seal.exists() else []
-        # Two: of the file before, and of the one that was to come if a process was killed between.
+        # Two seals: of the file before, and of its replacement, in case a process was killed in
+        # between.
         if sealed and hashlib.sha256(content).hexdigest() not in sealed:
             raise ValueError(f"{self.path} has changed since it was written; {_ANEW}")
         try:
@@ -72,7 +73,8 @@ class Checkpoint:
         digest = hashlib.sha256(file.getbuffer()).hexdigest()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         before = self._seal.read_text().split()[:1] if self._seal.exists() else []
-        # The seal first, of what is there and of what comes: one of them is right at any moment.
+        # The seals are written first, of the old and of the new file: one of them is right at any
+        # moment.
         _replace(self._seal, " ".join([digest, *before]).encode() + b"\n")
         _replace(self.path, file.getbuffer())
 
@@ -81,7 +83,7 @@ _ANEW = "remove it to begin anew."
 
 
 def _replace(path: Path, content: "bytes | memoryview") -> None:
-    """Write a file so that it survives a loss of power, whole or as it was."""
+    """Replace a file atomically, so that it survives a loss of power complete or as it was."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with temporary.open("wb") as file:

@@ -1,4 +1,4 @@
-"""What a training would be, counted on networks without numbers (see `numberless`)."""
+"""What a training would cost, counted on networks without numbers (see `numberless`)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from frostbench.plugins.contract.recipe import DryRun, Workshop
 
 NOTES = (
-    "Work is of matrix products, convolutions and attention, as torch counts them; what else is "
-    "computed is a small part of it.",
-    "What is kept for gradients is what autograd saves in the largest pass; workspaces, "
+    "Work counts matrix products, convolutions and attention, as torch does; all else is a small "
+    "part of it.",
+    "Memory kept for gradients is what autograd saves in the largest pass; workspaces, "
     "fragmentation and the process's own context come on top.",
 )
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a step over a share of the batch; of a loss that comes back, gradients are taken.
+    """A part of a step over a share of the batch; if it returns a loss, gradients are taken.
 
-    `times` are how often it is computed in a step, where that is not once for each share.
+    `times` is how often it is computed in a step, where that is not once for each share.
     """
 
     compute: Callable[[], Tensor | None]
@@ -41,9 +41,9 @@ def counted(
     averaged: bool = False,
     notes: tuple[str, ...] = (),
 ) -> DryRun:
-    """A dry run of Adam over all numbers in `trained` modules that ask for gradients.
+    """A dry run of Adam over all parameters of the `trained` modules that ask for gradients.
 
-    Of a module that is trained in part, the rest counts as frozen.
+    The other parameters of these modules count as frozen.
     """
     learned = {name: _numbers(module, asked=True) for name, module in trained.items()}
     still = {name: _numbers(module, asked=False) for name, module in {**trained, **frozen}.items()}
@@ -77,7 +77,7 @@ def counted(
 
 def _work(compute: Callable[[], Tensor | None]) -> tuple[int, bool]:
     """The operations of a pass and of its gradient, and whether it has one."""
-    # Attention in its parts, which are counted whatever the device has one kernel for.
+    # Attention split into its parts, which are counted on every device alike.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         loss = compute()
         if loss is not None:
@@ -86,7 +86,7 @@ def _work(compute: Callable[[], Tensor | None]) -> tuple[int, bool]:
 
 
 def _kept(compute: Callable[[], Tensor | None], modules: Iterable[nn.Module]) -> int:
-    """The bytes that a pass keeps for its gradient, but for the networks' own."""
+    """The bytes that a pass keeps for its gradient, without the networks' own tensors."""
     own = {
         one.untyped_storage()._cdata
         for module in modules
@@ -97,7 +97,7 @@ def _kept(compute: Callable[[], Tensor | None], modules: Iterable[nn.Module]) ->
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage._cdata not in own:
-            saved[storage._cdata] = storage  # held, so that its number is nobody else's
+            saved[storage._cdata] = storage  # held, so that its id is not given to another object
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -33,10 +33,10 @@ N = TypeVar("N", bound=nn.Module)
 def override(settings: S, values: Mapping[str, str], where: str) -> S:
     """Settings with some values replaced, by dotted name (`{"loss.pixel_weight": "0.5"}`).
 
-    `where` is how the user wrote the way to them; errors begin with it.
+    `where` is their path as the user wrote it; errors begin with it.
 
     Raises:
-        ValueError: a name or value that the settings do not know.
+        ValueError: a name or value is unknown to the settings.
     """
     return read(type(settings), {**asdict(settings), **values}, where)
 
@@ -71,7 +71,7 @@ def save_model(folder: Path, model: nn.Module) -> None:
 
 
 def stored_settings(folder: Path, default: S) -> S:
-    """The settings of a stored model; what the file leaves out is as in `default`.
+    """The settings of a stored model; those that the file leaves out are as in `default`.
 
     Raises:
         ValueError: the file is missing, no JSON, or names what the settings do not have.
@@ -92,14 +92,14 @@ def load_into(module: nn.Module, folder: Path) -> None:
     """Fill a module, strictly, with the weights of a stored model.
 
     Raises:
-        ValueError: the file is missing, damaged, or fits another module.
+        ValueError: the file is missing, damaged, or made for another module.
     """
     path = folder / WEIGHTS
     weights.fill(module, precision.read(path), str(path))
 
 
 def load(build: Callable[[S], N], default: S, folder: Path) -> N:
-    """A stored model, in evaluation mode, as `build` makes it of its settings.
+    """A stored model, in evaluation mode, which `build` makes from its settings.
 
     Raises:
         ValueError: a file is missing or damaged, or the two do not fit.

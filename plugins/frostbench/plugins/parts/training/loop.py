@@ -1,6 +1,6 @@
 """The training loop: steps that can be killed and resumed.
 
-A method, or whoever offers a backbone, registers a `Recipe` through the hook `frostbench_recipes`;
+A plugin registers a `Recipe` through the hook `frostbench_recipes`;
 `frostbench train` orders them by what they need and runs those whose part is missing.
 """
 
@@ -14,19 +14,19 @@ from frostbench.plugins.parts.training.checkpoint import Stateful as Stateful
 from frostbench.plugins.parts.training.folder import DataclassInstance
 from frostbench.plugins.parts.training.processes import Processes
 
-MOST_NOTES = 10_000  # log lines of a training, however long it is
+MOST_NOTES = 10_000  # log lines of a training, whatever its length
 
 
 @dataclass
 class TrainingProgress:
-    """How far a training has come, and what it cost until now."""
+    """How far a training has come, and what it has cost so far."""
 
     step: int = 0
     seconds: float = 0.0
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
 
     def noted(self, means: dict[str, float], steps: int) -> str:
-        """Keep losses since the last note; the line that tells of them, of all `steps`."""
+        """Store the losses since the last note; return the log line about them."""
         self.history.append((self.step, means))
         left = self.seconds / self.step * (steps - self.step)
         values = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
@@ -35,7 +35,7 @@ class TrainingProgress:
     def report(
         self, figures: Mapping[str, float], settings: DataclassInstance, notes: tuple[str, ...] = ()
     ) -> Report:
-        """What a recipe says of this training, with figures of what it stored."""
+        """The recipe's report on this training, with figures of what it stored."""
         history = tuple(self.history)
         return Report(self.step, self.seconds, figures, history, asdict(settings), notes)
 
@@ -56,13 +56,13 @@ def train(
     """Call `step(i)` for i = 0 .. steps - 1, resuming where an earlier process was killed.
 
     `step` draws its randomness from `i` and the workshop's seed alone, so that a resumed training
-    equals an uninterrupted one; it returns losses by name, of which the mean since the last
-    log line is logged. The checkpoint `scratch/<name>.pt` is replaced atomically every
-    `save_every` steps. `stop` is asked at each log line and may end the training early. Of several
-    `processes` the first one logs and saves, and any number of them can go on from that.
+    equals an uninterrupted one; it returns losses by name, whose mean since the last log line is
+    logged. The checkpoint `scratch/<name>.pt` is replaced atomically every `save_every` steps.
+    `stop` is asked at each log line and may end the training early. Among several `processes` the
+    first one logs and saves, and any number of them can resume from that.
 
     Raises:
-        ValueError: the checkpoint is damaged, or that of another training.
+        ValueError: the checkpoint is damaged, or belongs to another training.
     """
     log_every = workshop.log_every or max(log_every, steps // MOST_NOTES)
     save_every = workshop.save_every or save_every
@@ -77,7 +77,7 @@ def train(
         if leads:
             checkpoint.write((progress.step, progress.seconds, progress.history))
         if processes is not None:
-            processes.wait()  # whoever ends next may be killed, and the file is whole
+            processes.wait()  # a kill from here on finds a complete file
 
     since: list[Mapping[str, float]] = []
     while progress.step < steps:

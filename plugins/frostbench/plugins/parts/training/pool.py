@@ -12,16 +12,16 @@ from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.parts.training.processes import cut
 from frostbench.plugins.parts.training.stream import SampleStream
 
-SEEDS = 1_000_003  # between the images of two trainings with neighbouring seeds
+SEEDS = 1_000_003  # distance between the images of two trainings with neighbouring seeds
 
 
 class Pool:
     """The batch of each step, in [-1, 1]: batch `step % batches`, mirrored every other round.
 
     Images are drawn when they are first needed, and kept with 8 bits a channel. What a step
-    gets depends on the step and the workshop's seed alone. Images of a user's own set are not
-    drawn and kept, nor mirrored, but gone through as `SampleStream` says; `batches` is then how
-    many are gone through by iteration, and no more than the set has.
+    gets depends on the step and the workshop's seed alone. Images of a user's own set are neither
+    drawn, kept nor mirrored, but streamed as `SampleStream` says; `batches` then limits iteration,
+    and is never more than the set has.
 
     Raises:
         ValueError: the workshop has no images.

@@ -1,9 +1,9 @@
 """The processes that train one model together, each on its share of every batch.
 
-Started plainly, a training is one process. `torchrun` and `accelerate launch` start several, which
-accelerate joins (gloo between processors, NCCL between GPUs): every step has the same batch however
-many they are, cut into equal shares; gradients are averaged over shares, so that what is learned
-does not depend on the number.
+Started directly, a training is one process. `torchrun` and `accelerate launch` start several, which
+accelerate connects (gloo between CPUs, NCCL between GPUs): every step has the same batch, however
+many processes there are, cut into equal shares; gradients are averaged over shares, so that what is
+learned does not depend on the number.
 """
 
 import warnings
@@ -22,15 +22,15 @@ from frostbench.plugins.contract.recipe import Workshop
 T = TypeVar("T")
 
 _SHARE: ContextVar[tuple[int, int]] = ContextVar("share", default=(0, 1))
-"""Which share of a batch is computed, counted from 0, and of how many."""
+"""A share of a batch: its number, counted from 0, and how many shares there are."""
 
 
 @runtime_checkable
 class Divisible(Protocol):
-    """A source of batches that can give a part of one without the rest."""
+    """A source of batches that can give a part of a batch without the rest."""
 
     def part(self, step: int, number: int, parts: int) -> Any:
-        """Part `number` of the batch of a step, of so many equal ones."""
+        """Part `number` of `parts` equal parts of a step's batch."""
         ...
 
 
@@ -56,9 +56,9 @@ class Processes:
             InitProcessGroupKwargs,
         )
 
-        # What a step leaves out (a codebook, while features get noise) gets no gradient.
+        # Parameters unused in a step (a codebook, while features get noise) get no gradient.
         how = DistributedDataParallelKwargs(find_unused_parameters=True)
-        # The first process may prepare for hours what the others wait for.
+        # The others may wait for hours while the first process prepares.
         patient = InitProcessGroupKwargs(timeout=timedelta(days=2))
         on_cpu = not workshop.device.startswith("cuda")
         self._accelerator: Any = Accelerator(cpu=on_cpu, kwargs_handlers=[how, patient])
@@ -69,7 +69,7 @@ class Processes:
             )
         self.count: int = self._accelerator.num_processes
         self.rank: int = self._accelerator.process_index
-        # Of 1x1 convolutions, whose two layouts are one; it costs nothing.
+        # Raised for 1x1 convolutions, whose two layouts are the same; it costs nothing.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
         self._accumulate, self._kind = workshop.accumulate, workshop.device.partition(":")[0]
         self.parts = self.count * workshop.accumulate
@@ -87,11 +87,11 @@ class Processes:
         return [cut(whole, number, self.parts) for number in own]
 
     def in_bfloat16(self, asked: bool) -> bool:
-        """Whether to compute in bfloat16 where it is safe: settings or the launcher ask for it."""
+        """Whether settings or the launcher ask to compute in bfloat16 where it is safe."""
         return asked or bool(self._accelerator.mixed_precision == "bf16")
 
     def precision(self, *, bfloat16: bool) -> torch.autocast:
-        """Computing in bfloat16 where it is safe, where that is asked for."""
+        """A context that computes in bfloat16 where that is safe and asked for."""
         return torch.autocast(self._kind, torch.bfloat16, enabled=self.in_bfloat16(bfloat16))
 
     def mean(self, value: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class Processes:
         return values if self.count == 1 else self._accelerator.gather(values.contiguous())
 
     def means(self, values: dict[str, float]) -> dict[str, float]:
-        """The mean of each number over processes, all of which have the same names."""
+        """The mean of each number over processes; all have the same names."""
         if self.count == 1 or not values:
             return values
         own = torch.tensor(list(values.values()), dtype=torch.float64)
@@ -113,19 +113,19 @@ class Processes:
         return dict(zip(values, shared.tolist(), strict=True))
 
     def wait(self) -> None:
-        """Go on when all have come so far."""
+        """Wait until all processes have come this far."""
         self._accelerator.wait_for_everyone()
 
     def first_alone(self) -> AbstractContextManager[None]:
-        """A context that the first process goes through before the others: it makes, they read."""
+        """A context that the first process enters before the others: it writes, they read."""
         return self._accelerator.main_process_first()  # type: ignore[no-any-return]
 
     def prepared(self, module: nn.Module) -> nn.Module:
-        """A module whose gradients are averaged over processes as they are made."""
+        """The module, with gradients that are averaged over processes as they are computed."""
         return self._accelerator.prepare_model(module, device_placement=False)  # type: ignore[no-any-return]
 
     def apart(self, module: nn.Module) -> Any:
-        """A context in which gradients stay in this process, for all shares but its last."""
+        """A context for all shares but the last, in which gradients stay in this process."""
         return self._accelerator.no_sync(module)
 
     def descend(self, loss: Tensor) -> None:
@@ -133,19 +133,19 @@ class Processes:
         self._accelerator.backward(loss)
 
     def clip(self, trained: Sequence[Tensor], longest: float) -> None:
-        """Shorten a gradient that is longer."""
+        """Shorten a gradient that is longer than this."""
         self._accelerator.clip_grad_norm_(trained, longest)
 
 
 class _Pass(nn.Module):
-    """Numbers that are trained, in a module whose pass is whatever is computed with them."""
+    """Trained parameters in a module whose forward pass is any function of them."""
 
     def __init__(self, trained: Sequence[nn.Parameter]) -> None:
         super().__init__()
         self.trained = nn.ParameterList(trained)
 
     def forward(self, compute: Callable[[], Tensor]) -> Tensor:
-        """What is computed."""
+        """The function's result."""
         return compute()
 
 
@@ -158,9 +158,9 @@ class Descent:
         self._pass = processes.prepared(_Pass(self.trained))
 
     def backward(self, losses: Sequence[Callable[[], Tensor]]) -> None:
-        """Add the gradient of the mean loss over all shares, of which these are this process's.
+        """Add the gradient of the mean loss over all shares; `losses` are those of this process.
 
-        Each is computed when the one before it has been forgotten.
+        Each is computed after the one before it has been freed.
         """
         first = self._processes.rank * len(losses)
         for number, compute in enumerate(losses):
@@ -174,13 +174,13 @@ class Descent:
 
 
 def cut(whole: Any, number: int, parts: int) -> Any:
-    """Part `number` of something that can be sliced, of so many equal ones.
+    """Part `number` of `parts` equal parts of something that can be sliced.
 
     >>> cut("abcdef", 1, 3)
     'cd'
 
     Raises:
-        ValueError: it cannot be cut into equal ones.
+        ValueError: it cannot be cut into equal parts.
     """
     size, left = divmod(len(whole), parts)
     if left:
@@ -198,24 +198,24 @@ def drawn(draw: Callable[[int], Tensor], rows: int) -> Tensor:
 
 
 def chosen(weights: Float[Tensor, "b n"], count: int) -> Int[Tensor, "b {count}"]:
-    """`count` columns for each row of a share, drawn by their weights and put back."""
+    """`count` columns for each row of a share, drawn by their weights with replacement."""
     number, parts = _SHARE.get()
     rows = len(weights)
     own = slice(number * rows, (number + 1) * rows)
-    # Rows are drawn one after another: those of other shares take their numbers, whatever they are.
+    # Rows are drawn one after another: rows of other shares use up their random numbers too.
     whole = weights.new_ones(rows * parts, weights.shape[1])
     whole[own] = weights
     return torch.multinomial(whole, count, replacement=True)[own]
 
 
 def normal_like(features: Tensor) -> Tensor:
-    """Normal noise for features, the same for an image in whichever share it is."""
+    """Normal noise for features, the same for an image in whatever share it is."""
     if _SHARE.get()[1] == 1:
         return torch.randn_like(features)
     features = features.detach()
 
     def draw(rows: int) -> Tensor:
-        # Laid out as the features are, whose order in memory numbers are drawn in.
+        # In the features' memory layout, since numbers are drawn in the order of memory.
         shape = (rows, *features.shape[1:])
         return torch.randn_like(
             torch.empty_strided(

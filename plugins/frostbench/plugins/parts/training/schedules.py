@@ -6,7 +6,7 @@ from torch.optim import Optimizer
 
 
 def rise(step: int, warm: int, begin: float = 0.0) -> float:
-    """In a line from `begin` at step 0 to 1 at step `warm`, and 1 from there on.
+    """Linear from `begin` at step 0 to 1 at step `warm`, and 1 from there on.
 
     >>> rise(0, 4, 0.2), rise(2, 4, 0.2), rise(4, 4, 0.2), rise(0, 0)
     (0.2, 0.6, 1.0, 1.0)
@@ -24,7 +24,7 @@ def cosine_fall(step: int, start: int | float, stop: int, floor: float = 0.0) ->
 
 
 def linear_fall(step: int, start: int, stop: int) -> float:
-    """1 until step `start`, then in a line to 0 at step `stop`.
+    """1 until step `start`, then linear to 0 at step `stop`.
 
     >>> linear_fall(1, 2, 4), linear_fall(3, 2, 4)
     (1.0, 0.5)
@@ -33,7 +33,7 @@ def linear_fall(step: int, start: int, stop: int) -> float:
 
 
 def set_rate(optimiser: Optimizer, rate: float) -> None:
-    """Let the optimiser's next step be taken at this learning rate."""
+    """Set the learning rate of the optimiser's next step."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 

@@ -25,7 +25,7 @@ from frostbench.plugins.contract.numbered import (
 from frostbench.plugins.contract.recipe import GroundedScene
 from frostbench.plugins.contract.seeds import seed_of
 
-HELD_OUT = 20  # of so many samples one is held out, where no set is given for validation
+HELD_OUT = 20  # one in this many samples is held out, where no set is given for validation
 MOST_HELD_OUT = 1_000
 
 T = TypeVar("T", covariant=True)
@@ -138,7 +138,7 @@ class OfPairs:
 
 
 class OfGrounded:
-    """What a `GroundedSet` gives."""
+    """The samples of a `GroundedSet`."""
 
     def __init__(self, grounded: GroundedSet) -> None:
         self.size, self.at = grounded.size, grounded.grounded
@@ -147,8 +147,8 @@ class OfGrounded:
 class SetImages:
     """`NumberedImages` of data sets, all of one size.
 
-    With a `crop`, images may have any: the shorter side becomes so many pixels, and a square is cut
-    out where the seed says, or, of those held out, from the centre.
+    With a `crop`, images may have any size: the shorter side becomes this many pixels, and a square
+    is cut out where the seed says, or, from held-out images, at the centre.
     """
 
     def __init__(self, splits: Splits[Image], crop: int = 0) -> None:
@@ -185,7 +185,7 @@ class SetImages:
 def cropped(
     pixels: Float[Tensor, "3 h w"], side: int, seed: int | None
 ) -> Float[Tensor, "3 {side} {side}"]:
-    """A square of an image whose shorter side becomes `side`, from where the seed says.
+    """A square cut where the seed says from an image whose shorter side becomes `side`.
 
     Without a seed it is the centre.
     """
@@ -209,7 +209,7 @@ class SetPairs:
         self._splits = splits
 
     def variants(self, corruption: str) -> Sequence[str]:
-        """One way of doing each: that of the files."""
+        """A single variant of each corruption: that of the files."""
         return ("",)
 
     def count(self, split: str) -> int:
@@ -219,7 +219,7 @@ class SetPairs:
     def pair(
         self, corruption: str, split: str, number: int, seed: int, variant: str = ""
     ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]:
-        """A pair of a split, whatever the corruption is called."""
+        """A pair of a split; the corruption's name is ignored."""
         return self._splits.at(split, number)
 
     def batch(
@@ -271,7 +271,7 @@ MAKERS: Mapping[str, Callable[[Splits[Any]], object]] = {
 
 
 def readers_of(opened: object) -> tuple[str, Callable[[Any], Listed[Any]]] | None:
-    """What recipes call the samples of a data set, and what lists them; None of no use to any."""
+    """The recipes' name for a data set's samples, and what lists them; None if no recipe can."""
     for protocol, what, wrap in KINDS:
         if isinstance(opened, protocol):
             return what, wrap

@@ -1,4 +1,4 @@
-"""Samples of a user's own set as batches: all of them once a round, read ahead by workers."""
+"""A user's own samples as batches: each once a round, read ahead by workers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class SampleStream(Generic[S]):
 
     Rounds go through all `count` samples, each in an order of its own. `read(number, place)` reads
     sample `number`; `place` counts samples since the beginning and seeds what is drawn for it.
-    Workers read what this process will want next, if steps follow one another.
+    Workers read ahead what this process needs next, if steps follow one another.
 
     Raises:
         ValueError: there are no samples.
@@ -30,7 +30,8 @@ class SampleStream(Generic[S]):
         if count < 1:
             raise ValueError("there are no samples to train on, or to measure on.")
         self.size, self._workers = size, workshop.workers
-        # Neither of these may know the stream: workers end when it is let go, and not in a cycle.
+        # Neither of these may refer to the stream: workers end when it is freed, which a cycle
+        # would delay.
         self._order, self._reader = _Order(count, size, workshop.seed), _Reader(read)
         self._coming: Iterator[list[S]] | None = None
         self._next = (-1, 0, 0)
@@ -53,7 +54,7 @@ class SampleStream(Generic[S]):
         return next(self._coming)
 
 
-ROUNDS = 1_000_003  # between the orders of two trainings with neighbouring seeds
+ROUNDS = 1_000_003  # distance between the orders of two trainings with neighbouring seeds
 
 
 class _Order:
@@ -93,7 +94,7 @@ class _Ahead:
 
 @dataclass(frozen=True)
 class _Unreadable:
-    """What is wrong with a sample; as an error it would come out of a worker with its traces."""
+    """What is wrong with a sample; raised in a worker, it would carry the worker's tracebacks."""
 
     why: str
 
@@ -113,7 +114,7 @@ def _made(sample: Any) -> Any:
     """A sample that could be read.
 
     Raises:
-        ValueError: it could not.
+        ValueError: it could not be read.
     """
     if isinstance(sample, _Unreadable):
         raise ValueError(f"a training cannot go on without an image: {sample.why}")
