@@ -1,6 +1,6 @@
 """The entry point of the built-in suites: tasks, metrics, controls and data sets by name.
 
-Nothing behind the names is imported here, and no torch.
+Nothing that the names stand for is imported here, and no torch.
 """
 
 from collections.abc import Iterable
@@ -184,7 +184,7 @@ def frostbench_controls() -> Iterable[Offer[ControlCard]]:
 
 @hookimpl
 def frostbench_training_data() -> Iterable[Offer[str]]:
-    """Offer images before and after a corruption, made of the training images on offer."""
+    """Offer images before and after a corruption, made from the offered training images."""
     return [Offer("pairs", f"{_HERE}.restoration.training_pairs:of_workshop")]
 
 

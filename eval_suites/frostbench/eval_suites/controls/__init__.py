@@ -1,1 +1,1 @@
-"""Controls: floors and ceilings of the tables, and methods from which something is taken away."""
+"""Controls: floors and ceilings of the tables, and methods with something taken away."""

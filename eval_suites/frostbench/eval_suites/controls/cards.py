@@ -76,7 +76,7 @@ CARDS = (
     ),
     ControlCard(
         "fixed_prompt",
-        "the method asked in one fixed wording, of which nothing is drawn at random",
+        "the method asked in one fixed wording, with nothing drawn at random",
     ),
     ControlCard(
         "shuffled_words", "the method asked for each phrase in the words of another image's"
@@ -90,7 +90,7 @@ CARDS = (
     ControlCard("always_yes", "yes, whatever the question"),
     ControlCard(
         "bare_lmm",
-        "the same requests put to the frozen multimodal model, as if there were no method",
+        "the same requests put to the frozen multimodal model, without the method",
         ceiling=True,
     ),
 )

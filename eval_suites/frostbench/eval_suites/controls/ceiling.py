@@ -8,7 +8,7 @@ from frostbench.plugins.contract.task import Instance
 def clean_image(instance: Instance) -> Reconstruct:
     """The reconstruction of the clean image, in place of a restoration.
 
-    No restoration through these tokens is expected to be nearer to the target.
+    No restoration through these tokens is expected to come nearer to the target.
 
     Raises:
         ValueError: the instance restores nothing, or its target is no image.

@@ -9,9 +9,9 @@ from frostbench.plugins.contract.requests import Request
 
 
 def reordered(request: Request, seed: int) -> Detect | SegmentInstances:
-    """The request with its classes in another order, in which none keeps its place.
+    """The request with its classes in another order; none keeps its place.
 
-    A method that reads the words answers the same things under the same names.
+    A method that reads the class words finds the same things under the same names.
 
     Raises:
         ValueError: the request names no classes, or one alone.
@@ -23,8 +23,8 @@ def reordered(request: Request, seed: int) -> Detect | SegmentInstances:
 def exchanged(prediction: Prediction, request: Request, seed: int) -> Prediction:
     """The prediction with each class replaced by the one that the request names in its place.
 
-    What was found stays, and is called something else; only a method that goes by the order of
-    the classes, and not by their words, loses nothing.
+    Found things stay, with other class names; only a method that goes by the order of the classes,
+    and not by their words, loses nothing.
 
     Raises:
         ValueError: the request names no classes, or one alone, or the prediction has none.

@@ -10,12 +10,12 @@ from frostbench.plugins.contract.prompts import Ids, ImagePiece, Piece, Prompt, 
 
 T = TypeVar("T")
 
-# Part of the hash, so that a class can be renamed and ties stay as they fell.
+# Part of the hash, so that ties fall the same way if a class is renamed.
 _NAMES = {Text: "Text", Ids: "Ids", Vectors: "Vectors", ImagePiece: "Picture"}
 
 
 def draw(prompt: Prompt, items: Sequence[T], purpose: str) -> T:
-    """One of `items`, uniformly, by a hash of what the prompt shows; of one item, that item.
+    """One of `items`, chosen uniformly by a hash of what the prompt shows.
 
     Different `purpose`s draw independently. The hash knows nothing of the target, so that a tie
     between all options is broken at chance level.

@@ -12,7 +12,7 @@ from frostbench.plugins.contract.prompts import Ids, Piece, Prompt, Shot, Text
 class MajorityVote:
     """Gives the answer that most in-context examples have; see `vote`.
 
-    In `oracle_context` the true token is shown in 6 of 10 examples on average, so that this
+    In `oracle_context` the true token is shown in 6 of 10 examples on average, so this control
     solves the published restorations almost perfectly: a method shows that it uses its language
     model by beating it.
     """
@@ -26,10 +26,9 @@ class TokenOverlap:
     """Gives the answer of the example whose shown tokens overlap most with the query's.
 
     The overlap is the size of the multiset intersection: of the ids, where any are shown;
-    otherwise of the character trigrams of each text, since words of an image come glued
-    together. Where texts are marked as visual, only those count; where none is, pieces that
-    stand in the query and in every example alike are glue and do not count. Of equally near
-    examples one is drawn by the prompt's hash.
+    otherwise of the character trigrams of each text, since words of an image come glued together.
+    Where texts are marked as visual, only those count; otherwise pieces that stand in the query and
+    in every example do not count. Of equally near examples one is drawn by the prompt's hash.
     """
 
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
@@ -56,7 +55,7 @@ class TokenOverlap:
 
 
 def _bags(shown: Sequence[Sequence[Piece]]) -> list[Counter[str | int]] | None:
-    """For each list of pieces the multiset of what counts in it; None where nothing can."""
+    """For each list of pieces, the multiset of what counts in it; None where nothing counts."""
     if any(isinstance(piece, Ids) for pieces in shown for piece in pieces):
         return [
             Counter(i for piece in pieces if isinstance(piece, Ids) for i in piece.ids)

@@ -7,8 +7,8 @@ from frostbench.plugins.contract.task import Instance
 def corrupted_image(instance: Instance) -> Reconstruct:
     """The reconstruction of the corrupted image, in place of a restoration.
 
-    An encoder that cannot say noise leaves some of it out; what a method restores beyond that, it
-    restores by more than its visual tokens.
+    An encoder that cannot represent noise leaves some of it out; a method restores by more than its
+    visual tokens only what it restores beyond that.
 
     Raises:
         ValueError: the instance restores nothing.

@@ -17,9 +17,9 @@ from frostbench.plugins.contract.task import Instance, TrueAnswer, TrueMasks
 def true_boxes(instance: Instance) -> Request:
     """The same request, with the true box in place of the one that the method finds.
 
-    Of phrases, the method's mask refiner gets the tight boxes of the true masks, and nothing else;
-    of a chain of thought, the second look is at the true box. The row stands apart by its name, so
-    that the target reaches the method in no other.
+    For phrases, the method's mask refiner gets the tight boxes of the true masks, and nothing else;
+    in a chain of thought, the second look is at the true box. The target reaches the method in this
+    table row alone.
 
     Raises:
         ValueError: a true mask is empty, so that it has no box, or the instance asks for no masks

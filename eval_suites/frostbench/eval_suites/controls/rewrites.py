@@ -12,8 +12,8 @@ def without_images(prompt: Prompt) -> Prompt:
     """`no_image`: the prompt without the pieces that stand for images.
 
     Those are ids, vectors, images, and texts that are marked as `visual`; a `Score` loses its
-    image, and all its texts fit equally. What is right without them follows from the other texts
-    and from what the model believes anyway.
+    image, and all its texts fit equally. Answers that are right without images follow from the
+    other texts and from what the model believes anyway.
 
     Raises:
         ValueError: the query shows no image, so that nothing would be taken from it.

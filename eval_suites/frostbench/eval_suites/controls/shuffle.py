@@ -9,13 +9,12 @@ from frostbench.plugins.contract.images import Image
 
 
 def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
-    """For each image, another one whose visual tokens it gets: of its own size, if there is one.
+    """For each image, another image whose visual tokens it gets: of the same size, if there is one.
 
     Images of one size form one random cycle (Sattolo's algorithm), so that none keeps its own
     and each gives its tokens once; so do those that are alone in their size, as whole photographs
-    often are. What comes out depends on the set of images and on `seed`, not on their order. Hand
-    over *all* images of a task: exchanged within one episode alone, tokens would still tell its
-    classes apart.
+    often are. The result depends on the set of images and on `seed`, not on their order. Pass *all*
+    images of a task: exchanged within one episode alone, tokens would still tell its classes apart.
 
     Raises:
         ValueError: there is only one image.
@@ -32,7 +31,7 @@ def exchange(images: Sequence[Image], seed: int) -> dict[Image, Image]:
 
 
 def other_images(images: Sequence[Image], seed: int) -> dict[Image, Image]:
-    """For each image, another one to be asked about, resized to its size where it has another.
+    """For each image, another image to be asked about, resized to the same size.
 
     Masks and boxes that are found in it then lie within the asked image, and can be scored.
 

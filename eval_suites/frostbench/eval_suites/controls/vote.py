@@ -24,18 +24,18 @@ from frostbench.plugins.contract.prompts import (
 def vote(prompt: Prompt, shots: Sequence[Shot]) -> Completion:
     """The answer that most of `shots` give.
 
-    Answers with ids are counted position by position, and of equally frequent ids the first
-    shot's wins; text between ids is glue and counts for nothing, and the completion's text is
-    empty. An answer that has ended votes for the end. Answers without ids are counted as whole
-    texts, and the completion holds no ids, since no tokenizer is at hand; of equally frequent
-    texts one is drawn by the prompt's hash: with as many examples of each class, chance.
+    Answers with ids are counted position by position, and of equally frequent ids the first shot's
+    wins; text between ids does not count, and the completion's text is empty. An answer that has
+    ended votes for the end. Answers without ids are counted as whole texts, and the completion
+    holds no ids, since no tokenizer is at hand; of equally frequent texts one is drawn by the
+    prompt's hash: chance, with as many examples of each class.
 
-    What the ask allows is kept to. With `TokenSets`, only votes for allowed ids count, and where
+    The ask's constraint is kept. With `TokenSets`, only votes for allowed ids count, and where
     there are none an allowed id is drawn; with `Trie` and `Choose`, only votes for one of the
     strings count (blanks around them do not), and where there are none a string is drawn.
-    `TokenSets` do not bind texts: the published classification asks with them for one of the
-    very labels that the examples show. Several samples are all the same, and
-    a `Score` finds that all texts fit equally: the examples alone decide.
+    `TokenSets` do not restrict texts: with them the published classification asks for one of the
+    labels that the examples show. Several samples are all the same, and under a `Score` all texts
+    fit equally.
     """
     if isinstance(prompt.ask, Score):
         return Scored((0.0,) * len(prompt.ask.texts))
@@ -78,7 +78,7 @@ def _generate(prompt: Prompt, ask: Generate, shots: Sequence[Shot]) -> Generated
 
 
 def _choose(prompt: Prompt, ask: Choose, shots: Sequence[Shot]) -> Chosen:
-    """The elected option, with log shares of the votes for log-probabilities.
+    """The elected option, with the logarithms of vote shares as log-probabilities.
 
     One vote is added to each option and half a vote to the elected one, so that a method that
     reads the log-probabilities finds the same winner, and no -inf.
@@ -118,7 +118,7 @@ def _ids(prompt: Prompt, ask: Generate, answers: Sequence[tuple[int, ...]]) -> t
 def _elect(
     prompt: Prompt, texts: Sequence[str], options: Sequence[str]
 ) -> tuple[str, Counter[str]]:
-    """The option with most votes, and the votes by option without the blanks around it."""
+    """The option with most votes, and the votes of each option, stripped of outer blanks."""
     by_name = {option.strip(): option for option in reversed(options)}
     votes = Counter(text.strip() for text in texts if text.strip() in by_name)
     return by_name[_most_frequent(prompt, list(votes.elements()) or list(by_name))], votes

@@ -11,11 +11,11 @@ from frostbench.plugins.contract.requests import Ground, Request, Segment, Span
 
 
 def shuffled(request: Request, pool: Sequence[str], seed: int) -> Request:
-    """The request with each of its phrases exchanged for one of another request's.
+    """The request with each of its phrases replaced by a phrase of another request.
 
-    What is between the phrases of a narrative stays. Which phrase of `pool` comes in depends on the
-    set of phrases and on `seed` alone; none is one that the request asks for. A method that reads
-    its phrases is worse on it; one that finds whatever stands out is not.
+    Text between the phrases of a narrative stays. The choice from `pool` depends on the set of
+    phrases and on `seed` alone, and is never a phrase that the request asks for. A method that
+    reads its phrases is worse on it; one that finds whatever stands out is not.
 
     Raises:
         ValueError: the request has no phrase, its phrases overlap, or the pool has no others.
@@ -37,7 +37,7 @@ def shuffled(request: Request, pool: Sequence[str], seed: int) -> Request:
 
 
 def in_own_words(prediction: Prediction, request: Request) -> Prediction:
-    """The prediction, boxes under the request's own phrases; masks have no words to change."""
+    """The prediction with boxes under the request's own phrases; masks carry no words."""
     if isinstance(prediction, Boxes):
         return replace(prediction, classes=phrases_of(request))
     return prediction

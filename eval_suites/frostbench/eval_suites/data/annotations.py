@@ -24,7 +24,7 @@ __all__ = [
 
 
 def require(folder: Path, names: Sequence[str], what: str) -> None:
-    """See that files and folders are there.
+    """Check that files and folders are there.
 
     Raises:
         ValueError: some are missing; the message names them all, and `what` they belong to.
@@ -61,9 +61,9 @@ def read_json(path: Path) -> Any:
 
 
 def byte_lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Lines of a file as they are, each with where it stands.
+    """Lines of a file as bytes, each with its place.
 
-    One that is no text takes no other along: see `text_in`.
+    A line that is no text spoils no other: see `text_in`.
 
     Raises:
         ValueError: the file cannot be read.
@@ -107,7 +107,7 @@ def text_in(where: str, line: bytes) -> str:
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    """Plain values of a file of JSON lines, each with where it stands; blank lines are skipped.
+    """Plain values of a file of JSON lines, each with its place; blank lines are skipped.
 
     Raises:
         ValueError: a line is no JSON.
@@ -117,7 +117,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def entries(where: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The entries of a list, each with where it stands.
+    """The entries of a list, each with its place.
 
     Raises:
         ValueError: it is no list.
@@ -146,7 +146,7 @@ def inside(folder: Path, name: str, where: str) -> Path:
         ValueError: the name leads out of it.
     """
     path = folder / name
-    # Links in a data set are its owner's own; what a file names is not.
+    # Links in a data set are its owner's choice; a path in a file is not.
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{where} names {name[:200]!r}, which leads out of {folder}.")
     return path

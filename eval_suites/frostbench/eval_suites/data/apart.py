@@ -10,14 +10,14 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from frostbench.plugins.contract.images import UnreadableError
 
 ENDLESS = range(sys.maxsize)
-SHARE = 3  # of so many images, one may be an example
+SHARE = 3  # one image in this many may be an example
 
 
 def apart(size: int | None, pool: int, needed: int) -> tuple[range, range]:
     """Numbers of the images that are asked, and of those that serve as examples.
 
-    Images without end have examples of another seed, so that both begin at 0. Of a set that ends
-    the last images are examples: `pool` of them, or a third of a small set, and never fewer than
+    An endless set draws examples from another seed, so that both begin at 0. In a finite set the
+    last images are examples: `pool` of them, or a third of a small set, and never fewer than
     `needed`, so that the first ones are asked in their published order.
 
     >>> apart(None, 8, 2)[1], apart(100, 8, 2), apart(10, 8, 5)
@@ -39,11 +39,11 @@ def apart(size: int | None, pool: int, needed: int) -> tuple[range, range]:
 
 @runtime_checkable
 class Clustered(Protocol):
-    """A sample that says which others share its image."""
+    """A sample with a cluster, which it shares with other samples of its image."""
 
     @property
     def cluster(self) -> str:
-        """The name of what they share."""
+        """The name of the cluster."""
         ...
 
 
@@ -51,7 +51,7 @@ S = TypeVar("S", bound=Clustered)
 
 
 class Examples(Generic[S]):
-    """In-context examples from the samples of a set that ends.
+    """In-context examples from the samples of a finite set.
 
     Attributes:
         samples: All of them.
@@ -61,7 +61,7 @@ class Examples(Generic[S]):
         ValueError: none is left to be asked.
     """
 
-    # `Any`: who checks the kind of a sample has to read it.
+    # `Any`: checking the type of a sample would read it.
     def __init__(self, samples: Sequence[Any], pool: int, needed: int) -> None:
         self.samples: Sequence[S] = samples
         self._needed = needed
@@ -72,7 +72,7 @@ class Examples(Generic[S]):
         # Read once: the same few images stand in all prompts.
         shown = []
         for number in self._pool:
-            # A sample that cannot be read is no example; of the others there may be enough.
+            # A sample that cannot be read is no example; the others may suffice.
             with contextlib.suppress(UnreadableError):
                 shown.append(self.samples[number])
         return shown

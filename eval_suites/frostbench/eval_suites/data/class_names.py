@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from torchvision.models import ResNet18_Weights
 
-# torchvision has a dog "Cardigan" beside the jacket: one word where case does not count.
+# torchvision has a dog "Cardigan" beside the jacket: the same word when case is ignored.
 _TOLD_APART = {"n02113186": "Cardigan Welsh corgi"}
 
 
@@ -16,8 +16,8 @@ _TOLD_APART = {"n02113186": "Cardigan Welsh corgi"}
 def imagenet_classes() -> Mapping[str, str]:
     """A name for each wnid, in the order of the wnids; no two are alike, in whatever case.
 
-    The names are torchvision's, which tell the two cranes and the two maillots apart and have
-    blanks where others have underscores.
+    The names are torchvision's: they tell the two cranes and the two maillots apart, and use blanks
+    instead of underscores.
     """
     names = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
     named = dict(zip(_wnids(), names, strict=True))

@@ -44,12 +44,12 @@ class _File:
 class CocoInstances:
     """A set: `annotations/instances_<split>.json` and the folder `<split>`.
 
-    Images without things count, too. What is wrong with an image's entries is said when it is asked
-    for, and takes no other image along.
+    Images without things count, too. A fault in an image's entries is reported when that image is
+    asked for, and spoils no other.
 
     Raises:
-        ValueError: the folder lacks one of these, the file is no such JSON, two classes are one, or
-            an annotation is of no image; the message names the entry.
+        ValueError: the folder lacks one of these, the file is no such JSON, two classes have one
+            name or id, or an annotation belongs to no image; the message names the entry.
     """
 
     split: ClassVar[str]
@@ -104,7 +104,7 @@ class CocoInstances:
         return _File(path, (taken(where, entry, "height", int), taken(where, entry, "width", int)))
 
     def _own(self, number: int) -> Iterator[_Entry]:
-        """The annotations of an image, none of which has the id of another."""
+        """The annotations of an image; no two have the same id."""
         for where, entry, twin in self._entries.get(number, ()):
             if twin is not None:
                 raise ValueError(f"{where} has the id {entry['id']}, which is that of {twin} too.")
@@ -164,7 +164,7 @@ def _classes(path: Path, content: Any) -> Mapping[int, str]:
 def _by_image(
     path: Path, content: Any, images: Sequence[_Entry]
 ) -> Mapping[int, Sequence[tuple[str, Any, str | None]]]:
-    """Annotations by the image's id, each with where it stands, and where its id already does."""
+    """Annotations by the image's id, each with its place and that of its id's earlier use."""
     known = {entry.get("id") for _, entry in images if isinstance(entry, Mapping)}
     found: dict[int, list[tuple[str, Any, str | None]]] = defaultdict(list)
     seen: dict[int, str] = {}

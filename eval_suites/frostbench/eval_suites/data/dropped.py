@@ -1,6 +1,6 @@
 """Entries that readers leave out of a file, counted by reason and reported in a warning.
 
-Of published files that is what their official readers leave out, of a user's what is not there.
+In published files these are what the official readers leave out; in a user's, missing images.
 """
 
 import warnings
@@ -14,18 +14,18 @@ T = TypeVar("T")
 
 
 class Dropped:
-    """Entries of a file that are not read, by the reason, each with where it stands."""
+    """Entries of a file that are not read, by reason, each with its place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._places: dict[str, list[str]] = {}
 
     def add(self, reason: str, where: str) -> None:
-        """Leave one out: `reason` follows "left out, as"."""
+        """Leave an entry out: `reason` follows "left out, as"."""
         self._places.setdefault(reason, []).append(where)
 
     def is_twin(self, known: Mapping[int, T], number: int, new: T, where: str) -> bool:
-        """Whether an entry stands in the file already, word for word: then it is left out.
+        """Whether the same entry came before, word for word: then it is left out.
 
         Raises:
             ValueError: its id is that of another entry.

@@ -1,6 +1,6 @@
 """Fixed episodes of mini-ImageNet, in the files of V2L-Tokenizer and of Frozen.
 
-Nothing is downloaded: each class takes the folder that a user has.
+Nothing is downloaded: each class reads a folder of the user.
 """
 
 import re
@@ -149,7 +149,7 @@ def _names(path: Path) -> Mapping[str, str]:
 
 
 def _check(where: str, labels: list[str], answer: str, ways: int, shots: int) -> None:
-    """Refuse an episode that is not N-way K-shot; two classes of one name are one class."""
+    """Refuse an episode that is not N-way K-shot; two classes of the same name count as one."""
     counts = Counter(labels)
     if len(counts) != ways or set(counts.values()) != {shots}:
         told = ", ".join(f"{name!r} x {times}" for name, times in sorted(counts.items()))

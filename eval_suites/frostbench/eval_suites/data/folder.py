@@ -22,13 +22,13 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """How images of different sizes become alike.
+    """How images of different sizes are brought to one size.
 
     Attributes:
-        side: The shorter side becomes so many pixels (bilinear, as torchvision's `Resize` does it),
-            and the centre square is cut out; 0 leaves images as they are.
-        antialias: Whether the resizing averages what it leaves out. OpenCV's does not, with which
-            V2L-Tokenizer (at 256 and at 128) and VQ-GAN (at 256) are evaluated: `antialias=false`.
+        side: The shorter side becomes this many pixels (bilinear, as torchvision's `Resize` does
+            it), and the centre square is cut out; 0 leaves images as they are.
+        antialias: Whether resizing averages over all pixels. OpenCV's, with which V2L-Tokenizer (at
+            256 and at 128) and VQ-GAN (at 256) are evaluated, does not: `antialias=false`.
         whole: Whether the whole image is kept beside the square, for methods that read it too:
             V2L-Tokenizer, whose published evaluation shows CLIP the image file.
     """
@@ -46,7 +46,7 @@ class ImageSettings:
 
 @dataclass(frozen=True)
 class WholeImageSettings(ImageSettings):
-    """Images as they are, unless a side is set: what is asked for may stand at the edge."""
+    """Images as they are, unless a side is set: what is asked for may lie at the edge."""
 
     side: int = 0
 
@@ -57,10 +57,10 @@ class Reading:
 
     Attributes:
         folder: Where they are.
-        settings: How they become alike.
+        settings: How they are brought to one size.
         cornered: Squares are cut at the bottom right.
-        stored: Pixels are taken as they are stored, as published evaluations do; otherwise an image
-            is as a viewer shows it.
+        stored: Pixels are taken as they are stored, as in published evaluations; otherwise an image
+            is turned as a viewer shows it.
 
     Raises:
         ValueError: there is no such folder.
@@ -140,7 +140,7 @@ def images_below(folder: Path) -> tuple[str, ...]:
         for path in files_below(folder)
         if path.suffix.lower() in SUFFIXES
     ]
-    # What a viewer hides: thumbnails, waste, files that a copy was not finished of.
+    # Hidden files and folders: thumbnails, trash, unfinished copies.
     found = [name for name in found if not any(part[0] == "." for part in Path(name).parts)]
     return tuple(sorted(found, key=lambda name: (natural(name), name)))
 
@@ -166,7 +166,7 @@ class ListedImages:
         return ClusteredImage(self._reading.image(name), name)
 
     def wider(self, margin: int) -> "ListedImages":
-        """The same images, of `margin` more pixels on each side, cut from a larger resize.
+        """The same images with `margin` more pixels on each side, cut from a larger resize.
 
         Raises:
             ValueError: images are left as they are, so that there is nothing around them.

@@ -33,10 +33,10 @@ class ImageNetSettings(ImageSettings):
 class ImageNetVal(ListedImages, LabelledFiles):
     """The validation images of ImageNet in order, and by class.
 
-    The folder holds `val/`, with the images of each class in a folder of its wnid, or flat beside
-    V2L's `class_labels.txt`, which may lie in `imagenet_split/val/` or in `val/` too. With that
-    list, its order counts; without it, the order is that of torchvision's `ImageFolder`: by wnid,
-    then by name. Each class is a family of its own.
+    The folder holds `val/`, with the images of each class in a folder named by its wnid, or all in
+    `val/` itself with V2L's `class_labels.txt`, which may also lie in `imagenet_split/val/` or in
+    `val/`. With that list, its order counts; without it, the order is that of torchvision's
+    `ImageFolder`: by wnid, then by name. Each class is a family of its own.
 
     Raises:
         ValueError: the folder lacks these, or the list is broken; the message names the line.

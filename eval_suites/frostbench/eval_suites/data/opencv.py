@@ -4,19 +4,19 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-_ONE = 2048  # OpenCV's weights are whole parts of it
+_ONE = 2048  # OpenCV's weights are integer parts of this
 
 
 def interpolated(
     levels: UInt8[Tensor, "3 h w"], rows: int, columns: int
 ) -> UInt8[Tensor, "3 {rows} {columns}"]:
-    """The image with each pixel between the four nearest ones, whatever lies between them.
+    """The image with each new pixel interpolated between the four nearest, without averaging.
 
     Equals `cv2.resize` with `INTER_LINEAR` on 8 bits a channel, which counts in whole numbers.
     """
     _, height, width = levels.shape
     low, high, part = _places(width, columns)
-    # Beyond the outermost columns there is nothing to weigh; of rows OpenCV takes the same twice.
+    # Beyond the outermost columns there is nothing to weight; OpenCV takes an outermost row twice.
     part = torch.where(low < high, part, torch.zeros_like(part))
     near, far = _weights(part)
     wide = levels.long()[:, :, low] * near + levels.long()[:, :, high] * far
@@ -28,7 +28,7 @@ def interpolated(
 
 
 def _places(old: int, new: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The two places between which each new one lies, and its way from the first to the second."""
+    """The two old places between which each new one lies, and its distance from the first."""
     at = ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new) - 0.5).float()
     first = at.floor()
     low = first.long()

@@ -67,8 +67,8 @@ class OwnCaptions(CaptionedFiles):
 class OwnQuestions(AskedFiles):
     """Questions about images: `questions.jsonl`, a line {"file", "question", "answers"} each.
 
-    `answers` is a text or a list of accepted ones, or all ten that people gave. A line may have
-    an `id`. Samples are in the order of the file.
+    `answers` is a text, a list of accepted texts, or all ten answers that people gave. A line may
+    have an `id`. Samples are in the order of the file.
 
     Raises:
         ValueError: there is no such file, or it is broken; the message names the line.
@@ -129,9 +129,9 @@ class OwnLabels(LabelledFiles):
 class OwnBoxes:
     """Images with boxes: `boxes.csv` (file, class, left, top, right, bottom), in pixels.
 
-    An image stands in as many lines as it has boxes; one without any stands in a line whose other
-    cells are empty. Images are as they are, in the order of the file; classes are in that of their
-    names. A box counts as large as it is.
+    An image stands in as many lines as it has boxes; an image without boxes stands in a line whose
+    other fields are empty. Images are not resized, and keep the order of the file; classes are in
+    the order of their names. A thing's size is that of its box.
 
     Raises:
         ValueError: there is no such file, or it is broken; the message names the line.
@@ -195,7 +195,7 @@ def _captions(path: Path) -> Iterator[tuple[str, str, Any]]:
 
 
 def _rows(path: Path, *columns: str) -> Iterator[tuple[str, list[str]]]:
-    """Lines of a CSV file with the columns `file` and others, each with where it stands."""
+    """Lines of a CSV file with the columns `file` and others, each with its place."""
     wanted = ("file", *columns)
     rows = csv.DictReader(starmap(text_in, byte_lines(path)))
     try:
@@ -215,10 +215,10 @@ def _rows(path: Path, *columns: str) -> Iterator[tuple[str, list[str]]]:
 
 
 class _Images:
-    """The images that a file names; what names one that is not there is left out.
+    """The images that a file names; entries for missing images are left out.
 
     Raises:
-        ValueError: in `say`, none is there.
+        ValueError: in `say`, if no image is there.
     """
 
     def __init__(self, folder: Path, path: Path) -> None:
@@ -240,7 +240,7 @@ class _Images:
         return there
 
     def say(self) -> None:
-        """Say what is left out, once all is read."""
+        """Warn of what is left out, once all is read."""
         if not self._first:
             raise ValueError(f"{self._path} has no entries.")
         if not self._some:

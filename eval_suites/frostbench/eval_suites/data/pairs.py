@@ -23,12 +23,12 @@ NAMED = 5  # images without a partner that an error names
 
 @dataclass(frozen=True)
 class PairSettings(WholeImageSettings):
-    """Where pairs lie. Resizing would change what is to be restored: images stay as they are.
+    """Where pairs lie. Images are not resized, which would change what is to be restored.
 
     Attributes:
         degraded: The folder of the degraded images.
         clean: The folder of the clean ones.
-        index: A JSON list of LM4LV's form, which counts where it is there.
+        index: A JSON list in LM4LV's form; where it exists, it counts.
         root: What absolute paths in the list begin with; the data set's folder takes its place.
     """
 
@@ -57,8 +57,8 @@ class _Paths:
 class FiledPairs:
     """Degraded images and the clean ones.
 
-    The folder holds them in `input/` and `target/`, under the same names but for the suffix, or
-    has a `pairs.json`, a list of LM4LV's form: entries {"image": [DEGRADED, CLEAN],
+    The folder holds them in `input/` and `target/`, under the same names except for the suffix, or
+    has a `pairs.json`, a list in LM4LV's form: entries {"image": [DEGRADED, CLEAN],
     "conversations": [...]}, whose paths lie within the folder. Pairs of one clean image are one
     cluster.
 
@@ -114,7 +114,7 @@ def _of_folders(folder: Path, chosen: PairSettings) -> list[_Paths]:
 def _lonely(
     names: tuple[str, str], own: Mapping[str, str], other: Mapping[str, str]
 ) -> Iterator[str]:
-    """What is to be said of the first folder's images that the second lacks, if it lacks any."""
+    """A clause about the first folder's images that the second lacks, if any."""
     left = [file for stem, file in own.items() if stem not in other]
     if left:
         more = " and others" if len(left) > NAMED else ""
@@ -140,7 +140,7 @@ def _of_list(folder: Path, path: Path, root: str) -> list[_Paths]:
         for place, said in entries(
             f"{where}, conversations", taken(where, entry, "conversations", list)
         ):
-            # The published example says "from", its description "role".
+            # The published example has the key "from", its description "role".
             by = "from" if isinstance(said, dict) and "from" in said else "role"
             text_of(taken(place, said, by, str), "speaker", place)
         images = taken(where, entry, "image", list)

@@ -23,10 +23,9 @@ from frostbench.plugins.contract.requests import Span
 class PanopticNarratives:
     """The narratives of a split, in the order of the file, each with its grounded phrases.
 
-    A phrase's mask is the union of its panoptic segments. As in F-LMM a plural counts as things
-    whatever it is of, and a singular as what its first segment's category is. The text is that of
-    the utterances, joined by blanks. A narrative without any grounded phrase
-    is left out.
+    A phrase's mask is the union of its panoptic segments. As in F-LMM, a plural always counts as
+    things, and a singular as its first segment's category says. The text is that of the utterances,
+    joined by blanks. A narrative without any grounded phrase is left out.
 
     Raises:
         ValueError: the folder lacks one of the files, or one is not as published.
@@ -43,7 +42,7 @@ class PanopticNarratives:
 
     @cached_property
     def _grounded(self) -> list[int]:
-        """Which of the narratives have a grounded phrase."""
+        """The narratives with a grounded phrase."""
         return [number for number, entry in enumerate(self._narratives) if _is_grounded(*entry)]
 
     @property
@@ -112,7 +111,7 @@ def _is_grounded(where: str, entry: Any) -> bool:
 
 
 def _things(path: Path) -> Mapping[int, Mapping[int, bool]]:
-    """By image and segment, whether it is a thing (and no stuff)."""
+    """For each image and segment, whether it is a thing (not stuff)."""
     whole = read_json(path)
     where = f"{path}, categories"
     is_thing = {

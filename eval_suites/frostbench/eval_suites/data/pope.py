@@ -24,8 +24,8 @@ IMAGES = ("val2014", "images/val2014")
 class PopeQuestions:
     """The questions of `coco_pope_<protocol>.json`, JSON lines, in their order.
 
-    The folder holds the three files and COCO's val2014. A question's id restarts in each file, so
-    that protocols are kept apart and never pooled.
+    The folder holds the three files and COCO's val2014. Ids of questions restart in each file, so
+    protocols are kept apart and never pooled.
 
     Raises:
         ValueError: the folder lacks one of these.

@@ -28,7 +28,7 @@ IMAGES = ("train2014", "images/train2014", "images/mscoco/images/train2014")
 
 
 class Expressions:
-    """One split: images in the order of the file, each with its referents, none twice.
+    """One split: images in the order of the file, each once, with all its referents.
 
     The folder holds `<which>/refs(<who>).p`, `<which>/instances.json`, and COCO's train2014.
 
@@ -96,7 +96,7 @@ def _annotations(path: Path) -> Mapping[int, tuple[Any, Any]]:
 
 @dataclass
 class _Ref:
-    """What the file says of an annotation, and where it last does."""
+    """What the file says of an annotation, and the place where it last does."""
 
     where: str = ""
     sentences: list[str] = field(default_factory=list)
@@ -104,7 +104,7 @@ class _Ref:
 
 
 def _referents(path: Path, split: str) -> dict[int, dict[int, _Ref]]:
-    """By image and annotation, each in the order in which the file first names it.
+    """Referents by image and annotation, in the order in which the file first names them.
 
     An annotation that the file names several times has all the sentences, as for lichengunc/refer,
     and `typed` of the last, which mmdetection's `RefCOCODataset` keeps and F-LMM asks.

@@ -21,7 +21,7 @@ def box_in(where: str, edges: Any, size: tuple[int, int]) -> Box:
     left, top, width, height = finite(where, edges, 4, "box")
     if width < 0 or height < 0:
         raise ValueError(f"{where} has a box of {width:g} x {height:g} pixels.")
-    # Boxes reach beyond the image by parts of a pixel; what is farther out is a box of another.
+    # Boxes may exceed the image by parts of a pixel; farther out, a box belongs to another image.
     far = 2 * max(size)
     if min(left, top) < -far or max(left + width, top + height) > far:
         raise ValueError(f"{where} has a box far out of its image of {size} pixels.")
@@ -29,7 +29,7 @@ def box_in(where: str, edges: Any, size: tuple[int, int]) -> Box:
 
 
 def finite(where: str, values: Any, count: int, what: str) -> list[float]:
-    """So many finite numbers.
+    """Exactly `count` finite numbers.
 
     Raises:
         ValueError: they are fewer, more, or something else.
@@ -57,7 +57,7 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> Bool[Tensor
             _check_polygons(segmentation, size)
             encoded = coco.merge(coco.frPyObjects(segmentation, height, width))
         elif tuple(segmentation["size"]) != size:
-            # Nothing is drawn of a size that nobody asked for.
+            # A mask of an unexpected size is never drawn.
             found = tuple(map(int, segmentation["size"]))
             raise _SizeError(f"its mask is {found}, and the image {size} (height, width).")
         elif isinstance(segmentation["counts"], list):
@@ -68,7 +68,7 @@ def mask_of(segmentation: Any, size: tuple[int, int], where: str) -> Bool[Tensor
         return torch.from_numpy(coco.decode(encoded)).bool()
     except _SizeError as error:
         raise ValueError(f"{where}: {error}") from None
-    except Exception as error:  # whatever COCO's tools make of what is none
+    except Exception as error:  # COCO's tools fail in any way on what is no mask
         raise ValueError(
             f"{where}: its segmentation is neither polygons nor run lengths."
         ) from error
@@ -79,7 +79,7 @@ class _SizeError(Exception):
 
 
 def _check_polygons(polygons: list[Any], size: tuple[int, int]) -> None:
-    """See that corners lie near the image: COCO's tools draw whatever is between them.
+    """Check that corners lie near the image: COCO's tools draw whatever is between them.
 
     Raises:
         ValueError: one does not, or there are none.
@@ -94,7 +94,7 @@ def _check_polygons(polygons: list[Any], size: tuple[int, int]) -> None:
 
 
 def _check_lengths(counts: list[Any], pixels: int) -> None:
-    """See that run lengths are those of an image.
+    """Check that run lengths fit the image.
 
     Raises:
         ValueError: they are not.

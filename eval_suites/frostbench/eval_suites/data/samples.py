@@ -14,7 +14,8 @@ T = TypeVar("T")
 class Read(Sequence[T], Generic[T]):
     """Samples that are read one by one, when they are asked for.
 
-    Who takes or gives some is typed `Sequence[Any]`: to check the kind of a sample is to read it.
+    Functions that take or give some are typed `Sequence[Any]`: checking a sample's type would read
+    it.
     """
 
     def __init__(self, makers: Sequence[Callable[[], T]]) -> None:
@@ -97,7 +98,7 @@ class LabelledFiles:
         return tuple(name for name, files in self._files.items() if files)
 
     def family(self, name: str) -> int:
-        """The number of a class: its own, as nobody says which look alike."""
+        """The number of a class: each is its own family, since it is not known which look alike."""
         return self._numbers[name]
 
     def count(self, name: str) -> int:

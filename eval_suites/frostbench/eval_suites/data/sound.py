@@ -11,14 +11,14 @@ P = TypeVar("P")
 
 
 class OneByOne(Iterator[T], Generic[T]):
-    """What makers make, in their order; None is passed over.
+    """The results of makers, in their order; None is skipped.
 
     Attributes:
-        fault: What ended the makers themselves, for whoever asks whether more is to come.
+        fault: The error that ended the makers themselves, if there was one.
 
     Raises:
-        ValueError: on `next`: an entry is broken, and the next one comes all the same; or the file
-            itself is (`fault`).
+        ValueError: on `next`: an entry is broken, and the next one can still be read; or the file
+            itself is broken (`fault`).
     """
 
     def __init__(self, makers: Iterable[Callable[[], T | None]]) -> None:
@@ -53,7 +53,7 @@ def sound(source: Iterator[T], task: str, protocol: str | None) -> Iterator[T | 
         except StopIteration:
             return
         except ValueError as error:
-            # A generator that has raised gives nothing any more, whatever is left of its file.
+            # A generator that has raised gives nothing any more, even if its file has more.
             if not isinstance(source, OneByOne) or source.fault is not None:
                 raise
             yield Unreadable(f"{task}-entry-{number:05d}", protocol, str(error))
@@ -62,10 +62,10 @@ def sound(source: Iterator[T], task: str, protocol: str | None) -> Iterator[T | 
 
 
 def one_by_one(protocols: Iterable[P], give: Callable[[P], Iterator[T]]) -> Iterator[T]:
-    """What each protocol gives; one whose source is broken takes no other along.
+    """The instances of each protocol; a protocol with a broken source spoils no other.
 
     Raises:
-        ValueError: at the end, what was wrong with those that are broken.
+        ValueError: at the end, with what was wrong with broken protocols.
     """
     broken: list[str] = []
     for protocol in protocols:
@@ -80,7 +80,7 @@ def one_by_one(protocols: Iterable[P], give: Callable[[P], Iterator[T]]) -> Iter
 def asked(
     entries: Iterator[T | Unreadable], ask: Callable[[T], Iterator[Instance]]
 ) -> Iterator[Sample]:
-    """All that is asked about entries, and those that cannot be read."""
+    """All instances about entries, and those that cannot be read."""
     for entry in entries:
         if isinstance(entry, Unreadable):
             yield entry

@@ -30,7 +30,7 @@ from frostbench.plugins.host.litter import files_like
 
 BENCHMARK = ("benchmark", "viscot_benchmark/benchmark")
 REQUEST = re.compile(r"\s*Please provide the bounding box.*", re.IGNORECASE | re.DOTALL)
-"""The sentence that asks for a box; the benchmark's own wording is not needed to be exact."""
+"""The sentence that asks for a box, in about the benchmark's own wording."""
 
 
 class VisualCotQuestions:
@@ -39,7 +39,7 @@ class VisualCotQuestions:
     An entry's images are "path" and "path###[left, top, right, bottom]", the box in pixels of the
     original image; paths are below the folder. Its conversation is the question (with a request
     for the box, which is cut off), the box, and the answer. A box is cut off at the edge of its
-    image; an entry whose box holds nothing of it is left out, which is said: docvqa has 7.
+    image; an entry whose box lies outside is left out with a warning: docvqa has 7.
 
     Raises:
         ValueError: the folder lacks the benchmark, or it is empty.
@@ -93,7 +93,7 @@ class VisualCotQuestions:
 
 
 def _read(path: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Where each entry stands, and what reads it."""
+    """The place of each entry, and the function that reads it."""
     if path.suffix == ".jsonl":
         yield from ((where, partial(parsed, where, line)) for where, line in text_lines(path))
     else:
@@ -110,6 +110,6 @@ def _box(where: str, written: str) -> Box:
 
 
 def _inside(box: Box, size: tuple[int, int]) -> Box:
-    """What of a box lies in an image: published ones reach a pixel beyond it."""
+    """The part of a box within an image: published boxes reach a pixel beyond it."""
     (left, top, right, bottom), (height, width) = box, size
     return max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))

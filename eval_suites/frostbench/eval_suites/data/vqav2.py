@@ -24,7 +24,7 @@ ANSWERS = 10
 
 
 class VQAv2Questions(AskedFiles):
-    """VQAv2's validation set; the answers of test-dev and test lie with the challenge's server.
+    """VQAv2's validation set; only the challenge's server has the answers of test-dev and test.
 
     The folder holds `v2_OpenEnded_mscoco_val2014_questions.json` and
     `v2_mscoco_val2014_annotations.json`, or has both in `annotations/`, and `val2014/`, or

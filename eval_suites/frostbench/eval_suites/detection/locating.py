@@ -24,8 +24,8 @@ from frostbench.plugins.contract.task import Instance, Sample, Task, TrueBoxes
 class VisualGrounding(Task):
     """The box of what an expression refers to (RefCOCO, RefCOCO+, RefCOCOg).
 
-    Every sentence of every referent is a request of its own, as published scores count. On scenes,
-    the classes are such that methods were trained on them, and the photographs are not.
+    Every sentence of every referent is a request of its own, as published scores count. In scenes,
+    methods were trained on the classes, and not on the photographs.
     """
 
     card = locating_card(LocatingSettings())
@@ -41,7 +41,7 @@ class VisualGrounding(Task):
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` sentences, of files in their order.
 
-        `data` gives expressions itself (`ReferringSource`), or scenes to speak of. Requests about
+        `data` gives expressions itself (`ReferringSource`), or scenes to describe. Requests about
         one image are one cluster.
         """
         drawn = not isinstance(data, ReferringSource)
@@ -58,7 +58,7 @@ class VisualGrounding(Task):
                 yield Instance(request, target, None, cluster=referred.id)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
-        """`whole_image`; `centre_box`: the middle half of either side; `random_box`. No words."""
+        """`whole_image`; `centre_box`: the middle half of either side; `random_box`."""
         sizes = [one.request.image.size for one in instances]
         return {
             "whole_image": [

@@ -15,9 +15,9 @@ class BoxedScenes(Sequence[Any]):
     """Scenes of 1 to `things` things, without end; see `DetectionSettings`.
 
     Attributes:
-        classes: Those that the set has, in the order of their names, no two of one family. The
-            other things of a scene are of other families too: they neither look nor are called
-            alike.
+        classes: Classes of the set, in the order of their names, no two of one family. The other
+            things of a scene are of other families too: they look different and have different
+            names.
 
     Raises:
         ValueError: the scenes have fewer families of classes than the set is to have.

@@ -35,16 +35,16 @@ class DetectionSettings:
 
     Attributes:
         protocols: "all_classes": one prompt names all classes of the set (COCO: 80).
-            "some_classes": it names a part of them, the same for all images, and what is there of
-            the others is to be left alone; average precision is then that of the named ones. The
-            two are never ranked together.
-        named: Which part of the classes "some_classes" names, rounded to whole classes, one at
+            "some_classes": it names a part of them, the same for all images, and things of other
+            classes must not be found; average precision is then that of the named classes. The two
+            are never ranked together.
+        named: Share of the classes that "some_classes" names, rounded to whole classes, one at
             least and not all. VisionLLM names 10, 20 and 40 of 80.
-        classes: Of scenes made to order, the set has so many classes, drawn from the seed.
-        outside: How often a thing of a scene is of none of these.
-        things: A scene shows 1 to so many things, each number in turn.
-        sizes: Sizes of things that average precision is given for besides; COCO's, by pixels of
-            area. No glyph in a scene is large.
+        classes: Number of classes, drawn from the seed, in scenes made to order.
+        outside: How often a thing of a scene is of another class.
+        things: A scene shows 1 to this many things, each number in turn.
+        sizes: Sizes of things for which average precision is also given; COCO's, by pixels of area.
+            No glyph in a scene is large.
         data: The data set of the pack.
     """
 
@@ -74,10 +74,10 @@ class DetectionSettings:
 
 @dataclass(frozen=True)
 class OpenVocabularySettings(DetectionSettings):
-    """As `DetectionSettings`, of classes on which nothing was trained.
+    """As `DetectionSettings`, for classes that nothing was trained on.
 
     Attributes:
-        protocols: As for detection; one prompt names all classes unless something else is said.
+        protocols: As for detection; by default one prompt names all classes.
         data: The data set of the pack.
     """
 
@@ -90,7 +90,7 @@ class LocatingSettings:
     """How things are asked for by phrases.
 
     Attributes:
-        glyphs: A scene shows 2 to so many glyphs, each number in turn.
+        glyphs: A scene shows 2 to this many glyphs, each number in turn.
         data: The data set of the pack.
     """
 

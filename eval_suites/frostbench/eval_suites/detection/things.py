@@ -31,7 +31,7 @@ from frostbench.plugins.contract.task import Instance, Sample, Task, TrueThings,
 class ObjectDetection(Task):
     """Boxes for everything in an image that is of one of the named classes (COCO).
 
-    On scenes, the classes are such that methods were trained on them, and the photographs are not.
+    In scenes, methods were trained on the classes, and not on the photographs.
     """
 
     asking: ClassVar[type[Detect | SegmentInstances]] = Detect
@@ -53,7 +53,7 @@ class ObjectDetection(Task):
 
     @classmethod
     def suited(cls, settings: DetectionSettings, data: Any) -> DetectionSettings:
-        """Photographs show things of all sizes."""
+        """For photographs, average precision is given for all of COCO's sizes."""
         return settings if isinstance(data, SceneSet) else replace(settings, sizes=SIZES)
 
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
@@ -91,7 +91,7 @@ class ObjectDetection(Task):
         return Instance(request, target, protocol, boxed.cluster)
 
     def _check(self, boxed: BoxedImage) -> None:
-        """Boxes are all that is needed."""
+        """Nothing is checked: boxes are all that is needed."""
 
     def _named(self, classes: tuple[str, ...], seed: int) -> tuple[str, ...]:
         """The part of the classes that `some_classes` names, in the set's order."""
@@ -132,9 +132,9 @@ class InstanceSegmentation(ObjectDetection):
 
 
 class OpenVocabularyDetection(ObjectDetection):
-    """As object detection, of classes on which nothing was trained.
+    """As object detection, for classes that nothing was trained on.
 
-    A method can find their things only by what the words mean to it.
+    A method can find these things only by what the class names mean to it.
     """
 
     card = vocabulary_card(OpenVocabularySettings())
@@ -160,7 +160,7 @@ def _whole_image(instance: Instance) -> Prediction:
 
 
 def _true_things(instance: Instance) -> Prediction:
-    """All true boxes, or masks, with classes drawn from the request's seed; crowds are none."""
+    """All true boxes, or masks, with classes drawn from the request's seed; without crowds."""
     request, target = instance.request, instance.target
     assert isinstance(request, Detect | SegmentInstances)
     assert isinstance(target, TrueThings)

@@ -20,8 +20,8 @@ from frostbench.plugins.contract.task import Instance, Sample, Task, Unreadable
 class ObjectHallucination(Task):
     """Is it there? POPE: Li et al., EMNLP 2023, https://arxiv.org/abs/2305.10355.
 
-    As many questions are to be answered by yes as by no. What "yes" is right for is the same in
-    all protocols; they differ in which absent classes are asked for.
+    As many questions have the answer yes as no. The questions with yes are the same in all
+    protocols; these differ in which absent classes are asked for.
     """
 
     card = hallucination_card(HallucinationSettings())

@@ -49,7 +49,7 @@ class ReferringScenes:
 
 
 def _sentences(one: Placed, alone: bool) -> tuple[str, ...]:
-    """With its place; and by its name `alone`, where nothing else looks or is called alike."""
+    """Sentences with its place; its name `alone`, where nothing else looks or is called alike."""
     whole = f"the {one.name} {one.place}"
     return (whole, f"the {one.name}") if alone else (whole,)
 
@@ -86,15 +86,15 @@ class PolledScenes:
     """Scenes in which some classes are frequent, and some are seen together: POPE's questions.
 
     Classes have ranks and companions, drawn from the seed; see `HallucinationSettings`. A scene
-    shows no two classes of one family, and no class that is asked for in vain is of a family that
-    is there: those look or are called alike.
+    shows no two classes of one family, and no absent class that is asked for is of a family that is
+    there: those look or are called alike.
     """
 
     def __init__(self, scenes: SceneSet, settings: HallucinationSettings) -> None:
         self._scenes, self._settings = scenes, settings
 
     def questions(self, protocol: str, seed: int) -> Iterator[YesNoQuestion]:
-        """Yes and no in turn, each about another scene, until every scene has had all of its own.
+        """Yes and no in turn, each about another scene, until each scene's questions are all asked.
 
         So even a short run has as many scenes as questions, and as many of either answer.
         """
@@ -120,9 +120,9 @@ class PolledScenes:
     def _absent(
         self, protocol: str, names: Names, statistics: "_Statistics", seed: int, index: int
     ) -> Sequence[str]:
-        """The classes that a scene is asked for in vain."""
+        """The absent classes that a scene is asked for."""
         absent = [name for name in self._scenes.names if not self._alike(name, names)]
-        # What is random, and what decides between equally frequent classes.
+        # The random order, which also decides between equally frequent classes.
         random.Random(seed_of(seed, "hallucination question", protocol, index)).shuffle(absent)
         if protocol == "popular":
             absent.sort(key=lambda name: -statistics.shown[name])
@@ -156,12 +156,12 @@ class PolledScenes:
         return self._scenes.of(names, draw.sample(self._scenes.places, len(names)), seed, index)
 
     def _alike(self, name: str, names: Sequence[str]) -> bool:
-        """Whether a class is of the family of one of several."""
+        """Whether a class is of the same family as one of several."""
         families = {self._scenes.family(other) for other in names}
         return self._scenes.family(name) in families
 
     def _apart(self, absent: Sequence[str], wanted: int) -> list[str]:
-        """The first classes of as many families."""
+        """The first `wanted` classes, each of another family."""
         found: list[str] = []
         for name in absent:
             if len(found) < wanted and not self._alike(name, found):
@@ -175,7 +175,7 @@ class PolledScenes:
 
 
 class DetailedScenes:
-    """Large scenes of small glyphs, about one of which there is a question."""
+    """Large scenes of small glyphs, with a question about one of them."""
 
     def __init__(self, scenes: SceneSet, settings: ThoughtSettings) -> None:
         self._scenes = scenes.resized(settings.side, settings.sizes)
@@ -205,7 +205,7 @@ class DetailedScenes:
             )
 
     def _names(self, draw: random.Random) -> list[str]:
-        """Classes of families of their own."""
+        """Classes of different families."""
         while True:
             names = draw.sample(self._scenes.names, self._settings.glyphs)
             families = sorted(map(self._scenes.family, names))

@@ -32,7 +32,7 @@ from frostbench.plugins.contract.task import Instance, Sample, Task, TrueMasks, 
 class ReferringSegmentation(Task):
     """The mask of what an expression refers to (RefCOCO, RefCOCO+, RefCOCOg).
 
-    On scenes, the classes are such that nothing was trained on them.
+    In scenes, nothing was trained on the classes.
     """
 
     card = referring_card(ReferringSettings())
@@ -49,7 +49,7 @@ class ReferringSegmentation(Task):
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
         """At most `limit` requests for each protocol, one protocol after the other.
 
-        `data` gives expressions itself (`ReferringSource`), or scenes to speak of. Requests about
+        `data` gives expressions itself (`ReferringSource`), or scenes to describe. Requests about
         one image are one cluster.
         """
         drawn = not isinstance(data, ReferringSource)
@@ -124,7 +124,7 @@ class NarrativeGrounding(Task):
 
 
 def mask_controls(instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
-    """`whole_image`: every pixel; `centre_box`: the middle half of either side. No words."""
+    """`whole_image`: every pixel; `centre_box`: the middle half of either side."""
     return {
         "whole_image": [_masks(one, torch.ones(one.request.image.size)) for one in instances],
         "centre_box": [_masks(one, centre_box(*one.request.image.size)) for one in instances],

@@ -19,10 +19,10 @@ class ReferringSettings:
 
     Attributes:
         protocols: "standard": every sentence of every referent, a request each, as RefCOCO is
-            scored elsewhere. "official": as F-LMM's published figures are made, the first sentence
-            of each referent, in lower case, all those of an image read in one sequence, so that
+            scored elsewhere. "official": as for F-LMM's published figures, the first sentence of
+            each referent, in lower case, with all sentences of an image in one sequence, so that
             later ones see earlier ones. The two are never ranked together.
-        glyphs: A scene shows 2 to so many glyphs, each number in turn.
+        glyphs: A scene shows 2 to this many glyphs, each number in turn.
         data: The data set of the pack.
     """
 
@@ -44,8 +44,8 @@ class NarrativeSettings:
     """How narratives are asked.
 
     Attributes:
-        groups: Groups of phrases that average recall is given for; the first ranks. Every phrase of
-            a glyph scene is one thing, so that groups beyond "all" say something of other data.
+        groups: Groups of phrases for which average recall is given; the first ranks. Every phrase
+            of a glyph scene is one thing, so groups beyond "all" matter for other data.
         data: The data set of the pack.
     """
 
@@ -61,14 +61,14 @@ class HallucinationSettings:
     """How yes-or-no questions are asked, and how frequent classes and pairs are generated.
 
     Attributes:
-        protocols: How the absent classes are chosen that "no" is right for: "random": uniformly;
-            "popular": those that most images show; "adversarial": those that are most often seen
+        protocols: How absent classes are chosen for questions with the answer no. "random":
+            uniformly; "popular": those that most images show; "adversarial": those most often seen
             together with what the image shows.
-        glyphs: Every scene shows so many, each of a class of its own, and gives as many questions
-            to be answered by yes, and as many by no (POPE: 3 and 3).
+        glyphs: Every scene shows this many, each of another class, and gives as many questions with
+            the answer yes, and as many with no (POPE: 3 and 3).
         pool: Scenes that say which classes are frequent, and which are seen together (POPE: 500).
-            The images in question are the first of them.
-        companions: Every class has so many others that it is often seen with.
+            Questions are about the first of them.
+        companions: Every class is often seen with this many others.
         together: How often a further glyph is one of the companions; otherwise it is any class,
             the class of rank r being r times as rare as the first.
         data: The data set of the pack.
@@ -103,9 +103,9 @@ class ThoughtSettings:
             (v3): no second look, the baseline.
         kinds: Kinds of questions, in turn: "what" lies at a place, "where" a class lies.
         side: Pixels of a scene's side, twice that of the pack's other scenes.
-        sizes: The least and the greatest part of the side that a glyph takes; the defaults make
-            them half as large as in the pack's other scenes, where a method sees 64 pixels.
-        glyphs: Every scene shows so many.
+        sizes: The least and the greatest share of the side that a glyph takes; the defaults make
+            glyphs half as large as in the pack's other scenes, where a method sees 64 pixels.
+        glyphs: Every scene shows this many.
         data: The data set of the pack.
     """
 
@@ -178,7 +178,7 @@ def hallucination_card(settings: HallucinationSettings) -> TaskCard:
         ranks_by="accuracy[pope]",
         protocols=settings.protocols,
         controls=("chance", "always_yes", "no_image", "other_image", "bare_lmm"),
-        summary="is it there? yes or no, as often the one as the other (POPE's protocol)",
+        summary="is it there? yes or no, equally often (POPE's protocol)",
     )
 
 

@@ -30,8 +30,8 @@ class VisualChainOfThought(Task):
     """A question about something small, with and without a second look (Visual CoT).
 
     Shao et al., "Visual CoT", NeurIPS 2024, https://arxiv.org/abs/2403.16999. The published score
-    is a language model's judgement, which is paid for, drifts and was retired; in its place stand
-    accuracy over accepted answers and ANLS, so that figures are not those of the papers. All
+    is a language model's judgement, which costs money, drifts and was retired; accuracy over
+    accepted answers and ANLS take its place, so figures are not comparable with the papers'. All
     protocols ask the same questions.
     """
 

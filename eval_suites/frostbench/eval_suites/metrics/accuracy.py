@@ -17,7 +17,7 @@ def exact(text: str, label: str) -> bool:
 
 
 def prefix(text: str, label: str) -> bool:
-    """Whether the text begins with the label, blanks before it aside: V2L's published scorer.
+    """Whether the text begins with the label, ignoring blanks before it: V2L's published scorer.
 
     Looser than `exact`: "lionfish" passes for "lion".
 

@@ -26,9 +26,9 @@ def edits(one: str, two: str) -> int:
 
 
 def similarity(answer: str, accepted: str) -> float:
-    """1 less the edits by the longer length, in [0, 1]; 0 where that is half or more.
+    """1 minus edits divided by the longer length, in [0, 1]; 0 where that ratio is half or more.
 
-    Neither case nor blanks at the ends, nor how many blanks stand between words, count.
+    Case, blanks at the ends and the number of blanks between words do not count.
 
     >>> similarity("A  Cat", "a cat"), similarity("cats", "cat"), similarity("dog", "cat")
     (1.0, 0.75, 0.0)

@@ -1,7 +1,7 @@
 """BLEU-4 of a whole set of captions, computed from counts of each caption.
 
 Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", ACL 2002, in the
-form of pycocoevalcap 1.2, by which captions are compared.
+form of pycocoevalcap 1.2, the usual one for captions.
 """
 
 from collections import Counter
@@ -18,9 +18,9 @@ ORDERS = 4
 def bleu_counts(candidate: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, ...]:
     """What one caption adds to the sums: ten numbers.
 
-    For each order of n-grams, 1 to 4, how many of the candidate's the references hold (each as
-    often as in that reference which has it most) and how many it has; then its length, and the
-    length of the reference nearest to it in length, of two the shorter.
+    For each order of n-grams, 1 to 4, how many of the candidate's n-grams are in the references
+    (each at most as often as in the reference that has it most) and how many it has; then its
+    length, and that of the reference nearest in length, the shorter of two.
 
     >>> bleu_counts("a red kite".split(), ["a red red kite flies".split()])
     (3.0, 3.0, 2.0, 2.0, 0.0, 1.0, 0.0, 0.0, 3.0, 5.0)
@@ -40,8 +40,8 @@ def bleu_counts(candidate: Sequence[str], references: Sequence[Sequence[str]]) -
 def bleu_4(prediction: Prediction, target: Target) -> tuple[float, ...]:
     """`bleu-4[corpus]`: what one caption adds to BLEU-4, in [0, 1]; higher is better.
 
-    It is a value of the whole set, and no mean of captions' values: counts are summed first, those
-    of `bleu_counts`. Words are those of `caption_words`.
+    It is a value of the whole set, and no mean of captions' values: the counts of `bleu_counts` are
+    summed first. Words are those of `caption_words`.
 
     Raises:
         ValueError: prediction or target is no text, or there is no reference.

@@ -29,8 +29,8 @@ def _area(box: Box) -> float:
 def box_precision(prediction: Prediction, target: Target) -> tuple[float, float]:
     """`p@0.5[box]`: the share of looked-at boxes with an IoU of 0.5 or more; higher is better.
 
-    One answer adds whether its box is right, and whether there is one: answers that looked at no
-    box count for nothing, and a set of them has no value.
+    One answer adds whether its box is right, and whether it has one: answers that looked at no box
+    do not count, and a set of such answers has no value.
 
     Raises:
         ValueError: the prediction is no reasoned answer, or the target has no box.

@@ -30,14 +30,14 @@ _SPELLED = str.maketrans(
     | {"\u00ad": ""}
 )
 
-# One word with their full stop.
+# Abbreviations that are one word with their full stop.
 _ABBREVIATIONS = (
     "mr mrs ms dr prof gen sgt lt rev hon jr sr st ave blvd rd mt ft dept est sq al vs etc nos "
     "inc co corp ltd bros plc jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri"
 )
-# One word with their apostrophe; any other apostrophe parts two words.
+# Words that keep their apostrophe; any other apostrophe separates two words.
 _APOSTROPHES = "hallowe'en cap'n ne'er e'er o'er s'mores c'mon ma'am more'n y'all"
-# Two words, and where the second begins.
+# Texts that are two words, and where the second begins.
 _TWO_WORDS = {"cannot": 3, "gonna": 3, "wanna": 3, "gotta": 3, "gimme": 3, "lemme": 3}
 _TWO_WORDS |= {"'tis": 2, "'twas": 2, "more'n": 4, "y'all": 2}
 

@@ -2,7 +2,7 @@
 
 Vedantam et al., "CIDEr: Consensus-based Image Description Evaluation", CVPR 2015,
 https://arxiv.org/abs/1411.5726, section 5 and its variant D, in the form of pycocoevalcap 1.2
-(whose class `Cider` is CIDEr-D), by which captions are compared.
+(whose class `Cider` is CIDEr-D), the usual one for captions.
 """
 
 import math
@@ -49,7 +49,7 @@ class Rarity:
     def weigh(self, words: Sequence[str]) -> Weighed:
         """Counts times log(documents / documents that hold it).
 
-        An n-gram that no document holds weighs as much as one that a single document holds.
+        An n-gram in no document weighs as much as one in a single document.
         """
         weights = {
             ngram: count * (self._logarithm - math.log(max(1, self._documents[ngram])))
@@ -62,11 +62,11 @@ class Rarity:
 
 
 def cider_d(candidate: Weighed, references: Sequence[Weighed]) -> float:
-    """CIDEr-D in [0, 10]; higher is better, and 10 is a caption equal to all of its references.
+    """CIDEr-D in [0, 10]; higher is better, and 10 is a caption equal to all its references.
 
-    Of each order, the cosine of the two vectors, with the candidate's weights clipped to the
-    reference's, times a Gaussian of the difference in length; the mean of orders and references,
-    times 10. Papers print ten times more: 1.125 here is their 112.5.
+    For each order, the cosine of the two vectors, with the candidate's weights clipped to the
+    reference's, times a Gaussian of the difference in length; the mean over orders and references,
+    times 10. Papers print a hundred times more: 1.125 here is their 112.5.
     """
     total = sum(_similarity(candidate, reference) for reference in references)
     return SCALE * total / (ORDERS * len(references))
@@ -88,9 +88,9 @@ def _similarity(candidate: Weighed, reference: Weighed) -> float:
 def cider_d_corpus(corpus: Sequence[Target]) -> SampleScore:
     """`cider-d[corpus]`: CIDEr-D on a corpus; each target holds the references of one image.
 
-    What is rare is learned from the task's whole corpus, not from the samples of a run: a run of
-    few samples is then comparable with one of many. pycocoevalcap counts in the references being
-    scored, and agrees where those are the corpus. Words are those of `caption_words`.
+    Rarity is learned from the task's whole corpus, not from the samples of a run, so that runs of
+    few and of many samples are comparable. pycocoevalcap counts in the references being scored, and
+    agrees where those are the corpus. Words are those of `caption_words`.
 
     Raises:
         ValueError: the corpus has fewer than two targets, or one that is no text.
@@ -102,7 +102,7 @@ def cider_d_corpus(corpus: Sequence[Target]) -> SampleScore:
         )
     rarity = Rarity([[caption_words(text) for text in texts_of(target)] for target in corpus])
 
-    @cache  # every row of a table has the same references
+    @cache  # all table rows have the same references
     def reference(text: str) -> Weighed:
         return rarity.weigh(caption_words(text))
 

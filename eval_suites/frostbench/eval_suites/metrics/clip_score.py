@@ -1,7 +1,7 @@
 """CLIP scores: how well words fit an image. The CLIP's name is part of the metric's id.
 
-Both scores are SPAE's and V2L-Tokenizer's, neither of which published how they compute them
-(unverified): what is read into their text is in `ClipScoreSettings`.
+Both scores are SPAE's and V2L-Tokenizer's. Neither published how they compute them (unverified):
+our reading of their text is in `ClipScoreSettings`.
 """
 
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ class ClipScoreSettings:
     """What the papers do not say (unverified).
 
     Attributes:
-        words: So many words of a prediction count, the first ones. SPAE's first two layers and
+        words: How many of a prediction's first words count. SPAE's first two layers and
             V2L-Tokenizer's shorter prompts have 5.
-        templates: Texts of which a word's feature is the mean, each of length 1, made length 1
-            again. SPAE and V2L-Tokenizer use CLIP's 80 for ImageNet in their codebooks; one does
-            for a score, at an eightieth of the time.
+        templates: Texts around a word; its feature is the mean of theirs, scaled to length 1 before
+            and after. SPAE and V2L-Tokenizer use CLIP's 80 for ImageNet in their codebooks; one
+            does for a score, at an eightieth of the time.
     """
 
     words: int = 5
@@ -39,7 +39,7 @@ class ClipScoreSettings:
 class ClipWords:
     """Cosines of images and words, each image and word encoded once and alone.
 
-    A feature thus never depends on the company in which it was asked for.
+    So a feature never depends on what else was asked for.
     """
 
     def __init__(self, clip: Clip, templates: tuple[str, ...]) -> None:
@@ -99,10 +99,10 @@ class ClipScore:
 class ClipScoreRelative:
     """`clip_score_relative[NAME]`: as `clip_score`, in units of what any word could reach.
 
-    For each image, 0 is the worst and 1 the best word of a fixed vocabulary, so that neither
-    images which fit many words nor CLIP's narrow range of cosines weigh. The vocabulary is every
-    token of the pack's language model that holds a letter, blanks around it removed. Words outside
-    of it can leave [0, 1]. Higher is better.
+    For each image, 0 is the worst and 1 the best word of a fixed vocabulary, so that images which
+    fit many words, and CLIP's narrow range of cosines, do not matter. The vocabulary is every token
+    of the pack's language model that holds a letter, blanks around it removed. Words outside the
+    vocabulary can leave [0, 1]. Higher is better.
 
     Raises:
         LookupError: the pack has no backbone of one of the two roles that the context names.
@@ -137,7 +137,7 @@ class ClipScoreRelative:
 
 
 def letter_words(llm: CausalLM) -> list[str]:
-    """What the tokens of a language model read as, if it holds a letter; each text once."""
+    """The texts of a language model's tokens that hold a letter, each once."""
     special = set(llm.tokenizer.all_special_ids)
     texts = (llm.decode([i]).strip() for i in range(llm.vocabulary_size) if i not in special)
     return list(dict.fromkeys(text for text in texts if any(map(str.isalpha, text))))

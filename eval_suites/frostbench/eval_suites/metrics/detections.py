@@ -33,7 +33,7 @@ SIZES = {
     "medium": (32.0**2, 96.0**2),
     "large": (96.0**2, 1e10),
 }
-"""The least and the greatest area in pixels; things of others count as neither."""
+"""The least and the greatest area in pixels; things of other sizes do not count."""
 
 Region: TypeAlias = Any
 """A box or a run-length encoding, as COCO's tools take them."""
@@ -41,9 +41,9 @@ Region: TypeAlias = Any
 
 @dataclass(frozen=True)
 class _Sized:
-    """A predicted or a true thing: its region, its area in pixels, and what else is needed.
+    """A predicted or a true thing: region, area in pixels, score and crowd.
 
-    A true one has no score, and a predicted one is no crowd.
+    A true thing has no score, and a predicted one is no crowd.
     """
 
     name: str
@@ -130,7 +130,7 @@ def run_length(mask: Bool[Tensor, "h w"]) -> Region:
 
 
 def _sides(left: float, top: float, right: float, bottom: float) -> list[float]:
-    """A box as COCO writes it: left, top, width, height; one that is turned over is empty."""
+    """A box as COCO writes it: left, top, width, height; an inverted box is empty."""
     return [left, top, max(0.0, right - left), max(0.0, bottom - top)]
 
 
@@ -140,7 +140,7 @@ def _matched(
     thresholds: Sequence[float],
     limits: tuple[float, float],
 ) -> list[ClassMatches]:
-    """Class by class, in the order of their names."""
+    """Marks class by class, in the order of the classes' names."""
     mine: dict[str, list[_Sized]] = defaultdict(list)
     theirs: dict[str, list[_Sized]] = defaultdict(list)
     for one in found:
@@ -161,7 +161,7 @@ def _of_class(
     limits: tuple[float, float],
 ) -> ClassMatches:
     ranked = sorted(found, key=lambda one: -one.score)[:MOST]
-    # Things that do not count come after those that do, and take what is left.
+    # Things that do not count come last, and take detections that are left.
     ordered = sorted(true, key=lambda one: _aside(one, limits))
     aside = [_aside(one, limits) for one in ordered]
     marks = [""] * len(ranked)
@@ -242,10 +242,10 @@ CLAIM_OVERLAP = 0.5
 
 
 def share_claimed(prediction: Prediction, target: Target, *, asked: bool) -> tuple[float, float]:
-    """What one image adds to the share of things, asked for or not, that are claimed by a box.
+    """What one image adds to the share of its things, asked for or not, that a box claims.
 
-    Each box with a score of 0.3 or more claims the thing, of whatever class, that it overlaps most,
-    if by an IoU of 0.5 or more. Crowds are none. Masks claim by their boxes.
+    Each box with a score of 0.3 or more claims the thing of any class that it overlaps most, if
+    their IoU is 0.5 or more. Crowds do not count. Masks claim by their boxes.
 
     Raises:
         ValueError: the prediction holds neither boxes nor masks, or the target no things.

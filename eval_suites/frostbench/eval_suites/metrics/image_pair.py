@@ -48,7 +48,7 @@ def inside(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 inner_h inner_w"]
 
 
 def _plain(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
-    # A sum's last bit depends on the order of its terms in memory: one order for all.
+    # A sum's last bit depends on the order of its terms in memory, so all tensors get one order.
     return pixels.detach().to("cpu", torch.float64).contiguous()
 
 

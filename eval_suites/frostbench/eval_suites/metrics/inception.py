@@ -52,7 +52,7 @@ def fid_inception_v2l(context: MetricContext) -> ImageFeatures:
         ValueError: no weight file is named, it cannot be read, or it is another network's.
     """
     network = _network(context, "fid[inception-v2l]")
-    # All that the extractor runs after its resizing, but for the classifier.
+    # All that the extractor runs after resizing, except the classifier.
     trunk = torch.nn.Sequential(*list(network.children())[:-1])
 
     def of_image(pixels: Float[Tensor, "3 h w"]) -> Float[Tensor, "1 2048"]:
@@ -79,7 +79,7 @@ def _each(of_image: Callable[[Tensor], Tensor]) -> ImageFeatures:
 
 def _network(context: MetricContext, name: str) -> Any:
     path = weight_file(context, name, KEY, WANTED)
-    # The extractor unpickles whatever the file holds; this refuses what is no state dict.
+    # The extractor would unpickle anything in the file; this refuses all but a state dict.
     read_weights(name, path)
     state = torch.random.get_rng_state()
     try:

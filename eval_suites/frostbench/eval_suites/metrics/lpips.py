@@ -83,7 +83,7 @@ def _network(trunk: str) -> Any:
     """The package's network with its own heads and a random trunk: nothing is downloaded."""
     state = torch.random.get_rng_state()
     with warnings.catch_warnings():
-        # The package asks torchvision in the old way, `pretrained=False`.
+        # The package calls torchvision in the old way, with `pretrained=False`.
         for message in (".*'pretrained'.*", "Arguments other than a weight enum"):
             warnings.filterwarnings("ignore", message=message, category=UserWarning)
         network = lpips.LPIPS(net=trunk, version="0.1", pnet_rand=True, verbose=False)

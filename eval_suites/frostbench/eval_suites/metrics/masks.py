@@ -1,7 +1,7 @@
 """Metrics of masks: cumulative and mean IoU, precision at a threshold, average recall.
 
-All are pooled over phrases, and a sample may hold several: means of samples' means would weigh a
-phrase by its company.
+All are pooled over phrases, since a sample may hold several: a mean of samples' means would give
+phrases unequal weights.
 """
 
 import math
@@ -18,7 +18,7 @@ STEPS = 100_000
 
 @dataclass(frozen=True)
 class Overlap:
-    """Pixels that a predicted and a true mask share, pixels of either, and the phrase's kinds."""
+    """The numbers of pixels in both masks and in either, and the phrase's kinds."""
 
     intersection: int
     union: int
@@ -74,7 +74,7 @@ def recall_area(overlap: Overlap) -> float:
 
 
 def ciou(prediction: Prediction, target: Target) -> tuple[float, float]:
-    """`ciou[pixels]`: all phrases' intersections by all their unions, as RefCOCO is ranked.
+    """`ciou[pixels]`: the sum of intersections divided by the sum of unions, as RefCOCO is ranked.
 
     In [0, 1]; higher is better. Large masks weigh more. A phrase whose two masks are empty adds
     nothing to either sum.

@@ -1,4 +1,4 @@
-"""Perceptual metrics with the pack's own network, which is in their names."""
+"""Perceptual metrics with the pack's own network, whose name is part of their ids."""
 
 from collections.abc import Sequence
 

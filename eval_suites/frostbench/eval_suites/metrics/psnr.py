@@ -11,7 +11,7 @@ from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
 CAP = 100.0
-"""dB of two identical images, and the most that any two can have (as BasicSR and pyiqa do)."""
+"""The PSNR in dB of two identical images, which caps all others (as in BasicSR and pyiqa)."""
 
 
 def psnr(prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]) -> float:

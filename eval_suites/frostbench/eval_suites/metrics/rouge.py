@@ -10,7 +10,7 @@ from frostbench.eval_suites.metrics.texts import text_pair
 from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
-BETA = 1.2  # how much more recall weighs than precision
+BETA = 1.2  # beta: weight of recall relative to precision
 
 
 def longest_common(one: Sequence[str], two: Sequence[str]) -> int:

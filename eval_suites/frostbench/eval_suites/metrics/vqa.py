@@ -14,18 +14,18 @@ from frostbench.plugins.contract.predictions import Prediction
 from frostbench.plugins.contract.task import Target
 
 ANSWERS = 10
-ENOUGH = 3  # other people's matching answers that make an answer fully right
+ENOUGH = 3  # matching answers of other people that make an answer fully right
 
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _THOUSANDS = re.compile(r"\d,\d")
-# Meant to spare decimals on both sides; its look-behind is mistyped, so only what follows counts.
+# Meant to keep decimal points; its look-behind is mistyped, so only what follows counts.
 _FULL_STOP = re.compile(r"\.(?!\d)")
 _MOST_STOPS = 32  # the flag UNICODE, passed where the number of replacements belongs
 _ARTICLES = frozenset({"a", "an", "the"})
 _TO_TEN = "zero one two three four five six seven eight nine ten"
 _NUMBERS = {word: str(number) for number, word in enumerate(_TO_TEN.split())} | {"none": "0"}
 
-# Written without its apostrophe, a word is given it back; written with one of two, the other.
+# Words that get missing apostrophes back: the only one, or the second of two.
 _ONE_APOSTROPHE = (
     "ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's "
     "how'd how'll how's isn't it'd it'll ma'am mightn't might've mustn't must've needn't not've "
@@ -87,7 +87,7 @@ def normalised(answer: str) -> str:
 
 
 def vqa_accuracy(matches: int, answers: int = ANSWERS) -> float:
-    """How right an answer is that `matches` of ten people gave: 0, 0.3, 0.6, 0.9, and 1 from 4 on.
+    """The score of an answer that `matches` of ten people gave: 0, 0.3, 0.6, 0.9, and 1 from 4 on.
 
     The mean over the people of min(1, matches among the other nine / 3).
     """
@@ -97,7 +97,7 @@ def vqa_accuracy(matches: int, answers: int = ANSWERS) -> float:
 
 
 Comparison: TypeAlias = Callable[[str, Sequence[str]], tuple[str, Sequence[str]]]
-"""A prediction and accepted answers, already trimmed, to what is compared for equality."""
+"""Turns a prediction and accepted answers, already trimmed, into what is compared for equality."""
 
 
 def official(prediction: str, answers: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -119,7 +119,7 @@ def always(prediction: str, answers: Sequence[str]) -> tuple[str, Sequence[str]]
 def legacy(prediction: str, answers: Sequence[str]) -> tuple[str, Sequence[str]]:
     """Normalise the prediction always; of answers, remove punctuation where people disagree.
 
-    As copies of older versions do, which many model repositories hold.
+    So do copies of older versions, which many model repositories hold.
     """
     agreed = len(set(answers)) == 1
     kept = answers if agreed else [without_marks(answer) for answer in answers]
@@ -129,9 +129,8 @@ def legacy(prediction: str, answers: Sequence[str]) -> tuple[str, Sequence[str]]
 def answer_accuracy(prediction: Prediction, target: Target, *, comparison: Comparison) -> float:
     """VQA accuracy of one answer, in [0, 1]; higher is better.
 
-    The target holds what ten people answered, equal answers as often as they were given. Fewer
-    than ten are no votes but alternatives, each as right as the others: to match one scores 1. So
-    a lone answer counts as one that all ten gave.
+    The target holds what ten people answered, equal answers as often as they were given. Fewer than
+    ten are alternatives instead of votes: matching any of them scores 1.
 
     Raises:
         ValueError: prediction or target is no text, or there is no answer.

@@ -55,13 +55,13 @@ def accuracy(prediction: Prediction, target: Target) -> tuple[float, float]:
 
 
 def precision(prediction: Prediction, target: Target) -> tuple[float, float]:
-    """`precision[pope]`: of the answers that say yes, the right ones; none if none says it."""
+    """`precision[pope]`: the share of right answers among those that say yes; none without any."""
     one = _read(prediction, target)
     return float(one.said and one.true), float(one.said)
 
 
 def recall(prediction: Prediction, target: Target) -> tuple[float, float]:
-    """`recall[pope]`: of the questions to be answered by yes, those that are."""
+    """`recall[pope]`: the share of questions with the answer yes that are answered so."""
     one = _read(prediction, target)
     return float(one.said and one.true), float(one.true)
 
@@ -69,8 +69,8 @@ def recall(prediction: Prediction, target: Target) -> tuple[float, float]:
 def f1(prediction: Prediction, target: Target) -> tuple[float, float]:
     """`f1[pope]`: the harmonic mean of precision and recall.
 
-    It is 2 TP by (said + true), so that the pooled ratio of the two sums is exact, and 0 where yes
-    is never said and should have been.
+    It is 2 TP / (answered yes + truly yes), so that the pooled ratio of the two sums is exact, and
+    0 where yes is never answered but should be.
     """
     one = _read(prediction, target)
     return 2.0 * (one.said and one.true), float(one.said) + float(one.true)

@@ -15,9 +15,9 @@ from frostbench.plugins.parts.hiding import hide
 
 @dataclass(frozen=True)
 class Case:
-    """A clean image, its corrupted one, and which of its pixels are hidden (None: none is).
+    """A clean image, its corrupted version, and which of its pixels are hidden (None: none).
 
-    `id` is its name in the files that it comes from; empty where a number is all it has.
+    `id` is its name in the source files; empty where it only has a number.
     """
 
     clean: Image
@@ -28,11 +28,11 @@ class Case:
 
 
 MakeCase: TypeAlias = Callable[[int, int, int], Case]
-"""From a seed and a number of the data set, and a seed for the corruption, to a case."""
+"""Makes a case from a seed and a number of the data set, and a seed for the corruption."""
 
 
 def hiding(images: ImageSet, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]]) -> MakeCase:
-    """A part of each image is mid-grey, and `hidden`."""
+    """Cases with a part of each image mid-grey and `hidden`."""
 
     def case(seed: int, index: int, own: int) -> Case:
         clean = images.get(seed, index)
@@ -44,7 +44,7 @@ def hiding(images: ImageSet, hidden_of: Callable[[int, int], Bool[Tensor, "h w"]
 
 
 def degrading(images: ImageSet, corruption: str, strength: float) -> MakeCase:
-    """Each image under a low-level corruption of one strength, drawn by its own seed."""
+    """Cases with each image under a low-level corruption of one strength, drawn by its own seed."""
 
     def case(seed: int, index: int, own: int) -> Case:
         clean = images.get(seed, index)
@@ -56,7 +56,7 @@ def degrading(images: ImageSet, corruption: str, strength: float) -> MakeCase:
 
 
 def varying(images: ImageSet, corruption: str, variant: str) -> MakeCase:
-    """Each image turned or flipped in the same way."""
+    """Cases with each image turned or flipped in the same way."""
 
     def case(seed: int, index: int, own: int) -> Case:
         clean = images.get(seed, index)

@@ -35,7 +35,7 @@ def lower_half(height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
     return hidden
 
 
-# OpenCV's own kernels where it is given a size and no sigma, from the middle outwards, of 256.
+# OpenCV's own kernels for a size without sigma, from the middle outwards, in parts of 256.
 _FIXED_KERNELS = {
     3: (128, 64),
     5: (96, 64, 16),
@@ -48,8 +48,8 @@ _FIXED_KERNELS = {
 class Blur:
     """A Gaussian blur: kernel size in pixels (odd), and its standard deviation.
 
-    A sigma of 0 leaves it to the size, as for OpenCV: fixed kernels of 3 to 9 pixels, and above
-    them a sigma of 0.3 ((k - 1) / 2 - 1) + 0.8.
+    A sigma of 0 is derived from the size, as in OpenCV: fixed kernels of 3 to 9 pixels, and for
+    larger ones a sigma of 0.3 ((k - 1) / 2 - 1) + 0.8.
     """
 
     kernel: int
@@ -106,7 +106,7 @@ def crop(
     height, width = pixels.shape[1:]
     if min(top, left) < 0 or top + side > height or left + side > width:
         raise ValueError(
-            f"a crop of {side} pixels from row {top} and column {left} on does not lie within a "
+            f"a crop of {side} pixels from row {top} and column {left} on does not lie within an "
             f"image of {height} x {width}."
         )
     return pixels[:, top : top + side, left : left + side].contiguous()

@@ -1,7 +1,7 @@
 """The low-level corruptions: pure functions of an image, a strength or a variant, and a seed.
 
-Lengths are parts of the image's side, so that a strength means the same at every size; noise is
-of single pixels. Units of strengths stand in `strengths`.
+Lengths are parts of the image's side, so that a strength means the same at every size; noise
+affects single pixels. Units of strengths stand in `strengths`.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from frostbench.eval_suites.restoration.corruptions import PUBLISHED_SIDE, Blur,
 from frostbench.eval_suites.restoration.strengths import VARIANTS, check_corruption
 from frostbench.plugins.parts.hiding import hide, random_cells
 
-CELLS = 16  # of mask removal, on the shorter side
-STEEPEST = radians(30)  # of rain, from the vertical
-STREAK = (0.1, 0.3)  # shortest and longest, as parts of the shorter side
-THICKNESS = 1 / 64  # of a streak, as a part of the shorter side
-BRIGHTNESS = (0.2, 0.5)  # what a streak adds, from its faintest to its brightest
+CELLS = 16  # squares of mask removal on the shorter side
+STEEPEST = radians(30)  # largest angle of rain from the vertical
+STREAK = (0.1, 0.3)  # shortest and longest streak, as parts of the shorter side
+THICKNESS = 1 / 64  # width of a streak, as a part of the shorter side
+BRIGHTNESS = (0.2, 0.5)  # what a streak adds, from the faintest to the brightest
 
 
 def degraded(
@@ -64,7 +64,7 @@ def noisy(pixels: Float[Tensor, "3 h w"], sigma: float, seed: int) -> Float[Tens
 def softened(pixels: Float[Tensor, "3 h w"], sigma: float, seed: int) -> Float[Tensor, "3 h w"]:
     """A Gaussian blur, its kernel cut at three sigma; nothing is drawn.
 
-    `sigma` is that of an image whose shorter side has 128 pixels, and is scaled to this one's.
+    `sigma` is meant for a shorter side of 128 pixels, and is scaled to this image.
     """
     scaled = sigma * min(pixels.shape[1:]) / PUBLISHED_SIDE
     return blurred(pixels, Blur(2 * ceil(3 * scaled) + 1, scaled))
@@ -79,9 +79,9 @@ def peppered(pixels: Float[Tensor, "3 h w"], share: float, seed: int) -> Float[T
 def rainy(pixels: Float[Tensor, "3 h w"], streaks: float, seed: int) -> Float[Tensor, "3 h w"]:
     """Rain: bright streaks of one direction, added and clipped.
 
-    `streaks` are those of a square image, rounded; a longer one has as many more. The direction
-    is drawn once, up to 30 degrees from the vertical; the length of each, its place and what it
-    adds are drawn for each. Where streaks cross, the brightest counts.
+    `streaks` is their number on a square image, rounded; a longer image has proportionally more.
+    The direction is drawn once, up to 30 degrees from the vertical; length, place and brightness
+    are drawn for each streak. Where streaks cross, the brightest counts.
     """
     height, width = pixels.shape[1:]
     side = min(height, width)
@@ -105,7 +105,7 @@ def rainy(pixels: Float[Tensor, "3 h w"], streaks: float, seed: int) -> Float[Te
 
 
 def patched(pixels: Float[Tensor, "3 h w"], share: float, seed: int) -> Float[Tensor, "3 h w"]:
-    """Mid-grey squares, 16 of which make the shorter side, over `share` of the image."""
+    """Mid-grey squares, a sixteenth of the shorter side wide, over `share` of the image."""
     height, width = pixels.shape[1:]
     cell = max(1, min(height, width) // CELLS)
     return hide(pixels, random_cells(height, width, cell, share, seed))

@@ -12,17 +12,16 @@ from frostbench.plugins.contract.seeds import seed_of
 
 
 class ExamplePool:
-    """A pool of images of their own for `held_out_context`: none of them is ever a query.
+    """A pool of example images for `held_out_context`; none of them is ever a query.
 
-    The pool is small, so that its images' visual tokens are computed once. Where images are made
-    when asked for, it comes from the same data as the queries and from another seed; of a set that
-    ends, it is the last ones.
+    The pool is small, so that its images' visual tokens are computed once. An endless set draws it
+    with another seed; in a finite set it is the last images.
 
     Attributes:
         queries: Numbers of the images that are asked.
 
     Raises:
-        ValueError: the set ends, and has no image left to ask.
+        ValueError: a finite set has no image left to ask.
     """
 
     def __init__(self, images: ImageSet, pool: int, needed: int, seed: int) -> None:
@@ -35,7 +34,7 @@ class ExamplePool:
     def _clusters(self) -> dict[int, str]:
         clusters = {}
         for number in self._pool:
-            # An image that cannot be read is no example; of the others there may be enough.
+            # An image that cannot be read is no example; the others may suffice.
             with contextlib.suppress(UnreadableError):
                 clusters[number] = self._images.get(self.seed, number).cluster
         return clusters
@@ -43,10 +42,10 @@ class ExamplePool:
     def choose(self, cluster: str, count: int, seed: int) -> list[int]:
         """Numbers of `count` images of other clusters than the query's, drawn from the seed.
 
-        An example that shows the query's own photograph could tell the answer.
+        An example that shows the query's own photograph could give the answer away.
 
         Raises:
-            ValueError: the pool has not so many.
+            ValueError: the pool has too few.
         """
         fit = [number for number, own in self._clusters.items() if own != cluster]
         if len(fit) < count:

@@ -28,10 +28,10 @@ NEEDS_PAIRS = f"its protocol {GIVEN!r} needs pairs, degraded and clean, and ther
 
 
 class InContext(Task):
-    """Undo one corruption, in every protocol on the same images.
+    """Undo one corruption; all protocols use the same images.
 
-    What a query is corrupted with is drawn from (seed, task, number of the query) alone, and what
-    an example is corrupted with from (seed, task, number of the example).
+    A query's corruption is drawn from (seed, task, number of the query) alone, an example's from
+    (seed, task, number of the example).
     """
 
     settings: ClassVar[type[InContextSettings]]
@@ -45,19 +45,19 @@ class InContext(Task):
 
     @abstractmethod
     def cases(self, images: ImageSet, protocol: str) -> MakeCase:
-        """How cases are made of a data set; the same for the same arguments."""
+        """The function that makes cases from a data set; the same for the same arguments."""
 
     def variant(self, protocol: str) -> str:
-        """What a method is told of the way in which the corruption was done."""
+        """What a method is told about how the corruption was done."""
         return ""
 
     def copies(self, protocol: str) -> int:
-        """How many disturbed copies of the clean image are the examples; 0 shows others."""
+        """How many examples are disturbed copies of the clean image; 0 shows other images."""
         return 0
 
     @classmethod
     def suited(cls, settings: Any, data: Any) -> Any:
-        """Of pairs `given` alone can be asked, and of nothing else."""
+        """Pairs are asked in the protocol `given` alone, and nothing else is."""
         if not isinstance(data, ImageSet):
             return replace(settings, protocols=(GIVEN,))
         if GIVEN in settings.protocols:

@@ -1,7 +1,7 @@
 """The low-level tasks, after LM4LV: one corruption at three severities, or in three variants.
 
 Zheng et al., 2024, https://arxiv.org/abs/2405.15734. Methods that are trained for a task ignore the
-examples; those that know nothing but what they are shown learn it from them.
+examples; others learn the task from them.
 """
 
 from frostbench.eval_suites.restoration.cases import MakeCase, degrading, varying
@@ -20,7 +20,7 @@ from frostbench.plugins.contract.datasets import ImageSet, PairSet
 
 
 class Degraded(InContext):
-    """A corruption at three severities, whose strengths are a setting, or that of given pairs."""
+    """A corruption at three severities, with strengths as settings, or that of given pairs."""
 
     settings = SeveritySettings
     asks = (ImageSet, PairSet)
@@ -60,7 +60,7 @@ class Deraining(Degraded):
 
 
 class MaskRemoval(Degraded):
-    """Small grey squares; unlike those of inpainting they are not `hidden`, but to be found."""
+    """Small grey squares; unlike in inpainting they are not given as `hidden`."""
 
     settings = MaskRemovalSettings
     card = restoration_card("mask_removal", MaskRemovalSettings())
@@ -79,5 +79,5 @@ class Flipping(InContext):
         return varying(images, self.card.name, self.variant(protocol))
 
     def variant(self, protocol: str) -> str:
-        """Which way."""
+        """Which way the image was flipped."""
         return VARIANTS[self.card.name][protocol]

@@ -17,11 +17,11 @@ from frostbench.plugins.parts.hiding import hide, random_cells
 
 
 class MaskedRestoration(Task):
-    """Fill in cells hidden at random, as the method knows how to, from a prompt or an adapter.
+    """Fill in grid cells hidden at random, by a prompt or an adapter, as the method can.
 
     V2L-Tokenizer (Zhu et al., CVPR 2024) masks 30 % of the tokens of the *clean* image, so that
     the visible tokens come from an encoder that has seen what is hidden. Here the pixels are hidden
-    before a method sees the image, and no token knows of them.
+    before a method sees the image, so that no token depends on them.
     """
 
     card = masked_card(MaskedRestorationSettings())
@@ -57,7 +57,7 @@ class MaskedRestoration(Task):
         return Instance(request, clean.image, None, clean.cluster)
 
     def controls(self, instances: Sequence[Instance]) -> Mapping[str, Sequence[Prediction]]:
-        """`copy`: the image as it came; `mean_fill`: hidden pixels in the others' mean colour."""
+        """`copy`: the image as it came; `mean_fill`: hidden pixels in the visible mean colour."""
         return {
             "copy": [ImagePrediction(instance.request.image.pixels) for instance in instances],
             "mean_fill": [_mean_fill(instance) for instance in instances],

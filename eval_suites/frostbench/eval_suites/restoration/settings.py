@@ -7,11 +7,11 @@ from frostbench.eval_suites.restoration.strengths import SEVERITIES, STRENGTHS, 
 from frostbench.plugins.contract.cards import TaskCard
 from frostbench.plugins.host.settings import check_chosen
 
-# PSNR ranks: of these it alone has no setting, no network and no window, and it is a mean over
-# samples, with an interval of its own. LPIPS and FID, which the papers report, stand beside it.
+# PSNR ranks: it is the only one without setting, network or window, and a mean over samples, with
+# an interval of its own. LPIPS and FID, which the papers report, stand beside it.
 RANKS_BY = "psnr[rgb]"
 METRICS = ("psnr[rgb]", "ssim[rgb]", "lpips[mini]", "fid[mini]", "psnr[y]")
-# A Fréchet distance of eight images says nothing. LM4LV scores without the outer 4 pixels.
+# A Fréchet distance of eight images is meaningless. LM4LV scores without the outer 4 pixels.
 LOW_LEVEL_METRICS = (
     "psnr[rgb]",
     "ssim[rgb]",
@@ -22,21 +22,21 @@ LOW_LEVEL_METRICS = (
 ORACLE, HELD_OUT = "oracle_context", "held_out_context"
 PROTOCOLS = (ORACLE, HELD_OUT)
 GIVEN = "given"
-"""The degradation is that of the files: what a data set of pairs is asked."""
+"""The protocol of a data set of pairs: the degradation is that of the files."""
 CONTROLS = ("copy", "majority_vote", "no_llm", "ceiling")
 LOW_LEVEL_CONTROLS = ("copy", "majority_vote", "no_llm", "floor", "ceiling")
 
 
 @dataclass(frozen=True)
 class InContextSettings:
-    """What restorations with other images for examples have in common.
+    """Settings shared by restorations that show other images as examples.
 
     Attributes:
-        others: Other images that are shown before and after the corruption.
-        pool: Images that they are drawn from.
-        protocols: Which of `KNOWN` are asked; `given` is for pairs, whose degradation is their own.
-        shuffled_tokens: Whether each method is asked once more with another image's tokens; that
-            costs as much as the method itself.
+        others: How many other images are shown before and after the corruption.
+        pool: How many images they are drawn from.
+        protocols: Which of `KNOWN` are asked; `given` is for pairs, which come degraded.
+        shuffled_tokens: Whether each method runs once more with another image's tokens; this costs
+            as much as the method itself.
         metrics: What is scored besides `psnr[rgb]`, which ranks; `lpips[alex]`, `lpips[vgg]` and
             `fid[inception-v3-pt]` need `metric_weights`.
         data: The data set of the pack.
@@ -61,8 +61,8 @@ class InContextSettings:
 class RestorationSettings(InContextSettings):
     """Restorations as V2L-Tokenizer asks them.
 
-    `examples` are disturbed copies of the clean image's tokens in `oracle_context`; the paper's
-    are 10. `held_out_context` shows `others`, which are ours to choose.
+    `examples` is the number of disturbed copies of the clean image's tokens in `oracle_context`, 10
+    in the paper. `held_out_context` shows `others`, a number of ours.
     """
 
     KNOWN: ClassVar[tuple[str, ...]] = PROTOCOLS
@@ -84,8 +84,8 @@ class SeveritySettings(InContextSettings):
     """One corruption at three severities.
 
     Attributes:
-        strengths: The strengths of `mild`, `moderate` and `severe`; `STRENGTHS` says in which unit.
-        degradations: The version of the corruptions, which the numbers depend on.
+        strengths: The strengths of `mild`, `moderate` and `severe`; `STRENGTHS` has their units.
+        degradations: The version of the corruptions; results depend on it.
     """
 
     KNOWN: ClassVar[tuple[str, ...]] = (*SEVERITIES, GIVEN)
@@ -144,12 +144,12 @@ class FlippingSettings(InContextSettings):
 
 @dataclass(frozen=True)
 class DeblurringSettings(RestorationSettings):
-    """Deblurring's own; `held_out_context` is for whoever asks: the severities are held out too.
+    """Deblurring's own; `held_out_context` must be asked for: the severities are held out too.
 
     Attributes:
-        kernels: Of the published protocols, kernel sizes at 128 pixels, each equally likely; see
+        kernels: In the published protocols, kernel sizes at 128 pixels, each equally likely; see
             `draw_blur`.
-        strengths: Of the severities, the blur's standard deviation in pixels at 128.
+        strengths: For the severities, the blur's standard deviation in pixels at a side of 128.
         degradations: See `SeveritySettings`.
     """
 
@@ -171,9 +171,9 @@ class DeblurringSettings(RestorationSettings):
 
 @dataclass(frozen=True)
 class RotationSettings(RestorationSettings):
-    """Rotation's own: by 90 degrees as published, and the variants, which a method is told.
+    """Rotation's own: by 90 degrees as published, and in variants that a method is told.
 
-    `held_out_context` is for whoever asks: "90 degrees" is the same.
+    `held_out_context` must be asked for: "90 degrees" is the same.
     """
 
     KNOWN: ClassVar[tuple[str, ...]] = (*PROTOCOLS, *VARIANTS["rotation"])
@@ -189,11 +189,11 @@ class RotationSettings(RestorationSettings):
 
 @dataclass(frozen=True)
 class ShiftSettings(RestorationSettings):
-    """Shift's own: by how much of the side the corrupted crop lies further right and down.
+    """Shift's own: how far right and down the corrupted crop lies, as parts of the side.
 
-    The published one is the bottom-right crop instead of the central one, which on an image of
-    4:3 is 21 of 128 pixels to the right. With `to_corner` it is that crop of every image, whose
-    shape then says how far it is shifted: not at all, where it is square.
+    The published shift takes the bottom-right crop instead of the central one: 21 of 128 pixels to
+    the right for an image of 4:3. `to_corner` takes that crop of every image, so the image's shape
+    sets the shift: none for a square.
     """
 
     right: float = 21 / 128
@@ -223,7 +223,7 @@ class MaskedRestorationSettings:
 
     Attributes:
         share: Share of the cells that are hidden; 30 % in the paper.
-        cell: Side of a cell in pixels: 8 make the published 16x16 cells of 128 pixels, and 8x8
+        cell: Side of a cell in pixels: 8 gives the published 16x16 cells of 128 pixels, and 8x8
             cells of 64.
         metrics: What is scored; see `RestorationSettings`.
         data: The data set of the pack.
@@ -252,7 +252,7 @@ _SUMMARIES = {
     "denoising": "undo Gaussian noise",
     "pepper_noise": "fill in single pixels that are black",
     "deraining": "take away streaks of rain",
-    "mask_removal": "fill in small grey squares; nobody says where they are",
+    "mask_removal": "fill in small grey squares at unknown places",
     "flipping": "flip an image back",
 }
 

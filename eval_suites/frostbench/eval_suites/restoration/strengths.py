@@ -1,8 +1,8 @@
 """Strengths and variants of the low-level corruptions. Imports no torch.
 
-LM4LV (Zheng et al., 2024) degrades its images beforehand; its code ships no degradation and its
-text no strength that could be read. These are ours. Whoever changes one, or how it is applied,
-changes `VERSION`: numbers of two versions are not comparable.
+LM4LV (Zheng et al., 2024) degrades its images beforehand; its code ships no degradation, and no
+strength was found in its text. These are ours. A change to one, or to how it is applied, needs a
+new `VERSION`: results of two versions are not comparable.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     "rotation": {"90 degrees": "90", "180 degrees": "180", "270 degrees": "270"},
     "flipping": {"left-right": "horizontal", "top-bottom": "vertical", "transposed": "diagonal"},
 }
-"""Of corruptions without a strength, what a method is told (`Restore.variant`), by protocol."""
+"""For corruptions without a strength, what a method is told (`Restore.variant`), by protocol."""
 
 LOW_LEVEL = (*STRENGTHS, *VARIANTS)
 """The names of all low-level corruptions, which are also the names of their tasks."""

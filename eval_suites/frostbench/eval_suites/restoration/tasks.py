@@ -51,7 +51,7 @@ class Restoration(InContext):
         self._examples = settings.examples
 
     def copies(self, protocol: str) -> int:
-        """The published examples, in `oracle_context` alone."""
+        """The published examples, which only `oracle_context` has."""
         return self._examples if protocol == ORACLE else 0
 
 
@@ -90,7 +90,7 @@ class Deblurring(Restoration):
         self._kernels, self._strengths = settings.kernels, settings.strengths
 
     def cases(self, images: ImageSet, protocol: str) -> MakeCase:
-        """Blur the images, as published each by its own seed."""
+        """Blur the images, each by its own seed, as published."""
         if protocol in SEVERITIES:
             strength = self._strengths[SEVERITIES.index(protocol)]
             return degrading(images, self.card.name, strength)
@@ -120,7 +120,7 @@ class Shift(Restoration):
 
     @classmethod
     def suited(cls, settings: Any, data: Any) -> Any:
-        """The settings as they are, if the data set shows what comes in."""
+        """The settings as they are, if the data set can show what comes in."""
         _ = _cornered(data) if settings.to_corner else _wider(data, 0)
         return super().suited(settings, data)
 
@@ -177,7 +177,7 @@ def _to_corner(images: ImageSet, corners: ImageSet) -> MakeCase:
 
 
 class Rotation(Restoration):
-    """Turned counter-clockwise: by 90 degrees as published, or by as many as the protocol says."""
+    """Turned counter-clockwise: by 90 degrees as published, or as the protocol says."""
 
     settings = RotationSettings
     card = restoration_card("rotation", RotationSettings())
@@ -188,7 +188,7 @@ class Rotation(Restoration):
         return varying(images, self.card.name, self.variant(protocol))
 
     def variant(self, protocol: str) -> str:
-        """By how many degrees."""
+        """By how many degrees the image was turned."""
         return VARIANTS[self.card.name].get(protocol, "90")
 
 

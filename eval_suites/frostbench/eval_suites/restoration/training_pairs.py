@@ -15,13 +15,13 @@ from frostbench.plugins.contract.seeds import seed_of
 
 
 class TrainingPairs:
-    """Images of a pack before and after a corruption, of strengths between the tasks' own."""
+    """Images of a pack before and after a corruption, with strengths between those of the tasks."""
 
     def __init__(self, images: TrainingImages) -> None:
         self._images = images
 
     def variants(self, corruption: str) -> Sequence[str]:
-        """The ways of doing a corruption that a method is told; see `VARIANTS`.
+        """The variants of a corruption that a method is told; see `VARIANTS`.
 
         Raises:
             LookupError: there is no such corruption.
@@ -56,7 +56,7 @@ class TrainingPairs:
 
 
 class NumberedTrainingPairs(TrainingPairs):
-    """The same, of images that are numbered and can be read one by one."""
+    """The same, from images that can be read by number."""
 
     def __init__(self, images: NumberedImages) -> None:
         super().__init__(images)

@@ -23,7 +23,7 @@ from frostbench.plugins.contract.task import Instance, Sample, Target, Task, rea
 class Captioning(Task):
     """Describe a scene in a sentence, given examples with captions (as SPAE and V2L do).
 
-    The papers show captions and score none, so that this is our protocol. Both protocols ask the
+    The papers show captions and score none, so this protocol is ours. Both protocols ask the
     same scenes. References are the caption in every order of its phrases.
     """
 
@@ -40,7 +40,7 @@ class Captioning(Task):
 
     @classmethod
     def suited(cls, settings: CaptioningSettings, data: Any) -> CaptioningSettings:
-        """Of images that come with captions, `random` alone can be asked."""
+        """Images that come with captions can only be asked in `random`."""
         return settings if isinstance(data, SceneSet) else replace(settings, protocols=(RANDOM,))
 
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
@@ -64,7 +64,7 @@ class Captioning(Task):
                 yield Instance(request, references, protocol, cluster=request.id)
 
     def _read(self, data: CaptionSet, limit: int, seed: int) -> Iterator[Sample]:
-        """Images that come with captions; an example shows its first."""
+        """Instances from images with captions; an example shows its first caption."""
         shown: Examples[CaptionedImage] = Examples(
             data.captioned(), self._settings.pool, self._settings.examples
         )
@@ -107,7 +107,7 @@ class _Drawn:
         return self._layouts.some(self._settings.glyphs, self._source("query", index))
 
     def episodic(self, query: Layout, index: int) -> Iterator[LabelledImage]:
-        """Examples that show each class of the query once, as they do others."""
+        """Examples that show each class of the query once, beside other classes."""
         draw = self._source("examples", index)
         count = self._settings.examples
         sizes = [draw.randint(1, self._settings.glyphs) for _ in range(count)]

@@ -19,7 +19,7 @@ from frostbench.plugins.contract.task import Instance, Sample, Task, Unreadable
 class FewShotClassification(Task):
     """Name the class of an image from a few labelled ones (Frozen, SPAE, V2L-Tokenizer).
 
-    Episodes are of classes on which nothing was trained. Protocols with and without induction, and
+    Episodes use classes that nothing was trained on. Protocols with and without induction, and
     with any number of repeats, ask the same episodes.
     """
 
@@ -36,7 +36,7 @@ class FewShotClassification(Task):
 
     @classmethod
     def suited(cls, settings: FewShotSettings, data: Any) -> FewShotSettings:
-        """The settings as they are, if the classes are enough for every protocol."""
+        """The settings as they are, if there are enough classes for every protocol."""
         if not isinstance(data, EpisodeSource):
             drawn = DrawnEpisodes(data, settings.pictures)
             for protocol in settings.protocols:

@@ -13,7 +13,7 @@ from frostbench.plugins.contract.seeds import seed_of
 
 
 class DrawnEpisodes:
-    """Episodes drawn from images by class: all of a class, or `images` where there is no end.
+    """Episodes drawn from images by class: all images of a class, or `images` of an endless one.
 
     The classes of an episode are of different families, so that each can be told by what it shows.
     Episode `i` depends on the seed, ways, shots and `i` alone; the query's class is uniform, and
@@ -31,7 +31,7 @@ class DrawnEpisodes:
         return OneByOne(partial(self._draw, index, members, ways, shots, seed) for index in count())
 
     def members(self, ways: int, shots: int) -> Mapping[int, Sequence[str]]:
-        """By family the classes that have enough images.
+        """The classes that have enough images, by family.
 
         Raises:
             ValueError: there are fewer families than ways.

@@ -22,8 +22,8 @@ class Layout:
 class Layouts:
     """Draws layouts; what is drawn depends on the generator alone.
 
-    Classes that stand in one request are of different families, so that each can be told by what
-    it shows. Places are drawn uniformly, so that none can be guessed.
+    Classes of one request are of different families, so that they can be told apart by their looks.
+    Places are drawn uniformly, so that none can be guessed.
     """
 
     def __init__(self, source: SceneSet) -> None:
@@ -35,10 +35,10 @@ class Layouts:
     def classes(
         self, count: int, draw: random.Random, beside: Collection[str] = ()
     ) -> tuple[str, ...]:
-        """Classes of as many families, none of them that of a class in `beside`.
+        """`count` classes of different families, which no class in `beside` has.
 
         Raises:
-            ValueError: there are not so many families.
+            ValueError: there are too few families.
         """
         taken = {self._source.family(name) for name in beside}
         families = sorted(set(self._members) - taken)
@@ -56,7 +56,7 @@ class Layouts:
     def place(
         self, names: Sequence[str], draw: random.Random, avoid: Mapping[str, str] | None = None
     ) -> Layout:
-        """The classes at random places, none where `avoid` says that it is not to stand."""
+        """The classes at random places, none at a place that `avoid` forbids it."""
         barred = avoid or {}
         while True:
             places = draw.sample(self._source.places, len(names))
@@ -71,9 +71,9 @@ class Layouts:
         draw: random.Random,
         anywhere: Collection[str] = (),
     ) -> list[Layout]:
-        """Layouts of examples: each shows what it must, and other classes up to its size.
+        """Layouts of examples: each shows its required classes, and others up to its size.
 
-        Classes of the query stand at other places than there, but for those that may stand
+        Classes of the query stand at other places than in the query, except those that may stand
         `anywhere`. The others are of families of their own, each in one example alone.
 
         Raises:
@@ -92,7 +92,7 @@ class Layouts:
 
 
 def deal(names: Sequence[str], among: Sequence[int], examples: int) -> list[list[str]]:
-    """What each of the examples must show, where `among` are dealt the names in turn.
+    """What each of the examples must show, with the names dealt in turn to those in `among`.
 
     >>> deal(["owl", "cat", "bee"], [2, 0], 3)
     [['cat'], [], ['owl', 'bee']]

@@ -7,7 +7,7 @@ from frostbench.plugins.contract.cards import TaskCard
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to ask: how many classes and examples, and how they are shown."""
+    """A way to ask: how many classes and examples, and how they are shown."""
 
     ways: int
     shots: int
@@ -16,7 +16,7 @@ class Protocol:
 
     @property
     def name(self) -> str:
-        """As the leaderboard shows it.
+        """The name on the leaderboard.
 
         >>> Protocol(5, 3, True, 0).name, Protocol(2, 1, False, 2).name
         ('5-way 3-shot induction', '2-way 1-shot 2 repeats')
@@ -37,10 +37,10 @@ class FewShotSettings:
         ways: Classes of an episode. The papers ask 2 and 5.
         shots: Examples of each class, where the prompt names the options (induction). The papers
             ask 1, 3 and 5; 5 is left out by default because it costs as much as the rest.
-        shots_without_induction: The same, where it does not; empty leaves those protocols out.
-        repeats: How many times more the list of examples is shown. The papers ask 0, 1, 3 and 5.
-        pictures: Images of each class that episodes draw from, where they are rendered and there
-            is no end of them. Images that come again have their visual tokens already.
+        shots_without_induction: The same without induction; empty leaves those protocols out.
+        repeats: How many more times the list of examples is shown. The papers ask 0, 1, 3 and 5.
+        pictures: Images of each class that episodes draw from, where images are rendered without
+            end. The visual tokens of an image that comes again are computed once.
         data: The data set of the pack: `glyph_portraits`, or episode files of mini-ImageNet,
             `v2l_episodes` or `open_ended_episodes`, which a pack names by their folder.
     """
@@ -90,8 +90,8 @@ def few_shot_card(settings: FewShotSettings) -> TaskCard:
         request_type="Classify",
         reads="label",
         metrics=("accuracy[exact]", "accuracy[prefix]"),
-        # A text that only begins like the label names another class; the papers' looser scorer
-        # stands beside it.
+        # A text that only begins with the label may name another class; the papers' looser scorer
+        # stands beside this one.
         ranks_by="accuracy[exact]",
         protocols=tuple(protocol.name for protocol in settings.protocols),
         controls=("chance", "majority_vote", "token_overlap", "shuffled_tokens"),

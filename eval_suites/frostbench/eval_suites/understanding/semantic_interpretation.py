@@ -17,11 +17,11 @@ from frostbench.plugins.contract.task import Instance, Sample, Task, read_or_not
 
 
 class SemanticInterpretation(Task):
-    """How well an image's words fit it: no language model is asked (SPAE; V2L-Tokenizer, Table 2).
+    """How well an image's words fit it, without a language model (SPAE; V2L-Tokenizer, Table 2).
 
-    Images are portraits of classes on which nothing was trained, each class in turn. The target
-    is the image itself. A method whose words were chosen with the metric's own network has them
-    judged by their maker; the controls share that advantage only where they use its words.
+    Images are portraits of classes that nothing was trained on, each class in turn. The target
+    is the image itself. A method that chose its words with the metric's own network has an
+    advantage; controls share it only where they use its words.
     """
 
     card = interpretation_card(InterpretationSettings())
@@ -34,7 +34,7 @@ class SemanticInterpretation(Task):
         self.data = settings.data
 
     def instances(self, data: LabelSet, limit: int, seed: int) -> Iterator[Sample]:
-        """At most `limit` portraits; those of one class are a cluster, which bears its name."""
+        """At most `limit` portraits; those of one class are a cluster with its name."""
         names = sorted(data.names)
         random.Random(seed_of(seed, self.card.name)).shuffle(names)
         for index, (name, number) in enumerate(islice(_in_turn(data, names), limit)):
@@ -53,7 +53,7 @@ def _instance(data: LabelSet, name: str, number: int, id_: str, seed: int) -> In
 
 
 def _in_turn(data: LabelSet, names: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """A class and the number of an image, each class in turn, while it has images left."""
+    """Pairs of a class and an image's number, each class in turn, while it has images left."""
     counts = [data.count(name) for name in names]
     for number in count():
         left = [name for name, of in zip(names, counts, strict=True) if of is None or number < of]

@@ -13,18 +13,18 @@ CONTROLS = ("majority_vote", "token_overlap", "other_image", "no_image")
 
 @dataclass(frozen=True)
 class SceneTaskSettings:
-    """What captioning and visual question answering have in common.
+    """Settings shared by captioning and visual question answering.
 
     Attributes:
         examples: In-context examples. SPAE and V2L-Tokenizer show 10, drawn at random from COCO
-            (unverified: known from a summary of the paper); 5 cost half as much, and are as many
-            classes as the hardest few-shot protocol has.
-        glyphs: A scene shows 1 to so many glyphs, each number as often as the others.
-        protocols: "episodic": every class of the query stands in one of the examples too, in
-            another image and (but where the place is the question) at another place, so that
-            classes on which nothing was trained can be named from the context. "random": the
-            examples are any scenes, as published; what the query shows is then seldom among them,
-            and only a method that knows it anyway can say.
+            (unverified: known from a summary of the paper); 5 cost half as much, and equal the
+            classes of the hardest few-shot protocol.
+        glyphs: A scene shows 1 to this many glyphs, each number equally often.
+        protocols: "episodic": every class of the query is also in one of the examples, in another
+            image and (unless the place is the question) at another place, so that classes that
+            nothing was trained on can be named from the context. "random": the examples are any
+            scenes, as published; they seldom show what the query shows, so only a method that knows
+            it already can answer.
         pool: Scenes that the examples of "random" are drawn from, so that their visual tokens are
             computed once. None of them is a query.
         data: The data set of the pack.
@@ -54,8 +54,8 @@ class CaptioningSettings(SceneTaskSettings):
     """Captioning's own.
 
     Attributes:
-        corpus: The first so many queries' captions tell CIDEr-D which words are rare, however few
-            of them a run asks.
+        corpus: The captions of this many first queries tell CIDEr-D which words are rare, however
+            few of them a run asks.
     """
 
     corpus: int = 200
@@ -72,8 +72,8 @@ class QuestionSettings(SceneTaskSettings):
 
     Attributes:
         kinds: Kinds of questions, asked in turn.
-        counted: Where the question is how many things there are, a scene shows 1 to so many,
-            whatever `glyphs` says.
+        counted: For questions how many things there are, a scene shows 1 to this many, whatever
+            `glyphs` says.
     """
 
     kinds: tuple[str, ...] = KINDS
@@ -96,8 +96,7 @@ class InterpretationSettings:
     """Semantic interpretation has no context and no protocols.
 
     Attributes:
-        metrics: What the words are scored by; the first ranks. The network of a metric is in its
-            name.
+        metrics: What the words are scored by; the first ranks. A metric's id names its network.
         data: The data set of the pack.
     """
 
@@ -149,5 +148,5 @@ def interpretation_card(settings: InterpretationSettings) -> TaskCard:
         metrics=settings.metrics,
         ranks_by=settings.metrics[0],
         controls=("shuffled_tokens", "class_name"),
-        summary="how well an image's own words fit it, in the eyes of CLIP; no language model",
+        summary="how well an image's own words fit it, by CLIP and without a language model",
     )

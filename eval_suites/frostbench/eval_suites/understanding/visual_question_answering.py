@@ -24,9 +24,9 @@ from frostbench.plugins.contract.task import Instance, Sample, Task, read_or_not
 class VisualQuestionAnswering(Task):
     """Answer a question about a scene, given other questions with their answers.
 
-    The papers show answers and score none, so that this is our protocol. Kinds of questions take
-    turns, and of each kind every answer is as likely as the others, so that a prior says little.
-    Both protocols ask the same questions; in "episodic" the examples are of the query's kind.
+    The papers show answers and score none, so this protocol is ours. Kinds of questions take turns,
+    and within a kind every answer is equally likely, so that a prior helps little. Both protocols
+    ask the same questions; in "episodic" the examples are of the query's kind.
     """
 
     card = question_card(QuestionSettings())
@@ -42,7 +42,7 @@ class VisualQuestionAnswering(Task):
 
     @classmethod
     def suited(cls, settings: QuestionSettings, data: Any) -> QuestionSettings:
-        """Of questions that somebody wrote, `random` alone can be asked."""
+        """Questions that somebody wrote can only be asked in `random`."""
         return settings if isinstance(data, SceneSet) else replace(settings, protocols=(RANDOM,))
 
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
@@ -69,7 +69,7 @@ class VisualQuestionAnswering(Task):
                 yield Instance(request, query.question.answers, protocol, cluster=request.id)
 
     def _read(self, data: QuestionSet, limit: int, seed: int) -> Iterator[Sample]:
-        """Questions that somebody wrote; an example is answered by its most frequent answer."""
+        """Instances from written questions; an example shows its most frequent answer."""
         shown: Examples[AskedImage] = Examples(
             data.asked(), self._settings.pool, self._settings.examples
         )
@@ -135,7 +135,7 @@ class _Drawn:
             yield self._answered(self._any(self._source("pool", number), number), own, number)
 
     def _any(self, draw: random.Random, number: int) -> Asked:
-        """A scene and the question whose turn it is."""
+        """A scene and a question of the kind whose turn it is."""
         kind = self._settings.kinds[number % len(self._settings.kinds)]
         if kind == "how many":
             layout = self._layouts.some(self._settings.counted, draw)
@@ -149,11 +149,11 @@ class _Drawn:
         return Asked(layout, self._scenes.is_there(asked, there), asked)
 
     def _about_one(self, query: Asked, draw: random.Random) -> list[Asked]:
-        """Of "what" and "where": the class in question is asked about in one of the examples.
+        """For "what" and "where": the class in question is asked about in one of the examples.
 
-        So are, as far as there are examples, the other classes of the query. Where the question is
-        "where", the class may stand at the same place: were it always another one, the answer of
-        the example that shows it would be wrong more often than a guess.
+        So are the other classes of the query, as far as there are examples. For "where" the class
+        may stand at the same place: if it always stood at another, that example's answer would be
+        wrong more often than a guess.
         """
         assert query.about is not None
         order = [query.about, *(name for name in query.layout.names if name != query.about)]
@@ -167,7 +167,7 @@ class _Drawn:
         ]
 
     def _whether(self, query: Asked, draw: random.Random) -> list[Asked]:
-        """Of "whether": the very same question; "yes" is right in half of the examples.
+        """For "whether": the very same question; "yes" is right in half of the examples.
 
         What the query shows beside the class in question stands in an example of any answer, or,
         where the class is not there, in one that is answered by "no".
@@ -188,7 +188,7 @@ class _Drawn:
         ]
 
     def _how_many(self, query: Asked, draw: random.Random) -> list[Asked]:
-        """Of "how many": the very same question, each answer as often as the others."""
+        """For "how many": the very same question, each answer equally often."""
         order, first = self._order(draw), draw.randrange(self._settings.counted)
         sizes = [0] * len(order)
         for turn, example in enumerate(order):
