@@ -1,4 +1,4 @@
-"""What V2L's trained adapter is worth, on images that nothing was trained on."""
+"""How well V2L's trained adapter restores images that nothing was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,8 +38,8 @@ def figures(
 ) -> dict[str, float]:
     """Figures of the stored adapter, and in brackets of the frozen model alone.
 
-    "loss" and "accuracy of the next" are of hidden cells behind the right words of all cells before
-    them; "accuracy" and "psnr" are those of whole restorations, in which the model goes on after
+    "loss" and "accuracy of the next" are of hidden cells, given the right words of all cells before
+    them; "accuracy" and "psnr" are those of whole restorations, in which the model continues from
     its own words. "psnr [copy]" is the image with its grey cells, "psnr [mean]" with cells in the
     mean colour of what is visible, "psnr [ceiling]" the reconstruction of the clean image.
     """
@@ -49,7 +49,7 @@ def figures(
     for name, lm in (("", under), (" [no adapter]", frozen)):
         lost, right = _next_words(lm.model, held_out)
         measured |= {f"loss{name}": lost, f"accuracy of the next{name}": right}
-    # Beside those of `held_out`, which are drawn by batch.
+    # Other seeds than those of `held_out`, which are drawn by batch.
     images = workshop.data.get("images")
     drawn = images.batch("validation", restored, workshop.seed + 7_000_003)
     clean = torch.as_tensor(drawn, dtype=torch.float32)
@@ -58,7 +58,7 @@ def figures(
 
 @torch.inference_mode()
 def _next_words(model: torch.nn.Module, exercises: Exercises) -> tuple[float, float]:
-    """Mean loss and accuracy over batches; every exercise hides as many cells."""
+    """Mean loss and accuracy over batches; every exercise hides the same number of cells."""
     parts = torch.split(torch.arange(len(exercises)), ROWS)
     found = [answered(model, exercises, rows, bfloat16=False) for rows in parts]
     sizes = [len(rows) / len(exercises) for rows in parts]

@@ -1,8 +1,8 @@
 """The recipe that trains a LoRA adapter to restore masked words, the language model frozen.
 
-Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874: of an image's local words 30 % are masked,
-and LLaMA-2 under LoRA says them. Published are the adapter's sizes alone; data, prompt and schedule
-are ours.
+Zhu et al., CVPR 2024, https://arxiv.org/abs/2403.07874: 30 % of an image's local words are masked,
+and LLaMA-2 with a LoRA predicts them. Only the adapter's sizes are published; data, prompt and
+schedule are ours.
 """
 
 from collections.abc import Mapping
@@ -35,8 +35,8 @@ from frostbench.v2l.weights import load
 
 NAME = "v2l_adapter"
 
-# The mini pack's LFM2: every linear layer. Beside `wq` and `wk` alone, as published, its adapter
-# says the right word more often than the frozen model, and the images are no better for it.
+# The mini pack's LFM2: every linear layer. With `wq` and `wk` alone, as published, its adapter
+# predicts the right word more often than the frozen model, but the images are no better.
 MINI_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "in_proj", "w1", "w2", "w3")
 
 
@@ -49,18 +49,18 @@ class AdapterRecipe:
         masking: What is hidden, and the prompt.
         batch: Images in a batch, and exercises in a step.
         batches: Batches of images in the pool.
-        draws: Rounds through the pool for exercises, each with other cells hidden, every second
+        draws: Rounds through the pool for exercises, each with other cells hidden, every second one
             with mirrored images.
         steps: Steps of AdamW.
         rate: Learning rate after `warmup_steps`; it falls along half a cosine to 0.
         warmup_steps: Steps in which the rate rises.
-        clip: The most that the gradient may be long.
+        clip: The largest norm of a gradient.
         alike: Squared distance in the projected codebook at which a word counts 1/e of the right
-            one in the loss; 0 makes the right word alone count. With it alone, the adapter says
-            frequent words, which are right more often and look wrong where they are not.
+            word in the loss; with 0 only the right word counts. Then the adapter prefers frequent
+            words, which are right more often and look wrong where they are not.
         bfloat16: Compute in that type where it is safe.
         validation_batches: Batches of validation images for loss and accuracy.
-        restored: Validation images that are restored for the rest of the figures.
+        restored: Validation images that are restored for the other figures.
     """
 
     lora: LoraSettings = field(default_factory=lambda: LoraSettings(targets=MINI_TARGETS))
@@ -104,7 +104,7 @@ def train(workshop: Workshop) -> Report:
 
 
 def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) -> Report:
-    """Train beside backbones that are there already."""
+    """Train with backbones that are loaded already."""
     torch.manual_seed(workshop.seed)
     lm: CausalLM = backbones.get("llm")
     tokenizer = load(workshop.pack / "v2l").to(workshop.device)
@@ -143,7 +143,7 @@ def train_on(workshop: Workshop, settings: AdapterRecipe, backbones: Backbones) 
 def looks_of(
     workshop: Workshop, tokenizer: V2LTokenizer, lm: CausalLM, alike: float
 ) -> WordLikeness | None:
-    """How words look, where that is to count."""
+    """How words look, if that counts in the loss."""
     if alike == 0:
         return None
     shared_words = share_vocabulary(load_words(workshop.pack / "v2l")[0], lm)
@@ -160,7 +160,7 @@ def exercises_of(
     lm: CausalLM,
     settings: AdapterRecipe,
 ) -> Exercises:
-    """The exercises of a split: those to train on ("base"), or once through validation."""
+    """The exercises of a split: those to train on ("base"), or one round of validation."""
     trains = split == "base"
     batches = settings.batches if trains else settings.validation_batches
     pool = Pool(workshop, split, settings.batch, batches)

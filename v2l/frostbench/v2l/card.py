@@ -1,4 +1,4 @@
-"""V2L-Tokenizer's card: what the method can do, what it needs and what of it is trained."""
+"""V2L-Tokenizer's card: what the method can do, what it needs and what is trained."""
 
 from frostbench.plugins.contract.cards import DISCRETE, HEADLESS, Card
 

@@ -1,4 +1,4 @@
-"""V2L's local and global codebook with their words, in our files and in the published ones."""
+"""V2L's local and global codebook with their words, in our file format and in the published one."""
 
 import json
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
 
 
 class _PickledArray:
-    """An array of objects without its shape, which could promise any size: its list alone."""
+    """An array of objects, read as a list without its shape, which could promise any size."""
 
     def __init__(self, *_: object) -> None:
         self.texts: list[Any] = []
@@ -143,7 +143,7 @@ def _text_of(_: object, content: str | bytes) -> str:
     return raw.decode("utf-32-le").rstrip("\0")
 
 
-# Stand-ins: numpy's own would make whatever sizes they are told.
+# Stand-ins: numpy's own classes would allocate any size that they are told.
 _ARRAY_PARTS = {
     "numpy.ndarray": Inert,
     "numpy.dtype": Inert,

@@ -1,4 +1,4 @@
-"""What a training of V2L-Tokenizer would be, counted on networks without numbers."""
+"""What a training of V2L-Tokenizer would cost, counted on networks without numbers."""
 
 import torch
 

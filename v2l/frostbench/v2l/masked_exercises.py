@@ -105,10 +105,10 @@ def make_exercises(
 
 @dataclass(frozen=True, eq=False)
 class WordLikeness:
-    """What words look like to the decoder, so that a word which looks right is not all wrong.
+    """How alike words look to the decoder, so that a word which looks right is not entirely wrong.
 
     `points` are the words' rows of the projected codebook, and `ids` their tokens. A word at the
-    squared distance `alike` from the right one counts 1/e of what that counts.
+    squared distance `alike` from the right one counts 1/e of it.
     """
 
     points: Float[Tensor, "words d"]
@@ -134,10 +134,10 @@ def answered(
     bfloat16: bool,
     looks: WordLikeness | None = None,
 ) -> tuple[Float[Tensor, ""], float]:
-    """The mean loss over hidden cells, and the share of them whose word is the model's first.
+    """The mean loss over hidden cells, and the share whose word is the model's first choice.
 
     Before each cell the model has read the right words of all cells before it. With `looks`, words
-    that look like the right one count in part; otherwise it alone is right.
+    that look like the right one count in part; otherwise only the right one does.
     """
     inputs, wanted = exercises.inputs[rows], exercises.answers[rows]
     hidden = exercises.hidden[rows]

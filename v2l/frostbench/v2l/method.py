@@ -44,12 +44,12 @@ class V2LMethodSettings(DiscretePrompting):
     Attributes:
         image_size: Side, in pixels, of the square that the encoder reads. None is the networks'
             nominal size. The published weights have a nominal size of 256 and are used at 128.
-        global_tokens: Global words of an image (K in the paper), all of which the decoder sees.
+        global_tokens: Global words of an image (K in the paper); the decoder sees all of them.
             None is the number that the weights were trained with, 21 in the published ones.
         shown_words: How many of them, the nearest first, a classification prompt shows. Published
-            are runs with 5 and with 21.
-        rounded: CLIP is shown images that were resized to 8 bits a channel, as in the published
-            evaluation; otherwise to floats.
+            runs show 5 and 21.
+        rounded: CLIP is shown images resized to 8 bits a channel, as in the published evaluation;
+            otherwise images resized in floats.
     """
 
     image_size: int | None = None
@@ -59,7 +59,7 @@ class V2LMethodSettings(DiscretePrompting):
 
 
 class V2L(DiscreteMethod):
-    """Local words, one a cell, to restore; global words, the nearest first, to understand."""
+    """Local words, one a grid cell, to restore; global words, the nearest first, to understand."""
 
     card = CARD
     global_part = "global"
@@ -194,9 +194,9 @@ class V2L(DiscreteMethod):
         sizes: Int[Tensor, "b 2"],
         wholes: Sequence[Float[Tensor, "3 _rows _columns"]],
     ) -> VisualTokens:
-        """As `tokenize`, where CLIP sees the whole images, as in the published evaluation."""
+        """As `tokenize`, but CLIP sees the whole images, as in the published evaluation."""
         squares = to_square(images, sizes, self._side).to(self._device)
-        # Projecting the vocabulary is as much as encoding an image, so it is done once.
+        # Projecting the vocabulary takes as long as encoding an image, so it is done once.
         codebook = self._model.codebook()[self._rows]
         local = by_row(partial(self._encode, codebook), squares * 2 - 1)
         ranked = by_row(self._nearest, self._seen(wholes).to(self._device))
@@ -231,7 +231,7 @@ class V2L(DiscreteMethod):
     def neighbours(
         self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
     ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
-        """The local words nearest to each cell; global words are ranked as they are."""
+        """The local words nearest to each cell; global words are ranked already."""
         squares = to_square(images, sizes, self._side).to(self._device)
         features = by_row(self._model.features, squares * 2 - 1).movedim(1, -1)
         found = nearest_several(features, self._model.codebook()[self._rows], count)

@@ -51,7 +51,7 @@ class V2LSettings:
     global_tokens: int = 21  # K in the paper
     projection: bool = True
     normalise_features: bool = True
-    beta: float = 0.33  # of the rows' term, as the published code has it
+    beta: float = 0.33  # weight of the rows' term, as the published code has it
     legacy_beta: bool = True
     cross_attention_heads: int = 8
     cross_attention_residual: bool = False
@@ -65,7 +65,7 @@ class V2LSettings:
 
 
 class V2LTokenizer(nn.Module):
-    """Everything of the paper's tokenizer but the frozen CLIP tower, a backbone outside of it.
+    """The paper's tokenizer without its frozen CLIP tower, which is a backbone outside of it.
 
     Both tables of text embeddings are frozen; the local one is seen through a trained projection.
     Parameters are named as in the published checkpoints.
@@ -128,8 +128,8 @@ class V2LTokenizer(nn.Module):
     ) -> Int[Tensor, "b gh gw"]:
         """The local word of each cell, as an id of the LLM's vocabulary; images in [-1, 1].
 
-        Of words with equal embeddings the lowest id is the one that is ever chosen. With `rows`,
-        only those words are there, and what comes back counts them.
+        Of words with equal embeddings the lowest id is chosen. With `rows`, only those words are
+        candidates, and the result counts among them.
         """
         codebook = self.codebook() if rows is None else self.codebook()[rows]
         return nearest(self.features(images).movedim(1, -1), codebook)
@@ -180,7 +180,7 @@ class V2LTokenizer(nn.Module):
     def render(
         self, quantized: Float[Tensor, "b d gh gw"], global_ids: Int[Tensor, "b k"]
     ) -> Float[Tensor, "b 3 h w"]:
-        """Images from features that were, or might have been, quantized, and global words."""
+        """Images from features (quantized or not) and global words."""
         check_ids(global_ids, self.settings.global_words, "global word")
         context = self.tok_embeddings_global(global_ids)
         return cast(Tensor, self.decoder(self.post_quant_conv(quantized), context))
@@ -194,8 +194,8 @@ class V2LTokenizer(nn.Module):
         """Reconstruct images in [-1, 1] for training.
 
         Global words get no loss and no gradient. With `noise` the features are not quantized, but
-        noise of that deviation is added to them, as for VQ-GAN; their mean square is the
-        codebook's loss then, and constant where features are normalised.
+        get noise of that deviation, as for VQ-GAN; the codebook's loss is then their mean square, a
+        constant where features are normalised.
         """
         features = self.features(images)
         if noise is not None:

@@ -140,7 +140,7 @@ def train_on(
     books: Codebooks,
     perceptual: PerceptualDistance | None,
 ) -> Report:
-    """Train beside a CLIP on codebooks that exist."""
+    """Train with a loaded CLIP on codebooks that exist."""
     torch.manual_seed(workshop.seed)
     sizes = replace(
         settings.model,
@@ -170,7 +170,7 @@ def train_on(
         perceptual=perceptual,
     )
     if plan.pass_through and sizes.normalise_features:
-        # Features of length 1 are weak in each of their many channels.
+        # Features of length 1 have small values in each of their many channels.
         model.post_quant_conv.weight.data.mul_(sizes.embed_width**0.5)
     progress = recipe.train(workshop, "v2l", training.parts(), training.step, plan.steps, processes)
     if processes.rank:
@@ -234,7 +234,7 @@ def image_features(images: Float[Tensor, "b 3 h w"], clip: Clip) -> Float[Tensor
 
 
 def fit_projection(model: V2LTokenizer, points: Float[Tensor, "n d"]) -> None:
-    """Set the projection so that the local words spread as features do; see `fit_spread`.
+    """Fit the projection of the local words to features in mean and covariance; see `fit_spread`.
 
     Raises:
         ValueError: the tokenizer has no projection to fit.

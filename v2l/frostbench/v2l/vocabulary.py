@@ -1,7 +1,7 @@
 """V2L's vocabularies: expansion by the LLM, CLIP's embeddings, votes of images.
 
-Step 1 makes of each token of the LLM a word, a pair and a triple; step 2 embeds these texts with
-CLIP; step 3 keeps those that training images are near to. The local vocabulary is the tokens
+Step 1 turns each token of the LLM into a word, a pair and a triple; step 2 embeds these texts with
+CLIP; step 3 keeps those that are near to training images. The local vocabulary is the tokens
 themselves, in the order of their ids; the global one is what step 3 keeps.
 """
 
@@ -23,12 +23,12 @@ class VocabularySettings:
     """Choices of the three steps; the defaults are those of the published code.
 
     `template` is what the LLM continues. `keep_spaces` glues a token that begins a new word with
-    its blank; as published, decoding one token loses it ("redapple"). `prompts` are the texts
-    that CLIP reads, averaged over; empty stands for the 80 of OpenAI's ImageNet evaluation.
+    its blank; as published, decoding one token loses it ("redapple"). `prompts` are the texts whose
+    CLIP embeddings are averaged; empty stands for the 80 of OpenAI's ImageNet evaluation.
     `renormalise` puts the averages back on the unit sphere. Step 3 gives each image's `nearest`
-    texts a vote and keeps those with more than `more_than` (the paper keeps every one that got
-    any: 0). `merge_equal` lets texts that differ only in case and outer blanks vote as one, and
-    leaves out the empty one.
+    texts a vote and keeps those with more than `more_than` (the paper keeps every text with any
+    vote: 0). `merge_equal` counts texts that differ only in case and outer blanks as one, and
+    leaves out the empty text.
     """
 
     template: str = "a photo of {}"
@@ -129,7 +129,7 @@ def embed(
 
 
 def candidates(texts: Sequence[str], settings: VocabularySettings) -> list[int]:
-    """The rows that images vote on: all, or one of each group of equal texts."""
+    """The rows that images vote on: all, or one row of each group of equal texts."""
     if not settings.merge_equal:
         return list(range(len(texts)))
     seen: dict[str, int] = {}

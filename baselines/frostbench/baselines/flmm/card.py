@@ -1,4 +1,4 @@
-"""F-LMM's card: what the method can do, what it needs and what of it is trained."""
+"""F-LMM's card: what the method can do, what it needs and what is trained."""
 
 from frostbench.plugins.contract.cards import Card
 

@@ -1,7 +1,7 @@
 """Reads the published checkpoints of F-LMM's heads.
 
-The official script writes a flat state dict; mmengine's files have it under "state_dict". Whatever
-was frozen, the SAM's image encoder and the multimodal model, is not in them.
+The official script writes a flat state dict; mmengine's files have it under "state_dict". The
+frozen parts, the SAM's image encoder and the multimodal model, are not in them.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ BUFFERS = (
     "position_ids",
     "inv_freq",
 )
-"""How names end of what is no weight, and may be in a file or not."""
+"""Endings of names of buffers, which a file may have or not."""
 
-ALIKE = 0.02  # how far buffers may differ that were kept in bfloat16
+ALIKE = 0.02  # tolerance for buffers that were stored in bfloat16
 
 
 def load_published(path: Path, settings: HeadSettings, sam: Any) -> Heads:

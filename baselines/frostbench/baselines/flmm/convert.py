@@ -13,14 +13,14 @@ from frostbench.plugins.backbones.sam_sizes import build_sam, decoder_sizes
 from frostbench.plugins.contract.converter import Conversion, Converted
 from frostbench.plugins.parts.training import folder as stored
 
-SAM = "sam."  # before settings of the SAM that the heads refine with
-SAM_MODEL = "sam.model."  # before its tensors
+SAM = "sam."  # prefix of settings of the SAM that the heads refine with
+SAM_MODEL = "sam.model."  # prefix of its tensors
 
 
 def convert(conversion: Conversion) -> Converted:
-    """Read the heads, which are held against the names and shapes of F-LMM's networks.
+    """Read the heads, and compare them with the names and shapes of F-LMM's networks.
 
-    Whether they go with the pack's SAM is seen when they are loaded beside it.
+    Whether they fit the pack's SAM is checked when they are loaded.
 
     Raises:
         ValueError: the file cannot be read, or holds no heads of F-LMM.
@@ -36,7 +36,7 @@ def convert(conversion: Conversion) -> Converted:
     settings = stored.override(sizes_of(state, str(path)), own, "frostbench convert flmm")
     decoder = {key.removeprefix(SAM_MODEL): tensor for key, tensor in state.items()}
     sam = stored.override(decoder_sizes(decoder, str(path)), of_sam, "frostbench convert flmm sam")
-    with torch.device("meta"):  # nothing is made but names and shapes
+    with torch.device("meta"):  # only names and shapes are made
         heads = Heads(settings, build_sam(sam))
     wanted = dict(heads.named_parameters())
     kept = {

@@ -1,4 +1,4 @@
-"""What a training of F-LMM's heads would be, counted on networks without numbers."""
+"""What a training of F-LMM's heads would cost, counted on networks without numbers."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ NOTES = (
 
 
 def plan(workshop: Workshop) -> DryRun:
-    """A dry run of the heads, and of what the frozen models read for them in every step.
+    """A dry run of the heads, and of the frozen models' passes in every step.
 
     Raises:
         ValueError: a setting is unknown, or the batch cannot be shared.
@@ -49,13 +49,13 @@ def plan(workshop: Workshop) -> DryRun:
         view = View(0, CELLS, CELLS, CELLS, (0.0, 0.0, float(SIDE), float(SIDE)))
         examples = [_example(heads, view) for _ in range(images)]
         training = HeadTraining(heads, lambda step: examples, settings.training, processes)
-        picture = torch.empty(images, 3, SIDE, SIDE, dtype=torch.bfloat16)
+        pixels = torch.empty(images, 3, SIDE, SIDE, dtype=torch.bfloat16)
         square = torch.empty(images, 3, VIT_L.image_size, VIT_L.image_size)
         told = torch.empty(images, CELLS**2 + TEXT, text.hidden_size, dtype=torch.bfloat16)
 
         def attend() -> None:
             with torch.no_grad():
-                seen = lmm.model.vision_tower(picture, output_hidden_states=True)
+                seen = lmm.model.vision_tower(pixels, output_hidden_states=True)
                 lmm.model.multi_modal_projector(seen.hidden_states[-2][:, 1:])
                 lmm.model.language_model(inputs_embeds=told, use_cache=False)
 

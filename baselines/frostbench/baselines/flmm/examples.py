@@ -1,7 +1,7 @@
-"""Training examples of F-LMM: what the frozen models make of a scene, computed once.
+"""Training examples of F-LMM: the frozen models' outputs for a scene, computed once.
 
-Attention rows, hidden states and SAM's embeddings do not change while heads are trained, so that
-they are kept in half precision, and in files, from where a training that was killed goes on.
+Attention rows, hidden states and SAM's embeddings do not change while heads are trained, so they
+are stored in half precision in files, from which a killed training resumes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,8 +42,8 @@ AT_ONCE = 100  # scenes read together, and kept in one file
 class PhraseExample:
     """One image with its phrases: what the heads are given, and the masks that are true.
 
-    `rows` and `hidden` are those of `Heads.forward`, tokens of all phrases one after another, as
-    many for each as `tokens` says.
+    `rows` and `hidden` are those of `Heads.forward`, for the tokens of all phrases in order;
+    `tokens` says how many each phrase has.
     """
 
     rows: Float[Tensor, "n channels keys"]
@@ -66,7 +66,7 @@ class PhraseExample:
 class PhraseExamples:
     """Reads scenes with the frozen models, or finds what was read before.
 
-    Of each model there are files of its own, so that one can be exchanged for another.
+    Each model has files of its own, so that one model can be exchanged.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class PhraseExamples:
         return self._folder / f"embedded-{checksum(self._sam.model)[:12]}"
 
     def read(self, scenes: Sequence[GroundedScene]) -> list[PhraseExample]:
-        """Scenes as the frozen models read them now; nothing is kept.
+        """Scenes as the frozen models read them now; nothing is stored.
 
         Raises:
             RuntimeError: the multimodal model could not read one.
@@ -161,7 +161,7 @@ class PhraseExamples:
 
 
 class StreamedExamples:
-    """The examples of each step, of scenes that are read when their turn comes."""
+    """The examples of each step, from scenes that are read when their turn comes."""
 
     def __init__(self, examples: PhraseExamples, scenes: SampleStream[GroundedScene]) -> None:
         self._examples, self._scenes = examples, scenes
@@ -185,7 +185,7 @@ def _kept(
     drawn: Callable[[], Sequence[GroundedScene]],
     read: Callable[[Sequence[GroundedScene]], dict[str, Tensor]],
 ) -> dict[str, Tensor]:
-    """What is in a file; where there is none, it is read of the scenes that are drawn then."""
+    """The contents of a file; without one, scenes are drawn and read, and the file is written."""
     if not file.is_file():
         weights.write(file, read(drawn()))
     return weights.read(file)

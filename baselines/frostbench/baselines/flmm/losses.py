@@ -5,11 +5,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-SMOOTH = 1.0  # of the Dice loss, in pixels: a mask of nothing, rightly empty, loses nothing
+SMOOTH = 1.0  # smoothing of the Dice loss, in pixels: a rightly empty mask loses nothing
 
 
 def dice(logits: Float[Tensor, "n h w"], target: Bool[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-    """1 less the Dice coefficient of each mask, in [0, 1); lower is better.
+    """1 minus the Dice coefficient of each mask, in [0, 1); lower is better.
 
     Sums are of probabilities and not of their squares ("naive" Dice).
     """
@@ -36,6 +36,6 @@ def resized(target: Bool[Tensor, "n h w"], size: tuple[int, int]) -> Bool[Tensor
 
 
 def union(logits: Float[Tensor, "n h w"], target: Bool[Tensor, "n h w"]) -> Float[Tensor, "2"]:
-    """The sums, over all masks, of pixels in both and of pixels in either."""
+    """The sums, over all masks, of pixels in both masks and of pixels in either."""
     mask = logits > 0
     return torch.stack([(mask & target).sum(), (mask | target).sum()]).float()

@@ -80,12 +80,12 @@ class FLMMSettings:
         wording: What stands around images and texts.
         caption_tokens: Tokens of a caption at most.
         answer_tokens: Tokens of an answer at most.
-        conversation_tokens: Tokens of an answer at most of which phrases are then grounded.
-        thought_tokens: Tokens at most that name the object which matters most.
+        conversation_tokens: Tokens at most of an answer whose phrases are then grounded.
+        thought_tokens: Tokens at most of the name of the object that matters most.
         reasoned_tokens: Tokens of the answer after a thought at most.
         thought_stop: What ends a thought.
         region: How large a region is looked at again.
-        names: Names whose mentions in an answer are its phrases; for none, see `phrases_of`.
+        names: Names whose mentions in an answer are its phrases; without any, see `phrases_of`.
     """
 
     wording: ChatWording = field(default_factory=ChatWording)
@@ -219,8 +219,8 @@ class FLMM(Method):
     ) -> Generator[Wave, list[Completion], Conversation]:
         """Grounded conversation: an answer in one wave, and in a second masks of its phrases.
 
-        The model's own tokens are read again, so that nothing is tokenised otherwise than it was
-        said. An answer without a phrase has no masks.
+        The model's own tokens are read again, so that the tokenisation stays as it was generated.
+        An answer without a phrase has no masks.
         """
         asked = self._wording.asking(image, question)
         said = yield from self._generate(asked, self._settings.conversation_tokens)
@@ -253,7 +253,7 @@ class FLMM(Method):
     def _region(
         self, image: Image, question: str, thought: Thought, tokens: Tokens
     ) -> Generator[Wave, list[Completion], Box | None]:
-        """What is looked at again before a question is answered; None for nothing."""
+        """The box to look at again before a question is answered; None for no second look."""
         match thought:
             case NoThought():
                 return None
@@ -266,7 +266,7 @@ class FLMM(Method):
                 asked = wording.asking(image, question + wording.think, wording.thought)
                 stop = (settings.thought_stop,) if settings.thought_stop else ()
                 said = yield from self._generate(asked, settings.thought_tokens, stop)
-                if not said.ids:  # it names nothing: everything is looked at again
+                if not said.ids:  # it names nothing, so the whole image is looked at again
                     return whole(image)
                 phrased = spoken(asked, said.ids, [(0, len(said.ids))])
             case _:
@@ -288,7 +288,7 @@ class FLMM(Method):
     def _find(
         self, seen: PhraseFeatures, embedding: Float[Tensor, "d side side"], image: Image
     ) -> Found:
-        """Mask head and refiner, over the phrases of one image."""
+        """Masks of the phrases of one image, by mask head and refiner."""
         found: Found = self._heads(
             seen.rows.to(self._device),
             [states.to(self._device) for states in seen.hidden],
@@ -316,7 +316,7 @@ class FLMM(Method):
 
 
 class BareLMM(FLMM):
-    """The multimodal model without a method: it answers at once, and has no masks to give."""
+    """The multimodal model without a method: it answers at once, and gives no masks."""
 
     card = replace(
         CARD,

@@ -21,8 +21,8 @@ class HeadSettings:
 
     Attributes:
         unet: The mask head.
-        layers: Of the language model.
-        width: Of its states.
+        layers: Layers of the language model.
+        width: Width of its hidden states.
         merge: How the attention of a phrase's tokens becomes one map a layer and head.
     """
 
@@ -41,7 +41,7 @@ class HeadSettings:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Logits of masks, one a phrase; a pixel is in a mask where they are above 0.
+    """Logits of masks, one a phrase; a pixel is in a mask where its logit is above 0.
 
     `coarse` are the mask head's, in its cells; `fine` the refiner's, in pixels of the image.
     """
@@ -51,7 +51,7 @@ class Found:
 
 
 class Heads(nn.Module):
-    """The mask head, what mixes the states of words, and the refiner."""
+    """Mask head, mixture of the words' states over layers, and refiner."""
 
     def __init__(self, settings: HeadSettings, sam: Any) -> None:
         """Random weights, but for the refiner, which begins as the given `Sam` network is."""
@@ -72,8 +72,8 @@ class Heads(nn.Module):
     ) -> Found:
         """Masks of phrases, one a row, in an image of `size` whose positions lie as `views` say.
 
-        `rows` are those of `merged`, and `hidden` the states of each phrase's tokens, none averaged
-        away. Several images may be read together if size and views are the same.
+        `rows` are those of `merged`, and `hidden` the states of each phrase's tokens, not averaged.
+        Several images may be read together if size and views are the same.
 
         Raises:
             ValueError: there are not as many maps, or layers, as the heads read.
@@ -84,7 +84,7 @@ class Heads(nn.Module):
         return Found(logits, self.sam(embeddings, size, logits, words))
 
     def _check(self, channels: int, hidden: Sequence[Float[Tensor, "layers _k d"]]) -> None:
-        """See that the multimodal model is of the kind that the heads read."""
+        """Check that the multimodal model is of the kind that the heads read."""
         wanted = self.settings
         shapes = {(states.shape[0], states.shape[2]) for states in hidden}
         if channels != wanted.unet.channels or shapes != {(wanted.layers, wanted.width)}:

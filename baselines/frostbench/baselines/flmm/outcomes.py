@@ -13,7 +13,7 @@ PART = "sam"  # the name of SAM's embedding among the visual tokens
 
 @dataclass(frozen=True, eq=False)
 class PhraseFeatures:
-    """What the tokens of phrases see of an image, merged, and their hidden states; on the CPU."""
+    """The merged attention of phrases' tokens to an image, and their hidden states; on the CPU."""
 
     rows: Float[Tensor, "n channels keys"]
     hidden: tuple[Float[Tensor, "layers _k d"], ...]
@@ -21,7 +21,7 @@ class PhraseFeatures:
 
 @dataclass(frozen=True, eq=False)
 class MaskInputs:
-    """The outcome of a request for masks: what is seen, and the image's embedding."""
+    """The outcome of a request for masks: the phrases' features, and the image's embedding."""
 
     seen: PhraseFeatures
     embedding: Float[Tensor, "d side side"]

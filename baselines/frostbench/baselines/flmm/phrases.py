@@ -1,8 +1,8 @@
 """Finds the phrases of an answer that get a mask.
 
-The paper's selector of keywords is not published, and the demonstration asks a parser and a person.
-Here is a rule instead: runs of words between words that name nothing. It is no parser: a verb that
-it does not know stays in its phrase.
+The paper's selector of keywords is not published; its demonstration uses a parser and a person.
+This module has a rule instead: runs of words between words that name nothing. It is no parser: a
+verb that it does not know stays in its phrase.
 """
 
 import re

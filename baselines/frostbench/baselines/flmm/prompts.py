@@ -20,22 +20,22 @@ BACKBONE = "lmm"
 
 @dataclass(frozen=True)
 class ChatWording:
-    """What stands around images and texts; the defaults are those of LLaVA-1.5 (Vicuna).
+    """Texts around images and questions; the defaults are those of LLaVA-1.5 (Vicuna).
 
     Attributes:
-        before: In front of the image.
-        behind: Between the image and what is asked.
-        after: Between what is asked and the answer.
+        before: Before the image.
+        behind: Between the image and the question.
+        after: Between the question and the answer.
         describe: How a description is asked for; narratives and expressions are read as answers.
         briefly: After a question of a visual chain of thought.
-        think: After a question, to have the object named that matters most.
+        think: After a question, asking for the object that matters most.
         thought: How the answer to that begins.
         whole: Between the image and the region that was found in it.
         region: Between the region and the question.
         stop: What ends an expression.
-        blanks: What becomes of blanks between pieces. "apart" leaves them out, as published: the
-            tokenisers of these models write one in front of each piece. "word" gives them to the
-            word that follows, as tokenisers over bytes want it.
+        blanks: What happens to blanks between pieces. "apart" leaves them out, as published: the
+            tokenisers of these models write one before each piece. "word" joins them to the word
+            that follows, as byte-level tokenisers expect.
         lead: What the first piece begins with, where `blanks` is "word".
     """
 
@@ -54,14 +54,14 @@ class ChatWording:
 
     def asking(self, image: Image, question: str, begun: str = "") -> tuple[Piece, ...]:
         """An image, a question, and how its answer begins."""
-        behind = Text(f"{self.behind}{question}{self.after}{begun}")
-        return (*_said(self.before), ImagePiece(image), behind)
+        asked = Text(f"{self.behind}{question}{self.after}{begun}")
+        return (*_said(self.before), ImagePiece(image), asked)
 
     def asking_again(self, image: Image, region: Image, question: str) -> tuple[Piece, ...]:
         """An image, a region of it, and a question about both."""
-        behind = Text(f"{self.region}{question}{self.briefly}{self.after}")
+        asked = Text(f"{self.region}{question}{self.briefly}{self.after}")
         images = (ImagePiece(image), *_said(self.whole), ImagePiece(region))
-        return (*_said(self.before), *images, behind)
+        return (*_said(self.before), *images, asked)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def narrative(
 
 
 def questioned(wording: ChatWording, image: Image, question: str) -> PhrasedPrompt:
-    """A question, itself the phrase; the model is not asked to answer it."""
+    """A question that is itself the phrase; the model is not asked to answer it."""
     asked = (*_said(wording.before), ImagePiece(image), *_said(wording.behind))
     return PhrasedPrompt((*asked, Text(question)), ((len(asked),),))
 
@@ -132,7 +132,7 @@ def spoken(asked: Sequence[Piece], ids: Sequence[int], phrases: Sequence[Span]) 
 def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Span]:
     """For spans of characters in a written text, the spans of its tokens that they touch.
 
-    As published, from the token with the first character on, and one token at least.
+    As published: from the token with the first character on, and at least one token.
     """
     ends = [len(lmm.decode(ids[: count + 1])) for count in range(len(ids))]
     starts = [0, *ends[:-1]]
@@ -145,7 +145,7 @@ def tokens_of(lmm: LMM, ids: Sequence[int], phrases: Sequence[Span]) -> list[Spa
 
 
 def attention_prompt(phrased: PhrasedPrompt, lmm: LMM) -> AttentionPrompt:
-    """Ask what the tokens of each phrase see of the image, the first one of the prompt.
+    """Ask for the attention of each phrase's tokens to the image, the first one of the prompt.
 
     Raises:
         ValueError: a phrase has no token of its own.
@@ -170,7 +170,7 @@ def attention_prompt(phrased: PhrasedPrompt, lmm: LMM) -> AttentionPrompt:
 
 
 def _cut(length: int, phrases: Sequence[Span]) -> list[Span]:
-    """0 to `length` in pieces that no phrase begins or ends within."""
+    """0 to `length`, cut where phrases begin and end."""
     return list(pairwise(sorted({0, length, *(at for phrase in phrases for at in phrase)})))
 
 
@@ -180,5 +180,5 @@ def _within(parts: Mapping[Span, int], phrase: Span) -> tuple[int, ...]:
 
 
 def _said(text: str) -> tuple[Piece, ...]:
-    """A text as pieces: none where there is nothing to say."""
+    """A text as pieces: none for an empty text."""
     return (Text(text),) if text else ()

@@ -24,7 +24,7 @@ from frostbench.plugins.parts.training.folder import override
 from frostbench.plugins.parts.training.processes import Processes
 from frostbench.plugins.parts.training.stream import SampleStream
 
-SEEDS = 1_000_003  # between the scenes of two trainings with neighbouring seeds
+SEEDS = 1_000_003  # distance between the scenes of two trainings with neighbouring seeds
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class FLMMRecipe:
     """What is trained and how, for the `mini` pack.
 
     Attributes:
-        widths: Of the mask head's stages; published are 64, 128, 256, 512.
-        side: Of its masks; published are 64 cells.
+        widths: Channels of the mask head's stages; published are 64, 128, 256, 512.
+        side: Side of its masks in grid cells; published are 64.
         merge: See `HeadSettings`.
         wording: What the multimodal model is told, as in the method's own settings.
         training: How the heads are trained.
-        scenes: Training scenes, gone through again and again; of a user's own set, all are.
+        scenes: Training scenes, used again and again; all scenes of a user's own set are used.
         validation_scenes: Scenes for each figure.
     """
 
@@ -85,7 +85,7 @@ def train(workshop: Workshop) -> Report:
 
 
 def train_on(workshop: Workshop, settings: FLMMRecipe, backbones: SharedBackbones) -> Report:
-    """Train with settings that are read, around models that are loaded."""
+    """Train with checked settings, around loaded models."""
     scenes = workshop.data.get("grounded")
     examples = PhraseExamples(
         scenes, backbones, settings.wording, settings.merge, workshop.scratch / "flmm"
@@ -137,7 +137,7 @@ def _unseen(
     examples: PhraseExamples,
     split: str,
 ) -> Iterator[PhraseExample]:
-    """Examples of a split for its figures; none of a split that a user's own set has not."""
+    """Examples of a split for its figures; none where a user's own set lacks the split."""
     if not isinstance(scenes, NumberedScenes):
         first = workshop.seed * SEEDS + SEEDS // 2
         yield from examples.of(split, settings.validation_scenes, first)
@@ -147,7 +147,7 @@ def _unseen(
 
 
 def sizes(settings: FLMMRecipe, example: PhraseExample) -> HeadSettings:
-    """The sizes of heads over a multimodal model that reads as in an example."""
+    """The sizes of heads for the multimodal model that read this example."""
     layers, _, width = example.hidden.shape
     channels = example.rows.shape[1] * len(example.views)
     unet = UNetSettings(channels, settings.widths, settings.side)

@@ -14,15 +14,15 @@ from frostbench.plugins.backbones.sam import input_size, scale_boxes, to_image
 from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.parts.grounding.attention import lowest
 
-LOWEST = -1.0  # the logit outside of the image, unless the mask head is surer of less
+LOWEST = -1.0  # the logit outside of the image, unless the mask head's lowest is lower
 
 
 class Refiner(nn.Module):
-    """Sharpens masks: each is prompted by its logits, its box, and the words of its phrase.
+    """Sharpens masks: the prompt of each is its logits, its box, and the words of its phrase.
 
     The frozen SAM gives the embeddings of images; its prompt encoder and mask decoder are copied,
-    and the copies trained, under the names that the published checkpoints give them. Of the four
-    masks that the decoder knows, the first is used.
+    and the copies trained, under the names that the published checkpoints give them. Of the
+    decoder's four masks, the first is used.
     """
 
     def __init__(self, sam: Any) -> None:
@@ -34,7 +34,7 @@ class Refiner(nn.Module):
 
     @property
     def width(self) -> int:
-        """Of the words that it is told."""
+        """The width of the words' states that it reads."""
         return int(self._prompts.embed_dim)
 
     def forward(
@@ -47,8 +47,8 @@ class Refiner(nn.Module):
         """Logits at the size of an image, from logits that cover it in any number of cells.
 
         One row a phrase: the embedding of its image, its mask, and its words, as many as it has
-        tokens. Phrases of as many tokens go through the decoder together. Gradients reach the mask
-        head through the logits alone, and not through the boxes.
+        tokens. Phrases with the same number of tokens go through the decoder together. Gradients
+        reach the mask head through the logits alone, and not through the boxes.
         """
         dense = self._prompts.mask_downscaling(self.as_prompt(logits, size))
         corners = self._corners(logits.detach(), size)
@@ -85,10 +85,10 @@ class Refiner(nn.Module):
         sparse: Float[Tensor, "n k d"],
         dense: Float[Tensor, "n d side side"],
     ) -> Float[Tensor, "n rows columns"]:
-        """The decoder's first mask for each prompt, of which each has an embedding of its own.
+        """The decoder's first mask for each prompt; each prompt has an image embedding of its own.
 
-        SAM's own `MaskDecoder.forward` takes one embedding, and makes the other masks and their
-        quality as well, which nobody reads.
+        SAM's own `MaskDecoder.forward` takes one embedding, and also computes the other masks and
+        their quality, which are not used.
         """
         decoder: Any = self.model["mask_decoder"]
         count = len(embeddings)
@@ -108,7 +108,7 @@ class Refiner(nn.Module):
     def _corners(
         self, logits: Float[Tensor, "n _rows _columns"], size: tuple[int, int]
     ) -> Float[Tensor, "n 2 d"]:
-        # Chances are enlarged and not logits, as published.
+        # Probabilities are enlarged, not logits, as published.
         chances = functional.interpolate(
             logits[:, None].sigmoid(), size, mode="bilinear", align_corners=False
         )[:, 0]

@@ -10,7 +10,7 @@ def mixed(
 ) -> Float[Tensor, "tokens d"]:
     """The mean of the layers' states, weighted by the softmax of trained weights.
 
-    Layers count from the first block's output; the last one's is normalised as the model's head
-    reads it.
+    Layers count from the first block's output; the last output is normalised as for the model's
+    head.
     """
     return torch.einsum("lkd,l->kd", hidden, weights.softmax(0))

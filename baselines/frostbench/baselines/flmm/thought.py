@@ -15,7 +15,7 @@ class RegionSettings:
 
     Attributes:
         least: Half of its least height and width, in pixels.
-        scale: Its height and width, in those of the mask.
+        scale: Its height and width, relative to those of the mask.
         refined: Take the refiner's mask. The published command takes the mask head's.
     """
 
@@ -25,9 +25,9 @@ class RegionSettings:
 
 
 def region_of(mask: Bool[Tensor, "h w"], settings: RegionSettings) -> Box:
-    """The box around a mask, in whole pixels within the image; of an empty mask, everything.
+    """The box around a mask, in whole pixels within the image; the whole image for an empty mask.
 
-    Edges are cut to whole pixels and the mask's own are inclusive, as published.
+    Edges are rounded down to whole pixels, and the mask's own are inclusive, as published.
     """
     height, width = mask.shape
     rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
@@ -56,5 +56,5 @@ def _extent(places: Tensor, length: int, settings: RegionSettings) -> tuple[int,
     half = max((last - first) / 2, settings.least) * settings.scale
     middle = (first + last) / 2
     start, stop = int(max(0.0, middle - half)), int(min(float(length), middle + half))
-    # An image of a pixel, or a small scale, leaves nothing between: one pixel then.
+    # An image of a pixel, or a small scale, would leave nothing: one pixel then.
     return (start, stop) if start < stop else (min(start, length - 1), min(start, length - 1) + 1)

@@ -1,4 +1,4 @@
-"""One training step of F-LMM's heads, and what the trained heads are worth."""
+"""One training step of F-LMM's heads, and figures of the trained heads."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class HeadTrainingSettings:
 
     Attributes:
         steps: 8 epochs.
-        images: In a step, one on each of 8 devices.
+        images: Images in a step, one on each of 8 devices.
         rate: AdamW's highest, reached after `warm_up` of the steps from `begin` of it; then it
             falls along half a cosine to 0.
         betas: AdamW's.
@@ -84,7 +84,7 @@ class HeadTraining:
         return {"heads": self.heads, "optimiser": self.optimiser}
 
     def step(self, index: int) -> Mapping[str, float]:
-        """Train on the phrases of some images, each of which counts the same."""
+        """Train on the phrases of some images; all phrases count the same."""
         settings, processes = self.settings, self.processes
         set_rate(self.optimiser, settings.rate_at(index))
         self.heads.train()
@@ -111,9 +111,10 @@ class HeadTraining:
         return {**{name: float(mean.detach()) for name, mean in means.items()}, **ious([unions])}
 
     def lose(self, examples: Sequence[PhraseExample], phrases: float) -> tuple[Tensor, list[Lost]]:
-        """The loss of a share, of so many phrases of the whole batch, and its parts.
+        """The loss of a share of a batch with this many phrases in all, and its parts.
 
-        The mean over shares is that over all phrases, of which shares have unlike numbers.
+        The mean over shares is the mean over all phrases, although shares have unequal numbers of
+        them.
         """
         bfloat16 = self.processes.in_bfloat16(self.settings.bfloat16)
         some = [lost(self.heads, group, bfloat16=bfloat16) for group in alike(examples)]
@@ -127,7 +128,7 @@ class HeadTraining:
 
 
 def _summed(groups: Sequence[Lost], phrases: float) -> dict[str, Tensor]:
-    """Each loss over groups of phrases, per phrase."""
+    """Each loss, summed over groups of phrases, per phrase."""
     return {
         name: torch.stack([group.terms[name] for group in groups]).sum() / phrases
         for name in groups[0].terms
@@ -137,7 +138,7 @@ def _summed(groups: Sequence[Lost], phrases: float) -> dict[str, Tensor]:
 def lost(heads: Heads, examples: Sequence[PhraseExample], *, bfloat16: bool = False) -> Lost:
     """The four losses of the phrases of images of one size.
 
-    The refiner's masks are held against the true ones at full size. (The published code shrinks
+    The refiner's masks are compared with the true ones at full size. (The published code shrinks
     those to what the multimodal model reads, and enlarges them again.)
     """
     device = heads.text_layer_weights.device
@@ -155,7 +156,7 @@ def lost(heads: Heads, examples: Sequence[PhraseExample], *, bfloat16: bool = Fa
 
 
 def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
-    """What the heads find of the phrases of images of one size, one after another."""
+    """What the heads find for the phrases of images of one size, in order."""
     device = heads.text_layer_weights.device
     counts = torch.tensor([len(example.masks) for example in examples])
     phrases = sum(len(example.masks) for example in examples)
@@ -172,7 +173,7 @@ def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
 
 
 def alike(examples: Iterable[PhraseExample]) -> list[list[PhraseExample]]:
-    """Images of one size and one layout together, in the order in which sizes come up."""
+    """Images grouped by size and layout, in the order in which sizes first occur."""
     groups: dict[object, list[PhraseExample]] = {}
     for example in examples:
         groups.setdefault((example.size, example.views), []).append(example)

@@ -23,8 +23,8 @@ class UNetSettings:
     Attributes:
         channels: Maps that come in: layers times heads, times views. 1,024 for LLaVA-1.5-7B.
         widths: Channels of each stage, the finest first; between two the map is halved.
-        side: Maps whose longer side is less are enlarged to it before the first stage.
-        normalise: Divide each map by its sum first, so that only where a word looks counts.
+        side: Maps whose longer side is shorter are enlarged to it before the first stage.
+        normalise: Divide each map by its sum first, so that only its shape counts.
     """
 
     channels: int = 1024
@@ -69,7 +69,7 @@ class ConvBlock(nn.Module):
 
 
 class Upsampling(nn.Module):
-    """Twice the size, and as many channels as the stage that it joins has."""
+    """Twice the size, with as many channels as the stage that it joins."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
@@ -120,7 +120,8 @@ class UNet(nn.Module):
         """Logits of a mask for each stack of maps, in as many cells as `mask_size` says."""
         if self.settings.normalise:
             maps = maps / maps.sum((-2, -1), keepdim=True).clamp(min=TINIEST)
-        # The scale is given and not the size, as published: places are those of the scale.
+        # The scale is given instead of the size, as published, since it sets the sampling
+        # positions.
         scale = max(1.0, self.settings.side / max(maps.shape[-2:]))
         if scale > 1:
             maps = functional.interpolate(

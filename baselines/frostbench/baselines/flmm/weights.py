@@ -10,7 +10,7 @@ from frostbench.plugins.parts.training import folder as stored
 
 
 def save(folder: Path, heads: Heads) -> None:
-    """Write both files, large tensors in a byte a number."""
+    """Write both files, large tensors with a byte a number."""
     stored.save(folder, heads.settings, heads.state_dict(), "byte")
 
 

@@ -1,10 +1,10 @@
-"""LM4LV's card: what the method can do, what it needs and what of it is trained."""
+"""LM4LV's card: what the method can do, what it needs and what is trained."""
 
 from dataclasses import replace
 
 from frostbench.plugins.contract.cards import HEADLESS, Card
 
-_PIXELS = "its adapters speak features of pixels: nothing ties them to words"
+_PIXELS = "its adapters carry features of pixels: nothing ties them to words"
 _UNTRAINED = "LM4LV is trained restoration by restoration, and was not for this one"
 
 CARD = Card(

@@ -20,7 +20,7 @@ _LORA = re.compile(r"llama_model\.(base_model\.model\..*\.lora_[AB])\.default\.w
 def load_published(
     path: Path, settings: AdapterSettings | None = None
 ) -> tuple[Adapters, Mapping[str, Tensor]]:
-    """Adapters from a checkpoint, and the LoRA's tensors under the names that peft stores.
+    """Adapters from a checkpoint, and the LoRA's tensors under peft's names.
 
     Nothing may be missing: the published code prints only what is unexpected, and a wrong prefix
     leaves its adapters random. Its first checkpoint of a training (`_ep1`) is the initialisation.
@@ -35,7 +35,7 @@ def load_published(
 
 
 def read_published(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The adapters' tensors, and the LoRA's under the names that peft stores.
+    """The adapters' tensors, and the LoRA's under peft's names.
 
     Raises:
         ValueError: the file is missing, damaged, or holds other names.

@@ -1,4 +1,4 @@
-"""LM4LV's checkpoints as the folder of one training, its LoRA among it."""
+"""LM4LV's checkpoints as the folder of one training, with its LoRA."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from frostbench.plugins.backbones.adapters import WEIGHTS as LORA_WEIGHTS
 from frostbench.plugins.contract.converter import Conversion, Converted
 from frostbench.plugins.parts.training import folder as stored
 
-ALPHA = "64"  # of the published LoRA, whose rank is 32; shapes do not tell it
+ALPHA = "64"  # alpha of the published LoRA, whose rank is 32; shapes do not tell it
 TASK = "denoising"
 
 
@@ -70,8 +70,8 @@ def write_lora(
     """Write a LoRA as peft does, and return its rank.
 
     Raises:
-        ValueError: a half of a layer is missing, its layers have several ranks or read another
-            width than the adapters write, or `alpha` is no number.
+        ValueError: a half of a layer is missing, layers have several ranks or read another width
+            than the adapters write, or `alpha` is no number.
     """
     halves = [(name, name.replace("lora_A", "lora_B")) for name in lora if "lora_A" in name]
     paired = {name for pair in halves for name in pair}

@@ -1,4 +1,4 @@
-"""What a training of LM4LV would be, counted on networks without numbers."""
+"""What a training of LM4LV would cost, counted on networks without numbers."""
 
 from dataclasses import replace
 

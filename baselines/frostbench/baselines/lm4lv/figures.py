@@ -22,7 +22,7 @@ from frostbench.plugins.parts.autoencoder.reconstruction import mean_psnr
 def figures(
     workshop: Workshop, backbones: Backbones, trained: Trained, count: int
 ) -> dict[str, float]:
-    """Mean PSNR in dB of `count` validation images for each task, and of what stands beside it.
+    """Mean PSNR in dB of `count` validation images for each task, and of its baselines.
 
     Raises:
         ValueError: an image could not be restored.

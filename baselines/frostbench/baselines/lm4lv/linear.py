@@ -1,8 +1,9 @@
 """The control `no_llm` of LM4LV: a linear map in place of the language model.
 
-From the feature of a degraded patch straight to that of the clean one, each place for itself, by
-least squares: the best that any linear map can do by the training's own measure, and what a
-language model that adds nothing would come to. It is in closed form; nothing depends on a schedule.
+It maps the feature of a degraded patch directly to that of the clean patch, at each place by
+itself, and is fitted by least squares: the best that any linear map can do by the training's own
+measure, and what a language model that adds nothing would reach. It has a closed form; nothing
+depends on a schedule.
 """
 
 from collections.abc import Iterable
@@ -22,8 +23,8 @@ def fit(
     Args:
         pairs: Degraded and clean features, batch by batch.
         width: Length of a feature.
-        ridge: What is added to the mean squares on the diagonal (not of the bias), as a part of
-            their mean; keeps directions in which features hardly vary from being blown up.
+        ridge: Added to the mean squares on the diagonal (not of the bias), as a share of their
+            mean; keeps directions in which features hardly vary from being amplified.
 
     Raises:
         ValueError: there are no pairs.

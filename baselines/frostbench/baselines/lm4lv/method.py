@@ -42,7 +42,7 @@ NO_LINEAR = (
 
 @dataclass(frozen=True)
 class LM4LVSettings:
-    """There are none: all that could be set was settled by the training, and stands with it."""
+    """No settings: everything was fixed by the training, and is stored with its weights."""
 
 
 class LM4LV(Method):
@@ -57,10 +57,10 @@ class LM4LV(Method):
         mae: MAE,
         device: str = "cpu",
     ) -> None:
-        """Put what trainings made between a masked autoencoder and a language model.
+        """Put trained parts between a masked autoencoder and a language model.
 
         Raises:
-            ValueError: adapters are of another width than the one or the other.
+            ValueError: adapters have another width than one of the two.
         """
         for one in trained:
             _check_widths(one.adapters.settings, language, mae)
@@ -88,7 +88,7 @@ class LM4LV(Method):
 
     @classmethod
     def toy(cls) -> "LM4LV":
-        """Random weights, images of 16x16, 17 features, for what the kit asks to restore."""
+        """Random weights, images of 16x16, 17 features, for the kit's restorations."""
         from frostbench.plugins.kit import toys
 
         backbones = toys.backbones()
@@ -96,7 +96,7 @@ class LM4LV(Method):
         tasks = ("deblurring", "denoising", "rotation/90")
         with toys.seeded(), torch.no_grad():
             adapters = Adapters(AdapterSettings(mae.width, language.width, 2, tasks))
-            # What is fed back must not amplify the rounding of a batch, step by step.
+            # Feedback must not amplify a batch's rounding step by step.
             adapters.adapter.weight.mul_(0.1)
         return cls(
             [Trained(adapters.eval().requires_grad_(False), LinearMaps(len(tasks), mae.width))],
@@ -106,7 +106,7 @@ class LM4LV(Method):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the masked autoencoder alone: what was trained begins after its features."""
+        """Of the masked autoencoder alone: trained parts come after its features."""
         return fingerprint(
             method=self.card.name, version=self.card.version, mae=checksum(self._mae.model)
         )
@@ -121,10 +121,10 @@ class LM4LV(Method):
         return VisualTokens({FEATURES: Continuous(by_row(self._mae.encode, squares).cpu())})
 
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
-        """One prompt, which the language model goes on with feature by feature.
+        """One prompt, which the language model continues feature by feature.
 
         The outcome is the features of the restored image, `[n, d]`. In-context examples of a
-        request are not looked at: what is to be done was learned.
+        request are ignored: the task was learned in training.
 
         Raises:
             LookupError: nothing was trained for this restoration.
@@ -140,7 +140,7 @@ class LM4LV(Method):
                 raise refusal(self.card, request)
 
     def decode(self, requests: Sequence[Request], outcomes: Sequence[Any]) -> list[Prediction]:
-        """Images from features, through the decoder that was tuned to give whole ones back.
+        """Images from features, through the decoder that was tuned to reconstruct whole images.
 
         Raises:
             ValueError: a feature is no finite number.
@@ -161,7 +161,7 @@ class LM4LV(Method):
         return _WithoutLLM(self)
 
     def _home(self, request: Restore) -> tuple[Trained, str]:
-        """The training that made a restoration, and the restoration's name there."""
+        """The training of a restoration, and the restoration's name there."""
         task = task_of(request.corruption, request.variant)
         if task not in self._homes:
             raise LookupError(
@@ -189,7 +189,7 @@ class LM4LV(Method):
 
 
 class LM4LVLoRA(LM4LV):
-    """The published variant whose language model is read through a LoRA adapter."""
+    """The published variant, with a LoRA adapter on the language model."""
 
     card = LORA_CARD
 

@@ -1,7 +1,7 @@
 """LM4LV's trained parts: two linear maps and the task tokens.
 
 Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734. Names and shapes are those of the published
-code's checkpoints, in which one training makes one restoration.
+code's checkpoints, in which one training serves one restoration.
 """
 
 from dataclasses import dataclass, field

@@ -33,7 +33,7 @@ class FeaturePairs:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads numbered pairs, as many for each task one after another as `each` says."""
+    """Reads numbered pairs, `each` of them for one task after another."""
 
     pairs: NumberedPairs
     tasks: tuple[str, ...]
@@ -50,11 +50,11 @@ class _Reader:
 
 
 class FeaturePool:
-    """The batch of each step: batch `step % batches`, with as many pairs of every task.
+    """The batch of each step: batch `step % batches`, with equally many pairs of every task.
 
     What a step gets depends on the step and the workshop's seed alone. Features are kept in half
-    precision. Pairs of a user's own set are gone through as `SampleStream` says, and none is kept;
-    `batches` are then no more than the set has.
+    precision. Pairs of a user's own set are streamed as `SampleStream` says, and none is kept;
+    `batches` is then at most what the set has.
 
     Raises:
         ValueError: the workshop has no pairs.
@@ -122,7 +122,7 @@ class FeaturePool:
 
 
 def tasks_of(workshop: Workshop, corruptions: Sequence[str]) -> tuple[str, ...]:
-    """The tasks of some corruptions: one each, or one for each variant that a method is told.
+    """The tasks of some corruptions: one for each, or one for each variant that a method is told.
 
     Raises:
         ValueError: the workshop has no pairs.

@@ -49,18 +49,19 @@ class LM4LVRecipe:
         name: The folder of this training in it.
         corruptions: What it restores. Published trainings have one; several share the two linear
             maps and differ in their task tokens.
-        start: A training of the same method whose linear maps, and LoRA if it has one, this one
-            begins with; of that very name, it goes on with what it was.
-        wording: The prompt; blanks stand where a byte-level tokenizer has them, before words.
+        start: A training of the same method from whose linear maps, and LoRA if any, this one
+            starts; with its own name, it continues from its own weights.
+        wording: The prompt; blanks stand before words, as for a byte-level tokenizer.
         task_tokens: Learned embeddings for each restoration (T); 10 as published.
         each: Pairs of every task in a step.
-        batches: Batches in the pool that training goes through again and again.
+        batches: Batches in the pool, which training uses again and again.
         bfloat16: Compute in that type where it is safe.
         lora_rank: Rank of a LoRA beside the adapters, 0 for none; 32 in the published variant, on
             the four projections of attention, whatever the language model calls them.
-        lora_alpha: What it adds is multiplied by this and divided by the rank; 64 there.
-        input_gain: What the map into the language model begins multiplied by, so that features
-            come at the scale of its embeddings; 1 as published.
+        lora_alpha: The LoRA's output is multiplied by this and divided by the rank; 64 as
+            published.
+        input_gain: Factor on the initial map into the language model, so that features come at the
+            scale of its embeddings; 1 as published.
     """
 
     method: str = "lm4lv"
@@ -87,7 +88,7 @@ class LM4LVRecipe:
     lora_rank: int = 0
     lora_alpha: int = 32
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
-    linear_batches: int = 40  # to fit the linear maps of `no_llm`
+    linear_batches: int = 40  # batches to fit the linear maps of `no_llm`
     restored: int = 16  # validation images of each task for the figures
     log_every: int = 25
     save_every: int = 50
@@ -103,7 +104,7 @@ _LORA = replace(_FROZEN, method="lm4lv_lora", lora_rank=16)
 
 
 def _turned(default: LM4LVRecipe, corruption: str) -> LM4LVRecipe:
-    """What turns or flips images back, beginning with the maps of the degradations."""
+    """Settings for turning or flipping images back, starting from the maps of the degradations."""
     return replace(
         default,
         name=corruption,
@@ -127,11 +128,11 @@ RECIPES: Mapping[str, LM4LVRecipe] = {
 
 
 PAIRS = 595_375
-"""Clean images of the published trainings, LLaVA's pretraining set of CC3M."""
+"""Number of clean images of the published trainings, LLaVA's pretraining set of CC3M."""
 
 
 def published(default: LM4LVRecipe) -> LM4LVRecipe:
-    """A training under the published sizes and schedule, of one restoration: denoising."""
+    """A training with the published sizes and schedule, for one restoration: denoising."""
     each, epochs = 256, 3 if default.lora_rank else 2
     return replace(
         default,
@@ -185,7 +186,7 @@ train_lora_flipping = partial(_train, "lm4lv_lora_flipping")
 
 
 def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) -> Report:
-    """Train beside backbones that are there, store in `pack/METHOD/NAME`, and measure that.
+    """Train with loaded backbones, store in `pack/METHOD/NAME`, and measure what is stored.
 
     Raises:
         ValueError: backbones, pairs or the training to begin with are missing or do not fit.
@@ -254,7 +255,7 @@ class AdapterTraining:
         return {"adapters": self.trained, "optimiser": self.optimiser}
 
     def predict(self, pairs: FeaturePairs) -> Losses:
-        """What a share of a batch loses."""
+        """The loss of a share of a batch."""
         with self.processes.precision(bfloat16=self.settings.bfloat16):
             return predicted(self.reader, self.adapters, self.texts, pairs, self.settings.objective)
 
@@ -296,7 +297,7 @@ def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) ->
             f"{other.settings.llm_width}, and these backbones have {sizes.width} and "
             f"{sizes.llm_width}."
         )
-    if other.settings == sizes:  # the same restorations, so that their tokens are of use too
+    if other.settings == sizes:  # the same restorations, so their task tokens are used too
         return other.requires_grad_(True).to(workshop.device)
     adapters.adapter.load_state_dict(other.adapter.state_dict())
     adapters.deadapter.load_state_dict(other.deadapter.state_dict())
@@ -306,7 +307,7 @@ def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) ->
 def reader_of(
     lm: CausalLM, settings: LM4LVRecipe, pack: Path
 ) -> tuple[CausalLM, list[nn.Parameter], Any]:
-    """What reads the prompt, what is learned in it, and its LoRA; None where there is none."""
+    """The network that reads the prompt, its trained parameters, and its LoRA or None."""
     if not settings.lora_rank:
         return lm, [], None
     if settings.start:
@@ -320,7 +321,7 @@ def reader_of(
 
 
 def _unfrozen(peft: object, lm: CausalLM) -> CausalLM:
-    """The language model under an adapter that is still trained."""
+    """The language model under an adapter that is trained further."""
     reader = CausalLM(peft.get_base_model(), lm.tokenizer, lm.identity)  # type: ignore[attr-defined]
     for name, parameter in reader.model.named_parameters():
         parameter.requires_grad_("lora_" in name)

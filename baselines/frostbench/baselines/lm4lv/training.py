@@ -19,12 +19,12 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 
 @dataclass(frozen=True)
 class Objective:
-    """What counts.
+    """What counts in the loss.
 
     Attributes:
         loss_on_input_image: Whether the features of the degraded image are predicted too, and
             count as much as those of the clean one. The published code marks both images, and
-            then takes the mark from whatever stands in the human's turn, so that there it is off.
+            then removes the mark from everything in the human's turn, so there it is off.
         text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
             code. They are always the same, so that 0 loses little and saves the product with the
             vocabulary.
@@ -46,7 +46,7 @@ class Losses:
 
 @dataclass(frozen=True, eq=False)
 class TeacherForced:
-    """What is predicted at the places of two images, under teacher forcing.
+    """Predictions at the places of two images, under teacher forcing.
 
     `hidden` are the last hidden states of the whole sequence, and `begin` and `closing` the places
     before the texts that it is to write, those of the assistant's turn.
@@ -67,10 +67,10 @@ def teacher_forced(
     clean: Float[Tensor, "b n d"],
     tasks: Int[Tensor, " b"],
 ) -> TeacherForced:
-    """Read degraded and clean images, and predict every feature from what stands before it.
+    """Read degraded and clean images, and predict every feature from what comes before it.
 
-    `tasks` are rows of the task tokens. Prediction k of an image depends on its features before k
-    alone.
+    `tasks` are rows of the task tokens. Prediction k of an image depends only on its features
+    before k.
     """
     rows, count = degraded.shape[:2]
     dtype = lm.dtype
@@ -127,7 +127,7 @@ def losses(
     """The published objective, or parts of it; see `Objective`."""
     on_clean = functional.mse_loss(said.clean, clean)
     on_degraded = functional.mse_loss(said.degraded, degraded)
-    # A mean over all images that count, degraded and clean alike.
+    # The mean is over all images that count, degraded and clean alike.
     total = (on_clean + on_degraded) / 2 if objective.loss_on_input_image else on_clean
     text = on_clean.new_zeros(())
     if objective.text_weight:

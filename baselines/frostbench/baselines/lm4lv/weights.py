@@ -1,6 +1,6 @@
-"""What a training of LM4LV leaves in a pack's folder: adapters, linear maps, perhaps a LoRA.
+"""The result of an LM4LV training in a pack's folder: adapters, linear maps, perhaps a LoRA.
 
-A pack's folder of LM4LV holds one such folder a training, each of which made some restorations.
+A pack's folder of LM4LV holds one folder for each training, with the restorations that it serves.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from frostbench.plugins.backbones import precision, weights
 from frostbench.plugins.contract.prompts import Adapter
 from frostbench.plugins.parts.training import folder as stored
 
-LINEAR = "no_llm."  # before the names of the linear maps
+LINEAR = "no_llm."  # prefix of the names of the linear maps
 LORA = "lora"  # folder of a training's LoRA adapter, as peft saves it
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What one training made; `linear` stands in place of the language model in `no_llm`.
+    """The result of one training; `linear` takes the language model's place in `no_llm`.
 
     Adapters that were converted from official files have none.
     """
@@ -31,7 +31,7 @@ class Trained:
 
 
 class _Parts(nn.Module):
-    """Both as one module: the keys of the adapters are those of the published checkpoints."""
+    """Both parts as one module; the adapters' keys are those of the published checkpoints."""
 
     def __init__(self, adapters: Adapters, linear: LinearMaps | None) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def save(folder: Path, trained: Trained) -> None:
 
 
 def load(folder: Path) -> Trained:
-    """Read what one training made.
+    """Read the result of one training.
 
     Raises:
         ValueError: a file is missing or damaged, or the two do not fit.
@@ -66,21 +66,21 @@ def load(folder: Path) -> Trained:
 
 
 def has_linear(folder: Path) -> bool:
-    """Whether a training of a pack's folder has linear maps, or cannot be read to tell."""
+    """Whether a training in a pack's folder has linear maps, or is unreadable."""
     files = list(folder.glob(f"*/{stored.WEIGHTS}"))
     try:
         return not files or any(
             name.startswith(LINEAR) for file in files for name in precision.names(file)
         )
     except ValueError:
-        return True  # loading it says what is wrong
+        return True  # loading it reports what is wrong
 
 
 def load_all(folder: Path) -> list[Trained]:
     """Read every training of a pack's folder, in the order of their names.
 
     Raises:
-        ValueError: there is none, two made the same restoration, or one cannot be read.
+        ValueError: there is none, two serve the same restoration, or one cannot be read.
     """
     folders = sorted(path.parent for path in folder.glob(f"*/{stored.CONFIG}"))
     if not folders:

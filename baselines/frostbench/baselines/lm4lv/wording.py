@@ -3,8 +3,8 @@
 Zheng et al., LM4LV, https://arxiv.org/abs/2405.15734; texts and order are those of the published
 code (template `default`), which tokenises them one by one, without special tokens but BOS. With
 LLaMA-2's tokenizer some pieces differ: the published code puts place-holders for images and task
-tokens into the text, and the slow tokenizer reads what follows one without the blank that it puts
-before a text by itself. No adapters were published that could depend on it.
+tokens into the text, and the slow tokenizer reads what follows a place-holder without the blank
+that it adds before a separate text. No published adapters depend on it.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,11 @@ class Wording:
 
     Attributes:
         human: Before the degraded image.
-        begin: Directly before an image; before the restored one the language model writes it.
+        begin: Directly before an image; the language model itself writes it before the restored
+            one.
         end: Between the degraded image and the task tokens.
         assistant: After them.
-        closing: After the restored image; read in training alone.
+        closing: After the restored image; read only in training.
     """
 
     human: str = "### Human: "
@@ -57,7 +58,8 @@ def pieces(
 class Frame:
     """The texts as embeddings, for training; `opening` begins with BOS where the model has one.
 
-    `begin_ids` and `closing_ids` are what the language model writes itself: its turn's texts.
+    `begin_ids` and `closing_ids` are the texts of the language model's turn, which it writes
+    itself.
     """
 
     opening: Float[Tensor, "_opening d"]

@@ -18,8 +18,8 @@ from frostbench.plugins.parts.autoencoder.quantizer import nearest, nearest_seve
 
 LMOutput: TypeAlias = Literal["hidden", "argmax_ste"]
 
-FILLER = re.compile(r"madeupword\d+|\[unused\d+\]")  # entries that no text has: RoBERTa's, BERT's
-UNREADABLE = "\ufffd"  # what bytes that are no text by themselves decode to
+FILLER = re.compile(r"madeupword\d+|\[unused\d+\]")  # unused entries of RoBERTa and BERT
+UNREADABLE = "\ufffd"  # what bytes that are no text by themselves are decoded to
 
 
 def codes(mlm: MaskedLM, *, ban_special: bool = True, ban_unreadable: bool = False) -> list[int]:
@@ -28,9 +28,9 @@ def codes(mlm: MaskedLM, *, ban_special: bool = True, ban_unreadable: bool = Fal
     Args:
         mlm: The masked language model.
         ban_special: Leave out special tokens and unused entries, which no prompt can show. The
-            published code has them as codes.
+            published code keeps them as codes.
         ban_unreadable: Leave out tokens that are no text by themselves, such as single bytes of a
-            character. The published code has them as codes.
+            character. The published code keeps them as codes.
     """
     found = []
     for i in range(mlm.vocabulary_size):
@@ -46,10 +46,10 @@ def codes(mlm: MaskedLM, *, ban_special: bool = True, ban_unreadable: bool = Fal
 
 @dataclass(frozen=True, eq=False)
 class Guessed:
-    """What the language model makes of a grid of codes.
+    """The language model's output for a grid of codes.
 
     `loss` is its cross-entropy on masked codes, the mean over each image's and then over
-    images; `right` the share of them that it guesses.
+    images; `right` is the share of them that it guesses.
     """
 
     features: Float[Tensor, "b gh gw d"]
@@ -58,7 +58,7 @@ class Guessed:
 
 
 class Channel:
-    """The codebook, and the way through the language model; nothing in it is trained.
+    """The codebook and the pass through the language model; nothing in it is trained.
 
     Code i is the token `tokens[i]`. `output` is what the decoder reads: "hidden", the states of the
     last layer, as in the published command; or "argmax_ste", the embedding of the token that is
@@ -82,7 +82,7 @@ class Channel:
         return nearest(_directions(features), self._directions)
 
     def cosines(self, features: Float[Tensor, "b gh gw d"]) -> Float[Tensor, "b gh gw codes"]:
-        """Of the angles between features and codes; the nearest code has the largest."""
+        """Cosines of the angles between features and codes; the nearest code has the largest."""
         return functional.normalize(features.float(), dim=-1, eps=1e-12) @ self._directions.T
 
     def nearest_several(
@@ -92,7 +92,7 @@ class Channel:
         return nearest_several(_directions(features), self._directions, count)
 
     def read(self, ids: Int[Tensor, "b gh gw"]) -> Float[Tensor, "b gh gw d"]:
-        """What the decoder reads of codes, none of them masked."""
+        """What the decoder reads for codes, without masking."""
         return self._through(self.rows[ids], ids)[0]
 
     def guess(
@@ -101,9 +101,9 @@ class Channel:
         ids: Int[Tensor, "b gh gw"],
         masked: Bool[Tensor, "b gh gw"],
     ) -> Guessed:
-        """The same where some codes are masked, and how well those are guessed.
+        """The same with some codes masked, and how well those are guessed.
 
-        `embeddings` are the codes' rows, or something that passes their gradient on. Positions
+        `embeddings` are the codes' rows, or tensors that pass gradients on. Positions
         are counted from all codes, as if none were masked.
         """
         mask = self.mlm.word_embeddings[self.mlm.mask_id].to(embeddings.dtype)
@@ -121,7 +121,7 @@ class Channel:
     def _through(
         self, embeddings: Float[Tensor, "b gh gw d"], ids: Int[Tensor, "b gh gw"]
     ) -> tuple[Float[Tensor, "b gh gw d"], Float[Tensor, "b gh gw d"]]:
-        """What the decoder reads, and the last layer's states, of rows one after the other."""
+        """What the decoder reads, and the last layer's states, row by row of the batch."""
         positions = self.mlm.position_ids(self.tokens[ids].flatten(1))
         line = embeddings.flatten(1, 2).to(self.mlm.dtype)
         hidden = self.mlm.hidden(line, positions).view(embeddings.shape).to(embeddings.dtype)
@@ -137,7 +137,7 @@ class Channel:
 def drawn(
     shape: Sequence[int], ratio: tuple[float, float], device: torch.device
 ) -> Bool[Tensor, "b gh gw"]:
-    """Which codes are masked: each with a probability of its own, drawn between two ratios."""
+    """Which codes are masked: each with its own probability, drawn between two ratios."""
     low, high = ratio
     share = low + (high - low) * torch.rand(*shape, device=device)
     return torch.rand(*shape, device=device) < share

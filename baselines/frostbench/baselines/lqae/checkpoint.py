@@ -25,7 +25,7 @@ from frostbench.plugins.backbones.published import check_zip
 
 ARRAY = 1  # of flax.serialization's extensions
 KINDS = ("float32", "float16", "bfloat16")
-SKIPPED = "lang_model/"  # the masked language model's own weights, which are as they came
+SKIPPED = "lang_model/"  # prefix of the masked language model's own, unchanged weights
 
 _LAYERS = {
     "LayerNorm_0": "norm",
@@ -75,7 +75,7 @@ def _parameter(name: str, tensor: Tensor) -> tuple[str, Tensor]:
         case ["ConvPatches_0", "patch_embeds", "kernel"]:
             return f"{network}.patches.weight", tensor.permute(3, 2, 0, 1)
         case ["ConvTranspose_0", "kernel"]:
-            # Flax writes the kernel as a convolution reads it, torch as it is laid down.
+            # Flax stores the kernel as a convolution, torch as a transposed convolution.
             return f"{network}.pixels.weight", tensor.permute(2, 3, 0, 1).flip(2, 3)
         case ["ConvTranspose_0", "bias"]:
             return f"{network}.pixels.bias", tensor

@@ -37,7 +37,7 @@ def convert(conversion: Conversion) -> Converted:
 def sizes_of(state: Mapping[str, Tensor], source: str) -> dict[str, int]:
     """The sizes of both networks, as far as shapes tell.
 
-    The heads are not told: 12 in the published "base", 16 in "large", which has 24 layers.
+    Shapes do not tell the heads: 12 in the published "base", 16 in "large", which has 24 layers.
 
     Raises:
         ValueError: it is none of an LQAE.

@@ -1,9 +1,9 @@
-"""Which code each grid cell is taught at first, so that short trainings do not collapse.
+"""Codes that grid cells are taught at first, so that short trainings do not collapse.
 
-The published training finds out by itself, in 250,000 steps. In short ones nearly all cells end at
-a few codes: of a frozen codebook in many dimensions, a feature is about equally near to most rows,
-and the first that are found are never left. So short trainings may begin with codes dealt out to
-clusters of similar cells.
+The published training finds its codes by itself, in 250,000 steps. In short ones nearly all cells
+end at a few codes: in many dimensions a feature is about equally near to most rows of a frozen
+codebook, and the first ones that are found are kept. So short trainings may begin with codes
+assigned to clusters of similar cells.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def prepare(
     rounds: int,
     seed: int,
 ) -> ClusterLesson:
-    """Cluster the cells of images, and deal out codes: similar ones to similar clusters.
+    """Cluster the cells of images, and assign codes: similar codes to similar clusters.
 
     Raises:
         ValueError: there are more clusters than codes, or than cells.
@@ -65,7 +65,7 @@ def cells(images: Float[Tensor, "b 3 h w"], patch: int) -> Float[Tensor, "b gh g
 
 
 def in_halves(points: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
-    """An order in which near points are near: halved across their longest axis, again and again.
+    """An order that keeps near points together: halved along their longest axis, again and again.
 
     Two sets of points in such orders are paired so that both sides of a half stay together.
     """

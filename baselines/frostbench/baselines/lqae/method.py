@@ -38,11 +38,11 @@ class LQAEMethodSettings(DiscretePrompting):
 
     Attributes:
         budget: How many of an image's words a prompt shows, evenly taken from the grid. None is
-            all of them, 256 of the published model (unverified: long prompts of the paper's grid
-            fit no model of its time, and nothing says what was left out).
+            all of them, 256 of the published model (unverified: prompts with the paper's whole grid
+            fit no model of its time, and the paper does not say what was left out).
         raw_join: Show tokens joined as the masked language model itself writes them. Otherwise each
-            is read alone, without blanks around it, and words stand between single blanks.
-            Unverified: nothing is published.
+            is stripped of blanks, and words are separated by single blanks. Unverified: nothing is
+            published.
     """
 
     budget: int | None = None
@@ -50,7 +50,7 @@ class LQAEMethodSettings(DiscretePrompting):
 
 
 class LQAEMethod(DiscreteMethod):
-    """One token of the masked language model a cell, among those that the other one has too."""
+    """One token of the masked language model a grid cell, which the reading model also has."""
 
     card = CARD
 
@@ -132,7 +132,7 @@ class LQAEMethod(DiscreteMethod):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Words that have no token, and how long words become in prompts."""
+        """How many words have no token, and how many tokens a word takes in prompts."""
         words = set(self.vocabulary)
         pieces = sum(len(self.language.encode(f" {word}")) for word in words) / len(words)
         return (
@@ -168,7 +168,7 @@ class LQAEMethod(DiscreteMethod):
         return by_row(lambda ids: self._model.decode(ids, self._channel), grids)
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-        """The words, row by row; nobody taught them to say what the image shows."""
+        """The words, row by row; they were not trained to describe what the image shows."""
         grid: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
         return {self.grid_part: [[self.vocabulary[code] for code in row] for row in grid]}
 
@@ -198,9 +198,9 @@ class LQAEMethod(DiscreteMethod):
 
 
 def evenly(count: int, rows: int, columns: int) -> list[int]:
-    """The places, row by row, of `count` cells spread evenly over a grid; all, where that many.
+    """The places, row by row, of `count` cells spread evenly over a grid, or of all cells.
 
-    As many rows take part as make the cells about square, and share the count.
+    The number of rows used makes the spacing about square, and rows share the count.
 
     >>> evenly(4, 4, 4)
     [5, 7, 13, 15]

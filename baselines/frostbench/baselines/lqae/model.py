@@ -31,11 +31,11 @@ class LQAESettings:
 
 @dataclass(frozen=True, eq=False)
 class LQAEOutput:
-    """What one pass gives to the training.
+    """The result of one pass, for training.
 
     `images` are about [0, 1]; `commitment` is the mean square between features and their codes'
-    embeddings; `loss` and `right` tell how well masked codes were guessed; `ids` are the codes that
-    stood for `features`.
+    embeddings; `loss` and `right` tell how well masked codes were guessed; `ids` are the codes
+    chosen for `features`.
     """
 
     images: Float[Tensor, "b 3 h w"]
@@ -47,7 +47,7 @@ class LQAEOutput:
 
 
 class LQAE(nn.Module):
-    """What is trained: the two networks. The language model comes in as a `Channel`."""
+    """The two networks, which are trained. The language model comes in as a `Channel`."""
 
     def __init__(self, settings: LQAESettings) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class LQAE(nn.Module):
     def decode(self, ids: Int[Tensor, "b gh gw"], channel: Channel) -> Float[Tensor, "b 3 h w"]:
         """Images from codes, through the language model with nothing masked, not clamped.
 
-        The decoder was never shown codes themselves.
+        The decoder never sees the codes themselves.
 
         Raises:
             ValueError: an id is no code.
@@ -80,9 +80,9 @@ class LQAE(nn.Module):
     ) -> LQAEOutput:
         """Reconstruct images in [0, 1], a share of the codes between two ratios masked.
 
-        Codes' embeddings are not normalised, though they are chosen by direction alone; the
-        gradient of an unmasked one passes on to its feature. Codes that are `taught` take the place
-        of the nearest, and pass none on.
+        Codes are chosen by direction alone, but their embeddings are not normalised; the gradient
+        of an unmasked code passes on to its feature. Codes that are `taught` replace the nearest
+        ones, and pass on no gradient.
         """
         features = self.encoder(images).float()
         ids = channel.nearest(features) if taught is None else taught
@@ -95,7 +95,7 @@ class LQAE(nn.Module):
 
 
 def check_sizes(settings: LQAESettings, mlm: MaskedLM) -> None:
-    """See that the language model can read the networks' features.
+    """Check that the language model can read the networks' features.
 
     Raises:
         ValueError: they have another length than its embeddings, or there are too many.

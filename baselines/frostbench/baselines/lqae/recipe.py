@@ -23,7 +23,7 @@ from frostbench.plugins.parts.training.pool import Pool
 class LQAERecipe:
     """What is trained and how, for the `mini` pack.
 
-    Training goes through `pool_batches` batches of images again and again.
+    Training uses `pool_batches` batches of images again and again.
     """
 
     model: LQAESettings = field(
@@ -70,7 +70,7 @@ def train(workshop: Workshop) -> Report:
 
 
 def train_on(workshop: Workshop, settings: LQAERecipe, mlm: MaskedLM) -> Report:
-    """Train with settings that are read around a language model that is loaded."""
+    """Train with checked settings, around a loaded language model."""
     torch.manual_seed(workshop.seed)
     sizes, plan = settings.model, settings.training
     channel = whole(mlm, sizes)

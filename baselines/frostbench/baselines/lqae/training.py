@@ -29,20 +29,22 @@ class LQAETrainingSettings:
     Attributes:
         steps: 100 epochs.
         batch: Images in a step.
-        rate: The highest, after `warmup_steps` from 0; it falls along half a cosine to 0.
+        rate: The highest learning rate, after `warmup_steps` from 0; it falls along half a cosine
+            to 0.
         warmup_steps: 5 epochs.
         betas: AdamW's.
         decay: AdamW's weight decay, of every tensor: the published code defines a mask for norms
             and biases and never passes it.
-        mask_ratio: The lowest and highest share of codes masked, drawn for each code.
+        mask_ratio: The lowest and highest share of masked codes, drawn for each code.
         commitment: Weight of the squares between features and their codes' embeddings. The
             published code adds a term of weight 0.005 twice.
         guess_weight: Weight of the language model's loss on masked codes.
-        mask_steps: Steps between which the ratios rise from 0. Published: none, they begin in full.
+        mask_steps: Steps between which the ratios rise from 0. Published: none, they start in full.
         lesson_steps: Steps for which cells take the codes of a `ClusterLesson` instead of
             the nearest. Published: 0.
-        lesson_weight: In these steps, of the cross-entropy that makes a cell's code the nearest.
-        lesson_clusters: Codes that are dealt out.
+        lesson_weight: In these steps, weight of the cross-entropy that makes a cell's code the
+            nearest.
+        lesson_clusters: Codes that are assigned.
         bfloat16: Compute in that type where it is safe. Published: single precision.
     """
 
@@ -101,7 +103,7 @@ class LQAETraining:
     def step(self, index: int) -> Mapping[str, float]:
         """Train on one batch."""
         settings = self.settings
-        torch.manual_seed(self._seed * settings.steps + index)  # of the masks, resumed or not
+        torch.manual_seed(self._seed * settings.steps + index)  # seeds the masks, resumed or not
         set_rate(self.optimiser, settings.rate_at(index))
         images = self.batches(index)
         taught = None
@@ -111,7 +113,8 @@ class LQAETraining:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.bfloat16):
             result = self.model((images + 1) / 2, self.channel, settings.ratio_at(index), taught)
         pixel = (result.images - (images + 1) / 2).square().mean()
-        # The published objective: no perceptual term, no adversary, no code without the channel.
+        # The published objective: no perceptual term, no adversary, no codes that bypass the
+        # channel.
         loss = pixel + settings.commitment * result.commitment + settings.guess_weight * result.loss
         values = {}
         if taught is not None:

@@ -25,12 +25,12 @@ class ViTSettings:
         patch: Side of a cell, in pixels.
         width: Length of a feature; the masked language model's.
         layers: Blocks of each network.
-        heads: Of attention.
+        heads: Heads of attention.
         inner: Width of the feed-forward layers.
         spread: Standard deviation of initial weights. Published is 0.02; narrow networks pass on
-            more with about the inverse root of their width.
-        branch_gain: Of what each block adds, to begin with. Published is 1, which makes features
-            many times longer than the embeddings that they are to become.
+            more signal with about the inverse root of their width.
+        branch_gain: Initial factor on what each block adds. Published is 1, which makes features
+            many times longer than the embeddings that they should match.
 
     Raises:
         ValueError: images are no whole number of cells, or the width cannot be shared out.
@@ -119,7 +119,7 @@ class TransformerBlock(nn.Module):
         self.feed_forward = GatedFeedForward(settings)
 
     def forward(self, x: Float[Tensor, "b gh gw d"]) -> Float[Tensor, "b gh gw d"]:
-        """The block's output, what was put in included."""
+        """The block's output, its input included."""
         x = x + self.norm_after(self.attention(self.norm(x)))
         return x + cast(Tensor, self.feed_forward(x))
 
@@ -142,7 +142,7 @@ class ViTEncoder(nn.Module):
 
 
 class ViTDecoder(nn.Module):
-    """From what the language model made of features to images."""
+    """From the language model's output to images."""
 
     def __init__(self, settings: ViTSettings) -> None:
         super().__init__()

@@ -24,10 +24,10 @@ class CodebookSettings:
 
     Attributes:
         source: "llm_input": rows of the language model's own input embeddings, as SPAE has it for
-            PaLM 2. "clip_text": CLIP's feature of each word, which is what V2L-Tokenizer has.
+            PaLM 2. "clip_text": CLIP's feature of each word, as in V2L-Tokenizer.
         standardise: "mean_rms" subtracts the mean row and scales all rows to a root mean square of
-            1, so that rows of small norm are no hubs; "none" takes rows as they are. The paper is
-            silent; unverified.
+            1, so that rows of small norm are not nearest to everything; "none" takes rows as they
+            are. The paper says nothing of this; unverified.
         letters: Leave out pieces without a letter (unverified; the paper takes the most frequent).
         whole_words: Leave out pieces that do not begin with a blank.
     """
@@ -67,7 +67,7 @@ class CodebookWords:
         try:
             content = read_json(path)
         except FileNotFoundError:
-            raise ValueError(f"no {WORDS} in {folder}: nobody knows what its codes say.") from None
+            raise ValueError(f"no {WORDS} in {folder}: its codes have no known words.") from None
         ids, texts = (taken(str(path), content, key, list) for key in ("ids", "texts"))
         llm = taken(str(path), content, "llm", str)
         if not all(isinstance(i, int) for i in ids) or not all(isinstance(t, str) for t in texts):
@@ -78,9 +78,9 @@ class CodebookWords:
 def choose(
     language: Language, special: frozenset[int], settings: CodebookSettings
 ) -> CodebookWords:
-    """The tokens that are codes: those whose text is one token again, and that one.
+    """The tokens that are codes: those whose text is tokenised to that one token again.
 
-    Special tokens are left out, and so are pieces of a character, whose text is none.
+    Special tokens are left out, and so are pieces of a character, which are no text.
 
     Raises:
         ValueError: hardly a token is left.

@@ -1,4 +1,4 @@
-"""What a training of SPAE would be, counted on networks without numbers."""
+"""What a training of SPAE would cost, counted on networks without numbers."""
 
 import torch
 

@@ -53,7 +53,7 @@ def measured(
 
 
 def notes(model: SPAE) -> tuple[str, ...]:
-    """What the figures must not be taken for."""
+    """Cautions about the figures."""
     said = ["Words score by the pack's CLIP, which also guided the training."]
     width = model.settings.code_projection
     if width is not None:

@@ -1,7 +1,7 @@
 """SPAE as a method: the upper layers of the pyramid to understand, all of it to restore.
 
-Yu et al., NeurIPS 2023, https://arxiv.org/abs/2306.17842. The paper's prompts are not known word by
-word; those that its successors print are used.
+Yu et al., NeurIPS 2023, https://arxiv.org/abs/2306.17842. The paper's exact prompts are not known;
+those that its successors print are used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ class SPAEMethodSettings(DiscretePrompting):
     Attributes:
         image_size: Side, in pixels, of the square that the encoder reads. None is the size that
             the pyramid was made for, and the only one: its layers are parts of one grid.
-        shown_layers: Layers, from the first on, that a prompt shows where the image is to be
-            understood. Published are 2 of them (5 words) and 3 (21 words).
+        shown_layers: Layers, from the first on, that a prompt shows in tasks of understanding.
+            Published are 2 of them (5 words) and 3 (21 words).
     """
 
     image_size: int | None = None
@@ -133,7 +133,7 @@ class SPAEMethod(DiscreteMethod):
 
     @property
     def notes(self) -> Sequence[str]:
-        """How much of the codebook another language model lacks."""
+        """A note on how much of the codebook another language model lacks."""
         return self._shared_words.notes(self.card.name)
 
     @property
@@ -157,7 +157,7 @@ class SPAEMethod(DiscreteMethod):
         return (Ids(tuple(ids)),)
 
     def render(self, tokens: VisualTokens) -> Float[Tensor, "b 3 h w"]:
-        """Images from pyramids, whole or cut short after some layer."""
+        """Images from pyramids, complete or cut after some layer."""
         layers = tensors_of(tokens.parts[self.grid_part])
         rows = [self._rows[layer.to(self._device)] for layer in layers]
         return as_unit(by_row(lambda *grids: self._model.decode(grids), *rows))

@@ -20,14 +20,14 @@ from frostbench.plugins.parts.autoencoder.reconstruction import AutoencoderOutpu
 from frostbench.plugins.parts.autoencoder.settings import NetworkSettings
 from frostbench.plugins.parts.training.processes import drawn, normal_like
 
-WIDER = 4  # than the encoder's last features: the heads of upper layers
+WIDER = 4  # times as wide as the encoder's last features: the heads of upper layers
 
 
 def published_network() -> NetworkSettings:
     """Cells of 8x8 pixels of 128x128, four levels of 128 channels times 1, 2, 2, 4 (unverified).
 
-    The widths are those of the same team's MAGVIT, the only relative whose code is out. Our
-    networks have attention in the middle, which MAGVIT's have only if asked for.
+    The widths are those of the same team's MAGVIT, the only related method with published code. Our
+    networks have attention in the middle, where MAGVIT has it as an option.
     """
     return NetworkSettings(
         multipliers=(1, 2, 2, 4), attention_sizes=(), nominal_size=128, z_channels=256
@@ -42,21 +42,21 @@ class SPAESettings:
         network: Encoder and decoder; 128x128 pixels and their widths are unverified.
         layers: Sides of the pyramid's layers, from coarse to fine; the last is that of the grid.
         words: Rows of the codebook; about 65,000 with PaLM 2 (unverified).
-        width: The width of a row, which in the paper is that of the features. It is the language
-            model's; 4096 is LLaMA-2's, with which users can run the method.
+        width: The width of a row: that of the language model's embeddings, and in the paper that of
+            the features. 4096 is LLaMA-2's, with which users can run the method.
         code_projection: None looks words up by their own vectors, as the paper seems to
-            (unverified). A number is the width that a linear map takes them to, which is fitted to
-            the features once and then as frozen as they are: our extension for small packs, in
-            which a few minutes must do.
-        equal_norms: Projected words all get one length, about their mean: without it short words
-            are near to everything and are chosen everywhere.
+            (unverified). A number is the width of a linear projection of them, which is fitted to
+            the features once and then frozen too: our extension for small packs, which train in
+            minutes.
+        equal_norms: Projected words all get the same distance from their mean: otherwise words near
+            the mean are near to everything and are chosen everywhere.
         own_heads: How many of the first layers have a head of their own on the encoder, so that
             their cells need not look like their neighbours. 0 in the paper, as far as is known; our
             extension for small packs.
         beta: Weight of the commitment to the codes (unverified), summed over layers.
         depth_dropout: For each depth short of the whole, the share of training images that are
-            decoded from that many layers. The paper is silent; without it images from the first
-            layers mean nothing.
+            decoded from that many layers. The paper says nothing of this; without it images from
+            the first layers are meaningless.
     """
 
     network: NetworkSettings = field(default_factory=published_network)
@@ -99,7 +99,7 @@ class SPAESettings:
 
 
 class SPAE(nn.Module):
-    """Everything but the frozen backbones; the codebook is a copy of vectors that nobody trains."""
+    """Everything but the frozen backbones; the codebook is a frozen copy of vectors."""
 
     codebook: Tensor
     upper: Tensor
@@ -139,7 +139,7 @@ class SPAE(nn.Module):
         self.codebook.copy_(rows)
 
     def codes(self) -> Float[Tensor, "words d"]:
-        """The words as features see them, in float32."""
+        """The words' vectors that features are compared with, in float32."""
         if self.settings.code_projection is None:
             return self.codebook
         with torch.autocast(self.codebook.device.type, enabled=False):
@@ -203,7 +203,7 @@ class SPAE(nn.Module):
         return self.render(state[:, self._sources(depth)])
 
     def render(self, cells: Float[Tensor, "b cells d"]) -> Float[Tensor, "b 3 h w"]:
-        """Images from features that were, or might have been, quantized."""
+        """Images from features, quantized or not."""
         grid = self.settings.grid
         quantized = cells.movedim(1, -1).reshape(len(cells), -1, grid, grid)
         return cast(Tensor, self.decoder(self.post_quant_conv(quantized)))
@@ -217,9 +217,9 @@ class SPAE(nn.Module):
     ) -> AutoencoderOutput:
         """Reconstruct images in [-1, 1] for training.
 
-        With `scored`, CLIP's scores of the words, there is semantic guidance as `semantic` says.
-        With `noise` nothing is quantized, as for VQ-GAN; the mean square of the features takes the
-        place of the commitment then.
+        With `scored`, CLIP's scores of the words, there is semantic guidance (see `semantic`). With
+        `noise` nothing is quantized, as for VQ-GAN; the mean square of the features then replaces
+        the commitment.
         """
         grid = self.features(images)
         features = _cells(grid)
@@ -240,7 +240,7 @@ class SPAE(nn.Module):
     def _shown(
         self, features: Float[Tensor, "b cells d"], streamed: Streamed
     ) -> tuple[Float[Tensor, "b cells d"], Float[Tensor, "b cells d"]]:
-        """What the decoder reads, and the features it stands for, each image at its own depth."""
+        """What the decoder reads, and the features that it replaces, each at its own depth."""
         depth = len(self.layers)
         dropped = self.settings.depth_dropout if self.training else 0.0
         if dropped == 0:

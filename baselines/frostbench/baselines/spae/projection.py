@@ -1,9 +1,9 @@
 """A projection of SPAE's codebook for small packs: room for appearance, and for meaning.
 
 The paper seems to have none. Here the strongest directions of the encoder's features, in which
-images look different, are filled with directions of the codebook that say nothing of what CLIP
-makes of words; the weakest with those that say most. Words that mean much the same to CLIP then lie
-near to one another, and which of them fits an image can be learnt in minutes.
+images look different, get those directions of the codebook that are unrelated to CLIP's features of
+words; the weakest get the most related ones. Words of similar meaning to CLIP then lie near one
+another, and which of them fits an image can be learned in minutes.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class ProjectionSettings:
     """How words spread where the codebook is projected.
 
     Attributes:
-        widen: Deviations of the words in the directions of appearance, times the features': a
-            feature is matched by a mean of codes, and means spread less.
+        widen: Deviation of the words in the directions of appearance, relative to that of the
+            features: a mean of codes must match a feature, and means vary less.
         meaning: Directions of meaning, the weakest ones of the features.
-        deviation: Of the words in each of these, as a part of the largest of appearance.
+        deviation: Deviation of the words in each of these, relative to the largest of appearance.
     """
 
     widen: float = 1.4
@@ -66,7 +66,7 @@ def by_meaning(
 ) -> Float[Tensor, "c _rank"]:
     """Directions in which rows vary by 1 and independently, from most to least meaning.
 
-    Those come first that explain most of the variance of `meanings` linearly.
+    Directions that explain most of the variance of `meanings` linearly come first.
     """
     centred = (rows - rows.mean(0)).double()
     left, sizes, right = torch.linalg.svd(centred, full_matrices=False)

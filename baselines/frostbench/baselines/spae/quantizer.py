@@ -14,7 +14,7 @@ from frostbench.plugins.parts.autoencoder.quantizer import nearest
 
 @dataclass(frozen=True, eq=False)
 class Streamed:
-    """What each layer of the pyramid chose, and what the grid looks like after it.
+    """What each layer of the pyramid chose, and the grid after it.
 
     `queries` are what each layer looked up, `states` the mean of a cell's codes so far (0 where it
     has none), and `coded` says which cells have one.
@@ -33,8 +33,8 @@ def stream(
 ) -> Streamed:
     """Quantize features, layer by layer; `layers` are the cells of each.
 
-    A cell's code of a layer is the one nearest to z + sum (z - e_i) over its earlier codes e_i, and
-    thereby the one whose mean with them is nearest to the feature z.
+    A cell's code in a layer is the one nearest to z + sum (z - e_i) over its earlier codes e_i, so
+    that its mean with them is nearest to the feature z.
     """
     cells = features.shape[1]
     total = torch.zeros_like(features)
@@ -73,7 +73,7 @@ def commitment(
 ) -> Float[Tensor, ""]:
     """`beta` times the mean square between features and states, over the cells coded so far.
 
-    It is summed over layers, and draws the features alone: codes are frozen.
+    It is summed over layers, and moves only the features: codes are frozen.
     """
     loss = features.new_zeros(())
     for state, coded in zip(streamed.states, streamed.coded, strict=True):

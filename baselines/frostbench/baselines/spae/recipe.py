@@ -38,7 +38,7 @@ from frostbench.plugins.parts.training.pool import Pool
 from frostbench.plugins.parts.training.processes import Processes
 
 PUBLISHED_TRAINING = AdversarialTrainingSettings(
-    steps=450_000,  # unverified, as is everything below but what stands in MAGVIT's code
+    steps=450_000,  # unverified, as is everything below except what is marked MAGVIT
     batch=256,
     rate=1e-4,
     warmup_steps=10_000,
@@ -46,7 +46,7 @@ PUBLISHED_TRAINING = AdversarialTrainingSettings(
     average=0.999,  # MAGVIT
     loss=LossSettings(
         pixel="squared",
-        perceptual_weight=0.1,  # MAGVIT, there of ResNet-50's logits
+        perceptual_weight=0.1,  # MAGVIT, which uses ResNet-50's logits
         adversarial_weight=0.1,  # MAGVIT
         adversarial_start=0,
         adaptive=False,
@@ -55,7 +55,7 @@ PUBLISHED_TRAINING = AdversarialTrainingSettings(
         guidance_weight=1.0,
     ),
 )
-"""The published training; the fall of its learning rate is not known, and not built."""
+"""The published training; how its learning rate decays is not known, and not built."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class SPAERecipe:
     """What is trained and how, for the `mini` pack.
 
     The number and width of words follow from the pack's language model, whatever `model` says.
-    Training goes through `pool_batches` batches of images again and again. Where the codebook has
-    a projection, it is fitted at the training's `fit_steps`.
+    Training uses `pool_batches` batches of images again and again. A projection of the codebook, if
+    there is one, is fitted at the training's `fit_steps`.
     """
 
     model: SPAESettings = field(
@@ -177,10 +177,10 @@ def train_on(
     clip: Clip,
     perceptual: PerceptualDistance | None,
 ) -> Report:
-    """Train beside a language model and a CLIP that are loaded."""
+    """Train with a loaded language model and CLIP."""
     torch.manual_seed(workshop.seed)
     words = choose(llm, special_ids(llm), settings.codebook)
-    # A folder's name tells which model it is; where it lay when this was made, tells nobody.
+    # A folder's name tells which model it is; its path on this machine is left out.
     source = Path(llm.identity)
     words = replace(words, llm=source.name if source.is_dir() else llm.identity)
     templates = or_imagenet(settings.semantic.templates)
@@ -221,7 +221,7 @@ def train_on(
 def guided(
     model: SPAE, guide: Guide, semantic: SemanticSettings
 ) -> Callable[[Tensor, float | None], AutoencoderOutput]:
-    """The model's pass with CLIP's scores of the images, while nothing is noisy."""
+    """The model's pass with CLIP's scores of the images, unless noise is added."""
 
     def forward(images: Tensor, noise: float | None) -> AutoencoderOutput:
         scored = guide.scores(images) if noise is None and semantic.thresholds else None
@@ -233,7 +233,7 @@ def guided(
 def fit_codes(
     model: SPAE, guide: Guide, points: Float[Tensor, "n d"], settings: ProjectionSettings
 ) -> None:
-    """Set the projection by the features; see `fit_projection`.
+    """Fit the projection to the features; see `fit_projection`.
 
     Raises:
         ValueError: the codebook has no projection to fit.

@@ -1,4 +1,4 @@
-"""SPAE's semantic loss: upper layers are drawn to words that CLIP finds fitting."""
+"""SPAE's semantic loss: it moves upper layers towards words that fit the image by CLIP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,12 @@ class SemanticSettings:
     """Which words guide a layer.
 
     Attributes:
-        thresholds: For each guided layer, from the first on, the least score of a word in its pool
-            of candidates (rho; unverified).
+        thresholds: For each guided layer, from the first on, the least score of a candidate word
+            (rho; unverified).
         temperature: What squared distances are divided by before the softmax; 1 in the formula
             (unverified), the square root of the codes' width as an ablation.
-        templates: Texts around a word that CLIP reads, with `{}` where the word goes; a word's
-            feature is their mean. Empty stands for the 80 of OpenAI's ImageNet evaluation
-            (unverified).
+        templates: Texts around a word for CLIP, with `{}` where the word goes; a word's feature is
+            their mean. Empty stands for the 80 of OpenAI's ImageNet evaluation (unverified).
     """
 
     thresholds: tuple[float, ...] = (0.98, 0.95, 0.90, 0.85, 0.80)
@@ -59,7 +58,7 @@ def semantic_loss(
     scored: Float[Tensor, "b words"],
     settings: SemanticSettings,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of words drawn from the pools, by distance from what a layer looks up.
+    """Cross-entropy of words drawn from the pools, by distance from a layer's queries.
 
     For each token of a guided layer one word is drawn uniformly from the image's pool; the
     softmax is over minus the squared distances between query and codes. Means over images and
@@ -73,7 +72,7 @@ def semantic_loss(
             count = query.shape[1]
             drawn = chosen(pool(scored, threshold).float(), count)
             flat = query.float().flatten(0, 1)
-            # Less |q|², which is the same for every word.
+            # |q|² is left out: it is the same for every word.
             far = torch.addmm(lengths, flat, table.T, alpha=-2)
             losses.append(functional.cross_entropy(-far / settings.temperature, drawn.flatten()))
     return torch.stack(losses).mean()

@@ -36,10 +36,10 @@ def places(grid: int, side: int) -> Int[Tensor, " n"]:
 
 @lru_cache(maxsize=64)
 def sources(grid: int, layers: tuple[int, ...]) -> Int[Tensor, " cells"]:
-    """For each cell, the cell whose code it shows where a pyramid ends after these layers.
+    """For each cell, the cell whose code it shows when a pyramid ends after these layers.
 
     A cell that one of the layers codes shows its own. Any other shows the nearest cell of the last
-    layer, of equally near ones the first; where a pyramid is cut short the paper is silent.
+    layer, of equally near ones the first; the paper says nothing of pyramids that are cut.
     """
     coded = torch.zeros(grid * grid, dtype=torch.bool)
     for side in layers:

@@ -1,6 +1,6 @@
 """Reads weights of Deformable DETR in transformers' layout (`SenseTime/deformable-detr`).
 
-A VisionLLM begins with them; no weights of VisionLLM itself were ever published.
+VisionLLM starts from them; no weights of VisionLLM itself were ever published.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from frostbench.plugins.backbones import weights
 
 @dataclass(frozen=True)
 class DetrFit:
-    """What became of a checkpoint's tensors.
+    """Which of a checkpoint's tensors were used.
 
     Attributes:
         taken: Names of the model's tensors that were filled.
@@ -70,7 +70,7 @@ def _home(name: str) -> str:
     """Where a tensor of Deformable DETR stands in a VisionLLM."""
     name = name.removeprefix("model.")
     if name.removeprefix("decoder.").startswith("bbox_embed."):
-        # Its layers are numbered one after the other, ours with the activations between.
+        # Its layers are numbered in order, ours with the activations counted too.
         within = name.removeprefix("decoder.").removeprefix("bbox_embed.")
         layer, number, rest = within.replace("layers.", "").split(".", 2)
         return f"tokenizer.boxes.{layer}.{2 * int(number)}.{rest}"

@@ -1,7 +1,7 @@
 """Contours: points along the boundary of a mask, and masks of polygons.
 
-The rule for choosing points is not found in the paper. Ours: of the largest component, at equal
-arc length, clockwise from the topmost point; what is cut off from it, and holes, are lost.
+The rule for choosing points is not found in the paper. Ours: along the largest component, at equal
+arc length, clockwise from the topmost point; other components and holes are lost.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from pycocotools import mask as coco
 from scipy import ndimage
 from torch import Tensor
 
-# The next step along the boundary with the inside at the right, as (column, row), clockwise.
+# Steps along the boundary with the inside at the right, as (column, row), clockwise.
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
 def contour(mask: Bool[Tensor, "h w"], points: int) -> Float[Tensor, "{points} 2"]:
     """`points` points (x, y) in pixels at equal arc length along the boundary of a mask.
 
-    The boundary runs along the edges of pixels, clockwise as one sees it; the first point is the
+    The boundary runs along the edges of pixels, clockwise on the screen; the first point is the
     leftmost of the topmost ones.
 
     Raises:
@@ -34,7 +34,7 @@ def contour(mask: Bool[Tensor, "h w"], points: int) -> Float[Tensor, "{points} 2
 
 
 def boundary(mask: Bool[Tensor, "h w"]) -> NDArray[np.int64]:
-    """The corners `[n, 2]` of the boundary of a mask's largest component, one each pixel edge.
+    """The corners `[n, 2]` of the boundary of a mask's largest component, one for each pixel edge.
 
     Raises:
         ValueError: the mask is empty.
@@ -61,7 +61,7 @@ def boundary(mask: Bool[Tensor, "h w"]) -> NDArray[np.int64]:
 def filled(polygon: Float[Tensor, "n 2"], height: int, width: int) -> Bool[Tensor, "h w"]:
     """The mask of a polygon with points (x, y) in pixels, as COCO's tools fill it.
 
-    A polygon of fewer than three points has none.
+    A polygon of fewer than three points gives an empty mask.
     """
     if len(polygon) < 3:
         return torch.zeros(height, width, dtype=torch.bool)
@@ -71,7 +71,7 @@ def filled(polygon: Float[Tensor, "n 2"], height: int, width: int) -> Bool[Tenso
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest component, pixels that touch at a side being one; of equals the first."""
+    """The largest component of pixels that touch at a side; of equal ones the first."""
     labels, count = ndimage.label(mask)
     if not count:
         raise ValueError("the mask is empty, so that there is no contour around it.")

@@ -1,6 +1,6 @@
-"""What a trained VisionLLM is worth on scenes that it was not trained on, for a training's card.
+"""Figures of a trained VisionLLM on scenes that it was not trained on, for a training's card.
 
-These are quick figures of a training; the suite's own metrics ask more scenes, and COCO's tools.
+These figures are quick; the suite's own metrics use more scenes, and COCO's tools.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ from frostbench.plugins.backbones.causal_lm import CausalLM
 TOGETHER = 20  # scenes in a batch
 CLASSES = 10  # in a prompt
 POINTS = 12  # of a contour
-SURE = 0.5  # score from which a tuple counts as said, in figures of prompt control
+SURE = 0.5  # score from which a tuple counts as found, in figures of prompt control
 _ASKED = LessonSettings(classes=(CLASSES, CLASSES), asked=1.0, points=(POINTS, POINTS), prompt=0)
 
 
@@ -60,7 +60,7 @@ class Examiner:
 
     @torch.no_grad()
     def figures(self, scenes: Sequence[ShownScene], names: Sequence[str]) -> dict[str, float]:
-        """Figures on some scenes, prompted with `names` of which some are shown.
+        """Figures on some scenes, prompted with `names`, only some of which they show.
 
         AP50 pools all tuples and targets of all classes: one curve of precision over recall.
         """
@@ -75,7 +75,7 @@ class Examiner:
 
     @torch.no_grad()
     def quick(self, scenes: Sequence[ShownScene], names: Sequence[str]) -> dict[str, float]:
-        """The figures of boxes among them, for the curve of a training."""
+        """The box figures alone, for the curve of a training."""
         grounding = replace(_ASKED, mixture=Mixture(detection=0.0, grounding=1.0))
         return {
             "AP50": self._precision(scenes, names, _ASKED),
@@ -104,7 +104,7 @@ class Examiner:
     def _control(
         self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
     ) -> dict[str, float]:
-        """How many things are said, of classes that a prompt names and of others."""
+        """How many things are found, of classes that a prompt names and of others."""
         said_asked: list[bool] = []
         said_others: list[bool] = []
         for some, lesson, said in self._asked(scenes, names, how):
@@ -145,7 +145,7 @@ class Examiner:
     def _asked(
         self, scenes: Sequence[ShownScene], names: Sequence[str], how: LessonSettings
     ) -> Iterator[tuple[Sequence[ShownScene], Lesson, ReadTuples]]:
-        # A small vocabulary may know fewer class words than that.
+        # A small vocabulary may have fewer class words than that.
         most = min(CLASSES, self.model.settings.vocabulary.class_words)
         points = min(POINTS, self.model.settings.slots.most_points)
         how = replace(how, classes=(most, most), points=(points, points))
@@ -178,7 +178,7 @@ class Examiner:
 
 
 def claimed(scores: Float[Tensor, " m"], fits: Float[Tensor, "m t"]) -> list[bool]:
-    """Which predictions hit: the most certain first, each the best target that is left at 0.5."""
+    """Which predictions hit: the most certain first, each takes its best free target at IoU 0.5."""
     hits = [False] * len(scores)
     left = fits.clone()
     for row in scores.argsort(descending=True, stable=True).tolist():
@@ -192,7 +192,7 @@ def claimed(scores: Float[Tensor, " m"], fits: Float[Tensor, "m t"]) -> list[boo
 
 
 def average_precision(scores: Sequence[float], hits: Sequence[bool], total: int) -> float:
-    """The area under precision over recall, precision made to fall; 0 without targets.
+    """The area under precision over recall, with precision made monotone; 0 without targets.
 
     >>> average_precision([0.9, 0.8, 0.7], [True, False, True], 2)
     0.8333333333333333

@@ -11,22 +11,23 @@ PUBLISHED_CLASSES = 80  # of one prompt: all of COCO, and each of 16 prompts for
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """How prompts are made, and what becomes of the tuples that are answered.
+    """How prompts are made, and how answered tuples are filtered.
 
     Attributes:
         wording: Which of a task's prompts is used: one drawn from the request's seed, as in
             training, or the first. The paper finds that it hardly matters (its figure 6).
-        shuffled: The dictionary of classes is drawn from the request's seed; else it has the order
-            in which classes were asked for.
-        classes_per_prompt: The most classes of one prompt; more are asked for in several, whose
-            answers are joined. None is the paper's 80, or as many as there are class words.
-        points: Of a contour. The paper's main figure for masks is that of 24 points.
+        shuffled: The order of the dictionary of classes is drawn from the request's seed; otherwise
+            it is the request's order.
+        classes_per_prompt: The most classes of one prompt; more are asked for in several prompts,
+            whose answers are joined. None is the paper's 80, or the number of class words if that
+            is smaller.
+        points: Points of a contour. The paper's main figure for masks is for 24 points.
         no_object: What the outcome "no object" does; the paper does not say. "ranked": each tuple
-            has its likeliest class, with its probability beside all classes and no object.
+            has its likeliest class, with its probability among all classes and no object.
             "dropped": the same, without tuples that are likelier no object. "none": probabilities
-            are among classes alone, so that every image token is a thing.
+            are among the classes alone, so that every image token is a thing.
         threshold: The least score of a tuple that is kept; not found in the paper.
-        most: Tuples at most that are kept, those of the highest scores; COCO counts 100.
+        most: The most tuples that are kept, by score; COCO counts 100.
         caption_tokens: Tokens of a caption at most.
         answer_tokens: Tokens of an answer at most.
         stop: What ends captions and answers besides the end of sequence.

@@ -1,4 +1,4 @@
-"""Which prompts are made of a request: their wording, and the dictionaries of classes."""
+"""The prompts made from a request: their wording, and their dictionaries of classes."""
 
 import random
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from frostbench.plugins.contract.seeds import seed_of
 
 @dataclass(frozen=True)
 class Instructed:
-    """One prompt before it is read: its parts, and the names that its class words stand for."""
+    """A prompt before it is read: its parts, and the names that its class words stand for."""
 
     parts: tuple[InstructionPart, ...]
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class Instructed:
 
 @dataclass(frozen=True, eq=False)
 class Guided:
-    """A prompt, and what the image tokenizer makes of the image under it."""
+    """A prompt, and the image tokens for it."""
 
     prompt: Instructed
     seen: GuidedTokens
@@ -41,7 +41,7 @@ class Instructions:
 
     Attributes:
         classes: The most classes of one prompt.
-        half_range: The largest offset that a location word says.
+        half_range: The largest offset that a location word can express.
     """
 
     wording: InstructionWording
@@ -52,7 +52,7 @@ class Instructions:
     def of_classes(self, request: Detect | SegmentInstances) -> list[Instructed]:
         """As many prompts as the request's classes need.
 
-        However the request orders its classes, a shuffled dictionary is the same.
+        A shuffled dictionary does not depend on the request's order of classes.
         """
         names = list(request.classes)
         if self.settings.shuffled:
@@ -69,7 +69,7 @@ class Instructions:
         ]
 
     def of_phrases(self, request: Locate) -> list[Instructed]:
-        """One prompt a phrase, each the only class of its prompt."""
+        """One prompt for each phrase, which is its only class."""
         prompt = self._prompt("grounding", request.seed)
         return [
             self._instructed(prompt, MarkValues(expression=phrase, layout=BOX), (phrase,), BOX)
@@ -77,7 +77,7 @@ class Instructions:
         ]
 
     def of_text(self, request: Caption | Answer) -> Instructed:
-        """The prompt that a caption or an answer follows."""
+        """The prompt for a caption or an answer."""
         task: Instruction = "caption" if isinstance(request, Caption) else "question"
         asked = (
             MarkValues(question=request.question) if isinstance(request, Answer) else MarkValues()

@@ -1,4 +1,4 @@
-"""What a training step asks about scenes: a task, prompts, and what is right."""
+"""Lessons: what a training step asks about scenes (a task and prompts), and the right answers."""
 
 import random
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from frostbench.baselines.visionllm.wording import (
 
 @dataclass(frozen=True)
 class Mixture:
-    """How often each task is drawn, in parts of any whole; the paper's ratios are not found."""
+    """Relative frequencies with which tasks are drawn; the paper's were not found."""
 
     detection: float = 1.0
     segmentation: float = 0.0
@@ -33,11 +33,11 @@ class Mixture:
 
 @dataclass(frozen=True)
 class LessonSettings:
-    """How prompts are drawn; ours, as the paper says only that all of it is random.
+    """How prompts are drawn; ours, since the paper only says that all of it is random.
 
     Attributes:
         classes: The fewest and the most classes of a prompt.
-        asked: Chance that the class of a thing in the image is in the prompt.
+        asked: Probability that the class of a thing in the image is in the prompt.
         points: The fewest and the most points of a contour.
         mixture: How often each task is drawn.
         prompt: Which of a task's prompts is used, counted from 0; -1 draws one a step.
@@ -52,10 +52,10 @@ class LessonSettings:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """One step's prompts about some scenes, and what is right.
+    """One step's prompts about some scenes, and the right answers.
 
-    Tuples are wanted where `layout` is there, of the things of each scene whose rows are `shown`;
-    else `answers` are texts.
+    With a `layout`, tuples are wanted, for the things of each scene in the rows `shown`; otherwise
+    `answers` are texts.
     """
 
     task: Instruction
@@ -110,9 +110,9 @@ class InstructionLessons:
         layout: TupleLayout,
         draw: random.Random,
     ) -> Lesson:
-        """Everything of some classes: of most classes in each scene, and of others."""
+        """Everything of some classes: most classes of the scenes, and others."""
         prompt = self._prompt(task, draw)
-        # As many classes for every scene, so that prompts are of like length.
+        # Equally many classes for every scene, so that prompts have like lengths.
         count = draw.randint(*self._settings.classes)
         prompts, classes, points, shown, sizes = [], [], [], [], []
         for scene in scenes:
@@ -185,7 +185,7 @@ class InstructionLessons:
 
 
 def _points(scene: ShownScene, layout: TupleLayout) -> Float[Tensor, "n p 2"]:
-    """What a layout asks of everything in a scene, in parts of the image."""
+    """The points of a layout for everything in a scene, in parts of the image."""
     if layout.shape == "box":
         return scene.boxes.view(-1, 2, 2)
     return resampled(scene.contours, layout.points)

@@ -1,4 +1,4 @@
-"""One-to-one matching between what was predicted and what is there (Hungarian)."""
+"""One-to-one matching between predictions and targets (Hungarian)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Pairs of a batch: of image `image[k]`, prediction `guess[k]` is held against `target[k]`.
+    """Pairs of a batch: in image `image[k]`, prediction `guess[k]` is matched with `target[k]`.
 
     `target` counts the targets of the whole batch, image after image.
     """
@@ -24,9 +24,9 @@ class Matched:
 def matched(cost: Float[Tensor, "b m t"], counts: Sequence[int]) -> Matched:
     """The pairs of least total cost, image by image.
 
-    `cost` holds every prediction of each image against the targets of the whole batch, of which
-    each image has `counts`, one image after another. With fewer predictions than targets, those
-    targets stay alone that would cost most.
+    `cost` compares every prediction of each image with the targets of the whole batch, `counts` of
+    them an image, one image after another. With fewer predictions than targets, the most costly
+    targets stay unmatched.
     """
     finite = cost.detach().float().nan_to_num(1e6, 1e6, -1e6).cpu()
     images, guesses, targets, start = [], [], [], 0

@@ -2,7 +2,7 @@
 
 Wang et al., "VisionLLM: Large Language Model is also an Open-Ended Decoder for Vision-Centric
 Tasks", NeurIPS 2023, https://arxiv.org/abs/2305.11175. Code and weights of this version were never
-released; what the paper leaves open is a setting that says so.
+released; what the paper leaves open is a setting, marked so.
 """
 
 from collections.abc import Generator, Sequence
@@ -51,8 +51,8 @@ TupleWaves: TypeAlias = Generator[Wave, list[Completion], list[Candidates]]
 class VisionLLMMethod(Method):
     """Image tokenizer, new words and a LoRA around a language model.
 
-    Its visual tokens are the maps of the image backbone, which depend on no text; what else is
-    trained reads them under each prompt.
+    Its visual tokens are the maps of the image backbone, which do not depend on text; the other
+    trained parts read them for each prompt.
     """
 
     card = CARD
@@ -72,7 +72,8 @@ class VisionLLMMethod(Method):
         The text encoder reads the language model's tokens, unless a `reader` is given.
 
         Raises:
-            ValueError: their sizes do not fit, or a setting is beyond what these weights know.
+            ValueError: their sizes do not fit, or a setting exceeds what these weights were trained
+            for.
         """
         self._reader = reader or language_reader(language)
         _check_sizes(model, language, self._reader, settings)
@@ -112,7 +113,7 @@ class VisionLLMMethod(Method):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the image tokenizer, of which the backbone is a part."""
+        """Of the image tokenizer, which includes the backbone."""
         return fingerprint(
             method=self.card.name,
             version=self.card.version,
@@ -121,7 +122,7 @@ class VisionLLMMethod(Method):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What stands behind a score, and what of the language model is not frozen."""
+        """What a score means, and which parts of the language model are not frozen."""
         named = "VisionLLM's language model is adapted: a LoRA, and rows for new words"
         rule = {
             "ranked": "among all classes of the prompt and no object",
@@ -153,9 +154,9 @@ class VisionLLMMethod(Method):
         return VisualTokens({PART: Continuous(torch.cat(maps).float().cpu())})
 
     def prompt(self, request: Request, tokens: Tokens) -> Waves:
-        """One wave: of tuples as many prompts as classes or phrases need; of a text one.
+        """One wave: as many prompts as classes or phrases need, or one for a text.
 
-        In-context examples of a request are not looked at.
+        In-context examples of a request are ignored.
         """
         make = self._instructions
         match request:
@@ -182,7 +183,7 @@ class VisionLLMMethod(Method):
         return [self._decode(*pair) for pair in zip(requests, outcomes, strict=True)]
 
     def control(self, name: str) -> Method:
-        """What the method is without its language model, without "no object", without chance.
+        """The method without its language model, without "no object", or without random choices.
 
         `no_llm`: the tokenizer's own boxes and objectness, with classes drawn from the seed.
         `every_query`: probabilities among the classes alone, so that each image token is a thing.
@@ -268,7 +269,7 @@ class VisionLLMMethod(Method):
 
 
 class _WithoutLLM(VisionLLMMethod):
-    """The control `no_llm`: what the image tokenizer knows by itself."""
+    """The control `no_llm`: what the image tokenizer finds by itself."""
 
     card = replace(
         CARD,
@@ -283,7 +284,7 @@ class _WithoutLLM(VisionLLMMethod):
         prompts: Sequence[Instructed],
         tokens: Tokens,
     ) -> TupleWaves:
-        """Boxes of the tokenizer's last layer, scored by their objectness; no class is known."""
+        """Boxes of the tokenizer's last layer, scored by their objectness, without classes."""
         draw = torch.Generator().manual_seed(seed_of(request.seed, "no_llm"))
         found = []
         for prompt in prompts:

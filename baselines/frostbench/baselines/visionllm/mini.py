@@ -78,7 +78,7 @@ _LORA = LoraSettings(
     targets=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"),
 )
 _TOKENS = TokenLossSettings(box=5.0, giou=2.0)
-# Of ten tuples a scene leaves eight without a target, where DETR leaves 93 of 100.
+# A scene leaves eight of ten tuples without a target, where DETR leaves 93 of 100.
 _TUPLES = TupleLossSettings(none=0.4, cost_centre=5.0, spread=1.5, mean=5.0, giou=1.0)
 _FIRST = StageSettings(
     steps=950,
@@ -117,25 +117,25 @@ class VisionLLMRecipe:
     """What is trained and how, for the `mini` pack.
 
     Attributes:
-        sizes: Of the networks.
-        start: Folder of a trained VisionLLM to go on from, in the pack or with its whole path, with
-            its sizes, prompts and LoRA, without a warm-up; empty for new networks.
-        warm_up: What stands for the pretrained networks of the paper.
-        bert: Folder of a BERT in transformers' layout, as which the text encoder begins and whose
-            tokens it reads (its sizes count over those of `sizes.text`); empty for a text encoder
-            that is trained from nothing, on the language model's tokens.
-        blank: What stands before a name, where the tokenizer keeps words with their blank.
-        class_texts: Texts of one token each, as whose embeddings and output rows the class words
-            begin, so that what the language model can do with words in a prompt is of use at
-            once; none for random rows. Not found in the paper.
-        scenes: Training scenes, gone through again and again.
+        sizes: Sizes of the networks.
+        start: Folder of a trained VisionLLM to continue from, in the pack or with its whole path,
+            with its sizes, prompts and LoRA, without a warm-up; empty for new networks.
+        warm_up: The warm-up that replaces the pretrained networks of the paper.
+        bert: Folder of a BERT in transformers' layout, from which the text encoder starts and whose
+            tokens it reads (its sizes replace those of `sizes.text`); empty for a text encoder that
+            is trained from scratch, on the language model's tokens.
+        blank: Text before a name, for tokenizers that keep words with their blank.
+        class_texts: Texts of one token each, from whose embeddings and output rows the class words
+            start, so that the language model can use them like known words at once; none for random
+            rows. Not found in the paper.
+        scenes: Training scenes, used again and again.
         wording: The prompts.
         lora: The adapter beside the language model; rank 64 on the four projections of attention
             in the paper, where alpha is not found.
-        first: Detection alone.
-        second: All tasks, with a frozen backbone.
+        first: The first stage: detection alone.
+        second: The second stage: all tasks, with a frozen backbone.
         examine_every: Steps between figures on scenes that are not trained on.
-        examined: Such scenes.
+        examined: How many such scenes.
         validation_scenes: Scenes of each split for the card.
         log_every: Steps between lines of the log, and points of the curve.
         save_every: Steps between checkpoints.

@@ -2,7 +2,7 @@
 
 Wang et al., "VisionLLM: Large Language Model is also an Open-Ended Decoder for Vision-Centric
 Tasks", NeurIPS 2023, https://arxiv.org/abs/2305.11175. The language model itself is not here: it
-stays as it is, with a LoRA beside it, and what it gains in words stands in tables of this module.
+stays frozen, with a LoRA beside it, and its new words stand in tables of this module.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ BOX = TupleLayout("box")
 
 @dataclass(frozen=True, eq=False)
 class GuidedTokens:
-    """An image under a prompt: what each image token shows, its centre, and whether it is a thing.
+    """An image under a prompt: each image token's embedding, its centre, and whether it is a thing.
 
     `tokens` are embeddings for the language model; `centres` (x, y) in parts of the image;
     `objectness` logits. `boxes` and `levels` are for training: the boxes of all decoder layers as
@@ -61,9 +61,9 @@ class GuidedTokens:
 
 
 class Words(nn.Module):
-    """The new words: rows to read class words by, and rows to predict all of them by.
+    """The new words: embeddings to read class words, and output rows to predict all of them.
 
-    Location words are only ever predicted, so that they have no row to be read by. `none` predicts
+    Location words are only predicted, so they have no embedding. `none` predicts
     that a tuple is no object.
     """
 
@@ -108,11 +108,11 @@ class VisionLLM(nn.Module):
         return self._seen(self.tokenizer(maps, text_ids, text_mask))
 
     def look(self, maps: Float[Tensor, "b n d"]) -> GuidedTokens:
-        """The image tokens of maps without any text, as a training begins."""
+        """The image tokens of maps without any text, as in the warm-up of a training."""
         return self._seen(self.tokenizer.query(maps))
 
     def _seen(self, found: Queried) -> GuidedTokens:
-        # e_i is projected, and an encoding of l_i is added; how l_i enters is not found.
+        # e_i is projected, and an encoding of l_i is added; the paper does not say how l_i enters.
         centres = found.boxes[-1, ..., :2]
         placed = found.boxes[-1] if self.settings.slots.sizes else centres
         encoded = self.where(sine(placed, self.settings.slots.sine))
@@ -123,7 +123,7 @@ class VisionLLM(nn.Module):
         """The embeddings of `<c0>` and on, to be read in a prompt.
 
         Raises:
-            ValueError: there are not as many.
+            ValueError: there are fewer of them.
         """
         self._check(count)
         return self.words.read[:count]
@@ -131,15 +131,15 @@ class VisionLLM(nn.Module):
     def placeholders(
         self, tokens: Float[Tensor, "*b m w"], layout: TupleLayout
     ) -> Float[Tensor, "*b m slots w"]:
-        """What is read at the slots of each image token's group: the field, and the token.
+        """The inputs at the slots of each image token's group, made from the slot and the token.
 
         Raises:
-            ValueError: the layout has more points than these weights know.
+            ValueError: the layout has more points than these weights were trained for.
         """
         return tokens[..., :, None, :] + self._fields(layout)
 
     def class_logits(self, states: Float[Tensor, "*b w"], count: int) -> Float[Tensor, "*b k"]:
-        """Scores of the prompt's class words, and last of being no object."""
+        """Scores of the prompt's class words and, last, of "no object"."""
         self._check(count)
         words = self.words
         classes = nn.functional.linear(
@@ -153,7 +153,7 @@ class VisionLLM(nn.Module):
         return logits
 
     def offsets(self, logits: Float[Tensor, "*b bins"]) -> Float[Tensor, "*b"]:
-        """The offset that scores of location words say, in parts of the image's side."""
+        """The offset given by scores of location words, in parts of the image's side."""
         half = self.settings.vocabulary.half_range
         if self.settings.slots.reading == "likeliest":
             return (logits.argmax(-1) - half) / half
@@ -183,7 +183,7 @@ class VisionLLM(nn.Module):
 
 
 def mean_offset(logits: Float[Tensor, "*b bins"], half_range: int) -> Float[Tensor, "*b"]:
-    """The mean offset by the probability of each location word, in parts of the side."""
+    """The mean offset, weighted by the probability of each location word, in parts of the side."""
     steps = torch.arange(-half_range, half_range + 1, device=logits.device) / half_range
     return logits.softmax(-1) @ steps.to(logits.dtype)
 

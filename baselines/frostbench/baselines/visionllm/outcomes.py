@@ -1,7 +1,7 @@
-"""What VisionLLM answers a request with: tuples of a class, points and a score.
+"""VisionLLM's answers to requests: tuples of a class, points and a score.
 
 The paper filters tuples by a confidence that it does not define. Ours is the probability of the
-chosen class word; of equal ones the tuple comes first whose image token is likelier a thing.
+chosen class word; among equal ones, the tuple whose image token is likelier a thing comes first.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def read(
     layout: TupleLayout,
     no_object: NoObject,
 ) -> Candidates:
-    """What the states at the placeholders of one prompt say; `names` are its dictionary."""
+    """The tuples read from the states at one prompt's placeholders; `names` are its dictionary."""
     logits = model.class_logits(states[:, 0], len(names))
     if no_object == "none":
         logits = logits[:, :-1]
@@ -93,7 +93,7 @@ def _rows(
 def boxes_in(found: Candidates, size: tuple[int, int]) -> Boxes:
     """Boxes in pixels of an image of `size` (height, width), cut off at its edges.
 
-    Corners that come the wrong way round are turned.
+    Corners in the wrong order are swapped.
     """
     corners = _in_pixels(found.points, size)
     boxes = torch.cat((corners.amin(1), corners.amax(1)), 1)
@@ -101,7 +101,7 @@ def boxes_in(found: Candidates, size: tuple[int, int]) -> Boxes:
 
 
 def instances_in(found: Candidates, size: tuple[int, int]) -> Instances:
-    """Masks of contours, cut off at the image's edges; one without a pixel is no instance."""
+    """Masks of contours, cut off at the image's edges; empty masks are left out."""
     contours = _in_pixels(found.points, size)
     masks = [filled(contour, *size) for contour in contours]
     kept = [i for i, mask in enumerate(masks) if bool(mask.any())]

@@ -115,7 +115,7 @@ class TextRead:
 
     @property
     def whole(self) -> list[bool]:
-        """Whether each answer is what the model writes by itself, taking the likeliest tokens."""
+        """Whether each answer is what the model itself would write by greedy decoding."""
         right = self.logits.argmax(1) == self.wanted
         return [bool(own.all()) for own in torch.split(right, list(self.lengths))]
 
@@ -135,7 +135,7 @@ def read_texts(
     states = decoder_of(adapted)(
         inputs_embeds=batch.embeddings, attention_mask=batch.mask, use_cache=False
     ).last_hidden_state
-    # Each answer ends its row, and the state before a token predicts it.
+    # Each answer ends its batch row, and the state before a token predicts it.
     asking = [states[row, -len(own) - 1 : -1] for row, own in enumerate(ids)]
     logits = lm.model.get_output_embeddings()(torch.cat(asking).to(lm.dtype))
     wanted = torch.tensor([i for own in ids for i in own], device=logits.device)

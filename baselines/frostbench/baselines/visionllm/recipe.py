@@ -39,7 +39,7 @@ from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.parts.training import folder as stored
 from frostbench.plugins.parts.training import loop as recipe
 
-UNSEEN = 7_777  # between the seeds of scenes that are trained on and those that are not
+UNSEEN = 7_777  # distance between the seeds of training scenes and of others
 
 
 def train(workshop: Workshop) -> Report:
@@ -54,7 +54,7 @@ def train(workshop: Workshop) -> Report:
 
 
 def train_on(workshop: Workshop, settings: VisionLLMRecipe, backbones: Backbones) -> Report:
-    """Train with settings that are read, beside a language model that is loaded."""
+    """Train with checked settings, beside a loaded language model."""
     lm: CausalLM = backbones.get("llm")
     scenes = workshop.data.get("boxed")
     folder = workshop.scratch / "visionllm-scenes"
@@ -82,7 +82,7 @@ def train_on(workshop: Workshop, settings: VisionLLMRecipe, backbones: Backbones
 def begun(
     settings: VisionLLMRecipe, lm: CausalLM, device: str
 ) -> tuple[VisionLLMRecipe, VisionLLM, TextReader]:
-    """The networks as training begins, the settings with their sizes, and what their text reads.
+    """The initial networks, the settings with their sizes, and the text encoder's reader.
 
     Raises:
         ValueError: the BERT that was named cannot be read, or is none.
@@ -106,7 +106,7 @@ def staged(
     pool: ScenePool,
     reader: TextReader,
 ) -> recipe.TrainingProgress:
-    """Train the paper's two stages; how both went, one after the other."""
+    """Train the paper's two stages; return the progress of both."""
     names = tuple(workshop.data.get("boxed").names("base"))
     words = name_vectors(lm, names, settings.blank).to(workshop.device)
     examiner = Examiner(model, lm, adapted, settings.wording, reader)
@@ -141,7 +141,7 @@ def staged(
 
 
 def begin_class_words(model: VisionLLM, lm: CausalLM, texts: tuple[str, ...]) -> None:
-    """Let class words begin as tokens that the language model knows.
+    """Start class words from tokens that the language model knows.
 
     Raises:
         ValueError: a text is not one token, or there are not as many texts as class words.
@@ -160,7 +160,7 @@ def begin_class_words(model: VisionLLM, lm: CausalLM, texts: tuple[str, ...]) ->
         words.read.copy_(lm.embed(flat))
         words.classes.weight.copy_(lm.model.get_output_embeddings().weight[flat])
         words.classes.bias.zero_()
-        # What stands at a class slot begins as the image token alone.
+        # The input at a class slot starts as the image token alone.
         model.class_slot.zero_()
 
 
@@ -194,7 +194,7 @@ def measure(
 
 
 class Adapting:
-    """The numbers of a `PeftModel` that are trained, as something to save."""
+    """The trained parameters of a `PeftModel`, to be saved in checkpoints."""
 
     def __init__(self, model: Any) -> None:
         self._parts = {n: p for n, p in model.named_parameters() if "lora_" in n}
@@ -204,7 +204,7 @@ class Adapting:
         return {name: part.detach().clone() for name, part in self._parts.items()}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take what `state_dict` gave."""
+        """Restore values from `state_dict`."""
         with torch.no_grad():
             for name, part in self._parts.items():
                 part.copy_(state[name])
@@ -218,7 +218,7 @@ def warmed_up(
     names: tuple[str, ...],
     pool: ScenePool,
 ) -> float:
-    """Train what stands for the pretrained networks (see `warm_up`); the seconds that it took."""
+    """Train substitutes for the pretrained networks (see `warm_up`); return the seconds it took."""
     how, seconds = settings.warm_up, 0.0
     steps = partial(
         recipe.train, workshop, log_every=settings.log_every, save_every=settings.save_every

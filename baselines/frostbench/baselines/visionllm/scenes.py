@@ -1,4 +1,4 @@
-"""Training scenes of VisionLLM, made once and kept with a byte a value, in files of a folder."""
+"""Training scenes of VisionLLM, made once and stored in files with a byte a value."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 from frostbench.baselines.visionllm.contours import contour
 from frostbench.plugins.contract.recipe import NamedScene, NamedScenes
 
-SEEDS = 1_000_003  # between the scenes of two trainings with neighbouring seeds
+SEEDS = 1_000_003  # distance between the scenes of two trainings with neighbouring seeds
 TOGETHER = 32  # scenes in a file
 FINE = 96  # points of the contours that are kept
 
@@ -39,7 +39,7 @@ class ShownScene:
 
 
 class ScenePool:
-    """`total` scenes of a split, gone through again and again; drawn when first needed.
+    """`total` scenes of a split, used again and again, and drawn when first needed.
 
     What a step gets depends on the step, the count and the seed alone.
     """

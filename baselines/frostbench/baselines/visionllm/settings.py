@@ -1,4 +1,4 @@
-"""Sizes of VisionLLM's networks; defaults are the published ones, or named decisions of ours.
+"""Sizes of VisionLLM's networks; defaults are the published ones, or decisions of ours, marked so.
 
 Wang et al., "VisionLLM: Large Language Model is also an Open-Ended Decoder for Vision-Centric
 Tasks", NeurIPS 2023, https://arxiv.org/abs/2305.11175. What the paper leaves open says so.
@@ -34,7 +34,7 @@ class TextEncoderSettings:
 
     Attributes:
         words: Rows of its table of words.
-        longest: How many tokens it reads; what is beyond is cut off.
+        longest: How many tokens it reads; further ones are cut off.
     """
 
     words: int = 30522
@@ -51,9 +51,10 @@ class DetrSettings:
 
     Attributes:
         side: Images are resized to a square of this side before the backbone, so that nothing is
-            padded and a reference point needs no correction. The paper times 1024 pixels; sizes
-            in training are not found.
-        levels: Scales of the maps; three of the backbone and further ones at half the last.
+            padded and a reference point needs no correction. The paper measures speed at 1024
+            pixels; sizes in training were not found.
+        levels: Scales of the maps: three of the backbone, and further ones, each half the size of
+            the last.
         queries: Image tokens (M), 100 in the paper.
         refine: Whether each decoder layer starts from the boxes of the one before.
         dropout: Of encoder and decoder.
@@ -80,7 +81,7 @@ class FusionSettings:
 
     Attributes:
         heads: Of each cross-attention.
-        gate: What its output begins multiplied by (through tanh): 0 leaves maps as they were.
+        gate: Initial factor on its output (through tanh): 0 leaves maps as they were.
     """
 
     heads: int = 8
@@ -93,9 +94,9 @@ class NewWordSettings:
 
     Attributes:
         half_range: Location words are `<p-half_range>` to `<phalf_range>`; 512 in the paper.
-        class_words: `<c0>` and on, 512 in the paper: the most classes of one prompt.
-        spread: Standard deviation with which rows, and embeddings of image tokens, begin; near
-            that of the language model's own table.
+        class_words: `<c0>` and so on, 512 in the paper: the most classes of one prompt.
+        spread: Initial standard deviation of rows and of embeddings of image tokens; near that of
+            the language model's own table.
     """
 
     half_range: int = 512
@@ -130,10 +131,10 @@ class SlotSettings:
         sine: Numbers of the sine encodings of centres and of positions along a contour, for each
             coordinate.
         inner: Width of the small networks that turn these into embeddings.
-        sizes: Whether a token says the size of its box beside its centre. Only where boxes of
-            tokens are trained (`TokenLossSettings.box`); in the paper they have centres alone.
-        reading: What a slot of a coordinate says: the likeliest location word, or the mean over
-            all of them by their probability.
+        sizes: Whether a token carries the size of its box beside its centre. Only where boxes of
+            tokens are trained (`TokenLossSettings.box`); in the paper tokens have centres alone.
+        reading: How a coordinate is read at its slot: the likeliest location word, or the mean over
+            all words by their probability.
     """
 
     most_points: int = 24

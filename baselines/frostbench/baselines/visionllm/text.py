@@ -1,4 +1,4 @@
-"""What the text encoder reads, and how it begins as a published BERT (section 3.3 of the paper).
+"""The text encoder's input, and its start from a published BERT (section 3.3 of the paper).
 
 A BERT reads the tokens of its own tokenizer; a text encoder that is trained from nothing reads
 those of the language model, and needs no tokenizer beside it.
@@ -19,7 +19,7 @@ from frostbench.plugins.backbones.pretrained import read_tokenizer
 from frostbench.plugins.backbones.tokenizer import opening_ids
 
 FIXED = ("hidden_act", "layer_norm_eps", "type_vocab_size")
-"""What is the same in every BERT that was published, and no setting here."""
+"""Values that are the same in every published BERT, and no setting here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,9 @@ class TextReader:
         encode: The ids of one text, without special tokens.
         words: How many ids there are.
         source: Where they are from, for people.
-        opening: What stands before all texts of a prompt, as BERT's [CLS].
-        closing: What stands after them, as BERT's [SEP].
-        tokenizer: To be stored beside the weights; None for the language model's.
+        opening: Ids before all texts of a prompt, such as BERT's [CLS].
+        closing: Ids after them, such as BERT's [SEP].
+        tokenizer: The tokenizer to store beside the weights; None for the language model's.
     """
 
     encode: Callable[[str], Sequence[int]]
@@ -43,7 +43,7 @@ class TextReader:
     tokenizer: Any = None
 
     def ids(self, texts: Sequence[str], longest: int) -> list[int]:
-        """Of the texts of a prompt, each tokenised by itself; what is beyond `longest` is cut."""
+        """The ids of a prompt's texts, each tokenised by itself; those beyond `longest` are cut."""
         room = longest - len(self.opening) - len(self.closing)
         ids = [i for text in texts for i in self.encode(text)]
         return [*self.opening, *ids[:room], *self.closing]
@@ -57,7 +57,7 @@ def language_reader(lm: CausalLM) -> TextReader:
 
 
 def tokenizer_reader(tokenizer: Any, source: str) -> TextReader:
-    """The tokens of a tokenizer of its own, between what it puts around a text."""
+    """The tokens of a separate tokenizer, with its special tokens around them."""
 
     def encode(text: str) -> list[int]:
         return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -79,7 +79,7 @@ def stored_reader(folder: Path) -> TextReader:
 
 
 def load_bert(folder: str) -> MaskedLM:
-    """A published BERT, as a text encoder can begin.
+    """A published BERT, from which a text encoder can start.
 
     Raises:
         ValueError: the folder is missing or damaged, or holds another network than a BERT.
@@ -102,7 +102,7 @@ def bert_sizes(config: Any) -> TextEncoderSettings:
 
 
 def begin_text(model: VisionLLM, bert: Any) -> None:
-    """Let the text encoder begin as the body of a BERT.
+    """Start the text encoder from the body of a BERT.
 
     Raises:
         ValueError: it has other tensors than the text encoder.

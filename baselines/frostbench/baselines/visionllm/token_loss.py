@@ -1,8 +1,8 @@
-"""L_tok: what image tokens are held against (section 3.5).
+"""L_tok: the loss of image tokens (section 3.5).
 
 A set loss as in DETR: whether a token is a thing at all (focal, no classes), and where its centre
-is (L1). Weights are not found. For small trainings two terms of ours can be added: a box of each
-token, as in the Deformable DETR that published trainings begin with, and its name.
+is (L1). Weights were not found. For small trainings two terms of ours can be added: a box of each
+token, as in the Deformable DETR that published trainings start from, and its name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,13 @@ class TokenLossSettings:
     """Weights of the terms; those of the paper are not found.
 
     Attributes:
-        objectness: Of the focal loss; 2 as in Deformable DETR.
-        centre: Of the L1 distance between centres; 5 as Deformable DETR's of boxes.
-        box: Of the L1 distance between sizes (ours, 0 in the paper).
-        giou: Of 1 - GIoU of the tokens' boxes (ours, 0 in the paper).
-        alpha: Weight of things against nothing in the focal loss.
-        gamma: How much the focal loss spares what is right already.
-        every_layer: Whether all layers of the decoder are held against the targets, or the last.
+        objectness: Weight of the focal loss; 2 as in Deformable DETR.
+        centre: Weight of the L1 distance between centres; 5 as for Deformable DETR's boxes.
+        box: Weight of the L1 distance between sizes (ours, 0 in the paper).
+        giou: Weight of 1 - GIoU of the tokens' boxes (ours, 0 in the paper).
+        alpha: Weight of things relative to nothing in the focal loss.
+        gamma: How much the focal loss reduces the weight of what is right already.
+        every_layer: Whether all layers of the decoder get a loss, or only the last.
     """
 
     objectness: float = 2.0
@@ -43,7 +43,7 @@ class TokenLossSettings:
 def focal(
     logits: Float[Tensor, "*b"], wanted: Float[Tensor, "*b"], alpha: float, gamma: float
 ) -> Float[Tensor, ""]:
-    """The sum of focal losses, -a (1 - p)^g log p with p the probability of what is wanted."""
+    """The sum of focal losses, -a (1 - p)^g log p, where p is the probability of the target."""
     entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     weight = alpha * wanted + (1 - alpha) * (1 - wanted)
     return (weight * (1 - (-entropy).exp()) ** gamma * entropy).sum()
@@ -93,9 +93,9 @@ def naming_loss(
 ) -> Float[Tensor, ""]:
     """Cross-entropy of each matched token's name, by the cosine to the embeddings of all names.
 
-    Ours: it brings image tokens near the words that the language model knows already. Differences
-    of cosines are enough for the cross-entropy; `pull`, the weight of 1 - the cosine to the own
-    name, makes the name most of what a token says.
+    Ours: it brings image tokens near the words that the language model knows already. The
+    cross-entropy needs only differences of cosines; `pull`, the weight of 1 - the cosine to the own
+    name, makes a token's embedding consist mostly of its name.
     """
     own = functional.normalize(tokens[pairs.image, pairs.guess].float(), dim=-1)
     cosines = own @ functional.normalize(names, dim=-1).T

@@ -28,8 +28,8 @@ from frostbench.baselines.visionllm.settings import (
     VisionLLMSettings,
 )
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as Deformable DETR's
-PRIOR = -4.595  # logit of 0.01, at which focal losses let objectness begin
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as for Deformable DETR
+PRIOR = -4.595  # logit of 0.01, the usual start of objectness with focal losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Queried:
 
 
 class TextIntoMaps(nn.Module):
-    """Adds to each place of one scale what it reads in the text; the gate begins the change."""
+    """Adds to each place of one scale what it reads in the text, through a gate."""
 
     def __init__(self, width: int, text_width: int, settings: FusionSettings) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class ImageTokenizer(nn.Module):
             assert isinstance(last, nn.Linear)
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
-            # A box begins at about a tenth of the image, as in Deformable DETR.
+            # A box starts at about a tenth of the image, as in Deformable DETR.
             last.bias.data[2:] = -2.0
             nn.init.constant_(sure.bias, PRIOR)
         if detr.refine:
@@ -164,7 +164,7 @@ class ImageTokenizer(nn.Module):
         return self.query(torch.cat(guided, 1))
 
     def query(self, maps: Float[Tensor, "b n d"]) -> Queried:
-        """What the queries find in maps as they are."""
+        """What the queries find in maps, without a text."""
         detr, rows = self.detr, len(maps)
         where = self._where(maps)
         encoded = detr.encoder(
@@ -200,7 +200,7 @@ class ImageTokenizer(nn.Module):
         )
 
     def _where(self, maps: Float[Tensor, "b n d"]) -> dict[str, Any]:
-        """What Deformable DETR is told of the maps: their sizes, and that nothing is padded."""
+        """Deformable DETR's description of the maps: their sizes, without padding."""
         shapes = torch.tensor(self.shapes, device=maps.device)
         starts = torch.cat((shapes.new_zeros(1), shapes.prod(1).cumsum(0)[:-1]))
         return {
@@ -225,7 +225,7 @@ class ImageTokenizer(nn.Module):
 
 
 def detr_config(backbone: BackboneSettings, detr: DetrSettings) -> DeformableDetrConfig:
-    """The sizes as transformers writes them."""
+    """The sizes as a configuration of transformers."""
     network: dict[str, Any] | ResNetConfig
     if backbone.timm:
         network = {

@@ -36,22 +36,22 @@ class StageSettings:
     """One of the two stages.
 
     Attributes:
-        steps: Of it; 50 epochs in all in the paper, whose split is not found.
-        images: In a step; 32 in the paper.
-        rate: AdamW's highest; 2e-4 in the paper, falling along a cosine.
+        steps: Steps of the stage; 50 epochs in all in the paper, whose split was not found.
+        images: Images in a step; 32 in the paper.
+        rate: AdamW's highest rate; 2e-4 in the paper, falling along a cosine.
         warm_up: Share of the steps in which it rises; not found.
-        tokenizer_share: The rate of all that makes image tokens, but the backbone: text encoder,
-            cross-attention, Deformable DETR and projector; in parts of the rate.
+        tokenizer_share: The rate of everything that makes image tokens except the backbone (text
+            encoder, cross-attention, Deformable DETR and projector), as a share of `rate`.
         backbone_share: The backbone's, likewise; 0 freezes it, as in the second stage.
         decay: AdamW's weight decay; not found.
         clip: Gradients longer than this, all together, are shortened to it; not found.
-        lessons: What is asked.
-        tokens: L_tok.
-        targets: What image tokens are held against: all that is known to be shown, or what is
-            asked for. Not found.
-        tuples: L_dec of tuples.
+        lessons: How prompts are drawn.
+        tokens: Weights of L_tok.
+        targets: The targets of image tokens: all that is known to be shown, or what is asked for.
+            Not found.
+        tuples: Weights of L_dec.
         naming: Weight of the names of image tokens, as in the warm-up (ours, 0 in the paper).
-        sharpness: What cosines to names are multiplied by.
+        sharpness: Factor on cosines to names.
         pull: See `naming_loss`.
         bfloat16: Compute in that type where it is safe.
     """
@@ -123,8 +123,8 @@ class StageTraining:
         )
 
     def step(self, index: int) -> Mapping[str, float]:
-        """Answer the prompts of a step."""
-        torch.manual_seed(index)  # dropout draws from the step alone, so that it can be resumed
+        """Train on the prompts of a step."""
+        torch.manual_seed(index)  # dropout depends on the step alone, as resuming needs
         settings, rate = self.settings, self.settings.rate_at(index)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
@@ -193,7 +193,7 @@ class StageTraining:
     def _targets(
         self, scenes: Sequence[ShownScene], lesson: Lesson
     ) -> tuple[Float[Tensor, "t 4"], Int[Tensor, " t"], list[int]]:
-        """Boxes and names of what image tokens are held against."""
+        """Boxes and names of the image tokens' targets."""
         chosen = [list(range(len(scene.names))) for scene in scenes]
         if self.settings.targets == "asked" and lesson.shown is not None:
             chosen = [list(rows) for rows in lesson.shown]
@@ -210,7 +210,7 @@ class StageTraining:
 
 @torch.no_grad()
 def fitted(said: Tuples, pairs: Matched, wanted: Wanted, task: str) -> dict[str, float]:
-    """How often matched tuples have the right class and a box that fits, and others are none."""
+    """How often matched tuples have the right class and a fitting box, and others no object."""
     if not len(pairs.image):
         return {}
     chosen = said.classes.argmax(-1)

@@ -1,7 +1,7 @@
-"""L_dec: what predicted tuples are held against (section 3.5).
+"""L_dec: the loss of predicted tuples (section 3.5).
 
 Tuples and targets are matched one to one, then each slot of a matched tuple costs its
-cross-entropy. Cost of a match, and what becomes of tuples without a target, are not found: ours are
+cross-entropy. The cost of a match and the loss of tuples without a target were not found: ours are
 class log-probability, L1 and GIoU of decoded corners, and an outcome "no object" of small weight.
 """
 
@@ -20,15 +20,16 @@ from frostbench.baselines.visionllm.offsets import encoded, placed
 
 @dataclass(frozen=True)
 class TupleLossSettings:
-    """How tuples are matched and weighed; the paper names cross-entropy alone.
+    """How tuples are matched and weighted; the paper only names cross-entropy.
 
     Attributes:
         none: Weight of "no object" in the cross-entropy of class slots, as in DETR.
-        cost_class: What the log-probability of the right class takes off a match's cost.
-        cost_corners: Of the L1 distance between decoded corners, as parts of the image.
-        cost_giou: Of their GIoU.
-        cost_centre: Of the L1 distance from the token's centre to that of the target's box. It
-            keeps early matches near, when tuples say nothing yet (ours, 0 in the paper).
+        cost_class: Weight of the right class's log-probability, which lowers a match's cost.
+        cost_corners: Weight of the L1 distance between decoded corners, in parts of the image.
+        cost_giou: Weight of their GIoU.
+        cost_centre: Weight of the L1 distance from the token's centre to that of the target's box.
+            It keeps matches near early in training, when tuples are still random (ours, 0 in the
+            paper).
         spread: Standard deviation, in location words, of the target's probability over the words
             near the right one (ours); 0 is plain cross-entropy.
         mean: Weight of the L1 distance from the mean predicted point (ours, 0 in the paper).
@@ -74,7 +75,7 @@ class Wanted:
 def tuple_losses(
     said: Tuples, wanted: Wanted, settings: TupleLossSettings
 ) -> tuple[Mapping[str, Float[Tensor, ""]], Matched]:
-    """The weighted terms and the pairs that they are of.
+    """The weighted terms, and the matched pairs.
 
     The class term is a weighted mean over all tuples, the others are means over matched ones.
     """
@@ -114,7 +115,7 @@ def hull(points: Float[Tensor, "*n p 2"]) -> Float[Tensor, "*n 4"]:
 
 
 def asked_classes(counts: Sequence[int], most: int) -> Bool[Tensor, "b k"]:
-    """Which of `most` class words, and last no object, prompts of `counts` classes have."""
+    """Which of `most` class words (and, last, "no object") prompts of `counts` classes have."""
     words = torch.arange(most) < torch.tensor(counts)[:, None]
     return torch.cat((words, torch.ones(len(counts), 1, dtype=torch.bool)), 1)
 

@@ -1,8 +1,8 @@
-"""What comes before the paper's two stages, where no pretrained networks are at hand.
+"""The warm-up before the paper's two stages, where there are no pretrained networks.
 
-The paper begins with a trained Deformable DETR. For a pack of its own images there is none, so that
-two short trainings stand for it: a backbone that names things from its maps, and a detector whose
-image tokens lie near the language model's words for what they show.
+The paper begins with a trained Deformable DETR. There is none for a pack with its own images, so
+two short trainings replace it: of a backbone that names things from its maps, and of a detector
+whose image tokens lie near the language model's words for what they show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,15 +35,15 @@ class WarmUpSettings:
     Attributes:
         backbone_steps: Steps that name things from the backbone's maps; 0 for none.
         backbone_images: Scenes in each.
-        backbone_rate: AdamW's highest there.
+        backbone_rate: AdamW's highest rate there.
         detector_steps: Steps of the detector; 0 for none.
         detector_images: Scenes in each.
-        detector_rate: AdamW's highest there.
-        backbone_share: The backbone's part of that rate.
+        detector_rate: AdamW's highest rate there.
+        backbone_share: The backbone's share of that rate.
         head_share: The same for the projector to the language model's width.
-        losses: Of image tokens, boxes included.
+        losses: Weights of the losses of image tokens, boxes included.
         naming: Weight of the names of image tokens.
-        sharpness: What cosines to names are multiplied by.
+        sharpness: Factor on cosines to names.
         pull: See `naming_loss`.
         decay: AdamW's weight decay.
         clip: Gradients longer than this, all together, are shortened to it.
@@ -100,7 +100,7 @@ class BackboneWarmUp(nn.Module):
         return scores
 
     def give(self, model: VisionLLM) -> None:
-        """Let a model begin with this backbone; batch normalisation stays as it is now."""
+        """Give this backbone to a model as its start; batch normalisation stays as it is now."""
         state = {
             name: tensor
             for name, tensor in self.network.state_dict().items()
@@ -211,7 +211,7 @@ def classes_of(scenes: Sequence[ShownScene], rows: Mapping[str, int]) -> Int[Ten
 
 
 def _detector(model: VisionLLM) -> list[nn.Parameter]:
-    """What finds image tokens without a text, and makes them embeddings."""
+    """The modules that find image tokens without a text, and project them."""
     tokenizer = model.tokenizer
     parts: list[Any] = [
         tokenizer.detr,

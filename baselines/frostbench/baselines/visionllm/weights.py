@@ -1,4 +1,4 @@
-"""What a training of VisionLLM leaves in a pack's folder: networks, prompts, and the LoRA."""
+"""The result of a VisionLLM training in a pack's folder: networks, prompts, and the LoRA."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ class TrainedSettings:
 
 @dataclass(frozen=True, eq=False)
 class TrainedVisionLLM:
-    """What one training made."""
+    """The result of one training."""
 
     model: VisionLLM
     wording: InstructionWording
@@ -54,7 +54,7 @@ def save(
 
 
 def load(folder: Path) -> TrainedVisionLLM:
-    """Read what a training made.
+    """Read the result of a training.
 
     Raises:
         ValueError: a file is missing or damaged, or the two do not fit.

@@ -94,7 +94,7 @@ InstructionPart: TypeAlias = str | ClassWord | ImageTokens
 
 @dataclass(frozen=True)
 class MarkValues:
-    """What fills the marks of a prompt: classes or an expression or a question, and the tuple."""
+    """Values for the marks of a prompt: classes, an expression or a question, and the tuple."""
 
     classes: tuple[str, ...] = ()
     expression: str = ""
@@ -142,7 +142,7 @@ def pieces_of(
     tokens: Float[Tensor, "m w"],
     class_words: Float[Tensor, "k w"],
 ) -> tuple[Piece, ...]:
-    """What the language model reads, from an image's tokens and the embeddings of class words."""
+    """The language model's pieces, from an image's tokens and the embeddings of class words."""
     pieces: list[Piece] = []
     for part in parts:
         match part:
@@ -158,7 +158,7 @@ def pieces_of(
 
 
 def texts_of(parts: Sequence[InstructionPart]) -> tuple[str, ...]:
-    """What the text encoder reads: the texts alone, each tokenised by itself."""
+    """The texts for the text encoder, each tokenised by itself."""
     return tuple(part for part in parts if isinstance(part, str))
 
 

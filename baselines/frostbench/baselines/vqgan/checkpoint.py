@@ -9,7 +9,7 @@ from frostbench.plugins.backbones import weights
 from frostbench.plugins.backbones.published import read_torch, state_of, without
 
 NESTED = "first_stage_model."
-SKIPPED = ("loss.",)  # the discriminator and the perceptual network of the training
+SKIPPED = ("loss.",)  # prefix of the discriminator and the perceptual network of the training
 
 
 def load_published(path: Path, settings: VQGANSettings = F16_1024) -> VQGAN:

@@ -1,4 +1,4 @@
-"""What a training of VQ-GAN would be, counted on networks without numbers."""
+"""What a training of VQ-GAN would cost, counted on networks without numbers."""
 
 from frostbench.baselines.vqgan.model import VQGAN
 from frostbench.baselines.vqgan.recipe import read_settings

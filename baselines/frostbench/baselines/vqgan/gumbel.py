@@ -16,8 +16,8 @@ from frostbench.plugins.parts.autoencoder.quantizer import check_ids
 class GumbelQuantizer(nn.Module):
     """A code is drawn by its logit; the most likely one stands for a cell.
 
-    The published code adds Gumbel noise to the logits in evaluation too, so that an image has other
-    codes each time; without the noise they are the code's own choice, and always the same.
+    The published code adds Gumbel noise to the logits in evaluation too, so that an image gets
+    other codes each time; without noise, as here, they are always the same.
     """
 
     def __init__(self, codes: int, channels: int, width: int) -> None:
@@ -39,7 +39,7 @@ class GumbelQuantizer(nn.Module):
         """
         logits = self._logits(features)
         if not 0 < count <= logits.shape[-1]:
-            raise ValueError(f"the {count} likeliest of {logits.shape[-1]} codes.")
+            raise ValueError(f"{count} likeliest codes of {logits.shape[-1]} were asked for.")
         return torch.sort(logits, dim=-1, descending=True, stable=True).indices[..., :count]
 
     def _logits(self, features: Float[Tensor, "b c gh gw"]) -> Float[Tensor, "b gh gw codes"]:

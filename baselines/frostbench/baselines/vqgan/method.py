@@ -37,9 +37,9 @@ class VQGANMethodSettings(DiscretePrompting):
     Attributes:
         image_size: Side, in pixels, of the square that an image is resized to. None is the
             networks' nominal size: 256 for the published weights.
-        code_to_id: Which ids stand for codes; see `map_codes`. Nothing is published;
-            "identity" is what V2L's code does with a learned table. Its ids are also those of
-            special and byte tokens, which "offset" from `first_id` on leaves out.
+        code_to_id: Which ids stand for codes; see `map_codes`. Nothing is published; "identity" is
+            what V2L's code does with a learned table. It also uses the ids of special and byte
+            tokens, which "offset" from `first_id` on leaves out.
         first_id: The lowest id that stands for a code, for "offset" and "permutation".
     """
 
@@ -115,7 +115,7 @@ class VQGANMethod(DiscreteMethod):
         return as_unit(by_row(self._model.decode, grids))
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-        """The tokens that stand for the codes; what they say has nothing to do with the image."""
+        """The tokens that stand for the codes; their texts are unrelated to the image."""
         grid: list[list[int]] = tokens.grid(self.grid_part)[0].tolist()
         return {self.grid_part: [[self._word(code) for code in row] for row in grid]}
 

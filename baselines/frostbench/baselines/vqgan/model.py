@@ -90,7 +90,7 @@ class VQGAN(nn.Module):
         return self.render(self.quantize.rows(ids))
 
     def render(self, quantized: Float[Tensor, "b d gh gw"]) -> Float[Tensor, "b 3 h w"]:
-        """Images from features that were, or might have been, quantized."""
+        """Images from features, quantized or not."""
         return cast(Tensor, self.decoder(self.post_quant_conv(quantized)))
 
     def forward(
@@ -99,9 +99,9 @@ class VQGAN(nn.Module):
         """Reconstruct images in [-1, 1] for training, equation (3), with the codebook's loss.
 
         With `noise` there is no codebook: noise of that deviation is added to the features, and
-        their mean square takes the place of the codebook's loss. Short trainings begin so (the
-        published ones do not): what matters more to the image then stands out more from the
-        noise, and distances between features tell how much they matter.
+        their mean square takes the place of the codebook's loss. Short trainings start in this way
+        (the published ones do not): features that matter more to the image then grow further above
+        the noise, so that distances reflect how much they matter.
         """
         features = self.features(images)
         if noise is not None:

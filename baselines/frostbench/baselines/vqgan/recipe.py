@@ -28,7 +28,7 @@ ROUNDS = 10  # of k-means
 class VQGANRecipe:
     """What is trained and how, for the `mini` pack.
 
-    Training goes through `pool_batches` batches of images again and again.
+    Training uses `pool_batches` batches of images again and again.
     """
 
     model: VQGANSettings = field(
@@ -69,7 +69,7 @@ class VQGANRecipe:
 PUBLISHED = VQGANRecipe(
     model=VQGANSettings(),
     training=AdversarialTrainingSettings(
-        steps=1_067_640,  # ours: 10 epochs of ImageNet; how long they trained is not published
+        steps=1_067_640,  # ours: 10 epochs of ImageNet; the published length is not known
         batch=12,
         rate=12 * 4.5e-6,  # images in a batch times the base rate, on one device
     ),
@@ -100,7 +100,7 @@ def read_settings(workshop: Workshop) -> VQGANRecipe:
 def train_on(
     workshop: Workshop, settings: VQGANRecipe, perceptual: PerceptualDistance | None
 ) -> Report:
-    """Train with settings that are read and a perceptual network that is loaded."""
+    """Train with checked settings and a loaded perceptual network."""
     torch.manual_seed(workshop.seed)
     model = VQGAN(settings.model).to(workshop.device)
     plan, processes = settings.training, Processes(workshop)
