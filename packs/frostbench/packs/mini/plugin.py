@@ -1,6 +1,6 @@
 """The entry of the embedded pack `mini`: the pack, its data sets and its recipes, by name.
 
-Nothing behind the names is imported here, and no torch.
+Nothing that the names stand for is imported here, and no torch.
 """
 
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""What the published packs consist of, and the settings behind published tables; no weights."""
+"""The parts of the published packs, and the settings of published tables; no weights."""

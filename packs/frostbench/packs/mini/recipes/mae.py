@@ -30,8 +30,8 @@ class MAETraining:
     """Sizes and schedules; the published sizes are those of ViT-L/16 (width 1024, 24 layers).
 
     Attributes:
-        start: Folder of a trained network to go on from, in the pack or with its whole path: its
-            encoder is kept as it is, and its decoder tuned further; empty trains both stages.
+        start: Folder of a trained network to continue from, in the pack or with its whole path:
+            its encoder is kept, and its decoder tuned further; empty trains both stages.
     """
 
     start: str = ""
@@ -117,7 +117,7 @@ def _tune(
     model: Any,
     perceptual: Perceptual,
 ) -> TrainingProgress:
-    """The second stage: the decoder alone learns to give whole images back."""
+    """The second stage: the decoder alone learns to reconstruct whole images."""
     pictures = _pool(workshop, settings.tuning_batch, settings)
     mae = MAE(model)
     decoder = model.decoder.requires_grad_(True)
@@ -164,7 +164,7 @@ class _Course:
         return {"optimiser": self._optimiser, "schedule": self._schedule}
 
     def step(self, loss: Tensor) -> float:
-        """Go down the gradient of a loss; its value."""
+        """Descend along the gradient of a loss; return its value."""
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._trained, 1.0)
@@ -217,7 +217,7 @@ def build(settings: MAETraining) -> Any:
 
 @torch.no_grad()
 def measure(mae: MAE, perceptual: Perceptual, batches: Sequence[Tensor]) -> dict[str, float]:
-    """What whole images, in [-1, 1], lose on their way through encoder and decoder."""
+    """Reconstruction figures of whole images, in [-1, 1], through encoder and decoder."""
     psnr, distance = [], []
     for batch in batches:
         images = (batch + 1) / 2
@@ -228,7 +228,7 @@ def measure(mae: MAE, perceptual: Perceptual, batches: Sequence[Tensor]) -> dict
 
 
 def save(model: Any, folder: Path) -> None:
-    """Write configuration and weights with a byte a number, those last and at one go."""
+    """Write configuration and, last and atomically, weights with a byte a number."""
     folder.mkdir(parents=True, exist_ok=True)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)

@@ -1,8 +1,8 @@
 """The mini pack's frozen masked language model: a small RoBERTa, trained on text alone.
 
 Liu et al., "RoBERTa: A Robustly Optimized BERT Pretraining Approach", 2019,
-https://arxiv.org/abs/1907.11692. It reads with the pack's own vocabulary, its special tokens where
-RoBERTa has them: positions are counted from the id of <pad>, so that the first of a text is 2.
+https://arxiv.org/abs/1907.11692. It reads with the pack's own vocabulary, with special tokens where
+RoBERTa has them: positions are counted from the id of <pad>, so that a text's first position is 2.
 """
 
 import json
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FIRST = ("<s>", "<pad>", "</s>", "<unk>")  # RoBERTa's ids 0 to 3
 MASK = "<mask>"  # its last id
-BEFORE = 2  # positions that no token has: up to and with the id of <pad>
+BEFORE = 2  # positions that no token has: up to and including the id of <pad>
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MaskedTraining:
     warm_up: float = 0.1  # share of the steps
     precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 50
-    figures_rows: int = 128  # rows of held-out text behind each figure
+    figures_rows: int = 128  # rows of held-out text for each figure
 
 
 def train(workshop: Workshop) -> Report:
@@ -103,7 +103,7 @@ def train(workshop: Workshop) -> Report:
 
 @dataclass(frozen=True, eq=False)
 class MaskedBatch:
-    """Rows of text: as they are, as they are shown, and where tokens are to be guessed."""
+    """Rows of text: the originals, what is shown, and where tokens are to be guessed."""
 
     ids: Int[Tensor, "rows n"]
     shown: Int[Tensor, "rows n"]
@@ -153,7 +153,7 @@ class MaskedRows:
     def asked(
         self, ids: Int[Tensor, "rows n"], share: float, draw: torch.Generator
     ) -> Bool[Tensor, "rows n"]:
-        """Which tokens are to be guessed: each with the same probability, <s> and </s> never."""
+        """Which tokens are to be guessed: each equally likely, but never <s> and </s>."""
         asked = torch.rand(ids.shape, generator=draw) < share
         return asked & (ids >= len(FIRST))
 
@@ -259,7 +259,7 @@ def masked_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
 def save(
     model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, precision: Precision
 ) -> None:
-    """Write configuration, tokenizer and weights, those last and at one go."""
+    """Write configuration, tokenizer and, last and atomically, weights."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.model_max_length = model.config.max_position_embeddings - BEFORE
     tokenizer.save_pretrained(folder)

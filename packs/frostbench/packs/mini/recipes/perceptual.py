@@ -37,7 +37,7 @@ class PerceptualTraining:
     rate: float = 4e-3  # AdamW's, at its highest
     decay: float = 0.05
     smoothing: float = 0.1
-    scenes: float = 0.3  # part of images that are scenes of one glyph; the rest are portraits
+    scenes: float = 0.3  # share of images that are scenes of one glyph; the rest are portraits
     noise: float = 0.1  # highest standard deviation of noise on every other training image
     validation: int = 1708  # images; two of each base class
 
@@ -70,7 +70,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def fold(self) -> Perceptual:
-        """The network that does the same without batch normalisation."""
+        """An equal network without batch normalisation."""
         folded = Perceptual(self.network.settings, self.network.identity)
         folded.load_state_dict(self.network.state_dict())
         for index, norm in self.norms.items():
@@ -168,7 +168,7 @@ def sanity(network: Perceptual, data: Path, split: Split = "validation") -> dict
 def _accuracy(
     model: Classifier, scenes: Scenes, names: Sequence[str], settings: PerceptualTraining
 ) -> float:
-    """Part of held-out renderings of base classes that are named rightly."""
+    """Share of held-out renderings of base classes that are named right."""
     right = 0
     device = next(model.parameters()).device
     for start in range(0, settings.validation, settings.batch):

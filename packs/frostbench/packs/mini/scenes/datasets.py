@@ -1,7 +1,7 @@
-"""Data sets for suites: images of one split of the pack, each with a name that stays its own.
+"""Data sets for suites: images of one split of the pack, each with a permanent name.
 
-A data set has no end: number n is made when it is asked for, and is the same whenever it is. All of
-them read one data folder.
+A data set has no end: number n is made on demand, and always the same. All of them read one data
+folder.
 """
 
 import difflib
@@ -22,7 +22,7 @@ NAMED = 0  # the seed of scenes and photo crops that are named by number
 
 
 class DataSet:
-    """What the data sets have in common: a folder, a split, and the sizes of their images.
+    """The base of the data sets: a folder, a split, and the sizes of their images.
 
     `photos` is the split of the photographs where it is not that of the glyphs.
     """
@@ -66,7 +66,7 @@ class GlyphPortraits(DataSet):
         return Image(to_tensor(pixels), f"portrait/{self.split}/{name}/{number}")
 
     def find(self, which: str) -> tuple[Image, str]:
-        """A class of any split by name, and, after a slash, the number of its portrait."""
+        """A class of any split by name and, after a slash, the number of its portrait."""
         name, slash, number = which.rpartition("/")
         if not slash:
             name, number = which, "0"
@@ -101,7 +101,7 @@ class GlyphScenes(DataSet):
         return _scene(self.scenes.scene_of(names, places, seed, index))
 
     def resized(self, side: int, sizes: tuple[float, float]) -> "GlyphScenes":
-        """Scenes of another side in pixels, whose glyphs take other parts of it, however many."""
+        """Scenes of another side in pixels, whose glyphs take other shares of it."""
         settings = replace(
             self.scenes.settings, side=side, sizes=(sizes,) * self.scenes.settings.most
         )
@@ -114,7 +114,7 @@ class GlyphScenes(DataSet):
 
 
 class KnownGlyphScenes(GlyphScenes):
-    """Scenes of classes that were trained on, on photographs that were not."""
+    """Scenes of classes that were trained on, over photographs that were not."""
 
     form = "known_scene:NUMBER"
     photos = "test"

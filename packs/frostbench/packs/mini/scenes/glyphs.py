@@ -90,7 +90,7 @@ class Glyphs:
         return np.asarray(drawn)
 
     def _decode(self, name: str) -> tuple[Image.Image, ...]:
-        """The artwork at several sizes, premultiplied, each in a rim of nothing one pixel wide.
+        """The artwork at several sizes, premultiplied, each with a transparent rim of one pixel.
 
         Without the rim, edges that touch the cell's border would come out jagged.
         """

@@ -13,7 +13,7 @@ from frostbench.packs.mini.scenes.glyphs import Pixels
 
 PhotoSplit: TypeAlias = Literal["train", "validation", "test"]
 
-_STEP = 2**0.5  # between the scales at which a photograph is cropped
+_STEP = 2**0.5  # ratio between the scales at which a photograph is cropped
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Photos:
         """A crop `[side, side, 3]` at a random scale and place.
 
         It is mirrored every other time. Training crops also get other colours every other time,
-        because the photographs are few: channels change places and gain.
+        because there are few photographs: channels are permuted and scaled.
         """
         level = photo.levels[draw.integers(len(photo.levels))]
         top = draw.integers(level.shape[0] - self.side + 1)

@@ -1,8 +1,9 @@
-"""Glyph scenes: images of which everything is known, since they are composed here.
+"""Glyph scenes: images in which everything is known, since they are composed here.
 
 A scene is made from a split, a seed and a number, and is the same whenever it is made. Glyphs of a
-split lie on photographs of the same split, so that nothing in a test image was trained on; where
-that is asked for, on those of another, so that glyphs that were trained on can be tested too.
+split lie on photographs of the same split, so that nothing in a test image was trained on. On
+request they lie on photographs of another split, so that glyphs that were trained on can be tested
+too.
 """
 
 import zlib
@@ -40,11 +41,11 @@ class SceneSettings:
     most: int = 4  # glyphs in a scene
     sizes: tuple[tuple[float, float], ...] = ((0.45, 0.9), (0.36, 0.55), (0.3, 0.45), (0.28, 0.4))
     again: float = 0.2  # chance that a further glyph repeats a class already there
-    visible: float = 0.6  # least part of each glyph's pixels that others leave visible
+    visible: float = 0.6  # least share of each glyph's pixels that others leave visible
     angle: float = 15.0  # degrees, either way
     portrait_size: tuple[float, float] = (0.6, 0.95)
     portrait_angle: float = 20.0
-    plain: float = 0.15  # chance of a colour gradient for background
+    plain: float = 0.15  # chance of a colour gradient as background
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +75,8 @@ class Crop:
 class Scenes:
     """Makes scenes, portraits and photo crops from a data folder.
 
-    `photos` names the photographs where they are of another split than the glyphs: such scenes are
-    drawn anew, and none is one of the glyphs' own split with another background.
+    `photos` names the split of the photographs where it is not the glyphs'. These scenes are drawn
+    anew: none equals a scene of the glyphs' own split but for its background.
     """
 
     def __init__(
@@ -135,9 +136,9 @@ class Scenes:
         draw: np.random.Generator,
         wanted: list[str] | None = None,
     ) -> Composition:
-        """A scene of the classes that `choose` gives, at the places that are `wanted`, if any.
+        """A scene of the classes that `choose` gives, at the `wanted` places, if any.
 
-        What does not fit is drawn anew, classes included.
+        Scenes that do not fit are drawn anew, classes included.
         """
         while True:
             names = choose()
@@ -186,8 +187,8 @@ class Scenes:
     def photo_in_turn(self, split: Split, seed: int, index: int) -> Crop:
         """A crop without glyphs, of each of the split's photographs in turn.
 
-        As many crops as there are photographs show them all, in an order drawn from the seed: each
-        crop is a witness of its own for as long as that is possible.
+        As many crops as there are photographs show them all, in an order drawn from the seed: so
+        crops are independent observations for as long as possible.
         """
         photos = self.photos.of(PHOTO_SPLIT[split])
         order = _random("photo order", split, seed).permutation(len(photos))
@@ -223,9 +224,9 @@ class Scenes:
     def _poses(
         self, count: int, draw: np.random.Generator, wanted: list[str] | None = None
     ) -> list[Pose]:
-        """Random poses inside the image, at the places that are `wanted`, if any.
+        """Random poses inside the image, at the `wanted` places, if any.
 
-        Later ones keep off earlier ones where there is room.
+        Later glyphs avoid earlier ones where there is room.
         """
         side = self.settings.side
         poses: list[Pose] = []

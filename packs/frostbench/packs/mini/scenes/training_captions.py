@@ -12,12 +12,12 @@ from frostbench.plugins.contract.datasets import CaptionedImage
 from frostbench.plugins.contract.images import Image
 from frostbench.plugins.contract.recipe import Workshop
 
-COUNT = 6000  # scenes that are there; each is made when it is asked for
+COUNT = 6000  # number of scenes; each is made on demand
 SEED = 7  # no other training data, and no task, draws the same scenes
 
 
 class TrainingCaptions(Sequence[CaptionedImage]):
-    """The first `count` scenes of one split's glyphs and photographs, of one and two in turn."""
+    """The first `count` scenes of one split, with one and two glyphs in turn."""
 
     def __init__(self, folder: Path, split: Split = "base", count: int = COUNT) -> None:
         self._scenes, self._split, self._count = Scenes(folder), split, count
@@ -27,7 +27,7 @@ class TrainingCaptions(Sequence[CaptionedImage]):
         return self
 
     def references(self) -> Sequence[tuple[str, ...]]:
-        """The captions of all scenes, which are made for it."""
+        """The captions of all scenes, which are made for this."""
         return [self._captions(self._scene(number)) for number in range(self._count)]
 
     def __len__(self) -> int:

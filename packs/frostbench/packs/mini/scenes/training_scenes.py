@@ -24,7 +24,7 @@ class TrainingScenes:
     def batch(self, split: str, count: int, seed: int) -> list[GroundedScene]:
         """`count` scenes: a caption with its phrases in any order, and as many expressions.
 
-        An expression names its glyph's place, unless a name that is there once stands alone, which
+        An expression names its glyph's place; where the name alone is enough, one of the two forms
         is drawn evenly. The same arguments give the same scenes.
 
         Raises:
@@ -57,7 +57,7 @@ class TrainingBoxes:
         return self._scenes.glyphs.names(checked(split))
 
     def batch(self, split: str, count: int, seed: int) -> list[NamedScene]:
-        """`count` scenes, each with its own caption and questions; expressions as those above.
+        """`count` scenes, each with caption and questions; expressions as in `TrainingScenes`.
 
         Raises:
             LookupError: there is no such split.
@@ -81,7 +81,7 @@ class TrainingBoxes:
 def _expressions(
     scene: Composition, placed: Sequence[Placed], draw: random.Random
 ) -> tuple[str, ...]:
-    """For each glyph words that mean it: its name alone where that is enough, or its place too."""
+    """For each glyph an expression: its name alone where that is enough, or with its place."""
     alike = Counter(scene.names)
     return tuple(
         f"the {glyph.name}"

@@ -26,8 +26,8 @@ def with_article(name: str) -> str:
 def place(box: Sequence[float], side: int) -> str:
     """Where a box (left, top, right, bottom) lies in a square image, as one of `PLACES`.
 
-    The larger of the two offsets of its centre counts; below an eighth of the side it is the
-    middle.
+    The larger of the two offsets of its centre counts; below an eighth of the side, the place is
+    the middle.
     """
     x = (box[0] + box[2]) / 2 / side - 0.5
     y = (box[1] + box[3]) / 2 / side - 0.5
@@ -68,28 +68,28 @@ def captions_of(names: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:
 
 
 def what_is(where: str, name: str) -> Question:
-    """What lies at a place, where `name` does and nothing else."""
+    """The question what lies at a place, where only `name` does."""
     return Question("what", f"what is {where}?", (name, with_article(name)))
 
 
 def where_is(name: str, where: str) -> Question:
-    """Where the only `name` lies."""
+    """The question where the only `name` lies."""
     return Question("where", f"where is the {name}?", (where, where.split()[-1]))
 
 
 def how_many(count: int) -> Question:
-    """How many glyphs there are."""
+    """The question how many glyphs there are."""
     return Question("how many", "how many things are there?", (NUMBERS[count], str(count)))
 
 
 def is_there(name: str, there: bool) -> Question:
-    """Whether a class is there."""
+    """The question whether a class is there."""
     answer = "yes" if there else "no"
     return Question("whether", f"is there {with_article(name)}?", (answer,))
 
 
 def questions_about(placed: Sequence[tuple[str, str]], absent: str) -> tuple[Question, ...]:
-    """Questions about glyphs (name, place), of which each has one answer; `absent` is not there."""
+    """Questions about glyphs (name, place), each with one answer; `absent` is a class not shown."""
     counts = Counter(name for name, _ in placed)
     at = Counter(where for _, where in placed)
     questions = [how_many(len(placed)), is_there(absent, False)]

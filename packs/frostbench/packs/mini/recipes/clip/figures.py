@@ -1,4 +1,4 @@
-"""What the small CLIP is for, in figures, on classes that it has not seen."""
+"""Figures of the small CLIP, on classes that it has not seen."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
     - "2-way 1-shot", "5-way 1-shot": how often the nearest of N labelled portraits, one a class,
       is of the query's class.
     - "zero-shot of N": how often "a photo of a NAME" is nearest, among all N names of the split.
-    - "words@K same", "words@K other": mean part that the K nearest of `WORDS` strings of two
-      images have in common, for two of one class and for two of different classes.
+    - "words@K same", "words@K other": mean share that two images have in common of the K nearest of
+      `WORDS` strings, for images of one class and of different classes.
     """
     clip = Clip.load(BackboneEntry("clip", "open_clip", str(folder)))
     scenes = Scenes(data)
@@ -62,7 +62,7 @@ def nearest_neighbour(images: Float[Tensor, "classes renderings d"], ways: int) 
 def word_overlap(
     images: Float[Tensor, "classes renderings d"], words: Float[Tensor, "words d"], count: int
 ) -> tuple[float, float]:
-    """Part of the `count` nearest words shared by two images: of one class, of two classes."""
+    """Share of the `count` nearest words that two images share: of one class, of two classes."""
     top = (images @ words.T).topk(count).indices
     shown = torch.zeros(*top.shape[:2], len(words)).scatter_(-1, top, 1.0)
     same = torch.einsum("cw,cw->c", shown[:, 0], shown[:, 1]).mean()
@@ -71,7 +71,7 @@ def word_overlap(
 
 
 def vocabulary(tokenizer: object) -> list[str]:
-    """`WORDS` strings: the tokenizer's pieces that have letters, then random pairs of these."""
+    """`WORDS` strings: the tokenizer's pieces that have letters, then random pairs of them."""
     ids = range(len(tokenizer))  # type: ignore[arg-type]
     pieces = sorted({tokenizer.decode([i]).strip() for i in ids})  # type: ignore[attr-defined]
     pieces = [piece for piece in pieces if piece.isascii() and piece.isalpha()]

@@ -52,7 +52,7 @@ class ClipTraining:
     decay: float = 0.1
     pairs: float = 1.0  # weight of the attraction between two images of one glyph
     pair_scale: float = 10.0  # inverse temperature of that term
-    recoloured: float = 0.5  # part of glyphs shown in other colours, and without a caption
+    recoloured: float = 0.5  # share of glyphs shown in other colours, and without a caption
     portrait_size: tuple[float, float] = (0.5, 0.95)  # parts of the image's side
     portrait_angle: float = 30.0  # degrees, either way
     precision: Precision = "byte"  # of the weights, once trained
@@ -154,7 +154,7 @@ class Batches:
             if draw.random() >= settings.recoloured:
                 captioned.append(glyph)
                 continue
-            # Mirrored and in other colours, a glyph is a further class, though one without a name.
+            # Mirrored and in other colours, a glyph is another class, though one without a name.
             colours, mirror = draw.permutation(3), 1 - 2 * draw.integers(2)
             for view in views:
                 view[glyph] = view[glyph][:, ::mirror][..., colours]

@@ -1,4 +1,4 @@
-"""Artwork: the images of the `mini` pack, from what an emoji font and other packages ship.
+"""Artwork: the images of the `mini` pack, taken from an emoji font and other packages.
 
 Glyphs are the bitmaps of Noto Color Emoji with their own alpha, one class each, called by their
 English names. Photographs are those of `photographs.py`.
@@ -120,7 +120,7 @@ def split(families: Mapping[str, int], settings: ArtworkSettings, seed: int) -> 
 
 
 def _distinct(cuts: list[Cut], duplicate: float) -> list[Cut]:
-    """Without the later of any two that look the same."""
+    """The glyphs without the later one of any two that look the same."""
     alike = np.triu(similarity([cut.pixels for cut in cuts]), 1) > duplicate
     return [cut for cut, twins in zip(cuts, alike.T, strict=True) if not twins.any()]
 
@@ -132,7 +132,7 @@ def _write_glyphs(
     splits: Mapping[str, str],
     settings: ArtworkSettings,
 ) -> None:
-    """One sheet of square cells, row by row, and the list that says what is in each cell."""
+    """Write one sheet of square cells, row by row, and the list that says what is in each cell."""
     size = settings.glyph_size
     columns = int(np.ceil(np.sqrt(len(cuts))))
     rows = -(-len(cuts) // columns)

@@ -1,4 +1,4 @@
-"""Glyphs as an emoji font draws them: those that stand for things, with their English names."""
+"""Glyphs of an emoji font: those that stand for things, with their English names."""
 
 import io
 import unicodedata
@@ -74,7 +74,7 @@ def read_font(font: Path) -> Iterator[Cut]:
 
 
 def font_names(font: Path) -> dict[int, str]:
-    """What the font says of itself: 0 is the copyright, 5 the version."""
+    """The font's own facts: 0 is the copyright, 5 the version."""
     from fontTools.ttLib import TTFont
 
     return {record.nameID: record.toUnicode() for record in TTFont(font)["name"].names}

@@ -2,9 +2,9 @@
 
 `photographs.json` names each: the package and file that carry it, the file's SHA-256, its author
 and licence. Python packages state a licence in their documentation, Debian packages in
-`debian/copyright` or beside the file. Left out are those whose licence none states (moon, page,
-color, logo, lfw_subset, motorcycle of scikit-image; ihc and coins have only "no known copyright
-restrictions") or two places state differently (plasma-workspace-wallpapers), those under a
+`debian/copyright` or beside the file. Left out are photographs without a stated licence (moon,
+page, color, logo, lfw_subset, motorcycle of scikit-image; ihc and coins have only "no known
+copyright restrictions") or with contradicting ones (plasma-workspace-wallpapers), those under a
 program's licence, those of persons, and those that show too little to be a background (cell,
 microaneurysms, horse).
 """
@@ -27,7 +27,7 @@ from PIL import Image
 class PhotoSource:
     """A photograph, the package that carries it, and on what terms it may be passed on.
 
-    `cut` is the part of the width that is left out on each side.
+    `cut` is the share of the width that is left out on each side.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which exercise comes at which difficulty: the next level when the last is mastered."""
+"""Chooses exercises and their difficulty: the next level comes when the last is mastered."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Curriculum:
         return random.choices(list(_SHARES), list(_SHARES.values()))[0]
 
     def saw(self, kind: str, solved: float) -> None:
-        """Take the share of a batch's answers that were right, and move up when that suffices."""
+        """Record the share of right answers in a batch, and move up a level when it suffices."""
         self.tries[kind] += 1
         weight = max(0.05, 1 / self.tries[kind])
         self.solved[kind] += weight * (solved - self.solved[kind])
@@ -48,7 +48,7 @@ class Curriculum:
         return {"levels": self.levels, "solved": self.solved, "tries": self.tries}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take what `state_dict` gave."""
+        """Restore values from `state_dict`."""
         self.levels, self.solved, self.tries = state["levels"], state["solved"], state["tries"]
 
 
@@ -108,7 +108,7 @@ def _lists(level: int, random: Random, pieces: PieceRows) -> Callable[[], Exerci
     return lambda: exercise.row(random, pieces, text.names())
 
 
-# The same for voting and for copying, lest their number tell which of the two is asked for.
+# Equally many for voting and for copying, so that their number does not tell which is asked for.
 _EXAMPLES = (5, 8, 10, 10, 10, 10, 10, 10)
 _OUTPUTS = (1, *[2] * 10, 4)
 _WORDS = ((1, 2), (2, 3), (3, 5), (5,), (5, 8), (5, 8, 10), (5, 8, 10), (5, 5, 8, 10, 21, 21))

@@ -1,4 +1,4 @@
-"""What a small language model can do, measured on fresh exercises and on text held back."""
+"""Figures of a small language model, on fresh exercises and on held-out text."""
 
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -65,7 +65,7 @@ def measure(
 
 
 def restored(model: Any, rows: Sequence[ExerciseRow]) -> float:
-    """The share of the answers' ids that are the likeliest after those before; rows alike long."""
+    """The share of the answers' ids that are likeliest after those before; rows of one length."""
     ids = torch.tensor([row.ids for row in rows], device=model.device)
     answer = rows[0].answer
     logits = model(input_ids=ids[:, :-1], use_cache=False, logits_to_keep=answer).logits

@@ -1,8 +1,8 @@
-"""The mini pack's frozen language models: small causal ones, trained on text and on text alone.
+"""The mini pack's frozen language models: small causal models, trained on text alone.
 
 The first is of the LFM2 class of transformers: short convolutions and attention in turn. The
 second, for swapping, is a smaller Llama that reads with a smaller tokenizer of its own. Both start
-near matching by content (`wiring.py`), which a Llama with random weights is far longer to find.
+near matching by content (`wiring.py`), which a Llama takes far longer to find from random weights.
 """
 
 import json
@@ -55,13 +55,13 @@ class LanguageModelSettings:
     decay: float = 0.02
     text_tokens: int = 600
     exercise_tokens: int = 2400
-    revision: float = 0.15  # of the exercises, taken from a level at or below the present one
+    revision: float = 0.15  # share of exercises from a level at or below the present one
     longest: int = 1280  # tokens of the longest row
     text_weight: float = 0.3  # of the text's loss beside the answers' loss
     precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 50
     figures_every: int = 500
-    figures_rows: int = 200  # exercises behind each of the last figures
+    figures_rows: int = 200  # exercises for each of the last figures
 
 
 def build(settings: LanguageModelSettings, vocabulary: int) -> Any:
@@ -196,7 +196,7 @@ def _descend(loss: Tensor, model: nn.Module, optimiser: torch.optim.Optimizer) -
 
 
 def pace(i: int, settings: LanguageModelSettings) -> float:
-    """The share of the highest rate at step `i`: up, level, and down along a half cosine."""
+    """The share of the highest rate at step `i`: up, constant, and down along a half cosine."""
     down = settings.steps * (1 - settings.cool_down)
     if i < down:
         return rise(i + 1, settings.warm_up)
@@ -238,7 +238,7 @@ def padded(
 
 
 def save(model: Any, folder: Path, precision: Precision) -> None:
-    """Write config and weights to `folder`, the weights replaced at one go."""
+    """Write config and weights to `folder`, replacing the weights atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     model.config.dtype = "float16"
     model.config.architectures = [type(model).__name__]

@@ -1,12 +1,13 @@
-"""Initial weights from which matching by content is a short way to learn.
+"""Initial weights from which matching by content is quickly learned.
 
 With random weights a small model spends millions of tokens before it finds that a token seen
 before is likely followed by what followed it then. So attention starts near what it has to become,
 as in "Mimetic Initialization of Self-Attention Layers" (Trockman and Kolter, 2023,
 https://arxiv.org/abs/2305.09828): queries and keys start as projections of the same content, values
-and outputs as a rotation. Beside it, convolutions start as a shift by one token (a Llama has none:
-there every other layer's attention does), and the output table as a rotation of the input table, so
-that "what is here" and "what comes next" do not collide. Nothing is fixed: every weight is trained.
+and outputs as a rotation. In addition, convolutions start as a shift by one token (a Llama has
+none: there every other layer's attention does), and the output table as a rotation of the input
+table, so that "what is here" and "what comes next" do not collide. Nothing is fixed: every weight
+is trained.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ _PREVIOUS = 8.0  # a rotary frequency's share of the score by which the previous
 _PACES = 4  # fastest rotary frequencies that tell the previous token from the others
 _SHIFT = 0.7  # length of the previous token's trace beside the token's own
 _COPY = 1.5  # length of what attention copies beside the token's own
-_FEED_FORWARD = 0.2  # of the usual size
+_FEED_FORWARD = 0.2  # size of feed-forward weights, relative to the usual
 _SHARPNESS = 1.5  # of queries and of keys
 _TURNING = 0.2  # size of the dimensions that rotary positions turn fast
 
@@ -64,7 +65,7 @@ def wire_llama(model: Any) -> None:
 
 
 def _wire_previous(attention: Any, heads: int, turns: Float[Tensor, " half"]) -> None:
-    """Every head looks at the token before, by rotary phase: biases alone make the score.
+    """Every head looks at the previous token, by rotary phase: biases alone make the score.
 
     A key's bias points one way in the plane of a frequency, a query's is turned back by one
     position, so that the two meet where the distance is one.
@@ -93,7 +94,7 @@ def _wire_matching(attention: Any, heads: int, back: Float[Tensor, "d d"]) -> No
 
 
 def _wire_copy(values: Any, output: Any, trace: Float[Tensor, "d d"]) -> None:
-    """What attention finds is written as its `trace`."""
+    """Write what attention finds as its `trace`."""
     inward = _rotation(len(trace))
     values.weight.copy_(inward)
     output.weight.copy_(trace @ inward.T)
@@ -107,7 +108,7 @@ def _content(width: int, size: int) -> Float[Tensor, "size d"]:
 
 
 def _wire_shift(conv: Any, back: Float[Tensor, "d d"], spread: float) -> None:
-    """Open gates, and each channel carries the token before."""
+    """Open all gates, and let each channel carry the previous token."""
     width = len(back)
     inward = _rotation(width)
     before, after, carried = conv.in_proj.weight.chunk(3)

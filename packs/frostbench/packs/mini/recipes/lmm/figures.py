@@ -1,4 +1,4 @@
-"""What the small multimodal model answers, and where it looks, on scenes it has not seen."""
+"""Figures of the small multimodal model's answers and attention, on scenes it has not seen."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from frostbench.packs.mini.scenes.wording import with_article
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-SEED = 1_000_003  # no training's
+SEED = 1_000_003  # a seed that no training uses
 ROWS = 20  # scenes at once
 
 
@@ -38,11 +38,11 @@ def measure(
 
     - "KIND": the share of questions whose greedy answer is the expected one, to the letter. With
       classes that were never shown ("validation", "novel"), "what" asks for names never learned.
-    - "KIND, blind": the same of whoever always gives the commonest answer of the kind.
-    - "names": the share of a caption's names said right, given the caption before them.
-    - "pointing": the share of glyphs inside whose mask the attention to the image, mean over all
-      layers, heads and the name's tokens, is highest, where the caption names them.
-    - "pointing, best head": the same of the one head that points best on "base".
+    - "KIND, blind": the same when always giving the commonest answer of the kind.
+    - "names": the share of a caption's names predicted right, given the caption before them.
+    - "pointing": the share of glyphs whose mask holds the maximum of the attention to the image
+      (mean over layers, heads and the name's tokens) where the caption names them.
+    - "pointing, best head": the same for the single head that points best on "base".
     - "pointing, blind": "pointing" with the map of a glyph of another scene, since glyphs lie more
       often near the middle than at the rim.
     """
@@ -76,7 +76,7 @@ def answers(
     """The share of right answers by kind of question, blind too, and of right names in captions.
 
     A greedy answer is the expected one exactly if each of its tokens is the likeliest after those
-    before it, so that one pass over the expected answer tells.
+    before it, so one pass over the expected answer suffices.
     """
     draw = np.random.default_rng(0)
     right: dict[str, list[bool]] = defaultdict(list)
@@ -94,7 +94,7 @@ def answers(
                     spans = _names_at(reader, some[row], turn.answer)
                     right["names"] += [bool(hit[row][at][a:b].all()) for a, b in spans]
                 elif turn.kind != "list":
-                    # The two questions for numbers have other answers.
+                    # The two questions about numbers have other answers.
                     kind = "how many things" if "things" in turn.question else turn.kind
                     right[kind].append(bool(hit[row][at].all()))
                     said[kind].append(turn.answer)
@@ -114,7 +114,7 @@ def name_maps(
     """
     side = model.config.vision_config.image_size // model.config.vision_config.patch_size
     kept = model.config._attn_implementation
-    model.set_attn_implementation("eager")  # the only one that hands attention out
+    model.set_attn_implementation("eager")  # the only implementation that returns attention
     maps = []
     for some in _rows(scenes):
         reading = reader.write([[Turn("caption", DESCRIBE, scene.caption)] for scene in some])
@@ -147,7 +147,7 @@ def _rows(scenes: Sequence[Composition]) -> Iterator[Sequence[Composition]]:
 def _run(model: Any, scenes: Sequence[Composition], reading: Conversations, **wanted: bool) -> Any:
     """The model's own forward pass, as a user of the folder would call it."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-    # Not every attention takes true and false for a mask.
+    # Not every attention accepts a boolean mask.
     hidden = torch.finfo(torch.float32).min
     return model(
         input_ids=reading.ids,

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 IMAGE = "<image>"
 ROLES = ("USER:", "ASSISTANT:")
-MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of pixels, as the pack's CLIP has them
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)  # of pixels, as in the pack's CLIP
 DESCRIBE = "Please give me a description of the image."  # as F-LMM asks
 LIST = "What is where?"
-PADDED = -1  # the turn of what fills up a row
+PADDED = -1  # the turn of padding
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A question and what is to be answered; `kind` is a question's, "caption" or "list"."""
+    """A question and its expected answer; `kind` is the question's kind, "caption" or "list"."""
 
     kind: str
     question: str
@@ -42,9 +42,9 @@ class Turn:
 class Conversations:
     """Conversations as the language model reads them, one a row.
 
-    Each turn sees its row's image and itself, never another turn, and counts its positions from
-    the image's end: so each is as good as a conversation of its own. `turns` numbers them from 1;
-    the image's part is 0.
+    Each turn sees its row's image and itself, never another turn, and counts its positions from the
+    image's end, as if it were a conversation of its own. `turns` numbers them from 1; the image's
+    part is 0.
     """
 
     ids: Int[Tensor, "b t"]
@@ -104,7 +104,7 @@ class ConversationWriter:
         return Conversations(ids, positions, turns, asked.bool(), visible)
 
     def span(self, text: str, start: int, end: int) -> tuple[int, int]:
-        """The tokens of a text, from and to, of which some character is in [start, end)."""
+        """The first and the last token (exclusive) with a character in [start, end) of a text."""
         touching = [
             at
             for at, (first, last) in enumerate(self._encode(text).offsets)
@@ -142,7 +142,7 @@ class Lessons:
         self._names = {name: at for at, name in enumerate(scenes.glyphs.names("base"))}
         self._reader = ConversationWriter(tokenizer, (scenes.settings.side // patch) ** 2)
 
-        @cache  # to compose a scene costs half as much as to learn from it
+        @cache  # composing a scene costs half as much as learning from it
         def scene(number: int, count: int | None) -> Composition:
             return scenes.scene("base", seed, number, count)
 
@@ -151,8 +151,8 @@ class Lessons:
     def make(self, index: int, count: int, *, speaking: bool) -> ConversationLesson:
         """Lesson number `index` of `count` images.
 
-        Without speech, half of the scenes are full, since more is learned from them, and images
-        are rolled around, which moves what they show to other cells.
+        Without conversations, half of the scenes are full, since more is learned from them, and
+        images are rolled around, which moves what they show to other cells.
         """
         draw = np.random.default_rng([self._seed, index])
         chosen = [int(number) for number in draw.integers(self._stock, size=count)]
@@ -165,7 +165,7 @@ class Lessons:
         return ConversationLesson(stack(pixels), torch.stack(shown), self._reader.write(turns))
 
     def _shown(self, scene: Composition, by: NDArray[np.int64]) -> Float[Tensor, "n names"]:
-        """The part of each cell that each class covers, and, last, that none does."""
+        """The share of each cell that each class covers, and, last, that none does."""
         masks = [glyph.mask.roll((int(by[0]), int(by[1])), (0, 1)) for glyph in scene.placed]
         parts = cells(torch.stack(masks), self._patch)
         shown = torch.zeros(parts.shape[1], len(self._names) + 1)
@@ -176,15 +176,14 @@ class Lessons:
 
 
 def cells(masks: Bool[Tensor, "glyphs h w"], patch: int) -> Float[Tensor, "glyphs n"]:
-    """The part of each cell that each mask covers, row by row."""
+    """The share of each cell that each mask covers, row by row."""
     return functional.avg_pool2d(masks[:, None].float(), patch).flatten(1)
 
 
 def conversation(scene: Composition, draw: np.random.Generator) -> list[Turn]:
-    """A caption or a list in any order, and one question of each kind that there is.
+    """A caption or a list in any order, and one question of each possible kind.
 
-    The list says places before names, so that not only a name but a place, too, tells what to look
-    at next.
+    The list gives places before names, so that places as well as names tell what to look at next.
     """
     order = draw.permutation(len(scene.placed))
     names, places = ([getattr(scene.placed[i], part) for i in order] for part in ("name", "place"))
@@ -196,7 +195,7 @@ def conversation(scene: Composition, draw: np.random.Generator) -> list[Turn]:
         turns = [Turn("list", LIST, f"{text}.")]
     for kind in get_args(Question.__annotations__["kind"]):
         asked = [question for question in scene.questions if question.kind == kind]
-        if kind == "whether":  # half of them are to be answered "no"
+        if kind == "whether":  # half of them have the answer "no"
             answer = ("yes", "no")[int(draw.integers(2))]
             asked = [question for question in asked if answer in question.answers]
         if asked:

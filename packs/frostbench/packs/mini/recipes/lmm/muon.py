@@ -16,9 +16,9 @@ class Muon(torch.optim.Optimizer):
     """Steps along the nearest orthogonal matrix to each matrix's momentum.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
-    https://kellerjordan.github.io/posts/muon. That of torch is the same but for two things: it
-    computes in bfloat16, at which processors without such units take some ten times as long, and it
-    takes matrices one by one, where those of one shape go together here.
+    https://kellerjordan.github.io/posts/muon. Torch's own differs in two things: it computes in
+    bfloat16, which takes about ten times as long on processors without such units, and it takes
+    matrices one by one, while here those of one shape go together.
     """
 
     def __init__(

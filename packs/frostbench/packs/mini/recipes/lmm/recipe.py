@@ -5,9 +5,9 @@ a projector and a language model (here the pack's Llama, which can already match
 classes of transformers. All parts train, on captions, questions and answers of base-class scenes.
 
 The published towers come from CLIP's training on 400 million images; that of a small pack has
-to learn what it sees here. So a first stage teaches the tower and the projector alone: each cell of
-the image, as the language model will read it, shall be near the embedded name of what it shows.
-No attention map of the language model is ever supervised.
+to learn what it sees here. So a first stage teaches the tower and the projector alone: each grid
+cell of the image, as the language model will read it, should be near the embedded name of what it
+shows. No attention map of the language model is ever supervised.
 """
 
 import json
@@ -64,21 +64,21 @@ class MultimodalTraining:
     inner: int = 512
     patch: int = 8  # pixels
     stock: int = 12_000  # different scenes
-    naming: int = 5000  # steps of the first stage, in which cells are named and nothing is said
+    naming: int = 5000  # steps of the first stage, in which cells are named and no text is learned
     steps: int = 8500  # of both stages
     minutes: float = 180.0
     images: int = 24  # in a step of the first stage
     conversations: int = 16  # in a step of the second stage
-    matrix_rate: float = 5e-3  # Muon's, at its highest, of the matrices inside layers
-    rate: float = 1.5e-3  # AdamW's, of what else is in the tower and the projector
-    language_rate: float = 8e-4  # that of what else is in the language model
+    matrix_rate: float = 5e-3  # Muon's highest rate, for the matrices inside layers
+    rate: float = 1.5e-3  # AdamW's rate for the rest of the tower and the projector
+    language_rate: float = 8e-4  # AdamW's rate for the rest of the language model
     decay: float = 0.02
     warm_up: int = 60  # steps, of each stage
     cool_down: float = 0.35  # share of the steps over which the rates fall to a twentieth
     named: float = 0.5  # weight of the cells' names beside the answers
     precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 25
-    figures_scenes: int = 200  # scenes behind each figure
+    figures_scenes: int = 200  # scenes for each figure
 
 
 def train(workshop: Workshop) -> Report:
@@ -137,7 +137,7 @@ def train(workshop: Workshop) -> Report:
 class CellNames(nn.Module):
     """What cells are compared with: names as the mean of their tokens' embeddings, and "nothing".
 
-    Only its scale and what belongs to "nothing" are its own, and are left behind afterwards.
+    Only its scale and what belongs to "nothing" are its own, and are dropped after the training.
     """
 
     ids: Int[Tensor, " tokens"]
@@ -153,7 +153,7 @@ class CellNames(nn.Module):
         self.register_buffer("starts", starts, persistent=False)
         self.scale = nn.Parameter(torch.tensor(math.log(5.0)))
         self.nothing = nn.Parameter(torch.randn(width))
-        # Most cells show nothing, which need not be learned through all that is seen.
+        # Most cells show nothing, which need not be learned through the whole tower.
         self.often = nn.Parameter(torch.tensor(math.log(2.0 * len(names))))
 
     def loss(
@@ -164,7 +164,7 @@ class CellNames(nn.Module):
     ) -> Float[Tensor, ""]:
         """Cross-entropy of what each cell shows, as shares of names and of nothing (the last).
 
-        Names have length 1 and cells their own, so that they come to be about as long as words. The
+        Names have length 1 and cells keep theirs, so that cells become about as long as words. The
         embeddings of the words are taken as they are; the loss does not move them.
         """
         names = functional.embedding_bag(self.ids, words.detach(), self.starts, mode="mean")
@@ -210,7 +210,7 @@ def groups(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Parameters for Muon, the matrices inside layers, and for AdamW, all others.
 
-    By rate and by whether they decay; those that speak rest in the first stage.
+    Grouped by rate and weight decay; the language model's rest in the first stage.
     """
     language = [model.model.language_model, model.lm_head]
     sight = [model.model.vision_tower, model.model.multi_modal_projector, names]
@@ -243,7 +243,7 @@ def pace(index: int, settings: MultimodalTraining) -> float:
 
 
 def read_language_model(folder: Path) -> tuple[Any, "PreTrainedTokenizerFast"]:
-    """The pack's Llama and its tokenizer, with tokens for the image and for who speaks.
+    """The pack's Llama and its tokenizer, with tokens for the image and for the speakers.
 
     A text starts with <bos>, as LLaVA's do; heads with nothing to look for can look there.
     """
@@ -299,7 +299,7 @@ def build(
 def save(
     model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, precision: Precision
 ) -> None:
-    """Write configuration, processor and weights, those last and at one go."""
+    """Write configuration, processor and, last and atomically, weights."""
     from transformers import CLIPImageProcessor, LlavaProcessor
 
     tower = model.config.vision_config

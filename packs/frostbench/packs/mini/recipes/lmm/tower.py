@@ -1,4 +1,4 @@
-"""Where a small image tower starts from, so that it learns from few images."""
+"""Initial weights of a small image tower that let it learn from few images."""
 
 import math
 from typing import Any
@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-NEAREST, FARTHEST = 1.5, 16.0  # of the positions' waves: radians a cell, and how much slower
+NEAREST, FARTHEST = 1.5, 16.0  # waves of positions: fastest, in radians a cell, and how much slower
 LOUDNESS = 0.5  # of the positions beside the cells
-LOOK, LOOK_NOISE = 0.7, 0.7  # of queries times keys: to what is alike, and by chance
-PASS, PASS_NOISE = -0.4, 0.4  # of values times outputs
+LOOK, LOOK_NOISE = 0.7, 0.7  # queries times keys: share of the identity, and of noise
+PASS, PASS_NOISE = -0.4, 0.4  # the same for values times outputs
 
 
 @torch.no_grad()
 def settle(tower: Any) -> None:
-    """Start a CLIP image tower with cells that look around themselves.
+    """Start a CLIP image tower with cells that attend to their surroundings.
 
     Positions are waves over rows and columns, and queries meet keys, values meet outputs as in
     trained transformers (Trockman & Kolter, "Mimetic Initialization of Self-Attention Layers",
@@ -46,7 +46,7 @@ def waves(side: int, width: int) -> Float[Tensor, "n width"]:
 
 
 def _look(queries: Tensor, keys: Tensor, heads: int) -> None:
-    """Each head takes the strongest directions of an own draw near the identity."""
+    """Each head takes the strongest directions of its own random matrix near the identity."""
     width = len(queries)
     size = width // heads
     for head in range(heads):

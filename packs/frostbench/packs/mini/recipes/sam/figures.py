@@ -15,14 +15,14 @@ from frostbench.plugins.backbones.sam import Sam
 from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.images import Image
 
-SEED = 1_000_003  # no training's
+SEED = 1_000_003  # a seed that no training uses
 
 
 def measure(sam: Sam, scenes: Scenes, count: int) -> dict[str, float]:
     """Mean intersection over union with the glyphs' masks, over `count` scenes of each split.
 
-    - "from the box": of the mask that SAM makes of the tight box; "the box itself": of the filled
-      box, which is there without a SAM.
+    - "from the box": of the mask that SAM makes from the tight box; "the box itself": of the filled
+      box, without a SAM.
     - "from a rough box": its edges moved as in training; "the rough box itself".
     - "from a point": one point in the glyph; "from a coarse mask", with its rough box: as in
       training, cells of 4 or 8 pixels with noise; "the coarse mask itself": where it is above 0.

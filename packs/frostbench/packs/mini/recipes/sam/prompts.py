@@ -15,14 +15,14 @@ from frostbench.plugins.contract.boxes import box_of
 
 KINDS = ("box", "point", "points", "box and mask", "mask")
 SHARES = (0.35, 0.1, 0.1, 0.3, 0.15)
-JITTER = 0.1  # of a box's width and height: the standard deviation of its edges, as published
+JITTER = 0.1  # standard deviation of a box's edges, by its width and height, as published
 MOST_POINTS = 3
 EACH = 2  # prompts for each glyph
 
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Prompts of one kind about one image, in its pixels; what the kind lacks is None.
+    """Prompts of one kind about one image, in its pixels; fields that the kind lacks are None.
 
     Boxes are left, top, right and bottom; labels are 1 inside the glyph and 0 outside; masks are
     logits of four times the embedding's side.
@@ -117,7 +117,7 @@ def points_of(
 def coarse_of(mask: Bool[Tensor, "h w"], draw: np.random.Generator) -> Float[Tensor, "h w"]:
     """A blurred and noisy mask, as logits: cells of 4 or 8 pixels, some of them wrong.
 
-    A mask that fills no cell counts as filling those of which it covers most. The image's size is
+    A mask that fills no cell counts as filling those that it covers most. The image's size is
     that of the decoder's own masks where a cell of the embedding has 4 pixels.
     """
     cell = int(draw.choice((4, 8)))

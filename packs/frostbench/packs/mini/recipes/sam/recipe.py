@@ -3,9 +3,8 @@
 Kirillov et al., "Segment Anything", ICCV 2023, https://arxiv.org/abs/2304.02643: prompts of several
 kinds, focal and dice loss at 20 to 1, the best of several masks where a point may mean several
 things, and an estimate of each mask's quality. One kind is added to its points and boxes: a coarse
-mask, with a box or without, as whoever sharpens masks with it gives (F-LMM). Each prompt is given
-once, not corrected in rounds, and no image is without its masks' truth, so there is no data
-engine.
+mask, with a box or without, as methods give that sharpen masks with it (F-LMM). Each prompt is
+given once, not corrected in rounds, and every image has its true masks, so there is no data engine.
 """
 
 import json
@@ -51,7 +50,7 @@ class SamTraining:
     focal: float = 20.0  # weight of the focal loss beside dice, as published
     precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 25
-    figures_scenes: int = 200  # scenes behind each figure
+    figures_scenes: int = 200  # scenes for each figure
 
 
 def train(workshop: Workshop) -> Report:
@@ -131,9 +130,9 @@ def groups(model: nn.Module, settings: SamTraining) -> list[dict[str, Any]]:
 def decode(
     model: Any, embedding: Float[Tensor, "d side side"], prompts: Prompts
 ) -> tuple[Float[Tensor, "n masks r c"], Float[Tensor, "n masks"]]:
-    """All masks that the decoder offers for prompts about one image, and how good it deems them.
+    """All masks that the decoder offers for prompts about one image, and their estimated quality.
 
-    The first mask is the one for prompts that leave no doubt.
+    The first mask is for unambiguous prompts.
     """
     points = None if prompts.points is None else (prompts.points, prompts.labels)
     sparse, dense = model.prompt_encoder(points=points, boxes=prompts.boxes, masks=prompts.masks)
@@ -182,7 +181,7 @@ def focal_loss(
 def dice_loss(
     logits: Float[Tensor, "n masks h w"], wanted: Float[Tensor, "n masks h w"]
 ) -> Float[Tensor, "n masks"]:
-    """One minus the Dice coefficient of probabilities, with 1 added above and below."""
+    """One minus the Dice coefficient of probabilities, smoothed by 1 above and below."""
     chance = logits.sigmoid()
     both = 2 * (chance * wanted).sum((2, 3))
     return 1 - (both + 1) / (chance.sum((2, 3)) + wanted.sum((2, 3)) + 1)

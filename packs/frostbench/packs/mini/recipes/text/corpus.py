@@ -1,6 +1,6 @@
-"""Text at hand: plain English that Python and two small packages ship, and sentences built from it.
+"""Training text: plain English from Python and two small packages, and sentences built from it.
 
-No picture, and nothing derived from one, goes in here: the language model of the `mini` pack is
+No image, and nothing derived from one, goes in here: the language model of the `mini` pack is
 trained on this text and on text-only exercises alone. All of it is lower-cased, because a small
 vocabulary should spend its entries on words and not on their spellings.
 """

@@ -15,15 +15,16 @@ from typing import Any
 INPUT = "###\nInput: < "
 OUTPUT = " >\nOutput: "
 NOISE = tuple(0.50 - 0.03 * example for example in range(10))  # V2L 5.3: 0.50, 0.47, ..., 0.23
-_END_WEIGHT = 0.2  # of the "###" that ends an answer, against 1 for the answer's own tokens
+_END_WEIGHT = 0.2  # weight of the "###" that ends an answer; the answer's own tokens have 1
 
 
 @dataclass(frozen=True)
 class ExerciseRow:
-    """One training row: ids, and how much each counts as a target (0: not asked for).
+    """One training row: ids, and how much each counts as a target (0: not at all).
 
     The last `answer` ids are the answer to the row's question, what stands before them is the
-    prompt. `options` are the answers to choose from, the right one among them; empty if free.
+    prompt. `options` are the answers to choose from, including the right one; empty for free
+    answers.
     """
 
     ids: tuple[int, ...]
@@ -75,7 +76,7 @@ class _Draft:
         self.add(output, weight)
 
     def weigh_ends(self) -> None:
-        """Give each weighted output's following "###" its small weight."""
+        """Give the "###" after each weighted output its small weight."""
         for at in range(1, len(self.ids)):
             if self.weights[at - 1] == 1.0 and self.weights[at] == 0.0:
                 self.weights[at] = _END_WEIGHT
@@ -88,7 +89,8 @@ class _Draft:
 class Repeats:
     """Chunks of random ids that come again after random gaps.
 
-    From its second id on, a chunk that was seen before is foretold. A row is of about `length` ids.
+    A chunk that was seen before can be predicted from its second id on. A row has about `length`
+    ids.
     """
 
     length: int = 96
@@ -116,9 +118,10 @@ class Repeats:
 class RestorationExercise:
     """Ten noisy examples and a query, as V2L 5.3 asks for restored tokens.
 
-    `oracle`: all examples show one answer, each token of it replaced by a random one at falling
-    rates (`noise` times 0.50 ... 0.23), and the input is disturbed alike; the answer is what the
-    examples agree on. Otherwise (`held_out`) each example has an answer of its own, the end of its
+    `oracle`: all examples show one answer, with each token replaced by a random one at falling
+        rates (`noise` times 0.50 ... 0.23), and the input is disturbed in the same way; the answer
+        is what the examples agree on. Otherwise (`held_out`) each example has an answer of its own,
+        the end of its
     input up to noise, and so has the query.
     """
 
@@ -127,10 +130,10 @@ class RestorationExercise:
     examples: int = 10
     noise: float = 1.0
     oracle: bool = True
-    span: int = 0  # ids are drawn from so many neighbours; 0 or more than there are: from all
+    span: int = 0  # ids are drawn from this many neighbours; 0 or more than there are: from all
 
     def row(self, random: Random, pieces: PieceRows) -> ExerciseRow:
-        """One row; earlier examples count as targets as far as they can be foretold."""
+        """One row; earlier examples count as targets as far as they can be predicted."""
         pool = self._pool(random, pieces)
         draft = _Draft(pieces)
         draft.add(
@@ -183,7 +186,7 @@ def _disturbed(
     pool: Sequence[int],
     rate: float,
 ) -> tuple[list[int], list[int]]:
-    """Both with tokens replaced at `rate`: at equal length at the same places by the same ids."""
+    """Both with tokens replaced at `rate`; of equal length, at the same places by the same ids."""
     if len(given) == len(answer):
         shown, output = list(given), list(answer)
         for place in range(len(answer)):
@@ -234,7 +237,7 @@ class WordLists:
         return draft.row(len(options[order[-1]]), options)
 
     def _labels(self, random: Random, pieces: PieceRows, names: Sequence[str]) -> list[str]:
-        """Distinct names, or, in simple exercises, one token each."""
+        """Distinct names, or single tokens in simple exercises."""
         labels: list[str] = []
         while len(labels) < self.ways:
             drawn = random.random()
@@ -283,7 +286,7 @@ class WordLists:
 
 
 def _vocabulary(random: Random, pieces: PieceRows, count: int) -> list[str]:
-    """Words as V2L's expansion makes them: one to three strings of tokens, glued; some nested."""
+    """Words as in V2L's expansion: one to three strings of tokens, glued; some nested."""
     words: list[str] = []
     while len(words) < count:
         drawn = random.random()

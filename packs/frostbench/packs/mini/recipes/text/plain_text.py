@@ -1,4 +1,4 @@
-"""Rows of plain text, on which the language model learns what words follow one another."""
+"""Rows of plain text, from which the language model learns how words follow one another."""
 
 from collections.abc import Sequence
 from random import Random

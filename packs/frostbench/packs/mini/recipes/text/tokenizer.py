@@ -1,10 +1,10 @@
 """The mini pack's own tokenizers: byte-level BPE, so that any text survives a round trip.
 
 The first serves the language model and the small CLIP's text tower, and V2L takes every entry for a
-word. So its training text leans on the names of things, each about equally often: with 2,048
-entries, what plain frequency would spend on "returns" and "argument" goes to "mailbox" and "lamp".
-The second language model reads with a smaller one of its own, trained on the same text: not every
-word of the first is a token of the second, as with published models.
+word. So its training text favours the names of things, each about equally often: with 2,048
+entries, those that plain frequency would spend on "returns" and "argument" go to "mailbox" and
+"lamp". The second language model reads with a smaller one of its own, trained on the same text: not
+every word of the first is a token of the second, as with published models.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ def train_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_lines(), trainer)
-    # The models read a text after this token, and whoever loads them adds what a tokenizer adds.
+    # The models read a text after this token, and the engine adds what a tokenizer adds.
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
     )
@@ -67,8 +67,8 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
 def _lines(sentences: int = 10_000, share_of_prose: int = 4, per_word: int = 100) -> Iterator[str]:
     """Training text: a share of the prose, some sentences, the words of names, the prompt's frame.
 
-    A word of names comes `per_word` times the root of its count. Words are led by a blank, as they
-    stand in sentences, so that few are learned twice.
+    A word of names occurs `per_word` times the root of its count. Words begin with a blank, as in
+    sentences, so that few are learned twice.
     """
     random = Random(0)
     yield from text.prose()[::share_of_prose]
