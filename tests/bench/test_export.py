@@ -299,7 +299,7 @@ def test_an_export_is_replaced_and_what_is_not_its_own_stays(run, board, tmp_pat
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "of which run?"),
+        ([], "which run?"),
         (["RUN"], "in which format? format= is one or several of latex, eee, hf, csv, parquet"),
         (["RUN", "format=latx"], "Did you mean 'latex'"),
         (["RUN", "format=hf", "dataset=mine"], "name a repository on the Hub as ORG/NAME"),

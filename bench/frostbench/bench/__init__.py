@@ -12,8 +12,8 @@ __all__ = ["read", "run"]
 def run(**keys: Any) -> "Results":
     """Run or continue a run with the keys of `frostbench run`, and read its results.
 
-    A key of a key is written in a mapping, `method={"v2l": {"shown_words": 16}}`, or in one text,
-    `**{"method.v2l.shown_words": 16}`. What failed is a result: `failed` says whether anything did.
+    A nested key is written as a mapping, `method={"v2l": {"shown_words": 16}}`, or as one text,
+    `**{"method.v2l.shown_words": 16}`. Failures are results: `failed` says whether there were any.
 
     Raises:
         UsageError: a key or a value is wrong; the message says what there is.
@@ -28,7 +28,7 @@ def run(**keys: Any) -> "Results":
 
 
 def read(*folders: "str | PathLike[str]") -> "Results":
-    """Runs as tables: `rows` of the leaderboard that they make together, and their `samples`.
+    """Runs as tables: the `rows` of their common leaderboard, and their `samples`.
 
     Raises:
         StoreError: there is no run in one of the folders.

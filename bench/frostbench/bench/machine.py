@@ -34,7 +34,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware(device: str) -> Hardware:
-    """What the run stands on."""
+    """The hardware of the run."""
     import psutil
 
     memory = int(psutil.virtual_memory().total)
@@ -72,5 +72,5 @@ def _accelerator(device: str) -> str | None:
         return None
     import torch
 
-    # Who keeps a run for workers on other machines may have no card.
+    # The process that keeps a run for workers on other machines may have no card.
     return torch.cuda.get_device_name(device) if torch.cuda.is_available() else None

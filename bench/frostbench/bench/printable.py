@@ -14,7 +14,7 @@ _STEERS = re.compile(
 
 
 def printable(text: str) -> str:
-    r"""The text with control characters written out, those that turn its direction among them.
+    r"""The text with control characters written out, including those that change its direction.
 
     >>> printable("\x1b[31mred")
     '\\x1b[31mred'
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 
 def brief(text: str, most: int = BRIEF) -> str:
-    """What a page or a line can show of a text.
+    """A text, shortened for a page or a line.
 
     >>> brief("abcdef", 3)
     'abc… (6 characters)'
@@ -32,7 +32,7 @@ def brief(text: str, most: int = BRIEF) -> str:
 
 
 def say(text: str) -> None:
-    """Print a text, so that a terminal shows it and does nothing else."""
+    """Print a text, so that a terminal only shows it."""
     print(printable(text))
 
 
@@ -42,7 +42,7 @@ def complain(text: str) -> None:
 
 
 def note(text: str, stream: Any) -> None:
-    """Print a text like `say`, on a stream that need not be read: whoever left it ends no work."""
+    """Print a text like `say`, on a stream that need not be read: a closed one ends no work."""
     try:
         print(printable(text), file=stream, flush=True)
     except BrokenPipeError:
@@ -50,5 +50,5 @@ def note(text: str, stream: Any) -> None:
 
 
 def unread(stream: Any) -> None:
-    """Have nobody write to a stream any more; Python would try again at its end, and complain."""
+    """Disable a stream: Python would write to it again at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -50,7 +50,7 @@ from frostbench.plugins.host.registry import Host, Registered
 def assemble(config: RunConfig, host: Host, *, remembered: bool = True) -> Plan:
     """The plan of a run.
 
-    Of data, what files hashed to is `remembered` from other runs, where they have not changed.
+    Hashes of unchanged data files are `remembered` from other runs.
 
     Raises:
         LookupError: a name is not there; the message lists what there is.
@@ -134,7 +134,7 @@ def _with_networks(config: RunConfig, pack: Pack) -> RunConfig:
 def _renewed(
     config: RunConfig, host: Host, backbones: Any, tasks: Sequence[PlannedTask]
 ) -> tuple[Engine, Mapping[str, Metric]]:
-    """Engine and metrics, made again over backbones that were dropped."""
+    """Engine and metrics, made again after backbones were dropped."""
     wanted = metrics_of(host, {item.task.card.name: item.task.card.metrics for item in tasks})
     engine = open_engine(config, host, backbones)
     return engine, open_metrics(config, host, backbones, wanted)
@@ -159,8 +159,8 @@ def find_pack(name: str, host: Host) -> Pack:
 def choose_methods(config: RunConfig, host: Host, pack: Pack) -> list[Registered[Card]]:
     """The methods that were asked for, or else all that the pack can serve.
 
-    Those are the methods that it has an entry for, those that have nothing trained, and those
-    whose weights the user names.
+    These are methods with an entry in the pack, methods without trained parts, and methods whose
+    weights the user names.
     """
     if config.methods:
         return [host.pick("method", name) for name in dict.fromkeys(config.methods)]
@@ -212,7 +212,7 @@ def choose_tasks(config: RunConfig, host: Host) -> list[Registered[TaskCard]]:
 def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
     """The pack's shared backbones, with the language model that was asked for; none is loaded.
 
-    From now on the host knows the metrics that look through one of them, by its name.
+    From now on the host knows the metrics that use one of them, by its name.
     """
     from frostbench.plugins.backbones import SharedBackbones
     from frostbench.plugins.backbones.device_map import devices_named
@@ -230,7 +230,7 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
         if role not in entries:
             raise LookupError(missing("backbone", role, entries))
         own = {**entries[role].settings, **own_settings(config.backbone, role, "backbone")}
-        try:  # what is not there is said before anything is loaded
+        try:  # missing files are reported before anything is loaded
             several = devices_named(own.get("device_map"))
         except ValueError as error:
             raise UsageError(f"backbone.{role}.{error}") from error
@@ -252,7 +252,7 @@ def open_backbones(config: RunConfig, host: Host, pack: Pack) -> Any:
 
 
 def _language_models(pack: Pack) -> str:
-    """What else there is, for whoever named a language model that does not work."""
+    """A sentence on other language models, for a user whose choice does not work."""
     own = ["its own", *pack.alternatives.get("llm", {})] if "llm" in pack.backbones else []
     return f"The pack {pack.name!r} has {', '.join(own)}." if len(own) > 1 else ""
 
@@ -298,7 +298,7 @@ def _lacking(item: Registered[Card], setup: Setup) -> Mapping[str, str]:
         return {}
     try:
         kind = item.load()
-    except Exception:  # building it says so, and the others run
+    except Exception:  # building it reports this, and the others run
         return {}
     try:
         said = contain(Call("method", item.name, "lacks"), kind.lacks, setup)
@@ -340,6 +340,6 @@ _ELSEWHERE = {
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:
-    """What a run depends on; where it is stored and how it is shown is left out."""
+    """The settings that a run depends on, without those for storage and display."""
     values = dataclasses.asdict(config)
     return {key: value for key, value in values.items() if key not in _ELSEWHERE}

@@ -1,4 +1,4 @@
-"""What a working process is doing now, in memory shared with the process that watches it."""
+"""The current activity of a working process, in memory shared with the process that watches it."""
 
 import json
 import math
@@ -10,19 +10,19 @@ from functools import lru_cache
 from frostbench.plugins.host.containment import Call
 
 SIZE = 1 << 14
-# How often it was written to (odd while it is), whether it came to its end, exit code, deadline,
-# and the length of the text.
+# Number of writes (odd during one), whether the work has ended, exit code, deadline, and length of
+# the text.
 _HEAD = struct.Struct("=IiidH")
 _TURN = struct.Struct("=I")
-LOOKS = 1000  # at what is written at the same time
+LOOKS = 1000  # attempts at reading during a write
 
 
 @dataclass(frozen=True)
 class Told:
-    """The call that a process was in when it was last looked at.
+    """The call in which a process was last seen.
 
-    `status` is the exit code of its work, None where it has not come to its end; `deadline` is when
-    the call is to be over, in seconds of the monotonic clock.
+    `status` is the exit code of its work, None before its end; `deadline` is the call's time limit,
+    in seconds of the monotonic clock.
     """
 
     status: int | None
@@ -40,15 +40,15 @@ class Board:
         self.tell(None, "", math.inf)
 
     def tell(self, call: Call | None, scene: str, deadline: float) -> None:
-        """The process is in this call now."""
+        """Record that the process is in this call."""
         self._write(0, 0, deadline, _text(call, scene))
 
     def finish(self, status: int) -> None:
-        """The process has done its work."""
+        """Record that the process has done its work."""
         self._write(1, status, math.inf, b"")
 
     def read(self) -> Told:
-        """What is told now; nothing of a text that was being written when its process died."""
+        """The current state; a text that was being written when its process died is left out."""
         for _ in range(LOOKS):
             head = self._memory[: _HEAD.size]
             turn, ended, status, deadline, length = _HEAD.unpack(head)
@@ -63,7 +63,7 @@ class Board:
     def _write(self, ended: int, status: int, deadline: float, text: bytes) -> None:
         self._turn = (self._turn + 2) & 0xFFFFFFFE
         odd = self._turn | 1
-        # While the number is odd, nobody takes what stands here for a whole.
+        # While the number is odd, readers ignore the content.
         _TURN.pack_into(self._memory, 0, odd)
         self._memory[_HEAD.size : _HEAD.size + len(text)] = text
         _HEAD.pack_into(self._memory, 0, odd, ended, status, deadline, len(text))

@@ -17,7 +17,7 @@ from frostbench.plugins.host.registry import Registered
 def check_command(words: list[str]) -> int:
     """Print each check with its outcome; 1 when one does not hold, or a plugin is left out.
 
-    Names that plugins use and that a later version will not have are said last.
+    Deprecated names that plugins use are listed last.
     """
     with _names_that_go() as going:
         code = _check(words)
@@ -28,7 +28,7 @@ def check_command(words: list[str]) -> int:
 
 @contextmanager
 def _names_that_go() -> Iterator[list[str]]:
-    """What plugins are warned of meanwhile, with the file and line that asks; Python hides it."""
+    """Collect deprecation warnings of plugins, with file and line, which Python would hide."""
     said: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("always", GoingAwayWarning)

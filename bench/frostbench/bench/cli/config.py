@@ -34,9 +34,9 @@ LEAST = {
     "peak": 0,
     "crop": 0,
 }
-"""The least that a key may be, whatever the command."""
+"""The least value of a key, in every command."""
 
-MOST = (1 << 63) - 1  # of any number; generators of random numbers take no larger seed
+MOST = (1 << 63) - 1  # largest value of any number; random generators take no larger seed
 
 LIMITS = {
     "understanding": 40,
@@ -47,7 +47,7 @@ LIMITS = {
     # Ten classes have twelve things each; below ten, an average precision has no interval.
     "detection": 64,
 }
-"""How many samples of a task, or of a suite's tasks, are asked for where nobody says so."""
+"""The default numbers of samples, by task or by suite."""
 
 
 class UsageError(Exception):
@@ -58,37 +58,36 @@ class UsageError(Exception):
 class RunConfig:
     """Every key of `frostbench run`. Lists may be written `a,b` or `[a,b]`.
 
-    `limit` bounds the samples of each task and protocol, `limits.NAME` those of a suite or a task,
-    for which it counts before `limit`; without a word, `LIMITS` hold. `llm` puts another frozen
-    language model in the place of the pack's: one that the pack names beside it, a folder inside
-    the pack, a local folder, or a hub id in the local cache. `method.NAME.KEY`, `task.NAME.KEY` and
-    `backbone.ROLE.KEY` set the own settings of each, and `method.NAME.weights` names the folder of
-    a method's weights, in the place of the pack's. `data.NAME=READER:FOLDER` names data, which
-    take the place of the pack's in every task that can use them; `data.NAME.folder` stands beside a
-    reader's settings. `preset` names a file of keys, over which those of the command line count.
-    `workers` are the processes that share the run's chunks: a number, or as many as there are
-    `devices`, or cores, and work for them (`auto`). With `isolate` each method's code runs in a
-    process of its own; no number changes by it.
+    `limit` bounds the samples of each task and protocol; `limits.NAME` does so for a suite or a
+    task, and takes precedence; the defaults are `LIMITS`. `llm` replaces the pack's frozen language
+    model: by an alternative that the pack names, a folder inside the pack, a local folder, or a hub
+    id in the local cache. `method.NAME.KEY`, `task.NAME.KEY` and `backbone.ROLE.KEY` set the own
+    settings of each, and `method.NAME.weights` names the folder of a method's weights, instead of
+    the pack's. `data.NAME=READER:FOLDER` names data, which replace the pack's in every task that
+    can use them; with settings of the reader, write `data.NAME.folder`. `preset` names a file of
+    keys, which keys of the command line override. `workers` are the processes that share the run's
+    chunks: a number, or as many as there are `devices`, or cores, and work for them (`auto`). With
+        `isolate` each method's code runs in a process of its own; no result changes.
     """
 
     preset: str = field(default="", metadata=PATH)
-    departures: list[str] = field(default_factory=list)  # from the preset; found, not given
+    departures: list[str] = field(default_factory=list)  # from the preset, not typed by the user
     pack: str = field(default="mini", metadata=PATH)  # by name, or a folder with a pack.json
     llm: str | None = field(default=None, metadata=PATH)
     suites: list[str] = field(default_factory=list)  # all without it
     methods: list[str] = field(default_factory=list)  # all without it
     tasks: list[str] = field(default_factory=list)  # all of the suites without it
     limit: int | None = None
-    limits: dict[str, int] = field(default_factory=dict)  # of suites or tasks, before `limit`
+    limits: dict[str, int] = field(default_factory=dict)  # of suites or tasks; overrides `limit`
     out: str = field(default="runs/latest", metadata=PATH)  # the folder of the run
-    seed: int = 0  # of everything that is drawn
+    seed: int = 0  # of all random draws
     device: str = "cpu"  # cpu, cuda, cuda:1, mps
-    devices: list[str] = field(default_factory=list)  # one worker each, in the place of `device`
+    devices: list[str] = field(default_factory=list)  # one worker each, instead of `device`
     workers: str = "auto"
     launcher: str = "auto"  # of workers: local, ray; or of this process: torchrun, slurm
-    address: str = ""  # of a Ray cluster; without it, the one that Ray finds or begins
+    address: str = ""  # of a Ray cluster; without it, the one that Ray finds or starts
     lease: float = EXPIRY  # seconds without a sign of life after which others do a worker's chunk
-    memory: str = ""  # the most of each device, or of the host that all workers may hold: 40GiB
+    memory: str = ""  # limit for each device, or for all workers on the host: 40GiB
     isolate: bool = False  # each method in a process of its own, without targets
     dtype: str | None = None  # of the language model; the pack's own without it
     controls: bool = True  # whether their rows are run
@@ -100,7 +99,7 @@ class RunConfig:
     retry_failed: bool = False  # try samples again that failed before
     trackers: list[str] = field(default_factory=list)  # trackio, wandb, mlflow; none without it
     tracker: dict[str, Any] = field(default_factory=dict)  # tracker.NAME.KEY
-    again: bool = False  # begin anew in the run's folder, whatever it holds of an earlier run
+    again: bool = False  # start over in the run's folder, whatever it holds of an earlier run
     quiet: bool = False  # no progress bar
     engine: dict[str, Any] = field(default_factory=lambda: {"name": "frozen"})  # and its settings
     method: dict[str, Any] = field(default_factory=dict)  # method.NAME.KEY, method.NAME.weights
@@ -173,7 +172,7 @@ class VerifyConfig(ScoreConfig):
     """Keys of `frostbench verify RUN`."""
 
     samples: int = 20  # samples computed again
-    seed: int = 0  # of which samples these are
+    seed: int = 0  # for the choice of these samples
     data: dict[str, Any] = field(default_factory=dict)  # data.NAME=READER:FOLDER
 
 
@@ -197,8 +196,8 @@ class NewPluginConfig:
 def split_words(words: Sequence[str], schema: type | None = None) -> tuple[list[str], list[str]]:
     """Separate plain words from `key=value` words.
 
-    What has a slash before the first `=` is a path, and so is what is no key of the `schema` where
-    there is such a file.
+    A word with a slash before the first `=` is a path, and so is one that is no key of the `schema`
+    if this file exists.
     """
     keys = {*(keys_of(schema) if schema else ()), "config"}
 
@@ -232,22 +231,22 @@ def read_config(schema: type[Settings], overrides: Sequence[str], given: Any = N
         layers = [*(_of_file(schema, file) for file in files), *typed]
         for place, layer in enumerate(layers):
             if any(later.get("limit") is not None for later in layers[place + 1 :]):
-                layer.pop("limits", None)  # whoever writes `limit` over a file means all of it
+                layer.pop("limits", None)  # `limit` overrides the file's limits too
         config = OmegaConf.merge(OmegaConf.structured(schema), *layers)
         return _within_bounds(typing.cast(Settings, OmegaConf.to_object(config)))
     except ConfigKeyError as error:
         asked = str(error.full_key or error)
         raise UsageError(missing("key", asked, [*keys_of(schema), "config"])) from error
     except OmegaConfBaseException as error:
-        # Words are taken as they are typed: only a file has something to fill in.
+        # Words are taken as they are typed: only files have references to fill in.
         key = where + (error.full_key or "a value")
-        raise UsageError(f"{key}: what stands in ${{...}} there is no key that has one.") from error
+        raise UsageError(f"{key}: the ${{...}} there names no key that has a value.") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
 def _of_file(schema: type, name: str) -> dict[str, Any]:
-    """What a file of keys says.
+    """The keys in a file.
 
     Raises:
         UsageError: there is none, or it is none.
@@ -267,7 +266,7 @@ def _of_file(schema: type, name: str) -> dict[str, Any]:
 
 
 def _within_bounds(config: Settings) -> Settings:
-    """The configuration, of which every number and path is one that can be meant."""
+    """The configuration, with numbers and paths checked to be plausible."""
     _check_bounds(vars(config))
     for one in dataclasses.fields(config):  # type: ignore[arg-type]
         if one.metadata == PATH and one.type is str and one.default and not vars(config)[one.name]:
@@ -276,10 +275,10 @@ def _within_bounds(config: Settings) -> Settings:
 
 
 def _check_bounds(values: Mapping[str, Any]) -> None:
-    """See that numbers are some that can be meant; texts are filled in later.
+    """Check that numbers are plausible; texts are filled in later.
 
     Raises:
-        UsageError: one cannot.
+        UsageError: one is not.
     """
     for key, least in LEAST.items():
         value = values.get(key)
@@ -292,7 +291,7 @@ def _check_bounds(values: Mapping[str, Any]) -> None:
 
 
 def limits_of(config: RunConfig | CheckConfig) -> Limits:
-    """What a request may take.
+    """The limits of a request.
 
     Raises:
         UsageError: a limit leaves no room at all.
@@ -304,7 +303,7 @@ def limits_of(config: RunConfig | CheckConfig) -> Limits:
 
 
 def bytes_of(key: str, said: str) -> int:
-    """The bytes that are written "40GiB", "500MB" or "1073741824".
+    """The number of bytes in a text such as "40GiB", "500MB" or "1073741824".
 
     Raises:
         UsageError: it is no such number.
@@ -322,7 +321,7 @@ def keys_of(schema: type) -> list[str]:
 
 
 def cache_folder(name: str) -> Path:
-    """The folder below the user's cache for one kind of things that can be made again."""
+    """The folder in the user's cache for one kind of data that can be made again."""
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         return (Path(base) if base else Path.home() / ".cache") / "frostbench" / name

@@ -16,7 +16,7 @@ from frostbench.plugins.host.packs import sha256_of
 from frostbench.plugins.host.registry import Host, Registered
 
 CARD = "CARD.md"  # of a folder that was converted whole
-ROUNDING = 1e-6  # of the sum of all magnitudes, which the order of summing may change
+ROUNDING = 1e-6  # share of the sum of all magnitudes, by which the order of summation may change it
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ConvertConfig(PluginConfig):
 
 
 def convert_command(words: list[str]) -> int:
-    """Convert files, or say which a converter wants; nothing is left behind where it fails."""
+    """Convert files, or say which files a converter needs; a failure leaves no files."""
     plain, overrides = split_words(words, ConvertConfig)
     own = {field.name for field in fields(ConvertConfig)} | {"plugins.disabled"}
     config = read_config(ConvertConfig, [word for word in overrides if _key(word) in own])
@@ -57,10 +57,10 @@ def convert_files(
     settings: Mapping[str, str] | None = None,
     precision: Precision = "full",
 ) -> None:
-    """Convert files into a folder, whose place the new one takes, and say what became of them.
+    """Convert files into a new folder, which replaces this one, and describe the result.
 
     Raises:
-        ValueError: the converter refuses them, or numbers were lost; nothing is left behind.
+        ValueError: the converter refuses them, or numbers were lost; no files are left.
     """
     made = out.with_name(f"{out.name}.unfinished")
     shutil.rmtree(made, ignore_errors=True)
@@ -131,7 +131,7 @@ def _files(
 
 
 def _free(out: str, converter: Converter) -> Path:
-    """The folder to make, which holds nothing yet."""
+    """The folder to make; it is new or empty."""
     if not out:
         raise UsageError(f"say where: frostbench convert {converter.name} FILE... out=FOLDER.")
     path = Path(out)
@@ -149,7 +149,7 @@ def _precision(asked: str) -> Precision:
 
 
 def _parity(folder: Path, tensors: Mapping[str, Any], precision: Precision) -> str:
-    """How what was written compares with what was read, in a line.
+    """A line that compares what was written with what was read.
 
     Raises:
         ValueError: numbers were lost or, in full precision, changed.
@@ -172,7 +172,7 @@ def _parity(folder: Path, tensors: Mapping[str, Any], precision: Precision) -> s
 
 
 def _sums(tensors: Sequence[Any]) -> tuple[int, int, float, float]:
-    """How many tensors, how many numbers, their sum, and that of their magnitudes."""
+    """The numbers of tensors and of values, their sum, and the sum of their magnitudes."""
     values = [tensor.double() for tensor in tensors]
     return (
         len(values),

@@ -40,7 +40,7 @@ class DataSets:
         hash_of: Callable[[Path], str] = digest_of_files,
     ) -> None:
         self._host, self._pack = host, pack
-        # Several may lie in one folder, which is read once.
+        # Several data sets may lie in one folder, which is read once.
         self._hash_of = cache(hash_of)
         self._own = {
             str(name): _place(str(name), value, host, pack) for name, value in given.items()
@@ -71,8 +71,7 @@ class DataSets:
         """The user's own data set for a task: the one `asked` for, or the one that it can use.
 
         Raises:
-            UsageError: there are several, so that she has to say which, or the one that she says
-                is none that the task can use.
+            UsageError: there are several and none is named, or the task cannot use the named one.
         """
         fit = [name for name in self._own if isinstance(self.open(name), protocols)]
         if asked is not None:
@@ -91,10 +90,10 @@ class DataSets:
         return fit[0] if fit else None
 
     def check_used(self, names: Iterable[str]) -> None:
-        """Refuse data that the user named and no chosen task reads.
+        """Refuse data that the user named but no chosen task reads.
 
         Raises:
-            UsageError: it is not.
+            UsageError: there are some.
         """
         idle = sorted(set(self._own) - set(names))
         if idle:
@@ -105,7 +104,7 @@ class DataSets:
             )
 
     def readers(self, names: Iterable[str]) -> dict[str, Registered[str]]:
-        """What reads data sets, by their names."""
+        """The readers of data sets, by their names."""
         return {name: self._placed(name).reader for name in names if self._known(name)}
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:
@@ -129,7 +128,7 @@ class DataSets:
 
 
 def _place(name: str, value: Any, host: Host, pack: Pack) -> Located:
-    """`READER:FOLDER`, a folder alone where the name is a reader's, or both as keys.
+    """Read `READER:FOLDER`, a folder alone where the name is a reader's, or both as keys.
 
     Keys without a folder are settings of the data set that the pack has under that name.
     """

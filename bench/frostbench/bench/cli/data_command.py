@@ -44,7 +44,7 @@ def data_command(words: list[str]) -> int:
 
 
 def told(kind: Any) -> list[str]:
-    """The paragraphs of a reader's own description, but for what it raises."""
+    """The paragraphs of a reader's own description, without the errors that it raises."""
     text = inspect.getdoc(kind.func if isinstance(kind, partial) else kind) or "It says nothing."
     whole = text.split("\n\n")
     told = [one for one in whole if not one.startswith("Raises:")]
@@ -52,7 +52,7 @@ def told(kind: Any) -> list[str]:
 
 
 def _found(data: Any) -> Iterator[str]:
-    """What a data set gives, by protocol: how many samples, and the first of them."""
+    """The contents of a data set, by protocol: how many samples, and the first of them."""
     from frostbench.plugins.contract import datasets, scenes
 
     kinds: Mapping[type[Any], Callable[[Any], Iterator[str]]] = {
@@ -70,7 +70,7 @@ def _found(data: Any) -> Iterator[str]:
     for lines in given:
         yield from lines(data)
     if not given:
-        yield "It is opened without a fault; what it gives, its own tasks read."
+        yield "It opens without a fault; its samples are for tasks of its own."
 
 
 def _images(data: Any) -> Iterator[str]:

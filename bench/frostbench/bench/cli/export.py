@@ -19,11 +19,11 @@ class ExportConfig:
     organization: str = "unknown"  # who hands results in, for eee
     relationship: str = "other"  # of the evaluator to the methods' authors, for eee
     dataset: str = ""  # the benchmark's repository on the Hub, for hf
-    source: str = ""  # address at which the evaluation can be read of, for hf
+    source: str = ""  # address of a page about the evaluation, for hf
 
 
 def export_command(words: list[str]) -> int:
-    """Write runs in the formats that are asked for."""
+    """Write runs in the requested formats."""
     plain, overrides = split_words(words, ExportConfig)
     config = read_config(ExportConfig, overrides)
     from frostbench.bench.exchange import FORMATS, ExportOptions, export
@@ -33,7 +33,7 @@ def export_command(words: list[str]) -> int:
 
     known = ", ".join(FORMATS)
     if not plain:
-        raise UsageError(f"of which run? frostbench export RUN... format=FORMAT, one of {known}.")
+        raise UsageError(f"which run? frostbench export RUN... format=FORMAT, one of {known}.")
     if not config.format:
         raise UsageError(f"in which format? format= is one or several of {known}.")
     for name in config.format:

@@ -1,7 +1,7 @@
 """Downloads missing parts of a pack, after it has shown them and asked.
 
-A part is built up in a folder `NAME.unfinished`, in which a download that was cut short goes on,
-and takes its place when all its files are whole.
+A part is downloaded into a folder `NAME.unfinished`, in which an interrupted download resumes, and
+is moved to its place when all files are complete.
 """
 
 import json
@@ -25,9 +25,9 @@ FORBIDDEN = (401, 403)
 
 @dataclass(frozen=True)
 class FetchedPart:
-    """The files of a part as they are to be had; `place` is what they make below the root.
+    """The files of a part as they can be downloaded; `place` is their path below the root.
 
-    `repo` and `commit` are of a repository of the Hub, and empty for files from elsewhere.
+    `repo` and `commit` name a repository of the Hub; both are empty for files from elsewhere.
     """
 
     part: str
@@ -44,17 +44,17 @@ class FetchedPart:
 
     @property
     def unfinished(self) -> str:
-        """Where it is built up, below the root."""
+        """The folder of its unfinished download, below the root."""
         return f"{self.place or next(iter(self.files))}.unfinished"
 
 
 def fetch_parts(parts: Mapping[str, PackPart], root: Path, *, agreed: bool) -> bool:
-    """Download the parts that are missing, where they can be; whether none failed.
+    """Download the missing parts, where that is possible; return whether none failed.
 
-    What they are is shown first, and the user asked, but where that is `agreed` already.
+    The parts are shown first and the user is asked, unless it is `agreed` already.
 
     Raises:
-        UsageError: somebody is to be asked, and nobody is there.
+        UsageError: the user must be asked, and there is no terminal.
     """
     wanted = {
         name: part
@@ -89,12 +89,12 @@ def origin_of(folder: Path) -> str:
 
 
 def _online(part: PackPart) -> bool:
-    """Whether it is on the Hub, or at addresses whose files can be told from others."""
+    """Whether it is on the Hub, or at addresses with known checksums."""
     return part.hub is not None or bool(_addressed(part))
 
 
 def _addressed(part: PackPart) -> dict[str, FileFacts]:
-    """Files that can be had by address, of a part that is those files."""
+    """The files of a part that can be downloaded by address."""
     places = [place for choice in part.files.values() for place in choice]
     return {
         name: file
@@ -104,7 +104,7 @@ def _addressed(part: PackPart) -> dict[str, FileFacts]:
 
 
 def _looked_up(name: str, part: PackPart, root: Path) -> FetchedPart | None:
-    """The files of a part, with their sizes; None, and a sentence, where they cannot be had."""
+    """The files of a part, with their sizes; None, and a message, where they are not available."""
     if part.hub is None:
         return FetchedPart(name, "", _addressed(part), part.licence)
     from huggingface_hub import HfApi, hf_hub_url
@@ -177,7 +177,7 @@ def _asked(size: int, root: Path) -> bool:
 
 
 def _download(plan: FetchedPart, root: Path) -> bool:
-    """Get the files of a part and put them in their place; whether that was possible."""
+    """Download the files of a part and put them in their place; return whether it worked."""
     unfinished = root / plan.unfinished
     try:
         _begin(unfinished, plan)
@@ -203,7 +203,7 @@ def _download(plan: FetchedPart, root: Path) -> bool:
 
 
 def _begin(unfinished: Path, plan: FetchedPart) -> None:
-    """Make the folder, or keep it where it holds the same files of an earlier download."""
+    """Make the folder, or keep it if it holds an earlier download of the same files."""
     card: dict[str, Any] = {
         "repo": plan.repo,
         "commit": plan.commit,
@@ -218,10 +218,10 @@ def _begin(unfinished: Path, plan: FetchedPart) -> None:
 
 
 def _get(file: FileFacts, path: Path, token: bool | None) -> None:
-    """Get one file, from where an earlier download of it ended; without a token if that is false.
+    """Download one file, resuming an earlier download; without a token if `token` is false.
 
     Raises:
-        ValueError: what came is another file.
+        ValueError: another file was downloaded.
     """
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
@@ -229,7 +229,7 @@ def _get(file: FileFacts, path: Path, token: bool | None) -> None:
     if path.is_file():
         return
     part = path.with_name(f"{path.name}.part")
-    # Half a file could not be gone on with if it came compressed.
+    # A compressed transfer could not be resumed.
     headers = {**build_hf_headers(token=token), "Accept-Encoding": "identity"}
     with part.open("ab") as out:
         begun = out.tell()

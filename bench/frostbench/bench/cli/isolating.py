@@ -1,4 +1,4 @@
-"""What is opened in the process of an isolated method: the pack, its backbones, the method."""
+"""Opens the pack, its backbones and the method in the process of an isolated method."""
 
 import os
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from frostbench.plugins.host.registry import Host, Registered
 
 @dataclass(frozen=True)
 class OpenedByWords:
-    """What `frostbench run` was told, as far as one method's process is to know it."""
+    """The part of the configuration that one method's process may know."""
 
     config: RunConfig
     method: str
@@ -31,10 +31,10 @@ class OpenedByWords:
 
 
 def opening_of(config: RunConfig, host: Host, kinds: Iterable[str], name: str) -> OpenedByWords:
-    """How the process of a method opens what it is built from.
+    """A function that opens, in a method's process, what the method is built from.
 
-    Of the configuration it gets what says of what the method is made, and of plugins those alone
-    that give the method, the pack and these `kinds` of backbones.
+    It gets the part of the configuration that the method is made from, and only the plugins that
+    offer the method, the pack and these `kinds` of backbones.
 
     Raises:
         UsageError: this system cannot fork processes.

@@ -1,4 +1,4 @@
-"""Starts a worker on the machine where it is to run. Imports no torch."""
+"""Starts a worker on the machine where it should run. Imports no torch."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from pathlib import Path
 from frostbench.bench.store.leases import LOG
 from frostbench.plugins.host.packs import digest_of
 
-APPEARING = 10.0  # seconds in which a file is seen on other machines, at most
+APPEARING = 10.0  # seconds, at most, until a file is visible on other machines
 _LOOK = 0.2
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be started: a worker of the run in a folder, which has a seal.
+    """An order to start a worker of the run in a folder, which has a seal.
 
     `words` follow `frostbench work`, and `place` is the folder in which it was ordered.
     """
@@ -35,14 +35,14 @@ class Order:
 
 
 class Keeper:
-    """Keeps a worker's process on a node of a Ray cluster, as an actor; it ends when this does."""
+    """A Ray actor that holds a worker's process on a node; the process ends with the actor."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
         self._process: subprocess.Popen[bytes] | None = None
 
     def placed(self) -> str:
-        """The machine on which it has found a place."""
+        """The machine on which it was placed."""
         return platform.node()
 
     def work(self) -> int:
@@ -67,9 +67,9 @@ class Keeper:
 def start_worker(
     folder: str, name: str, words: Sequence[str], threads: int, place: str | None = None
 ) -> "subprocess.Popen[bytes]":
-    """Start a worker of the run in a folder, at work in a `place`; in this one without it.
+    """Start a worker of the run in a folder, with `place` (or this folder) as its working folder.
 
-    What it says goes into a file that the run reads.
+    Its output goes into a file that the run reads.
     """
     log = Path(folder) / "workers" / f"{name}{LOG}"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -85,13 +85,13 @@ def start_worker(
 
 
 def seal_of(folder: str) -> str:
-    """What tells a run from all others, however far it is."""
+    """A seal that identifies a run, however far it is."""
     manifest = json.loads((Path(folder) / "manifest.json").read_bytes())
     return digest_of([manifest["created"], manifest["identity"]])
 
 
 def sees(folder: str, seal: str) -> bool:
-    """Whether the run with this seal lies in a folder, as this machine sees it."""
+    """Whether this machine sees the run with this seal in a folder."""
     given_up = time.monotonic() + APPEARING
     while True:
         with suppress(OSError, ValueError, LookupError, TypeError):
@@ -103,8 +103,8 @@ def sees(folder: str, seal: str) -> bool:
 
 
 def cards_here() -> list[int]:
-    """The bytes that each card of this machine has; none where the driver does not tell."""
-    # Ray hides cards from who asks for none, and the driver's own program shows them.
+    """The memory in bytes of each card of this machine; empty where the driver does not tell."""
+    # Ray hides cards from tasks that ask for none; the driver's own program shows them.
     asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout

@@ -11,7 +11,7 @@ def leaderboard_command(words: list[str]) -> int:
     plain, overrides = split_words(words, LeaderboardConfig)
     config = read_config(LeaderboardConfig, overrides)
     if not plain:
-        raise UsageError("of which run? frostbench leaderboard RUN... out=DIR.")
+        raise UsageError("which run? frostbench leaderboard RUN... out=DIR.")
     from frostbench.bench.leaderboard import build, write
     from frostbench.bench.submissions import open_runs
 

@@ -106,7 +106,7 @@ def _packs(host: Host) -> list[dict[str, Any]]:
 
 
 def _alternatives(folder: Path) -> dict[str, list[str]]:
-    """Names that can take a backbone's place, by role; none where there is no pack yet."""
+    """Names of alternatives to a backbone, by role; empty where there is no pack yet."""
     try:
         pack = read_pack(folder)
     except (ValueError, OSError, RecursionError):
@@ -170,7 +170,7 @@ def _metrics(host: Host) -> list[dict[str, Any]]:
 
 
 def _in_words(facts: MetricFacts) -> str:
-    """What a metric's facts say, in a line: "dB, from 0, to 100, higher is better"."""
+    """A metric's facts in a line: "dB, from 0, to 100, higher is better"."""
     clauses = {
         facts.unit: bool(facts.unit),
         f"from {facts.lower}": facts.lower is not None and not facts.percent,

@@ -85,7 +85,7 @@ def _lines(name: str, metrics: list[MetricEntry]) -> Iterator[str]:
 
 
 def _found_again(config: RunConfig) -> RunConfig:
-    """The configuration with its paths made whole, so that it can be read from anywhere."""
+    """The configuration with absolute paths, so that it can be read from anywhere."""
     data: dict[str, Any] = {name: _whole(value) for name, value in config.data.items()}
     pack = os.path.abspath(config.pack) if Path(config.pack).is_dir() else config.pack
     plugins = [os.path.abspath(one) for one in config.plugins]
@@ -96,7 +96,7 @@ def _found_again(config: RunConfig) -> RunConfig:
 
 
 def _whole(value: Any) -> Any:
-    """Where a data set lies, from the root on."""
+    """The absolute path of a data set."""
     if isinstance(value, Mapping):
         whole = {"folder": os.path.abspath(str(value["folder"]))} if "folder" in value else {}
         return {**value, **whole}
@@ -105,7 +105,7 @@ def _whole(value: Any) -> Any:
 
 
 def _plain(protocol: str | None) -> str:
-    """A protocol in letters, digits and strokes that a task's name may hold."""
+    """A protocol in letters, digits and hyphens that a task's name may hold."""
     return "".join(one if one.isalnum() or one in "-." else "_" for one in protocol or "")
 
 

@@ -11,7 +11,7 @@ from frostbench.plugins.host.registry import Host
 
 
 def with_lmms_tasks(config: RunConfig, host: Host) -> RunConfig:
-    """The configuration with the tasks of lmms-eval that it names, which the host offers from now.
+    """The configuration with the tasks of lmms-eval that it names, which the host then offers.
 
     Groups become their tasks, and each task reads the data set of its own name.
 

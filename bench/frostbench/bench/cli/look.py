@@ -51,7 +51,7 @@ def look_command(words: list[str]) -> int:
     methods = [_built(plan_method(run, pack, backbones, item)) for item in chosen]
     (psnr,) = open_metrics(run, host, backbones, {"look": ["psnr[rgb]"]}).values()
     readings = [read(method, seen.image, config.words, engine, psnr.function) for method in methods]
-    if out is not None:  # written before anything is printed, to a reader that may leave
+    if out is not None:  # before printing, which a reader may cut short
         write_whole(out, page(seen, readings).encode(errors="backslashreplace"), sync=False)
     show(Console(highlight=False), seen, readings)
     if out is not None:
@@ -79,7 +79,7 @@ def _checked(plain: list[str], config: LookConfig) -> Path | None:
 
 
 def _built(planned: "PlannedMethod") -> "Method":
-    """The method; what an author's code raised is said with its name."""
+    """Build the method; errors of its author's code name it."""
     from frostbench.plugins.host.containment import Call, contain
     from frostbench.plugins.host.errors import describe
 
@@ -96,6 +96,6 @@ def _built(planned: "PlannedMethod") -> "Method":
 
 
 def _as_methods(word: str) -> str:
-    """`method=v2l`, as one says for one method, is `methods=v2l`."""
+    """Accept `method=v2l` for `methods=v2l`."""
     key, _, value = word.partition("=")
     return f"methods={value}" if key == "method" else word

@@ -10,14 +10,14 @@ from contextlib import suppress
 from frostbench.bench.cli.commands import COMMANDS, Command
 
 _BYTES = re.compile("[\udc80-\udcff]")
-"""Bytes of a word that are no text in UTF-8, as Python passes them on."""
+"""Bytes of a word that are not UTF-8, as Python represents them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code.
 
-    0 when all was done, 1 when it finished with failures or with parts left out, 2 when it was
-    refused, 130 when the user interrupted it.
+    0: all was done; 1: it finished with failures or with parts left out; 2: it was refused; 130:
+    the user interrupted it.
     """
     try:
         return _main(list(sys.argv[1:] if arguments is None else arguments))
@@ -54,7 +54,7 @@ def _main(words: list[str]) -> int:
 
 
 def script() -> int:
-    """What the console script does: a command, in a process whose death is noticed."""
+    """The console script: runs a command in a process whose death is noticed."""
     from frostbench.bench.cli.supervising import supervised
 
     words = sys.argv[1:]
@@ -70,7 +70,7 @@ def _call(command: Command, words: list[str]) -> int:
     from frostbench.plugins.host.containment import interruptible
     from frostbench.plugins.host.errors import PluginError, PluginFailedError, describe
 
-    # Advice on faster kernels is not for the reader of a progress bar.
+    # Silence advice on faster kernels beside a progress bar.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     module, _, function = command.target.partition(":")
     try:
@@ -94,20 +94,20 @@ def _call(command: Command, words: list[str]) -> int:
         return _complain(_of_the_system(error), 1 if error.filename is None else 2)
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on from here.", 130)
-    except (SystemExit, GeneratorExit) as error:  # a plugin's, which ends no command by itself
+    except (SystemExit, GeneratorExit) as error:  # a plugin must not end a command
         if isinstance(error.__context__, BrokenPipeError):
-            return 0  # rich has seen that nobody reads
+            return 0  # raised by rich when the output's reader has gone
         return _complain(f"a plugin ended the command: {describe(error)}.", 1)
 
 
 def _no_text(word: str) -> str:
-    """The sentence for a word that no file of text can hold, shown with the bytes it came as."""
+    """The sentence for a word that is not UTF-8, shown with its bytes."""
     shown = _BYTES.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", word)
     return f"the word '{shown}' is no text in UTF-8; give what it names another name."
 
 
 def _of_the_system(error: OSError) -> str:
-    """What the operating system says, as a sentence that begins with the file."""
+    """An error of the operating system, as a sentence that begins with the file."""
     if error.strerror is None:
         return str(error)
     where = "" if error.filename is None else f"{error.filename}: "
@@ -115,7 +115,7 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _nobody_reads() -> bool:
-    """Whether whoever read what is printed has left; nothing more is then written to it."""
+    """Whether the reader of the output has gone; then nothing more is written to it."""
     import select
 
     from frostbench.bench.printable import unread
@@ -126,7 +126,7 @@ def _nobody_reads() -> bool:
         watched = select.poll()
         watched.register(sys.stdout.fileno(), select.POLLOUT)
         left = any(event & select.POLLERR for _, event in watched.poll(0))
-    except (OSError, ValueError):  # it is no file of the system
+    except (OSError, ValueError):  # no file descriptor of the system
         return False
     if left:
         unread(sys.stdout)

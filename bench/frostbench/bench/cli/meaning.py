@@ -17,7 +17,7 @@ PATH = {"path": True}
 
 
 def words_tree(schema: type, words: Sequence[str]) -> dict[str, Any]:
-    """What `key.part=value` words say.
+    """The values of `key.part=value` words, as a tree.
 
     Raises:
         ValueError: a value does not fit its key.
@@ -39,7 +39,7 @@ def words_tree(schema: type, words: Sequence[str]) -> dict[str, Any]:
 
 
 def file_tree(schema: type, file: Path) -> dict[str, Any]:
-    """What a YAML file says; `${...}` is left in it.
+    """The values of a YAML file, as a tree; `${...}` is left in it.
 
     Raises:
         ValueError: it is no YAML, holds no keys, or a value does not fit its key.
@@ -51,7 +51,7 @@ def file_tree(schema: type, file: Path) -> dict[str, Any]:
 
 
 def _documented(content: bytes) -> Any:
-    """A YAML document; what is wrong with it is said with its line.
+    """Read a YAML document; errors name the line.
 
     Raises:
         ValueError: it is none.
@@ -77,7 +77,7 @@ def _documented(content: bytes) -> Any:
 
 
 def values_tree(schema: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What Python values say; "method.v2l.words" is the same as {"method": {"v2l": ...}}.
+    """Python values as a tree; "method.v2l.words" is the same as {"method": {"v2l": ...}}.
 
     Raises:
         ValueError: a value does not fit its key.
@@ -107,19 +107,19 @@ def undotted(key: str) -> str:
 
 
 class _Typed(str):
-    """A text of which nothing says that it is one."""
+    """A text that was not marked as text."""
 
 
 class _Bare(_Typed):
-    """One that stands in a file without quotes."""
+    """A text that stands in a file without quotes."""
 
 
 def _load(content: str) -> Any:
-    """A YAML document whose values are the texts that are written there."""
+    """Read a YAML document, with values as the texts that are written there."""
     import yaml
 
     class AsWritten(yaml.SafeLoader):  # type: ignore[misc]
-        """Makes no numbers of texts, and knows no key twice."""
+        """Converts no text to a number, and refuses repeated keys."""
 
         yaml_implicit_resolvers: typing.ClassVar[dict[str, Any]] = {
             "<": [("tag:yaml.org,2002:merge", re.compile("<<"))]
@@ -145,7 +145,7 @@ def _load(content: str) -> Any:
 
 
 def _unfolded(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a file says, with `plugins: {files: [...], disabled: [...]}` as the two lists."""
+    """The file's keys, with `plugins: {files: [...], disabled: [...]}` as two lists."""
     plugins = tree.get("plugins")
     if not isinstance(plugins, Mapping):
         return tree
@@ -187,7 +187,7 @@ def _value(hint: Any, said: Any, where: str) -> Any:
 
 
 def _braces(text: str) -> Any:
-    """What is written `{key: value}`; a text that is not stays one."""
+    """Read `{key: value}` as a mapping; other texts stay as they are."""
     import yaml
 
     try:
@@ -197,7 +197,7 @@ def _braces(text: str) -> Any:
 
 
 def _anything(said: Any) -> Any:
-    """What is read later, by whoever knows what is wanted."""
+    """A value of unknown type, which is converted later."""
     if isinstance(said, Mapping):
         return {str(key): _value(Any, value, "") for key, value in said.items()}
     if _is_list(said):
@@ -219,10 +219,10 @@ def _each(change: Callable[[str], str], value: Any) -> Any:
 
 
 def _whole(text: str) -> str:
-    """A text that a file can hold.
+    """The text, if a file can hold it.
 
     Raises:
-        ValueError: it has half a letter, which UTF-8 has not.
+        ValueError: it holds a lone surrogate, which UTF-8 cannot encode.
     """
     try:
         text.encode()
@@ -232,10 +232,10 @@ def _whole(text: str) -> str:
 
 
 def _kept(text: str) -> str:
-    """A text in which OmegaConf fills nothing in.
+    """A text protected from OmegaConf's interpolation.
 
     Raises:
-        ValueError: it is OmegaConf's word for no value.
+        ValueError: it is OmegaConf's mark for a missing value.
     """
     _whole(text)
     if text == "???":

@@ -13,13 +13,13 @@ _left_out: ContextVar[list[str]] = ContextVar("left_out")
 
 
 def left_out() -> list[str]:
-    """What was said to be left out of that which was asked for, in this command."""
+    """The notes of this command that say which requested parts are left out."""
     return _left_out.get([])
 
 
 @contextlib.contextmanager
 def notes_as_sentences() -> Iterator[None]:
-    """Print warnings that are sentences for the user as such, without where they arose."""
+    """Print warnings for the user as plain sentences, without their place in the code."""
     left: list[str] = []
     before = _left_out.set(left)
     show = warnings.showwarning

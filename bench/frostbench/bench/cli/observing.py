@@ -10,7 +10,7 @@ from frostbench.bench.store.records import Record
 
 @dataclass(frozen=True)
 class PluginObserver:
-    """One plugin that watches a run, by its hooks; each is given what it asks for by name."""
+    """One plugin that watches a run through its hooks; each gets the arguments that it names."""
 
     name: str
     hooks: Mapping[str, Callable[..., Any]]

@@ -1,8 +1,8 @@
 """`launcher=ray`: the workers of a run on a Ray cluster, each kept by an actor on some node.
 
-An actor starts the same process that `frostbench run` starts on its own machine, and holds for it
-what it takes of the node: cores, bytes of memory, and a whole card. Cards are not divided, since
-Ray counts fractions of them and limits no memory by that.
+An actor starts the same process that `frostbench run` starts on its own machine, and reserves what
+it needs of the node: cores, bytes of memory, and a whole card. Cards are not divided, since Ray
+counts fractions of them and limits no memory by that.
 """
 
 import os
@@ -25,13 +25,13 @@ from frostbench.bench.store.atomic import StoreError
 from frostbench.bench.store.reader import read_manifest
 
 CONTEXT = 500 << 20  # bytes of a card that a process takes before it computes anything
-REACH = 10.0  # seconds in which a cluster that is there takes a connection
-ANSWER = 120.0  # seconds in which Ray starts a process on a node that is there
+REACH = 10.0  # seconds in which an existing cluster accepts a connection
+ANSWER = 120.0  # seconds in which Ray starts a process on an existing node
 
 
 @dataclass(frozen=True)
 class RayNode:
-    """A node of the cluster: Ray's id of it, its name, and what Ray has to give there.
+    """A node of the cluster: Ray's id, its name, and the resources that Ray offers there.
 
     `smallest` is the memory of its smallest card, where the driver tells.
     """
@@ -46,9 +46,9 @@ class RayNode:
 
 @dataclass(frozen=True)
 class Share:
-    """What every worker takes of a node, in cores, cards and bytes of memory.
+    """What every worker takes from a node, in cores, cards and bytes of memory.
 
-    None comes to the nodes that are left out; `threads` are those of its process.
+    No worker is placed on the nodes that are left out; `threads` are those of its process.
     """
 
     cores: int
@@ -58,7 +58,7 @@ class Share:
     left_out: tuple[str, ...] = ()
 
     def fits(self, node: RayNode) -> int:
-        """How many find a place on a node."""
+        """How many workers fit on a node."""
         if node.id in self.left_out:
             return 0
         rooms = (node.cores, self.cores), (node.cards, self.cards), (node.memory, self.memory)
@@ -74,12 +74,12 @@ class Share:
             "label_selector": left_out if self.left_out else None,
             "scheduling_strategy": "SPREAD",
             "max_restarts": 0,  # the crew starts it again, and frees its leases
-            "max_concurrency": 2,  # it can be told to end while it works
+            "max_concurrency": 2,  # it can be asked to end while it works
         }
 
 
 class RayProcess:
-    """A worker that an actor keeps, as the crew watches it."""
+    """A worker held by an actor, as the crew sees it."""
 
     def __init__(self, ray: Any, actor: Any) -> None:
         self._ray = ray
@@ -100,11 +100,11 @@ class RayProcess:
             except self._ray.exceptions.RayError:
                 self._code = -signal.SIGKILL
                 self._how = "with the actor or the node of Ray that kept it"
-            self.kill()  # what it held is for the next
+            self.kill()  # frees its resources for the next
         return self._code
 
     def queued(self) -> bool:
-        """Whether Ray has no place for it yet."""
+        """Whether it still waits for a place."""
         return self._code is None and not self._is_there(self._placed)
 
     def how(self) -> str:
@@ -155,7 +155,7 @@ def ray_crew(config: RunConfig, plan: Plan, note: Callable[[str], None]) -> Iter
             note(f"Ray at {where}: workers={number}, each with {_said(share)}{wait}.")
 
         def launch(name: str) -> RayProcess:
-            now = share_of(config, plan, nodes)  # by what the run has measured until now
+            now = share_of(config, plan, nodes)  # by what the run has measured so far
             most = max((node.memory for node in nodes), default=now.memory)
             now = replace(now, threads=share.threads, memory=min(now.memory, most))
             words = words_of_worker(config, name, now.threads, _words(config, plan, nodes))
@@ -168,9 +168,9 @@ def ray_crew(config: RunConfig, plan: Plan, note: Callable[[str], None]) -> Iter
 def share_of(config: RunConfig, plan: Plan, nodes: Sequence[RayNode]) -> Share:
     """What each worker takes: what was measured of the run, and before that what files tell.
 
-    On cards, a worker takes a card, and those nodes are left out whose cards are too small for the
-    method that takes most. On processors it takes memory for all methods beside each other, and as
-    many cores as each of the workers that share a node can have.
+    With cards, a worker takes one card, and nodes are left out whose cards are too small for the
+    largest method. On CPUs it takes memory for all methods together, and an equal share of a node's
+    cores.
     """
     measured = None if config.isolate else _measured(plan, together=not _on_cards(plan))
     if _on_cards(plan):
@@ -215,10 +215,10 @@ def nodes_of(ray: Any, device: str) -> list[RayNode]:
 
 
 def look_at_folder(ray: Any, nodes: Sequence[RayNode], folder: str) -> None:
-    """See that the run's folder is the same one on all nodes.
+    """Check that the run's folder is the same on all nodes.
 
     Raises:
-        PreflightError: on one it is not there, or is another.
+        PreflightError: it is missing or different on a node.
     """
     seen = _on_each(ray, nodes, sees, folder, seal_of(folder))
     blind = sorted({node.name for node, one in zip(nodes, seen, strict=True) if not one})
@@ -233,7 +233,7 @@ def look_at_folder(ray: Any, nodes: Sequence[RayNode], folder: str) -> None:
 def _on_each(
     ray: Any, nodes: Sequence[RayNode], call: Callable[..., Any], *arguments: Any
 ) -> list[Any]:
-    """What a function says on each node.
+    """The results of a function on each node.
 
     Raises:
         UsageError: it cannot be called on one.
@@ -272,7 +272,7 @@ def _connected(address: str) -> Iterator[Any]:
     mine = not ray.is_initialized()
     if mine:
         _reach(address)
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours tells nobody
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # our cluster sends no statistics
         before = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=address or None, logging_level="warning", log_to_driver=False)
@@ -280,7 +280,7 @@ def _connected(address: str) -> Iterator[Any]:
             raise UsageError(f"no Ray cluster at {address or 'hand'}: {error}") from error
         finally:
             if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, before)  # which ends a run as it always does
+                signal.signal(signal.SIGTERM, before)  # ends a run as always
     try:
         yield ray
     finally:
@@ -289,10 +289,10 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _reach(address: str) -> None:
-    """See that somebody listens at an address, which Ray itself would try for minutes.
+    """Check that an address accepts connections, which Ray itself would try for minutes.
 
     Raises:
-        UsageError: nobody does, or it is that of Ray's client.
+        UsageError: it does not, or it is that of Ray's client.
     """
     if address.startswith("ray://"):
         raise UsageError(
@@ -324,7 +324,7 @@ def _measured(plan: Plan, *, together: bool) -> int | None:
 
 
 def _words(config: RunConfig, plan: Plan, nodes: Sequence[RayNode]) -> list[str]:
-    """What a worker is told of its device."""
+    """A worker's words about its device."""
     words = [f"device={plan.device.partition(':')[0]}"]
     if config.memory:
         most = bytes_of("memory", config.memory)

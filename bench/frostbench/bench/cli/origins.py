@@ -55,7 +55,7 @@ def origins_by_kind(
 def files_outside(
     config: RunConfig, pack: Pack, backbones: Mapping[str, BackboneEntry]
 ) -> Mapping[str, str]:
-    """SHA-256 of what settings and backbones name outside of the pack; methods keep their own."""
+    """SHA-256 of files outside the pack that settings and backbones name, methods' excepted."""
     named = {key: getattr(config, key) for key in ("task", "engine", "metric_weights")}
     outside = {
         role: entry.source

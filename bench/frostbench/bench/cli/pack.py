@@ -87,7 +87,7 @@ def _say_wanted(card: PackCard, parts: Mapping[str, PackPart]) -> None:
 
 
 def _gather(name: str, part: PackPart, root: Path, host: Host, failed: list[str]) -> str | None:
-    """Where a part lies below the root, made if it has to be; None where files are missing.
+    """The path of a part below the root, converted if necessary; None where files are missing.
 
     The name of a part that cannot be made joins those that `failed`.
     """
@@ -115,9 +115,9 @@ def _gather(name: str, part: PackPart, root: Path, host: Host, failed: list[str]
 
 
 def _check_published(name: str, part: PackPart, root: Path, hashes: Hashes) -> None:
-    """Say which files are not those that their authors published.
+    """Report files that differ from those that their authors published.
 
-    That is no reason to leave them out: who trained a model further means it.
+    They are not left out: a user may have trained a model further.
     """
     for path, facts in part.facts(root).items():
         size = path.stat().st_size
@@ -138,7 +138,7 @@ def _check_published(name: str, part: PackPart, root: Path, hashes: Hashes) -> N
 def _pack(
     card: PackCard, parts: Mapping[str, PackPart], root: Path, there: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What `pack.json` says of the parts that are there."""
+    """The entries of `pack.json` for the parts that are there."""
     of: dict[str, dict[str, str]] = {}
     for name, place in there.items():
         of.setdefault(parts[name].role, {})[name] = place
@@ -171,7 +171,7 @@ def _loaded(part: PackPart, place: str) -> dict[str, str]:
 
 
 def _say_tables(host: Host, parts: Mapping[str, PackPart], there: Mapping[str, str]) -> None:
-    """Which presets can be run with what is there, and what the others lack."""
+    """Print which presets can be run with these parts, and what the others lack."""
     for name, item in host.presets.items():
         needed = [part for part, said in parts.items() if name in said.tables]
         lacking = [part for part in needed if part not in there]

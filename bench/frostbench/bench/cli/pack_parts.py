@@ -1,4 +1,4 @@
-"""What a pack is put together from: its list of parts, and which of them lie below a folder."""
+"""The list of a pack's parts, and which of them lie below a folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,9 +16,9 @@ class FileFacts:
     """Known facts about a published file.
 
     Attributes:
-        sha256: Of the whole file; empty where nobody says.
-        size: In bytes; 0 where nobody says.
-        url: Where it can be had without a browser; empty where it cannot.
+        sha256: Of the whole file; empty where it is not known.
+        size: In bytes; 0 where it is not known.
+        url: Where it can be downloaded without a browser; empty where it cannot.
     """
 
     sha256: str = ""
@@ -28,13 +28,13 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class HubFolder:
-    """Files of a repository of the Hugging Face Hub, and the folder that they make.
+    """Files of a repository of the Hugging Face Hub, and their folder.
 
     Attributes:
         repo: As in "org/model".
         files: The names of those that are wanted, at the top of the repository.
         folder: Where they go, below the pack's root.
-        revision: A commit, or a branch of which the commit that was got is written down.
+        revision: A commit, or a branch; the downloaded commit is recorded.
     """
 
     repo: str
@@ -47,12 +47,11 @@ class HubFolder:
 class PackPart:
     """One part of a pack, as its list of parts says.
 
-    `files` are the places of each file below the root, of which the first that is there counts;
-    `convert` names the converter that makes the part of them, if one has to. `published` are facts
-    of files by their names, those in a folder among them. An "alternative" can take the place of
-    the backbone that `instead_of` names; "weights" are what a preset or the user names with
-    method.NAME.weights, in the place of the method's own; a "metric" is the file of a network that
-    metrics look through.
+    `files` are possible places of each file below the root, of which the first existing one counts;
+    `convert` names the converter that makes the part from them, if one is needed. `published` are
+    facts of files by their names, those in a folder among them. An "alternative" can replace the
+    backbone that `instead_of` names; "weights" are for method.NAME.weights of a preset or the user,
+    instead of the method's own; a "metric" is the file of a metric's network.
     """
 
     role: Literal["backbone", "alternative", "method", "weights", "metric", "data"]

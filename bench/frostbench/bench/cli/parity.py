@@ -11,7 +11,7 @@ def parity_command(words: list[str]) -> int:
     plain, overrides = split_words(words, PluginConfig)
     read_config(PluginConfig, overrides)
     if len(plain) != 1:
-        raise UsageError("of which run? frostbench parity RUN.")
+        raise UsageError("which run? frostbench parity RUN.")
     from frostbench.bench.leaderboard import build
     from frostbench.bench.leaderboard.parity import compared, parity_lines
     from frostbench.bench.store.reader import open_run

@@ -1,4 +1,4 @@
-"""Loads the parts of a plan; leaves out what an installed plugin offers and cannot give."""
+"""Loads the parts of a plan; leaves out parts of installed plugins that cannot be loaded."""
 
 import dataclasses
 import warnings
@@ -22,7 +22,7 @@ from frostbench.plugins.host.settings import read_settings
 
 
 def open_controls(host: Host) -> dict[str, Control]:
-    """All controls, also those of methods that do not run: a task may name them all the same."""
+    """All controls, also those of methods that do not run, since a task may name them."""
     offered = [control for _, control in host.usable(host.controls.values(), _control)]
     known = {control.card.name: control for control in offered}
     brought = host.usable(host.methods.values(), partial(_bringing, known))
@@ -82,7 +82,7 @@ def _task(config: RunConfig, data: DataSets, item: Registered[TaskCard]) -> Plan
     own = own_settings(config.task, item.name, "task")
     limit = limit_for(config, item.name, item.card.suite)
     kind = item.load()
-    # What is no task at all shows when it is made.
+    # A class that is no task fails when it is made.
     name = data.chosen_for(item.name, getattr(kind, "asks", ()), own.get("data"))
     if name is not None:
         data.open(name)
@@ -100,7 +100,7 @@ def _task(config: RunConfig, data: DataSets, item: Registered[TaskCard]) -> Plan
 def _planned(
     kind: type[Task], own: Mapping[str, Any], data: DataSets, name: str | None, limit: int
 ) -> PlannedTask:
-    """A task of which it is asked, the data set that the user named for it or its own."""
+    """A task on its data set: the one that the user named for it, or its own."""
     settings: Any = read_settings(kind.settings, own, f"task.{kind.card.name}")
     if name is not None:
         settings = _asked_of(data.open(name), name, kind, settings)
@@ -111,7 +111,7 @@ def _planned(
 
 
 def _asked_of(data: Any, name: str, kind: type[Task], settings: Any) -> Any:
-    """The settings of a task that is asked of a data set that the user names.
+    """The settings with which a task uses a data set that the user names.
 
     Raises:
         UsageError: it cannot be.
@@ -155,7 +155,7 @@ def with_metrics(
 def _without_networks(config: RunConfig, host: Host, backbones: Any, task: Task) -> None:
     """Leave out a task's metrics that look through networks which the pack does not have.
 
-    Those alone that are there by default, and not all of them: what a user names has to be there.
+    Only default metrics are left out, and never all of them: what a user names must be there.
     """
     card = task.card
     if "metrics" in own_settings(config.task, card.name, "task"):
@@ -226,12 +226,12 @@ def _metric(context: MetricContext, item: Registered[Any]) -> Metric:
         return contain(Call("metric", item.name, "build"), Metric.made, item.card, target, context)
     except Exception as error:
         if item.own or item.card.weights:
-            raise  # it says what the pack or the user's weight file lacks
+            raise  # the message says what the pack or the user's weight file lacks
         raise PluginError(f"metric {item.name!r} ({item.file}): {describe(error)}") from error
 
 
 def open_engine(config: RunConfig, host: Host, backbones: Any) -> Engine:
-    """What answers prompts, over the shared backbones."""
+    """The engine that answers prompts, over the shared backbones."""
     settings = dict(config.engine)
     name = str(settings.pop("name", "frozen"))
     opened = host.pick("engine", name).load()

@@ -23,7 +23,7 @@ class PluginKeys(Protocol):
 
 
 def open_host(config: PluginKeys) -> Host:
-    """The installed plugins and the named files; what is left out is said on the error stream.
+    """The installed plugins and the named files; what is left out is printed to stderr.
 
     Raises:
         PluginError: a named file is faulty.
@@ -35,6 +35,6 @@ def open_host(config: PluginKeys) -> Host:
 
 
 def say_left_out(host: Host, said: int = 0) -> None:
-    """Say which plugins and parts are left out; the first `said` of them were said before."""
+    """Print which plugins and parts are left out; the first `said` were printed before."""
     for problem in host.problems[said:]:
         complain(f"frostbench: {problem}")

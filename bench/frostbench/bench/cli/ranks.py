@@ -1,4 +1,4 @@
-"""`frostbench run` under torchrun or srun: which of the processes this one is.
+"""`frostbench run` under torchrun or srun: the rank of this process.
 
 Each process has a rank. That of rank 0 keeps the run and works on it; the others work on it.
 """
@@ -16,7 +16,7 @@ from frostbench.plugins.host.errors import missing
 LAUNCHERS = ("auto", "local", "torchrun", "slurm", "ray")
 NUMBERED: Mapping[Literal["torchrun", "slurm"], tuple[str, ...]] = {
     "torchrun": ("RANK", "LOCAL_RANK", "WORLD_SIZE"),
-    # A batch script has the others too; a step of it, which srun starts, has this one.
+    # A batch script has the others too; only a step that srun starts has this one.
     "slurm": ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_STEP_ID"),
 }
 """The variables of the environment by which a launcher numbers processes."""
@@ -31,7 +31,7 @@ class ProcessRank:
     launcher: Literal["torchrun", "slurm"]
 
     def launch(self) -> str:
-        """What marks the processes that were started together, and no others.
+        """A mark shared by the processes that were started together, and by no others.
 
         Raises:
             UsageError: the processes cannot reach each other.
@@ -45,7 +45,7 @@ class ProcessRank:
         """The configuration of this process, on its own device; only rank 0 shows how far it is.
 
         Raises:
-            UsageError: the configuration says what the launcher says.
+            UsageError: the configuration sets what the launcher sets.
             ValueError: there is no such device.
         """
         from frostbench.plugins.backbones.devices import device_of
@@ -99,7 +99,7 @@ def rank_of(config: RunConfig, environment: Mapping[str, str] = os.environ) -> P
 
 @cache
 def _agreed() -> str:
-    """A word that torchrun's processes agree on: that of the first of them who gives one."""
+    """A word that torchrun's processes agree on: the first one that any of them gives."""
     from torch.distributed.rendezvous import rendezvous
 
     try:
@@ -107,7 +107,7 @@ def _agreed() -> str:
         word: bytes = store.compare_set("frostbench", "", uuid.uuid4().hex[:12])
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"the processes of torchrun cannot meet: {error}") from error
-    _STORES.append(store)  # the others may ask the one of this process
+    _STORES.append(store)  # the others may query this process
     return word.decode()
 
 

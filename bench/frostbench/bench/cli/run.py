@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from frostbench.bench.store.reader import StoredRun
 
 CHOICES = ("methods", "tasks", "limit", "limits", "preset")
-"""Keys that choose what of a preset is run."""
+"""Keys that choose which parts of a preset are run."""
 
 SETTINGS = ("method", "task", "data", "llm", "dtype", "engine")
 """Keys of settings, which a preset leaves at their defaults where it does not state them."""
 
 LARGE = 1 << 25
-"""Bytes of samples that are read at once at the end of a run; of more, `show` has the tables."""
+"""Most bytes of samples that are read at the end of a run; beyond, `show` has the tables."""
 
 
 def run_command(words: list[str]) -> int:
@@ -40,7 +40,7 @@ def run_command(words: list[str]) -> int:
     if not config.quiet:
         say(_summary(stored))
         _show(stored)
-    # What is left out could have been part of what was asked for.
+    # Left-out parts may have been asked for.
     return 1 if stored.failed or host.problems or left_out() else 0
 
 
@@ -59,7 +59,7 @@ def _show(stored: "StoredRun") -> None:
 def executed(
     overrides: Sequence[str], values: Mapping[str, Any] | None = None
 ) -> tuple["StoredRun", RunConfig, Host]:
-    """Run or resume what words and Python values say."""
+    """Run or resume by words and Python values."""
     config = read_config(RunConfig, overrides, values)
     host = open_host(config)
     if config.preset:
@@ -78,7 +78,7 @@ def executed(
             f"out={config.out}: a run lies in a folder of a file system, where files grow and "
             "folders are renamed; object stores do neither. Copy it there when it has ended."
         )
-    chosen(config.trackers, config.tracker)  # so that a wrong name is said at once
+    chosen(config.trackers, config.tracker)  # so that a wrong name is reported at once
     rank = rank_of(config)
     launch = "" if rank is None else rank.launch()
     config = on_its_devices(config if rank is None else rank.configured(config))
@@ -100,7 +100,7 @@ def planned(config: RunConfig, host: Host) -> "Plan":
 
     if config.launcher != "ray":
         return assemble(config, host)
-    # Who keeps a run for others computes nothing on a card, and need not have one.
+    # The process that keeps a run for others computes nothing on a card, and needs none.
     plan = assemble(replace(config, device="cpu"), host)
     return replace(plan, device=config.device, config={**plan.config, "device": config.device})
 
@@ -108,7 +108,7 @@ def planned(config: RunConfig, host: Host) -> "Plan":
 def _done(
     plan: "Plan", config: RunConfig, shown: "Quiet", rank: "ProcessRank | None"
 ) -> "StoredRun":
-    """The run after it was done, or this process has done its part of it."""
+    """The stored run, after it or this process's part of it is done."""
     from frostbench.bench.cli.track import tracked
     from frostbench.bench.cli.work import crew_for, keep_within
     from frostbench.bench.runner.launched import follow, leading
@@ -149,7 +149,7 @@ def departures(file: str, config: RunConfig) -> list[str]:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two values are equal, as numbers are however they are written."""
+    """Whether two values are equal; numbers may be written differently."""
     if one == other:
         return True
     with suppress(ValueError):
@@ -158,7 +158,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def _matters(key: str) -> bool:
-    """Whether a key can change what a preset measures; where data lie is no such key."""
+    """Whether a key can change what a preset measures; places of data cannot."""
     first, _, rest = key.partition(".")
     place = first == "data" and ("." not in rest or rest.endswith(".folder"))
     return first in SETTINGS and not place

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 def score_command(words: list[str]) -> int:
     """Compute every score again; only metric networks are loaded.
 
-    1 when a sample could not be scored, or a metric is of a plugin file that was not given or of
-    a plugin that is left out.
+    1 when a sample could not be scored, or a metric's plugin was not given or is left out.
     """
     plain, overrides = split_words(words, ScoreConfig)
     keys = read_config(ScoreConfig, overrides)
@@ -31,7 +30,7 @@ def score_command(words: list[str]) -> int:
             continue
         say(f"  {metric}: {count} samples score other than before, by at most {most:.3g}")
     for metric in result.missing:
-        say(f"  {metric}: left as it was, for want of the metric")
+        say(f"  {metric}: left as it was, because the metric is missing")
     from frostbench.bench.cli.stored import left_out
 
     ungiven = left_out(stored, keys.plugins) if result.missing else ""
@@ -42,7 +41,7 @@ def score_command(words: list[str]) -> int:
 
 
 def scored_again(folder: Path, keys: ScoreConfig, host: "Host") -> "tuple[Rescored, StoredRun]":
-    """A run's folder with scores that its outputs give, by the metrics that are here."""
+    """Score the outputs in a run's folder again, by the metrics that are installed here."""
     from frostbench.bench.cli.assemble import open_backbones
     from frostbench.bench.cli.lmms_tasks import offer
     from frostbench.bench.cli.origins import origins_by_kind

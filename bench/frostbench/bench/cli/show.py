@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from frostbench.bench.leaderboard.rows import Leaderboard
     from frostbench.bench.store.reader import StoredRun
 
-WHOLE_LINES = 10_000  # columns; what is not read on a screen is not folded
+WHOLE_LINES = 10_000  # columns; output that is not on a screen is not folded
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def print_matrix(board: "Leaderboard", names: Sequence[str]) -> None:
 
 
 def console() -> "Console":
-    """Where tables are printed: as wide as the terminal, or as they are."""
+    """A console for tables: as wide as the terminal, or unlimited."""
     from rich.console import Console
 
     known = Console()

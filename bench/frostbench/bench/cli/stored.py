@@ -17,13 +17,13 @@ from frostbench.plugins.host.packs import Pack
 from frostbench.plugins.host.registry import Host
 
 LARGEST_TEXT = 1 << 24  # bytes of a plugin file that is compared
-MOST_LINES, LONGEST_LINE = 20, 120  # of what differs, that are shown
+MOST_LINES, LONGEST_LINE = 20, 120  # lines of a difference that are shown
 
 
 def config_of(run: StoredRun) -> RunConfig:
     """The run's configuration, to make its plan again.
 
-    It is read as the plain values that it is: nothing in it is filled in from elsewhere.
+    It is read as plain values: nothing in it is filled in from elsewhere.
 
     Raises:
         UsageError: the stored configuration is of another version.
@@ -40,16 +40,16 @@ def config_of(run: StoredRun) -> RunConfig:
             f"{error}"
         ) from error
     if config.limit is not None and config.limits == LIMITS:
-        # Of an older frostbench, which stored the suites' own limits where `limit` counted.
+        # An older frostbench stored the suites' own limits even where `limit` applied.
         return replace(config, limits={})
     return config
 
 
 def left_out(run: StoredRun, given: Sequence[str]) -> str:
-    """Which plugin files the run used and the user did not give, in a sentence; "" if none."""
+    """A sentence on plugin files that the run used and the user did not give; "" if none."""
     names = {Path(file).name for file in given}
     used = [Path(file).name for file in config_of(run).plugins]
-    # A file may have another name by now: one that the run did not use stands for one it did.
+    # A file may have been renamed: one that the run did not use stands for one that it did.
     absent = [name for name in used if name not in names][len(names - set(used)) :]
     if not absent:
         return ""
@@ -64,7 +64,7 @@ def left_out(run: StoredRun, given: Sequence[str]) -> str:
 
 
 def as_it_lies(stored: RunConfig, now: ScoreConfig) -> RunConfig:
-    """A run's configuration, with the places that the user says things are in `now`."""
+    """A run's configuration, with the places that the user gives `now`."""
     data = dict(stored.data)
     for name, place in getattr(now, "data", {}).items():
         settings = data.get(name)
@@ -82,7 +82,7 @@ def found_pack(name: str, host: Host, command: str) -> Pack:
     """The pack of a stored run.
 
     Raises:
-        UsageError: it is not here; the sentence says how its place is given.
+        UsageError: it is not here; the message says how to give its place.
     """
     from frostbench.bench.cli.assemble import find_pack
 
@@ -96,9 +96,9 @@ def found_pack(name: str, host: Host, command: str) -> Pack:
 def plugin_files(
     run: StoredRun, now: Mapping[str, Mapping[str, Origin]], texts: Mapping[str, bytes]
 ) -> Iterator[str]:
-    """Of each plugin file that a plan uses `now`, whether its code is that of the run.
+    """A line for each plugin file that a plan uses `now`, on whether its code is that of the run.
 
-    `texts` are what the files hold; where the run's folder has what it used, lines that differ
+    `texts` are the files' contents; where the run's folder has its own copy, differing lines
     follow.
     """
     before: Any = run.manifest.origins
@@ -117,7 +117,7 @@ def plugin_files(
 
 
 def _kept(run: StoredRun, file: str, changed: Sequence[str]) -> Path | None:
-    """The plugin file that the run kept, under its name of then; None where it kept none."""
+    """The run's copy of the plugin file, under its original name; None without one."""
     before: Any = run.manifest.origins
     kind, _, name = changed[0].rpartition(" ")
     old = before.get(kind, {}).get(name)

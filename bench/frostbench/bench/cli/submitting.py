@@ -27,7 +27,7 @@ class SubmitConfig:
 
     repo: str = field(default="", metadata=PATH)  # the repository of results
     by: str = ""  # who hands the results in
-    url: str = ""  # where to read of them
+    url: str = ""  # where to read about them
     methods: list[str] = field(default_factory=list)  # all without it
     again: bool = False  # in the place of the same version's earlier results
 
@@ -37,7 +37,7 @@ class AcceptConfig(ScoreConfig):
     """Keys of `frostbench accept FOLDER`; data.NAME=FOLDER says where that is, for replay."""
 
     base: str = field(default="", metadata=PATH)  # the repository as it was: only what is new
-    out: str = field(default="", metadata=PATH)  # what was found, in Markdown
+    out: str = field(default="", metadata=PATH)  # a report in Markdown
     replay: str = ""  # share of samples that are computed again, such as 1%
     data: dict[str, Any] = field(default_factory=dict)  # data.NAME=READER:FOLDER
 
@@ -102,13 +102,13 @@ def accept_command(words: list[str]) -> int:
 
 
 def _tools(config: AcceptConfig) -> "Tools":
-    """What scoring and replaying take, over the plugins and packs of here."""
+    """The tools for scoring and replaying, with the plugins and packs installed here."""
     from frostbench.bench.cli.score import scored_again
     from frostbench.bench.cli.stored import as_it_lies, config_of, found_pack
     from frostbench.bench.runner.manifest import describe_metrics
     from frostbench.bench.submissions import Tools
 
-    # A pack names metrics of its own networks, and so every submission has plugins of its own.
+    # Metrics may be named for a pack's networks, so every submission gets its own host.
 
     def metrics(run: "StoredRun") -> Mapping[str, "MetricEntry"]:
         host = open_host(config)
@@ -127,7 +127,7 @@ def _tools(config: AcceptConfig) -> "Tools":
 
 
 def _share(said: str) -> float:
-    """The part of all that is written "1%" or "0.01"."""
+    """The share in a text such as "1%" or "0.01"."""
     if not said:
         return 0.0
     try:
@@ -140,7 +140,7 @@ def _share(said: str) -> float:
 
 
 def _replayed(folder: Path, samples: int, config: AcceptConfig, host: "Host") -> "Verified":
-    """So many samples of a submission's run computed again."""
+    """Compute a share of a submission's samples again."""
     from frostbench.bench.cli.assemble import assemble
     from frostbench.bench.cli.stored import as_it_lies, config_of, found_pack, left_out
     from frostbench.bench.runner.manifest import identity
@@ -161,7 +161,7 @@ def _replayed(folder: Path, samples: int, config: AcceptConfig, host: "Host") ->
     )
     found_pack(stored.pack, host, "frostbench accept")
     plan = assemble(stored, host, remembered=False)
-    # The run was of more methods and tasks than this plan, which are none of its sources.
+    # The run had more methods and tasks than this plan; the others are no sources of it.
     values = json.loads((folder / "manifest.json").read_bytes())
     values["identity"] = _within(values["identity"], identity(plan))
     write_json(folder / "manifest.json", values)
@@ -169,7 +169,7 @@ def _replayed(folder: Path, samples: int, config: AcceptConfig, host: "Host") ->
 
 
 def _within(stored: Any, now: Any, deep: int = 3) -> Any:
-    """A tree with those names alone that another has."""
+    """The part of a tree with the names that another tree has."""
     if not isinstance(stored, Mapping) or not isinstance(now, Mapping) or not deep:
         return stored
     return {name: _within(one, now[name], deep - 1) for name, one in stored.items() if name in now}

@@ -1,9 +1,9 @@
 """Runs the work in a second process and watches it, so that a crash is noticed and explained.
 
-The console script forks before anything heavy is imported. What the working process does is told
-on a `Board`; an end that it does not tell is a death. One that is a part's doing (an exit code, a
-crash) fails that part, and the work begins again without it; each part gets one chance. A death
-that came from outside (no memory, somebody's kill) fails nobody.
+The console script forks before anything heavy is imported. The working process reports on a
+`Board`; an end that it does not report is a death. A death caused by a part (an exit code, a crash)
+fails that part, and the work starts again without it; each part gets one chance. A death from
+outside (no memory, a kill) fails no part.
 """
 
 import os
@@ -31,17 +31,17 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 
 
 def supervised(work: Callable[[], int], grace: float = GRACE, tick: float = TICK) -> int:
-    """Do some work in a second process, if the system can fork; its exit code.
+    """Do some work in a second process, if the system can fork; return its exit code.
 
-    After a death it is never 0: it is 1 where the process ended by its own code, also if the work
-    went on without that, and 128 and the signal's number where it was ended from outside.
+    After a death it is never 0: it is 1 where the process ended by its own code, even if the work
+    continued without that, and 128 plus the signal's number where it was ended from outside.
     """
     if not hasattr(os, "fork"):
         return work()
     deaths: dict[str, str] = {}
     while True:
         board = Board()
-        lifeline, held = os.pipe()  # the working process sees its end close when this one is gone
+        lifeline, held = os.pipe()  # closes when this process is gone
         _flush()
         waiting = _Waiting(board, grace, tick)
         if waiting.fork() == 0:
@@ -62,7 +62,7 @@ def supervised(work: Callable[[], int], grace: float = GRACE, tick: float = TICK
 
 @dataclass(frozen=True)
 class End:
-    """How a working process ended: what it had told, and its exit code or the signal's number.
+    """How a working process ended: its last report, and its exit code or the signal's number.
 
     `overdue` if it was ended for a call that did not heed its time limit.
     """
@@ -79,21 +79,21 @@ class End:
 
     @property
     def code(self) -> int:
-        """The exit code of the whole command, should it end here."""
+        """The exit code of the whole command, if it ends here."""
         return 1 if self._own else 128 + self.by_signal
 
     @property
     def clause(self) -> str:
-        """What is kept of the part in which it ended."""
+        """The clause stored for the part in which it ended."""
         assert self.seen.call is not None
         return f"{self._how} while it was in {self.seen.call.verb}{self._scene}"
 
     def sentence(self, *, again: bool) -> str:
-        """What the user is told; `again` if the work begins once more."""
+        """The message for the user; `again` if the work starts once more."""
         call = self.seen.call
         where = f" while {call.part} was in {call.verb}{self._scene}" if call else self._scene
         if again and call is not None and call.kind == "methods":
-            # Which of them it was shows when the engine is given their prompts one after another.
+            # Running their prompts one after another shows which of them it was.
             return f"{self._how}{where}; the work goes on with one of them at a time."
         if again:
             return f"{self._how}{where}; the work goes on without it."
@@ -101,7 +101,7 @@ class End:
 
     @property
     def _own(self) -> bool:
-        """Whether it came of the code that ran."""
+        """Whether the code that ran caused it."""
         return self.overdue or not self.by_signal or self.by_signal in CRASHES
 
     @property
@@ -136,7 +136,7 @@ class _Waiting:
         self._late = 0.0
 
     def fork(self) -> int:
-        """Begin the process that works; 0 in that process itself."""
+        """Start the working process; 0 in that process itself."""
         with _held_back(PASSED_ON):
             self._pid = os.fork()
             if self._pid:
@@ -158,7 +158,7 @@ class _Waiting:
             return End(seen, exit_code=os.WEXITSTATUS(status))
         number = os.WTERMSIG(status)
         insisted = [one for one, times in self._times.items() if times > 1]
-        if number == signal.SIGKILL and insisted:  # by this process, when it was told twice
+        if number == signal.SIGKILL and insisted:  # ended by this process, when it was told twice
             number = insisted[0]
         return End(seen, by_signal=number, overdue=overdue and number == signal.SIGKILL)
 
@@ -172,7 +172,7 @@ class _Waiting:
             os.kill(self._pid, number if self._times[number] == 1 else signal.SIGKILL)
 
     def _look(self, number: int, frame: FrameType | None) -> None:
-        # Counted in ticks: a command that was suspended is not late for the time that it slept.
+        # Counted in ticks, so that a suspended command is not late by the time it slept.
         late = time.monotonic() > self._board.read().deadline
         self._late = self._late + self._tick if late else 0.0
         if self._late >= self._grace:
@@ -183,7 +183,7 @@ class _Waiting:
 def _working(
     work: Callable[[], int], deaths: Mapping[str, str], board: Board, lifeline: int
 ) -> int:
-    """The exit code of the work, told on the board before this process ends."""
+    """The exit code of the work, reported on the board before this process ends."""
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     report_to(board.tell)
     try:
@@ -221,12 +221,12 @@ def _held_back(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # a reader that left, or no stream
+        with suppress(OSError, ValueError, AttributeError):  # a reader that has gone, or no stream
             stream.flush()
 
 
 def _show_cursor() -> None:
-    """A progress bar that was cut off left the terminal without one."""
+    """Show the cursor again, which an interrupted progress bar has hidden."""
     with suppress(OSError, ValueError, AttributeError):
         if sys.stderr.isatty():
             sys.stderr.write("\x1b[?25h")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds that a tracker has after the run, before it is ended."""
-MOST_LINES = 50  # of what a tracker's process complains of
+MOST_LINES = 50  # characters of an error of a tracker's process
 OURS = "frostbench: "
 
 
@@ -41,7 +41,7 @@ class TrackConfig:
     trackers: list[str] = field(default_factory=list)  # trackio, wandb, mlflow
     tracker: dict[str, Any] = field(default_factory=dict)  # tracker.NAME.KEY
     led: bool = False  # started by `frostbench run`, and ends when that has ended
-    resumed: bool = False  # what is there was handed on before
+    resumed: bool = False  # earlier samples were passed on before
 
 
 def track_command(words: list[str]) -> int:
@@ -67,13 +67,13 @@ def track_command(words: list[str]) -> int:
             time.sleep(most if read_manifest(folder).status == "running" else 0)
             return read_manifest(folder).status != "running"
         ready, _, _ = select.select([sys.stdin], [], [], most)
-        return bool(ready)  # the run never writes there: it has closed its end
+        return bool(ready)  # the run never writes there; end of file means that it closed its end
 
     try:
         sink = open_sink(name, settings)
         with Tracker(sink, folder, settings, resumed=config.resumed) as tracker:
             follow(folder, tracker, over)
-    except Exception as error:  # of a package that is not ours
+    except Exception as error:  # errors of a package that is not ours
         raise PluginFailedError(f"tracker {name}: {describe(error).rstrip('.')}.") from error
     say(f"{folder}: handed on to {name}.")
     return 0
@@ -108,8 +108,8 @@ def chosen(names: Sequence[str], tree: Mapping[str, Any]) -> list[tuple[str, "Tr
 class Trackers:
     """The trackers of a run, each in a process of its own that reads the run's folder.
 
-    So it is one that observes, however many workers there are, and whatever a tracker does, the
-    run neither waits for it nor ends with it.
+    So there is one observer, however many workers there are; and whatever a tracker does, the run
+    neither waits for it nor ends with it.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Trackers:
         self._begun: list[_Following] = []
 
     def begin(self, known: int) -> None:
-        """Start them; so many samples are stored already."""
+        """Start them; `stored` samples are there already."""
         for name, settings in self._trackers:
             keys = [f"tracker.{name}.{key}={value}" for key, value in asdict(settings).items()]
             words = [self._folder, f"trackers={name}", *keys, "led=true"]
@@ -137,7 +137,7 @@ class Trackers:
                 self._note(f"tracker {name} cannot be started: {error.strerror or error}.")
 
     def end(self) -> None:
-        """Let them hand on what is left, for a while."""
+        """Give them some time to pass on what is left."""
         for one in self._begun:
             one.close()
         given_up = time.monotonic() + self._patience
@@ -147,7 +147,7 @@ class Trackers:
 
 
 class _Following:
-    """The process of a tracker; what it fails of is noted once, when it does."""
+    """The process of a tracker; a failure is reported once, when it happens."""
 
     def __init__(self, name: str, words: Sequence[str], note: Callable[[str], None]) -> None:
         self._name = name
@@ -164,13 +164,13 @@ class _Following:
         self._thread.start()
 
     def close(self) -> None:
-        """Say that the run has ended."""
+        """Tell it that the run has ended."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
 
     def end(self, given_up: float) -> None:
-        """Wait until it has ended, and no longer."""
+        """Wait until it has ended, within its time limit."""
         self._thread.join(max(0.0, given_up - time.monotonic()))
         if self._thread.is_alive():
             self._late = True
@@ -196,7 +196,7 @@ class _Following:
 
 @contextmanager
 def tracked(config: RunConfig, note: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
-    """What is called when a run has begun, so that those whom it names follow it.
+    """A function to call when a run has begun, so that the trackers that it names follow it.
 
     Raises:
         LookupError: there is no such tracker.

@@ -57,7 +57,7 @@ def train_command(words: list[str]) -> int:
 
 
 def _check_many(config: TrainConfig, plain: list[str], chosen: list[Registered[Recipe]]) -> None:
-    """See that what is chosen can be done as it is asked for.
+    """Check that the chosen recipes can be trained as requested.
 
     Raises:
         UsageError: it cannot.
@@ -90,7 +90,7 @@ def _check_many(config: TrainConfig, plain: list[str], chosen: list[Registered[R
 
 
 def _check_folders(recipe: Registered[Recipe], pack: Path) -> None:
-    """See that a pack has a folder for each thing that a recipe needs besides data.
+    """Check that a pack has a folder for everything that a recipe needs besides data.
 
     Raises:
         UsageError: it has not.
@@ -105,7 +105,7 @@ def _check_folders(recipe: Registered[Recipe], pack: Path) -> None:
 
 
 def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host) -> None:
-    """See that a pack has what a recipe needs.
+    """Check that a pack has what a recipe needs.
 
     Raises:
         UsageError: it has not.
@@ -115,13 +115,13 @@ def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host) -> None:
     if absent:
         raise UsageError(
             f"recipe {recipe.card.name!r} needs {', '.join(absent)}, which {pack} lacks; "
-            f"train that first (frostbench train {' '.join(absent)}), or put a folder of that "
-            "name there, or a link to one."
+            f"train that first (frostbench train {' '.join(absent)}), or put a folder, or a link "
+            "to one, of that name there."
         )
 
 
 def _folder(pack: str, host: Host) -> Path:
-    """The folder of a pack that a plugin offers, or any other, which may hold nothing yet."""
+    """The folder of a pack that a plugin offers, or any other folder, which may be empty."""
     offered = host.packs.get(pack)
     if offered is not None and offered.card.parts:
         raise UsageError(f"the pack {pack!r} is made of published files; name another folder.")

@@ -11,16 +11,16 @@ class TrainConfig:
     """Keys of `frostbench train [PART...]`.
 
     With `data.NAME=READER:FOLDER`, as for a run, one recipe is trained on a user's own data into
-    the run folder `out`, and reads what it needs in the pack; `validation.NAME=` are other data to
-    measure on. With `published` sizes and schedule begin as the published ones. With `dry` nothing
-    is trained, and the training is counted; `peak` are the teraflops of a device to count with.
+    the run folder `out`, and reads what it needs in the pack; `validation.NAME=` names other data
+    to measure on. With `published`, sizes and schedule default to the published ones. With `dry`
+    nothing is trained, and the training's cost is counted, for a device of `peak` teraflops.
     """
 
-    pack: str = field(default="mini", metadata=PATH)  # by name, or the folder of one in the making
-    scratch: str = field(default="scratch", metadata=PATH)  # checkpoints, and what is made once
+    pack: str = field(default="mini", metadata=PATH)  # by name, or the folder of an unfinished pack
+    scratch: str = field(default="scratch", metadata=PATH)  # checkpoints and caches
     data: dict[str, Any] = field(default_factory=dict)  # data.NAME=READER:FOLDER
     validation: dict[str, Any] = field(default_factory=dict)  # validation.NAME=READER:FOLDER
-    crop: int = 0  # random squares of so many pixels, of images of any size
+    crop: int = 0  # random squares of this side, from images of any size
     out: str = field(default="runs/training", metadata=PATH)  # for own data
     published: bool = False
     dry: bool = False
@@ -30,7 +30,7 @@ class TrainConfig:
     log_every: int = 0  # steps; 0 leaves it to the recipe
     save_every: int = 0  # steps between two checkpoints; 0 leaves it to the recipe
     device: str = "cpu"  # cpu, cuda, cuda:1, mps
-    seed: int = 0  # of everything that is drawn
+    seed: int = 0  # of all random draws
     threads: int = 0  # of this process; 0 leaves torch's default
     again: bool = False  # train parts that are already there
     plugins: list[str] = field(default_factory=list, metadata=PATH)  # single-file plugins

@@ -27,7 +27,7 @@ def train_on_own(
     """Train one recipe on the user's data, into a folder of its own.
 
     Raises:
-        UsageError: the data are none that a recipe is trained on, or the folder is another's.
+        UsageError: no recipe is trained on such data, or the folder belongs to another training.
     """
     pack = _pack(workshop.pack)
     hash_of = Hashes(cache_folder("hashes")).of
@@ -88,7 +88,7 @@ def _meet(workshop: Workshop) -> None:
 
 
 def _pack(folder: Path) -> Pack:
-    """The pack, whose data sets may be named; one in the making has none."""
+    """The pack, whose data sets may be named; an unfinished pack has none."""
     if (folder / "pack.json").is_file():
         return read_pack(folder)
     return Pack(folder.name, folder, "", {}, {}, {})
@@ -106,7 +106,7 @@ def _words(config: TrainConfig) -> Mapping[str, object]:
 def _offered(
     workshop: Workshop, sets: DataSets, held: DataSets, config: TrainConfig
 ) -> dict[str, MakeTrainingData]:
-    """The user's data by what recipes call them, and what others make of these."""
+    """The user's data under the recipes' names, and training data derived from them."""
     from frostbench.plugins.parts.training.sets import MAKERS, SetImages, Splits, readers_of
 
     given: dict[str, tuple[list[Any], list[Any]]] = {}
@@ -141,7 +141,7 @@ def _offered(
 def _derived(
     name: str, make: MakeTrainingData, own: Mapping[str, MakeTrainingData]
 ) -> MakeTrainingData:
-    """Training data that a plugin makes of the user's own, and of nothing else."""
+    """Training data that a plugin makes from the user's own, and from nothing else."""
 
     def made(workshop: Workshop) -> object:
         used: list[str] = []

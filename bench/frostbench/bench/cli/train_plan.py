@@ -1,4 +1,4 @@
-"""`frostbench train RECIPE dry=true`: what a training would take."""
+"""`frostbench train RECIPE dry=true`: what a training would cost."""
 
 import time
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from frostbench.plugins.contract.cards import Offer
 from frostbench.plugins.contract.recipe import DryRun, Recipe, Workshop
 from frostbench.plugins.host.registry import Registered
 
-SIDE = 2048  # of the matrices that a device is measured with
+SIDE = 2048  # side of the matrices that a device is measured with
 ROUNDS = 5
 
 
 def say_plan(recipe: Registered[Recipe], workshop: Workshop, config: TrainConfig) -> None:
-    """Count a training, and say what it takes.
+    """Count a training, and print what it takes.
 
     Raises:
-        UsageError: the batch cannot be shared as was asked for.
+        UsageError: the batch cannot be shared as requested.
     """
     plan: Any = Offer(recipe.name, recipe.card.plan).load()
     made = plan(workshop)
@@ -30,7 +30,7 @@ def say_plan(recipe: Registered[Recipe], workshop: Workshop, config: TrainConfig
 
 
 def lines(name: str, plan: DryRun, peak: float, told: str) -> list[str]:
-    """A dry run as lines; `peak` is in operations a second, and `told` says of what."""
+    """A dry run as lines; `peak` is in operations a second, and `told` names the device."""
     total = sum(plan.work.values())
     fastest = peak / total
     return [
@@ -66,7 +66,7 @@ def _size(count: int) -> str:
 
 
 def _peak(device: str, asked: float) -> tuple[float, str]:
-    """Operations a second that a device can do at most: as was said, or as measured now."""
+    """The most operations a second of a device: as given, or as measured now."""
     if asked:
         return asked * 1e12, f"the whole of {asked:g} TFLOP/s"
     import torch

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PAGE = "watch.html"
 SHARE = 4
-"""A look is followed by a pause of at least so many times as long as it took."""
-ATTEMPTS = 5  # of a look at files that change meanwhile
+"""A look is followed by a pause of at least this many times its duration."""
+ATTEMPTS = 5  # attempts at reading files that change meanwhile
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def watch_command(words: list[str]) -> int:
 def _follow(
     watcher: "RunWatch", config: WatchConfig, show: Callable[["RunStanding"], None]
 ) -> "RunStanding":
-    """Look, show and wait until nothing more is to be seen; the run as it was seen last.
+    """Look, show and wait until nothing more will change; return the run as it was seen last.
 
     Raises:
         StoreError: the run cannot be read.
@@ -98,7 +98,7 @@ def _screen(run: "RunStanding") -> "Group":
 
 
 class _Lines:
-    """Prints a line a look that shows something new, for whoever reads a pipe."""
+    """Prints a line for each look that shows something new, for pipes."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()

@@ -26,8 +26,8 @@ from frostbench.bench.runner.plan import Plan
 from frostbench.plugins.host.words import as_list
 
 SAMPLES = 1000
-"""Samples, controls counted, below which another worker costs more than it does."""
-PROCESS = 2 << 30  # bytes of torch itself, and of what is computed with the weights
+"""Samples, controls counted, below which another worker costs more than it saves."""
+PROCESS = 2 << 30  # bytes of torch itself, and of activations
 
 
 def work_command(words: list[str]) -> int:
@@ -74,10 +74,10 @@ def work_command(words: list[str]) -> int:
 
 
 def keep_within(memory: str, plan: Plan) -> None:
-    """Bound what this process may hold of each of a plan's devices, where `memory` says how much.
+    """Limit the memory of this process on each of a plan's devices, if `memory` is set.
 
     Raises:
-        UsageError: that is no number of bytes, or cannot be kept.
+        UsageError: it is no number of bytes, or cannot be enforced.
     """
     if not memory:
         return
@@ -160,7 +160,7 @@ def number_of(config: RunConfig) -> int | None:
 
 
 def on_its_devices(config: RunConfig) -> RunConfig:
-    """The configuration with the first of its `devices` as its device: all are of one kind.
+    """The configuration with the first of its `devices` as its device; all must be of one kind.
 
     Raises:
         UsageError: they are not.
@@ -174,7 +174,7 @@ def on_its_devices(config: RunConfig) -> RunConfig:
 
 
 def words_of_worker(config: RunConfig, name: str, threads: int, words: Sequence[str]) -> list[str]:
-    """What follows `frostbench work` for a worker of a run, which the run leads."""
+    """The words after `frostbench work` for a worker that the run itself starts."""
     words = [f"worker={name}", f"threads={threads}", f"lease={config.lease}", *words]
     words += [f"cache={config.cache}"] if config.cache else []
     words += [f"plugins={as_list(config.plugins)}"] if config.plugins else []
@@ -184,7 +184,7 @@ def words_of_worker(config: RunConfig, name: str, threads: int, words: Sequence[
 
 
 def automatic(plan: Plan, threads: int, *, isolated: bool) -> int:
-    """How many workers share a processor: one for little work, and none without memory for it.
+    """How many workers share a CPU: one for little work, and no more than memory allows.
 
     Where methods are `isolated`, each worker holds the backbones twice.
     """
@@ -202,16 +202,16 @@ def enough(plan: Plan) -> int:
 
 
 def estimated_bytes(plan: Plan, *, isolated: bool) -> int:
-    """What a worker may take of the host, by the size of the files that it reads."""
+    """An estimate of a worker's memory on the host, by the size of the files that it reads."""
     sources = [Path(str(one.source)) for one in plan.backbones.entries.values()]
     files = [path for source in sources for path in (source, *source.rglob("*")) if path.is_file()]
-    # Weights in float32, what is computed with them, and torch itself.
+    # Weights in float32, activations, and torch itself.
     each = 4 * sum(path.stat().st_size for path in files) + PROCESS
     return 2 * each if isolated else each
 
 
 def _end_with_standard_input() -> None:
-    """End this process when the one that started it is gone, whose pipe is standard input."""
+    """End this process when the one that started it, whose pipe is standard input, is gone."""
     with suppress(OSError):
         while os.read(0, 1):
             continue

@@ -26,7 +26,7 @@ class RunComparison:
     """Two runs, the second compared with the first.
 
     `family` is the number of comparisons that were corrected together. `whole` says whether all
-    metrics and controls were looked at, or methods under the metric that ranks.
+    metrics and controls were compared, or only methods under the ranking metric.
     """
 
     names: tuple[str, str]
@@ -43,7 +43,7 @@ class RunComparison:
 
     @property
     def moved(self) -> tuple[Contrast, ...]:
-        """The contrasts that are not the same sample by sample, those that are told apart first."""
+        """The contrasts with any differing sample, those that are told apart first."""
         rank = {"better": 0, "worse": 0, "tied": 1}
         found = [one for one in self.contrasts if one.outcome in rank]
         return tuple(
@@ -62,8 +62,8 @@ def compared_runs(
 ) -> RunComparison:
     """Compare the second run with the first, on the samples that are the same in both.
 
-    `methods` are those that are looked at, each with its name in the second run; without it all
-    that both have. Every comparison that is shown belongs to one family, corrected by Holm.
+    `methods` are those to compare, each with its name in the second run; by default all that both
+    have. Every comparison that is shown belongs to one family, corrected by Holm.
 
     Raises:
         LookupError: the two share no row.
@@ -85,7 +85,7 @@ def compared_runs(
                 metric = one.manifest.metrics[name]
                 looked.append((spot, metric, *columns(spot, runs, metric)))
     paired = [both for _, _, both, _ in looked if both is not None]
-    # The second less the first: what became of it.
+    # The second minus the first: the change.
     tests = iter(compare([(second, first) for first, second in paired], settings))
     contrasts = [
         contrast(spot, metric, both, next(tests) if both else None, reason, settings)

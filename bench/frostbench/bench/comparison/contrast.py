@@ -1,4 +1,4 @@
-"""One row in two runs: both values on their common samples, and the difference."""
+"""One table row in two runs: both values on their common samples, and the difference."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -69,9 +69,10 @@ class Contrast:
 
     Attributes:
         first, second: the values of either run there.
-        test: of the second less the first; None where the two cannot be compared, for a `reason`.
-        samples: how many are common and scored in both; `lone` are all others that either run has.
-        answers: of how many common samples the predictions differ, scored or not.
+        test: of the second minus the first; None where the two cannot be compared, for a `reason`.
+        samples: how many are common and scored in both; `lone` counts the other samples of either
+            run.
+        answers: how many common samples have differing predictions, scored or not.
         changed: the samples whose scores differ, those that differ most first.
         costs: what a common sample cost, in either run.
     """
@@ -91,7 +92,7 @@ class Contrast:
 
     @property
     def outcome(self) -> ContrastOutcome:
-        """What became of the value."""
+        """How the value changed."""
         if self.test is None or self.test.difference is None:
             return "apart"
         if self.test.sign:
@@ -119,8 +120,8 @@ def common(
     """Pairs of records by sample, of samples that are the same in both runs.
 
     A sample is the same if its id, its cluster and what is true of it are. Where the runs drew
-    their samples in different ways (another seed, other data), an id alone names nothing: there
-    only a target that is an image, masks or boxes shows that it is the same.
+    their samples in different ways (another seed, other data), an id alone is not enough: only an
+    equal target of an image, masks or boxes identifies a sample.
     """
     one, two = (run.manifest for run in runs)
     alike = sample_sources(one, one.tasks[spot.task]) == sample_sources(two, two.tasks[spot.task])
@@ -143,7 +144,7 @@ def _what(record: Record) -> object:
 
 
 def _other_image(a: Record, b: Record) -> bool:
-    """Whether both kept the image that was asked about, and it is not the same."""
+    """Whether both stored the image that was asked about, and the two differ."""
     one, two = (record.pictures.get("input") for record in (a, b))
     return bool(one and two and one != two)
 
@@ -211,7 +212,7 @@ def _changed(pairs: Sequence[tuple[Record, Record]], metric: MetricEntry) -> Seq
         first, second = sample_value(before, metric), sample_value(after, metric)
         if first is not None and second is not None and first != second:
             found.append(Changed(before, after, first, second))
-    # Of samples that differ alike, those come first of which there is an image to show.
+    # Of samples that differ equally, those with an image to show come first.
     return sorted(
         found,
         key=lambda one: (

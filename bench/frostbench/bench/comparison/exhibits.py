@@ -52,7 +52,7 @@ def cases(
 ) -> Iterator[Exhibition]:
     """The contrasts that are told apart, then the others, with the samples that differ most.
 
-    Controls and other metrics say of the same samples the same once more, and stay out.
+    Controls and other metrics would repeat the same samples, and are left out.
     """
     main = [
         one
@@ -97,7 +97,7 @@ def _side(strip: Strip | None, record: Record, score: str) -> SideShown:
 
 
 def _strip(run: StoredRun, record: Record) -> Strip | None:
-    """The sample as the gallery shows it; None where no image of it was kept."""
+    """The sample as the gallery shows it; None where no image of it was stored."""
     if not record.pictures and record.prediction.kind != "image":
         return None
     return strip([record], run.manifest.tasks[record.task], run)

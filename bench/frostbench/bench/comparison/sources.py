@@ -19,7 +19,7 @@ LONGEST_CELL = 120  # characters of a value
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that numbers depend on, and where the two runs differ in it."""
+    """Something that results depend on, and where the two runs differ in it."""
 
     name: str
     differences: tuple[Difference, ...]
@@ -43,13 +43,13 @@ def subjects(one: Manifest, two: Manifest) -> tuple[Subject, ...]:
 
 
 def cells(difference: Difference) -> tuple[str, str, str]:
-    """The place, and what stands there in either run; nothing where it is not there."""
+    """The place, and its values in both runs; empty where it is missing."""
     place = ".".join(difference.place)
     return place, _cell(difference.before), _cell(difference.after)
 
 
 def gathered(subject: Subject) -> Iterator[tuple[str, str, str]]:
-    """The cells of a subject, where code and digests of many parts are one row."""
+    """The cells of a subject, with code and digests of many parts in one row."""
     alike: dict[tuple[str, str], list[str]] = {}
     for difference in subject.differences:
         place, before, after = cells(difference)
@@ -75,7 +75,7 @@ def _cell(value: Any) -> str:
 
 
 def _parts(manifest: Manifest) -> Mapping[str, Any]:
-    """All that a number can depend on, by subject; what only says where things lie is left out."""
+    """Everything that a result can depend on, by subject, without mere places of files."""
     config, hardware = manifest.config, asdict(manifest.hardware)
     bytes_of_memory = hardware.pop("memory_bytes")
     engine = config.get("engine")

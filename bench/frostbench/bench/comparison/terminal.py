@@ -34,7 +34,7 @@ def blocks(comparison: RunComparison, coloured: bool) -> Iterator[RenderableType
         yield _sources(comparison)
     else:
         yield Text(
-            "Nothing that the manifests hold differs: settings, versions, code, weights, "
+            "The manifests do not differ: settings, versions, code, weights, "
             "data, seed and machine are the same."
         )
     yield Text()

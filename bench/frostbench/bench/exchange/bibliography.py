@@ -28,7 +28,7 @@ class Reference:
 
 
 def references(manifests: Sequence[Manifest]) -> Mapping[str, Reference]:
-    """The entry of each method's paper, by method; none of one whose card names no paper."""
+    """The entry of each method's paper, by method; methods without a paper are left out."""
     known = {entry["paper"]: entry for entry in _papers()}
     found: dict[str, Reference] = {}
     for manifest in manifests:
@@ -69,7 +69,7 @@ def _known(entry: Mapping[str, str]) -> Reference:
 
 
 def _unknown(name: str, title: str, paper: str) -> Reference:
-    """Of a paper of which nothing but its address is known."""
+    """The entry of a paper of which only the address is known."""
     key = folder_name(name).lower().replace("_", "-")
     return Reference(f"method-{key}", "misc", {"title": f"{{{title}}}", **_place(paper)})
 

@@ -34,7 +34,7 @@ class Evaluator:
 
 
 class _Context:
-    """What a row is to be read against: the values of its controls, and the tests."""
+    """What a row is compared with: the values of its controls, and the tests."""
 
     def __init__(self, leaderboard: Leaderboard) -> None:
         self.level = leaderboard.inference.level
@@ -119,7 +119,7 @@ def _measured(
 def _reported(
     method: str, rows: Sequence[Row], leaderboard: Leaderboard, evaluator: Evaluator, now: str
 ) -> tuple[str, str]:
-    """What papers say of a method: documentation, of which nothing was run here."""
+    """Values of papers about a method: documentation only, not run here."""
     manifest = next(one for one in leaderboard.manifests if method in one.methods)
     model = _model(method, manifest)
     about = manifest.methods[method]
@@ -215,7 +215,7 @@ def _metric(metric: MetricEntry, summary: str) -> dict[str, Any]:
         config["evaluation_description"] = summary
     if metric.direction == "neither":
         config["additional_details"] = {"direction": "neither end is better"}
-    # A continuous score must name both of its ends, which not every metric has.
+    # A continuous score must have two bounds, which not every metric has.
     if metric.lower is not None and metric.upper is not None:
         ends = {"min_score": metric.lower, "max_score": metric.upper}
         config |= {"score_type": "continuous", **ends}
@@ -235,7 +235,7 @@ def _uncertainty(row: Row, level: float) -> dict[str, Any]:
 
 
 def _model(method: str, manifest: Manifest) -> str:
-    """Developer and name: the package that the method comes with, or nobody's."""
+    """Developer and name: the method's package, or an unknown developer."""
     origin = manifest.origins.get("method", {}).get(method)
     developer = (origin.distribution if origin else "") or "unknown"
     return f"{folder_name(developer)}/{folder_name(method)}"
@@ -265,7 +265,7 @@ def _model_info(method: str, model: str, manifest: Manifest) -> dict[str, Any]:
 
 
 def _samples(method: str, run: StoredRun, model: str, evaluation: str) -> Iterator[str]:
-    """Samples that are answered in words and right or wrong: what the store's format can say."""
+    """Samples that are answered in words, right or wrong: all that the format can express."""
     for record in run.records():
         if record.method != method or record.control or record.prediction.kind != "text":
             continue
@@ -324,7 +324,7 @@ def _result_id(task: str, protocol: str | None, metric: str) -> str:
 
 
 def _uuid(model: str, rows: Sequence[Row], when: str) -> str:
-    """A name of the same results every time: digits of their digest, in the form of version 4."""
+    """A name that is the same for the same results: digits of their digest, formed like UUID 4."""
     text = json.dumps(
         [model, when, [[row.task, row.protocol, row.metric, row.value] for row in rows]]
     )

@@ -44,7 +44,7 @@ class Results:
     """Runs as tables of pyarrow; `.to_pandas()` turns a table into a data frame.
 
     Attributes:
-        runs: as their folders hold them; `runs[0].manifest` is all that the first depends on.
+        runs: the stored runs; `runs[0].manifest` holds everything that the first depends on.
     """
 
     runs: tuple[StoredRun, ...]
@@ -95,8 +95,8 @@ def rows_table(rows: Sequence[Row]) -> Any:
 def samples_table(runs: Sequence[StoredRun]) -> Any:
     """Samples as an Arrow table: a row a sample and method or control, a column a metric.
 
-    A metric's column holds what the sample alone has under it; of a distance between sets it has
-    none. A prediction that is a text stands in place, another one as the hash of its file.
+    A metric's column holds the value of the sample alone; a distance between sets has none. A text
+    prediction is included, any other one is the hash of its file.
     """
     metrics: dict[str, MetricEntry] = {}
     for run in runs:

@@ -18,7 +18,7 @@ FILE = ".eval_results/frostbench.yaml"
 
 @dataclass(frozen=True)
 class HubPlace:
-    """The benchmark's data-set repository on the Hub, and where the evaluation can be read of."""
+    """The benchmark's data-set repository on the Hub, and a page about the evaluation."""
 
     dataset: str
     source: str = ""
@@ -102,7 +102,7 @@ def _notes(row: Row, manifest: Manifest, leaderboard: Leaderboard) -> str:
 
 
 def _reported(method: str, leaderboard: Leaderboard, place: HubPlace) -> Iterator[Any]:
-    """Values of papers, each marked as what it is."""
+    """Values of papers, each marked as reported."""
     from huggingface_hub import EvalResultEntry
 
     for row in leaderboard.rows:

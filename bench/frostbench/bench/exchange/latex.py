@@ -14,7 +14,7 @@ from frostbench.bench.leaderboard.tables import Line, Section, Table, sections
 from frostbench.bench.printable import brief
 from frostbench.bench.store.manifest import MetricEntry
 
-# Rules of booktabs where it is there, plain ones elsewhere, so that it compiles anywhere.
+# Rules of booktabs if it is installed, plain ones otherwise, so that it compiles anywhere.
 PREAMBLE = r"""\documentclass{article}
 \usepackage[margin=1.5cm]{geometry}
 \usepackage{graphicx}
@@ -57,7 +57,7 @@ def latex(leaderboard: Leaderboard) -> Iterator[tuple[str, str]]:
 
 
 def _apart(tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Files of their own for tables whose names differ in nothing that a file's name may hold."""
+    """Separate file names for tables whose names differ only in forbidden characters."""
     seen: dict[str, int] = {}
     found = []
     for name, text in tables:
@@ -154,7 +154,7 @@ def _task(table: Table, leaderboard: Leaderboard, cited: Mapping[str, Reference]
 
 
 def _reported(rows: Sequence[Row], cited: Mapping[str, Reference]) -> Iterator[str]:
-    """What papers say, in tables that fit a page."""
+    """Values of papers, in tables that fit a page."""
     for start in range(0, len(rows), LONGEST):
         label = "tab:reported" if not start else f"tab:reported-{start // LONGEST + 1}"
         yield from _open(
@@ -205,7 +205,7 @@ def _cells(line: Line, forms: Sequence[Format], name: str) -> list[str]:
 
 
 def _value(row: Row | None, form: Format) -> str:
-    """A value, its interval as a subscript, bold or underlined as the caption says."""
+    """A value with its interval as a subscript, bold or underlined as the caption says."""
     if row is None or row.value is None:
         return escaped(NONE)
     text = form(row.value).replace("−", "-")
@@ -235,7 +235,7 @@ def _cited(method: str, name: str, cited: Mapping[str, Reference]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A summary as a sentence of its own, with the blank after it."""
+    """A summary as a sentence of its own, followed by a blank."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}. " if text else ""
 
 
@@ -261,5 +261,5 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _file(name: str) -> str:
-    """A name for a file and a label: nothing in it that LaTeX or a file system minds."""
+    """A name for a file and a label, safe for LaTeX and for file systems."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME] or "table"

@@ -7,7 +7,7 @@ LONGEST = 80  # characters
 
 
 def folder_name(name: str) -> str:
-    """A name that is one folder on any system, and another one for every other name.
+    """A safe name for one folder on any system; different names give different folders.
 
     >>> folder_name("v2l"), folder_name("../x")
     ('v2l', 'x-d6b96a97')

@@ -23,7 +23,7 @@ MARK = "export.json"  # names what was written, so that it can be replaced
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What runs do not know of themselves: who hands them in, and where to."""
+    """Options that runs do not contain: who submits them, and where to."""
 
     evaluator: Evaluator = field(default_factory=lambda: Evaluator("unknown", "other"))
     place: HubPlace = field(default_factory=lambda: HubPlace("frostbench/frostbench"))
@@ -47,7 +47,7 @@ FORMATS: Mapping[str, FormatWriter] = {
     "csv": lambda board, runs, options: iter([("rows.csv", table(board.rows))]),
     "parquet": _parquet,
 }
-"""What can be written, by the word that asks for it."""
+"""The writers, by the name of the format."""
 
 
 def export(
@@ -59,7 +59,7 @@ def export(
 ) -> tuple[str, ...]:
     """Write a leaderboard's runs in some formats; the paths of the files within the folder.
 
-    Of several formats each has a folder of its own in it.
+    With several formats, each has a folder of its own in it.
     What an earlier export wrote there is replaced, and other files stay.
 
     Raises:
@@ -84,7 +84,7 @@ def export(
 
 
 def _listed(mark: Path) -> Sequence[str]:
-    """What an earlier export wrote."""
+    """The files that an earlier export wrote."""
     if not mark.is_file():
         return ()
     try:

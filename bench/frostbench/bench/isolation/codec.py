@@ -32,11 +32,11 @@ from frostbench.plugins.contract.tokens import (
 from frostbench.plugins.engine.resolve import Feed
 
 MOST_BYTES = 1 << 32
-"""Of one message: what a process may make the run hold at once."""
+"""Most bytes of one message, which a process can make the run hold at once."""
 MOST_TREE = 1 << 28
-"""Of those, bytes of the tree."""
+"""Most bytes of its tree."""
 KEPT_BYTES = 1 << 26
-"""Of tensors of what is not sent twice, after which both sides forget it."""
+"""Most bytes of tensors that are remembered and not sent twice; beyond, both sides forget them."""
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind
@@ -52,7 +52,7 @@ _KINDS: dict[str, type] = {
 }
 _FIELDS = {kind: [one.name for one in fields(kind)] for kind in _KINDS.values()}
 _ONCE = (Image, VisualTokens, frozenset)
-"""What many messages share: it is sent whole once, and by its number after that."""
+"""Types whose values many messages share: each value is sent once, and later by its number."""
 _DTYPES = {
     str(one).removeprefix("torch."): one
     for one in (
@@ -64,13 +64,13 @@ _LENGTH = struct.Struct("<Q")
 
 
 class MessageError(Exception):
-    """A message that cannot be written or read; the message of this is a clause."""
+    """A message that cannot be written or read; the error's text is a clause."""
 
 
 class MessageWriter:
     """Writes messages; `MessageReader` reads them in the same order.
 
-    `number` numbers the functions that stand in messages; without it there may be none.
+    `number` gives numbers to functions in messages; without it functions are refused.
     """
 
     def __init__(self, number: Callable[[Feed], int] | None = None) -> None:
@@ -79,14 +79,14 @@ class MessageWriter:
         self._forget()
 
     def _forget(self) -> None:
-        self._known: dict[int, tuple[int, object]] = {}  # holds what it numbers by its id
+        self._known: dict[int, tuple[int, object]] = {}  # keeps numbered objects alive
         self._kept_bytes = 0
 
     def write(self, value: object) -> list[bytes | memoryview]:
-        """A message in pieces.
+        """A message, as a list of byte strings.
 
         Raises:
-            MessageError: there is something in it that is no part of the contract.
+            MessageError: it holds something that is no part of the contract.
         """
         if self._kept_bytes > KEPT_BYTES:
             self._forget()
@@ -163,7 +163,7 @@ class MessageWriter:
 class MessageReader:
     """Reads messages.
 
-    `devices` are the kinds of devices that tensors may be put on; `feed` gives the function of a
+    `devices` are the kinds of devices that tensors may be put on; `feed` gives the function with a
     number.
     """
 
@@ -210,7 +210,7 @@ class MessageReader:
             if at != len(message):
                 raise ValueError("its length is another")
             return self._value(tree)
-        except Exception as error:  # whatever a stranger's bytes make of it
+        except Exception as error:  # a stranger's bytes can fail in any way
             said = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
             raise MessageError(f"the message cannot be read: {said}") from error
         finally:
@@ -250,7 +250,7 @@ class MessageReader:
 
 
 def _size_of(value: Image | VisualTokens | frozenset[int]) -> int:
-    """About how many bytes are kept for what is sent once."""
+    """About how many bytes are kept for a value that is sent once."""
     match value:
         case Image(pixels, _, whole):
             tensors = [pixels] if whole is None else [pixels, whole]
@@ -262,7 +262,7 @@ def _size_of(value: Image | VisualTokens | frozenset[int]) -> int:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """A tensor as it is sent: its numbers alone."""
+    """A tensor as it is sent: its values alone."""
     plain = tensor.detach()
     if type(plain) is not Tensor:
         plain = plain.as_subclass(Tensor)

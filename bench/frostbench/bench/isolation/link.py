@@ -27,10 +27,10 @@ GRACE = 5.0
 
 
 class Link:
-    """A method's own process, which is asked one thing at a time.
+    """The connection to a method's own process, which is asked one thing at a time.
 
-    It ends when this is no longer referred to. Once it has ended for another reason nothing is
-    asked of it again.
+    The process ends when this object is no longer referred to. Once it has ended for another reason
+    it is not asked again.
     """
 
     def __init__(self, opening: Opening, device: str) -> None:
@@ -49,15 +49,15 @@ class Link:
         self._end = weakref.finalize(self, _end, self._wire, self._nursery, self.process)
 
     def new_number(self) -> int:
-        """A number for something that stays in the process until `done_with`."""
+        """A number for an object that stays in the process until `done_with`."""
         return next(self._numbers)
 
     def done_with(self, number: int) -> None:
-        """Let something be forgotten with the next question. May be called at any moment."""
+        """Let the process forget an object at the next question. May be called at any moment."""
         self._done_with.append(number)
 
     def ask(self, verb: str, *arguments: Any) -> Any:
-        """What the process makes of a verb.
+        """The process's answer to a verb.
 
         Raises:
             ToldError: it raised something there.
@@ -91,13 +91,13 @@ class Link:
         at_once = late or strange or not isinstance(error, Exception)
         self._wire.close()
         status = -signal.SIGKILL
-        with suppress(OSError, EOFError):  # the nursery is gone, and with it all that it forked
+        with suppress(OSError, EOFError):  # the nursery is gone, with its processes
             status = os.waitstatus_to_exitcode(self._nursery.end(self.process, at_once=at_once))
         self._end.detach()
         if late:
             said = "its process did not heed its time limit (most_seconds) and was ended"
         elif strange:
-            said = f"its process was ended for what it answered, since {error}"
+            said = f"its process was ended because of its answer: {error}"
         elif at_once:
             said = "its process was ended"
         else:
@@ -113,7 +113,7 @@ class Link:
 
 @dataclass(eq=False)
 class _Fed:
-    """A function that stands in a method's prompts, and is in its process."""
+    """A function in a method's prompts that runs in the method's process."""
 
     link: Link
     number: int
@@ -130,7 +130,7 @@ class _Failed:
 
 
 def _checked(answer: Any) -> Any:
-    """What was made, or a `_Failed`.
+    """The result, or a `_Failed`.
 
     Raises:
         MessageError: it is no answer.

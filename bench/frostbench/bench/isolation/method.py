@@ -19,10 +19,10 @@ from frostbench.plugins.contract.tokens import VisualTokens
 
 
 def isolated(planned: PlannedMethod, opening: Opening, device: str = "cpu") -> PlannedMethod:
-    """The same method, built in a process of its own when its first sample is due.
+    """The same method, built in a process of its own when its first sample comes.
 
-    `opening` opens there what it is built from, and is pickled. In the run's process no code of the
-    method's runs.
+    `opening` is pickled, and opens there what the method is built from. None of the method's code
+    runs in the run's process.
     """
     apart = _Apart(planned.card, opening, device)
     return replace(planned, prepare=apart.prepare, build=apart.build)
@@ -61,7 +61,7 @@ class _Apart:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What a method says of itself."""
+    """A method's facts about itself."""
 
     notes: tuple[str, ...]
     fingerprint: str
@@ -71,7 +71,7 @@ class _Facts:
 
 @dataclass(frozen=True, eq=False)
 class _Outcome:
-    """An outcome that is in the method's process."""
+    """An outcome that stays in the method's process."""
 
     link: Link
     number: int
@@ -81,7 +81,7 @@ class _Outcome:
 
 
 class _Isolated(Method):
-    """Asks the process for everything; `key` is the control that it stands for, "" if none."""
+    """Forwards everything to the process; `key` is the control that it stands for, "" if none."""
 
     def __init__(self, card: Card, link: Link, facts: _Facts, key: str = "") -> None:
         self.card = card  # type: ignore[misc]  # the card of the method that it stands for
@@ -91,12 +91,12 @@ class _Isolated(Method):
 
     @classmethod
     def build(cls, setup: Setup) -> Method:
-        """Nobody calls this: the method is built in its process."""
+        """Never called: the method is built in its process."""
         raise TypeError("an isolated method is built in its own process.")
 
     @classmethod
     def toy(cls) -> Method:
-        """Nobody calls this either."""
+        """Never called either."""
         raise TypeError("an isolated method has no toy.")
 
     @property
@@ -141,14 +141,14 @@ class _Isolated(Method):
         return made
 
     def words(self, tokens: VisualTokens) -> Mapping[str, Sequence[Sequence[str]]]:
-        """What the method reads in tokens."""
+        """The method's words for tokens."""
         words: Mapping[str, Sequence[Sequence[str]]] = self._link.ask("words", tokens)
         return words
 
     def neighbours(
         self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"], count: int
     ) -> list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]:
-        """What the method says lies near."""
+        """The method's nearest words."""
         made: list[Mapping[str, Sequence[Sequence[Sequence[str]]]]]
         made = self._link.ask("neighbours", images, sizes, count)
         return made
@@ -161,7 +161,7 @@ class _Isolated(Method):
 
 
 class _IsolatedWhole(_Isolated):
-    """One that reads whole images too."""
+    """An isolated method that also reads whole images."""
 
     def tokenize_whole(
         self,

@@ -27,7 +27,7 @@ PRELOADED = (
     "transformers.models.llama.modeling_llama",
     "open_clip",
 )
-PATIENCE = 1.0  # seconds in which a process that closed its connection ends by itself
+PATIENCE = 1.0  # seconds within which a process that closed its connection should end by itself
 _SCRIPT = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.readline()); "
     "from frostbench.bench.isolation.nursery import tend; tend(int(sys.stdin.readline()))"
@@ -63,7 +63,7 @@ class Nursery:
             self._popen.wait()
 
     def fork(self, function: Callable[[socket.socket], None]) -> tuple[int, socket.socket]:
-        """Begin a process that runs a function, and what it is connected with; its number.
+        """Start a process that runs a function; return its number and the connection to it.
 
         Raises:
             OSError, EOFError: the nursery is gone.
@@ -77,7 +77,7 @@ class Nursery:
             return self._answer(), ours
 
     def end(self, process: int, *, at_once: bool = False) -> int:
-        """How a process ended, as `os.waitpid` tells it; one that has not is ended.
+        """The exit status of a process, as from `os.waitpid`; a running process is ended.
 
         It gets a moment to end by itself, unless it is to be done `at_once`.
 
@@ -88,7 +88,7 @@ class Nursery:
         return self._answer()
 
     def abandon(self, process: int) -> None:
-        """Have a process ended when something is next asked of the nursery.
+        """Mark a process to be ended at the next question to the nursery.
 
         The garbage collector may call this at any moment.
         """
@@ -101,14 +101,14 @@ class Nursery:
     def _answer(self) -> int:
         try:
             (number,) = _LENGTH.unpack(_exactly(self._socket, _LENGTH.size))
-        except BaseException:  # nobody knows what the next answer would belong to
+        except BaseException:  # it would not be known what the next answer belongs to
             self._broken = True
             raise
         return int(number)
 
     @property
     def serves(self) -> bool:
-        """Whether this process can still ask it for something."""
+        """Whether this process can still use it."""
         mine = self.process == os.getpid() and not self._broken
         return mine and self._popen.poll() is None
 
@@ -125,7 +125,7 @@ def nursery() -> Nursery:
 
 
 def tend(number: int) -> None:
-    """What the nursery does until the process that started it is gone."""
+    """The nursery's work, until the process that started it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that process is told, and ends this one
     asked = socket.socket(fileno=number)
     for name in PRELOADED:
@@ -188,7 +188,7 @@ def _end(process: int, *, at_once: bool) -> int:
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
-    """So many bytes.
+    """Exactly `size` bytes.
 
     Raises:
         EOFError: the other side is gone.

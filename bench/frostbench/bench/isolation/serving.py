@@ -1,8 +1,8 @@
 """The work of an isolated method's process: it answers calls of the verbs, one by one.
 
 The run asks `[verb, seconds, done with, arguments]`. The answer is `["made", value]`, or
-`["failed", sentence, whether memory was short]`. Outcomes and generators stay here, and have
-numbers there.
+`["failed", sentence, whether memory was short]`. Outcomes and generators stay here; the run refers
+to them by numbers.
 """
 
 import itertools
@@ -39,7 +39,7 @@ Opening: TypeAlias = Callable[[], tuple[FrozenBackbones, PlannedMethod]]
 
 @dataclass(frozen=True)
 class Serve:
-    """The whole work of a process; it is what the nursery is asked to run."""
+    """The whole work of a process, which the nursery runs."""
 
     opening: Opening
     device: str
@@ -50,7 +50,7 @@ class Serve:
         """Answer until the run is gone."""
         sys.argv = [""]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run is told, and ends this process
-        with suppress(OSError):  # of a system without: memory that runs short is to end this one
+        with suppress(OSError):  # not on every system: out of memory, this one ends
             Path("/proc/self/oom_score_adj").write_text("1000")
         torch.set_num_threads(self.threads)
         serving = _Serving(self.opening)
@@ -62,7 +62,7 @@ class Serve:
                 answer = serving.answer(reader.read(wire.receive()))
                 try:
                     message = writer.write(answer)
-                except Exception as error:  # of what the method made
+                except Exception as error:  # raised for what the method returned
                     reason = error if isinstance(error, MessageError) else describe(error)
                     said = f"what it made cannot leave its process: {reason}"
                     message = writer.write(["failed", said, False])
@@ -92,7 +92,7 @@ class _Feeds:
         return numbers
 
     def release(self, numbers: Sequence[int]) -> None:
-        """Forget feeds that nobody uses any more."""
+        """Forget feeds that are no longer used."""
         for number in numbers:
             self._users[number] -= 1
             if not self._users[number]:
@@ -112,7 +112,7 @@ class _Waves:
 
 
 class _Serving:
-    """A method, and what of it the run has a number of."""
+    """A method, and its objects that the run knows by number."""
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
@@ -136,7 +136,7 @@ class _Serving:
         }
 
     def answer(self, message: Any) -> list[Any]:
-        """What is answered to a message."""
+        """The answer to a message."""
         verb, seconds, done_with, arguments = message
         for number in done_with:
             self._outcomes.pop(number, None)
@@ -200,7 +200,7 @@ class _Serving:
         return self._step(number, completions)
 
     def _step(self, number: int, completions: list[Completion] | None) -> Any:
-        """The next wave, or nothing where the outcome is there."""
+        """The next wave, or nothing once there is an outcome."""
         going = self._waves[number]
         self.feeds.release(going.feeds)
         going.feeds = []

@@ -20,7 +20,7 @@ class Wire:
         """Send a message that a `MessageWriter` wrote.
 
         Raises:
-            TimeoutError: it was not taken until then, in seconds of the monotonic clock.
+            TimeoutError: it was not received by the deadline, in seconds of the monotonic clock.
             OSError: the other side is gone.
         """
         self._limit(until)
@@ -32,7 +32,7 @@ class Wire:
         """The next message, as a `MessageReader` reads it.
 
         Raises:
-            TimeoutError: it was not there until then.
+            TimeoutError: it did not arrive by the deadline.
             MessageError: it is longer than any may be.
             EOFError: the other side is gone.
         """

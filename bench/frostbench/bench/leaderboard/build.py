@@ -61,8 +61,8 @@ def build(runs: Sequence[StoredRun], inference: Inference | None = None) -> Lead
     """Build the leaderboard of one or more runs; the same records give the same numbers.
 
     Rows are ranked together across runs where task, settings, data, seed, language model and the
-    metric's identity agree, on the samples that both scored. A method that stands in several runs
-    has a row for each.
+    metric's identity agree, on the samples that both scored. A method of several runs has a row for
+    each.
 
     Raises:
         ValueError: there is no run.
@@ -76,7 +76,8 @@ def build(runs: Sequence[StoredRun], inference: Inference | None = None) -> Lead
     arenas: list[_Ranked] = []
     verdicts: list[tuple[Position, Verdict]] = []
     kept: list[tuple[tuple[int, str, int], Preserved]] = []
-    # Of millions of samples, the columns of one task and protocol are held at a time.
+    # Only the columns of one task and protocol are held at a time, since there may be millions of
+    # samples.
     for ways in _ways(manifests).values():
         entries: list[Entry] = []
         for number, place, task, protocol in ways:
@@ -129,12 +130,12 @@ class _Spot:
 
     @cached_property
     def checked(self) -> str | None:
-        """What was found to hold of it; see `StoredRun.checked`."""
+        """Which checks it passed; see `StoredRun.checked`."""
         return self.run.checked(self.task.name, self.protocol)
 
     @cached_property
     def samples(self) -> frozenset[str]:
-        """What any row was asked."""
+        """The samples that any row was asked."""
         return frozenset(self.table.samples(self.table.every))
 
 
@@ -207,7 +208,7 @@ def _reason(spot: _Spot, who: Who, metric: MetricEntry, places: Places) -> str:
     if count and metric.pooling == "average_precision":
         return f"the images of {count} scored samples show nothing that counts in it."
     if metric.pooling == "whole" and table.scored[every].any():
-        return f"{metric.id} is a number of all samples, of which there is none."
+        return f"{metric.id} is a number of all samples, and there is none."
     if count and metric.counted:
         return f"the counts of {count} scored samples sum to no value of {metric.id}."
     if count:
@@ -271,7 +272,7 @@ def _need(row: Row, found: Ranking[int], entries: Sequence[Entry]) -> Need:
 
 
 def _verdicts(entries: Sequence[Entry], inference: Inference) -> Iterable[tuple[Position, Verdict]]:
-    """Each method against each of its controls but the ceilings, within its own run.
+    """Each method against each of its controls except the ceilings, within its own run.
 
     The controls of a method in an arena are one family of comparisons.
     """

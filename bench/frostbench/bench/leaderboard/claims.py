@@ -18,9 +18,9 @@ def no_intervals(rows: Iterable[Row]) -> list[str]:
 
 
 def needs_sentence(needs: Sequence[Need]) -> str:
-    """What it would take to tell methods apart where none are; empty where some are everywhere.
+    """How many samples would tell methods apart, where none are; empty where some are everywhere.
 
-    Of several protocols it is told of the one that needs least.
+    With several protocols, it is about the one that needs least.
 
     >>> needs_sentence([Need("captioning", None, 12, 6, 11, 34, ("spae", "v2l"))])
     'No two methods are told apart: 12 samples in 6 clusters, and fewer than 11 clusters never \

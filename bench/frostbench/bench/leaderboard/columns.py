@@ -26,11 +26,11 @@ from frostbench.bench.store.records import Record
 from frostbench.bench.store.tables import SampleTable
 
 PARTS = {"features": "features", "average_precision": "matches", "whole": "whole"}
-"""The part of a record that holds what a metric has of a sample, where it is not a score."""
+"""The field of a record that holds a metric's data about a sample, where it is no score."""
 
 
 def part_of(metric: MetricEntry) -> str:
-    """Where records hold what a metric has of them."""
+    """The field of records that holds a metric's data."""
     return "counts" if metric.counted else PARTS.get(metric.pooling, "scores")
 
 
@@ -50,7 +50,7 @@ def asked(table: SampleTable, metric: MetricEntry) -> Bool[np.ndarray, " n"]:
 
 
 def column_of(run: StoredRun, table: SampleTable, places: Places, metric: MetricEntry) -> Column:
-    """What a row scored under a metric, of places that all are scored."""
+    """A row's column under a metric, from places that are all scored."""
     samples, clusters = table.samples(places), table.clusters(places)
     bounds, part = Bounds(metric.lower, metric.upper), part_of(metric)
     if part == "counts":
@@ -66,7 +66,7 @@ def column_of(run: StoredRun, table: SampleTable, places: Places, metric: Metric
 
 
 def column_of_records(run: StoredRun, records: Sequence[Record], metric: MetricEntry) -> Column:
-    """The same of records that all are scored."""
+    """The same from records that are all scored."""
     part = part_of(metric)
     entries = [
         (record.sample, record.cluster, getattr(record, part)[metric.id]) for record in records
@@ -77,7 +77,7 @@ def column_of_records(run: StoredRun, records: Sequence[Record], metric: MetricE
 def column_of_entries(
     run: StoredRun, entries: list[tuple[str, str, Any]], metric: MetricEntry
 ) -> Column:
-    """The same of (sample, cluster, what the metric has of it)."""
+    """The same from (sample, cluster, the metric's data)."""
     bounds = Bounds(metric.lower, metric.upper)
     if metric.counted:
         return Sums.of(entries, metric.pooling, bounds)
@@ -87,7 +87,7 @@ def column_of_entries(
 
 
 def _listed(run: StoredRun, metric: MetricEntry, entries: list[tuple[str, str, Any]]) -> Column:
-    """The column of what cannot be summed, of (sample, cluster, what it has)."""
+    """The column of values that cannot be summed, from (sample, cluster, data)."""
     if metric.pooling == "average_precision":
         return AveragePrecision.of(entries)
     if metric.pooling == "whole":
@@ -99,7 +99,7 @@ def _listed(run: StoredRun, metric: MetricEntry, entries: list[tuple[str, str, A
 
 
 def mean_cost(table: SampleTable, places: Places) -> MeanCost | None:
-    """What a sample cost on average; None of no samples."""
+    """The mean cost of a sample; None without samples."""
 
     def known(name: str) -> list[float]:
         numbers = table.numbers(f"cost.{name}")[places]
@@ -110,7 +110,7 @@ def mean_cost(table: SampleTable, places: Places) -> MeanCost | None:
 
 
 def mean_cost_of_records(records: Sequence[Record]) -> MeanCost | None:
-    """The same of records."""
+    """The same from records."""
 
     def known(name: str) -> list[float]:
         return [float(one) for record in records if (one := getattr(record.cost, name)) is not None]
@@ -132,7 +132,7 @@ def _mean_cost(known: Callable[[str], list[float]], count: int) -> MeanCost | No
 
 
 def is_scored(record: Record, metric: MetricEntry) -> bool:
-    """Whether a metric has something of one sample; `scored` says it of many."""
+    """Whether a metric has data about one sample; `scored` does this for many."""
     if record.status != "scored":
         return False
     found: Any = getattr(record, part_of(metric)).get(metric.id)
@@ -140,9 +140,9 @@ def is_scored(record: Record, metric: MetricEntry) -> bool:
 
 
 def sample_value(record: Record, metric: MetricEntry) -> float | None:
-    """What a sample alone has under a metric: its score, or the value if it were the whole set.
+    """A sample's own value under a metric: its score, or the value if it were the whole set.
 
-    None of a distance between sets, and where the sample was not scored.
+    None for a distance between sets, and where the sample was not scored.
     """
     if not is_scored(record, metric) or metric.pooling == "features":
         return None

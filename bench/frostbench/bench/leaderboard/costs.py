@@ -1,4 +1,4 @@
-"""Costs of the methods: the first rows of the matrix, and plots of quality against cost."""
+"""Costs of the methods: the first table rows of the matrix, and plots of quality against cost."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ DARK = {"--ink": "#e6e8ea", "--muted": "#9aa2ab", "--line": "#2d3338"}
 
 @dataclass(frozen=True)
 class Costs:
-    """A cost of every contender, None where it has none; the least is the best."""
+    """One kind of cost for every contender, None where it is unknown; the least is the best."""
 
     label: str
     values: tuple[float | None, ...]
@@ -32,13 +32,13 @@ class Costs:
 
     @property
     def least(self) -> float | None:
-        """The least of several; None of fewer."""
+        """The least of several; None for fewer than two."""
         known = [value for value in self.values if value is not None]
         return min(known) if len(known) > 1 else None
 
 
 def costs_of(found: Matrix, manifests: Sequence[Manifest]) -> tuple[Costs, ...]:
-    """Seconds and joules a sample, and what an image becomes: tokens, sentences, and bits."""
+    """Seconds and joules a sample, and the size of an image in tokens, sentences, and bits."""
     sizes = _sizes(found, manifests)
     tokens = [size.tokens or None if size else None for size in sizes]
     rows: list[tuple[str, list[float | None], Callable[[float], str]]] = [
@@ -64,7 +64,7 @@ def cost_plot_file(number: int) -> str:
 def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str | None:
     """Quality against seconds and joules a sample, and bits an image, as an SVG file.
 
-    The front joins the methods that none beats in both. None where nothing has a value.
+    The front joins the methods that no other beats in both. None where nothing has a value.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -103,7 +103,7 @@ def cost_plot(found: Matrix, number: int, manifests: Sequence[Manifest]) -> str 
 
 
 def _sizes(found: Matrix, manifests: Sequence[Manifest]) -> list[VisualSize | None]:
-    """What an image becomes for each contender."""
+    """The size of an image for each contender."""
     return [manifests[one.run - 1].visual.get(one.method) for one in found.contenders]
 
 

@@ -11,7 +11,7 @@ from frostbench.bench.leaderboard.tables import Across, Section, Table
 
 COLUMNS = 3
 SIZE = (2.75, 2.35)  # inches of a panel
-SPREAD = 0.34  # how far apart the rows of one place are drawn, of the distance between places
+SPREAD = 0.34  # spacing of the rows at one place, relative to the distance between places
 DASHES: Looks[tuple[float, ...]] = Looks(
     free=((4.0, 2.0), (8.0, 3.0)),
     ceilings=((6.0, 1.5, 1.0, 1.5), (6.0, 1.5, 1.0, 1.5, 1.0, 1.5)),
@@ -26,9 +26,9 @@ Dashes: TypeAlias = Mapping[str, tuple[float, ...]]
 def curves(section: Section) -> str | None:
     """A panel a task with levels or variants, as SVG; see `plot.for_page` and `plot.for_paper`.
 
-    Levels are joined by lines, variants are not. Methods are drawn with their intervals, of the
-    controls those that the run says are drawn. The same rows give the same bytes. None where there
-    is no such task.
+    Levels are joined by lines, variants are not. Methods are drawn with their intervals, and those
+    controls that the run marks as drawn. The same rows give the same bytes. None where there is no
+    such task.
     """
     import matplotlib as mpl
 
@@ -54,7 +54,7 @@ def _draw(tables: Sequence[Table]) -> str:
     said = ""
     for number, (axis, table) in enumerate(zip(axes, tables, strict=False)):
         _panel(axis, table, handles, dashes)
-        # Said once a row, and again where the metric is another.
+        # Named once a row, and again where the metric changes.
         label = axis.get_ylabel()
         if number % columns and label == said:
             axis.set_ylabel("")

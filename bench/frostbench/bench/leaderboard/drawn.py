@@ -18,10 +18,10 @@ from frostbench.bench.store.forms import (
 from frostbench.bench.store.masks import masks_of
 from frostbench.bench.store.typed import typed
 
-COLOURS = 10  # that phrases and classes take in turn
+COLOURS = 10  # colours that phrases and classes take in turn
 MOST = 12  # detections drawn over an image, the best by score
-FAINT = 0.1  # of the best score: what has less is not drawn, or it would hide what has more
-LETTER = 0.68  # the width of a letter by its height, as most are
+FAINT = 0.1  # share of the best score; weaker detections are not drawn, as they hide others
+LETTER = 0.68  # usual width of a letter relative to its height
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Label:
 
 @dataclass(frozen=True)
 class Drawn:
-    """An outline over an image: the path, the colour's number, and whether it fills what it holds.
+    """An outline over an image: the path, the colour's number, and whether its inside is filled.
 
-    `true` is one that is right where nothing else says so: it is drawn dashed. So is what was not
-    asked for.
+    `true` marks a target that is not labelled as one otherwise: it is drawn dashed. So are things
+    that were not asked for.
     """
 
     path: str
@@ -53,7 +53,7 @@ class Drawn:
 def drawn_true(
     kind: str, values: Any, classes: Sequence[str], size: tuple[int, int], masked: bool
 ) -> tuple[Drawn, ...]:
-    """What a stored target says is right, things as masks if `masked`."""
+    """The outlines of a stored target, things as masks if `masked`."""
     if kind == "things":
         read: StoredThings = typed(StoredThings, values)
         return drawn_things(read.things, read.unasked, classes, size, masked)
@@ -63,7 +63,7 @@ def drawn_true(
 
 
 def drawn_masks(encoded: Any) -> tuple[Drawn, ...]:
-    """Masks, each in the colour of its phrase; of empty ones nothing."""
+    """Masks, each in the colour of its phrase; empty ones are left out."""
     masks = masks_of(encoded).numpy()
     drawn = [Drawn(outline(mask), n % COLOURS) for n, mask in enumerate(masks)]
     return tuple(one for one in drawn if one.path)
@@ -76,7 +76,7 @@ def drawn_things(
     size: tuple[int, int],
     masked: bool,
 ) -> tuple[Drawn, ...]:
-    """True things in the colours of their classes; what is not asked for is dashed.
+    """True things in the colours of their classes; those not asked for are dashed.
 
     As masks where masks are asked for; a crowd by its box.
     """

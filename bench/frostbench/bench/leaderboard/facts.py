@@ -22,7 +22,7 @@ MOST_FAILURES = 50  # that a page lists
 
 @dataclass(frozen=True)
 class Frozen:
-    """Whether the shared backbones are what they were; `holds` is None while nobody can say."""
+    """Whether the shared backbones are unchanged; `holds` is None while this is not known."""
 
     holds: bool | None
     sentence: str
@@ -30,7 +30,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """One run in words; `methods` are what methods say of themselves."""
+    """One run in words; `methods` are notes by the methods themselves."""
 
     number: int
     pairs: tuple[tuple[str, str], ...]
@@ -45,7 +45,7 @@ class RunFacts:
 
 
 def facts(number: int, manifest: Manifest) -> RunFacts:
-    """Everything the page says of a run."""
+    """Everything that the page says about a run."""
     pack, limit, tasks = manifest.pack, manifest.limit, manifest.tasks.values()
     pairs = (
         ("pack", _joined([pack.name, pack.summary], ": ")),
@@ -167,7 +167,7 @@ def _warning(manifest: Manifest) -> str:
 
 
 def _samples(tasks: Iterable[TaskEntry]) -> str:
-    """How many each task and protocol was asked at most; tasks of one number are told together."""
+    """The most samples of each task and protocol; tasks with equal numbers are listed together."""
     suites: dict[str, dict[int, list[str]]] = {}
     for task in tasks:
         suites.setdefault(task.suite, {}).setdefault(task.limit, []).append(readable(task.name))
@@ -180,7 +180,7 @@ def _samples(tasks: Iterable[TaskEntry]) -> str:
 
 
 def _cache(tokenizer: Mapping[str, TokenizerCounts]) -> Iterable[str]:
-    """What methods' tokenizers did; methods of which the same is to be said are told together."""
+    """Counts of the methods' tokenizers; methods with the same counts are listed together."""
     alike: dict[str, list[str]] = {}
     for method, tally in sorted(tokenizer.items()):
         images, forwards, kept = tally.images, tally.forwards, tally.cached

@@ -32,8 +32,8 @@ from frostbench.bench.store.records import Record, Stored
 from frostbench.bench.store.tables import SampleTable
 from frostbench.bench.store.typed import typed
 
-SAMPLES = 6  # of each task and protocol, the first by id
-SIDE_BY_SIDE = 2  # of protocols that show the same images, harder or in another way
+SAMPLES = 6  # samples of each task and protocol, the first by id
+SIDE_BY_SIDE = 2  # samples of protocols that show the same images, harder or in another way
 
 
 def gallery(runs: Sequence[StoredRun]) -> tuple[Shelf, ...]:
@@ -83,7 +83,7 @@ def _shown(table: SampleTable, count: int) -> Sequence[list[Record]]:
 
 
 def strip(records: Sequence[Record], task: TaskEntry, run: StoredRun) -> Strip:
-    """What all rows made of one sample."""
+    """The answers of all rows to one sample."""
     metric = run.manifest.metrics[task.ranks_by]
     drawn = _strip(records, task, metric, run)
     return replace(drawn, apart=_apart(records, metric))
@@ -144,7 +144,7 @@ def _strip(
 
 @dataclass(frozen=True)
 class _Over:
-    """An image of a run, the record of somebody who was asked about it, and what is true of it."""
+    """An image of a run, a record of a method that was asked about it, and its target."""
 
     picture: str
     run: StoredRun
@@ -163,13 +163,13 @@ class _Over:
         return height, width
 
     def true(self, masked: bool) -> Tile:
-        """What is right, things as masks if `masked`."""
+        """The target, with things as masks if `masked`."""
         values = _values(self.target, self.run)
         drawn = drawn_true(self.target.kind, values, self.classes, self.size, masked)
         return Tile("target", "target", self.picture, "", drawn, self.size)
 
     def said(self, label: str, role: str, stored: Stored, note: str) -> Tile:
-        """What a method or a control found; of phrases, with the true boxes beside its own."""
+        """The findings of a method or a control; for phrases, together with the true boxes."""
         values = _values(stored, self.run)
         if stored.kind == "masks":
             drawn = drawn_masks(values)
@@ -200,7 +200,7 @@ def _boxed(role: str, target: Stored, said: Sequence[Stored], picture: str, run:
 
 
 def _values(stored: Stored, run: StoredRun) -> Any:
-    """What a blob of plain values holds."""
+    """The contents of a blob of plain values."""
     assert stored.blob is not None
     return run.blobs.json(stored.blob)
 
@@ -244,7 +244,7 @@ def _score(record: Record, metric: MetricEntry) -> str:
 
 
 def _apart(records: Sequence[Record], metric: MetricEntry) -> float:
-    """How far what the methods made of a sample lies apart."""
+    """How much the methods' answers to a sample differ."""
     own = [record for record in records if record.control is None]
     scores = [score for record in own if (score := sample_value(record, metric)) is not None]
     texts = {record.prediction.text for record in own if record.prediction.text}

@@ -16,10 +16,10 @@ def row_identity(
 ) -> str:
     """Eight hex digits: rows are ranked together only where they agree.
 
-    They stand for the task's settings, data and seed, and, where the metric looks through networks
-    of the pack, for their weights; of a metric that learns from a corpus, for the corpus. Of a task
-    of another bench they stand for the digest of what it scores by, and for its samples, whose
-    names carry the digests of what they ask: whoever ran it, the same is the same.
+    They stand for the task's settings, data and seed; for a metric that uses networks of the pack,
+    also for their weights; for a metric that learns from a corpus, also for the corpus. For a task
+    of another bench they stand for the digest of its scoring, and for its samples, whose names
+    carry the digests of their questions, whoever ran it.
     """
     if "definition" in task.settings:
         return _digest([task.name, task.settings["definition"], sorted(samples())])
@@ -35,13 +35,13 @@ def row_identity(
 def sample_sources(manifest: Manifest, task: TaskEntry) -> dict[str, Any]:
     """What a task's samples were drawn from: the seed and the data set."""
     name = task.settings.get("data")
-    # A task that does not say which data set it reads may read any.
+    # A task that does not name its data set may read any.
     data = manifest.data.get(name, manifest.data) if isinstance(name, str) else manifest.data
     return {"seed": manifest.seed, "data": data}
 
 
 def metric_sources(manifest: Manifest, task: TaskEntry, metric: MetricEntry) -> dict[str, Any]:
-    """What a metric looks through or learned from, by "network" and "corpus"."""
+    """A metric's networks and the corpus that it learned from, by "network" and "corpus"."""
     parts: dict[str, Any] = {}
     if metric.networks:
         known = [manifest.backbones.get(role) for role in metric.networks]

@@ -12,7 +12,7 @@ NO_INTERVAL = "none: the file that it was read from does not say which samples s
 
 
 def as_imported(row: Row) -> Row:
-    """A row of another bench: its value stands, without what would have to be computed here."""
+    """A row of another bench: only its value stays, and nothing is computed here."""
     how = row.interval and NO_INTERVAL
     return replace(row, kind="imported", low=None, high=None, interval=how, cost=None)
 
@@ -21,7 +21,7 @@ def ranked_together(columns: Mapping[K, tuple[Kind, Column]]) -> dict[K, Column]
     """The columns of an arena that are ranked: measured ones, and imported ones beside them.
 
     An arena holds rows of the same documents and the same metric, by digest. Which samples share an
-    image is known of ours alone, and holds for all; without any of ours nothing is ranked.
+    image is known from our rows alone, and holds for all; without any of ours nothing is ranked.
     """
     ours = {key: column for key, (kind, column) in columns.items() if kind == "measured"}
     if not ours or all(kind != "imported" for kind, _ in columns.values()):

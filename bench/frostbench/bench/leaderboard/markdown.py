@@ -27,7 +27,7 @@ def markdown(leaderboard: Leaderboard, title: str) -> str:
 
 
 def cell(text: str) -> str:
-    r"""A text that somebody else chose, so that Markdown shows it as it is: no HTML, link or code.
+    r"""A stranger's text, escaped so that Markdown shows it as it is: no HTML, link or code.
 
     It stays in its line and in its table cell, and begins no heading, list, quote or fence.
 
@@ -36,13 +36,13 @@ def cell(text: str) -> str:
     """
     line = printable(brief(text)).replace("\n", " ").replace("\t", " ").strip()
     line = line.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    # Brackets of metrics' ids are no link: nothing but a word stands before, nor a target after.
+    # Brackets in metrics' ids are no link: a word stands before them, and no target after.
     line = re.sub(r"[|`*~]|(?<!\w)\[|\](?=[\[(:])", r"\\\g<0>", line)
     return re.sub(r"^(?=[#>+=_-]|!\[)|^(\d+)(?=[.)])", r"\1\\", line)
 
 
 def _escaped(value: Any) -> Any:
-    """All that a page is made of, with every text in it as a `cell`: none can be forgotten."""
+    """The data of a page with every text in it as a `cell`, so that none can be forgotten."""
     if isinstance(value, str):
         return cell(value)
     if isinstance(value, Mapping):
@@ -206,13 +206,13 @@ def _swaps(found: Swaps) -> Iterable[str]:
             f"{metric.id}{unit} {arrow(metric.higher_is_better)}",
         ]
         for line in swap.lines:
-            # Bold is best among methods under one model, which these columns are not.
+            # Bold is for the best among methods with one model, which these columns are not.
             cells = (cell and replace(cell, best=False) for cell in line.cells)
             yield _row([*start, line.method, *(_value(cell, form) for cell in cells)])
 
 
 def _preserved(leaderboard: Leaderboard) -> Iterable[str]:
-    """Answers that are the same with and without a method, and whether its backbones are."""
+    """Answers that are the same with and without a method, and whether backbones changed."""
     rows = leaderboard.preserved
     if not rows:
         return

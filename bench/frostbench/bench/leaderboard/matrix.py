@@ -20,9 +20,9 @@ MARKS: Mapping[Standing | None, str] = {"all": "●", "some": "◐", "none": "�
 class Contender:
     """A method of a run.
 
-    `seconds` are those of the device a sample, over all that it answered, and `joules` what it used
-    where that was counted. `label` and `suffix` are
-    its name, told apart from the same method of another run.
+    `seconds` are device seconds a sample, over all that it answered, and `joules` its energy where
+    that was counted. `label` and `suffix` are its name, distinguished from the same method of
+    another run.
     """
 
     method: str
@@ -72,7 +72,7 @@ class Cell:
 
     @property
     def rank(self) -> str:
-        """Its range of ranks: "1", "2–4"; nothing where it has none."""
+        """Its range of ranks: "1", "2–4"; empty where it has none."""
         rank = self.row.rank
         if rank is None:
             return ""
@@ -88,14 +88,14 @@ class Matrix:
     cells: Mapping[tuple[int, int], Cell]
 
     def cell(self, place: int, contender: int) -> Cell | None:
-        """The cell of the places' and contenders' numbers, from 0."""
+        """The cell at the numbers of a place and of a contender, from 0."""
         return self.cells.get((place, contender))
 
 
 def matrix(leaderboard: Leaderboard, parts: Sequence[Section]) -> Matrix:
     """The matrix of a leaderboard, whose sections are `parts`.
 
-    Of protocols that are read side by side (severities) only the first stands in it, and only where
+    Of protocols that are read side by side (severities) only the first is included, and only where
     the task has no others.
     """
     contenders: dict[tuple[str, int], Contender] = {}
@@ -160,7 +160,7 @@ def _contender(
 
 
 def _each(spent: Sequence[tuple[float | None, int]]) -> float | None:
-    """The mean a sample of means over so many samples each; None of no samples."""
+    """The mean over samples of means over groups of samples; None without samples."""
     known = [(each, count) for each, count in spent if each is not None]
     samples = sum(count for _, count in known)
     return math.fsum(each * count for each, count in known) / samples if samples else None

@@ -29,7 +29,7 @@ class Format:
         return text.replace("-", "−") if float(text) else text.lstrip("-")
 
     def interval(self, low: float | None, high: float | None) -> str:
-        """Both ends, or nothing where there is no interval.
+        """Both ends, or an empty text where there is no interval.
 
         >>> Format(100.0, 1, "%").interval(0.4, 0.5)
         '40.0 to 50.0'
@@ -42,10 +42,10 @@ class Format:
 
 
 def format_of(metric: MetricEntry, values: Iterable[float | None] = ()) -> Format:
-    """Shares in percent; what ends at 10 or less has three decimals, what has a unit two.
+    """Shares in percent; three decimals for metrics that end at 10 or less, two with a unit.
 
-    CIDEr-D stays on pycocoevalcap's scale, up to 10; papers print it times 100. Where neither unit
-    nor bounds say more, the largest of `values` has three figures.
+    CIDEr-D stays on pycocoevalcap's scale, up to 10; papers print it times 100. Without unit and
+    bounds, the largest of `values` has three figures.
     """
     if metric.percent:
         return Format(100.0, 1, "%")
@@ -75,7 +75,7 @@ def seconds(value: float | int | None) -> str:
 
 
 def count(value: float | int | None) -> str:
-    r"""A number of things, thousands apart.
+    r"""A number of things, with thousands separated.
 
     >>> count(24320.4), count(0), count(None)
     ('24\u202f320', '0', '–')

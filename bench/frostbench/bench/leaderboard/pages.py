@@ -81,7 +81,7 @@ def page_file(kind: str, name: str) -> str:
 
 
 def _shared(leaderboard: Leaderboard, parts: Sequence[Section], title: str) -> Mapping[str, Any]:
-    """What all pages know."""
+    """The data that all pages share."""
     return {
         "title": title,
         "sections": parts,
@@ -96,7 +96,7 @@ def _shared(leaderboard: Leaderboard, parts: Sequence[Section], title: str) -> M
 
 
 def _first(leaderboard: Leaderboard, found: Matrix) -> Mapping[str, Any]:
-    """What the overview shows."""
+    """The data of the overview."""
     scored = [row for row in leaderboard.rows if row.kind == "measured"]
     return {
         "matrix": found,
@@ -109,7 +109,7 @@ def _first(leaderboard: Leaderboard, found: Matrix) -> Mapping[str, Any]:
 
 
 def _about(leaderboard: Leaderboard) -> Mapping[str, Any]:
-    """What the page on what was run shows."""
+    """The data of the page on what was run."""
     return {
         "swaps": swaps(leaderboard),
         "swap_title": SWAP_TITLE,

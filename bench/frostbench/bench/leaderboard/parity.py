@@ -17,7 +17,7 @@ class Compared:
         ours: The run's row, in its own unit.
         value, low, high: Ours and its interval, in the unit of what is reported; the interval is
             None where there is none.
-        departs: In which settings and samples the run is not the paper's.
+        departs: In which settings and samples the run differs from the paper.
     """
 
     reported: Row
@@ -29,7 +29,7 @@ class Compared:
 
     @property
     def difference(self) -> float:
-        """Ours less the reported value."""
+        """Ours minus the reported value."""
         assert self.reported.value is not None
         return self.value - self.reported.value
 
@@ -90,7 +90,7 @@ def parity_lines(rows: Sequence[Compared]) -> Iterable[str]:
 
 
 def cells(one: Compared) -> tuple[str, ...]:
-    """What a line of the comparison shows."""
+    """The cells of a line of the comparison."""
     interval = "" if one.low is None or one.high is None else f" [{one.low:.4g}, {one.high:.4g}]"
     doubt = "" if one.reported.verified else " (unverified)"
     within = {True: "yes", False: "no", None: "no interval"}[one.within]

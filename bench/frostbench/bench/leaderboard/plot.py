@@ -15,7 +15,7 @@ from frostbench.bench.leaderboard.numbers import Format, format_of, readable
 from frostbench.bench.leaderboard.tables import Group, Line, Section, Table
 from frostbench.bench.printable import printable
 
-# Colours that the page's style sheet answers for, as matplotlib can write them.
+# Colours that the page's style sheet replaces, as matplotlib can write them.
 INK, MUTED, GRID = "#0f0f01", "#0f0f02", "#0f0f03"
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line"}
 PAPER = {INK: "#1d2024", MUTED: "#6a7079", GRID: "#e3e4e2"}
@@ -68,7 +68,7 @@ def style(salt: str) -> dict[str, Any]:
 
 
 def bare(axis: Any, *, grid: str) -> None:
-    """No frame and no ticks, and a grid ("x", "y" or "both") behind what is drawn."""
+    """Remove frame and ticks, and put a grid ("x", "y" or "both") in the background."""
     axis.grid(axis=grid, color=GRID, linewidth=0.7)
     axis.set_axisbelow(True)
     axis.tick_params(length=0, which="both")
@@ -77,7 +77,7 @@ def bare(axis: Any, *, grid: str) -> None:
 
 
 def as_svg(figure: Any) -> str:
-    """The figure, the same bytes for the same lines."""
+    """The figure as SVG, the same bytes for the same lines."""
     buffer = io.StringIO()
     with warnings.catch_warnings():
         # Letters that our font lacks are measured with another's, and shown with the reader's.
@@ -89,7 +89,7 @@ def as_svg(figure: Any) -> str:
 
 
 def legend(figure: Any, handles: Mapping[str, Any], **how: Any) -> None:
-    """The legend of a figure, above it; matplotlib would leave out what begins with a stroke."""
+    """The legend above a figure; matplotlib would leave out names that begin with an underscore."""
     names = [f" {name}" if name.startswith("_") else name for name in handles]
     figure.legend(
         list(handles.values()),
@@ -104,7 +104,7 @@ def legend(figure: Any, handles: Mapping[str, Any], **how: Any) -> None:
 
 
 def _columns(names: Sequence[str]) -> int:
-    """How many columns of names a legend has room for, six at most.
+    """How many columns of names fit in a legend, six at most.
 
     >>> _columns(["v2l"] * 8), _columns(["oracle boxes random classes", "no llm"] * 6)
     (6, 3)
@@ -136,7 +136,7 @@ def for_page(svg: str) -> str:
     for index, colour in enumerate(METHODS):
         svg = svg.replace(colour, f"var(--m{index})")
     svg = svg[svg.index("<svg") :]
-    # matplotlib's own rule is for every element; on the page it would reach beyond the plot.
+    # matplotlib's own CSS rule applies to every element, and on the page beyond the plot.
     svg = svg.replace("*{stroke-linejoin", ".plot *{stroke-linejoin")
     svg = re.sub(
         r"font: ([^;\"]*?)('?sans-serif'?|[\"']DejaVu Sans[\"'])[^;\"]*", r"font: \1inherit", svg
@@ -157,7 +157,7 @@ def for_paper(svg: str) -> str:
 
 
 def colour_of(line: Line) -> str:
-    """The colour of a method, and of what is made of it; grey for what needs none."""
+    """The colour of a method and its controls; grey for controls without a method."""
     if line.colour is None:
         return MUTED
     return METHODS[line.colour]

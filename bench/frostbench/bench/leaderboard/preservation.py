@@ -10,16 +10,16 @@ from frostbench.bench.store.manifest import Manifest, TaskEntry
 from frostbench.bench.store.tables import NO_PLACES, SampleTable
 
 BARE = "bare_lmm"
-"""The control that puts a method's requests to the frozen model, as if there were no method."""
+"""The control that puts a method's requests to the frozen model, without the method."""
 
 TITLE = "What is left of the multimodal model"
 
 
 @dataclass(frozen=True)
 class Preserved:
-    """Answers of a method that are those of the bare model, token for token, and of how many.
+    """How many answers of a method equal the bare model's, token for token, and out of how many.
 
-    Two answers are the same where their texts are, and as many tokens were generated. A sample that
+    Two answers are the same if their texts and their numbers of tokens are. A sample that
     failed in either row is not counted.
     """
 
@@ -49,7 +49,7 @@ def preserved(
 
 
 def kept_frozen(rows: Sequence[Preserved], manifests: Sequence[Manifest]) -> dict[int, Frozen]:
-    """By run, whether its backbones' checksums are those of before."""
+    """By run, whether its backbones' checksums are unchanged."""
     return {row.run: frozen(manifests[row.run - 1].backbones) for row in rows}
 
 

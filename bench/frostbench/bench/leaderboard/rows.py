@@ -15,7 +15,7 @@ Kind = Literal["measured", "control", "imported", "reported"]
 
 @dataclass(frozen=True)
 class MeanCost:
-    """The mean cost of the scored samples; of the peak memory, the largest."""
+    """The mean cost of the scored samples; for peak memory, the largest."""
 
     seconds: float
     prompt_tokens: float
@@ -28,8 +28,8 @@ class MeanCost:
 class Counterpart:
     """What a reported value is compared with: a row of a run of `preset`.
 
-    The value is ours times `scale`; `samples` is how many it was reported of, None where nobody
-    says so.
+    The value is ours times `scale`; `samples` is how many samples the paper used, None where that
+    is not known.
     """
 
     preset: str
@@ -43,19 +43,19 @@ class Counterpart:
 class Row:
     """A value of one row under one metric.
 
-    `method` is what a reader sees ("v2l", "copy", "majority_vote[v2l]"); `control` and `of` take
-    a control's apart. `value` is None where there is none, and `reason` says why. `low` and `high`
-    are None where there is no honest interval; `interval` says how it was found, or why there is
-    none. Only measured rows on the task's ranking metric have a `rank`, and imported ones (of
-    another bench) that are of the same documents and metric as one of those; `best` rows are
-    significantly better than every other method.
-    Rows with the same task, protocol, metric and `identity` were ranked together. `run` counts
-    the leaderboard's manifests from 1. `llm` names the run's language model where the runs differ
-    in it; rows under different ones are not ranked together. `checked` is what was
-    found to hold of results that were handed in. `adapter` marks a method that lays a
-    LoRA adapter of its own over the frozen backbone in this task. Of reported rows, `setting` is
-    what the source says of the conditions, `verified` whether the value was seen in the publication
-    itself, and `counterpart` what of ours stands beside it, where a preset states its settings.
+    `method` is what a reader sees ("v2l", "copy", "majority_vote[v2l]"); `control` and `of` are the
+    parts of a control's name. `value` is None where there is none, and `reason` says why. `low` and
+    `high` are None where there is no honest interval; `interval` says how it was computed, or why
+    there is none. Only measured rows on the task's ranking metric have a `rank`, and imported ones
+    (of another bench) that are of the same documents and metric as one of those; `best` rows are
+    significantly better than every other method. Rows with the same task, protocol, metric and
+    `identity` were ranked together. `run` counts the leaderboard's manifests from 1. `llm` names
+    the run's language model where the runs differ in it; rows under different ones are not ranked
+    together. `checked` says which checks submitted results passed. `adapter` marks a method that
+    lays a LoRA adapter of its own over the frozen backbone in this task. For reported rows,
+    `setting` gives the conditions in the source, `verified` whether the value was seen in the
+    publication itself, and `counterpart` our row to compare it with, where a preset states its
+    settings.
     """
 
     kind: Kind
@@ -88,7 +88,7 @@ class Row:
 
     @property
     def line(self) -> tuple[int | None, str | None, str | None]:
-        """What the rows of one line of a table share: run, control, and the method it is of."""
+        """What the rows of one line of a table share: run, control, and its method."""
         return self.run, self.control, self.of if self.control else self.method
 
 
@@ -96,8 +96,8 @@ class Row:
 class Verdict:
     """A method compared with one of its controls: ranking metric, common samples.
 
-    `difference` is oriented so that above 0 the method is better; its interval is for it alone. `p`
-    is of the test, corrected for the method's other controls.
+    `difference` is oriented so that the method is better above 0; its interval is for this
+    comparison alone. `p` is of the test, corrected for the method's other controls.
     """
 
     method: str

@@ -8,7 +8,7 @@ from frostbench.bench.leaderboard.words import PartWords
 
 @dataclass(frozen=True)
 class AskedPiece:
-    """A piece of what was asked; a phrase or class has the colour of what answers it."""
+    """A piece of the question; a phrase or class has the colour of its answer."""
 
     text: str
     colour: int | None = None
@@ -53,8 +53,8 @@ class WordsOnImage:
 class Strip:
     """One sample: its images, or its image with answers, and its words.
 
-    `asked` is what the request says of the image, phrases apart. `apart` is how far the methods'
-    scores lie apart or, where they are equal, how many different answers there are.
+    `asked` is the request's text, cut at phrases. `apart` is how much the methods' scores differ
+    or, where they are equal, how many different answers there are.
     """
 
     sample: str

@@ -45,7 +45,7 @@ class Swaps:
 
 
 def language_models(manifests: Sequence[Manifest]) -> tuple[str | None, ...]:
-    """Each run's language model by a name that tells it from the others'.
+    """Each run's language model, by a name that distinguishes it from the others.
 
     None for all where the runs do not differ in it, and for a run that loaded none.
     """
@@ -64,8 +64,8 @@ def language_models(manifests: Sequence[Manifest]) -> tuple[str | None, ...]:
 def swaps(leaderboard: Leaderboard) -> Swaps:
     """The methods that ran under several language models with one tokenizer.
 
-    A method's tokenizer is one in two runs whose fingerprints agree, or whose weights do: fewer of
-    a codebook's words may be tokens of the other model, which its notes tell.
+    A method's tokenizer is the same in two runs whose fingerprints or weights agree; fewer of a
+    codebook's words may be tokens of the other model, as its notes then say.
     """
     named = language_models(leaderboard.manifests)
     models = tuple(dict.fromkeys(name for name in named if name is not None))
@@ -111,7 +111,7 @@ def _tables(
 
 
 def _tokenizers(manifests: Sequence[Manifest]) -> list[tuple[str, list[int]]]:
-    """Methods with the numbers of the runs in which their tokenizer is one."""
+    """Methods with the numbers of the runs in which their tokenizer is the same."""
     groups: list[tuple[str, list[int]]] = []
     for run, manifest in enumerate(manifests, start=1):
         for method, about in sorted(manifest.methods.items()):

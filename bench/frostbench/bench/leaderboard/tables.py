@@ -41,7 +41,7 @@ class Line:
 
     @property
     def tagged(self) -> str:
-        """The name with what is to be known of it."""
+        """The name with marks that readers must know."""
         tags = ", ".join(filter(None, ["adapter" * self.row.adapter, self.row.checked]))
         return f"{self.name} ({tags})" if tags else self.name
 
@@ -135,7 +135,7 @@ class Across:
 
     @property
     def is_main(self) -> bool:
-        """Whether it stands in the short table: methods, what needs none, what methods bring."""
+        """Whether it is in the short table: methods, their own controls, controls without one."""
         return self.line.row.control is None or self.line.row.of is None or self.line.brought
 
 
@@ -198,7 +198,7 @@ class _Names:
     def suffix(self, method: str | None, run: int | None) -> str:
         """Which language model, where runs differ in it ("· llama"), and which run of several.
 
-        Nothing where the method stands once. A control that needs no method needs no model.
+        Empty where the method occurs once. A control that needs no method needs no model.
         """
         if run in self._imported:
             return "(imported)"
@@ -308,7 +308,7 @@ def _place_of_control(line: Line, task: TaskEntry) -> tuple[bool, bool, str, str
 
 
 def _once(lines: Iterable[Line]) -> Iterable[Line]:
-    """Controls that need no method say the same in several runs, and then stand once."""
+    """Controls that need no method are the same in several runs, and are then listed once."""
     seen = set()
     for line in lines:
         same = (line.label, line.row.value, line.row.samples) if line.row.of is None else line.row

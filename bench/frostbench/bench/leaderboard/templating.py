@@ -16,7 +16,7 @@ def environment(*loaders: BaseLoader) -> Environment:
         loader=ChoiceLoader([*loaders, PackageLoader(__package__, "templates")]),
         autoescape=True,
         undefined=StrictUndefined,
-        # A page is as long as what it shows, not as what somebody stored.
+        # A page's length must not depend on what somebody stored.
         finalize=_cut,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -17,7 +17,7 @@ from frostbench.bench.printable import printable
 from frostbench.bench.store.manifest import MetricEntry
 
 GAP = 2  # blanks between two columns
-NARROWEST = 12  # of what a row is named by
+NARROWEST = 12  # columns of a row's name
 
 LEGEND = (
     f"{MARKS['all']} beats all of its controls, {MARKS['some']} some, {MARKS['none']} none. "
@@ -29,7 +29,7 @@ STYLES: dict[Standing | None, str] = {"all": "green", "some": "", "none": "red",
 
 
 def heading(leaderboard: Leaderboard, names: Sequence[str]) -> Iterator[str]:
-    """What was run, in a line a run, and what keeps its numbers from counting."""
+    """What was run, one line for each run, and why its results may not count."""
     for number, (name, manifest) in enumerate(zip(names, leaderboard.manifests, strict=True), 1):
         said = facts(number, manifest)
         which = f"run {number}, " if len(names) > 1 else ""
@@ -46,10 +46,10 @@ def heading(leaderboard: Leaderboard, names: Sequence[str]) -> Iterator[str]:
 
 
 def tables(matrix: Matrix, width: int) -> Iterator[RichTable | Text]:
-    """The matrix suite by suite, and then what a sample took, none wider than `width`.
+    """The matrix suite by suite, then the costs of a sample; no table is wider than `width`.
 
     Methods that answered nothing in a suite have no column there. In a narrow terminal methods
-    stand in groups one below the other, and where not even one has room, ranks go.
+    stand in groups below one another; where not even one fits, ranks are left out.
     """
     order = range(len(matrix.places))
     for suite, group in groupby(order, key=lambda place: matrix.places[place].suite):
@@ -95,7 +95,7 @@ def task_tables(
 
 
 def _group(table: Table, group: Group, width: int) -> Iterator[RichTable | Text]:
-    """The lines of a protocol, methods before controls, and what is to be said of them."""
+    """The lines of a protocol, methods before controls, and remarks on them."""
     lines = (*group.methods, *group.controls)
     names = [printable(line.tagged) for line in lines]
     columns = [_cells("rank", [str(line.row.rank or "") for line in lines])]
@@ -147,7 +147,7 @@ def _value(row: Row | None, form: Format) -> str:
 
 
 def _metric(metric: MetricEntry, form: Format) -> tuple[str, str]:
-    """Its id, and which way is better in which unit."""
+    """Its id, the better direction, and its unit."""
     turn = "" if metric.direction == "neither" else arrow(metric.higher_is_better)
     return metric.id, ", ".join(filter(None, [turn, form.unit]))
 
@@ -185,9 +185,9 @@ def _width(column: Iterable[Text]) -> int:
 def _folded(
     title: str, heads: Sequence[tuple[str, str]], columns: Sequence[list[Text]], width: int
 ) -> Iterator[RichTable | Text]:
-    """One table, or several below one another, each with as many columns as there is room for.
+    """One table, or several below one another, each with as many columns as fit.
 
-    What a row is named by folds before the last column does. Metrics have a column of their own
+    A row's name is folded before the last column is. Metrics have a column of their own
     where no method needs its room.
     """
     labels, units = (max(map(cell_len, side)) for side in zip(*heads, strict=True))

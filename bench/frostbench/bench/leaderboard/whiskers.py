@@ -19,7 +19,7 @@ class Scale:
     most: float
 
     def __call__(self, value: float) -> float:
-        """Where a value lies; what is beyond the ends lies at the end."""
+        """Where a value lies; values beyond the ends are put at the end."""
         share = (value - self.least) / (self.most - self.least)
         return round(EDGE + min(1.0, max(0.0, share)) * (WIDTH - 2 * EDGE), 1)
 

@@ -49,7 +49,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class PartWords:
-    """What one part of an image's visual tokens reads as.
+    """One part of an image's visual tokens, as words.
 
     A grid has one layer, and so have a ranked set and sentences, the most fitting first; a pyramid
     has several, from coarse to fine.
@@ -96,7 +96,7 @@ def words_of(
 
 
 def legible(word: str) -> str:
-    r"""A token's text as people can read it: no blanks around it, and no control characters.
+    r"""A token's text made readable: no blanks around it, and no control characters.
 
     >>> legible(" dog"), legible("\n"), legible(" "), legible("")
     ('dog', '↵', '␣', '∅')
@@ -106,7 +106,7 @@ def legible(word: str) -> str:
 
 
 def is_led(word: str) -> bool:
-    """Whether a blank leads the word; tokens may differ by it alone."""
+    """Whether the word begins with a blank; tokens may differ in this alone."""
     return word.startswith(" ") and bool(word.strip(" "))
 
 

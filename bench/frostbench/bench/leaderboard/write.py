@@ -69,7 +69,7 @@ def write(
     """Write `leaderboard.json`, `.md`, `.csv`, the pages, `pictures/` and `plots/`.
 
     `runs` are those that the leaderboard was built from; the gallery's images are copied from
-    them. Everything in the folder opens from disk, without a network. The folder is the old
+    them. Everything in the folder opens from disk, without a network. The folder holds the old
     leaderboard or the new one, never a part; other files in it stay.
 
     Raises:
@@ -117,7 +117,7 @@ def flat(row: Row) -> Mapping[str, Any]:
 
 
 def _no_formula(value: Any) -> Any:
-    """A cell that a spreadsheet takes for text, if it is text; numbers stay numbers.
+    """A cell that spreadsheets read as text, if it is text; numbers stay numbers.
 
     >>> _no_formula("=1+1"), _no_formula(-1.5)
     ("'=1+1", -1.5)
@@ -126,7 +126,7 @@ def _no_formula(value: Any) -> Any:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file that lies in an older leaderboard, by its path in there, was made by it."""
+    """Whether a file in an older leaderboard, given by its path there, was made by frostbench."""
     folder = path.parent.as_posix()
     return (
         path.as_posix() in PAGES
@@ -144,7 +144,7 @@ def _copy_images(
     files: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
         for name in sorted(images(shelves, number, len(runs) > 1)):
-            run.image(name)  # so that nothing else than an image goes where a browser opens it
+            run.image(name)  # so that only images go where a browser opens them
             source = run.blob(name)
             short = name[:20] + source.suffix
             (folder / short).write_bytes(source.read_bytes())

@@ -1,6 +1,6 @@
-"""Makes a request of a sample of lmms-eval, or says in a sentence why it cannot.
+"""Turns a sample of lmms-eval into a request, or says in a sentence why it cannot.
 
-Both ways go through here, so that a method is asked the same whichever bench runs it.
+Both directions use this module, so that a method is asked the same whichever bench runs it.
 """
 
 import re
@@ -18,12 +18,12 @@ from frostbench.plugins.contract.requests import Answer, Caption, LabelledImage,
 from frostbench.plugins.contract.seeds import seed_of
 
 CAPTIONING = re.compile(r"(coco\d*_cap|flickr30k|nocaps|textcaps)")
-"""How its tasks are called that ask for a caption; all others ask a question."""
+"""Names of its tasks that ask for a caption; all others ask a question."""
 
 
 @dataclass(frozen=True)
 class LmmsSample:
-    """A sample as lmms-eval gives it; `visuals` are whatever its task calls so."""
+    """A sample as lmms-eval gives it; `visuals` are what its task gives under that name."""
 
     task: str
     number: int
@@ -40,7 +40,7 @@ class LmmsSample:
 class Posed:
     """One sample that lmms-eval asks about; `open` makes its request when that is wanted.
 
-    It raises an LmmsError where the sample is none that a method could be asked.
+    It raises an LmmsError where a method cannot be asked the sample.
     """
 
     id: str
@@ -56,10 +56,10 @@ def request_type(task: str) -> str:
 def request_of(
     sample: LmmsSample, seed: int, examples: Sequence[LmmsSample] = (), said: Sequence[str] = ()
 ) -> Answer | Caption:
-    """The request that a sample is; `said` are the answers of its examples.
+    """The request for a sample; `said` are the answers of its examples.
 
     Raises:
-        LmmsError: it is none, as a method of frostbench is asked about one image.
+        LmmsError: there is none, since a method of frostbench is asked about one image.
     """
     image = one_image(sample)
     own = seed_of(seed, sample.task, sample.number)
@@ -97,7 +97,7 @@ def image_of(visual: Pillow.Image, name: str = "") -> Image:
 
 
 def _kind(visual: Any) -> str:
-    """What something is that is no image."""
+    """A name for something that is no image."""
     if isinstance(visual, dict) and "array" in visual:
         return "audio"
     if isinstance(visual, str | bytes) or hasattr(visual, "get_batch"):

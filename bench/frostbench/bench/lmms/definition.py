@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 SUITE = "lmms"
-"""The suite of all that lmms-eval asks."""
+"""The suite of all tasks of lmms-eval."""
 READER = "lmms"
-"""What reads its documents, and the key of the folder in which those of all tasks lie."""
+"""The reader of its documents, and the key of the folder with those of all tasks."""
 PREFIX = "lmms:"
-"""How its tasks are called among ours."""
+"""The prefix of its tasks among ours."""
 UNANSWERED = "[frostbench has no answer] "
-"""How it begins what stands in the place of an answer that our models do not give."""
+"""The beginning of the text that replaces a missing answer of our models."""
 PARTS = ("task", "output_type", "process_results", "metric_list", "filter_list", "repeats")
 UNREADABLE = "unreadable[share]"
-"""In our tasks as lmms-eval's: the share of answers that are none of what is asked for."""
+"""In our tasks in lmms-eval: the share of answers that are not of the requested form."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -31,13 +31,13 @@ def definition_of(config: Mapping[str, Any], version: str) -> str:
 
 
 def document_id(number: int, asked: str, right: str) -> str:
-    """A sample by its number and by what it asks and holds right, as far as that is text."""
+    """A sample's id: its number, and a digest of its question and answers where they are text."""
     said = json.dumps([asked.strip(), right])
     return f"{number:06d}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 
 def metric_id(metric: str, filtered: str = "none") -> str:
-    """What a metric of lmms-eval is called here: its protocol in brackets.
+    """The name of a metric of lmms-eval here, with its protocol in brackets.
 
     >>> metric_id("mme_perception_score"), metric_id("exact_match", "flexible-extract")
     ('mme_perception[lmms]', 'exact_match[lmms-flexible-extract]')

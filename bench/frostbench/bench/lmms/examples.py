@@ -10,7 +10,7 @@ from frostbench.plugins.contract.seeds import seed_of
 
 
 def support_split(task: Any, asked: str) -> str:
-    """The split that examples are drawn from: the task's own, or another than what is asked.
+    """The split that examples are drawn from: the task's own, or another than the asked one.
 
     Raises:
         LmmsError: there is none.
@@ -29,7 +29,7 @@ def support_split(task: Any, asked: str) -> str:
 def examples_of(
     task: Any, asked: str, number: int, shots: int, seed: int
 ) -> tuple[list[LmmsSample], list[str]]:
-    """Examples for a sample, and what is said of each, drawn by the seed and the sample's number.
+    """Examples for a sample with their answers, drawn by the seed and the sample's number.
 
     Raises:
         LmmsError: there is no split to draw them from, or it has too few documents.
@@ -56,7 +56,7 @@ def sample_of(task: Any, split: str, number: int) -> LmmsSample:
 
 
 def target_text(task: Any, doc: Any) -> str:
-    """What is right of a document, as a text: of several, the first."""
+    """The right answer of a document, as a text: the first of several."""
     target = task.doc_to_target(doc)
     if isinstance(target, Sequence) and not isinstance(target, str):
         target = target[0] if target else ""

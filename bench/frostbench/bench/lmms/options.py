@@ -1,4 +1,4 @@
-"""Which of several options an answer names."""
+"""Finds which of several options an answer names."""
 
 import random
 import re
@@ -15,7 +15,7 @@ def question_with(text: str, options: Sequence[str]) -> str:
 
 
 def option_in(answer: str, options: Sequence[str]) -> int | None:
-    """The place of the option that an answer is, or begins with as "B." or "(B) a dog" do.
+    """The place of the option that an answer equals, or begins with, as "B." or "(B) a dog" do.
 
     None where it is none or could be several. Case, blanks and the marks around it do not count.
 
@@ -39,9 +39,9 @@ def option_in(answer: str, options: Sequence[str]) -> int | None:
 
 
 def drawn(options: Sequence[str], seed: int) -> int:
-    """The place that stands for an answer which names no option: as good as chance, and no worse.
+    """The place for an answer that names no option: drawn, so as good as chance.
 
-    lmms-eval scores the place of the least loss, so that no place at all is the first.
+    lmms-eval scores the place with the least loss, so that no place at all would be the first.
     """
     return random.Random(seed).randrange(len(options))
 

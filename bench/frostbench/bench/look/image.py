@@ -44,9 +44,9 @@ def find_image(name: str, pack: Pack, host: Host) -> Seen:
 
 
 def _browsable(pack: Pack, host: Host) -> dict[str, Callable[[], Browsable]]:
-    """How images of the pack are written, and what opens the data set that has them.
+    """How the pack's images are named, and a function that opens their data set.
 
-    A data set says on its class that it can be browsed, so that none is opened to be asked.
+    A data set's class says whether it can be browsed, so that none is opened to find out.
     """
     found: dict[str, Callable[[], Browsable]] = {}
     for name, folder in pack.data.items():

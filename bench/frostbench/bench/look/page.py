@@ -11,7 +11,7 @@ from frostbench.bench.look.reading import Look
 from frostbench.plugins.contract.images import to_pillow
 
 SMALL = 256  # up to this longer side, pixels are shown as squares
-TALLEST = 3.0  # height to width of what words are laid over
+TALLEST = 3.0  # ratio of height to width of the area under the words
 
 
 def page(seen: Seen, readings: Sequence[Look]) -> str:

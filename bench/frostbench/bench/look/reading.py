@@ -1,4 +1,4 @@
-"""What a method makes of one image: its words, the nearest words, and the reconstruction."""
+"""One image read by a method: its words, the nearest words, and the reconstruction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Look:
 
     @property
     def amount(self) -> str:
-        """How much the image became: "64 tokens", "5 sentences"."""
+        """The size of the image: "64 tokens", "5 sentences"."""
         said = [f"{self.tokens} tokens"] if self.tokens or not self.sentences else []
         return " and ".join([*said, *([f"{self.sentences} sentences"] if self.sentences else [])])
 
@@ -59,7 +59,7 @@ class Look:
 def read(method: Method, image: Image, nearest: int, engine: Engine, psnr: Psnr) -> Look:
     """Tokenize an image, and ask for its words, the `nearest` to each, and the image back.
 
-    `psnr` says how near that comes to the image (`psnr[rgb]`).
+    `psnr` measures how near the reconstruction is to the image (`psnr[rgb]`).
 
     Raises:
         PluginFailedError: the method raised.
@@ -116,7 +116,7 @@ def _reconstruction(
 
 
 def _of(method: Method, verb: str, call: Callable[[], T]) -> T:
-    """What an author's code answers; that it raised is said with its name."""
+    """Call an author's code; its errors name the method."""
     try:
         return contain(Call("method", method.card.name, verb), call)
     except Exception as error:

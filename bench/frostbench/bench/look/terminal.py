@@ -17,7 +17,7 @@ from frostbench.bench.look.reading import Look
 from frostbench.bench.printable import printable
 
 ELLIPSIS = "…"
-BRIGHT = 0.45  # of white: the luma above which words on a colour are black
+BRIGHT = 0.45  # share of white: the luma above which words on a colour are black
 
 
 def show(console: Console, seen: Seen, readings: Sequence[Look]) -> None:
@@ -115,7 +115,7 @@ def _ranked(words: PartWords, width: int | None) -> Iterator[Text]:
 
 
 def _cut(word: str, width: int) -> str:
-    """The word, or what fits of it and an ellipsis."""
+    """The word, or as much of it as fits, with an ellipsis."""
     return word if cell_len(word) <= width else set_cell_size(word, width - 1) + ELLIPSIS
 
 

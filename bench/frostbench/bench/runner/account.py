@@ -1,4 +1,4 @@
-"""Keeps account of what a worker does, and reports it to the run."""
+"""Records what a worker does, and reports it to the run."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,11 +27,11 @@ class Desk(Protocol):
         ...
 
     def told(self, report: WorkerReport) -> None:
-        """This is what was done until now."""
+        """Report what was done so far."""
         ...
 
     def ended(self, task: str, samples: Mapping[str | None, Sequence[str]], *, whole: bool) -> None:
-        """All chunks of a task are done, by whomever; `whole` if its data could all be read."""
+        """All chunks of a task are done, by any worker; `whole` if all its data could be read."""
         ...
 
     def prompts(self, count: int) -> None:
@@ -43,16 +43,16 @@ class Desk(Protocol):
         ...
 
     def wait(self) -> None:
-        """Let some time pass, since others hold what is left.
+        """Wait a moment, since other workers hold what is left.
 
         Raises:
-            StoreError: there is nobody any more to whom it could be told.
+            StoreError: the process that keeps the run is gone.
         """
         ...
 
 
 class Account:
-    """What one session of a worker did until now, as its report tells it.
+    """What one session of a worker did so far, as in its report.
 
     Attributes:
         report: all of it.
@@ -85,7 +85,7 @@ class Account:
         self._desk.told(self.report)
 
     def stored(self, task: str, records: Sequence[Record]) -> None:
-        """These samples were stored; those that failed are said, once for each row."""
+        """These samples were stored; failures are printed once for each row."""
         failed = [record for record in records if record.status == "failed"]
         self._failed |= {record.key: failure_of(record) for record in failed}
         violations = {one.sentence for one in self.report.violations}
@@ -110,7 +110,7 @@ class Account:
     def measured(
         self, memory: Mapping[str, MethodMemory], visual: Mapping[str, VisualSize]
     ) -> None:
-        """So much methods took of the device, and so large are their tokens."""
+        """Record how much device memory methods took, and how large their tokens are."""
         self.report = replace(
             self.report, memory=dict(memory), visual={**self.report.visual, **visual}
         )
@@ -120,12 +120,12 @@ class Account:
         self.report = replace(self.report, backbones=dict(facts))
 
     def corpus(self, task: str, blob: str | None) -> None:
-        """The metrics of a task have learned from this corpus, if from any."""
+        """Record the corpus that the metrics of a task have learned from, if any."""
         if blob is not None:
             self.report = replace(self.report, corpora={**self.report.corpora, task: blob})
 
     def violation(self, sentence: str, methods: Sequence[str], void: Collection[Key]) -> None:
-        """Something frozen was changed; by it, nobody can trust the samples that are void."""
+        """Something frozen was changed, so that the void samples cannot be trusted."""
         self.say(sentence)
         told = ViolationNews(sentence, tuple(methods), tuple(sorted(void, key=repr)))
         self.report = replace(self.report, violations=(*self.report.violations, told))
@@ -134,12 +134,12 @@ class Account:
             self._failed[key] = Failure(sentence, method, control, task, protocol, 1)
 
     def fail(self, failure: Failure) -> None:
-        """Something that is no sample has failed."""
+        """Something other than a sample has failed."""
         self.report = replace(self.report, failures=(*self.report.failures, failure))
         self.say(failure.error)
 
     def note(self, sentence: str, *, shown: bool = True) -> None:
-        """Something that a reader of the run is to know."""
+        """Note something that a reader of the run must know."""
         sentence = cut(sentence, 2 * self._longest)
         if sentence not in (*self._known, *self.report.notes):
             self.report = replace(self.report, notes=(*self.report.notes, sentence))
@@ -147,7 +147,7 @@ class Account:
                 self.say(sentence)
 
     def say(self, sentence: str) -> None:
-        """Something for whoever looks at the run now."""
+        """Print something for whoever watches the run now."""
         self.report = replace(self.report, said=(*self.report.said, sentence))
 
     def prompts(self, count: int) -> None:

@@ -17,7 +17,7 @@ from frostbench.plugins.host.containment import Call, DeathError, contain
 from frostbench.plugins.host.errors import cut, describe, text_of
 from frostbench.plugins.host.packs import digest_of
 
-PREPARING = 3600.0  # seconds in which a method's own process is started, and loads backbones
+PREPARING = 3600.0  # seconds for a method's own process to start and to load backbones
 
 
 class Methods:
@@ -26,9 +26,9 @@ class Methods:
     Attributes:
         ready: those that are built, by name.
         failed: why the others take no part, by name, in one sentence.
-        unbuilt: those among them that cannot be built; in the others the process died before.
+        unbuilt: those among them that cannot be built; in the others the process died earlier.
         guilty: those of the failed that changed what is frozen.
-        waiting: those for which there was no room beside the ready ones.
+        waiting: those that did not fit into memory beside the ready ones.
         ledger: what methods and backbones hold of the device.
     """
 
@@ -59,7 +59,7 @@ class Methods:
     def get(self, names: Iterable[str]) -> dict[str, Built]:
         """Those of the named methods that can be built, ordered by name.
 
-        Where memory is short, some wait until others were let go.
+        Where memory is short, some wait until others are released.
 
         Raises:
             ChangedError: one changed what is frozen while it was built.
@@ -75,7 +75,7 @@ class Methods:
         return {name: self.ready[name] for name in wanted if name in self.ready}
 
     def let_go(self, kept: Iterable[str]) -> list[str]:
-        """Let the methods go that are not kept, to be built again later; their names."""
+        """Release the methods that are not kept, to be built again later; return their names."""
         gone = sorted(set(self.ready) - set(kept))
         for name in gone:
             self._before[name] = self.ready.pop(name).tokenizing
@@ -88,7 +88,7 @@ class Methods:
         return [role for role in self._plan.backbones.loaded() if role not in needed]
 
     def _must_wait(self, name: str) -> bool:
-        """Whether a method waits, since it would not fit, or those before it did not."""
+        """Whether a method must wait, since it or one before it would not fit."""
         if not self.ready:
             return False
         roles, loaded = self._planned[name].card.backbones, self._plan.backbones.loaded()
@@ -96,12 +96,12 @@ class Methods:
         return bool(self.waiting) or not self.ledger.fits(name, missing)
 
     def mark(self) -> None:
-        """Begin a stretch of tokenizing that `drop` can take back."""
+        """Mark the beginning of tokenizing that `drop` can undo."""
         for built in self.ready.values():
             built.tokenizing.mark()
 
     def drop(self) -> list[str]:
-        """Forget all that are built, and the tokens that they made since the mark.
+        """Forget all built methods, and the tokens that they made since the mark.
 
         Returns:
             Their names.
@@ -114,7 +114,7 @@ class Methods:
         return names
 
     def exclude(self, name: str, sentence: str) -> None:
-        """Let a method that changed what is frozen take no further part, nor its tokens."""
+        """Exclude a method that changed what is frozen, and its tokens."""
         self.guilty[name] = self.failed[name] = sentence
         built = self.ready.pop(name, None)
         tokenizing = self._before.get(name) if built is None else built.tokenizing
@@ -167,14 +167,14 @@ class Methods:
         self._watch.look()
 
     def _made_of(self, planned: PlannedMethod) -> str:
-        """All that the tokens can depend on: the method's identity, and its frozen backbones."""
+        """Everything that tokens can depend on: the method's identity, and its frozen backbones."""
         before = self._watch.before
         roles = {role: digest(before[role]) for role in planned.card.backbones if role in before}
         return digest_of([planned.identity, roles])
 
 
 def _made(planned: PlannedMethod) -> tuple[Method, list[str], str]:
-    """The method, what it has to say of itself, and its fingerprint."""
+    """The method, its notes, and its fingerprint."""
     method = planned.build()
     if not isinstance(method, Method):
         raise TypeError(f"build returned a {type(method).__name__}, not a Method")
@@ -182,7 +182,7 @@ def _made(planned: PlannedMethod) -> tuple[Method, list[str], str]:
 
 
 def _control(method: Method, name: str) -> Method | str:
-    """A control that the method makes itself, or why it does not; its own row stands anyway."""
+    """A control that the method makes itself, or why it cannot; the method's own row stays."""
     try:
         made = contain(Call("method", method.card.name, "control"), method.control, name)
         if not isinstance(made, Method):

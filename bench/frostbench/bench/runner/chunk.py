@@ -39,7 +39,7 @@ from frostbench.plugins.host.errors import cut, describe, text_of
 class Built:
     """A method that is ready to run.
 
-    `controls` are those of its card, or, in place of one that cannot be made, why not.
+    `controls` are those of its card, or the reason where one cannot be made.
     """
 
     method: Method
@@ -47,7 +47,7 @@ class Built:
     controls: Mapping[str, Method | str] = field(default_factory=dict)
 
     def answering(self, control: str | None) -> Method:
-        """Who answers in the row of a control.
+        """The method that answers in the row of a control.
 
         Raises:
             ValueError: the method makes the control itself, and failed to.
@@ -60,9 +60,9 @@ class Built:
 
 @dataclass(frozen=True)
 class Bench:
-    """Turns chunks of one task into records; keeps no account of what is done.
+    """Turns chunks of one task into records; does not track what is done.
 
-    `note` is told of failures that cost no sample (words that cannot be shown).
+    `note` receives failures that cost no sample (words that cannot be shown).
     """
 
     planned: PlannedTask
@@ -104,8 +104,8 @@ class Bench:
             mine = {row: made for row, made in items.items() if row.method == name}
             with self.ledger.working(name):
                 self._tokenize(built, mine, chunk)
-        # Who changed something takes it back in a later call of its own code, if it does at all, so
-        # that one look after all methods sees it; who it was shows when they run one by one.
+        # A method can undo its change only in a later call of its own code, so one look after all
+        # methods sees it; running them one by one shows which method it was.
         self.watch.check(tuple(self.built))
         self._answer(items)
         for row, made in items.items():
@@ -139,7 +139,7 @@ class Bench:
         ]
 
     def _unread(self, chunk: Chunk, rows: Sequence[tuple[str | None, str | None]]) -> list[Record]:
-        """Failed records of what cannot be read, in every row."""
+        """Failed records of unreadable samples, in every row."""
         return [
             self._record(method, control, one.protocol, one.id, one.id, cut(one.error))
             for method, control in rows
@@ -194,10 +194,11 @@ class Bench:
         return Company(chunk.phrases, seed)
 
     def _tokenize(self, built: Built, items: Mapping[Entrant, list[Attempt]], chunk: Chunk) -> None:
-        """Give each item its tokens, and its share of what they took."""
+        """Give each item its tokens, and its share of their cost."""
         for row, made in items.items():
             if row.way.image is not None:
-                # Another image altogether: a method may show it to a backbone as it is.
+                # Here the image itself is replaced, since a method may show it to a backbone
+                # directly.
                 others = self._donors(row.way.image, made, chunk, built.tokenizing)
                 for item in made:
                     other = others.get(item.request.image, item.request.image)
@@ -223,7 +224,7 @@ class Bench:
     def _donors(
         self, exchange: Exchange, items: Sequence[Attempt], chunk: Chunk, tokenizing: Tokenizing
     ) -> Mapping[Image, Image]:
-        """Which image takes each one's place; images that have no tokens take none."""
+        """Which image's tokens each image gets; images without tokens give none."""
         seed = seed_of(self.seed, self.task, chunk.protocol or "", chunk.index)
         kept = tokenizing(chunk.pool)
         try:
@@ -236,7 +237,7 @@ class Bench:
             return {}
 
     def _answer(self, items: Mapping[Entrant, list[Attempt]]) -> None:
-        """Methods and what they are compared with share the engine; some controls have one."""
+        """Methods and controls share the engine; some controls have their own."""
         guarded = Guarded(self.engine, self.watch)
         engines: dict[str | None, Engine] = {None: guarded}
         together: dict[str | None, list[Attempt]] = {None: []}
@@ -285,7 +286,7 @@ class Bench:
         shown: Shown,
         words: Sequence[Mapping[str, Sequence[Sequence[str]]]] | None = None,
     ) -> list[Record]:
-        """Score what there is, and keep it."""
+        """Score the predictions, and store the records."""
         finals = {i: as_stored(one) for i, one in enumerate(predictions) if one is not None}
         scored = dict(
             zip(
@@ -332,7 +333,7 @@ class Bench:
 
 
 def _peaks(items: Mapping[Entrant, Sequence[Attempt]]) -> dict[str, int]:
-    """By method the most that was held while the engine answered its prompts."""
+    """By method, the most memory held while the engine answered its prompts."""
     most: dict[str, int] = {}
     for row, made in items.items():
         peaks = [item.cost.peak_bytes or 0 for item in made]
@@ -346,5 +347,5 @@ def _reason(error: Exception) -> str:
 
 
 def _sources(item: Attempt, donors: Mapping[Image, Image]) -> dict[Image, Image]:
-    """For each image of an item the one whose tokens it gets: its own, or those of a donor."""
+    """For each image of an item, the image whose tokens it gets: its own, or a donor's."""
     return {image: donors.get(image, image) for image in images_of(item.request)}

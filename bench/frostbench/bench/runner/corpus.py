@@ -17,14 +17,14 @@ from frostbench.plugins.host.errors import describe
 def scoring_of(
     plan: Plan, planned: PlannedTask, blobs: Blobs, known: str | None = None
 ) -> tuple[Scoring, str | None]:
-    """The metrics of a task, and the blob of the corpus that they were given, None without one.
+    """The metrics of a task, and the blob of their corpus, None without one.
 
     The data set is opened only where a metric asks for a corpus. `known` is the blob of the
     corpus with which the run began.
 
     Raises:
         DataError: the task cannot give its corpus, or a metric cannot learn from it.
-        StoreError: the corpus is another than that with which the run began.
+        StoreError: the corpus differs from the one that the run began with.
     """
     metrics = plan.metrics_of(planned)
     if not learners(metrics):
@@ -48,7 +48,7 @@ def scoring_of(
 
 
 class TaskScoring:
-    """The scoring of a task, made again where a plan's metrics were.
+    """The scoring of a task, made again when a plan's metrics are.
 
     Attributes:
         corpus: the blob of what its metrics learned from, None where they learn from nothing.

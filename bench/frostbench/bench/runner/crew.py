@@ -10,7 +10,7 @@ from frostbench.bench.store.leases import Leases
 
 ATTEMPTS = 5
 """How often in a row a worker may die, while nothing is stored, before it is left dead."""
-PATIENCE = 10.0  # seconds in which a process that is asked to end does so
+PATIENCE = 10.0  # seconds in which a process should end when it is asked to
 
 
 @runtime_checkable
@@ -32,10 +32,10 @@ class Process(Protocol):
 
 @runtime_checkable
 class Elsewhere(Process, Protocol):
-    """A process that somebody else finds a place for, on this machine or another."""
+    """A process that a scheduler places, on this machine or another."""
 
     def queued(self) -> bool:
-        """Whether it waits for a place still."""
+        """Whether it still waits for a place."""
         ...
 
     def how(self) -> str:
@@ -48,7 +48,7 @@ Launch: TypeAlias = Callable[[str], Process]
 
 
 class CrewError(ChildProcessError):
-    """All workers died, again and again; the message says how. What is stored can be resumed."""
+    """All workers died repeatedly; the message says how. What is stored can be resumed."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class _Member:
     name: str
     process: Process
     code: int | None = None
-    stored: int = 0  # by all, when it was started
+    stored: int = 0  # samples stored by all, when it was started
     in_vain: int = 0
     deaths: int = 0
     last: str = ""
@@ -89,18 +89,19 @@ class Crew:
             self._members[name] = _Member(name, self._launch(name))
 
     def poll(self) -> None:
-        """See whose process has ended; what it wrote before can be read after this."""
+        """See which processes have ended; what they wrote can be read after this."""
         for member in self._members.values():
             member.code = member.process.poll()
 
     def look(self, stored: int, finished: Collection[str], leases: Leases) -> bool:
-        """Start again who had died when they were polled; whether anybody is still at work.
+        """Restart workers that had died when polled; return whether any is still at work.
 
-        `stored` are the samples that all have stored, `finished` the workers that are done. One is
-        done when nothing is left to take, so that who waits for a place then is not waited for.
+        `stored` is the number of samples that all have stored, `finished` the workers that are
+        done. A worker is done when nothing is left to take, so that one still waiting for a place
+        then is not waited for.
 
         Raises:
-            CrewError: nobody is left.
+            CrewError: no worker is left.
         """
         for member in list(self._members.values()):
             process = member.process
@@ -141,7 +142,7 @@ class Crew:
         ]
 
     def stop(self) -> None:
-        """End all that still work."""
+        """End all workers that are still at work."""
         for member in self._members.values():
             member.process.terminate()
         given_up = time.monotonic() + PATIENCE

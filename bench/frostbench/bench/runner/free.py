@@ -19,7 +19,7 @@ class NotMadeError(LookupError):
 def free_predictions(
     task: Task, free: Mapping[str, Predict | None], instances: Sequence[Instance]
 ) -> dict[str, list[Prediction | str]]:
-    """By control, for each instance a prediction or a clause that says why there is none."""
+    """By control, a prediction for each instance, or a clause that says why there is none."""
     made: Mapping[str, Any] | str = {}
     if None in free.values():
         try:

@@ -43,11 +43,11 @@ class Spent:
 
 
 class Watch:
-    """Certifies each backbone when it is first loaded, and checks whether all are unchanged.
+    """Certifies each backbone when it is first loaded, and checks that all are unchanged.
 
     Attributes:
         before: digests of tensors by role, from when the role was first loaded.
-        spent: what all looks have cost, full checksums left out.
+        spent: the cost of all looks, without full checksums.
     """
 
     def __init__(self, backbones: FrozenBackbones, engine: Engine | None = None) -> None:
@@ -63,8 +63,8 @@ class Watch:
     def load(self, roles: Collection[str]) -> None:
         """Load backbones and certify them before a method gets hold of them.
 
-        A role that cannot be loaded is passed over: the method that needs it fails when it is
-        built, with the same message. Where it is for want of memory, that is raised.
+        A role that cannot be loaded is skipped: the method that needs it fails when it is built,
+        with the same message. Only a lack of memory is raised.
         """
         for role in roles:
             try:
@@ -78,7 +78,7 @@ class Watch:
         """Certify what was loaded since the last look.
 
         Raises:
-            StoreError: a backbone that was loaded again is another than at first.
+            StoreError: a backbone that was loaded again differs from the first time.
         """
         for role, backbone in self._backbones.loaded().items():
             if (role, None) not in self._certificates:
@@ -104,8 +104,8 @@ class Watch:
     ) -> list[str]:
         """A clause for each change since things were certified; empty where all hold.
 
-        Of everything, or of backbones as prompts name them. A look that is not `thorough` is for
-        between two steps.
+        About everything, or about backbones as prompts name them. A look that is not `thorough` is
+        for between two steps.
         """
         begun = time.perf_counter()
         said = []
@@ -128,14 +128,14 @@ class Watch:
         return sum(one.bytes_read for one in self._certificates.values())
 
     def numbers_hold(self, places: Collection[Place]) -> bool:
-        """Whether no tensor of these backbones is seen to have changed: the shortest look."""
+        """Whether no tensor of these backbones is seen to have changed: the quickest look."""
         begun = time.perf_counter()
         hold = all(one.numbers_hold() for one in self._of(places).values())
         self._spend(begun)
         return hold
 
     def _of(self, places: Collection[Place] | None) -> Mapping[Place, Certificate]:
-        """The certificates of places, and of the backbones under their adapters."""
+        """The certificates of these places, and of the backbones under their adapters."""
         if places is None:
             return self._certificates
         known = dict.fromkeys((role, None) for role, _ in places) | dict.fromkeys(places)
@@ -160,8 +160,8 @@ class Watch:
         """Drop everything that is loaded, after a change was seen; then `engine` makes another.
 
         Returns:
-            The roles of backbones of which more tensors had changed than looks had seen: nobody
-            knows since when.
+            The roles of backbones with more changed tensors than looks had seen: it is not known
+            since when.
         """
         unseen = []
         for role, before in self.before.items():
@@ -174,15 +174,15 @@ class Watch:
         self._certificates.clear()
         self._backbones.drop()
         self._engine = engine()
-        gc.collect()  # what was dropped holds itself, and memory that is needed now
+        gc.collect()  # dropped objects refer to each other, and hold memory that is needed now
         self.look()
         return unseen
 
     def release(self, roles: Collection[str], engine: Callable[[], Engine]) -> list[str]:
-        """Let go of backbones, and of all that the engine holds; then `engine` makes another.
+        """Release backbones, and all that the engine holds; then `engine` makes another.
 
         Returns:
-            The roles of those that are not what they were.
+            The roles of those that have changed.
         """
         changed = []
         for role in self.before.keys() & self._backbones.loaded().keys() & set(roles):
@@ -198,7 +198,7 @@ class Watch:
         return sorted(changed)
 
     def settle(self) -> None:
-        """Take in what caches hold by now, where all holds."""
+        """Certify what caches hold now, if nothing has changed."""
         for certificate in self._certificates.values():
             certificate.look_at_caches()
 
@@ -207,10 +207,10 @@ class Watch:
     ) -> dict[str, BackboneFacts]:
         """The manifest's `backbones`; `known` are earlier entries.
 
-        With checksums of now where asked for what came `after`.
+        With current checksums if `after` is set.
 
         Raises:
-            StoreError: a backbone is another than the one that the run began with.
+            StoreError: a backbone differs from the one that the run began with.
         """
         described = dict(known)
         for role, before in self.before.items():
@@ -231,7 +231,7 @@ class Watch:
         return described
 
     def _now(self, role: str) -> str:
-        """The digest of a backbone as it is, or as it was when it was let go."""
+        """The digest of a backbone as it is, or as it was when it was released."""
         if role in self._backbones.loaded() or role not in self._after:
             return digest(self._backbones.fingerprints(role))
         return self._after[role]
@@ -241,7 +241,7 @@ class Watch:
         sentences = []
         for role, before in self.before.items():
             if role in self._after and role not in self._backbones.loaded():
-                continue  # it was compared when it was let go
+                continue  # it was compared when it was released
             changed = self._backbones.changed(role, before)
             if changed:
                 more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -266,7 +266,7 @@ class Guarded:
         self.found: list[str] = []
 
     def run(self, prompts: Sequence[Prompt]) -> list[Completion]:
-        """What the engine answers, after a look at the backbones of these prompts."""
+        """The engine's answers, after a look at the backbones of these prompts."""
         places = {(prompt.backbone, prompt.adapter) for prompt in prompts}
         if self._broken(places):
             return [Failed("a frozen backbone was changed.") for _ in prompts]
@@ -283,9 +283,9 @@ class Guarded:
         return not self.found and (self._watch.numbers_hold(places) or not self._broken(places))
 
     def _fed(self, prompt: Prompt, feeds: "dict[object, _Looked]") -> Prompt:
-        """The prompt; a function of a method's that runs inside the engine is looked after too.
+        """The prompt, with a look after each call of a method's function inside the engine.
 
-        Prompts of one feed get one again, so that they are still fed together.
+        Prompts with one feed get one wrapper, so that they are still fed together.
         """
         if not isinstance(prompt.ask, Regress):
             return prompt
@@ -319,7 +319,7 @@ def named(entry: Any) -> dict[str, str]:
     """The source and dtype of a backbone's entry, as a manifest tells them."""
     source = str(getattr(entry, "source", ""))
     return {
-        # Where a pack lies on this machine is nobody's business.
+        # The place of a pack on this machine is private.
         "source": Path(source).name if Path(source).exists() else source,
         "dtype": str(getattr(entry, "dtype", "")),
     }

@@ -19,7 +19,7 @@ Opened = Callable[[Plan, Mapping[str, Built]], Bench]
 
 @dataclass(frozen=True)
 class Violation:
-    """A sentence on what was changed; of which methods, or of nobody who could be named.
+    """A sentence on what was changed, and the methods that did it, if they are known.
 
     `void` says that everything which this process has stored cannot be trusted.
     """
@@ -30,12 +30,12 @@ class Violation:
 
 
 class Court:
-    """Runs chunks so that no row of a changed model is kept.
+    """Runs chunks so that no row from a changed model is stored.
 
     Attributes:
         plan: the plan, with engine and metrics as they were made last.
         watch: what is certified.
-        violations: what was found until now.
+        violations: what was found so far.
     """
 
     def __init__(self, plan: Plan, methods: Methods, watch: Watch) -> None:
@@ -45,9 +45,9 @@ class Court:
         self.watch = watch
 
     def built(self, names: Iterable[str]) -> dict[str, Built]:
-        """Methods, built; one that changes something meanwhile takes no part.
+        """Build methods; one that changes something meanwhile is excluded.
 
-        Where there is no room for all of them, others are let go first, and then some still wait.
+        Where there is no room for all of them, others are released first, and some may still wait.
         """
         wanted, tried = list(names), False
         while True:
@@ -64,7 +64,7 @@ class Court:
             self.exclude_at_once(found)
 
     def make_room(self, kept: Collection[str], coming: Collection[str]) -> bool:
-        """Let go of methods that are not kept, and of backbones that those coming do not need.
+        """Release methods that are not kept, and backbones that the next ones do not need.
 
         Returns:
             Whether there were any.
@@ -78,7 +78,7 @@ class Court:
         return bool(gone or idle)
 
     def exclude_at_once(self, found: ChangedError) -> None:
-        """Take a change as the doing of the suspects, where no chunk has begun."""
+        """Hold the suspects responsible for a change, where no chunk has begun."""
         for name in found.suspects:
             self._exclude(
                 name,
@@ -90,8 +90,8 @@ class Court:
     def run(self, opened: Opened, chunk: Chunk, names: Sequence[str]) -> list[Record]:
         """All records of a chunk, those of methods that do not fit together one after the other.
 
-        Where something frozen was changed, nobody's rows are believed: everything shared is loaded
-        anew, the guilty are found, and the chunk is done again without them.
+        Where something frozen was changed, no rows are believed: everything shared is loaded again,
+        the guilty are found, and the chunk is run again without them.
 
         Raises:
             DataError: metrics, controls or data of the task change what is frozen.
@@ -136,13 +136,13 @@ class Court:
             guilty |= self._guilty(opened, chunk, there, found)
 
     def finish(self) -> None:
-        """Look once more, and compare the full checksums of before."""
+        """Look once more, and compare the full checksums with the first ones."""
         self._look_between()
         for sentence in self.watch.violations(sorted(self._methods.ready)):
             self.violations.append(Violation(sentence, void=True))
 
     def _look_between(self) -> None:
-        """See that nothing has changed since the last chunk."""
+        """Check that nothing has changed since the last chunk."""
         changes = self.watch.changes(thorough=False)
         if changes:
             ran = ", ".join(sorted(self._methods.ready)) or "no method"
@@ -190,7 +190,7 @@ class Court:
         return sentences
 
     def _try_without(self, opened: Opened, chunk: Chunk) -> None:
-        """See that it was not the task itself.
+        """Check that it was not the task itself.
 
         Raises:
             DataError: it was.
@@ -212,7 +212,7 @@ class Court:
     def _alone(
         self, opened: Opened, chunk: Chunk, names: Sequence[str]
     ) -> dict[str, tuple[str, ...]]:
-        """Those of the methods that change something when they run alone, and what."""
+        """The methods that change something when they run alone, and what they change."""
         found: dict[str, tuple[str, ...]] = {}
         for name in names:
             try:
@@ -229,7 +229,7 @@ class Court:
         self._methods.exclude(name, sentence)
 
     def _load_anew(self) -> None:
-        """Load everything shared anew, and build the methods again."""
+        """Load everything shared again, and build the methods again."""
         names = self._methods.drop()
         unseen = self.watch.renew(self._engine)
         if unseen:
@@ -241,7 +241,7 @@ class Court:
         return self.plan.engine
 
     def _void(self, unseen: Sequence[str], names: Sequence[str]) -> None:
-        """Say that more had changed than was seen."""
+        """Report that more had changed than was seen."""
         roles = ", ".join(map(repr, unseen))
         self.violations.append(
             Violation(
@@ -260,7 +260,7 @@ def _clauses(changes: Sequence[str]) -> str:
 
 
 def void(writer: RunWriter, keys: Collection[Key], sentence: str) -> list[Record]:
-    """Fail stored samples that nobody can trust; the records in their place."""
+    """Turn stored samples that cannot be trusted into failures; return the new records."""
     records = [
         replace(
             record, status="failed", error=sentence, scores={}, features={}, counts={}, matches={}

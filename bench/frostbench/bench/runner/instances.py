@@ -22,10 +22,9 @@ class DataError(Exception):
 class Chunk:
     """Instances that are run together.
 
-    Instance `i` of the chunk is number `start + i` of its task and protocol. `pool` are the
-    images that tokens are exchanged among: the chunk's own and those of the first chunk, so
-    that even a last chunk of one instance has some. `phrases` are those that words are exchanged
-    among, likewise.
+    Instance `i` of the chunk is number `start + i` of its task and protocol. Tokens are exchanged
+    among the images of `pool`: the chunk's own and those of the first chunk, so that even a last
+    chunk of one instance has some. Words are exchanged among `phrases`, likewise.
     """
 
     protocol: str | None
@@ -46,11 +45,11 @@ class Chunk:
 def chunks_of(planned: PlannedTask, seed: int, size: int) -> Iterator[Chunk]:
     """All instances of a task, in chunks of `size` for each protocol.
 
-    What a chunk holds depends on nothing but the arguments. Only one chunk for each protocol is
+    A chunk depends only on the arguments. Only one chunk for each protocol is
     in memory at a time, and the first chunk's images.
 
     Raises:
-        DataError: the data set cannot be opened or read; instances before that are still given.
+        DataError: the data set cannot be opened or read; earlier instances are still given.
     """
     waiting: dict[str | None, list[Sample]] = {}
     done: dict[str | None, int] = {}
@@ -105,7 +104,7 @@ def _images(instances: tuple[Instance, ...]) -> tuple[Image, ...]:
 
 
 def instances_of(planned: PlannedTask, limit: int, seed: int) -> Iterator[Sample]:
-    """What the task's own code gives, one after the other."""
+    """The instances of the task's own code, one after another."""
     call = Call("task", planned.task.card.name, "instances")
     data = contain(call, planned.data)
     several = contain(call, lambda: iter(planned.task.instances(data, limit, seed)))
@@ -115,7 +114,7 @@ def instances_of(planned: PlannedTask, limit: int, seed: int) -> Iterator[Sample
 
 
 def _check(instance: Any) -> None:
-    """Refuse what no method could be asked, or nothing could keep.
+    """Refuse instances that no method could be asked, or that could not be stored.
 
     Raises:
         TypeError: it is no instance, or a part of it is of a wrong type.
@@ -139,7 +138,7 @@ def _check(instance: Any) -> None:
 
 
 def _named(sample: Sample) -> Sample:
-    """The sample under names that come back from the store as they are."""
+    """The sample with names that come back from the store unchanged."""
     if isinstance(sample, Unreadable):
         return replace(sample, id=in_whole_letters(sample.id))
     names = in_whole_letters(sample.request.id), in_whole_letters(sample.cluster)

@@ -29,7 +29,7 @@ from frostbench.plugins.host.limits import limits
 class Attempt:
     """One sample of one row, filled in step by step until it has a prediction or an error.
 
-    `method` answers: the row's own, or one that it puts in its place.
+    `method` answers: the row's own, or its stand-in.
     """
 
     row: Entrant
@@ -43,7 +43,7 @@ class Attempt:
     error: str | None = None
 
     def fail(self, verb: str, task: str, reason: str) -> None:
-        """Say in one sentence who failed where, and why; the first failure stays."""
+        """Record in one sentence who failed where, and why; the first failure stays."""
         if self.error is None:
             sample = f"task {task!r}, sample {self.request.id!r}"
             self.error = f"{self.row.title}, {verb}, {sample}: {reason.rstrip('.')}."
@@ -81,7 +81,7 @@ def answer(items: Sequence[Attempt], engine: Engine, task: str) -> None:
 
 
 def decode(items: Sequence[Attempt], task: str, energy: Energy) -> None:
-    """Give each item of one row its prediction or its error, and its share of what that took.
+    """Give each item of one row its prediction or its error, and its share of the cost.
 
     If they cannot be decoded together they are decoded one at a time.
     """
@@ -110,7 +110,7 @@ def decode(items: Sequence[Attempt], task: str, energy: Energy) -> None:
 
 
 def translate(items: Sequence[Attempt], company: Callable[[Instance], Company], task: str) -> None:
-    """Make of what was answered to another request the answer to each instance's own."""
+    """Turn answers to another request into answers to each instance's own request."""
     for item in items:
         way, said = item.row.way, item.prediction
         if way.answer is None or said is None:
@@ -133,7 +133,7 @@ def _take(item: Attempt, outcome: Outcome, task: str) -> None:
 
 
 def _engine_of(items: Sequence[Attempt]) -> Call:
-    """The call of the engine. Should it die, it is one method's doing only if it is alone."""
+    """The call of the engine. If it dies, a method is responsible only if it is alone."""
     methods = sorted({item.row.method for item in items})
     kind = "methods" if methods[1:] else "method"
     return Call(kind, ", ".join(methods), "the engine")

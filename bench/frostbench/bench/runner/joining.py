@@ -18,10 +18,10 @@ PREFLIGHT = "preflight"
 
 
 def join(plan: Plan, name: str) -> int:
-    """Work on a run until nothing of it is left, as the worker of a name; samples stored.
+    """Work on a run as a named worker until nothing is left; return the number of stored samples.
 
     Raises:
-        StoreError: nobody keeps the run, it is another than this plan's, or it cannot be written.
+        StoreError: no process keeps the run, it is not this plan's run, or it cannot be written.
         PreflightError: a part of the plan cannot work.
         Interrupted: the user pressed Ctrl-C.
     """
@@ -54,7 +54,7 @@ def join(plan: Plan, name: str) -> int:
 
 
 def _preflight(worker: Worker, leases: Leases, post: Post) -> None:
-    """See whether the run can work at all; one worker does it for all."""
+    """Check whether the run can work at all; one worker does this for all."""
     while leases.state(PREFLIGHT) != "done":
         if leases.claim(PREFLIGHT):
             worker.preflight()

@@ -18,7 +18,7 @@ LOOK = 0.2  # seconds between two looks at what the first does
 
 @contextmanager
 def leading(plan: Plan) -> Iterator[None]:
-    """While the first of the processes keeps the run: the others are told if it cannot."""
+    """A context in which the first process keeps the run; the others learn if it cannot."""
     refuse_strangers(plan.out)
     try:
         yield
@@ -29,7 +29,7 @@ def leading(plan: Plan) -> Iterator[None]:
 
 
 def follow(plan: Plan, name: str) -> StoredRun:
-    """Work on the run of this launch as the worker of a name, until it has ended.
+    """Work on the run of this launch as a named worker, until it has ended.
 
     Raises:
         StoreError: the first process ended before it had begun the run, or while it was at work.
@@ -48,7 +48,7 @@ def follow(plan: Plan, name: str) -> StoredRun:
 
 
 def _at_work(plan: Plan) -> bool:
-    """Wait until the run was begun in this launch; whether it goes on still."""
+    """Wait until the run was begun in this launch; return whether it is still going on."""
     while True:
         if _gone(plan).exists():
             raise StoreError(

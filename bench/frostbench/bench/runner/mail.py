@@ -24,13 +24,13 @@ from frostbench.plugins.host.containment import deaths
 from frostbench.plugins.host.litter import files_like
 
 LEADER = "0"
-"""The worker's name of the process that keeps the run."""
+"""The worker name of the process that keeps the run."""
 ERRORS: Mapping[Literal["refused", "full", "store"], type[Exception]] = {
     "refused": PreflightError,
     "full": StoreFullError,
     "store": StoreError,
 }
-EVERY = 0.5  # seconds between two letters that only count
+EVERY = 0.5  # seconds between two reports of mere counts
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TaskEnded:
 
 
 class Post:
-    """Where a worker in a process of its own tells the run what it does; see `Desk`."""
+    """Through which a worker in its own process reports to the run; see `Desk`."""
 
     def __init__(self, run: Path, leases: Leases) -> None:
         self._run = run
@@ -54,7 +54,7 @@ class Post:
         self._manifest_of = 0
 
     def begun(self, task: str) -> None:
-        """Nothing: the run sees it by the samples."""
+        """Does nothing: the run sees it from the samples."""
 
     def told(self, report: WorkerReport) -> None:
         """Write what was done until now.
@@ -66,7 +66,7 @@ class Post:
         self._written = time.monotonic()
         name = f"{quote(report.worker, safe='')}.{report.session}.json"
         content = json.dumps(report.to_json(), default=str).encode()
-        # What must not be lost is synced: which samples nobody can trust.
+        # What must not be lost is synced: the samples that cannot be trusted.
         write_whole(self._run / "workers" / name, content, sync=bool(report.void))
         self._check_leader()
 
@@ -77,7 +77,7 @@ class Post:
         write_whole(path, json.dumps(values).encode(), sync=False)
 
     def prompts(self, count: int) -> None:
-        """Write the count, if the last letter is a while ago."""
+        """Write the count, if the last report is a while ago."""
         if self._report is not None and time.monotonic() - self._written >= EVERY:
             self.told(replace(self._report, prompts=self._report.prompts + count))
 
@@ -106,7 +106,7 @@ class Post:
 
 
 class Inbox:
-    """Reads what workers wrote, each file again only where it has changed."""
+    """Reads workers' reports, each file again only if it has changed."""
 
     def __init__(self, run: Path) -> None:
         self._folder = run / "workers"
@@ -115,7 +115,7 @@ class Inbox:
         self.reports: dict[str, WorkerReport] = {}
 
     def look(self) -> bool:
-        """Read what is new; whether anything was."""
+        """Read what is new; return whether anything was."""
         new = False
         for path in files_like(self._folder, "*.json"):
             stamp = path.stat().st_mtime_ns
@@ -160,7 +160,7 @@ def new_report(leases: Leases, device: str, hardware: Hardware) -> WorkerReport:
 
 
 def ended_by(error: Exception) -> Ended:
-    """What is told of an error that ends a worker."""
+    """The report of an error that ends a worker."""
     kind = next(kind for kind, sort in ERRORS.items() if isinstance(error, sort))
     return Ended(kind, str(error))
 

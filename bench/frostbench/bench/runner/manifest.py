@@ -59,11 +59,11 @@ def new_manifest(plan: Plan) -> Manifest:
 
 
 def identity(plan: Plan) -> dict[str, Any]:
-    """What may not change while a run is resumed: other values could give other numbers."""
+    """What must not change while a run is resumed: other values could give other results."""
     values: dict[str, Any] = plain(
         {
             "seed": plan.seed,
-            # One of several cards of a kind is as good as another.
+            # Cards of the same kind are interchangeable.
             "device": plan.device.partition(":")[0],
             "chunk": plan.chunk,
             "tokenize_batch": plan.tokenize_batch,
@@ -101,13 +101,13 @@ def identity(plan: Plan) -> dict[str, Any]:
 
 
 def _given(plan: Plan) -> dict[str, Any]:
-    """The settings that a user gave backbones, by role; a pack's own stand in its digest."""
+    """The user's settings of backbones, by role; the pack's own are part of its digest."""
     given = plan.config.get("backbone")
     return {"backbones": given} if given else {}
 
 
 def after_session(manifest: Manifest, before: Manifest, session: LastSession) -> Manifest:
-    """The manifest as of now: what this session did, on top of what was there `before`."""
+    """The current manifest: what this session did, added to what was there `before`."""
     zero = TokenizerCounts()
     names = sorted({*before.tokenizer, *session.tokenizer})
     return replace(
@@ -122,7 +122,7 @@ def after_session(manifest: Manifest, before: Manifest, session: LastSession) ->
 
 
 def makers(plan: Plan) -> Callable[[Record], str]:
-    """What made a record, as a short digest: all that it can depend on but the metrics."""
+    """A short digest of everything that a record can depend on except the metrics."""
     known = identity(plan)
     methods, tasks, origins = (known.pop(name) for name in ("methods", "tasks", "origins"))
     controls = plan.facts.origins.get("control", {})
@@ -174,7 +174,7 @@ def merged(failures: Iterable[Failure]) -> list[Failure]:
 
 
 def plain(value: Any) -> Any:
-    """The value as it comes back from JSON; what JSON does not know becomes its text."""
+    """The value as it comes back from JSON; unknown types become their text."""
     return json.loads(json.dumps(value, default=str))
 
 

@@ -20,7 +20,7 @@ from frostbench.plugins.backbones.energy import Energy
 
 
 def devices_of(plan: Plan) -> tuple[torch.device, ...]:
-    """The device of a plan, and those on which parts of its backbones are put beside it."""
+    """The device of a plan, and other devices that hold parts of its backbones."""
     settings = [getattr(entry, "settings", {}) for entry in plan.backbones.entries.values()]
     others = [one for own in settings for one in devices_named(own.get("device_map"))]
     return tuple(dict.fromkeys((device_of(plan.device), *others)))
@@ -29,8 +29,8 @@ def devices_of(plan: Plan) -> tuple[torch.device, ...]:
 class Ledger:
     """Memory by method and by the role of a backbone, of `devices_of` a plan.
 
-    A method is measured while it is built, and on its first chunk; `known` is what an earlier
-    session of the run has measured.
+    A method is measured while it is built, and on its first chunk; `known` has an earlier session's
+    measurements.
 
     Attributes:
         measured: by name the methods whose first chunk is done.
@@ -50,7 +50,7 @@ class Ledger:
 
     @contextmanager
     def loading(self, role: str) -> Iterator[None]:
-        """While the backbone of a role is loaded."""
+        """A context for loading the backbone of a role."""
         gauges = {device: Gauge(device) for device in self._devices}
         yield
         held = self._roles.setdefault(role, {})
@@ -58,14 +58,14 @@ class Ledger:
 
     @contextmanager
     def building(self, name: str) -> Iterator[None]:
-        """While a method is built, after its backbones were loaded."""
+        """A context for building a method, after its backbones were loaded."""
         gauge = Gauge(self._device)
         yield
         self._own.setdefault(name, gauge.more())
 
     @contextmanager
     def working(self, name: str) -> Iterator[None]:
-        """While a method's own code works on its first chunk."""
+        """A context for a method's own code on its first chunk."""
         if name in self.measured:
             yield
             return
@@ -90,9 +90,9 @@ class Ledger:
                 self.measured[name] = MethodMemory(own, self._working.get(name, 0))
 
     def fits(self, name: str, missing: Iterable[str]) -> bool:
-        """Whether there is room for a method and what of its backbones is `missing`.
+        """Whether there is room for a method and for its `missing` backbones.
 
-        So it is taken to be where nothing was measured, or where memory has no limit.
+        True where nothing was measured, or where memory has no limit.
         """
         if name not in self.measured:
             return True
@@ -109,10 +109,10 @@ class Ledger:
 
 
 def measured_bytes(manifest: Manifest, *, together: bool) -> int | None:
-    """What a worker of a run takes of a device for methods and backbones, as it was measured.
+    """The measured device memory of a worker, for methods and backbones.
 
-    It is what all methods take beside each other if they work `together`, and else what the one
-    takes that takes most. None where a method was not measured.
+    It is the sum over all methods if they work `together`, otherwise that of the largest. None
+    where a method was not measured.
     """
     methods = {name: one for name, one in manifest.methods.items() if one.status == "ok"}
     if not methods or not set(methods) <= set(manifest.memory):

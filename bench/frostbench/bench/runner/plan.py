@@ -29,7 +29,7 @@ class FrozenBackbones(Protocol):
 
     @property
     def entries(self) -> Mapping[str, Any]:
-        """By role what the pack says of it: `kind`, `source`, `dtype`."""
+        """The pack's entries by role: `kind`, `source`, `dtype`."""
         ...
 
     def loaded(self) -> Mapping[str, Any]:
@@ -74,9 +74,9 @@ class Observer(Protocol):
 class PlannedMethod:
     """A method to be built when its first sample is due.
 
-    `prepare` is called before `build`, for what is no part of building the method itself; `weights`
-    are SHA-256 by file name, for the manifest; `identity` is the digest of all that the method is
-    made of. `lacking` are controls that it cannot make, with the reasons.
+    `prepare` is called before `build`, for work that is no part of building the method itself;
+    `weights` are SHA-256 by file name, for the manifest; `identity` is the digest of all that the
+    method is made of. `lacking` are controls that it cannot make, with the reasons.
     """
 
     card: Card
@@ -92,7 +92,7 @@ class PlannedMethod:
 class PlannedTask:
     """A task with its own limit of samples for each protocol.
 
-    `data` opens the data set (or hands over the open one) when the task's turn comes; `settings`
+    `data` opens the data set (or returns the open one) when the task's turn comes; `settings`
     are plain values for the manifest, already inside `task`.
     """
 
@@ -104,7 +104,7 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the numbers depend on besides the plan itself, as the manifest tells it.
+    """What results depend on besides the plan itself, for the manifest.
 
     `data` is SHA-256 by data set, `files` by setting or backbone that names files outside of the
     pack, and `origins` say by kind and name which plugin gave a part; `plugins` are the contents of
@@ -137,17 +137,16 @@ class Plan:
         gallery: samples of each task and protocol whose images and words are kept.
         lease: seconds without a sign of life after which a worker's chunk is given to another.
         retry_failed: try the failed samples of an interrupted or finished run again.
-        again: forget what the folder holds of an earlier run, whatever made it, and begin anew.
-        replaced: roles whose backbone the user named, each with a sentence on what else there is.
-            What does not work with them ends the run before it begins.
+        again: forget the earlier run in the folder, whatever made it, and start over.
+        replaced: roles whose backbone the user named, each with a sentence on alternatives. If they
+            do not work, the run ends before it begins.
         limits: what a request may take of the methods' time, and how long errors are.
-        notes: what a reader of the run is to know, such as plugins that are left out.
-        launch: by what processes know the run that were started together for it; "" where this is
-            the only one.
-        opened: called by the process that keeps the run when its folder holds the manifest, with
-            how many samples are stored already.
-        renew: makes engine and metrics again, over backbones that were dropped; None where neither
-            keeps anything of a backbone.
+        notes: what a reader of the run must know, such as plugins that are left out.
+        launch: the mark of processes that were started together for the run; "" for a single one.
+        opened: called by the process that keeps the run once its folder holds the manifest, with
+            the number of samples stored already.
+        renew: makes engine and metrics again after backbones were dropped; None where neither keeps
+            anything of a backbone.
     """
 
     out: Path
@@ -213,7 +212,7 @@ class Plan:
         }
 
     def most_samples(self, planned: PlannedTask) -> int:
-        """How many samples a task has at most, in all its rows and protocols."""
+        """The most samples that a task can have, in all its rows and protocols."""
         card = planned.task.card
         return planned.limit * max(1, len(card.protocols)) * len(self.lineups[card.name].pairs)
 

@@ -1,9 +1,9 @@
 """Checks before a run begins: prompts that are too long, methods that cannot be built.
 
 For each method, task and protocol the first request is prompted as far as its first wave, and the
-engine says how long those prompts are. Images go through the tokenizer as they would in the run,
-and their tokens are kept for it, so that little is done twice. Longer requests may come later;
-those fail one by one.
+engine says how long those prompts are. Images go through the tokenizer as in the run, and their
+tokens are stored for it, so that little is done twice. Longer requests may come later; these fail
+one by one.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ class Probe:
 
 
 def trials(plan: Plan, complete: Collection[str], done: Collection[Key]) -> list[Probe]:
-    """What a run has still to begin; `complete` are names of tasks, `done` keys of samples."""
+    """What a run still has to begin; `complete` are names of tasks, `done` keys of samples."""
     begun = {(task, protocol, method) for task, protocol, method, control, _ in done if not control}
     found: list[Probe] = []
     for planned in plan.tasks:
@@ -101,8 +101,8 @@ def check_lengths(
 ) -> None:
     """Refuse prompts that are longer than their backbone can read.
 
-    `turns` builds methods, those together that fit; `look` is called after a method's code ran,
-    with its name.
+    `turns` builds groups of methods that fit together; `look` is called with a method's name after
+    its code ran.
 
     Raises:
         PreflightError: there are some.
@@ -129,12 +129,12 @@ def _first(planned: PlannedTask, seed: int) -> Iterator[Instance]:
     try:
         several = instances_of(planned, 1, seed)
         yield from (one for one in several if isinstance(one, Instance))
-    except Exception:  # the run itself meets it again, and counts what it costs
+    except Exception:  # the run itself will meet this error again, and count its cost
         return
 
 
 def _answering(built: Built) -> Iterator[Method]:
-    """The method, and those that it puts in its place."""
+    """The method, and its stand-ins."""
     yield built.method
     yield from (made for made in built.controls.values() if isinstance(made, Method))
 
@@ -157,12 +157,12 @@ def _prompts(built: Built, method: Method, instance: Instance) -> Sequence[Promp
 
 
 def _longest(engine: Measures, prompts: Sequence[Prompt]) -> tuple[Prompt, Length] | None:
-    """The prompt that takes the most room, of those that the engine can measure."""
+    """The prompt that needs the most room, among those that the engine can measure."""
     measured: list[tuple[Prompt, Length]] = []
     for prompt in prompts:
         try:
             measured.append((prompt, contain(None, engine.measure, prompt)))
-        except Exception:  # it cannot be answered at all, which its sample will say
+        except Exception:  # it cannot be answered at all, which its sample will report
             continue
     return max(measured, key=lambda one: one[1].tokens + one[1].new, default=None)
 
@@ -189,7 +189,7 @@ def _too_long(
 
 
 def _shortened_by(method: Method) -> list[str]:
-    """What the method says; nothing where it fails to, since the prompt is too long anyway."""
+    """The method's own settings; empty where it fails, since the prompt is too long anyway."""
     try:
         call = Call("method", method.card.name, "shortened_by")
         return contain(call, lambda: [str(key) for key in method.shortened_by])

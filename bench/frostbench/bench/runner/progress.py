@@ -22,14 +22,14 @@ from frostbench.bench.printable import note, printable
 
 @runtime_checkable
 class Stream(Protocol):
-    """Where text can be written: an open text file, or what a notebook puts in its place."""
+    """Where text can be written: an open text file, or a notebook's substitute."""
 
     def write(self, text: str, /) -> object:
         """Write text."""
         ...
 
     def flush(self) -> object:
-        """Let it be seen."""
+        """Make the text visible."""
         ...
 
     def isatty(self) -> bool:
@@ -51,7 +51,7 @@ class Progress(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the screen in order, however the run ended."""
+        """Leave the screen tidy, however the run ended."""
         ...
 
     def task(self, label: str, total: int, done: int) -> None:
@@ -59,7 +59,7 @@ class Progress(Protocol):
         ...
 
     def advance(self, samples: int) -> None:
-        """So many more samples are stored."""
+        """`count` more samples are stored."""
         ...
 
     def prompts(self, count: int) -> None:
@@ -71,12 +71,12 @@ class Progress(Protocol):
         ...
 
     def note(self, sentence: str) -> None:
-        """Something to read."""
+        """Show a sentence."""
         ...
 
 
 class Quiet:
-    """Shows nothing but what somebody has to know.
+    """Shows only what the user must know.
 
     Attributes:
         noted: the sentences that were shown.

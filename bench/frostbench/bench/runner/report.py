@@ -20,7 +20,7 @@ from frostbench.bench.store.visual import VisualSize
 
 @dataclass(frozen=True)
 class MethodNews:
-    """What building a method has shown: its fingerprint and notes, or why it cannot be built."""
+    """The result of building a method: its fingerprint and notes, or why it cannot be built."""
 
     fingerprint: str | None = None
     notes: tuple[str, ...] = ()
@@ -29,9 +29,9 @@ class MethodNews:
 
 @dataclass(frozen=True)
 class ViolationNews:
-    """A sentence on what was changed of what is frozen, and by which methods.
+    """A sentence on a change to something frozen, and the methods that made it.
 
-    `void` are the keys of samples that nobody can trust by it.
+    `void` are the keys of samples that cannot be trusted any more.
     """
 
     sentence: str
@@ -107,7 +107,7 @@ class WorkerReport:
 def folded(
     before: Manifest, reports: Sequence[WorkerReport], stale: Sequence[Failure] = ()
 ) -> Manifest:
-    """The manifest of a run, given what it was when the session began and what workers told.
+    """The manifest of a run, from its state when the session began and the workers' reports.
 
     `stale` are failed samples of earlier sessions.
 
@@ -161,7 +161,7 @@ def with_violations(manifest: Manifest, violations: Iterable[ViolationNews]) -> 
 
 
 def check_fingerprint(name: str, known: str | None, found: str | None, place: str = "") -> None:
-    """Refuse a method that is not what it was when the run began, "in" its folder `place`.
+    """Refuse a method that has changed since the run began, in its folder `place`.
 
     Raises:
         StoreError: it is another.
@@ -187,7 +187,7 @@ def _with_method(manifest: Manifest, name: str, news: MethodNews) -> Manifest:
 def _memory(
     known: Mapping[str, MethodMemory], told: Mapping[str, MethodMemory]
 ) -> dict[str, MethodMemory]:
-    """The most that any worker has measured."""
+    """The most memory that any worker has measured."""
     none = MethodMemory()
     return {
         name: MethodMemory(
@@ -201,7 +201,7 @@ def _memory(
 def _visual(
     known: Mapping[str, VisualSize], told: Mapping[str, VisualSize]
 ) -> dict[str, VisualSize]:
-    """What was counted on the most images."""
+    """The counts from the most images."""
     none = VisualSize()
     return {
         name: max(known.get(name, none), told.get(name, none), key=lambda size: size.images)

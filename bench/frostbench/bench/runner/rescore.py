@@ -23,16 +23,15 @@ from frostbench.plugins.contract.task import Target
 
 @dataclass(frozen=True)
 class Rescored:
-    """What scoring again has brought.
+    """The result of scoring again.
 
     Attributes:
         samples: how many were scored.
-        changed: by metric, how many samples have another score or other counts than before, and
-            by how much at most.
+        changed: by metric, how many samples have other scores or counts than before, and the
+            largest difference.
         missing: metrics of the run's tasks that were not given; their scores stayed.
         failed: one sentence for each sample that could not be scored.
-        damaged: one sentence for each sample whose files are not what was stored; it stays as it
-            was.
+        damaged: one sentence for each sample whose files have changed since; it stays as it was.
     """
 
     samples: int
@@ -55,8 +54,8 @@ def score(
 
     Raises:
         StoreError: there is no run, it is in use, or it cannot be written.
-        LookupError: `tasks` names a task that the run has not, or a metric that is not given; or
-            a metric asks for a corpus and the run keeps none.
+        LookupError: `tasks` names a task that the run lacks, or a metric that is not given; or a
+            metric asks for a corpus and the run stored none.
     """
     run = open_run(folder)
     with RunLock(folder):
@@ -79,7 +78,7 @@ def score(
             manifest = manifest.with_task(task, metrics=tuple(names))
         writer.replace(after)
         _number(writer, wanted, metrics)
-        # Where some scores stayed, the run is one of two metrics, and none may join it.
+        # Where some scores stayed, the run mixes versions of metrics, and must not be resumed.
         came = {} if damaged else origins or {}
         described = describe_metrics(
             metric.facts for name, metric in metrics.items() if name in named

@@ -1,4 +1,4 @@
-"""Continues a run: reads what its folder holds, and decides whether this plan may add to it."""
+"""Continues a run: reads its folder, and decides whether this plan may add to it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -74,7 +74,7 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
         StoreError: the folder holds a run of another plan; the message says what differs.
     """
     if not any(samples_files(plan.out)) and different(stored.identity, identity(plan)):
-        return new_manifest(plan)  # nothing is there that another plan made
+        return new_manifest(plan)  # the folder holds nothing from another plan
     if "versions" not in stored.identity:
         raise StoreError(
             f"{plan.out} holds a run of an older frostbench, which did not keep what code its "
@@ -88,7 +88,8 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
         if planned.limit < least:
             differences.append(f"the limit of {name} was {least} and is now {planned.limit}")
     if differences:
-        # Another version of a package changes the code of all that imports it: the cause first.
+        # A package's new version changes the digest of all code that imports it: list the cause
+        # first.
         differences.sort(key=lambda one: (one.startswith("origins."), ".code was" in one))
         shown = "; ".join(differences[:4])
         more = f"; and {len(differences) - 4} more" if len(differences) > 4 else ""
@@ -113,7 +114,7 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
     for name, task in fresh.tasks.items():
         before = stored.tasks[name]
         grown = before.limit != task.limit
-        # A control that is new to a complete task is still to be run.
+        # A control that is new to a complete task still has to be run.
         same = not grown and set(before.controls) >= set(task.controls)
         fresh = fresh.with_task(
             name,
@@ -128,7 +129,7 @@ def resumed_manifest(plan: Plan, stored: Manifest) -> Manifest:
 def take_up(
     plan: Plan, manifest: Manifest, writer: RunWriter, maker: Callable[[Record], str]
 ) -> tuple[Manifest, list[Record]]:
-    """What is stored; a complete task of which samples are missing is complete no more.
+    """The stored samples; a complete task with missing samples becomes incomplete.
 
     The manifest's new notes say what was found.
 
@@ -164,7 +165,7 @@ def take_up(
 def without_failed(
     manifest: Manifest, writer: RunWriter, records: list[Record]
 ) -> tuple[Manifest, list[Record]]:
-    """Forget failed samples, so that they are tried again, but those of the guilty."""
+    """Forget failed samples, so that they are tried again, except those of the guilty."""
 
     def again(record: Record) -> bool:
         return record.status == "failed" and record.method not in manifest.guilty
@@ -187,7 +188,7 @@ def without_grown(
         task = manifest.tasks[name]
         if task.complete or not task.grown_from:
             continue
-        with suppress(DataError):  # which the run meets too, and tells
+        with suppress(DataError):  # the run will meet this error too, and report it
             for chunk in chunks_of(planned, plan.seed, plan.chunk):
                 end = chunk.start + len(chunk.names)
                 if any(chunk.start < limit < end for limit in task.grown_from):
@@ -214,7 +215,7 @@ def _shared(
 def missing_files(
     plan: Plan, manifest: Manifest, records: Iterable[Record]
 ) -> dict[str, list[str]]:
-    """Of complete tasks the sealed files that do not hold all samples any more, by task."""
+    """For complete tasks, the sealed files that lack samples, by task."""
     rows = Counter((record.task, record.protocol, *record.row) for record in records)
     gone: dict[str, list[str]] = {}
     for name, entry in manifest.tasks.items():

@@ -33,12 +33,12 @@ class Way:
 
     Attributes:
         ask: what the method is asked.
-        answer: what becomes of its prediction.
+        answer: how its prediction is changed.
         image: which image is asked about.
         tokens: whose visual tokens each image gets.
-        rewrite: what becomes of the prompts.
+        rewrite: how the prompts are changed.
         engine: who answers them.
-        stands_in: whether what the method puts in its place takes part in its stead.
+        stands_in: whether the method's stand-in takes part in its place.
     """
 
     ask: Callable[[Instance, Company], Request] | None = None
@@ -91,7 +91,7 @@ def rows_of(
     controls: Mapping[str, Control] | None,
     lacking: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Lineup:
-    """The rows of a task, those of each method together; None leaves controls out.
+    """The rows of a task, grouped by method; without controls for None.
 
     `lacking` says by method which controls it cannot make, and why.
     """

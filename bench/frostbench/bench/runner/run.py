@@ -37,17 +37,16 @@ POLL = 0.2  # seconds between two looks at what workers tell
 
 
 def run(plan: Plan, progress: Progress | None = None, crew: Crew | None = None) -> StoredRun:
-    """Execute a plan, or go on where an earlier process was killed.
+    """Execute a plan, or resume where an earlier process was killed.
 
-    With a `crew` its workers do it, and this process waits for them. What fails is a result: it is
-    stored as failed and told in the manifest, and `failed` of the returned run says whether there
-    was any.
+    With a `crew` its workers do it, and this process waits for them. Failures are results: they are
+    stored and listed in the manifest, and `failed` of the returned run says whether there were any.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; what is stored can be resumed.
         StoreError: the folder is in use, holds something else or a run of another plan, or
             cannot be written. On `StoreFullError`, what is stored can be resumed.
-        CrewError: all workers died, again and again.
+        CrewError: all workers died repeatedly.
     """
     shown = progress or Quiet()
     refuse_strangers(plan.out)
@@ -63,9 +62,9 @@ def run(plan: Plan, progress: Progress | None = None, crew: Crew | None = None) 
 
 
 class _Session:
-    """What the process that keeps a run does: manifest, seals, and showing how far it is.
+    """The work of the process that keeps a run: manifest, seals, and progress.
 
-    It is the `Desk` of the worker in this process, and reads what those in others write.
+    It is the `Desk` of the worker in this process, and reads the reports of others.
     """
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
@@ -103,7 +102,7 @@ class _Session:
 
     @property
     def deaths(self) -> Mapping[str, str]:
-        """What the process died of before, also in earlier sessions, by part."""
+        """How the process died before, also in earlier sessions, by part."""
         return self._manifest.deaths
 
     def go(self, crew: Crew | None) -> StoredRun:
@@ -163,7 +162,7 @@ class _Session:
             self.wait()
 
     def _look_after(self, crew: Crew, leases: Leases) -> bool:
-        """Take in what workers wrote, and start again who died; whether anybody is at work."""
+        """Read workers' reports, and restart workers that died; return whether any is at work."""
         crew.poll()
         self.wait()
         reports = self._reports()
@@ -171,7 +170,7 @@ class _Session:
         return crew.look(stored, {one.worker for one in reports if one.finished}, leases)
 
     def _open(self) -> None:
-        """Write down what the run is, before its first sample."""
+        """Write the manifest, before the first sample."""
         from omegaconf import OmegaConf
 
         self._save()
@@ -191,7 +190,7 @@ class _Session:
             self._progress.end()
 
     def told(self, report: WorkerReport) -> None:
-        """What the worker in this process did."""
+        """Record what the worker in this process did."""
         self._own = report
         self._void(report)
         self._inbox.look()
@@ -206,7 +205,7 @@ class _Session:
         return self._manifest.guilty
 
     def wait(self) -> None:
-        """Let some time pass, and take in what other workers wrote."""
+        """Wait a moment, and read other workers' reports."""
         time.sleep(POLL)
         for line in self._inbox.complaints():
             self._progress.note(line)
@@ -261,7 +260,7 @@ class _Session:
         return sum(one.samples.get(task, 0) for one in self._reports())
 
     def _take_in(self) -> None:
-        """Show and keep what is new."""
+        """Show and store what is new."""
         reports = self._reports()
         for sentence in dict.fromkeys(one for report in reports for one in report.said):
             if sentence not in self._said:
@@ -279,7 +278,7 @@ class _Session:
         self._save(sync=False)
 
     def _void(self, report: WorkerReport) -> None:
-        """Fail the samples that a report says nobody can trust."""
+        """Turn the samples that a report declares void into failures."""
         for one in report.violations:
             if one.void and (report.session, one.sentence) not in self._voided:
                 self._voided.add((report.session, one.sentence))

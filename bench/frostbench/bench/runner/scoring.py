@@ -30,9 +30,9 @@ from frostbench.plugins.host.recent import Recent
 
 @dataclass(frozen=True)
 class SampleScores:
-    """What one sample has by metric: scores, features for set metrics, counts for pooled ones.
+    """A sample's values by metric: scores, features for set metrics, counts for pooled ones.
 
-    `matches` are what it adds to average precisions.
+    `matches` is what it adds to average precisions.
 
     `error` says why there is nothing.
     """
@@ -51,10 +51,10 @@ _RECENT = 4096
 class Scoring:
     """The metrics of a task.
 
-    Images are scored once: many rows predict what another one has (ceilings, copies, the same image
-    asked about in several protocols), and targets are those of every row.
+    Equal images are scored once: many rows predict the same image (ceilings, copies, the same image
+    in several protocols), and all rows share targets.
 
-    Metrics that learn what is rare are bound to `corpus` once, here.
+    Metrics that learn from a corpus are bound to `corpus` once, here.
 
     Attributes:
         blobs: where features are kept.
@@ -95,7 +95,7 @@ class Scoring:
     def __call__(
         self, predictions: Sequence[Prediction], targets: Sequence[Target]
     ) -> list[SampleScores]:
-        """One result a pair. What cannot be scored by one metric is scored by none.
+        """One result a pair. A pair that one metric cannot score is scored by none.
 
         Raises:
             StoreFullError: features cannot be kept for want of room.
@@ -109,10 +109,10 @@ class Scoring:
         return results
 
     def forget(self) -> None:
-        """Let go of features, at the end of a chunk.
+        """Release features, at the end of a chunk.
 
-        A network may give an image other last digits beside other images, so that what is batched
-        with what must not depend on which chunks this worker did before.
+        A network's last digits may depend on the other images in a batch, so batches must not
+        depend on the chunks that this worker did before.
         """
         self._known = Recent(_RECENT)
 
@@ -158,7 +158,7 @@ class Scoring:
             except Exception as error:
                 return SampleScores(error=f"metric {name!r}: {describe(error)}")
         for name, whole in self._wholes.items():
-            # What it gives is asked for again, of all samples, when the task is complete.
+            # It is computed again, from all samples, when the task is complete.
             try:
                 contain(Call("metric", name, "read"), whole.read, prediction, target)
             except Exception as error:
@@ -234,7 +234,7 @@ def _value(score: SampleScore, prediction: Prediction, target: Target) -> float 
 
 
 def _as_matches(found: Any) -> tuple[StoredMatches, ...]:
-    """What a metric says that one sample adds, as it is stored."""
+    """A sample's contribution by a metric, as it is stored."""
     matches = tuple(found)
     if not all(isinstance(one, ClassMatches) for one in matches):
         raise TypeError("average precision is made of ClassMatches, one a class.")

@@ -39,12 +39,12 @@ class Shown:
         self.words: dict[Entrant, list[Mapping[str, Sequence[Sequence[str]]]]] = {}
 
     def show(self, row: Entrant, items: Sequence[Attempt]) -> None:
-        """Keep what the images of a method's own row became."""
+        """Store the words of a method's own row."""
         if row.control is None:
             self.words[row] = [self._words(item) for item in items]
 
     def _words(self, item: Attempt) -> Mapping[str, Sequence[Sequence[str]]]:
-        """What the request's image became, if this sample is one to look at."""
+        """The words of the request's image, if this sample is in the gallery."""
         image = item.request.image
         shown = self.chunk.instances[: self._shown]
         if image not in item.tokens or not any(item.instance is one for one in shown):

@@ -24,9 +24,9 @@ _RECENT = 1024
 class Tokenizing:
     """One method's `tokenize`, with its cache of kept tokens.
 
-    Which images come together depends on which worker is first. Where that would change tokens, if
-    only in their last digits, which the first batch of each size shows, images go through it one at
-    a time, and `note` is told.
+    Which images share a batch depends on which worker is first. If that changes tokens, even in
+    their last digits (which the first batch of each size shows), images are tokenized one at a
+    time, and `note` is told.
 
     Attributes:
         counts: what this process has done; an image counts once, however often it is needed.
@@ -58,7 +58,7 @@ class Tokenizing:
         self.mark()
 
     def mark(self) -> None:
-        """Begin a stretch that `undo` can take back."""
+        """Mark the beginning of work that `undo` can take back."""
         self._marked = len(self._kept.made), self.counts, set(self._seen), self.tally.copy()
 
     def undo(self) -> None:
@@ -71,14 +71,14 @@ class Tokenizing:
         self._drop(0)
 
     def follow(self, before: "Tokenizing") -> None:
-        """Go on for an instance whose method was built again."""
+        """Take over from an instance whose method was built again."""
         self._kept.made = [*before._kept.made]
         self.counts, self._seen, self._marked = before.counts, before._seen, before._marked
         self.tally = before.tally
         self._batch, self._tried = before._batch, before._tried
 
     def retire(self) -> None:
-        """Let go of the method, which is built again later; others can still `follow` this."""
+        """Release the method, which is built again later; others can still `follow` this."""
         del self._method
         self._recent.clear()
 
@@ -109,7 +109,7 @@ class Tokenizing:
         return found
 
     def _alike(self, images: Sequence[Image], tokens: VisualTokens) -> bool:
-        """Whether the last image has the same tokens alone; if not, none stands beside another."""
+        """Whether the last image has the same tokens alone; if not, images are never batched."""
         if len(images) in self._tried:
             return True
         self._tried.add(len(images))
@@ -142,7 +142,7 @@ class Tokenizing:
         return kept
 
     def _fresh(self, images: Sequence[Image]) -> list[Kept | str]:
-        """Tokens of images of one size; if they cannot be had together, one at a time."""
+        """Tokens of images of one size; one at a time if the batch fails."""
         if len(images) > self._batch:  # it was told while these were waiting
             return [result for image in images for result in self._fresh([image])]
         outlay = Outlay(self._energy)

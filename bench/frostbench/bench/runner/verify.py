@@ -34,7 +34,7 @@ Place = tuple[str, str | None, int]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at; `detail` is a sentence for people."""
+    """One check; `detail` is a sentence for people."""
 
     name: str
     holds: bool
@@ -43,7 +43,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was looked at, and how many samples were computed again."""
+    """The checks, and how many samples were computed again."""
 
     checks: tuple[Check, ...]
     samples: int
@@ -173,7 +173,7 @@ def _compute(
 
 def _sources(plan: Plan, run: StoredRun) -> Check:
     stored, now = dict(run.manifest.identity), identity(plan)
-    # What an older frostbench did not keep cannot be compared, nor its digest of the data.
+    # What an older frostbench did not store cannot be compared, nor its digest of the data.
     old = {"versions", "frostbench", "origins", *(set(now) - set(stored))}
     old |= set() if "origins" in stored else {"data"}
     before, after = ({k: v for k, v in one.items() if k not in old} for one in (stored, now))
@@ -183,7 +183,7 @@ def _sources(plan: Plan, run: StoredRun) -> Check:
 
 
 def _sealed(plan: Plan, run: StoredRun, records: Iterable[Record]) -> Check:
-    """Whether the sealed files are as the run wrote them, and hold all samples that it counted."""
+    """Whether the sealed files are unchanged, and hold all samples that the run counted."""
     said: list[str] = []
     for name, sha in run.manifest.seals.items():
         path = run.folder / "sealed" / name
@@ -198,7 +198,7 @@ def _sealed(plan: Plan, run: StoredRun, records: Iterable[Record]) -> Check:
 
 
 def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:
-    """Whether metrics learn from what they learned from in the run."""
+    """Whether metrics learn from the same corpus as in the run."""
     before = run.manifest.tasks[name].corpus if name in run.manifest.tasks else None
     if corpus is None and before is None:
         return []
@@ -208,7 +208,7 @@ def _corpus(name: str, corpus: str | None, run: StoredRun) -> list[Check]:
 
 
 def _software(plan: Plan, run: StoredRun) -> Check:
-    """Other versions and other code are told, but do not by themselves refute a run."""
+    """Report other versions and code, which alone do not refute a run."""
     differences = different(run.manifest.versions, versions())
     now = identity(plan)
     differences += different(run.manifest.identity.get("origins", now["origins"]), now["origins"])
@@ -237,7 +237,7 @@ def _backbones(watch: Watch, run: StoredRun) -> Check:
 
 
 def _files(run: StoredRun, records: Iterable[Record]) -> tuple[set[str], Check]:
-    """The blobs of all samples and corpora that are not what was stored."""
+    """The blobs of all samples and corpora that have changed since they were stored."""
     named = {name: _name(record) for record in records for name in record.blobs}
     corpora = {task.corpus: f"corpus of {name}" for name, task in run.manifest.tasks.items()}
     named |= {name: whose for name, whose in corpora.items() if name is not None}
@@ -310,7 +310,7 @@ def _same_prediction(now: Record, before: Record, old: Blobs, new: Blobs) -> boo
 
 
 def _alike(now: Any, before: Any) -> bool:
-    """Whether plain values differ by no more than floats do from one machine to another."""
+    """Whether plain values differ by no more than floats do between machines."""
     if isinstance(now, float) and isinstance(before, float):
         return abs(now - before) <= 1e-3 * max(1.0, abs(before))
     if isinstance(now, list) and isinstance(before, list):

@@ -25,7 +25,7 @@ class VisualTally:
         self._images = self._vectors = self._sentences = 0
 
     def copy(self) -> "VisualTally":
-        """The same counts, which are counted on apart."""
+        """An independent copy of the counts."""
         made = VisualTally(self._codes)
         made._seen = {part: Counter(codes) for part, codes in self._seen.items()}
         made._images, made._vectors = self._images, self._vectors
@@ -45,7 +45,7 @@ class VisualTally:
 
     @property
     def size(self) -> VisualSize:
-        """Means an image; none of an image was seen where there were none."""
+        """Means over images; None where no image was counted."""
         counts = {part: codes.total() for part, codes in self._seen.items()}
         total = sum(counts.values()) + self._vectors
         sentences = self._sentences / self._images if self._images else 0.0

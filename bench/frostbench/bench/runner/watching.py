@@ -28,7 +28,7 @@ class Counted:
 
 
 class Watchers:
-    """The observers of a run. One that raises is said and not called again: the run goes on."""
+    """The observers of a run. One that raises is reported and not called again: the run goes on."""
 
     def __init__(self, observers: Sequence[Observer], note: Callable[[str], None]) -> None:
         self._observers = list(observers)
@@ -72,7 +72,7 @@ def _columns(observer: Observer, record: Record) -> dict[str, float]:
     """What an observer adds to a record.
 
     Raises:
-        ValueError: a column is no finite number, which no run could be read with.
+        ValueError: a column is no finite number, and the run could not be read.
     """
     found = observer.scored(record)
     if not isinstance(found, Mapping | None):

@@ -18,7 +18,7 @@ Number: TypeAlias = tuple[float, float]
 def with_wholes(
     records: Sequence[Record], metrics: Mapping[str, Metric], blobs: Blobs
 ) -> tuple[list[Record], list[str]]:
-    """Those records whose numbers are other than they were, and why a row has no number.
+    """The records whose numbers have changed, and why a row has no number.
 
     `metrics` are those of the records' task; records may be of several rows and protocols.
     """
@@ -52,7 +52,7 @@ def with_wholes(
 def _numbers(
     name: str, whole: WholeSet, records: Sequence[Record], blobs: Blobs
 ) -> dict[int, Number]:
-    """For the place of each record that the metric asks something of: number and lift."""
+    """For the place of each record that the metric applies to: number and lift."""
     values: dict[int, Any] = {}
     for place, record in enumerate(records):
         try:

@@ -61,9 +61,9 @@ class Worker:
         note = self._account.note
         known = manifest.guilty, manifest.memory
         self._methods = Methods(plan, plan.tokens, self._watch, note, *known)
-        self._told: set[str] = set()  # methods of which it was told that they are built, or not
+        self._told: set[str] = set()  # methods already reported as built, or not
         self._court = Court(plan, self._methods, self._watch)
-        self._judged = 0  # of the court's violations
+        self._judged = 0  # number of the court's violations already reported
         self._watchers = Watchers(plan.observers, note)
         self._left: list[_Left] = []
         for sentence in plan.notes:
@@ -75,7 +75,7 @@ class Worker:
         return self._account.report
 
     def preflight(self) -> None:
-        """See, before anything is stored, whether what is still to begin can work at all.
+        """Check, before anything is stored, whether the remaining tasks can work at all.
 
         Raises:
             PreflightError: a part of it cannot.
@@ -97,7 +97,7 @@ class Worker:
         self._judge()
 
     def go(self) -> None:
-        """Do what nobody else does, until all is done; then see that backbones are as they were."""
+        """Do free chunks until all is done; then check that backbones are unchanged."""
         self._account.tell()
         self._watchers.started(self._manifest.to_json())
         for planned in self._plan.tasks:
@@ -137,7 +137,7 @@ class Worker:
         self._close_done()
 
     def _settle(self) -> None:
-        """Wait for what others hold, and take what they let go."""
+        """Wait for what other workers hold, and take what they release."""
         for left in self._left:
             free = {key for key in left.held if self._leases.state(key) == "free"}
             if free:
@@ -155,7 +155,7 @@ class Worker:
             self._desk.wait()
 
     def _close_done(self) -> None:
-        """Say of tasks of which nobody holds a chunk any more that they have ended."""
+        """Report as ended the tasks of which no worker holds a chunk any more."""
         for left in list(self._left):
             left.held = [key for key in left.held if self._leases.state(key) != "done"]
             if left.held:
@@ -170,7 +170,7 @@ class Worker:
     def _take(
         self, planned: PlannedTask, rows: Lineup, wanted: set[str] | None = None
     ) -> Iterator[Chunk]:
-        """The chunks of a task, each after it was run where it is missing and nobody has it."""
+        """The chunks of a task, each after it was run if it is missing and free."""
         scoring: TaskScoring | None = None
         for chunk in chunks_of(planned, self._plan.seed, self._plan.chunk):
             key = _key(planned, chunk)
@@ -191,10 +191,10 @@ class Worker:
             yield chunk
 
     def _to_do(self, planned: PlannedTask, rows: Lineup, chunk: Chunk) -> bool:
-        """Whether a chunk can be taken, and is to be.
+        """Whether a chunk is free and has to be done.
 
-        One that a dead worker left is finished also where nothing of it is missing here: somebody
-        who does not know that it is stored would take it, and write it once more.
+        A chunk that a dead worker left is finished even if nothing of it is missing here: a worker
+        that does not know that it is stored would take it and write it again.
         """
         key = _key(planned, chunk)
         if self._leases.state(key) != "free":
@@ -249,14 +249,14 @@ class Worker:
             for record in made
         ]
         if not self._leases.mine(_key(planned, chunk)):
-            return  # it took so long that somebody else has it
+            return  # it took so long that another worker has it
         self._samples.append(records)
         self._done.update(record.key for record in records)
         self._since_checksum.update(record.key for record in records)
         self._account.stored(planned.task.card.name, records)
 
     def _missing(self, planned: PlannedTask, rows: Lineup, chunk: Chunk) -> set[Key]:
-        """What the chunk should have and has not, without methods that cannot be built."""
+        """The chunk's missing samples, without methods that cannot be built."""
         pairs = [pair for pair in rows.pairs if pair[0] not in self._methods.failed]
         keys = {
             (planned.task.card.name, chunk.protocol, method, control, name)
@@ -266,7 +266,7 @@ class Worker:
         return keys - self._done
 
     def _build(self, names: Iterable[str]) -> dict[str, Built]:
-        """Those methods that can be built and fit together; what is new about them is told.
+        """Build those methods that can be built and fit together; report what is new about them.
 
         Raises:
             StoreError: a method or backbone is another than when the run began.
@@ -277,7 +277,7 @@ class Worker:
         return built
 
     def _turns(self, names: Iterable[str]) -> Iterator[dict[str, Built]]:
-        """All of these methods, those together that fit."""
+        """All of these methods, in groups that fit together."""
         left = list(names)
         while left:
             yield self._build(left)
@@ -297,7 +297,7 @@ class Worker:
             known = self._manifest.methods[name].fingerprint
             check_fingerprint(name, known, fingerprint, str(self._plan.out))
             self._account.method(name, MethodNews(fingerprint, notes))
-        # The guilty are told with what they changed.
+        # The guilty are reported with what they changed.
         left_out = self._methods.failed.keys() - self._methods.guilty.keys()
         for name in sorted(new & left_out):
             self._account.method(name, MethodNews(error=self._methods.failed[name]))
@@ -313,7 +313,7 @@ class Worker:
                 self._methods.exclude(name, sentence)
 
     def _judge(self) -> None:
-        """Tell what the court has found since it was last asked."""
+        """Report what the court has found since it was last asked."""
         new = self._court.violations[self._judged :]
         self._judged = len(self._court.violations)
         for violation in new:
@@ -326,10 +326,10 @@ class Worker:
                 self._account.tell()
 
     def _tokenized(self) -> dict[str, TokenizerCounts]:
-        """What went through the methods' tokenizers."""
+        """The counts of the methods' tokenizers."""
         return {name: one.tokenizing.counts for name, one in self._methods.ready.items()}
 
 
 def _key(planned: PlannedTask, chunk: Chunk) -> str:
-    """How a chunk's lease is called."""
+    """The name of a chunk's lease."""
     return f"{planned.task.card.name}@{chunk.protocol or ''}.{chunk.index}"

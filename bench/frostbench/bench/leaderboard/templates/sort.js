@@ -29,7 +29,7 @@
       setSwitch(box, [...box.querySelectorAll("tbody[data-protocol]")], "Protocol");
     });
   });
-  // The controls of a table stand behind one line; without this script all of them are shown.
+  // The controls of a table are folded into one line; without this script all of them are shown.
   document.querySelectorAll(".results tbody").forEach((body) => {
     const controls = [...body.querySelectorAll("tr.control")];
     if (!controls.length || body.closest(".series")) return;

@@ -1,4 +1,4 @@
-"""Our methods as lmms-eval's model classes, made when they are asked for.
+"""Our methods as lmms-eval's model classes, made on demand.
 
 Simple models only: those serve every kind of task, and a method reads one image and a text.
 """
@@ -38,7 +38,7 @@ Says: TypeAlias = Callable[[Stored, Blobs], str]
 
 
 class AnyMethod(lmms):  # type: ignore[misc]
-    """A method of frostbench as a model of lmms-eval; `method` is named by whoever asks."""
+    """A method of frostbench as a model of lmms-eval; the user names it with `method`."""
 
     is_simple = True
     method = ""
@@ -83,7 +83,7 @@ class AnyMethod(lmms):  # type: ignore[misc]
         ]
 
     def loglikelihood(self, requests: list[Instance]) -> list[GenerationResult]:
-        """For each option a loss, 0 for what the method answers and 1 for the others.
+        """A loss for each option: 0 for the method's answer and 1 for the others.
 
         lmms-eval takes the option of the least loss. The pair travels as a `GenerationResult`,
         because lmms-eval since 0.7.0 turns a bare pair into a text that it cannot score.
@@ -121,7 +121,7 @@ class AnyMethod(lmms):  # type: ignore[misc]
         return [results[id(one)] for one in requests]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
-        """Not to be had: a method of frostbench answers once."""
+        """Not supported: a method of frostbench answers once."""
         raise NotImplementedError(
             f"the method {self._settings.method!r} answers once, and the task "
             f"{requests[0].task_name!r} asks in rounds; leave it out."
@@ -132,7 +132,7 @@ class AnyMethod(lmms):  # type: ignore[misc]
         return self._settings.config.seed
 
     def _posed(self, request: Instance) -> tuple[TaskCard, Posed]:
-        """The task of a request, and what is asked; ours are asked as they stand."""
+        """The task of a request, and the request; ours are asked unchanged."""
         text, _, visuals, number, name, split = request.args
         if is_ours(self.task_dict[name][split]):
             return posed_of(self.task_dict[name][split][number])
@@ -159,7 +159,7 @@ class AnyMethod(lmms):  # type: ignore[misc]
     def _answers(
         self, tasks: Mapping[str, tuple[TaskCard, Sequence[Posed]]]
     ) -> dict[SampleKey, "Reply"]:
-        """What the method says to each sample, or the sentence why it says nothing."""
+        """The method's answer to each sample, or the sentence why there is none."""
         config, method = self._settings.config, self._settings.method
         refused = refusals(config, [card for card, _ in tasks.values()])
         found = {
@@ -191,7 +191,7 @@ class AnyMethod(lmms):  # type: ignore[misc]
         return GenerationResult(text=answer.text, token_counts=answer.counts)
 
     def _say(self, places: Sequence[SampleKey], found: Mapping[SampleKey, "Reply"]) -> None:
-        """Count what has no answer, and what is answered with nothing."""
+        """Report how many samples have no answer, and how many an empty one."""
         for task in dict.fromkeys(place[0] for place in places):
             mine = {place: found[place] for place in places if place[0] == task}
             without = [one.sentence for one in mine.values() if one.sentence]
@@ -207,7 +207,7 @@ class AnyMethod(lmms):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Reply:
-    """What a method says to one sample: a text, or the sentence why there is none."""
+    """A method's answer to one sample: a text, or the sentence why there is none."""
 
     text: str = ""
     sentence: str = ""
@@ -215,7 +215,7 @@ class Reply:
 
     @staticmethod
     def of(run: StoredRun, record: Record | None, method: str, says: Says) -> "Reply":
-        """What a record holds; of no record, why there is none."""
+        """The reply in a record; without a record, why there is none."""
         if record is None:
             entry = run.manifest.methods[method]
             reason = entry.error or f"the run in {run.folder} has no answer"

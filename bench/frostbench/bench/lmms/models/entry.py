@@ -1,7 +1,7 @@
 """The entry point by which lmms-eval finds our methods. Imports no torch.
 
-lmms-eval loads the entry points of all packages in one go, and one that fails hides those after it:
-whatever is wrong here is said, and nothing is raised.
+lmms-eval loads the entry points of all packages in turn, and a failing one hides those after it: so
+errors here are printed and never raised.
 """
 
 import sys
@@ -16,7 +16,7 @@ _DOT = "__dot__"  # a class is found after the last dot of its path
 def manifests() -> list[Any]:
     """A model for each installed method, `frostbench_NAME`, and `frostbench`, which is any method.
 
-    That one is told `method=NAME`, and with `plugins=FILE` it may be of a plugin file.
+    It takes `method=NAME`, and with `plugins=FILE` a method of a plugin file.
     """
     try:
         from lmms_eval.models.registry_v2 import ModelManifest
@@ -32,12 +32,12 @@ def manifests() -> list[Any]:
 
 
 def class_name(method: str) -> str:
-    """What the class of a method's model is called."""
+    """The name of the class of a method's model."""
     return f"of_{method.replace('.', _DOT)}"
 
 
 def method_of(name: str) -> str | None:
-    """The method whose model a class of this name is; None of any other name."""
+    """The method whose model has this class name; None for any other name."""
     return name.removeprefix("of_").replace(_DOT, ".") if name.startswith("of_") else None
 
 

@@ -1,8 +1,8 @@
 """Answers lmms-eval's questions in a run of ours, with its batching, caching and resuming.
 
-The run's folder is named by all that answers depend on: method, weights, settings, versions, texts
-and pixels. A second evaluation of the same goes on where a killed one was, and one of anything else
-begins anew.
+The run's folder is named after everything that answers depend on: method, weights, settings,
+versions, texts and pixels. A second evaluation of the same resumes a killed one; any other one
+starts anew.
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ def answered(prediction: Prediction, target: Target) -> float:
 
 
 class HostedTask(Task):
-    """A task of lmms-eval as far as a method sees it; what is right is not among it."""
+    """The part of a lmms-eval task that a method sees, without the right answers."""
 
     settings = HostedSettings
     data = "lmms-eval"
@@ -65,7 +65,7 @@ class HostedTask(Task):
         self._settings = settings
 
     def instances(self, data: Any, limit: int, seed: int) -> Iterator[Sample]:
-        """What is asked, in lmms-eval's order; at most `limit` of each protocol."""
+        """The requests, in lmms-eval's order; at most `limit` of each protocol."""
         given: Counter[str | None] = Counter()
         for one in self.posed:
             if given[one.protocol] >= limit:
@@ -80,19 +80,19 @@ class HostedTask(Task):
 
 
 def hosted_name(task: str) -> str:
-    """What a task is called in such a run, beside ours of the same name."""
+    """The name of a task in these runs, which differs from our own tasks' names."""
     return f"lmms-eval:{task}"
 
 
 class HostedTasks:
-    """The plugin that offers what lmms-eval asks now: by task its card, and what is posed."""
+    """The plugin that offers what lmms-eval asks now: by task, its card and its samples."""
 
     def __init__(self, tasks: Mapping[str, tuple[TaskCard, Sequence[Posed]]]) -> None:
         self._tasks = tasks
 
     @hookimpl
     def frostbench_tasks(self) -> list[Offer[TaskCard]]:
-        """The tasks, with nothing but whether there is an answer for a score."""
+        """The tasks, scored only by whether there is an answer."""
         offers = []
         for card, posed in self._tasks.values():
             protocols = tuple(dict.fromkeys(one.protocol for one in posed if one.protocol))
@@ -117,7 +117,7 @@ class HostedTasks:
 
 
 def hosted(config: RunConfig, tasks: Mapping[str, tuple[TaskCard, Sequence[Posed]]]) -> StoredRun:
-    """The answers to all that is posed, as a stored run; only what is not stored yet is asked.
+    """The answers to all samples, as a stored run; only those not stored yet are asked.
 
     Raises:
         LookupError, UsageError, PluginError: the configuration does not fit.
@@ -129,7 +129,7 @@ def hosted(config: RunConfig, tasks: Mapping[str, tuple[TaskCard, Sequence[Posed
 
 
 def refusals(config: RunConfig, cards: Sequence[TaskCard]) -> dict[str, str]:
-    """By task, why the configuration's method does not answer it; without those that it does."""
+    """By task, why the configuration's method does not answer it; answered tasks are left out."""
     (name,) = config.methods
     method = open_host(config).pick("method", name).card
     said = {card.name: method.refuses(card) for card in cards}
@@ -153,11 +153,11 @@ def _plan(config: RunConfig, tasks: Mapping[str, tuple[TaskCard, Sequence[Posed]
 
 
 def _nothing() -> None:
-    """The data set of a task that brings what it asks."""
+    """The data set of a task that brings its own samples."""
 
 
 def _digest(posed: Sequence[Posed]) -> str:
-    """One digest over all that is asked; images by their pixels."""
+    """One digest over all requests, with images by their pixels."""
     digest = hashlib.sha256()
     for one in posed:
         try:
@@ -169,7 +169,7 @@ def _digest(posed: Sequence[Posed]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A request as values that print the same wherever it is made."""
+    """A request as values that print the same on every machine."""
     match value:
         case Image():
             return value.digest

@@ -13,11 +13,11 @@ KEYS = (
     *("plugins", "plugins.disabled", "engine", "method", "metric_weights", "quiet"),
     *("most_waves", "most_seconds", "error_length"),
 )
-"""Keys of `frostbench run` that count; what is asked, and how it is scored, lmms-eval says."""
+"""The keys of `frostbench run` that apply; lmms-eval decides what is asked and how it is scored."""
 NAMES = ("model_name", "model_id", "model", "pretrained", "path", "model_version")
-"""Keys that name lmms-eval's folder of results and nothing else."""
+"""Keys that only name lmms-eval's folder of results."""
 THEIRS = ("batch_size", "max_batch_size")
-"""What lmms-eval hands to every model: the engine batches by itself."""
+"""Arguments that lmms-eval passes to every model, ignored here: the engine batches by itself."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from frostbench.bench.lmms.definition import UNANSWERED
 
 
 class _Sentence(dict[str, Any]):
-    """What an instance's filters leave: the sentence, whatever they make of an empty answer."""
+    """The result of an instance's filters: the sentence, whatever they make of an empty answer."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__()
@@ -18,9 +18,9 @@ class _Sentence(dict[str, Any]):
 
 
 def leave_unscored(instance: Any, sentence: str) -> None:
-    """Have a sample logged with a sentence in the place of an answer, and not scored.
+    """Let a sample be logged with a sentence instead of an answer, and not scored.
 
-    Its task gives no metric for such a sample, so that nothing is averaged that nobody said.
+    Its task gives no metric for this sample, so that missing answers enter no average.
     """
     instance.filtered_resps = _Sentence(UNANSWERED + sentence)
     task = next((one.__self__ for one in instance.args if hasattr(one, "__self__")), None)

@@ -38,7 +38,7 @@ _NO_METRICS = ("alias", "samples", "sample_len", "name", "sample_count")
 
 @dataclass(frozen=True)
 class ImportedRun:
-    """What a run of lmms-eval becomes, and what a reader must know of it."""
+    """A run of lmms-eval as a run of ours, and what a reader must know about it."""
 
     manifest: Manifest
     records: tuple[Record, ...]
@@ -57,7 +57,7 @@ class _Reported:
 
 
 def imported(results: Path, stated: str = "", model: str = "") -> ImportedRun:
-    """The run that a file of results, and the files of samples beside it, are of.
+    """The run in a file of results and the files of samples beside it.
 
     `stated` is the version of the lmms-eval that made it, where the file does not say it, and
     `model` another name for the model.
@@ -147,7 +147,7 @@ def _records(
     *,
     several: bool,
 ) -> Iterator[Record]:
-    """The samples of a task; what `reported` of it are means is seen from all of them."""
+    """The samples of a task, with those `reported` metrics that turn out to be means."""
     seen = {int(one["doc_id"]): one for one in samples}
     for metric in reported:
         stem = metric.key.partition(",")[0]
@@ -184,7 +184,7 @@ def _records(
 
 
 def _reported(values: Mapping[str, Any], higher: Mapping[str, bool]) -> Iterator[_Reported]:
-    """The metrics of a task; standard errors and all that is no number are left out."""
+    """The metrics of a task; standard errors and everything but numbers are left out."""
     for key, value in values.items():
         metric, comma, filtered = key.partition(",")
         error = metric.partition("_stderr")[1]
@@ -218,7 +218,7 @@ def _samples(results: Path, task: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _model(content: Mapping[str, Any]) -> str:
-    """What the model is called: by its own name, or by lmms-eval's."""
+    """The model's name: its own, or lmms-eval's."""
     own, kind = str(content.get("model_name") or ""), str(content.get("model_source") or "")
     found = own or kind or "model"
     return "".join(one if one not in " =,/[]" else "_" for one in found)

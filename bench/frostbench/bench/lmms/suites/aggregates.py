@@ -1,6 +1,6 @@
 """Our metrics as aggregations of lmms-eval, computed by the leaderboard's own code.
 
-One function for each way of pooling; each is given (sample, cluster, what it adds).
+One function for each way of pooling, from (sample, cluster, what the sample adds).
 """
 
 from collections.abc import Sequence

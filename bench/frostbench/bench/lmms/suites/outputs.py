@@ -55,18 +55,18 @@ def said_in(stored: Stored, blobs: Blobs) -> str:
 
 
 def said_whole(stored: Stored, blobs: Blobs) -> str:
-    """The same, with a text that lmms-eval would cut kept as it is, in JSON."""
+    """The same, with texts that lmms-eval would cut protected in JSON."""
     text = said_in(stored, blobs)
     cut = text != text.strip() or "<" in text or text.startswith("{")
     return json.dumps({"text": text}) if stored.kind == "text" and cut else text
 
 
 def prediction_in(said: str, request: Request) -> Prediction:
-    """The prediction that a text is, for a request.
+    """Read a text as a prediction for a request.
 
     Raises:
         ValueError: it is none; the message says what is wrong.
-        TypeError: it is one of something else.
+        TypeError: it is another kind of prediction.
     """
     found = _found(said, request)
     check_prediction(found, request)
@@ -103,7 +103,7 @@ def _found(said: str, request: Request) -> Prediction:
 
 
 def _text(said: str) -> str:
-    """A text, out of the JSON that keeps its blanks where it stands in some."""
+    """A text, taken out of the JSON that protects its blanks, if there is any."""
     if said.startswith("{"):
         try:
             values = json.loads(said)
@@ -115,7 +115,7 @@ def _text(said: str) -> str:
 
 
 def _object(said: str) -> dict[str, Any]:
-    """The JSON object in a text, with whatever stands around it."""
+    """The JSON object in a text, whatever stands around it."""
     start, end = said.find("{"), said.rfind("}")
     try:
         values = json.loads(said[start : end + 1]) if 0 <= start < end else None

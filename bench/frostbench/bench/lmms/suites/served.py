@@ -1,7 +1,7 @@
 """The functions that the generated task files name: documents, prompts, and scores.
 
-A document is a sample of a task of ours, made again from the task's own settings; none of its
-pixels goes through a file. Methods of ours are asked the request itself.
+A document is a sample of a task of ours, made again from the task's own settings; no pixels go
+through a file. Methods of ours get the request itself.
 """
 
 import json
@@ -32,12 +32,12 @@ from frostbench.plugins.contract.cards import TaskCard
 from frostbench.plugins.contract.requests import Request
 from frostbench.plugins.contract.task import Instance, Sample, Unreadable
 
-WINDOW = 128  # samples that are held, so that those of four threads are at hand
+WINDOW = 128  # samples kept in memory, enough for four threads
 _COLUMN = "frostbench_sample"
 
 
 class Replay:
-    """The samples of one protocol by their number, made anew if an earlier one is asked for."""
+    """The samples of one protocol by their number; an earlier one is made again."""
 
     def __init__(self, make: Callable[[], Iterator[Sample]]) -> None:
         self._make = make
@@ -94,7 +94,7 @@ class Served:
 
     @cached_property
     def blobs(self) -> Blobs:
-        """Where features of images lie while this process scores."""
+        """The folder of image features while this process scores."""
         self.__dict__["_folder"] = folder = tempfile.TemporaryDirectory(prefix="frostbench")
         return Blobs(Path(folder.name))
 
@@ -112,7 +112,7 @@ class Served:
             prediction = as_stored(prediction_in(said, instance.request))
         except (ValueError, TypeError) as error:
             return SampleScores(error=str(error))
-        # lmms-eval scores in several threads, and metrics are promised none.
+        # lmms-eval scores in several threads, and metrics need not be thread-safe.
         with self._lock:
             return self._scoring([prediction], [target_as_stored(instance.target)])[0]
 
@@ -137,7 +137,7 @@ def posed_of(doc: Mapping[str, Any]) -> tuple[TaskCard, Posed]:
 
 
 def documents(stub: Any) -> Any:
-    """The documents of a task: what its one line names, in the place of that line."""
+    """The documents of a task, which replace the single line that names them."""
     from datasets import Dataset
 
     line = stub[0]
@@ -147,23 +147,23 @@ def documents(stub: Any) -> Any:
 
 
 def visuals(doc: Mapping[str, Any]) -> list[Any]:
-    """The images of a document; of one that cannot be read, none."""
+    """The images of a document; none where it cannot be read."""
     sample = _served(doc).replay[doc["number"]]
     return [] if isinstance(sample, Unreadable) else visuals_of(sample.request)
 
 
 def text(doc: Mapping[str, Any]) -> str:
-    """What a document asks, for models that are none of ours."""
+    """The question of a document, for other models than ours."""
     return str(doc["question"])
 
 
 def target(doc: Mapping[str, Any]) -> str:
-    """What is right, as far as it is a text."""
+    """The right answer, if it is a text."""
     return str(doc["target"])
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
-    """What a document adds to each of our metrics; nothing where its answer is none."""
+    """What a document adds to each of our metrics; nothing where its answer is invalid."""
     served = _served(doc)
     sample = served.replay[doc["number"]]
     if isinstance(sample, Unreadable):

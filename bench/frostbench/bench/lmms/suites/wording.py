@@ -1,4 +1,4 @@
-"""A request in words and images, for models that are not methods of ours."""
+"""A request in words and images, for other models than our methods."""
 
 import json
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def visuals_of(request: Request) -> list[Any]:
 
 
 def words_of(request: Request) -> str:
-    """What a request asks, in words."""
+    """The question of a request, in words."""
     match request:
         case Classify(examples=examples, options=options):
             named = _shown(examples)
@@ -74,7 +74,7 @@ def words_of(request: Request) -> str:
 
 
 def _shown(examples: Sequence[LabelledImage]) -> str:
-    """What is said of the images before the last one."""
+    """The texts about the images before the last one."""
     numbers: dict[Image, int] = {}
     for one in examples:
         numbers.setdefault(one.image, len(numbers) + 1)

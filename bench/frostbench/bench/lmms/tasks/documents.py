@@ -1,6 +1,6 @@
 """Finds the documents of a task, in a user's folder or in the Hub's cache.
 
-A folder may hold many data sets, as the Hub names them or as their tasks are called, or be one.
+A folder may be one data set, or hold many, named as on the Hub or like their tasks.
 """
 
 import os
@@ -36,7 +36,7 @@ def find(root: Path | None, task: str, dataset: str) -> Path:
 
 
 def hub_cache() -> Path:
-    """Where the Hub's client keeps what was downloaded."""
+    """The folder of the Hub client's downloads."""
     home = os.environ.get("HF_HOME", "~/.cache/huggingface")
     hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     return Path(os.path.expanduser(hub or os.path.join(home, "hub")))
@@ -45,10 +45,10 @@ def hub_cache() -> Path:
 def files_by_split(
     folder: Path, task: str, name: str | None, splits: Sequence[str]
 ) -> tuple[str, dict[str, list[str]]]:
-    """What reads a task's files, and those of each of the splits that are there.
+    """The reader of a task's files, and the files of each existing split.
 
     `name` is the configuration of the data set, which is a folder in it. The first of the splits is
-    the one that is asked: where no file is named for it, all files are of it.
+    the asked one: if no file is named after it, all files belong to it.
 
     Raises:
         LmmsError: there is no file, or they are of two kinds.

@@ -18,10 +18,10 @@ from frostbench.plugins.contract.seeds import seed_of
 from frostbench.plugins.host.errors import guess
 
 ASKING = ("generate_until", "multiple_choice")
-"""Kinds of tasks that a method can be asked: one text of an answer each."""
+"""Kinds of tasks that a method can be asked: each is answered by one text."""
 REASONING = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
-"""What lmms-eval's command line cuts out of answers before it scores them."""
-FEW = 5  # texts; where all documents are answered by so few, those are its options
+"""The text that lmms-eval's command line removes from answers before it scores them."""
+FEW = 5  # texts; if a task has at most this many different answers, they are its options
 
 
 @lru_cache(maxsize=1)
@@ -81,12 +81,12 @@ class LoadedTask:
 
     @cached_property
     def _scored(self) -> Any:
-        """The documents as lmms-eval scores them: without media, but for tasks that need those."""
+        """The documents as lmms-eval scores them: without media, unless the task needs them."""
         return self.task.eval_docs_no_media
 
     @cached_property
     def definition(self) -> str:
-        """The digest of what it scores by."""
+        """The digest of its scoring."""
         return definition_of(self.task.dump_config(), fitting())
 
     def sample(self, number: int) -> LmmsSample:
@@ -96,15 +96,15 @@ class LoadedTask:
         return LmmsSample(self.name, number, self.text(doc), visuals)
 
     def text(self, doc: Any) -> str:
-        """What a document asks, with what the task says before it."""
+        """The question of a document, with the task's own text before it."""
         return str(self.task.fewshot_context(doc, 0))
 
     def right(self, number: int) -> str:
-        """What is right of a document, as its file of samples says it."""
+        """The right answer of a document, as in its file of samples."""
         return str(self.task.doc_to_target(self._scored[number]))
 
     def answers(self, number: int) -> tuple[str, ...]:
-        """What is right of a document, as texts."""
+        """The right answers of a document, as texts."""
         doc = self._scored[number]
         target = self.task.doc_to_target(doc)
         several = target if isinstance(target, list | tuple) else [target]
@@ -114,7 +114,7 @@ class LoadedTask:
         return tuple(str(one).strip() for one in several)
 
     def id(self, number: int, asked: str) -> str:
-        """The sample's name, which changes with what it asks."""
+        """The sample's name, which changes with its question."""
         return document_id(number, asked, self.right(number))
 
     def options(self, number: int) -> list[str]:
@@ -143,7 +143,7 @@ class LoadedTask:
         return bool(self.task.higher_is_better().get(metric, True))
 
     def results(self, number: int, said: str) -> Mapping[str, Mapping[str, Any]]:
-        """By filter what lmms-eval's own scoring makes of an answer.
+        """By filter, lmms-eval's own scores of an answer.
 
         Raises:
             ValueError: it fails; the message says how.
@@ -153,7 +153,7 @@ class LoadedTask:
 
         doc = self._scored[number]
         found: dict[str, Mapping[str, Any]] = {}
-        # Without the five attempts, two seconds apart, that lmms-eval makes of a failure.
+        # Without lmms-eval's five attempts, two seconds apart, after a failure.
         process = getattr(type(self.task).process_results, "__wrapped__", None)
         score = self.task.process_results if process is None else _bound(process, self.task)
         for ensemble in self.task._filters:
@@ -174,7 +174,7 @@ class LoadedTask:
         return str(self.task.OUTPUT_TYPE) == "multiple_choice"
 
     def aggregate(self, metric: str, values: Sequence[Any]) -> float:
-        """What lmms-eval makes of a metric's values."""
+        """lmms-eval's aggregate of a metric's values."""
         function = self.task.aggregation()[metric]
         more = {"args": None} if "args" in inspect.signature(function).parameters else {}
         with _quiet():
@@ -196,7 +196,7 @@ class LoadedTask:
 
 @lru_cache(maxsize=64)
 def loaded(name: str, folder: str, *, plain: bool = False) -> LoadedTask:
-    """A task over the documents in a folder; `plain` without what it writes around a question.
+    """A task over the documents in a folder; `plain` leaves out its texts around a question.
 
     Raises:
         LmmsError: it is of a kind that no method answers, or its documents cannot be read.
@@ -236,7 +236,7 @@ def place_of(name: str, root: Path | None) -> Path:
 
 
 def cause(error: BaseException) -> str:
-    """What went wrong, out of the attempts that lmms-eval wraps it in."""
+    """The actual error, out of the attempts that lmms-eval wraps it in."""
     attempt = getattr(error, "last_attempt", None)
     inner = attempt.exception() if attempt is not None else None
     found = inner if inner is not None else error
@@ -261,7 +261,7 @@ def _name(member: Any) -> str:
 
 
 def _reading_here(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Those functions of a task that load data sets themselves (GQA's images), from here alone."""
+    """Let functions of a task that load data sets themselves (GQA's images) read them from here."""
     found = {}
     for key in ("process_docs", "doc_to_visual", "doc_to_text", "doc_to_target", "process_results"):
         function = config.get(key)
@@ -290,7 +290,7 @@ def _from_here(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what lmms-eval and its tasks log."""
+    """Silence the logs of lmms-eval and its tasks."""
     from loguru import logger
 
     logger.disable("")
@@ -301,7 +301,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _offline() -> None:
-    """Have neither lmms-eval nor what it imports download anything."""
+    """Keep lmms-eval and what it imports from downloading anything."""
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE"):
         os.environ.setdefault(name, "1")
     import datasets

@@ -42,11 +42,11 @@ class DocumentSettings:
     """How a task of lmms-eval is asked.
 
     Attributes:
-        definition: Digest of what it scores by, and lmms-eval's version in it.
+        definition: Digest of its scoring, which includes lmms-eval's version.
         data: The data set.
-        shots: Examples before each question, drawn from a split that is not asked.
-        plain: Leave out what the task writes before and after a question ("Answer the question
-            using a single word or phrase."), where it keeps that apart.
+        shots: Examples before each question, drawn from another split.
+        plain: Leave out the task's texts before and after a question ("Answer the question using a
+            single word or phrase."), where it keeps them separate.
     """
 
     definition: str = ""
@@ -89,7 +89,7 @@ class DocumentTask(Task):
 
     @classmethod
     def loaded(cls) -> LoadedTask:
-        """The task that it is."""
+        """The loaded task."""
         raise NotImplementedError
 
 
@@ -113,7 +113,7 @@ class LmmsTasks:
 
     @hookimpl
     def frostbench_metrics(self) -> list[Offer[MetricFacts]]:
-        """The metrics of all of them: means of numbers as such, others as numbers of the whole."""
+        """The metrics of all tasks: means of numbers, and others as numbers of the whole set."""
         kinds: dict[str, tuple[bool, MetricFacts, Offer[MetricFacts]]] = {}
         for task in self._tasks():
             for metric, filtered in task.metrics:
@@ -139,7 +139,7 @@ class LmmsTasks:
     def _read(
         self, metric: str, filtered: str, prediction: Prediction, target: Target
     ) -> tuple[str, Any] | None:
-        """A task, and what its own code gives for an answer; None where it gives no such metric."""
+        """A function for a task's own score of an answer; None where it has no such metric."""
         if not isinstance(prediction, TextPrediction):
             raise ValueError("lmms-eval scores texts alone")
         name, number = document_of(target)
@@ -180,7 +180,7 @@ def _second(read: Callable[..., tuple[str, Any] | None], *pair: Any) -> float | 
 
 
 def _instance(task: LoadedTask, number: int, shots: int, seed: int) -> Sample:
-    """The request of a document, with what is right; or why it is none."""
+    """The request of a document with its target, or why there is none."""
     try:
         sample = task.sample(number)
         if task.options_scored:
@@ -195,12 +195,12 @@ def _instance(task: LoadedTask, number: int, shots: int, seed: int) -> Sample:
 
 
 def target_of(task: LoadedTask, number: int) -> tuple[str, ...]:
-    """What is right, for people, and at the end the document that scoring looks up."""
+    """The right answers, for people, and at the end the document that scoring looks up."""
     return (*task.answers(number), f"{PREFIX}{task.name}#{number}")
 
 
 def document_of(target: Target) -> tuple[str, int]:
-    """The task, and the number of the document, that a target belongs to.
+    """The task and the document's number to which a target belongs.
 
     Raises:
         ValueError: it is none of lmms-eval's.
