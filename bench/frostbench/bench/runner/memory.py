@@ -75,7 +75,7 @@ class Ledger:
 
     @contextmanager
     def answering(self, peaks: Callable[[], Mapping[str, int]]) -> Iterator[None]:
-        """While the engine answers prompts; then `peaks` tell by method what was held at most."""
+        """A context for the engine's answers; then `peaks` gives the most memory by method."""
         before = sum(map(held_bytes, self._devices))
         yield
         for name, most in peaks().items():

@@ -181,7 +181,7 @@ def without_failed(
 def without_grown(
     plan: Plan, manifest: Manifest, writer: RunWriter, records: list[Record]
 ) -> list[Record]:
-    """Forget chunks that were shorter under a smaller limit: they are other company now."""
+    """Forget chunks that were shorter under a smaller limit: they hold other samples now."""
     gone: set[tuple[str, str | None, str]] = set()
     for planned in plan.tasks:
         name = planned.task.card.name

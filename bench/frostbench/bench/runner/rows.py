@@ -122,7 +122,7 @@ def rows_of(
 
 
 def _shown(task: TaskCard, controls: Mapping[str, Control]) -> list[Control]:
-    """The controls that a task names, and those that join it; what nobody offers, it makes."""
+    """The controls that a task names or that join it; those that no plugin offers, it makes."""
     named = [
         controls.get(name, Control(ControlCard(name, ""), NoMethod())) for name in task.controls
     ]

@@ -157,7 +157,7 @@ class _Session:
             self._save_at_the_end()
 
     def _wait_for_guests(self, leases: Leases) -> None:
-        """Wait for workers that nobody here started: until their last sign of life they write."""
+        """Wait for workers that were not started here, until their last sign of life."""
         while any(leases.lives(one.worker, one.session) for one in self._inbox.reports.values()):
             self.wait()
 

@@ -178,7 +178,7 @@ class Worker:
                 if scoring is None:
                     scoring = self._scoring(planned)
                 if self._leases.claim(key):
-                    if self._leases.taken_over:  # from one who may have stored it before it died
+                    if self._leases.taken_over:  # by a worker that may have stored it
                         self._done |= self._samples.stored(planned.task.card.name)
                         self._leases.taken_over.clear()
                     self._exclude_others()

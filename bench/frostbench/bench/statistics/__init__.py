@@ -1,8 +1,8 @@
 """Intervals of 95 % that cover 95 %, and ranks that are ranges.
 
-A column is what one row of the leaderboard scored under one metric: `Sums` where its value is made
-of sums over samples (a mean of scores, or a formula over counts), and `Frechet` where it is one
-distance of two sets of features. Both give an `Estimate`, whose interval says how it was found, or
+A column holds the scores of one row of the leaderboard under one metric: `Sums` if its value comes
+from sums over samples (a mean of scores, or a formula over counts), `Frechet` if it is one distance
+between two sets of features. Both give an `Estimate`, whose interval says how it was computed, or
 why there is none. `compare` tests pairs of columns as one family, and `ranking` all pairs of a
 table. Clusters are samples that share images or an episode.
 """

@@ -22,12 +22,12 @@ from frostbench.bench.statistics.sums import Sums
 from frostbench.bench.statistics.swaps import SwappedRows, swapped_rows
 from frostbench.bench.statistics.wholes import Whole
 
-EXACT_CLUSTERS = 13  # up to 2**12 flips are gone through; more clusters are drawn
+EXACT_CLUSTERS = 13  # up to 2**12 flips are enumerated; beyond, flips are drawn
 CELLS_AT_ONCE = 1 << 22  # values held at a time, 32 MiB
 POWER = 0.8
 
 Column: TypeAlias = Sums | Frechet | AveragePrecision | Whole
-"""What one row scored under one metric."""
+"""The scores of one row under one metric."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class PairTest:
         p: of the sign-flip test, corrected for the other comparisons; 1 where there is no test.
         sign: 1 or -1 where the first is significantly above or below the second, and 0 where the
             two are not told apart.
-        drawn: whether swaps were gone through or drawn, and not their limit taken.
+        drawn: whether swaps were enumerated or drawn, instead of using their limit.
     """
 
     difference: Estimate | None
@@ -81,7 +81,7 @@ def difference(one: Column, two: Column, inference: Inference) -> Estimate | Non
 def _refuse_other_clusters(
     one: Sums | AveragePrecision | Whole, two: Sums | AveragePrecision | Whole
 ) -> None:
-    """Rows are paired cluster by cluster, and so in the same clusters."""
+    """Refuse rows whose samples lie in different clusters, since rows are paired by cluster."""
     if (one.samples, one.clusters) == (two.samples, two.clusters):
         return
     lies = dict(zip(one.samples, one.clusters, strict=True))
@@ -114,7 +114,7 @@ def compare(pairs: Sequence[tuple[Column, Column]], inference: Inference) -> lis
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values after Holm's correction: that any is too small is as rare as for a single test.
+    """P values after Holm's correction, which controls the chance of any false positive.
 
     Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Statist. 1979.
 
@@ -129,7 +129,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def fewest_clusters(comparisons: int, inference: Inference) -> int:
-    """The least number of clusters with which one of so many sign-flip tests can succeed.
+    """The fewest clusters with which one of this many sign-flip tests can succeed.
 
     >>> fewest_clusters(1, Inference()), fewest_clusters(28, Inference())
     (6, 11)
@@ -142,7 +142,7 @@ def _p_values(
 ) -> list[float]:
     """The share of sign flips that leave a pair at least as far apart as it is.
 
-    A limit is never less than what drawn flips could say.
+    A limit is never less than the smallest p that drawn flips could give.
     """
     alike: Mapping[tuple[int, int], list[int]] = defaultdict(list)
     p_values = [1.0] * len(swaps)
@@ -161,21 +161,21 @@ def _p_values(
             for place, index in enumerate(members):
                 reached = swaps[index].after(signs) >= far[place] * (1 - 1e-9) - 1e-15
                 counts[place] += reached.sum()
-        more = 0 if clusters <= EXACT_CLUSTERS else 1  # the pair as it is counts as drawn
+        more = 0 if clusters <= EXACT_CLUSTERS else 1  # the observed pair counts as one draw
         for place, index in enumerate(members):
             p_values[index] = float((counts[place] + more) / (drawn + more))
     return p_values
 
 
 def _flips(swap: SwappedRows, comparisons: int, inference: Inference) -> int:
-    """How many are drawn: enough for the smallest p that Holm's correction asks for."""
+    """How many flips are drawn: enough for the smallest p that Holm's correction needs."""
     return max(inference.flips // swap.one_in, math.ceil(4 * comparisons / inference.alpha))
 
 
 def _signs(clusters: int, flips: int, seed: int) -> Iterator[Float[np.ndarray, "block clusters"]]:
-    """Every way to turn the clusters but the first, or drawn ones in blocks.
+    """Every way to flip the clusters except the first, or drawn flips in blocks.
 
-    To turn all of them changes no distance, so that the first can stay.
+    Flipping all of them changes no distance, so the first can stay.
     """
     if clusters <= EXACT_CLUSTERS:
         yield _every_sign(clusters)
@@ -198,13 +198,13 @@ def clusters_needed(
 ) -> int | None:
     """How many clusters would tell a difference apart in four cases of five.
 
-    At what is observed of it and of the spread of what clusters add; None where there is none.
+    At the observed difference and spread of clusters; None where there is no difference.
     """
     estimate = found.difference
     swap = swapped_rows(one, two) if estimate is not None and estimate.value else None
     if estimate is None or swap is None or not swap.clusters:
         return None
-    # Clusters without a difference are not among those that turn; they spread nothing, and count.
+    # Clusters without a difference are not flipped: they add no spread, but count.
     effects = np.zeros(swap.units)
     effects[: swap.clusters] = swap.effects()
     mean = abs(float(effects.mean()))
@@ -216,11 +216,11 @@ def clusters_needed(
 
 
 def clusters_for(spread: float, comparisons: int, inference: Inference) -> int:
-    """Clusters that tell two rows apart in four cases of five, at this spread over difference.
+    """Clusters that tell two rows apart in four cases of five, at this ratio of spread.
 
     The sample size of a t-test (Guenther, The American Statistician 1981) at Bonferroni's level,
-    since Holm's first step is that. The fewest clusters are too few where in more than one case of
-    five one of them will point the other way.
+    which is Holm's first step. The fewest clusters are too few if one of them will point the other
+    way in more than one case of five.
 
     >>> clusters_for(0.3, 15, Inference()), clusters_for(1.0, 15, Inference())
     (10, 19)

@@ -22,7 +22,7 @@ from frostbench.bench.statistics.rankings import Curve, Matches, curves_of, mean
 
 HALVES = 8
 FEWEST = 10
-"""Things a class, on the mean over classes, from which an interval was seen to cover."""
+"""Fewest things a class (mean over classes) with which an interval was seen to cover."""
 FEW_THINGS = f"none: with fewer than {FEWEST} things a class, no interval was seen to cover"
 BY_JACKKNIFE = (
     "Student's t, jackknife over clusters, corrected for skewness and for the excess of few images"
@@ -32,11 +32,11 @@ SHARES = Bounds(0.0, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class AveragePrecision:
-    """What one row scored under a metric that ranks detections of many images together.
+    """The scores of one row under a metric that ranks detections of many images together.
 
     The value is the mean over classes that have things, and over thresholds, of the interpolated
-    precision at 101 recalls. Samples stand in the order of their ids; of equal scores, the earlier
-    sample's comes first.
+    precision at 101 recalls. Samples stand in the order of their ids; among equal scores, the
+    earlier sample's comes first.
     """
 
     samples: tuple[str, ...]
@@ -76,9 +76,9 @@ class AveragePrecision:
     def estimate(self, inference: Inference) -> Estimate | None:
         """The value and its interval; None where there is nothing to be found.
 
-        The lower end is that of a value from which `excess` was taken, so that the interval holds
-        what many more images would give too. It is found with and without log odds, which near 0
-        reach too far up and near 1 too little down: each end is the lower of the two.
+        The lower end is that of a value reduced by `excess`, so that the interval also covers the
+        value of many more images. It is computed with and without log odds, which reach too far up
+        near 0 and too little down near 1: each end is the lower of the two.
         """
         found = self.jackknife
         if found is None:
@@ -97,7 +97,7 @@ class AveragePrecision:
         return self._estimate(Interval(ends[0], ends[1], BY_JACKKNIFE))
 
     def difference(self, other: "AveragePrecision", inference: Inference) -> Estimate | None:
-        """This column less the other, paired on the samples that both have; None without any."""
+        """This column minus the other, paired on the samples that both have; None without any."""
         mine, yours = self.on(set(other.samples)), other.on(set(self.samples))
         here, there = mine.jackknife, yours.jackknife
         if here is None or there is None:
@@ -118,25 +118,25 @@ class AveragePrecision:
     def jackknife(self) -> Jackknife | None:
         """The value with and without each cluster, or group of them; None where it has none.
 
-        Clusters weigh as many things as they show.
+        A cluster's weight is the number of things that it shows.
         """
         if not self._curves:
             return None
         groups = self.groups[1]
         every = np.ones((1 + groups, groups), dtype=bool)
         every[1:][np.diag_indices(groups)] = False
-        # Without the only cluster that shows things there is nothing, which counts as 0.
+        # Without the only cluster that shows things nothing is left, which counts as 0.
         value, *without = np.nan_to_num(mean_area(self._curves, every))
         weights = 1e-9 + np.sum([curve.things for curve in self._curves], axis=0)
         return Jackknife(float(value), value - np.array(without), weights)
 
     @cached_property
     def excess(self) -> float:
-        """By how much the value of so few images is above that of any number.
+        """By how much the value of this few images exceeds that of very many.
 
         The best precision from a recall on is too high where a class has few things, and more so
-        for half of the clusters. What half of them exceed the whole by, over drawn halves, is
-        (√2 - 1) times the excess where that falls with the root of their number; 0 at least.
+        for half of the clusters. The mean amount by which drawn halves exceed the whole is (√2 - 1)
+        times the excess, if that falls with the root of their number; at least 0.
         """
         groups = self.groups[1]
         if self.jackknife is None or groups < 2:
@@ -176,7 +176,7 @@ def ranked_value(matches: Sequence[Matches]) -> float | None:
 
 
 def check_matches(matches: Sequence[Matches]) -> None:
-    """See that a column can read what one sample adds.
+    """Check that a column can read what one sample adds.
 
     Raises:
         ValueError: a class comes twice, or detections have marks for different thresholds.

@@ -95,7 +95,7 @@ class Frechet:
         return None if self._distance is None else self._estimate(self._distance)
 
     def difference(self, other: "Frechet") -> Estimate | None:
-        """This column less the other, on the samples that both have; None with fewer than two."""
+        """This column minus the other, on the samples that both have; None with fewer than two."""
         mine, yours = self.on(set(other.samples)), other.on(set(self.samples))
         if mine._distance is None or yours._distance is None:
             return None
@@ -108,5 +108,5 @@ class Frechet:
         return frechet_distance(self.predictions, self.targets)
 
     def _estimate(self, value: float) -> Estimate:
-        # Sets drawn again repeat samples, which adds a bias of its own: no bootstrap is honest.
+        # Resampled sets repeat samples, which adds a bias of its own: no bootstrap is honest.
         return Estimate(value, NO_INTERVAL, len(self.samples), cluster_rows(self.clusters)[1])

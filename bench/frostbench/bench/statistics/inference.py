@@ -57,12 +57,12 @@ class Bounds:
 
 ANY_SCORE = Bounds()
 GROUPS = 200
-"""Clusters beyond so many are left out in as many groups: each costs a look at the whole set."""
+"""The most groups of clusters to leave out in turn: each costs a look at the whole set."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Two ends and how they were found; where there are none, `how` says why."""
+    """Two ends and how they were computed; without ends, `how` says why."""
 
     low: float | None
     high: float | None
@@ -71,7 +71,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its interval, from so many samples in so many clusters."""
+    """A value and its interval, with the numbers of samples and clusters."""
 
     value: float
     interval: Interval

@@ -1,4 +1,4 @@
-"""Intervals from what a value becomes without each cluster in turn (the jackknife).
+"""Intervals from the values without each cluster in turn (the jackknife).
 
 Formulas, sources and the simulation that chose them are in docs/trust/statistics.md.
 """
@@ -30,8 +30,8 @@ class Jackknife:
 
     Attributes:
         value: of all clusters.
-        influences: the value less that without a cluster, a cluster each.
-        weights: what the clusters weigh, in any unit.
+        influences: the value minus that without a cluster, for each cluster.
+        weights: the clusters' weights, in any unit.
     """
 
     value: float
@@ -46,7 +46,7 @@ class Jackknife:
 
     @property
     def effective(self) -> float:
-        """How many clusters of equal weight are worth these: Kish's effective number."""
+        """The equivalent number of clusters of equal weight: Kish's effective number."""
         return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
 
     @property
@@ -85,7 +85,8 @@ def logit(jackknife: Jackknife, level: float) -> Interval:
 def skewed_logit(jackknife: Jackknife, level: float) -> Interval:
     """The same, corrected for skewness: for values that are no ratio, like average precision.
 
-    Of a ratio, log odds leave little skewness; there the correction would widen for nothing.
+    For a ratio, log odds leave little skewness, and the correction would widen the interval for
+    nothing.
     """
     if jackknife.refusal:
         return jackknife.refusal
@@ -122,16 +123,16 @@ def exact_share(jackknife: Jackknife, samples: int, level: float) -> Interval:
     """Clopper and Pearson's interval with the effective sample size for trials.
 
     Korn and Graubard, "Confidence Intervals for Proportions With Small Expected Number of Positive
-    Counts", Survey Methodology 1998: value * (1 - value) / variance, less what estimating the
-    variance from few clusters costs. It lies between the effective number of clusters, as if all
-    samples of one said the same, and the number of samples, as if none did.
+    Counts", Survey Methodology 1998: value * (1 - value) / variance, reduced for estimating the
+    variance from few clusters. It lies between the effective number of clusters, as if all samples
+    of one said the same, and the number of samples, as if none did.
     """
     value, variance = jackknife.value, jackknife.variance
     if len(jackknife.influences) < 2:
         return Interval(None, None, ONE_CLUSTER)
     size = float(samples)
     if variance > 0:
-        # A variance that a few clusters make up is known no better than by as many.
+        # A variance that comes from a few clusters is known no better than from that many.
         squares = np.square(jackknife.influences)
         known = float(squares.sum() ** 2 / np.square(squares).sum())
         cost = float(ndtri((1 + level) / 2)) / _student(min(jackknife.effective, known), level)

@@ -16,7 +16,7 @@ class Pooling:
 
     Attributes:
         width: how many sums it reads.
-        shares: pairs of sums of which the first is a part of the second, as places in a row.
+        shares: pairs of sums, the first a part of the second, as places in a row.
         weight: the place of the sum that says how much a sample weighs in the value.
         formula: from sums to the value; NaN where the sums have none.
     """

@@ -14,14 +14,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-RIGHT, WRONG = "+", "-"  # of marks; any other counts as neither
+RIGHT, WRONG = "+", "-"  # codes of right and wrong marks; any other counts as neither
 RECALLS = np.linspace(0.0, 1.0, 101)
 CELLS_AT_ONCE = 1 << 20  # values held at a time
 
 
 @runtime_checkable
 class Matches(Protocol):
-    """What one sample adds for a class: its things, and of each detection the score and the marks.
+    """What one sample adds for a class: its number of things, and each detection's score and marks.
 
     Marks are one character for each threshold of overlap, "+" right and "-" wrong.
     """
@@ -51,8 +51,7 @@ class Matches(Protocol):
 class _Ranked:
     """The right and the wrong detections of a class at one threshold, the best scores first.
 
-    `whose` is the group of each right one, and `before` counts, by group, the wrong ones that stand
-    before it.
+    `whose` is the group of each right one, and `before` counts, by group, the wrong ones before it.
     """
 
     whose: Int[np.ndarray, " r"]
@@ -70,7 +69,7 @@ class _Ranked:
     def areas(
         self, reached: Int[np.ndarray, "sets found"], kept: Float[np.ndarray, "sets groups"]
     ) -> Float[np.ndarray, " sets"]:
-        """The mean of the interpolated precision at 101 recalls, of each set of groups.
+        """The mean of the interpolated precision at 101 recalls, for each set of groups.
 
         `kept` is 1 for each group of a set, and 0 for the others. `reached` are `_recalls` of the
         things of each set.
@@ -79,7 +78,7 @@ class _Ranked:
         found = mine.cumsum(1, dtype=np.int64)
         precision = mine * found / np.maximum(found + kept @ self.before, 1)
         best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        # Each right one has the recalls between the one before it and its own.
+        # Each right detection covers the recalls between the one before it and its own.
         until = np.take_along_axis(reached, found, 1)
         own = np.diff(until, axis=1, prepend=0)
         area: Float[np.ndarray, " sets"] = (best_from_here * own).sum(1) / len(RECALLS)
@@ -94,7 +93,7 @@ class Curve:
     ranked: tuple[tuple[_Ranked, float], ...]
 
     def areas(self, kept: Float[np.ndarray, "sets groups"]) -> Float[np.ndarray, " sets"]:
-        """The mean over thresholds, of each set of groups; NaN where a set shows no thing."""
+        """The mean over thresholds, for each set of groups; NaN where a set shows no thing."""
         things = (kept @ self.things).astype(np.int64)
         most = max([0, *things, *(len(one.whose) for one, _ in self.ranked)])
         numbers, which = np.unique(things, return_inverse=True)
@@ -140,7 +139,7 @@ def mean_area(
 
 @lru_cache(maxsize=512)
 def _recalls(things: int) -> Int[np.ndarray, " found"]:
-    """Of so many things, how many of the recalls are reached by having found 0, 1, ... of them."""
+    """For this many things, how many of the recalls are reached after finding 0, 1, ... of them."""
     reached = np.searchsorted(RECALLS, np.arange(things + 1) / max(things, 1), side="right")
     reached[0] = 0  # where nothing is found, not even a recall of 0
     return reached

@@ -1,4 +1,4 @@
-"""Ranges of ranks: the ranks that the tests leave open."""
+"""Ranges of ranks: the ranks that the tests leave possible."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class Ranking(Generic[K]):
-    """Ranges of ranks; if no rows differ, also how many clusters it would take.
+    """Ranges of ranks; if no rows differ, also how many clusters would be needed.
 
     Attributes:
         ranks: for each row 1 + the number significantly better, to n - the number significantly

@@ -99,7 +99,7 @@ class Sums:
         return Estimate(self._jackknife.value, interval, len(self.samples), len(self.totals))
 
     def difference(self, other: "Sums", inference: Inference) -> Estimate | None:
-        """This column less the other, paired on the samples that both have; None without any.
+        """This column minus the other, paired on the samples that both have; None without any.
 
         Raises:
             ValueError: the two are pooled by different formulas.
@@ -151,14 +151,14 @@ class Sums:
 
     @cached_property
     def _is_right_or_wrong(self) -> bool:
-        """Whether every sample adds 0 or 1 to as many, so that the value is a share of them."""
+        """Whether every sample adds 0 or 1 to an equal total: the value is then a share."""
         if self.counts.shape[1] != 2 or not self.bounds.of_shares:
             return False
         scores, ones = self.counts.T
         return bool((ones == 1).all() and np.isin(scores, (0.0, 1.0)).all())
 
     def _right_alone(self, other: "Sums", inference: Inference) -> Interval:
-        """Of a difference: from the share that this row alone has right, and the other alone."""
+        """Of a difference: from the shares that only this row, and only the other, has right."""
         mine, yours = self.counts.copy(), other.counts.copy()
         mine[:, 0] = np.maximum(0.0, self.counts[:, 0] - other.counts[:, 0])
         yours[:, 0] = np.maximum(0.0, other.counts[:, 0] - self.counts[:, 0])
@@ -179,7 +179,7 @@ class Sums:
         return student(self._jackknife, self.bounds, level)
 
     def _at_a_bound(self, level: float, clusters: float) -> Interval | None:
-        """Of means whose scores are all the best or all the worst that there is.
+        """The interval of a mean whose scores are all the best, or all the worst, possible.
 
         P(score at a bound) is never above 1 - |mean - bound| / range, whatever the scores are.
         """
@@ -194,10 +194,10 @@ class Sums:
         return None
 
     def _widened(self, level: float, clusters: float) -> Interval:
-        """On the logit scale; further where no cluster has any of a share, or every one all of it.
+        """On the logit scale; wider where no cluster has any of a share, or all have all of it.
 
-        Such a share (no matching 4-gram) does not spread, and may yet be as large, or as small, as
-        Clopper and Pearson allow with clusters for trials.
+        Such a share (no matching 4-gram) shows no spread, but may be as large, or as small, as
+        Clopper and Pearson allow with clusters as trials.
         """
         value, shares, counts = self._jackknife.value, self._pooling.shares, self.counts
         none = [pair for pair in shares if not counts[:, pair[0]].any()]
@@ -205,7 +205,7 @@ class Sums:
         found = logit(self._jackknife, level)
         if not none and not full:
             return found
-        # Of a single cluster only a value that has no other part can be bounded.
+        # With a single cluster, only a value without other parts can be bounded.
         if found.low is None and len(shares) not in (len(none), len(full)):
             return found
         less, more = counts.sum(0), counts.sum(0)

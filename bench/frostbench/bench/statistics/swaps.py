@@ -16,7 +16,7 @@ from frostbench.bench.statistics.wholes import Whole
 
 MANY = 64  # clusters
 DRAWN_CLUSTERS = 1000
-"""With more clusters that differ, sums are held against the limit of all swaps, none is drawn."""
+"""With more differing clusters, sums are compared with the limit of all swaps."""
 LEAST_KURTOSIS = -0.02  # that of 100 equal clusters
 
 
@@ -26,7 +26,7 @@ class SwappedRows(Protocol):
 
     @property
     def clusters(self) -> int:
-        """In how many clusters, or groups of them, the two differ, so that a swap changes some."""
+        """How many clusters, or groups of them, a swap changes, since the two differ there."""
         ...
 
     @property
@@ -36,11 +36,11 @@ class SwappedRows(Protocol):
 
     @property
     def one_in(self) -> int:
-        """Of the flips that are drawn where they are many, one in so many is enough."""
+        """Where flips are costly, one in this many of the usual draws is enough."""
         ...
 
     def after(self, signs: Float[np.ndarray, "flips clusters"]) -> Float[np.ndarray, " flips"]:
-        """How far the two would be apart where clusters of sign -1 swap; without a value, far."""
+        """The distance of the two if clusters of sign -1 swap; infinite without a value."""
         ...
 
     def effects(self) -> Float[np.ndarray, " clusters"]:
@@ -50,13 +50,13 @@ class SwappedRows(Protocol):
     def beyond(self) -> float | None:
         """The share of all swaps that leave the two at least as far apart, where they are many.
 
-        None where the swaps themselves are to be looked at.
+        None where the swaps themselves must be computed.
         """
         ...
 
 
 def swapped_rows(one: Any, two: Any) -> SwappedRows | None:
-    """The swaps of two columns; None of distances, of whose parts nothing is known."""
+    """The swaps of two columns; None for distances, whose parts are not known."""
     match one, two:
         case Sums(), Sums():
             return _Summed.of(one, two)
@@ -105,7 +105,7 @@ class _Summed:
         return np.asarray(self._apart(turned) - self._apart(turned - self.halves))
 
     def beyond(self) -> float | None:
-        """By the normal limit of what so many clusters add, each with one sign or the other.
+        """By the normal limit of the clusters' sum, each with one sign or the other.
 
         With e_c what cluster c adds alone, the sum of ±e_c has variance V = Σ e_c² and excess
         kurtosis κ = -2 Σ e_c⁴ / V². Edgeworth's expansion to κ (Hall, The Bootstrap and Edgeworth
@@ -132,7 +132,7 @@ class _Summed:
 
 @dataclass(frozen=True, eq=False)
 class _RankedAnew:
-    """The detections of two columns, those of the second in groups that follow those of the first.
+    """The detections of two columns; the second column's groups follow those of the first.
 
     `turning` are the groups in which the two differ.
     """
@@ -147,7 +147,7 @@ class _RankedAnew:
         mine, yours = one.on(set(two.samples)), two.on(set(one.samples))
         rows, groups = mine.groups
         sides = list(zip(rows.tolist(), mine.matches, yours.matches, strict=True))
-        # Sample by sample, so that equal scores keep the order of samples whoever gave them.
+        # Sample by sample, so that equal scores keep the order of samples in either column.
         both = [pair for row, a, b in sides for pair in ((row, a), (groups + row, b))]
         turning = np.unique([row for row, a, b in sides if a != b]).astype(np.int64)
         here, there = mine.jackknife, yours.jackknife
@@ -166,7 +166,7 @@ class _RankedAnew:
 
     @property
     def one_in(self) -> int:
-        # Each ranks all detections of both anew.
+        # Each swap ranks all detections of both again.
         return 4 if self.groups <= MANY else 10
 
     def after(self, signs: Float[np.ndarray, "flips clusters"]) -> Float[np.ndarray, " flips"]:
@@ -179,19 +179,20 @@ class _RankedAnew:
         return apart
 
     def effects(self) -> Float[np.ndarray, " clusters"]:
-        """What the difference loses without each."""
+        """How much of the difference each group makes up."""
         lost: Float[np.ndarray, " clusters"] = self.apart[self.turning]
         return lost
 
     def beyond(self) -> None:
-        """Groups are never so many."""
+        """There are never that many groups."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Lifted:
-    """What groups of clusters add to the difference of two numbers of the whole set.
+    """Contributions of groups of clusters to the difference of two numbers of the whole set.
 
-    Such numbers cannot be computed anew after a swap; what a group adds is taken to change sides.
+    These numbers cannot be computed again after a swap; a group's contribution is taken to change
+    its sign.
     """
 
     turning: Float[np.ndarray, " clusters"]
@@ -221,4 +222,4 @@ class _Lifted:
         return self.turning
 
     def beyond(self) -> None:
-        """Groups are never so many."""
+        """There are never that many groups."""

@@ -1,8 +1,8 @@
 """Values of a set that no formula over sums gives, with jackknife intervals.
 
-Such a number is computed where its function is at hand, when the task is complete; here are the
+Such a number is computed where its function is available, when the task is complete; stored are the
 number, and by how much each group of clusters lifts it. An interval is the jackknife's, as for
-sums; nothing can be said of a part of the samples.
+sums; nothing is known about a part of the samples.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +42,7 @@ def lifts(
         rest = [value for row, value in zip(rows.tolist(), values, strict=True) if row != group]
         try:
             lift[group] = whole - float(number(rest))
-        except Exception:  # a function that cannot do without the group
+        except Exception:  # the function fails without the group
             continue
     return whole, [float(one) for one in lift[rows]]
 
@@ -82,7 +82,7 @@ class Whole:
         return Estimate(self.value, interval, len(self.samples), cluster_rows(self.clusters)[1])
 
     def difference(self, other: "Whole", inference: Inference) -> Estimate | None:
-        """This column less the other; None where they are not of the same samples."""
+        """This column minus the other; None where they are not of the same samples."""
         if self.samples != other.samples:
             return None
         here, there = self.jackknife, other.jackknife
@@ -94,7 +94,7 @@ class Whole:
         return Estimate(apart.value, interval, len(self.samples), clusters)
 
     def effects(self, other: "Whole") -> Float[np.ndarray, " groups"]:
-        """What each group adds to the difference, as far as what is lifted adds up."""
+        """What each group adds to the difference, as far as lifts are additive."""
         apart = self.jackknife.influences - other.jackknife.influences
         groups = len(apart)
         mean = (self.value - other.value) / groups
@@ -102,7 +102,7 @@ class Whole:
 
     @cached_property
     def jackknife(self) -> Jackknife:
-        """The number, with what each group lifts it by."""
+        """The number, with each group's lift."""
         rows, groups = part_rows(self.clusters)
         lift = np.zeros(groups)
         lift[rows] = self.lifts

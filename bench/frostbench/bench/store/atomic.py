@@ -1,4 +1,4 @@
-"""Writes files so that they are whole or not there, and explains a full disk."""
+"""Writes files so that they are complete or absent, and explains a full disk."""
 
 import errno
 import glob
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-SETTLED = 60  # seconds in which a file is written, also by a process of another machine
+SETTLED = 60  # seconds within which a file is written, also by a process of another machine
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -20,12 +20,12 @@ class StoreError(Exception):
 
 
 class StoreFullError(StoreError):
-    """There is no room left. What was stored before is whole, and the run can be resumed."""
+    """There is no room left. What was stored before is complete, and the run can be resumed."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about writing to `path` into one sentence.
+    """Turn errors of the operating system about writing to `path` into one sentence.
 
     Raises:
         StoreFullError: the disk, the quota or the largest allowed file is full.
@@ -43,7 +43,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """What an error says, in a line that is not too long; what parsers say is put in our words."""
+    """The text of an error in a short line; parsers' errors are put in our words."""
     kinds = {
         json.JSONDecodeError: "it is no JSON",
         UnicodeError: "it is no text in UTF-8",
@@ -60,7 +60,7 @@ def reason(error: Exception) -> str:
 
 
 def regular(path: Path) -> Path:
-    """The path, if it is that of a file in its own folder, or of nothing yet.
+    """The path, if it is a regular file in its own folder, or does not exist yet.
 
     What lies in a run's folder may come from somebody else: a pipe would hang whoever opens it, and
     a link would have files elsewhere read, copied or written.
@@ -78,17 +78,17 @@ def regular(path: Path) -> Path:
 
 
 def file_facts(path: Path) -> tuple[int, int, int]:
-    """What changes when a file is written or another one put in its place."""
+    """Facts that change when a file is written or replaced."""
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager
 def reading(path: object) -> Iterator[None]:
-    """Turns whatever goes wrong while a file is read into one sentence.
+    """Turns every error while a file is read into one sentence.
 
     Raises:
-        StoreError: the file is damaged; one that is not there is not.
+        StoreError: the file is damaged; a missing file raises its own error.
     """
     try:
         yield
@@ -131,7 +131,8 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
 def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = True) -> None:
     """Write a mapping as indented JSON, atomically."""
     content = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    # Half a letter, which UTF-8 has not, becomes JSON's own escape and is read back as it was.
+    # A lone surrogate, which UTF-8 cannot encode, becomes JSON's own escape and is read back
+    # unchanged.
     write_whole(path, content.encode(errors="backslashreplace"), sync=sync)
 
 
@@ -157,17 +158,17 @@ def sweep(run: Path) -> None:
 def sweep_dead(folder: Path) -> None:
     """Remove temporaries of processes that have ended from a folder in which others write too."""
     for leftover in folder.glob(".*.tmp"):
-        with suppress(FileNotFoundError):  # it was just put in its place
+        with suppress(FileNotFoundError):  # it was just moved to its place
             if time.time() - leftover.lstat().st_mtime > SETTLED and not _is_alive(leftover):
                 leftover.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `folder` when all of it is written.
+    """A folder to write into, which replaces `folder` when it is complete.
 
-    An older one is known by the file `mark`. Of its files those that are not `ours`, by their path
-    in it, are taken over.
+    An older folder is recognised by the file `mark`. Its files that are not `ours`, by their path
+    in it, are kept.
 
     Raises:
         StoreFullError: there is no room.
@@ -205,7 +206,7 @@ def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator
 
 
 def _settle(target: Path) -> None:
-    """Put in order what a process left that was killed while it replaced a folder."""
+    """Clean up after a process that was killed while it replaced a folder."""
     for end in ("old", "new"):
         for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.{end}"):
             if _is_alive(leftover):
@@ -217,7 +218,7 @@ def _settle(target: Path) -> None:
 
 
 def _is_alive(leftover: Path) -> bool:
-    """Whether the process whose number is in a temporary's name still runs; this one does not."""
+    """Whether the process in a temporary's name still runs; False for this process."""
     process = leftover.name.split(".")[-2]
     mine = process == str(os.getpid())
     return process.isdecimal() and not mine and Path(f"/proc/{process}").exists()

@@ -24,7 +24,7 @@ from frostbench.bench.store.typed import BlobName, typed
 SUFFIXES = (".webp", ".npy", ".json")
 LARGEST_JSON = 1 << 28  # bytes
 MOST_PIXELS = 1 << 26  # 8192 × 8192
-NAMES = 1 << 16  # of images that were compressed, by their pixels
+NAMES = 1 << 16  # hashes of compressed images, by their pixels
 
 
 class DamagedError(StoreError):
@@ -34,14 +34,14 @@ class DamagedError(StoreError):
 class Blobs:
     """A folder of files named by the SHA-256 of their bytes: `ab/abcdef....webp`.
 
-    What it has not is looked for in the folder `beside` it.
+    Missing files are looked for in the folder `beside` it.
     """
 
     def __init__(self, folder: Path, beside: Path | None = None) -> None:
         self._folder = folder
         self._beside = beside
         self._unsynced = False
-        # Many rows predict the same image, and to compress it takes longer than to find it.
+        # Many rows predict the same image, and compressing it takes longer than finding it.
         self._names: dict[bytes, str] = {}
 
     def put_image(self, pixels: Float[Tensor, "3 h w"]) -> str:
@@ -52,7 +52,7 @@ class Blobs:
         if known is not None and self.intact(known):
             return known
         buffer = io.BytesIO()
-        # Here quality is effort: what comes back is exact at any.
+        # In lossless mode `quality` means effort: the image is exact at any value.
         Pillow.fromarray(levels).save(buffer, "WEBP", lossless=True, exact=True, quality=40)
         if len(self._names) >= NAMES:
             self._names.clear()
@@ -107,7 +107,7 @@ class Blobs:
         return regular(found)
 
     def _checked(self, name: str) -> Path:
-        """The file of a hash, whose bytes are those that were stored.
+        """The file of a hash, checked to hold the stored bytes.
 
         Raises:
             LookupError: there is none.
@@ -189,7 +189,7 @@ def _damaged(path: Path) -> DamagedError:
 
 
 def _array(path: Path) -> npt.NDArray[np.float32]:
-    """What `put_array` wrote; whatever a header promises, nothing is made that is not there."""
+    """Read what `put_array` wrote, without trusting the sizes in its header."""
     with path.open("rb") as file:
         if npy.read_magic(file) != (1, 0):
             raise ValueError("it is of another version")

@@ -16,7 +16,7 @@ NAMES = (*NEEDED, "protocol", "method", "control")
 
 
 def check(name: str, chunk: Any) -> None:
-    """See that a part of a column is what `Record` says of it; others are read as they are."""
+    """Check that a part of a column is as `Record` says; other columns are not checked."""
     if name in NEEDED and chunk.null_count:
         raise ValueError(f"it lacks {name!r}")
     if name in NAMES and (pc.max(pc.utf8_length(chunk.dictionary)).as_py() or 0) > LONGEST_NAME:
@@ -35,7 +35,7 @@ def check(name: str, chunk: Any) -> None:
 
 
 def leaf(chunk: Any) -> Any:
-    """What a structure holds of which one leaf was read."""
+    """The only leaf that was read of a structure."""
     while pa.types.is_struct(chunk.type):
         chunk = pc.struct_field(chunk, [0])
     return chunk
@@ -48,7 +48,7 @@ def within(chunk: Any, child: Any) -> Any:
 
 
 def entries(chunk: Any, keys: Any, key: str | None) -> tuple[Places, Places]:
-    """For each entry of mappings its row, and which entries have a key (None: any)."""
+    """For each entry of mappings, its row, and which entries have a key (None: any)."""
     rows = np.repeat(np.arange(len(chunk)), np.diff(chunk.offsets.to_numpy()))
     coded = within(chunk, keys)
     names = coded.dictionary.to_pylist()

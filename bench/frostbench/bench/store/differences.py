@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Difference:
-    """A place whose value changed, is gone, or is new; of the latter two one side is None."""
+    """A place whose value changed, is gone, or is new; in the last two cases one side is None."""
 
     place: tuple[str, ...]
     before: Any
@@ -17,7 +17,7 @@ class Difference:
 
     @property
     def clause(self) -> str:
-        """What became of it: "llm.dtype was 'float32' and is now 'float16'"."""
+        """The change in a clause: "llm.dtype was 'float32' and is now 'float16'"."""
         where = ".".join(self.place)
         if self.kind == "gone":
             return f"{where} was there and is not any more"

@@ -18,8 +18,8 @@ class Hardware:
 class MethodMemory:
     """Bytes of the device, or of the host, that a method took; measured on its first chunk.
 
-    `own` is what it holds once it is built, its backbones apart; `working` is what its verbs and
-    its prompts took at most beside all that was held.
+    `own` is what it holds once it is built, without its backbones; `working` is the most that its
+    verbs and prompts took in addition to all that was held.
     """
 
     own: int = 0

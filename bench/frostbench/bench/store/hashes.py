@@ -10,14 +10,14 @@ from pathlib import Path
 from frostbench.bench.store.atomic import StoreError, write_whole
 from frostbench.plugins.host.packs import digest_of, digest_of_files, sha256_of
 
-SETTLED = 2.0  # seconds after which a change would have given a file other times
+SETTLED = 2.0  # seconds after which a change would surely alter a file's times
 
 
 class Hashes:
     """SHA-256 of the files below folders, kept in one file for each folder.
 
     A file is read again when its inode, size, or times (of content and of status) are other than
-    when it was read, or too young to tell. A file of hashes that is damaged is made anew.
+    when it was read, or too recent to tell. A damaged file of hashes is made again.
 
     Attributes:
         read: how many files were read.
@@ -40,7 +40,7 @@ class Hashes:
         return self._remembered(path, lambda of_file: of_file(path))
 
     def _remembered(self, folder: Path, made: Callable[[Callable[[Path], str]], str]) -> str:
-        """What is made of the files of a folder, with what is known of them."""
+        """The result of a function on a folder's files, with known hashes."""
         place = self._cache / f"{digest_of(str(folder.resolve()))}.json"
         known = _known(place)
         seen: dict[str, list[object]] = {}
@@ -60,14 +60,14 @@ class Hashes:
 
         digest = made(of_file)
         if seen != known:
-            # Without a place to write, all is read again next time.
+            # Without a place to write, everything is read again next time.
             with contextlib.suppress(StoreError):
                 write_whole(place, json.dumps(seen).encode(), sync=False)
         return digest
 
 
 def _facts(path: Path) -> list[int]:
-    """What changes when a file does; a link's are those of what it leads to."""
+    """Facts that change when a file does; for a link, those of its target."""
     found = path.stat()
     return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 

@@ -1,4 +1,4 @@
-"""Leases: which worker does which part of a run, on a folder that several machines may share.
+"""Leases: which worker does which part of a run, in a folder that several machines may share.
 
     leases/KEY~1/owner     the first who took the part: worker and session
     leases/KEY~2/owner     who took it over, since the first gave no sign of life
@@ -7,10 +7,10 @@
     workers/NAME.log       what a worker's process complains of
 
 A lease is a folder that is made under a name of its own and renamed. A rename onto a folder that
-holds something fails on every file system, so that of several workers one has the part, without a
-lock. Nobody's lease is removed or given another name: who takes a part over takes the next number.
-Clocks are not compared: a worker is gone when its number stands still for `expiry` seconds of the
-clock of whoever looks at it, or when a later session has its name.
+holds something fails on every file system, so that only one of several workers gets the part,
+without a lock. No lease is removed or renamed: a worker that takes a part over takes the next
+number. Clocks are not compared: a worker is gone when its number has not changed for `expiry`
+seconds of the observer's clock, or when a later session has its name.
 """
 
 import os
@@ -37,7 +37,7 @@ State = Literal["free", "held", "done"]
 
 @dataclass(frozen=True)
 class Owner:
-    """Who holds a lease: a worker, in one of the sessions that had its name."""
+    """The holder of a lease: a worker, in one of the sessions with its name."""
 
     worker: str
     session: str
@@ -45,7 +45,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Lease:
-    """A part of a run that somebody took; the one who took it as `number` holds it, or did it.
+    """A part of a run that was taken; the worker that took it as `number` holds it or has done it.
 
     `owner` is None where it cannot be read any more.
     """
@@ -58,9 +58,9 @@ class Lease:
 
 @dataclass(frozen=True)
 class Beat:
-    """A worker's last sign of life: of which session, and when by the clock of the file system.
+    """A worker's last sign of life: its session, and its time by the file system's clock.
 
-    The session is "" after the last one, or where somebody said that the worker is dead.
+    The session is "" after the last one, or where the worker was declared dead.
     """
 
     worker: str
@@ -86,7 +86,7 @@ class Leases:
         self._beats = 0
 
     def beat(self, *, last: bool = False) -> None:
-        """Give a sign of life; after the `last` one what is held counts as given back."""
+        """Give a sign of life; after the `last` one, what is held counts as given back."""
         self._beats += 1
         session = "" if last else self.owner.session
         path = self._workers / f"{quote(self.owner.worker, safe='')}{BEAT}"
@@ -94,7 +94,7 @@ class Leases:
 
     @contextmanager
     def beating(self, lives: Callable[[], bool] = lambda: True) -> Iterator[None]:
-        """Give signs of life from a thread, as long as it `lives` by its own account."""
+        """Give signs of life from a thread, as long as `lives` says so."""
         ended = threading.Event()
         every = self._expiry / BEATS
 
@@ -116,15 +116,15 @@ class Leases:
                 self.beat(last=True)
 
     def bury(self, worker: str) -> None:
-        """Say of a worker who is known to be dead that it is: what it held is free at once."""
+        """Declare a worker dead: what it held is free at once."""
         write_whole(self._workers / f"{quote(worker, safe='')}{BEAT}", b" 0\n", sync=False)
 
     def state(self, key: str) -> State:
-        """Whether a part is free to be taken, held by a worker who lives, or done."""
+        """Whether a part is free, held by a living worker, or done."""
         return self._state(self._last(key))
 
     def abandoned(self, key: str) -> bool:
-        """Whether a part was taken and not finished by a worker who is gone."""
+        """Whether a part was taken and not finished by a worker that is gone."""
         place = self._last(key)
         return place is not None and self._state(place) == "free"
 
@@ -134,7 +134,7 @@ class Leases:
         return place is not None and _owner(place) == self.owner
 
     def claim(self, key: str) -> bool:
-        """Take a part that is free; whether this session has it now."""
+        """Take a free part; return whether this session has it now."""
         last = self._last(key)
         if self._state(last) != "free":
             return False
@@ -146,7 +146,7 @@ class Leases:
             (made / OWNER).write_text(f"{self.owner.worker} {self.owner.session}")
         try:
             os.rename(made, place)
-        except OSError:  # somebody was faster
+        except OSError:  # another worker was faster
             shutil.rmtree(made, ignore_errors=True)
             return False
         if last is not None and (before := _owner(last)) is not None:
@@ -154,7 +154,7 @@ class Leases:
         return True
 
     def finish(self, key: str) -> None:
-        """Say that a part is done, if this session holds it still."""
+        """Mark a part as done, if this session still holds it."""
         place = self._last(key)
         if place is not None and _owner(place) == self.owner:
             with writing(place):
@@ -171,11 +171,11 @@ class Leases:
         return "free"
 
     def session_of(self, worker: str) -> str:
-        """The session that a worker's last sign of life was of; "" where it gave none."""
+        """The session of a worker's last sign of life; "" without one."""
         return self._told(worker).partition(" ")[0]
 
     def lives(self, worker: str, session: str) -> bool:
-        """Whether a session of a worker has given a sign of life of late."""
+        """Whether a session of a worker has given a recent sign of life."""
         told = self._told(worker)
         if not session or told.partition(" ")[0] != session:
             return False
@@ -208,9 +208,9 @@ def forget_leases(run: Path) -> None:
 
 
 def leases_of(run: Path) -> list[Lease]:
-    """All leases of a run, for whoever only looks; those of a part in the order of their numbers.
+    """All leases of a run, for observers; those of a part in the order of their numbers.
 
-    Who did a part is read only where it was taken over, or is not done.
+    The owner of a part is read only where it was taken over, or is not done.
     """
     folder = run / "leases"
     found: dict[str, list[int]] = {}

@@ -11,7 +11,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def in_whole_letters(text: str) -> str:
-    r"""The text with each lone half of a letter written out.
+    r"""The text with each lone surrogate written out.
 
     >>> in_whole_letters("caf\udce9")
     'caf\\udce9'

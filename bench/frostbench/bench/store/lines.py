@@ -22,7 +22,7 @@ LONGEST_LINE = 1 << 25  # bytes
 
 
 def append_lines(path: Path, records: Iterable[Record]) -> None:
-    """Append records and return when they are on the disk.
+    """Append records, and return when they are on the disk.
 
     Raises:
         StoreFullError: there is no room; a line that was begun is dropped on reading.
@@ -50,7 +50,7 @@ def read_lines(path: Path) -> list[Record]:
 
 
 def line_tables(path: Path) -> Iterator[Any]:
-    """The same as Arrow tables of up to `TOGETHER` rows, so that few are objects at a time."""
+    """The same as Arrow tables of up to `TOGETHER` rows, to hold few Python objects at a time."""
     records = _records(path)
     while several := list(islice(records, TOGETHER)):
         yield table_of(several)
@@ -60,7 +60,7 @@ def _records(path: Path) -> Iterator[Record]:
     for number, line in enumerate(_whole(path), 1):
         try:
             yield Record.from_json(json.loads(line))
-        except Exception as error:  # whatever a stranger's file makes of the reader
+        except Exception as error:  # a stranger's file can fail in any way
             raise StoreError(
                 f"{path} line {number} is damaged; delete that line, and the same command "
                 f"computes the sample again ({reason(error)})."
@@ -78,12 +78,12 @@ def mend(path: Path) -> None:
 
 
 def replace_lines(path: Path, records: Iterable[Record]) -> None:
-    """Put other records in place of all that a samples file holds, atomically."""
+    """Replace all records of a samples file, atomically."""
     write_whole(path, _lines(records))
 
 
 def keep_lines(path: Path, kept: Sequence[bool]) -> None:
-    """Keep some lines of a samples file, and those that came after them; no file without any."""
+    """Keep some lines of a samples file, and later ones; remove the file if none is left."""
     lines = list(_whole(path))
     kept = [*kept, *(True for _ in lines[len(kept) :])]
     left = [line for line, keep in zip(lines, kept, strict=True) if keep]

@@ -16,8 +16,8 @@ was killed: the holder may be dying still, or a process that inherited its handl
 class RunLock:
     """Holds `run.lock` in a folder, as a context manager.
 
-    The operating system lets go of the lock when its process dies, however it dies: a file left
-    by a dead process is taken over, and a process number that was given out again does no harm.
+    The operating system releases the lock when its process dies, however it dies: a file left by a
+    dead process is taken over, and a reused process number does no harm.
 
     Raises:
         StoreError: another process holds it; the message names the process.
@@ -79,7 +79,7 @@ class RunLock:
 
 
 def _lives(process: str) -> bool:
-    """Whether there is a process of this number; also if it is not told which."""
+    """Whether there is a process with this number, even one of another user."""
     if not process.isdecimal():
         return True
     try:

@@ -1,4 +1,4 @@
-"""The manifest of a run: everything that its numbers depend on, and how far it is."""
+"""The manifest of a run: everything that its results depend on, and how far it is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -28,7 +28,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class PackEntry:
-    """The pack; `sha256` is over all of its files that a number can depend on."""
+    """The pack; `sha256` is over all of its files that results can depend on."""
 
     name: str
     summary: str = ""
@@ -39,8 +39,8 @@ class PackEntry:
 class MethodEntry:
     """A method: its card, its weights (SHA-256 by file) and settings, and whether it was built.
 
-    `identity` is one digest over its code, weights and settings; `fingerprint` is what the method
-    adds to it. `violation` says what it changed of the frozen models: it takes no further part.
+    `identity` is one digest over its code, weights and settings; `fingerprint` is the method's own
+    addition. `violation` says what it changed of the frozen models: it takes no further part.
     """
 
     title: str
@@ -65,7 +65,7 @@ class MethodEntry:
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """A shared backbone, with the checksum of its tensors before the run and as of now."""
+    """A shared backbone, with the checksums of its tensors before the run and now."""
 
     kind: str
     source: str
@@ -77,7 +77,7 @@ class BackboneFacts:
 
 @dataclass(frozen=True)
 class ControlEntry:
-    """A control: in a sentence what it is, whether it is a ceiling, and whether curves show it."""
+    """A control: its meaning in a sentence, whether it is a ceiling, and whether curves show it."""
 
     meaning: str
     ceiling: bool = False
@@ -88,10 +88,10 @@ class ControlEntry:
 class TaskEntry:
     """A task as it was run.
 
-    `limit` is of each protocol; `grown_from` are earlier, smaller ones. `samples` are how many
-    requests each protocol ("" where there is none) had when the task was complete. `corpus` is the
-    hash of the corpus that its metrics learned from, if any did. Of the protocols, `levels` ask the
-    same ever harder, and `variants` in several ways.
+    `limit` is for each protocol; `grown_from` are earlier, smaller limits. `samples` counts the
+    requests of each protocol ("" where there is none) when the task was complete. `corpus` is the
+    hash of the corpus that its metrics learned from, if any did. Among the protocols, `levels` are
+    of rising difficulty, and `variants` are other ways to ask.
     """
 
     name: Name
@@ -135,12 +135,12 @@ class TaskEntry:
 
 @dataclass(frozen=True)
 class MetricEntry:
-    """A metric, as far as its numbers are to be read.
+    """A metric, as far as readers of its numbers need it.
 
     `percent` are shares that are shown times 100; `networks` are roles of the pack's backbones that
     the metric looks through; `pooling` says how samples become one value (their mean, a ratio or
     BLEU of summed counts, a distance of features, an average precision, a number of the whole).
-    One of a `corpus` weighs words by their rarity.
+    A metric with a `corpus` weighs words by their rarity.
     """
 
     id: str
@@ -190,7 +190,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Failure:
-    """What failed: so many samples of a row, or, without samples, a method, a task or the run."""
+    """A failure: of some samples of a row or, without samples, of a method, a task or the run."""
 
     error: str
     method: str | None = None
@@ -216,7 +216,7 @@ class TokenizerCounts:
 
 @dataclass(frozen=True)
 class LastSession:
-    """What the last process did of the run; `launch` marks those that were started with it."""
+    """What the last process did in the run; `launch` marks processes that were started together."""
 
     seconds: float = 0.0
     samples: int = 0
@@ -228,16 +228,16 @@ class LastSession:
 class Manifest:
     """The manifest, by name where it has many of a kind.
 
-    `schema` is that of the file, `contract` the version of the contract with plugins ("" for runs
-    of before it had one). `config`, `identity` and all `settings` are plain values. `identity` is
-    what may not change while a run is resumed, `data` SHA-256 by data set, and `violations` are
-    sentences on frozen backbones that were written to. `origins` are the plugins behind the run's
-    parts, by kind and name; `machines` is the hardware of all sessions, by the digest that their
-    records carry, and `hardware` that of the last. `deaths` are parts in which the process died
-    ("method 'mine'"), which are not called again, with clauses that say how. `memory` is what
-    methods took of the device, `visual` what an image becomes for them. `imported` names the file
-    of another bench that the run was read from; then nothing here was computed by this one. `seals`
-    are SHA-256 of the sealed files, as the run wrote them.
+    `schema` is that of the file, `contract` the version of the contract with plugins ("" for older
+    runs). `config`, `identity` and all `settings` are plain values. `identity` is what must not
+    change while a run is resumed, `data` is SHA-256 by data set, and `violations` are sentences on
+    frozen backbones that were written to. `origins` are the plugins of the run's parts, by kind and
+    name; `machines` is the hardware of all sessions, by the digest that their records carry, and
+    `hardware` that of the last. `deaths` are parts in which the process died ("method 'mine'"),
+    which are not called again, with clauses that say how. `memory` is the methods' device memory,
+    `visual` the size of an image in their tokens. `imported` names the file of another bench that
+    the run was read from; then nothing here was computed by this bench. `seals` are SHA-256 of the
+    sealed files, as the run wrote them.
     """
 
     schema: int = SCHEMA

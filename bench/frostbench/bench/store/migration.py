@@ -1,8 +1,7 @@
-"""Reads manifests of older schemas as ones of the current schema.
+"""Reads manifests of older schemas as manifests of the current schema.
 
-Each step takes a manifest, plain as it lies in its file, to the next schema. What older code read
-off an id (which metric is a share, which looks through which network) is known here and nowhere
-else.
+Each step takes a manifest, plain as it lies in its file, to the next schema. Facts that older code
+read off an id (which metric is a share, which uses which network) are known only here.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ _SHARES = (
 )
 _NETWORKS: Mapping[str, tuple[str, ...]] = {
     "clip_score": ("clip",),
-    # The language model's tokens are the words that others are held against.
+    # The language model's tokens are the words that others are compared with.
     "clip_score_relative": ("clip", "llm"),
 }
 _CEILINGS = ("ceiling", "oracle_box", "bare_lmm")
@@ -58,12 +57,12 @@ def _metric_entry(name: str, old: Mapping[str, Any], pack: str) -> dict[str, Any
 
 
 def _control_entry(name: str, meaning: str) -> dict[str, Any]:
-    """A control of schema 0, of which a meaning was all that was stored."""
+    """A control of schema 0, which stored only its meaning."""
     return {"meaning": meaning, "ceiling": name in _CEILINGS, "drawn": name in _DRAWN}
 
 
 def _with_facts(old: Mapping[str, Any]) -> Mapping[str, Any]:
-    """From 0 to 1: metrics and controls say what had been read off their names."""
+    """From 0 to 1: metrics and controls carry facts that had been read off their names."""
     pack = old["pack"]["name"]
     tasks = {
         name: {

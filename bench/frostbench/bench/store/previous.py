@@ -1,4 +1,4 @@
-"""Sets the earlier run of a folder aside when `again=true` begins anew."""
+"""Sets the earlier run of a folder aside when `again=true` starts over."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from frostbench.bench.store.atomic import StoreError, writing
 from frostbench.bench.store.reader import samples_files
 from frostbench.bench.store.writer import PLUGINS
 
-# The manifest goes last: where it lies, the run is whole.
+# The manifest goes last: where it lies, the run is complete.
 PARTS = ("samples", "sealed", "blobs", PLUGINS, "config.yaml", "manifest.json")
 
 
@@ -34,9 +34,9 @@ def previous_of(folder: Path) -> Path:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Move a run's samples, images and manifest beside it, in the place of an older one.
+    """Move a run's samples, images and manifest beside it, replacing an older one.
 
-    Nothing is moved of a run without samples. Killed in between, the next call goes on.
+    Nothing is moved of a run without samples. If it is killed, the next call resumes.
 
     Returns:
         Where it is; None where there was nothing to keep.

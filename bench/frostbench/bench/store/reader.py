@@ -48,7 +48,7 @@ class StoredRun:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What the numbers depend on, as of when it was first asked for."""
+        """What the results depend on, as of the first access."""
         return read_manifest(self.folder)
 
     @cached_property
@@ -65,9 +65,9 @@ class StoredRun:
         return self.manifest.status == "failed" or bool(self.manifest.failures)
 
     def checked(self, task: str, protocol: str | None) -> str | None:
-        """What `frostbench accept` found of handed-in results; None for other runs.
+        """The findings of `frostbench accept` on handed-in results; None for other runs.
 
-        It is said of the very file that was looked at.
+        They apply only to the very file that was checked.
 
         Raises:
             StoreError: what was found cannot be read.
@@ -160,7 +160,7 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def _unchanged(folder: Path, read: Callable[[Path], T]) -> T:
-    """What is read of a run's folder, tried again where its files change meanwhile."""
+    """Read from a run's folder, again if its files change meanwhile."""
     for _ in range(ATTEMPTS):
         with suppress(FileNotFoundError):  # a run that is at work sealed it just now
             return read(folder)
@@ -168,8 +168,8 @@ def _unchanged(folder: Path, read: Callable[[Path], T]) -> T:
 
 
 def _read_records(folder: Path) -> list[Record]:
-    # Lines are read before anybody looks for sealed files: what is sealed in between, and taken
-    # out of its lines, then stands in both, and in none the other way round.
+    # Lines are read before sealed files: a sample that is sealed in between, and removed from the
+    # lines, is then found in both; in the other order it would be found in neither.
     lines = [record for path in _lines_files(folder) for record in _lines(path, read_lines)]
     found: dict[Key, Record] = {}
     for path in _sealed_files(folder):
@@ -198,7 +198,7 @@ def samples_files(folder: Path) -> list[Path]:
 
 
 def _lines_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("samples/[!.]*.jsonl"))  # what a system leaves there is hidden
+    return sorted(folder.glob("samples/[!.]*.jsonl"))  # files that a system leaves there are hidden
 
 
 def _sealed_files(folder: Path) -> list[Path]:

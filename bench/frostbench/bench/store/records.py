@@ -43,10 +43,10 @@ class StoredMatches:
 
 @dataclass(frozen=True)
 class Stored:
-    """A prediction or a target: text in place, anything else as the hash of its blob.
+    """A prediction or a target: a text itself, anything else as the hash of its blob.
 
     `accepted` are all texts of a target that accepts several; `text` is then the first. "reasoned"
-    is a text in place and the box of its thought as a blob.
+    is a text itself and the box of its thought as a blob.
     """
 
     kind: Literal["text", "image", "masks", "boxes", "instances", "things", "reasoned", "none"]
@@ -64,13 +64,13 @@ class Record:
     `scores` are by metric id; a failed sample has none, never a 0, and says why in `error`.
     `features` name, for set metrics, the blobs of prediction and target; `counts` hold, for pooled
     metrics, what the sample adds to the sums, and `matches` what it adds to an average precision,
-    class by class; `whole` holds, for numbers of a whole set, that number of the sample's row, and
-    by how much it is above that without the sample's part of the set. `images` are blobs to look
-    at, by role ("input", "corrupted"); `words` is what the input image became, by part; `asked` is
-    what the request says of the image, and `phrases` where in it the phrases stand that masks
-    answer. `extra` are columns that plugins added. `made_by` is the digest of all that the sample
-    could depend on but the metrics, and `machine` that of the hardware, for which the manifest has
-    the words; both are empty in runs of before they were kept.
+    class by class; `whole` holds, for numbers of a whole set, the number of the sample's row, and
+    how much it exceeds the number without the sample's part of the set. `images` are blobs to look
+    at, by role ("input", "corrupted"); `words` is the input image as words, by part; `asked` is the
+    request's text, and `phrases` are the places in it of phrases that masks answer. `extra` are
+    columns that plugins added. `made_by` is the digest of everything that the sample could depend
+    on except the metrics, and `machine` that of the hardware, which the manifest describes; both
+    are empty in older runs.
     """
 
     suite: Name
@@ -119,7 +119,7 @@ class Record:
 
     @property
     def key(self) -> Key:
-        """The key of a sample within a run: no two have the same."""
+        """The key of a sample within a run, which is unique."""
         return self.task, self.protocol, self.method, self.control, self.sample
 
     def to_json(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Record:
 
 
 def _numbers(matches: Sequence[StoredMatches]) -> tuple[float, ...]:
-    """Of each class its things, and of each detection its score and the thresholds it is right at.
+    """For each class its number of things, and each detection's score and right thresholds.
 
     In the order of the classes' names.
     """

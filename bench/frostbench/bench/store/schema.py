@@ -53,7 +53,7 @@ SCHEMA = pa.schema(
     ]
 )
 TOGETHER = 1 << 13
-"""Rows of a table that is made at once, and of a group of a sealed file."""
+"""Most rows of a table that is made at once, and of a row group of a sealed file."""
 _MAPS = ("scores", "features", "pictures", "words", "extra", "counts", "matches", "whole")
 
 

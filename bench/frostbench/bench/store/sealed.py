@@ -18,9 +18,9 @@ from frostbench.bench.store.schema import SCHEMA, TOGETHER, record_of, table_of
 
 DIGEST = ".sha256"
 ROWS = 256  # read at once
-LARGEST = 1 << 28  # bytes of so many rows
+LARGEST = 1 << 28  # most bytes of that many rows
 LARGEST_FILE = 1 << 36  # bytes of all, without compression
-MOST_VALUES = 1 << 26  # of one column of one group
+MOST_VALUES = 1 << 26  # most bytes of one column of one group
 
 
 def sealed_name(task: str, protocol: str | None) -> str:
@@ -32,7 +32,7 @@ def sealed_name(task: str, protocol: str | None) -> str:
 
 
 def _quoted(protocol: str) -> str:
-    """A protocol as it stands, but for what would lead out of the folder."""
+    """A protocol's name, with characters that would lead out of the folder escaped."""
     return protocol.replace("/", "%2F").replace("\0", "%00")
 
 
@@ -44,14 +44,15 @@ def write_sealed(path: Path, records: Sequence[Record]) -> None:
 def write_tables(path: Path, tables: Iterable[Any]) -> None:
     """Write Arrow tables of `SCHEMA` as one sealed file."""
     content, digest = as_parquet(tables), path.with_suffix(DIGEST)
-    # Without a digest a file is read as it is; with that of another it would count as damaged.
+    # Without a digest a file is read unchecked; with another file's digest it would count as
+    # damaged.
     digest.unlink(missing_ok=True)
     write_whole(path, content)
     write_whole(digest, hashlib.sha256(content).hexdigest().encode())
 
 
 def as_parquet(tables: Iterable[Any]) -> bytes:
-    """Arrow tables of `SCHEMA` as what a Parquet file holds."""
+    """Arrow tables of `SCHEMA` as the bytes of a Parquet file."""
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, SCHEMA, compression="zstd", write_page_checksum=True) as file:
         for table in tables:
@@ -63,17 +64,18 @@ def read_sealed(path: Path) -> list[Record]:
     """The records of a sealed file.
 
     Raises:
-        ValueError: it is no such file, or would take more memory than any.
+        ValueError: it is no such file, or would take too much memory.
     """
     file = Sealed(path)
     return file.records(np.arange(len(file)))
 
 
 class Sealed:
-    """A file of sealed records, on the disk or in memory, of which columns or rows are read.
+    """A file of sealed records, on the disk or in memory; single columns or rows can be read.
 
     Raises:
-        ValueError: it is no such file, is not what was stored, or would take more memory than any.
+        ValueError: it is no such file, has changed since it was stored, or would take too much
+        memory.
     """
 
     def __init__(self, source: Path | bytes) -> None:
@@ -88,7 +90,7 @@ class Sealed:
                 facts.row_group(number).num_rows for number in range(facts.num_row_groups)
             ]
             leaves = [file.schema.column(number) for number in range(len(file.schema))]
-            # A text that many rows have is then held once.
+            # So a text of many rows is held once.
             self._texts = [one.path for one in leaves if one.physical_type == "BYTE_ARRAY"]
 
     def __len__(self) -> int:
@@ -97,11 +99,11 @@ class Sealed:
     def column(self, name: str) -> Iterator[Any]:
         """The Arrow arrays of a column, or of one leaf of it ("cost.seconds"); texts as codes.
 
-        There are none in a file of before there was such a column.
+        There are none in a file that is older than the column.
         """
         if name.partition(".")[0] in self.names:
             with self._opened(self._texts) as file:
-                # Codes in lists can be read of one group at a time only.
+                # Codes in lists can only be read one group at a time.
                 for group in range(file.num_row_groups):
                     for batch in file.iter_batches(TOGETHER, row_groups=[group], columns=[name]):
                         yield batch.column(0)
@@ -140,9 +142,9 @@ def digest_of(path: Path) -> str:
 
 
 def _check_digest(path: Path) -> None:
-    """See that the file is what was written, before native code reads it.
+    """Check that the file is what was written, before native code reads it.
 
-    Files of before there were digests have none.
+    Files older than digests have none.
     """
     if kept := digest_of(path):
         with regular(path).open("rb") as file:
@@ -152,7 +154,7 @@ def _check_digest(path: Path) -> None:
 
 
 def _check(file: Any) -> None:
-    """See that the columns are ours; compressed, a few bytes could be rows without end."""
+    """Check that the columns are ours; a few compressed bytes could be endless rows."""
     for name in SCHEMA.names:
         if name in file.schema_arrow.names:
             found, wanted = file.schema_arrow.field(name).type, SCHEMA.field(name).type

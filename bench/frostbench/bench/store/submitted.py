@@ -20,7 +20,7 @@ class Submission:
     """A method's results as they were handed in.
 
     `identity` is the method's digest over code, weights and settings; `by` says who hands them in,
-    `url` where to read of it.
+    `url` is a page about them.
     """
 
     method: Name
@@ -52,7 +52,7 @@ class Acceptance:
 
 
 def read_submission(folder: Path) -> Submission | None:
-    """Who handed a folder in; None of a run that nobody did.
+    """Who handed a folder in; None for a run that was not handed in.
 
     Raises:
         StoreError: the file cannot be read.
@@ -61,7 +61,7 @@ def read_submission(folder: Path) -> Submission | None:
 
 
 def read_acceptance(folder: Path) -> Acceptance | None:
-    """What was found to hold; None where nobody has looked.
+    """The findings of `frostbench accept`; None where it did not run.
 
     Raises:
         StoreError: the file cannot be read.

@@ -31,7 +31,7 @@ class Tables:
 
     @staticmethod
     def of(sealed: Sequence[Path], lines: Sequence[Any]) -> "Tables":
-        """Of sealed files, and of lines that are Arrow tables already.
+        """Tables from sealed files, and from lines that are Arrow tables already.
 
         Raises:
             StoreError: a sealed file is damaged.
@@ -55,10 +55,10 @@ class Tables:
 
 
 class SampleTable:
-    """The samples of a task and protocol, each once, row by row and in a row by id.
+    """The samples of a task and protocol, each once, ordered by row and then by id.
 
-    What a column says of a sample stands at the sample's place, from 0 on. Columns are read when
-    they are asked for. Of a sample that is stored twice the first file's counts.
+    A column's value for a sample stands at the sample's place, from 0 on. Columns are read on
+    demand. For a sample that is stored twice, the first file counts.
 
     Attributes:
         rows: the places of each row.
@@ -90,7 +90,7 @@ class SampleTable:
             for places, (method, control) in zip(
                 np.split(np.arange(len(kept)), starts[1:]),
                 keys[:2, kept[starts]].T.tolist(),
-                strict=False,  # there is one empty part where there is no row
+                strict=False,  # there is one empty part if there are no rows
             )
         }
 
@@ -109,7 +109,7 @@ class SampleTable:
         return np.isin(codes, [number for number, name in enumerate(names) if name == "scored"])
 
     def samples(self, places: Places) -> tuple[str, ...]:
-        """The ids of samples; asked for the same ones, the same tuple."""
+        """The ids of samples; the same tuple for the same samples."""
         return self._names("sample", places)
 
     def clusters(self, places: Places) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class SampleTable:
         return [names[code] for code in np.unique(codes[places]).tolist() if code >= 0]
 
     def has(self, column: str, key: str | None = None) -> Bool[np.ndarray, " n"]:
-        """Whose mapping ("scores", "pictures") has a key; without one, whose is not empty."""
+        """Which samples' mapping ("scores", "pictures") has a key or, without one, is not empty."""
 
         def read() -> Bool[np.ndarray, " n"]:
             found = np.zeros(self._stored, dtype=bool)
@@ -165,7 +165,7 @@ class SampleTable:
         """What samples add to the sums of a metric.
 
         Raises:
-            ValueError: one of them does not add so many finite numbers.
+            ValueError: one of them does not add that many finite numbers.
         """
         found = np.full((self._stored, width), np.nan)
         for start, chunk in self._chunks("counts"):
@@ -184,7 +184,7 @@ class SampleTable:
         return asked
 
     def values(self, column: str, key: str, places: Places) -> list[Any]:
-        """What some samples have under a key of a mapping ("matches"), as `Record` has it.
+        """The values of some samples under a key of a mapping ("matches"), as in `Record`.
 
         Raises:
             StoreError: it is not what it should be.
@@ -207,18 +207,18 @@ class SampleTable:
         return np.asarray(codes == wanted)
 
     def first(self, among: Bool[np.ndarray, " n"], count: int) -> Places:
-        """The places of all that have one of the first ids among some samples."""
+        """The places of all samples with one of the first ids."""
         codes, _ = self._numbered("sample")
         return np.flatnonzero(np.isin(codes, np.unique(codes[among])[:count]))
 
     def paired(self, some: Places, others: Places) -> tuple[Places, Places]:
-        """Of two rows' places those of samples that both have, side by side."""
+        """Of two rows' places, those of samples that both have, side by side."""
         codes, _ = self._numbered("sample")
         both = np.intersect1d(codes[some], codes[others], return_indices=True)
         return some[both[1]], others[both[2]]
 
     def alike(self, name: str, some: Places, others: Places) -> Bool[np.ndarray, " m"]:
-        """Whether samples and others have the same text, place by place; or none, both of them."""
+        """Whether samples and others have the same text, place by place, or both none."""
         codes = self._once((name, "codes"), lambda: self._codes(name)[0])
         return np.asarray(codes[some] == codes[others])
 
@@ -286,7 +286,7 @@ class SampleTable:
         return self._once((name, mine.tobytes()), lambda: tuple(names[mine].tolist()))
 
     def _once(self, key: tuple[object, ...], read: Callable[[], T]) -> T:
-        """What is read, kept for whoever asks again."""
+        """Read once, and keep the result for later."""
         if key not in self._kept:
             self._kept[key] = read()
         found: T = self._kept[key]
@@ -298,7 +298,7 @@ def _name(source: Path | bytes) -> object:
 
 
 def _held(file: Sealed) -> set[tuple[str, str | None]]:
-    """The tasks and protocols of which a file holds samples."""
+    """The tasks and protocols with samples in a file."""
     for name in NEEDED:
         if name not in file.names:
             raise ValueError(f"it lacks {name!r}")

@@ -2,13 +2,13 @@
 
     tokens/<first two>/<key>/<hash of the batch>.safetensors
 
-The key stands for all that the tokens can depend on: what the method is made of, which is found,
-and the fingerprint that the method gives itself.
+The key stands for everything that the tokens can depend on: what the bench finds the method to be
+made of, and the fingerprint that the method gives itself.
 
-A file holds one batch as it came from one call of `tokenize`, so that a batch is kept whole or
-not at all: a killed run goes on with the very batches of an uninterrupted one. Its header lists
-the images' digests, the digest of each image's tokens, and what each took: seconds, and joules
-where the device told.
+A file holds one batch from one call of `tokenize`, so that a batch is stored completely or not at
+all: a killed run resumes with the same batches as an uninterrupted one. Its header lists the
+images' digests, the digest of each image's tokens, and what each took: seconds, and joules where
+the device told.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ from frostbench.plugins.contract.tokens import VisualTokens, join
 from frostbench.plugins.host.identity import token_key
 from frostbench.plugins.host.litter import files_like
 
-ATTEMPTS = 3  # to open a file that is replaced meanwhile
+ATTEMPTS = 3  # attempts at opening a file that is replaced meanwhile
 _DAMAGED = (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The tokens of one image, a batch of one, and what they took when they were computed."""
+    """The tokens of one image, as a batch of one, and the cost of computing them."""
 
     tokens: VisualTokens
     seconds: float
@@ -49,10 +49,9 @@ class Kept:
 
 
 class TokenStore:
-    """The kept tokens of one fingerprint of a method that is made of what `identity` says.
+    """The stored tokens of a method with this identity and fingerprint.
 
-    `note` is told, in one sentence, of each file that turned out to be damaged; its images are
-    then as if they had never been kept.
+    `note` gets one sentence for each damaged file; its images then count as never stored.
 
     Attributes:
         made: the files that were written here, in their order.
@@ -83,7 +82,7 @@ class TokenStore:
         return image in self._places
 
     def get(self, image: str) -> Kept | None:
-        """The tokens of an image by its digest; None where they are not kept or damaged."""
+        """The tokens of an image by its digest; None where they are not stored or damaged."""
         if image not in self._places:
             return None
         path, row = self._places[image]
@@ -122,8 +121,8 @@ class TokenStore:
             header["joules"] = json.dumps([kept.joules for kept in batch])
         name = hashlib.sha256("".join(images).encode()).hexdigest()[:32]
         path = self._folder / f"{name}.safetensors"
-        # What another worker has made meanwhile stays: it may be reading it. Not synced: after a
-        # loss of power a damaged file is noticed and made anew.
+        # A file that another worker has made meanwhile stays: it may be reading it. Not synced:
+        # after a loss of power a damaged file is noticed and made again.
         if not path.exists():
             write_whole(path, save(named, header), sync=False)
         self._places.update({image: (path, row) for row, image in enumerate(images)})
@@ -147,7 +146,7 @@ class TokenStore:
 def _opened(path: Path) -> Any:
     """A file of tokens, open for reading.
 
-    The library opens it by name twice, and another worker may put one in its place in between.
+    The library opens it by name twice, and another worker may replace it in between.
     """
     for _ in range(ATTEMPTS):
         with suppress(RuntimeError):

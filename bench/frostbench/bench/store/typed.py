@@ -1,6 +1,6 @@
 """Reads plain values of JSON or Parquet as trees of frozen dataclasses, with checks.
 
-What is read may come from anybody: besides types, sizes and depth are bounded.
+The input may come from anybody: besides types, sizes and depth are checked.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ DEEPEST = 32  # nested lists and mappings in a value of any form
 
 @dataclass(frozen=True)
 class Meets:
-    """What a value must be beyond its type, written `Annotated[str, Meets(...)]`."""
+    """A condition on a value beyond its type, written `Annotated[str, Meets(...)]`."""
 
     holds: Callable[[Any], object]
     otherwise: str
@@ -59,7 +59,7 @@ _shown.maxstring = _shown.maxother = 80
 
 
 class _WrongError(Exception):
-    """What is wrong, and the way to it from the inside out."""
+    """What is wrong, and the path to it from the inside out."""
 
     def __init__(self, value: object, otherwise: str) -> None:
         self.said = f"is {_shown.repr(value)} and {otherwise}"
@@ -67,11 +67,11 @@ class _WrongError(Exception):
 
 
 def typed(kind: Any, value: Any) -> Any:
-    """A value of a type: what `dataclasses.asdict` described, before or after JSON.
+    """A value of a type, from the output of `dataclasses.asdict`, before or after JSON.
 
     The type is a dataclass, `X | None`, `tuple[X, ...]`, `tuple[X, Y]`, `list[X]`, `Sequence[X]`,
     `Mapping[str, X]`, a Literal, Any, or what JSON itself holds, `Annotated` with what it `Meets`.
-    A field that has a default may be missing or None; other keys are passed over. Numbers are
+    A field that has a default may be missing or None; other keys are ignored. Numbers are
     finite where the type does not say otherwise.
 
     Raises:
@@ -87,12 +87,12 @@ def typed(kind: Any, value: Any) -> Any:
         raise ValueError(f"it lacks {place!r}") from None
 
 
-# Runs of millions of records are read: what is to be asked of a type is found out once, and tests
-# do not check the arguments of each of the calls that follow.
+# Runs of millions of records are read: a type is examined once, and tests do not check the
+# arguments of the calls that follow.
 @functools.cache
 @no_type_check
 def _reader(kind: Any) -> FromPlain:
-    """What reads values of a type."""
+    """The reader of values of a type."""
     origin, parts = get_origin(kind), get_args(kind)
     if kind is Any:
         return lambda value: _plain(value, DEEPEST)

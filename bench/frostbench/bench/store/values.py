@@ -39,7 +39,7 @@ from frostbench.plugins.contract.task import (
 
 
 def as_stored(prediction: Prediction) -> Prediction:
-    """The prediction as it will come back from the store: what metrics are given."""
+    """The prediction as it will come back from the store, which is what metrics get."""
     match prediction:
         case TextPrediction(text):
             return TextPrediction(in_whole_letters(text))

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class VisualSize:
-    """Visual tokens of one method, means over the `images` that one worker looked at.
+    """Visual tokens of one method, as means over the `images` that one worker saw.
 
     Attributes:
-        tokens: an image; none where it became sentences, whose tokens their reader decides on.
-        bits: an image, each token taking the logarithm of its codebook's size.
-        entropy: bits an image, each token taking the entropy of its codebook's codes as they
+        tokens: of an image; none where it became sentences, whose tokens depend on the reader.
+        bits: of an image, each token taking the logarithm of its codebook's size.
+        entropy: bits of an image, each token taking the entropy of its codebook's codes as they
             occurred. Both are None where tokens are no codes but vectors, or sentences.
-        sentences: an image.
+        sentences: of an image.
     """
 
     images: int = 0

@@ -51,7 +51,7 @@ def forget(folder: Path) -> None:
 
 
 class SampleWriter:
-    """Adds the samples of one session of a worker, to a file for each task that nobody else writes.
+    """Adds the samples of one session of a worker to files of its own, one for each task.
 
     Attributes:
         blobs: the images, features and masks of the run.
@@ -63,7 +63,7 @@ class SampleWriter:
         self._name = f"{quote(worker, safe='')}.{time.time_ns():x}{os.urandom(2).hex()}"
 
     def append(self, records: Sequence[Record]) -> None:
-        """Store finished samples; when this returns they are on the disk.
+        """Store finished samples; they are on the disk when this returns.
 
         Raises:
             StoreFullError: there is no room.
@@ -85,8 +85,8 @@ class SampleWriter:
 class RunWriter:
     """Puts a run's folder in order and rewrites it, while it holds the folder's lock.
 
-    On opening, what a killed process left is put in order: temporaries are removed, a torn last
-    line is cut off.
+    Opening it cleans up after a killed process: temporaries are removed, a torn last line is cut
+    off.
 
     Raises:
         StoreError: the folder cannot be made or written, or links lead out of it.
@@ -124,7 +124,7 @@ class RunWriter:
                 read_sealed(path)
             except Exception as error:  # whatever a damaged file makes of the reader
                 if isinstance(error, OSError) and error.errno is not None:
-                    raise  # the disk's fault, of which the file may know nothing
+                    raise  # the disk's fault, not the file's
                 with writing(path):
                     path.replace(path.with_name(f"{path.name}.damaged"))
                 self._seals.pop(path.name, None)
@@ -166,7 +166,7 @@ class RunWriter:
             keep_lines(lines, [key[:2] != (task, protocol) for key in keys[own]])
 
     def drop(self, unwanted: Callable[[Record], bool]) -> int:
-        """Forget samples, so that they are computed again; how many they were."""
+        """Forget samples, so that they are computed again; return how many."""
         dropped = len([record for record in self.records() if unwanted(record)])
         if dropped:
             for path in self._sealed_files():
@@ -185,7 +185,7 @@ class RunWriter:
         for paths, read in ((self._sealed_files(), read_sealed), (self._samples(), read_lines)):
             for path in paths:
                 old = read(path)
-                # Others may write to a file that holds none of them.
+                # Other workers may write to a file that holds none of them.
                 if not any(record.key in new for record in old):
                     continue
                 both = [new.get(record.key, record) for record in old]
@@ -195,12 +195,12 @@ class RunWriter:
                     replace_lines(path, both)
 
     def write_manifest(self, manifest: Manifest, *, sync: bool = True) -> None:
-        """Put a manifest in place of the last, atomically; it says what sealed files are."""
+        """Replace the manifest, atomically; it names the sealed files' digests."""
         told = replace(manifest, seals=dict(sorted(self._seals.items())))
         write_json(self.folder / "manifest.json", told.to_json(), sync=sync)
 
     def write_plugins(self, texts: Mapping[str, bytes]) -> None:
-        """Keep the plugin files of the run, to be read by people; nothing here runs them."""
+        """Store the plugin files of the run for people to read; nothing here runs them."""
         for name, content in texts.items():
             write_whole(self.folder / PLUGINS / name, content)
 
@@ -209,7 +209,7 @@ class RunWriter:
         write_whole(self.folder / "config.yaml", text.encode())
 
     def _put_sealed(self, path: Path, tables: Iterable[Any]) -> None:
-        """Seal a file; what it is then is what the run says that it is."""
+        """Seal a file, and record its digest for the manifest."""
         write_tables(path, tables)
         self._seals[path.name] = sha256_of(path)
 
@@ -224,10 +224,10 @@ class RunWriter:
 
 
 def _of_task(task: str) -> str:
-    """How the name of a task's samples file ends."""
+    """The ending of the name of a task's samples file."""
     return f"@{quote(task, safe='')}.jsonl"
 
 
 def _may_hold(lines: Path, task: str) -> bool:
-    """Whether a samples file can hold samples of a task; older ones are of all tasks."""
+    """Whether a samples file can hold samples of a task; older files hold all tasks."""
     return "@" not in lines.name or lines.name.endswith(_of_task(task))

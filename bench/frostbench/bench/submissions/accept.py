@@ -38,12 +38,12 @@ TOLERANCE = 1e-4  # relative to the larger of 1 and a score: processors differ i
 
 @dataclass(frozen=True)
 class Tools:
-    """What scoring again takes, as the command line assembles it.
+    """The tools for scoring again, assembled by the command line.
 
     Attributes:
-        metrics: what this bench says of its metrics, by their ids, under the pack of a run.
+        metrics: this bench's facts about its metrics, by their ids, with the pack of a run.
         score: scores a run's folder again.
-        replay: computes so many samples of a run's folder again; None where nobody asked for it.
+        replay: computes samples of a run's folder again; None where this was not asked for.
     """
 
     metrics: Callable[[StoredRun], Mapping[str, MetricEntry]]
@@ -54,12 +54,12 @@ class Tools:
 
 @dataclass
 class Finding:
-    """What was found of one submission.
+    """The findings about one submission.
 
     Attributes:
         problems: sentences on what does not hold; with any, it is not accepted.
-        notes: sentences on what could not be looked at.
-        rows: what holds of each sealed file.
+        notes: sentences on what could not be checked.
+        rows: which checks each sealed file passed.
     """
 
     folder: Path
@@ -74,7 +74,7 @@ def accept(
     only: Collection[Path] = (),
     said: Callable[[str], None] = lambda sentence: None,
 ) -> list[Finding]:
-    """Look at all submissions, or at `only` some, and keep beside each what held of it.
+    """Check all submissions, or `only` some, and store the findings beside each.
 
     Raises:
         StoreError: it is no repository of results.
@@ -127,7 +127,7 @@ def _look(finding: Finding, tools: Tools) -> None:
 
 
 def _strangers(folder: Path) -> Iterator[str]:
-    """What does not belong into a submission."""
+    """Files that do not belong into a submission."""
     for path in sorted(folder.rglob("*")):
         within = path.relative_to(folder).as_posix()
         if path.is_symlink():
@@ -143,7 +143,7 @@ def _strangers(folder: Path) -> Iterator[str]:
 
 
 def _metadata(folder: Path, told: Submission, manifest: Manifest) -> Iterator[str]:
-    """What the manifest should say, and does not."""
+    """Facts that the manifest lacks or has wrong."""
     if list(manifest.methods) != [told.method]:
         yield f"the manifest is of {', '.join(manifest.methods) or 'no method'}, not {told.method}."
         return
@@ -174,7 +174,7 @@ def _metadata(folder: Path, told: Submission, manifest: Manifest) -> Iterator[st
 
 
 def _metrics(manifest: Manifest, known: Mapping[str, MetricEntry]) -> Iterator[str]:
-    """Metrics of which this bench knows nothing, or something else."""
+    """Metrics that this bench does not know, or knows otherwise."""
     for name, entry in manifest.metrics.items():
         if name != entry.id:
             yield f"metric {name!r} calls itself {entry.id!r}."
@@ -185,7 +185,7 @@ def _metrics(manifest: Manifest, known: Mapping[str, MetricEntry]) -> Iterator[s
 
 
 def _samples(run: StoredRun, method: str) -> Iterator[str]:
-    """Samples that are missing, doubled, of somebody else, or not what the manifest says."""
+    """Samples that are missing, doubled, of another method, or not as the manifest says."""
     manifest, sealed = run.manifest, run.folder / "sealed"
     there = {path.name for path in sealed.glob("*.parquet")}
     for name in sorted(there ^ set(manifest.seals)):
@@ -225,7 +225,7 @@ def _samples(run: StoredRun, method: str) -> Iterator[str]:
 
 
 def _missing(run: StoredRun) -> list[str]:
-    """Outputs and targets that are not there, or not what their hashes say."""
+    """Outputs and targets that are missing, or do not match their hashes."""
     names = dict.fromkeys(
         name
         for record in run.records()
@@ -236,7 +236,7 @@ def _missing(run: StoredRun) -> list[str]:
 
 
 def _scores(run: StoredRun, tools: Tools, finding: Finding) -> Iterator[str]:
-    """Scores that the outputs do not give, and samples that come out otherwise."""
+    """Scores that the outputs do not give, and replayed samples that differ."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "run"
         _copied(run, copy)
@@ -275,7 +275,7 @@ def _copied(run: StoredRun, copy: Path) -> None:
     shutil.copy2(run.folder / "manifest.json", copy / "manifest.json")
     names = (name for record in run.records() for name in record.blobs)
     for name in dict.fromkeys((*corpora(run.manifest), *names)):
-        # What scores stand on was seen to be there; an image to look at may be missing.
+        # The files that scores need were found; an image to look at may be missing.
         with suppress(LookupError):
             source = run.blobs.path(name)
             target = copy / "blobs" / name[:2] / source.name
@@ -284,7 +284,7 @@ def _copied(run: StoredRun, copy: Path) -> None:
 
 
 def _tables(run: StoredRun) -> Iterator[str]:
-    """Files for people that say something else than the samples give."""
+    """Files for people that do not agree with the samples."""
     for name, content in rows_files(run).items():
         path = run.folder / name
         if not path.is_file():
@@ -294,7 +294,7 @@ def _tables(run: StoredRun) -> Iterator[str]:
 
 
 def _alike(one: Any, two: Any) -> bool:
-    """Whether two trees of plain values say the same, numbers but for their last digits."""
+    """Whether two trees of plain values are equal, up to the last digits of numbers."""
     if isinstance(one, float) and isinstance(two, float):
         return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     if isinstance(one, dict) and isinstance(two, dict):
@@ -318,7 +318,7 @@ def _doubled(repository: Path, folders: Sequence[Path], findings: Sequence[Findi
                     key = method, entry.identity, task.name, rows, llm and llm.sha256_before
                     by_rows[key].append(folder)
         except (StoreError, LookupError):
-            continue  # said where it was looked at
+            continue  # reported where it was checked
     told = {finding.folder: finding for finding in findings}
     for same in by_rows.values():
         for folder in same[1:]:

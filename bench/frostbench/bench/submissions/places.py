@@ -1,8 +1,8 @@
 """The layout of a repository of results.
 
 `results/METHOD/VERSION/` is a run's folder of one method: manifest.json, sealed/ and, for people, a
-JSON file a task and protocol. Images, masks and features lie once for all in `outputs/`, under the
-SHA-256 of their bytes, as in a run's `blobs/`.
+JSON file for each task and protocol. Images, masks and features lie in a common `outputs/`,
+under the SHA-256 of their bytes, as in a run's `blobs/`.
 """
 
 import json
@@ -44,7 +44,7 @@ def checked_repository(folder: Path) -> Path:
 
 
 def version_of(entry: MethodEntry) -> str:
-    """What tells one version of a method from another: its own word, and what it depends on."""
+    """The version of a method: its own word, and a digest of what it depends on."""
     return "-".join(filter(None, (entry.version, entry.identity[:8]))) or "unversioned"
 
 

@@ -15,7 +15,7 @@ from frostbench.bench.submissions.places import RESULTS, open_submission, submis
 
 
 def changed_since(repository: Path, base: Path) -> list[Path]:
-    """The submissions that another state of the repository has not, or has otherwise.
+    """The submissions that an earlier state of the repository lacks or has in another form.
 
     Raises:
         StoreError: one of them is no repository of results.
@@ -29,7 +29,7 @@ def changed_since(repository: Path, base: Path) -> list[Path]:
 
 
 def report(repository: Path, findings: Sequence[Finding], new: Collection[Path]) -> str:
-    """What was found, and the rows that are new beside the best of those that are not."""
+    """The findings, and the new rows beside the best of the others."""
     return "\n".join(_lines(repository, findings, new)) + "\n"
 
 
@@ -61,7 +61,7 @@ def _beside(repository: Path, new: Collection[Path]) -> Iterator[str]:
             runs.append(open_submission(folder))
             folders.append(folder)
         except StoreError:
-            continue  # said above where it is new; what stood there does not stop a new one
+            continue  # reported above where it is new; older problems do not block a new one
     board = build(runs)
     ranked = [row for row in board.rows if row.rank is not None and row.kind == "measured"]
     yield ""
@@ -103,6 +103,6 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _shown(text: str) -> str:
-    """A text of a stranger as a cell or a line of Markdown."""
+    """A stranger's text as a table cell or a line of Markdown."""
     escaped = brief(text, 400).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
     return escaped.replace("<", "&lt;").replace("[", "\\[").replace("*", "\\*")

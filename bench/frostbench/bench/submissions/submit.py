@@ -29,7 +29,7 @@ from frostbench.bench.submissions.places import (
 )
 from frostbench.plugins.host.packs import sha256_of
 
-# Of a place on somebody's machine the last part says enough.
+# The last part of a path on a user's machine is enough.
 _PLACE = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\",;]+[/\\])*(?=[^\s/\\'\",;])")
 
 
@@ -41,10 +41,9 @@ def submit(
     methods: Sequence[str] = (),
     again: bool = False,
 ) -> list[Path]:
-    """Write the results of a run's methods, with what they answered; the folders.
+    """Write the results of a run's methods, with their answers; return the folders.
 
-    Without `methods` these are all. `again` puts them in the place of the same version's earlier
-    ones.
+    The default is all methods. `again` replaces earlier results of the same version.
 
     Raises:
         StoreError: the run is not finished, or failed; it is an imported one; a version of the
@@ -108,7 +107,7 @@ def _write(run: StoredRun, told: Submission, repository: Path, folder: Path) -> 
 
 
 def _tables(run: StoredRun, method: str) -> Iterator[tuple[str, str | None, SampleTable, Places]]:
-    """For each task and protocol the samples of a method, of its controls, and of those of all."""
+    """For each task and protocol: samples of a method, its controls, and common controls."""
     tables = run.tables()
     for task in run.manifest.tasks.values():
         for protocol in task.ways:
@@ -122,7 +121,7 @@ def _tables(run: StoredRun, method: str) -> Iterator[tuple[str, str | None, Samp
 def _records(
     run: StoredRun, table: SampleTable, places: Places, outputs: Blobs, kept: set[str]
 ) -> Iterator[list[Record]]:
-    """The samples, so many at a time, whose outputs lie in the repository then.
+    """The samples, some at a time, after their outputs were copied into the repository.
 
     Inputs and targets are those of many samples, and are `kept` once.
     """
@@ -142,7 +141,7 @@ def corpora(manifest: Manifest) -> list[str]:
 
 
 def of_method(manifest: Manifest, method: str) -> Manifest:
-    """The manifest as if a run had been of one method alone."""
+    """The manifest as if the run had had one method alone."""
     here = (method, None)
 
     def mine(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +163,7 @@ def of_method(manifest: Manifest, method: str) -> Manifest:
 
 
 def without_places(value: Any) -> Any:
-    """Plain values in which files and folders are named without where they lay.
+    """Plain values with paths of files and folders reduced to names.
 
     >>> without_places({"pack": "/home/me/packs/mini", "out": "runs/one", "url": "https://a.b/c"})
     {'pack': 'mini', 'out': 'runs/one', 'url': 'https://a.b/c'}

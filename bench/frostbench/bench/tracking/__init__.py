@@ -1,6 +1,6 @@
 """Trackers: observers that hand a run's curves and samples on to trackio, wandb or MLflow.
 
-Nothing of them is imported before somebody names one.
+None is imported before the user names it.
 """
 
 from frostbench.bench.tracking.following import follow

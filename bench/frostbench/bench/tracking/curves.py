@@ -12,8 +12,8 @@ from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
 
 GROWTH = 1.1
-"""A row has a point whenever it has so many times as many samples: 1,000,000 have 130 points."""
-WHOLE = ("features", "whole")  # poolings that have a value of a whole set alone
+"""Ratio of samples from a row's point to its next: 1,000,000 samples give 130 points."""
+WHOLE = ("features", "whole")  # poolings that only have a value of a whole set
 
 
 @dataclass
@@ -35,14 +35,14 @@ class CurveRow:
     control: str | None
 
     def key(self, what: str) -> str:
-        """How a curve of it is called: the task, what it shows, and of whom."""
+        """The name of its curve: the task, what it shows, and the method."""
         who = "+".join(filter(None, (self.method, self.control)))
         task = "/".join(filter(None, (self.task, self.protocol)))
         return f"{task}/{what}/{who}"
 
 
 class Curves:
-    """Takes samples in as they come, and tells when a row has a new point."""
+    """Takes samples as they come, and tells when a row has a new point."""
 
     def __init__(self, run: StoredRun, manifest: Manifest) -> None:
         self._run = run
@@ -50,7 +50,7 @@ class Curves:
         self._rows: dict[CurveRow, _Row] = {}
 
     def add(self, record: Record) -> CurveRow | None:
-        """Take a sample in; its row, where that has a point now."""
+        """Add a sample; return its row if that has a new point."""
         spot = CurveRow(record.task, record.protocol, record.method, record.control)
         row = self._rows.setdefault(spot, _Row())
         row.samples += 1
@@ -67,7 +67,7 @@ class Curves:
         return spot
 
     def point(self, spot: CurveRow) -> tuple[Mapping[str, float], int]:
-        """Where a row stands, and by how many samples."""
+        """A row's current value, and its number of samples."""
         row = self._rows[spot]
         found = {}
         if spot.control is None:

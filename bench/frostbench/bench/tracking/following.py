@@ -15,14 +15,14 @@ from frostbench.plugins.host.registry import Host
 
 EVERY = 2.0  # seconds between two looks, at least
 SHARE = 9
-"""A look is followed by a pause of so many times as long as it took."""
-BATCH = 1000  # records that are objects at the same time
+"""A look is followed by a pause of this many times its duration."""
+BATCH = 1000  # most records that are Python objects at the same time
 
 
 def follow(folder: Path, tracker: Tracker, over: Callable[[float], bool]) -> None:
     """Tell a tracker of all samples, in the order in which they are seen, until it is `over`.
 
-    `over` waits for so many seconds at most, and says whether nothing more will be stored.
+    `over` waits for at most the given seconds, and says whether nothing more will be stored.
     """
     host = Host(installed=False)
     host.register(tracker, "tracker")

@@ -1,4 +1,4 @@
-"""Which trackers there are, and what can be set of each."""
+"""The trackers, and their settings."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,17 @@ TRACKERS = {
     "wandb": "wandb_like:Wandb",
     "mlflow": "to_mlflow:Mlflow",
 }
-"""Trackers by the name of their package, which is also the extra that brings it."""
+"""Trackers by the name of their package, which is also the name of the extra that installs it."""
 
 
 @dataclass(frozen=True)
 class TrackerSettings:
-    """What can be set of a tracker.
+    """The settings of a tracker.
 
-    `name` is that of the run there; its folder's with a few digits of its seal without it. `to` is
-    where results are sent: a Space or a server for trackio, "online" for wandb, a tracking URI for
-    MLflow; without it nothing leaves this machine. `images` are the samples of each task and
-    protocol whose images are handed on.
+    `name` is the run's name there; the default is its folder's, with a few digits of its seal. `to`
+    is where results are sent: a Space or a server for trackio, "online" for wandb, a tracking URI
+    for MLflow; without it nothing leaves this machine. `images` is the number of samples of each
+    task and protocol whose images are passed on.
     """
 
     project: str = "frostbench"
@@ -47,7 +47,7 @@ class Sink(Protocol):
     """Where curves and tables go."""
 
     def begin(self, about: About) -> None:
-        """Open the run there, or go on with it."""
+        """Open the run there, or resume it."""
         ...
 
     def points(self, values: Mapping[str, float], step: int) -> None:
@@ -59,7 +59,7 @@ class Sink(Protocol):
         ...
 
     def end(self, *, complete: bool) -> None:
-        """All was handed on; whether the run is complete."""
+        """Everything was passed on; `complete` tells whether the run is."""
         ...
 
 

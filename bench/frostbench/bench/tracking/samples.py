@@ -58,7 +58,7 @@ def _row(
 
 
 def _shown(run: StoredRun, stored: Stored) -> Any:
-    """A text or an image; of what is neither, its kind."""
+    """A text or an image; the kind of anything else."""
     if stored.text is not None:
         return stored.text[:LONGEST_TEXT]
     if stored.kind == "image" and stored.blob is not None:

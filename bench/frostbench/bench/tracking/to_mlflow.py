@@ -20,7 +20,7 @@ class Mlflow:
 
     def __init__(self, settings: TrackerSettings) -> None:
         if not settings.to:
-            # Otherwise it tells its makers that it is used.
+            # Otherwise it sends usage statistics to its makers.
             os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
             os.environ.pop("MLFLOW_TRACKING_URI", None)
         import mlflow
@@ -76,5 +76,5 @@ class Mlflow:
 
 
 def _named(name: str) -> str:
-    """A name of such letters as MLflow takes."""
+    """A name with only characters that MLflow accepts."""
     return _FORBIDDEN.sub("_", name)

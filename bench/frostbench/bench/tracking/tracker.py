@@ -18,10 +18,10 @@ SEAL = 8  # digits of a run's seal that its name ends with
 
 
 class Tracker:
-    """Hands curves on as samples come, and of each task a table of samples when the next begins.
+    """Passes on curves as samples come, and a table of a task's samples when the next begins.
 
-    Of a run that goes on after it was tracked before, `known` samples are there already: they
-    count, and only their last point is handed on again.
+    In a resumed run that was tracked before, `known` samples are there already: they count, and
+    only their last point is passed on again.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Tracker:
 
     @hookimpl
     def frostbench_sample_scored(self, sample: Mapping[str, Any]) -> None:
-        """Take a sample in, and hand on the point that its row may have by it."""
+        """Add a sample, and pass on its row's new point, if any."""
         assert self._curves is not None
         record = Record.from_json(sample)
         where = record.task, record.protocol
@@ -70,7 +70,7 @@ class Tracker:
             self._sink.points(*self._curves.point(spot))
 
     def caught_up(self) -> None:
-        """What was there before was taken in."""
+        """The earlier samples were added."""
         assert self._curves is not None
         if self._silent:
             self._silent = False
@@ -78,7 +78,7 @@ class Tracker:
 
     @hookimpl
     def frostbench_run_finished(self, folder: str) -> None:
-        """Hand on where all rows ended, and the samples of the last task."""
+        """Pass on the final points of all rows, and the samples of the last task."""
         self._complete = read_manifest(Path(folder)).status == "finished"
         self._hand_points_on()
         self._hand_samples_on()
@@ -102,7 +102,7 @@ class Tracker:
 
 
 def about(folder: Path, manifest: Manifest, settings: TrackerSettings) -> About:
-    """What is announced of a run: no path of this machine among it."""
+    """The announcement of a run, without any path of this machine."""
     seal = digest_of([manifest.created, manifest.identity])
     name = settings.name or f"{folder.resolve().name}-{seal[:SEAL]}"
     config = {

@@ -13,7 +13,7 @@ class _WandbLike:
     """What both have in common: `init`, `log`, `Table`, `Image`, `finish`."""
 
     quiet: ClassVar[tuple[str, ...]]
-    """Environment variables that would have results sent elsewhere."""
+    """Environment variables that would send results elsewhere."""
 
     def __init__(self, settings: TrackerSettings) -> None:
         self._settings = settings

@@ -15,10 +15,10 @@ from frostbench.plugins.host.words import as_list
 
 
 def order(recipes: Mapping[str, Registered[Recipe]]) -> list[Registered[Recipe]]:
-    """Recipes after all that they need.
+    """Recipes ordered after everything that they need.
 
     Raises:
-        PluginError: a need is nobody's recipe, or needs go in a circle.
+        PluginError: no recipe makes what another needs, or needs form a cycle.
     """
     done, waiting = _ordered(recipes)
     if waiting:
@@ -67,7 +67,7 @@ def dotted(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str
 
 
 def train_part(recipe: Registered[Recipe], workshop: Workshop) -> None:
-    """Run a recipe, and write what it says of itself on the pack's card; see `run_recipe`."""
+    """Run a recipe, and write its report on the pack's card; see `run_recipe`."""
     report = run_recipe(recipe, workshop)
     if int(os.environ.get("RANK", "0")) == 0:
         record(recipe.card, workshop, report, command_of(recipe.name, workshop))
@@ -94,7 +94,7 @@ def run_recipe(recipe: Registered[Recipe], workshop: Workshop) -> Report:
 
 
 def command_of(name: str, workshop: Workshop, words: Mapping[str, object] | None = None) -> str:
-    """The command that trains a part so, with further words."""
+    """The command that trains a part with these settings, with further words."""
     more = {**(words or {}), "recipe": {name: workshop.settings} if workshop.settings else {}}
     if workshop.published:
         more["published"] = "true"

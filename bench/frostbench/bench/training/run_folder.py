@@ -1,7 +1,7 @@
 """The folder of a training on a user's own data: manifest, losses, curve, checkpoints, weights.
 
-`manifest.json` says what the training depends on, and its end; `losses.csv` has a line for each
-loss at each note; `losses.png` draws them; the weights lie in the folder called like the recipe.
+`manifest.json` says what the training depends on and how it ended; `losses.csv` has a line for each
+loss at each note; `losses.png` draws them; the weights lie in the folder with the recipe's name.
 """
 
 import csv
@@ -23,14 +23,14 @@ from frostbench.plugins.host.packs import sha256_of
 NAME = "manifest.json"
 SCHEMA = 1
 IDENTITY = ("recipe", "seed", "published", "settings", "crop", "data", "validation", "needs")
-"""What may not change while a training goes on; processes, device and place may."""
+"""What must not change when a training is resumed; processes, device and folder may."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingManifest:
     """What a training depends on, and how it ended.
 
-    `settings` are those that were given, `used` all of the recipe's. `data`, `validation` and
+    `settings` are the given ones, `used` all of the recipe's. `data`, `validation` and
     `needs` (parts of the pack) are SHA-256 by name, `seals` those of the weights by file.
     `processes` and `accumulate` are of the last session.
     """
@@ -70,7 +70,7 @@ class TrainingRun:
         self.folder = folder
 
     def begin(self, manifest: TrainingManifest, *, again: bool) -> bool:
-        """Begin or go on; False where the same training is finished.
+        """Begin or resume; False where the same training is finished.
 
         Raises:
             StoreError: the folder holds something else, or the training of another setting.
@@ -121,7 +121,7 @@ class TrainingRun:
         self.draw()
 
     def losses(self) -> list[tuple[str, int, str, float]]:
-        """Training, step, name and value of every loss that was noted."""
+        """Training, step, name and value of every recorded loss."""
         path = self.folder / "losses.csv"
         if not path.exists():
             return []
@@ -191,7 +191,7 @@ class TrainingRun:
 
 
 def told_of(folder: Path) -> list[str]:
-    """What a training came to, in lines; none where the folder holds no training.
+    """The outcome of a training, in lines; none where the folder holds no training.
 
     Raises:
         StoreError: its manifest cannot be read.
@@ -199,7 +199,7 @@ def told_of(folder: Path) -> list[str]:
     try:
         kind = json.loads(regular(folder / NAME).read_bytes()).get("kind")
     except (OSError, ValueError, AttributeError, RuntimeError, StoreError):
-        return []  # whoever reads it as a run says what is wrong
+        return []  # reading it as a run reports what is wrong
     if kind != "training":
         return []
     run = TrainingRun(folder)

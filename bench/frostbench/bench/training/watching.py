@@ -42,7 +42,7 @@ class Watcher:
     def begun(
         self, name: str, step: int, steps: int, history: Sequence[tuple[int, Mapping[str, float]]]
     ) -> None:
-        """A new bar; losses after the step that a training goes on from are forgotten."""
+        """A new bar; losses after the step from which a training resumes are forgotten."""
         self._name = name
         self._bar = self._bars.add_task(printable(name), total=steps, completed=step)
         others = [row for row in self._run.losses() if row[0] != name]

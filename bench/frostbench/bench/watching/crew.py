@@ -14,7 +14,7 @@ from frostbench.bench.store.leases import Beat, Lease, Owner, beats_of, leases_o
 
 State = Literal["at work", "waiting", "done", "silent", "died"]
 OWN = "the run"
-"""How the process that keeps a run is called."""
+"""The name of the process that keeps a run."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class WorkerStanding:
 
     @property
     def rate(self) -> float | None:
-        """Samples a second; None where nobody knows."""
+        """Samples a second; None where it is not known."""
         return self.samples / self.seconds if self.samples and self.seconds else None
 
 
@@ -57,19 +57,19 @@ class CrewStanding:
 class CrewWatch:
     """Looks at a run's workers again and again, and remembers who died.
 
-    What is told of a death stays told: the files that it is seen by are gone when the run ends.
+    Reports of deaths are remembered: the files that show them are gone when the run ends.
     """
 
     def __init__(self, run: Path, lease: float) -> None:
         self._run = run
         self._lease = lease
         self._inbox = Inbox(run)
-        self._told: dict[str, str] = {}  # by session, or by what is said
+        self._told: dict[str, str] = {}  # by session, or by sentence
 
     def look(self) -> CrewStanding:
         """The workers as of now."""
         with suppress(FileNotFoundError), reading(self._run / "workers"):
-            self._inbox.look()  # the run may end, and take its workers' files along
+            self._inbox.look()  # the run may end, and remove its workers' files
         reports = list(self._inbox.reports.values())
         beats = {beat.worker: beat for beat in beats_of(self._run)}
         leases = leases_of(self._run)
@@ -114,7 +114,7 @@ class CrewWatch:
     def _tell(
         self, reports: Sequence[WorkerReport], beats: Mapping[str, Beat], leases: Sequence[Lease]
     ) -> None:
-        """Sentences on sessions that ended before their work was done, and on what became of it."""
+        """Sentences on sessions that ended before their work was done, and on who took it over."""
         ended = {(one.worker, one.session) for one in reports if one.finished or one.ended}
         seen = {(one.worker, one.session) for one in reports}
         seen |= {(one.owner.worker, one.owner.session) for one in leases if one.owner}

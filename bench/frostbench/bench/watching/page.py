@@ -38,7 +38,7 @@ def page(run: RunStanding, again: float | None) -> str:
 
 
 def band(row: RowStanding) -> Markup:
-    """The row's interval over its samples, as a band around the value; nothing of one point."""
+    """The row's interval over its samples, as a band around the value; empty for one point."""
     if len(row.trail) < 2:
         return Markup("")
     first, last = row.trail[0].samples, row.trail[-1].samples

@@ -43,7 +43,7 @@ def summary(run: RunStanding) -> str:
 
 
 def told(run: RunStanding) -> Iterator[str]:
-    """What somebody has to know: deaths, and that nobody is at work."""
+    """Sentences that the user must know: deaths, and that no process is at work."""
     if run.manifest.status == "running" and not run.crew.kept:
         yield "No process keeps this run; the same `frostbench run` goes on with it."
     yield from run.crew.told

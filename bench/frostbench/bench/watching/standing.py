@@ -21,12 +21,12 @@ from frostbench.bench.watching.crew import CrewStanding, CrewWatch
 AT_THE_END = ("features", "whole")
 """Poolings whose value is one number of a whole set: it is computed when the task has ended."""
 MOST_POINTS = 64
-"""Of a row's trail."""
+"""The most points of a row's trail."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value by so many samples, with the ends of its interval."""
+    """A value, its number of samples, and the ends of its interval."""
 
     samples: int
     value: float
@@ -35,7 +35,7 @@ class Point:
 
     @staticmethod
     def of(row: "RowStanding") -> "Point | None":
-        """Where a row stands; None where it has no interval."""
+        """A row's current point; None where it has no interval."""
         one = row.estimate
         if one is None or one.low is None or one.high is None:
             return None
@@ -44,9 +44,9 @@ class Point:
 
 @dataclass(frozen=True)
 class RowStanding:
-    """A method or control in a task: how many of its samples are stored, and its value by them.
+    """A method or control in a task: the number of its stored samples, and their value.
 
-    `trail` is where it stood when it was looked at, from the first time to now.
+    `trail` holds its points at each look, from the first to now.
     """
 
     method: str | None
@@ -65,7 +65,7 @@ class RowStanding:
 
 @dataclass(frozen=True)
 class TaskStanding:
-    """A task and protocol: how many of its requests are answered by all, and its rows.
+    """A task and protocol: how many of its requests all rows have answered, and its rows.
 
     `total` is the most that it can have until it is complete.
     """
@@ -121,9 +121,9 @@ class RunStanding:
 
     @property
     def left(self) -> float | None:
-        """About how many seconds are left at this rate; None where nobody can know.
+        """About how many seconds are left at this rate; None where it cannot be known.
 
-        A task that has not begun is taken to have as many rows as those that have.
+        A task that has not begun is assumed to have as many rows as those that have.
         """
         begun = [len(one.rows) for one in self.tasks if one.rows]
         if not begun or not self.rate:
@@ -135,12 +135,12 @@ class RunStanding:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be seen: it has ended, or no process keeps it."""
+        """Whether nothing more will change: it has ended, or no process keeps it."""
         return self.manifest.status != "running" or not self.crew.kept
 
 
 class RunWatch:
-    """Looks at a run again and again; of what has not changed it reads nothing twice.
+    """Looks at a run again and again, and reads unchanged files only once.
 
     Raises:
         StoreError: there is no run, or a file of it is damaged.
@@ -156,7 +156,7 @@ class RunWatch:
 
     def look(self) -> RunStanding:
         """The run as of now."""
-        crew = self._crew.look()  # before the manifest: what ends with the run is told by then
+        crew = self._crew.look()  # first: its files end with the run
         manifest = read_manifest(self._folder)
         tables = self._run.tables()
         changed, self._tables = tables is not self._tables, tables
@@ -194,7 +194,7 @@ class RunWatch:
         trail = self._trails.get((task, row.name), ())
         point = Point.of(row)
         if point is not None and (not trail or trail[-1] != point):
-            # Of many, every second is enough to see how it narrowed; the first is never dropped.
+            # Of many points, every second one shows how it narrowed; the first is never dropped.
             trail = (*(trail[::2] if len(trail) >= MOST_POINTS else trail), point)
             self._trails[task, row.name] = trail
         return replace(row, trail=trail)

@@ -44,7 +44,7 @@ def live(run: RunStanding) -> Group:
 
 
 def whole(run: RunStanding) -> Iterator[Table | str]:
-    """All of it, to be printed once: lines, and tables between them."""
+    """The whole state, to be printed once: lines, and tables between them."""
     yield summary(run)
     yield _rows(run.tasks, controls=True)
     yield from _workers(run)
