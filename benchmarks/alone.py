@@ -1,4 +1,4 @@
-"""A language model by itself, as the engine of a benchmark asks for it."""
+"""A language model without a pack, for the engine in a benchmark."""
 
 from dataclasses import dataclass
 

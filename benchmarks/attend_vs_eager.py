@@ -5,7 +5,7 @@
 
 The model is LLaVA-1.5's language model (Llama's 7B) with random weights, its layers cut to
 `--layers` so that it fits. The prompt is embeddings: `--patches` image positions, and the words
-behind them. Plain attention gives full maps and all hidden states, out of which the words' rows
+after them. Plain attention gives full maps and all hidden states, from which the words' rows
 are taken; the engine's `Attend` gives the rows alone, and they must be the same. A forward that
 keeps nothing stands beside both, so that what the maps cost can be told from what reading costs.
 

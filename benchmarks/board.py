@@ -1,4 +1,4 @@
-"""How long a large leaderboard takes: to be read, ranked, written, and opened in a browser.
+"""How long a large leaderboard takes to read, rank, write, and open in a browser.
 
     python benchmarks/board.py [--methods 100] [--tasks 60] [--samples 8] [--repeats 1]
 

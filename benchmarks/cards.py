@@ -15,11 +15,11 @@ benchmarks/gpu.py --table benchmarks/results/*.json >benchmarks/RESULTS.md` writ
 A ratio is the plain loop's seconds a prompt over the engine's (of `Attend`: those of
 `output_attentions=True`), in the same process; peak is the rate of a large matrix product, copy
 that of a large copy, both measured on the same card. Weights are random, so that the most likely
-tokens lie close together, and roundings of half precision soon make another answer; whether the
-engine computes what the loop does is told by the float32 figures. Answers of vLLM and of
-transformers' static cache are held against the engine's. Joules are the whole card's, as its driver
-counts them, what it takes when idle included. "Not measured" is what a card did not run, or what
-the script did not know yet."""
+tokens lie close together, and roundings of half precision soon make another answer; the float32
+figures show whether the engine computes what the loop does. Answers of vLLM and of transformers'
+static cache are compared with the engine's. Joules are the whole card's, as its driver counts them,
+idle power included. "Not measured" marks parts that a card did not run, or that the script did not
+have yet."""
 
 
 def table(files: Sequence[Path], parts: Sequence[str]) -> str:

@@ -2,12 +2,12 @@
 
 python benchmarks/coverage.py [REPEATS]
 
-Draws scores of which the truth is known, in 7, 12 and 40 clusters, and gives them to the statistics
-of the leaderboard. A cluster is one sample, or 1 to 5 that share a part (half the variance for
+Draws scores with a known truth, in 7, 12 and 40 clusters, and gives them to the statistics of the
+leaderboard. A cluster is one sample, or 1 to 5 that share a part (half the variance for
 "shared", all of it for "same"). The tables are those of docs/trust/statistics.md.
 
-Of some hundred cells a few lie beyond a limit by chance alone. One in which equal rows are told
-apart more often than in 6 % is drawn again, ten times as often and from another seed.
+Of some hundred cells a few lie beyond a limit by chance alone. A cell in which equal rows are
+told apart more often than in 6 % is drawn again, ten times as often and from another seed.
 """
 
 import sys
@@ -61,7 +61,7 @@ class Layout:
         return np.where(generator.random(len(self.rows)) < self.shared, ours, draw(len(self.rows)))
 
     def scores(self, kind: str, generator: np.random.Generator) -> np.ndarray:
-        """A score a sample, of a kind of which the mean is known."""
+        """A score for each sample, of a kind with a known mean."""
 
         def draw(count: int) -> np.ndarray:
             match kind:

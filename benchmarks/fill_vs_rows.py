@@ -1,4 +1,4 @@
-"""What `Fill` takes beside reading each group of placeholders with the whole prompt.
+"""How much faster `Fill` is than reading each group of placeholders with the whole prompt.
 
     python benchmarks/fill_vs_rows.py [--layers 4] [--width 256] [--heads 4] [--tokens 200]
         [--groups 100] [--slots 5] [--threads 1] [--repeats 5] [--device cpu]
@@ -6,7 +6,7 @@
 The model is a random Llama, or with `--convolutions` a random LFM2 whose every other layer is a
 short convolution. Three ways give the same states: rows, each the prompt and one group, read at
 once as far as the engine's budget of tokens goes; branches, which read the prompt once and each
-group behind a copy of what was kept; and one packed sequence, which is what `Fill` does for these
+group after a copy of its cache; and one packed sequence, which is what `Fill` does for these
 models. They take turns. Seconds on a CPU are those of the process itself.
 """
 
@@ -68,7 +68,7 @@ def by_rows(lm: CausalLM, prompt: Tensor, groups: Tensor, budget: int) -> Tensor
 
 @torch.inference_mode()
 def by_branches(lm: CausalLM, prompt: Prompt, budget: int) -> Tensor:
-    """Each group behind a branch of the prompt's cache."""
+    """Each group after a branch of the prompt's cache."""
     item = resolve(prompt, lm, "llm")
     reader = CachedReader(lm, States, continues=True)
     most = max(1, budget // (item.length + item.new))

@@ -1,4 +1,4 @@
-"""What it costs to see that frozen models stay frozen: seconds of looking, seconds of each chunk.
+"""The cost of checking that frozen models stay frozen: seconds of checks and of each chunk.
 
     python benchmarks/frozen_cost.py [WORDS OF `frostbench run`]
 

@@ -6,13 +6,13 @@
 The model is a Llama of 7B's shapes with random weights, the tokenizer that of the pack `mini`.
 Measured are V2L's deblurring prompts (128 an image of 16x16 codes, two new tokens each), greedy
 continuation, LM4LV's `Regress`, F-LMM's `Attend`, and a batch that does not fit in the memory of a
-card of which all but `--rest` bytes is filled. Beside each stands what one writes with transformers
+card that is filled up to `--rest` bytes. Beside each stands what one writes with transformers
 alone, for fewer prompts where it is slow, and below what transformers makes of the continuation
 with a cache of fixed size, compiled where it runs on a card, and vLLM, where it is installed. What
 was not measured is in the JSON too, with the reason. The limits
 are the rate of a large matrix product and of a large copy, measured in the same process: `of_peak`
 counts two operations a weight and token that was asked for, `of_copy` the bytes of the weights once
-a step. Answers are held against the loop's: in the given dtype as a share that is equal, and for
+a step. Answers are compared with the loop's: in the given dtype as a share that is equal, and for
 `--exact-layers` layers in float32, where all must be.
 """
 
@@ -331,7 +331,7 @@ def too_much(bench: Bench) -> Figure:
 
 
 def by_vllm(bench: Bench) -> dict[str, Figure]:
-    """The prompts that vLLM can be asked, by name; ours are what its answers are held against.
+    """The prompts that vLLM can be asked, by name; its answers are compared with ours.
 
     Memory is not told: it takes all that it is given.
     """

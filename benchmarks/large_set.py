@@ -5,8 +5,8 @@
 
 JPEGs are made from a seed and run through `reconstruction` with a method that needs no model (mean
 colours of 257 cells, the tokens of V2L-Tokenizer in number), twice, each run in a process of its
-own. Said are peak memory, which should not grow with the number of images; what the second run
-reads for hashing and puts through a tokenizer, which should be nothing; and the size of the token
+own. Printed are peak memory, which should not grow with the number of images; what the second run
+hashes and tokenizes, which should be nothing; and the size of the token
 cache, with the largest number of entries in one of its folders. FID is among the metrics, since it
 needs all images' features.
 

@@ -1,4 +1,4 @@
-"""What a run of very many records costs: to be shown, to be a leaderboard, and to be sealed.
+"""What very many records cost: showing a run, making its leaderboard, and sealing it.
 
     python benchmarks/records.py [--records 1000000] [--tasks 10] [--seal 100000]
 

@@ -1,4 +1,4 @@
-"""What else answers the prompts of `gpu.py`: vLLM, and transformers with a compiled decoder."""
+"""Rivals for the prompts of `gpu.py`: vLLM, and transformers with a compiled decoder."""
 
 import gc
 import tempfile
@@ -98,7 +98,7 @@ def asked_of_vllm(
 
 @contextmanager
 def filled(device: torch.device, rest: int) -> Iterator[None]:
-    """A card of which all but `rest` bytes is taken.
+    """Fill a card up to `rest` bytes.
 
     Raises:
         NotMeasuredError: it is no card, or has less than that.

@@ -1,4 +1,4 @@
-"""LiMBeR: a linear map takes what an image encoder sees to what a language model reads.
+"""LiMBeR: a linear map from an image encoder's features to a language model's embeddings.
 
 Merullo et al., "Linearly Mapping from Image to Text Space", ICLR 2023,
 https://arxiv.org/abs/2209.15162. Encoder and language model stay frozen; the map alone is trained,
@@ -66,7 +66,7 @@ class Limber(PrefixMethod):
 
 @dataclass(frozen=True)
 class ProjectionSettings:
-    """What the authors' file does not say of itself.
+    """Facts that the authors' file does not contain.
 
     Attributes:
         pooling: "cells" for CLIP (RN50x16) and BEiT, "pooled" for NF-ResNet.

@@ -96,7 +96,9 @@ def test_a_strangers_metric_is_added_to_a_run_that_is_scored_again(plugin, tmp_p
         assert ("shade_gap[mean]" in record.scores) is (record.task == "reconstruction")
     capsys.readouterr()
     assert main(["score", str(out)]) == 0
-    assert "shade_gap[mean]: left as it was, because the metric is missing" in capsys.readouterr().out
+    assert (
+        "shade_gap[mean]: left as it was, because the metric is missing" in capsys.readouterr().out
+    )
 
 
 def test_a_metric_for_a_task_that_is_not_there_is_refused(plugin, tmp_path, capsys):

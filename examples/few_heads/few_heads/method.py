@@ -1,4 +1,4 @@
-"""Localization heads: a few attention heads of a frozen multimodal model point at what is named.
+"""Localization heads: a few attention heads of a frozen multimodal model find what a phrase names.
 
 Kang et al., "Your Large Vision-Language Model Only Needs A Few Attention Heads For Visual
 Grounding", CVPR 2025, https://arxiv.org/abs/2503.06287. Nothing is trained: the heads are picked on
@@ -34,8 +34,8 @@ from frostbench.plugins.parts.training import folder
 class FewHeadsSettings:
     """The heads, as layer and number, how they are asked, and how they were picked.
 
-    `before`, `between` and `after` stand around image and phrase; the last token is the one that
-    looks. `sigma` smooths a head's map, in cells. With `refined` SAM makes the masks. Of each of
+    `before`, `between` and `after` stand around image and phrase; the last token's attention
+    is used. `sigma` smooths a head's map, in cells. With `refined` SAM makes the masks. Of each of
     `samples` phrases the `lowest` most compact heads count; the `picked` most frequent are taken.
     """
 

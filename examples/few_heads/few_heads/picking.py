@@ -1,8 +1,8 @@
-"""Picks the heads of a pack's multimodal model; no mask is looked at.
+"""Picks the heads of a pack's multimodal model, without any mask.
 
 Section 3.2 has two criteria: heads that look at the image, and of these the ones whose attention is
-compact most often. The published code holds numbers of heads against that of the elbow; here, as in
-the paper, their sums are.
+compact most often. The published code compares numbers of heads with that of the elbow; here, as in
+the paper, their sums are compared.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ def spatial_entropy(map):
 
 
 def elbow(sums):
-    """The one of the sorted sums that is farthest from the chord between first and last."""
+    """The elbow: the sorted sum that is farthest from the chord between first and last."""
     found = sums.sort().values
     chord = torch.linspace(0, 1, len(found)) * (found[-1] - found[0]) + found[0]
     return found[(found - chord).abs().argmax()]
@@ -55,7 +55,7 @@ def train(workshop):
 
 
 def picked(workshop, models):
-    """The same of a model that is there."""
+    """The same for a loaded model."""
     begun = perf_counter()
     own = folder.override(MINI, workshop.settings, "recipe.few_heads")
     lmm, engine = models.get("lmm"), FrozenEngine(models)

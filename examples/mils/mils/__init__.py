@@ -37,7 +37,7 @@ class MilsSettings:
         kept: Texts that are fed back, the best first. 50 in the paper.
         samples: Texts that the generator writes at each step. 50 in the paper.
         steps: How often it writes. 10 in the paper.
-        temperature: Of the generator, above 0.
+        temperature: Temperature of the generator, above 0.
         max_new_tokens: Tokens of a caption at most.
     """
 
@@ -91,7 +91,7 @@ class Mils(bench.Method):
         return fingerprint(method="mils", bank=repr(self.bank), kept=self.settings.kept)
 
     def tokenize(self, images: Float[Tensor, "b 3 h w"], sizes: Int[Tensor, "b 2"]) -> VisualTokens:
-        """The texts of the bank that fit best, in the eyes of CLIP."""
+        """The texts of the bank that fit best by CLIP."""
         kept = []
         for image, (height, width) in zip(images, sizes.tolist(), strict=True):
             seen = self.clip.encode_image(image[None, :, :height, :width], normalise=True)[0]
@@ -117,7 +117,7 @@ class Mils(bench.Method):
     def generation(
         self, request: bench.Caption, tokens: Tokens, best: Sequence[str], step: int
     ) -> Prompt:
-        """What the generator is asked: a caption from the best texts so far, as others show it."""
+        """The generator's prompt: a caption from the best texts so far, after other examples."""
         own = self.settings
 
         def shown(texts: Sequence[str]) -> tuple[Text, Text, Text]:

@@ -67,7 +67,7 @@ COMMANDS = {
     "track": Command(
         "track:track_command",
         "track RUN trackers=NAME [tracker.NAME.KEY=VALUE ...]",
-        "Hand a run on to trackio, wandb or MLflow: curves by task, and samples with images.",
+        "Pass a run on to trackio, wandb or MLflow: curves by task, and samples with images.",
         "`frostbench run trackers=NAME` does it while the run goes on. Nothing leaves this\n"
         "machine unless tracker.NAME.to names a place: a Space or server (trackio), online\n"
         "(wandb), a tracking URI (mlflow). Keys of a tracker: project name to images.\n\n"
@@ -89,48 +89,49 @@ COMMANDS = {
     "compare": Command(
         "compare:compare_command",
         "compare A B [out=FOLDER]",
-        "Say what differs between two runs, in what they stand on and in their numbers.",
-        "Paired on the samples that are the same in both, with intervals, and corrected for how\n"
-        "many are looked at; then the samples that differ most. out= writes a page with images.\n"
-        "methods=v2l,vqgan:mine names methods (vqgan of A, mine of B); all=true looks at every\n"
-        "metric and at the controls. previous=true holds a run against the one in its place\n"
-        "before again=true.\n\n"
+        "Show how two runs differ, in what they depend on and in their results.",
+        "Paired on the samples that both have, with intervals, and corrected for the number of\n"
+        "comparisons; then the samples that differ most. out= writes a page with images.\n"
+        "methods=v2l,vqgan:mine names methods (vqgan of A, mine of B); all=true compares every\n"
+        "metric and the controls. previous=true compares a run with the one that again=true\n"
+        "replaced.\n\n"
         "  frostbench compare runs/one runs/two out=compared\n"
         "  frostbench compare runs/one previous=true",
     ),
     "export": Command(
         "export:export_command",
         "export RUN... format=FORMAT [out=FOLDER]",
-        "Write results as others read them: latex, eee, hf, csv, parquet.",
-        "latex: a table a suite and a task, a bibliography, and a document that compiles.\n"
+        "Write results in other formats: latex, eee, hf, csv, parquet.",
+        "latex: a table for each suite and task, a bibliography, and a document that compiles.\n"
         "eee: Every Eval Ever; organization=NAME, relationship=first_party, third_party,\n"
         "collaborative or other. hf: .eval_results of each method for the Hugging Face Hub;\n"
-        "dataset=ORG/NAME is the benchmark's repository there, source=URL where to read of it.\n"
-        "parquet: rows and samples; csv: rows. What papers report goes along, marked as such.\n\n"
+        "dataset=ORG/NAME is the benchmark's repository there, source=URL a page about it.\n"
+        "parquet: rows and samples; csv: rows. Values of papers are included, marked as such.\n\n"
         "  frostbench export runs/mini format=latex,parquet out=paper",
     ),
     "submit": Command(
         "submitting:submit_command",
         "submit RUN repo=FOLDER by=NAME",
-        "Hand results in: write them, with what methods answered, into a folder under git.",
-        "FOLDER is a repository of results; frostbench new-results begins one. methods=NAME,NAME\n"
-        "hands in some of the run's; url= says where to read of them; again=true puts them in the\n"
-        "place of the same version's earlier results. Where files lay is left out.\n\n"
+        "Hand in results: write them, with the methods' answers, into a folder under git.",
+        "FOLDER is a repository of results; frostbench new-results makes one. methods=NAME,NAME\n"
+        "hands in some of the run's; url= is a page about them; again=true replaces earlier\n"
+        "results of the same version. Paths of this machine are left out.\n\n"
         '  frostbench submit runs/mine repo=results methods=my_method by="Our lab"',
     ),
     "accept": Command(
         "submitting:accept_command",
         "accept FOLDER [base=FOLDER] [replay=1%]",
         "Check results that were handed in: every file, and every score again from the outputs.",
-        "base= is the repository as it was: only what is new is looked at. out=FILE.md sets it\n"
-        "beside what stands there. replay=1% computes so many samples again, where the method's\n"
-        "weights are here; pack= data.NAME= plugins= metric_weights.NETWORK= say where.\n\n"
-        "  frostbench accept results base=results-before out=said.md",
+        "base= is an earlier state of the repository: only newer results are checked. out=FILE.md\n"
+        "writes a report that compares them with the others. replay=1% computes that share of\n"
+        "the samples again, if the method's weights are here; pack= data.NAME= plugins=\n"
+        "metric_weights.NETWORK= say where.\n\n"
+        "  frostbench accept results base=results-before out=report.md",
     ),
     "new-results": Command(
         "submitting:new_results_command",
         "new-results NAME",
-        "Begin a repository of results: an empty folder with the check of its pull requests.",
+        "Make a repository of results: an empty folder with the check of its pull requests.",
     ),
     "look": Command(
         "look:look_command",
