@@ -12,8 +12,8 @@ from frostbench.v2l.recipe import image_features, read_settings
 
 SIDE = 128  # pixels of the images that the published tokenizer was trained on
 NOTES = (
-    "CLIP is OpenAI's ViT-L/14, of which images need the visual tower; the vocabularies, which are "
-    "made once before the training, are not counted.",
+    "CLIP is OpenAI's ViT-L/14, with its visual tower alone; the vocabularies are made once before "
+    "the training, and are not counted.",
 )
 
 

@@ -97,7 +97,7 @@ class V2L(DiscreteMethod):
         self.adapters = adapters or {}
 
     def _check(self) -> None:
-        """See that the parts fit."""
+        """Check that the parts fit together."""
         sizes = self._model.settings
         for name, words, rows in (
             ("local", self.local_words, sizes.local_words),

@@ -41,7 +41,7 @@ MOST = (1 << 63) - 1  # largest value of any number; random generators take no l
 LIMITS = {
     "understanding": 40,
     "captioning": 50,
-    # Eight methods are 28 pairs, of which fewer than 11 clusters tell none apart.
+    # Eight methods are 28 pairs, and fewer than 11 clusters tell none of them apart.
     "restoration": 16,
     "grounding": 16,
     # Ten classes have twelve things each; below ten, an average precision has no interval.

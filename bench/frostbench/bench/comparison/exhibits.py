@@ -10,7 +10,7 @@ from frostbench.bench.leaderboard.shelves import Strip, Tile
 from frostbench.bench.store.reader import StoredRun
 from frostbench.bench.store.records import Record
 
-CONTRASTS = 12  # of which samples are shown
+CONTRASTS = 12  # contrasts with samples shown
 EACH = 3  # samples of a contrast
 
 

@@ -31,7 +31,7 @@ def verdict(comparison: RunComparison) -> str:
         if comparison.count(outcome)
     ]
     what = "rows under each metric, controls too" if comparison.whole else "methods' rows"
-    told = f"B held against A in {len(comparison.contrasts)} {what}: {', '.join(counts)}."
+    told = f"B compared with A in {len(comparison.contrasts)} {what}: {', '.join(counts)}."
     if not comparison.family:
         return told
     return (

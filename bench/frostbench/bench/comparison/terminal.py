@@ -18,7 +18,7 @@ from frostbench.bench.printable import brief, printable
 from frostbench.bench.store.reader import StoredRun
 
 STYLES = {"better": "green", "worse": "red", "tied": "", "same": "dim", "apart": "dim"}
-CONTRASTS, EACH = 4, 2  # of which samples are shown, and how many of each
+CONTRASTS, EACH = 4, 2  # contrasts with samples shown, and samples of each
 MOST_ROWS = 8  # of a subject
 PIXELS = 28  # of a thumbnail's side
 

@@ -1,7 +1,7 @@
 """Reports of workers in other processes, as files in the run's folder.
 
 workers/NAME.SESSION.json   what a session of a worker has done until now
-workers/TASK.ended          the samples of a task of which all chunks are done, in their order
+workers/TASK.ended          the samples of a task with all chunks done, in their order
 """
 
 import json
@@ -35,7 +35,7 @@ EVERY = 0.5  # seconds between two reports of mere counts
 
 @dataclass(frozen=True)
 class TaskEnded:
-    """A task of which all chunks are done, with the names of its samples by protocol."""
+    """A task with all chunks done, and the names of its samples by protocol."""
 
     samples: Mapping[str | None, Sequence[str]]
     whole: bool

@@ -49,7 +49,7 @@ class FrozenBackbones(Protocol):
         ...
 
     def drop(self, roles: Iterable[str] | None = None) -> None:
-        """Forget what is loaded of all or some roles; it is loaded anew when it is asked for."""
+        """Forget the backbones of all or some roles; they are loaded again when asked for."""
         ...
 
 

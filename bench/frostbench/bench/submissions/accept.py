@@ -159,7 +159,7 @@ def _metadata(folder: Path, told: Submission, manifest: Manifest) -> Iterator[st
         "the method's identity": entry.identity,
         "the pack's digest": manifest.pack.sha256,
         "versions of the software": manifest.versions,
-        "the plugins behind its parts": manifest.origins,
+        "the plugins of its parts": manifest.origins,
     }
     for what, value in wanted.items():
         if not value:

@@ -152,7 +152,7 @@ def image_and_words(prediction: Prediction, target: Target, most: int) -> tuple[
     if not isinstance(prediction, TextPrediction):
         raise ValueError(f"words are scored; the prediction is a {_kind(prediction)}.")
     if not isinstance(target, Image):
-        raise ValueError(f"words are held against an image; the target is a {_kind(target)}.")
+        raise ValueError(f"words are compared with an image; the target is a {_kind(target)}.")
     words = [line.strip() for line in prediction.text.split("\n") if line.strip()]
     if not words:
         raise ValueError("the prediction says no word; one a line is wanted.")

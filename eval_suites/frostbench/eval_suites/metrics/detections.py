@@ -1,9 +1,9 @@
 """COCO's average precision of boxes and masks: what one image contributes.
 
-Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Detections are held against
+Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Detections are compared with
 things as `COCOeval.evaluateImg` of pycocotools 2.0.11 does it (cocoeval.py, lines 235 to 313), by
-its own overlaps. Detections are ranked by the score that the method itself gives, whatever it
-means there (`own_score` in the ids): AP depends on the order of scores alone.
+its own overlaps. Detections are ranked by the score that the method itself gives, whatever it means
+there (`own_score` in the ids): AP depends on the order of scores alone.
 """
 
 from collections import defaultdict
@@ -94,7 +94,7 @@ def matched_masks(
         sides.add(tuple(prediction.masks.shape[1:]))
     if any(one.mask is None for one in things) or len(sides) > 1:
         raise ValueError(
-            "masks are held against masks of the same size; the target has "
+            "masks are compared with masks of the same size; the target has "
             f"{sum(one.mask is None for one in things)} things without one, and sizes are "
             f"{', '.join(map(str, sorted(sides)))}."
         )

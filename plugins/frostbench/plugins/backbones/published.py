@@ -87,7 +87,7 @@ def read_torch(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} ({size} bytes) is cut short, no checkpoint, or too old to be read safely. "
-            "Get it again, or save its tensors anew with torch >= 1.6."
+            "Get it again, or save its tensors again with torch >= 1.6."
         ) from error
     except Exception as error:  # whatever a damaged checkpoint makes of its reader
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -204,8 +204,8 @@ def _disturbed(
 class WordLists:
     """Few-shot classification of word lists, as V2L 5.1 shows images to a language model.
 
-    A class is a pool of words; an example is `words` of them, of which `noise` are replaced by
-    others and the order is perturbed; the words are glued. The query is of one of the classes.
+    A class is a pool of words; an example is `words` of them, with `noise` of these replaced by
+    others and the order perturbed; the words are glued. The query is of one of the classes.
     """
 
     ways: int = 2
