@@ -64,7 +64,7 @@ def test_words_are_stored_with_their_ids(tmp_path):
 
 
 def test_missing_and_damaged_words_are_one_sentence(tmp_path):
-    with pytest.raises(ValueError, match=r"no words\.json in .*what its codes say"):
+    with pytest.raises(ValueError, match=r"no words\.json in .*its codes have no known words"):
         CodebookWords.load(tmp_path)
     (tmp_path / "words.json").write_text('{"ids": [1')
     with pytest.raises(ValueError, match=r"words\.json is no JSON"):

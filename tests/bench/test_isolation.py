@@ -104,7 +104,7 @@ ENDS = {
     "exit": "its process ended with exit code 3 while it was in {}",
     "crash": "its process ended of signal SIGSEGV while it was in {}",
     "kill": "its process ended of signal SIGKILL (for want of memory, or by hand) while it was in",
-    "lie": "its process was ended for what it answered, since the message cannot be read: ",
+    "lie": "its process was ended because of its answer: the message cannot be read: ",
     "memory": "MemoryError: ",
     "halve": "in its own process: the backbone 'llm': the tensor 'weight' was written to",
     "argmax": "in its own process: 'argmax' of module torch was replaced",

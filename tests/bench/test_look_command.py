@@ -117,7 +117,7 @@ def test_the_packs_own_images_have_names(plugin, name, title, capsys):
         (["scene:1", "pack=maxi"], 2, "there are mini"),
         (["scene:1", "llm=no-model"], 2, "no-model"),
         (["scene:1", "device=cuda:77"], 2, "cuda:77"),
-        (["scene:1", "words=9999"], 1, "a codebook that has 2048"),
+        (["scene:1", "words=9999"], 1, "the codebook has 2048"),
         (["scene:1", "method.v2l.shown_word=3"], 2, "shown_words"),
     ],
 )

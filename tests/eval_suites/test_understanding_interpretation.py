@@ -123,7 +123,7 @@ def test_what_is_no_word_or_no_image_is_not_scored(score):
     for prediction, target, message in (
         (TextPrediction(" \n "), IMAGES[0], "says no word"),
         (ImagePrediction(IMAGES[0].pixels), IMAGES[0], "words are scored"),
-        (TextPrediction("lion"), "lion", "against an image; the target is a str"),
+        (TextPrediction("lion"), "lion", "with an image; the target is a str"),
     ):
         with pytest.raises(ValueError, match=message):
             score(prediction, target)

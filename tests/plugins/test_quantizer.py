@@ -63,7 +63,7 @@ def test_nothing_to_quantize_gives_nothing():
 
 @pytest.mark.parametrize("count", [0, 4])
 def test_more_nearest_rows_than_there_are_are_refused(count):
-    with pytest.raises(ValueError, match="codebook that has 3"):
+    with pytest.raises(ValueError, match="codebook has 3"):
         nearest_several(torch.zeros(1, 2), torch.zeros(3, 2), count)
 
 
