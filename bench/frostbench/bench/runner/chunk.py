@@ -104,7 +104,7 @@ class Bench:
             mine = {row: made for row, made in items.items() if row.method == name}
             with self.ledger.working(name):
                 self._tokenize(built, mine, chunk)
-        # A method can undo its change only in a later call of its own code, so one look after all
+        # Only a later call of its own code can undo a method's change, so one look after all
         # methods sees it; running them one by one shows which method it was.
         self.watch.check(tuple(self.built))
         self._answer(items)
@@ -197,8 +197,7 @@ class Bench:
         """Give each item its tokens, and its share of their cost."""
         for row, made in items.items():
             if row.way.image is not None:
-                # Here the image itself is replaced, since a method may show it to a backbone
-                # directly.
+                # The image itself changes, since a method may show it to a backbone.
                 others = self._donors(row.way.image, made, chunk, built.tokenizing)
                 for item in made:
                     other = others.get(item.request.image, item.request.image)
