@@ -73,7 +73,9 @@ def render(pack: Path, card: Mapping[str, Any]) -> str:
         lines += [f"\n{note}" for note in entry.get("notes", [])]
         if entry["figures"]:
             lines += ["", "| figure | value |", "|---|---:|"]
-            lines += [f"| {key} | {_number(value)} |" for key, value in entry["figures"].items()]
+            lines += [
+                f"| {key} | {_number(value)} |" for key, value in sorted(entry["figures"].items())
+            ]
         if entry["history"]:
             names = sorted({key for _, values in entry["history"] for key in values})
             lines += ["", "| step | " + " | ".join(names) + " |", "|---:" * (len(names) + 1) + "|"]
@@ -83,7 +85,7 @@ def render(pack: Path, card: Mapping[str, Any]) -> str:
         lines += ["", "| file | bytes | sha256 |", "|---|---:|---|"]
         lines += [
             f"| `{file}` | {facts['bytes']:,} | `{facts['sha256'][:16]}` |"
-            for file, facts in entry["files"].items()
+            for file, facts in sorted(entry["files"].items())
         ]
     for sources in sorted(pack.glob("*/README.md")):
         lines += ["", sources.read_text().strip().replace("# ", "## ", 1)]
