@@ -234,9 +234,12 @@ def test_a_folder_that_is_no_board_is_left_alone(synthetic, tmp_path, capsys):
     run = synthetic(samples=2)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years")
+    # Refused before the runs are read: these are none.
+    runs = [str(tmp_path / "none"), str(tmp_path / "neither")]
     for out in (tmp_path / "home", tmp_path / "home" / "thesis.tex", run.folder):
-        assert main(["leaderboard", str(run.folder), f"out={out}"]) == 2
-        assert "holds something else" in capsys.readouterr().err
+        for words in (["leaderboard"], ["compare"], ["export", "format=csv"]):
+            assert main([*words, *runs, f"out={out}"]) == 2
+            assert "holds something else" in capsys.readouterr().err
     assert (tmp_path / "home" / "thesis.tex").read_text() == "years"
     (tmp_path / "empty").mkdir()
     assert main(["leaderboard", str(run.folder), f"out={tmp_path / 'empty'}"]) == 0

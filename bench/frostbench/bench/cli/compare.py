@@ -35,9 +35,13 @@ def compare_command(words: list[str]) -> int:
     from frostbench.bench.cli.show import console, print_table
     from frostbench.bench.comparison import chosen, compared_runs, write_comparison
     from frostbench.bench.comparison.terminal import blocks
+    from frostbench.bench.comparison.write import DATA
+    from frostbench.bench.store.atomic import check_replaceable
     from frostbench.bench.store.previous import previous_of
     from frostbench.bench.store.reader import open_run
 
+    if config.out:
+        check_replaceable(Path(config.out), DATA)
     folders = [Path(name) for name in plain]
     if config.previous:
         folders.insert(0, previous_of(folders[0]))

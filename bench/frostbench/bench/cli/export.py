@@ -29,6 +29,7 @@ def export_command(words: list[str]) -> int:
     from frostbench.bench.exchange import FORMATS, ExportOptions, export
     from frostbench.bench.exchange.every_eval_ever import Evaluator
     from frostbench.bench.exchange.hub import HubPlace
+    from frostbench.bench.exchange.write import MARK
     from frostbench.plugins.host.errors import missing
 
     known = ", ".join(FORMATS)
@@ -44,8 +45,10 @@ def export_command(words: list[str]) -> int:
     if "hf" in config.format and config.dataset.count("/") != bool(config.dataset):
         raise UsageError(f"dataset={config.dataset}: name a repository on the Hub as ORG/NAME.")
     from frostbench.bench.leaderboard import build
+    from frostbench.bench.store.atomic import check_replaceable
     from frostbench.bench.submissions import open_runs
 
+    check_replaceable(Path(config.out), MARK)
     runs = open_runs(plain)
     place = HubPlace(config.dataset or "frostbench/frostbench", config.source)
     options = ExportOptions(Evaluator(config.organization, config.relationship), place)

@@ -13,8 +13,11 @@ def leaderboard_command(words: list[str]) -> int:
     if not plain:
         raise UsageError("which run? frostbench leaderboard RUN... out=DIR.")
     from frostbench.bench.leaderboard import build, write
+    from frostbench.bench.leaderboard.write import BOARD
+    from frostbench.bench.store.atomic import check_replaceable
     from frostbench.bench.submissions import open_runs
 
+    check_replaceable(Path(config.out), BOARD)
     runs = open_runs(plain)
     write(build(runs), runs, Path(config.out), title=config.title)
     say(f"{config.out}/index.html, leaderboard.json, leaderboard.md, leaderboard.csv")

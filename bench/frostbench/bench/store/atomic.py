@@ -163,6 +163,21 @@ def sweep_dead(folder: Path) -> None:
                 leftover.unlink(missing_ok=True)
 
 
+def check_replaceable(folder: Path, mark: str) -> None:
+    """See that a folder may be replaced, before anything is computed for it.
+
+    Raises:
+        StoreError: it is a file, or holds files without `mark` among them.
+    """
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    theirs = any(not name.startswith(".") for name in there)
+    if (theirs and not (folder / mark).is_file()) or (folder.exists() and not folder.is_dir()):
+        raise StoreError(
+            f"{folder} holds something else than {mark} and what belongs to it, and is left as it "
+            "is; name another folder with out=."
+        )
+
+
 @contextmanager
 def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator[Path]:
     """A folder to write into, which replaces `folder` when it is complete.
@@ -176,13 +191,8 @@ def replacing(folder: Path, mark: str, ours: Callable[[Path], bool]) -> Iterator
     """
     target = folder.resolve()
     _settle(target)
-    there = [path.name for path in target.iterdir()] if target.is_dir() else []
-    older, theirs = bool(there), any(not name.startswith(".") for name in there)
-    if (theirs and not (target / mark).is_file()) or (target.exists() and not target.is_dir()):
-        raise StoreError(
-            f"{folder} holds something else than {mark} and what belongs to it, and is left as it "
-            "is; name another folder with out=."
-        )
+    check_replaceable(folder, mark)
+    older = target.is_dir() and any(target.iterdir())
     made, aside = (
         target.with_name(f".{target.name}.{os.getpid()}.{end}") for end in ("new", "old")
     )
