@@ -31,8 +31,8 @@ def apart(size: int | None, pool: int, needed: int) -> tuple[range, range]:
     examples = max(needed, min(pool, size // SHARE))
     if size <= examples:
         raise ValueError(
-            f"{needed} images serve as examples and others are asked; the data set has {size}, and "
-            f"at least {needed + 1} are needed"
+            f"{needed} images serve as examples (task.TASK.examples) and others are asked; "
+            f"the data set has {size}, and at least {needed + 1} are needed"
         )
     return range(size - examples), range(size - examples, size)
 
