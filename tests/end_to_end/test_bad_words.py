@@ -187,7 +187,7 @@ CASES = [
         (r"\ud800", "no text in UTF-8"),
         files={"a.yaml": r'cache: "r\ud800"'},
     ),
-    Bad("leaderboard run out=x.txt", ("no run at run",), files={"x.txt": "x"}),
+    Bad("leaderboard run out=x.txt", ("x.txt holds something else",), files={"x.txt": "x"}),
 ]
 
 
