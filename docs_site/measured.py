@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from docs_site.page import DOCS, code, prose, sections, table
-from frostbench.bench.leaderboard.numbers import Format, format_of
+from frostbench.bench.leaderboard.numbers import format_of
 from frostbench.bench.store.manifest import MetricEntry
 from frostbench.plugins.host.packs import embedded_pack, read_pack
 
@@ -89,7 +89,7 @@ def measured_table(method: str) -> str:
             (
                 f"[`{one.task}`](../../reference/tasks.md#{one.task}) {prose(one.protocol or '')}",
                 f"{code(one.metric)}{unit}",
-                _with_interval(shown, one),
+                f"{shown(one.value)}{shown.brackets(one.low, one.high)}",
                 one.samples,
                 "" if one.rank is None else "–".join(map(str, sorted(set(one.rank)))),
                 _standing(one.against),
@@ -114,12 +114,6 @@ def _said(kept: Mapping[str, Any]) -> str:
         "under one setting, and say nothing about the published models. A rank is a range where "
         "the difference to others cannot be told."
     )
-
-
-def _with_interval(shown: Format, one: Value) -> str:
-    """A value as it is written in prose: 20.1 [18.9, 21.4]."""
-    ends = "" if None in (one.low, one.high) else f" [{shown(one.low)}, {shown(one.high)}]"
-    return f"{shown(one.value)}{ends}"
 
 
 @cache

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds that a tracker has after the run, before it is ended."""
-MOST_LINES = 50  # characters of an error of a tracker's process
+MOST_LINES = 50  # the last lines of a tracker's error output that are kept
 OURS = "frostbench: "
 
 

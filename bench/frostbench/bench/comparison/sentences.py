@@ -63,11 +63,8 @@ def difference_cells(one: Contrast) -> tuple[str, str, str, str, str]:
     if one.test is None or one.test.difference is None:
         return NONE, NONE, NONE, NONE, MARKS[one.outcome]
     apart, form = one.test.difference, one.form
-    interval = form.interval(apart.low, apart.high)
     plus = "+" if apart.value > 0 and float(form(apart.value).replace("−", "-")) else ""
-    told = f"{plus}{form(apart.value)}" + (
-        f" [{interval.replace(' to ', ', ')}]" if interval else ""
-    )
+    told = f"{plus}{form(apart.value)}{form.brackets(apart.low, apart.high)}"
     return (
         form(one.first.value if one.first else None),
         form(one.second.value if one.second else None),

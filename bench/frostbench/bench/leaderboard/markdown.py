@@ -163,8 +163,7 @@ def _value(row: Row | None, form: Format) -> str:
     if row is None or row.value is None:
         return NONE
     value = f"**{form(row.value)}**" if row.best else form(row.value)
-    interval = form.interval(row.low, row.high)
-    return f"{value} [{interval.replace(' to ', ', ')}]" if interval else value
+    return f"{value}{form.brackets(row.low, row.high)}"
 
 
 def _series(table: Table) -> Iterable[str]:

@@ -36,6 +36,14 @@ class Format:
         """
         return "" if low is None or high is None else f"{self(low)} to {self(high)}"
 
+    def brackets(self, low: float | None, high: float | None) -> str:
+        """Both ends as tables write them after a value, or an empty text without an interval.
+
+        >>> Format(100.0, 1, "%").brackets(0.4, 0.5)
+        ' [40.0, 50.0]'
+        """
+        return "" if low is None or high is None else f" [{self(low)}, {self(high)}]"
+
     def with_unit(self, value: float | None) -> str:
         """The value and its unit, "45.7 %"."""
         return f"{self(value)} {self.unit}".rstrip() if value is not None else NONE

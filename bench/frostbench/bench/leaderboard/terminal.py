@@ -142,8 +142,7 @@ def _cells(head: str, cells: Iterable[str]) -> list[Text]:
 def _value(row: Row | None, form: Format) -> str:
     if row is None or row.value is None:
         return NONE
-    interval = form.interval(row.low, row.high).replace(" to ", ", ")
-    return f"{form(row.value)} [{interval}]" if interval else form(row.value)
+    return f"{form(row.value)}{form.brackets(row.low, row.high)}"
 
 
 def _metric(metric: MetricEntry, form: Format) -> tuple[str, str]:
