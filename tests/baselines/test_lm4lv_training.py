@@ -8,9 +8,9 @@ from lm4lv_world import TINY, Pairs
 
 from frostbench.baselines.lm4lv import recipe
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
-from frostbench.baselines.lm4lv.pairs import FeaturePool, tasks_of
+from frostbench.baselines.lm4lv.pairs import FeaturePairs, FeaturePool, tasks_of
 from frostbench.baselines.lm4lv.recipe import RECIPES, train_on
-from frostbench.baselines.lm4lv.training import Objective, losses, teacher_forced
+from frostbench.baselines.lm4lv.training import Objective, losses, predicted, teacher_forced
 from frostbench.baselines.lm4lv.weights import load
 from frostbench.baselines.lm4lv.wording import Wording, frame
 from frostbench.plugins.contract.recipe import Workshop
@@ -91,6 +91,24 @@ def test_the_texts_that_are_to_be_said_stand_where_they_are_read():
     prefix = len(TEXTS.opening) + MAE.tokens + len(TEXTS.end) + 2 + len(TEXTS.assistant)
     assert said.begin == slice(prefix - 1, prefix - 1 + len(TEXTS.begin_ids))
     assert said.closing.stop == said.hidden.shape[1] - 1
+
+
+def test_after_enough_passes_the_loss_is_that_of_restoring():
+    degraded, clean = features()
+    pairs = FeaturePairs(degraded, clean, torch.tensor([0, 1]))
+    own = torch.zeros_like(clean)
+    for place in range(MAE.tokens):
+        own[:, place] = spoken(own, degraded).clean[:, place]
+    restoring = (own - clean).square().mean()
+
+    def lost(passes):
+        objective = Objective(False, 0.0, own_passes=passes)
+        return predicted(LM, adapters(), TEXTS, pairs, objective).clean
+
+    torch.testing.assert_close(lost(MAE.tokens), restoring)
+    assert not torch.isclose(lost(0), restoring)
+    with pytest.raises(ValueError, match="own_passes is 0 or more, and is -1"):
+        Objective(own_passes=-1)
 
 
 def workshop(at, **settings):

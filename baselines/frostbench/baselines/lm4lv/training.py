@@ -28,10 +28,19 @@ class Objective:
         text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
             code. They are always the same, so that 0 loses little and saves the product with the
             vocabulary.
+        own_passes: How often the clean features that it reads are exchanged for its own predictions
+            of them before the loss is taken. 0, as published, is teacher forcing: features are
+            predicted from true ones, and restoring, which has none, adds error to error. After k
+            passes the first k features are exactly those of restoring.
     """
 
     loss_on_input_image: bool = False
     text_weight: float = 1.0
+    own_passes: int = 0
+
+    def __post_init__(self) -> None:
+        if self.own_passes < 0:
+            raise ValueError(f"own_passes is 0 or more, and is {self.own_passes}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +121,11 @@ def predicted(
     lm: CausalLM, adapters: Adapters, frame: Frame, pairs: FeaturePairs, objective: Objective
 ) -> Losses:
     """The objective of some pairs."""
-    said = teacher_forced(lm, adapters, frame, pairs.degraded, pairs.clean, pairs.tasks)
+    read = pairs.clean
+    with torch.no_grad():
+        for _ in range(objective.own_passes):
+            read = teacher_forced(lm, adapters, frame, pairs.degraded, read, pairs.tasks).clean
+    said = teacher_forced(lm, adapters, frame, pairs.degraded, read, pairs.tasks)
     return losses(lm, said, frame, pairs.degraded, pairs.clean, objective)
 
 
