@@ -5,7 +5,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from frostbench.packs.mini.recipes.clip.figures import measure, nearest_neighbour, word_overlap
+from frostbench.packs.mini.recipes.clip.figures import (
+    measure,
+    nearest_neighbour,
+    word_overlap,
+    zero_shot,
+)
 from frostbench.packs.mini.recipes.clip.recipe import (
     Batches,
     ClipTraining,
@@ -54,6 +59,23 @@ def test_matching_is_the_mean_of_both_cross_entropies_and_least_for_the_right_or
     columns = -scores.log_softmax(0).diagonal().mean()
     torch.testing.assert_close(match(a, b, torch.tensor(3.0)), (rows + columns) / 2)
     assert match(a, a, torch.tensor(9.0)) < match(a, a.roll(1, 0), torch.tensor(9.0))
+
+
+def test_a_text_is_held_against_all_others_at_once_and_one_by_one():
+    torch.manual_seed(0)
+    similar = torch.rand(4, 3, 4)
+    similar[0, 0] = 0.5  # a tie with every other text is half of each pair
+    won = [
+        (row[own] > row[other]).float() + (row[own] == row[other]).float() / 2
+        for own, rows in enumerate(similar)
+        for row in rows
+        for other in range(4)
+        if other != own
+    ]
+    figures = zero_shot(similar)
+    assert figures["2-way zero-shot"] == pytest.approx(float(torch.stack(won).mean()))
+    best = similar.argmax(-1) == torch.arange(4)[:, None]
+    assert figures["zero-shot of 4"] == pytest.approx(float(best.float().mean()))
 
 
 def test_a_batch_shows_each_class_once_and_is_the_same_for_the_same_number():

@@ -25,6 +25,8 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
     - "2-way 1-shot", "5-way 1-shot": how often the nearest of N labelled portraits, one a class,
       is of the query's class.
     - "zero-shot of N": how often "a photo of a NAME" is nearest, among all N names of the split.
+    - "2-way zero-shot": how often it is nearer than that of another class, over all pairs: what a
+      reader could know of the answer to "is there a NAME?".
     - "words@K same", "words@K other": mean share that two images have in common of the K nearest of
       `WORDS` strings, for images of one class and of different classes.
     """
@@ -35,15 +37,24 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
     images = embed_images(clip, stack(pixels)).view(len(names), RENDERINGS, -1)
     figures = {f"{ways}-way 1-shot": nearest_neighbour(images, ways) for ways in (2, 5)}
     prompts = embed_texts(clip, [f"a photo of a {name}" for name in names])
-    found = (images @ prompts.T).argmax(-1)
-    right = found == torch.arange(len(names))[:, None]
-    figures[f"zero-shot of {len(names)}"] = float(right.float().mean())
+    figures |= zero_shot(images @ prompts.T)
     words = embed_texts(clip, vocabulary(clip.tokenizer.tokenizer))
     for count in (5, 21):
         same, other = word_overlap(images, words, count)
         figures[f"words@{count} same"] = same
         figures[f"words@{count} other"] = other
     return figures
+
+
+def zero_shot(similar: Float[Tensor, "classes renderings classes"]) -> dict[str, float]:
+    """How often a class's own text is the nearest of all, and nearer than one other."""
+    classes = len(similar)
+    own = torch.einsum("crc->cr", similar)[..., None]
+    nearer = (own > similar).float().sum(-1) + ((own == similar).float().sum(-1) - 1) / 2
+    return {
+        f"zero-shot of {classes}": float((own >= similar).all(-1).float().mean()),
+        "2-way zero-shot": float(nearer.mean()) / (classes - 1),
+    }
 
 
 def nearest_neighbour(images: Float[Tensor, "classes renderings d"], ways: int) -> float:
