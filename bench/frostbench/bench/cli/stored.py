@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from frostbench.bench.cli.config import LIMITS, RunConfig, ScoreConfig, UsageError, keys_of
+from frostbench.bench.cli.config import RunConfig, ScoreConfig, UsageError, keys_of
 from frostbench.bench.printable import brief
 from frostbench.bench.store.manifest import Origin
 from frostbench.bench.store.reader import StoredRun
@@ -39,9 +39,6 @@ def config_of(run: StoredRun) -> RunConfig:
             f"the configuration stored in {run.folder} does not fit this version of frostbench: "
             f"{error}"
         ) from error
-    if config.limit is not None and config.limits == LIMITS:
-        # An older frostbench stored the suites' own limits even where `limit` applied.
-        return replace(config, limits={})
     return config
 
 
