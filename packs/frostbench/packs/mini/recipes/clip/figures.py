@@ -1,5 +1,6 @@
 """Figures of the small CLIP, on classes that it has not seen."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
       is of the query's class.
     - "zero-shot of N": how often "a photo of a NAME" is nearest, among all N names of the split.
     - "2-way zero-shot": how often it is nearer than that of another class, over all pairs: what a
-      reader could know of the answer to "is there a NAME?".
+      reader could know of the answer to "is there a NAME?". Besides for the classes whose names
+      share no word with a trained one, and for the others.
     - "words@K same", "words@K other": mean share that two images have in common of the K nearest of
       `WORDS` strings, for images of one class and of different classes.
     """
@@ -37,7 +39,14 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
     images = embed_images(clip, stack(pixels)).view(len(names), RENDERINGS, -1)
     figures = {f"{ways}-way 1-shot": nearest_neighbour(images, ways) for ways in (2, 5)}
     prompts = embed_texts(clip, [f"a photo of a {name}" for name in names])
-    figures |= zero_shot(images @ prompts.T)
+    similar = images @ prompts.T
+    found = similar.argmax(-1) == torch.arange(len(names))[:, None]
+    figures[f"zero-shot of {len(names)}"] = float(found.float().mean())
+    won, trained = pairs_won(similar), words_of(scenes.glyphs.names("base"))
+    new = torch.tensor([trained.isdisjoint(words_of([name])) for name in names])
+    figures["2-way zero-shot"] = float(won.mean())
+    figures["2-way zero-shot, new words"] = float(won[new].mean())
+    figures["2-way zero-shot, a trained word"] = float(won[~new].mean())
     words = embed_texts(clip, vocabulary(clip.tokenizer.tokenizer))
     for count in (5, 21):
         same, other = word_overlap(images, words, count)
@@ -46,15 +55,19 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
     return figures
 
 
-def zero_shot(similar: Float[Tensor, "classes renderings classes"]) -> dict[str, float]:
-    """How often a class's own text is the nearest of all, and nearer than one other."""
-    classes = len(similar)
+def words_of(names: Sequence[str]) -> set[str]:
+    """The words that names are made of."""
+    return {word for name in names for word in name.split()}
+
+
+def pairs_won(
+    similar: Float[Tensor, "classes renderings classes"],
+) -> Float[Tensor, " classes"]:
+    """How often a class's own text is nearer than another's, over all others; a tie is half."""
     own = torch.einsum("crc->cr", similar)[..., None]
-    nearer = (own > similar).float().sum(-1) + ((own == similar).float().sum(-1) - 1) / 2
-    return {
-        f"zero-shot of {classes}": float((own >= similar).all(-1).float().mean()),
-        "2-way zero-shot": float(nearer.mean()) / (classes - 1),
-    }
+    won = (own > similar).float().sum(-1) + ((own == similar).float().sum(-1) - 1) / 2
+    share: Tensor = won.mean(1) / (len(similar) - 1)
+    return share
 
 
 def nearest_neighbour(images: Float[Tensor, "classes renderings d"], ways: int) -> float:
