@@ -28,10 +28,11 @@ class Objective:
         text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
             code. They are always the same, so that 0 loses little and saves the product with the
             vocabulary.
-        own_passes: How often the clean features that it reads are exchanged for its own predictions
-            of them before the loss is taken. 0, as published, is teacher forcing: features are
-            predicted from true ones, and restoring, which has none, adds error to error. After k
-            passes the first k features are exactly those of restoring.
+        own_passes: How often it predicts the features that it then reads as the clean image's. 0, as
+            published, is teacher forcing: features are predicted from true ones, and restoring,
+            which has none, adds error to error. With 1 or more it reads its own: the degraded
+            image's to begin with, what it makes of these, and so on. After k passes the first k
+            features are exactly those of restoring.
     """
 
     loss_on_input_image: bool = False
@@ -121,7 +122,7 @@ def predicted(
     lm: CausalLM, adapters: Adapters, frame: Frame, pairs: FeaturePairs, objective: Objective
 ) -> Losses:
     """The objective of some pairs."""
-    read = pairs.clean
+    read = pairs.degraded if objective.own_passes else pairs.clean
     with torch.no_grad():
         for _ in range(objective.own_passes):
             read = teacher_forced(lm, adapters, frame, pairs.degraded, read, pairs.tasks).clean
