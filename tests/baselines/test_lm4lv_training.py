@@ -10,7 +10,13 @@ from frostbench.baselines.lm4lv import recipe
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.pairs import FeaturePairs, FeaturePool, tasks_of
 from frostbench.baselines.lm4lv.recipe import RECIPES, train_on
-from frostbench.baselines.lm4lv.training import Objective, losses, predicted, teacher_forced
+from frostbench.baselines.lm4lv.training import (
+    Objective,
+    losses,
+    predicted,
+    restored,
+    teacher_forced,
+)
 from frostbench.baselines.lm4lv.weights import load
 from frostbench.baselines.lm4lv.wording import Wording, frame
 from frostbench.plugins.contract.recipe import Workshop
@@ -93,22 +99,21 @@ def test_the_texts_that_are_to_be_said_stand_where_they_are_read():
     assert said.closing.stop == said.hidden.shape[1] - 1
 
 
-def test_after_enough_passes_the_loss_is_that_of_restoring():
+def test_own_features_are_read_as_restoring_makes_them():
     degraded, clean = features()
     pairs = FeaturePairs(degraded, clean, torch.tensor([0, 1]))
-    own = torch.zeros_like(clean)
-    for place in range(MAE.tokens):
-        own[:, place] = spoken(own, degraded).clean[:, place]
-    restoring = (own - clean).square().mean()
+    made = restored(LM, adapters(), TEXTS, degraded, pairs.tasks)
+    # Each is what those before it say next, the first from none: there is one such sequence.
+    said = spoken(made, degraded).clean
+    torch.testing.assert_close(made, said, atol=1e-5, rtol=1e-5)
 
-    def lost(passes):
-        objective = Objective(False, 0.0, own_passes=passes)
-        return predicted(LM, adapters(), TEXTS, pairs, objective).clean
+    def lost(own_features):
+        objective = Objective(False, 0.0, own_features=own_features)
+        return predicted(LM, adapters(), TEXTS, pairs, objective)
 
-    torch.testing.assert_close(lost(MAE.tokens), restoring)
-    assert not torch.isclose(lost(0), restoring)
-    with pytest.raises(ValueError, match="own_passes is 0 or more, and is -1"):
-        Objective(own_passes=-1)
+    torch.testing.assert_close(lost(True).clean, (said - clean).square().mean())
+    assert not torch.isclose(lost(True).clean, lost(False).clean)
+    assert lost(True).total.requires_grad
 
 
 def workshop(at, **settings):

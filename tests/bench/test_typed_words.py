@@ -43,7 +43,10 @@ def test_a_worker_is_told_the_paths_of_its_run(odd):
 
 @pytest.mark.parametrize(
     ("task", "suite", "meant"),
-    [("visual_question_answering", "understanding", 600), ("few_shot_classification", "understanding", 200)],
+    [
+        ("visual_question_answering", "understanding", 600),
+        ("few_shot_classification", "understanding", 200),
+    ],
 )
 def test_without_a_word_a_task_has_its_own_default_or_that_of_its_suite(task, suite, meant):
     assert limit_for(RunConfig(), task, suite) == meant

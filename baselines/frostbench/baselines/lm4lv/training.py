@@ -15,6 +15,8 @@ from frostbench.baselines.lm4lv.model import Adapters
 from frostbench.baselines.lm4lv.pairs import FeaturePairs
 from frostbench.baselines.lm4lv.wording import Frame
 from frostbench.plugins.backbones.causal_lm import CausalLM
+from frostbench.plugins.engine.forward import States
+from frostbench.plugins.engine.reader import CachedReader
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,14 @@ class Objective:
         text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
             code. They are always the same, so that 0 loses little and saves the product with the
             vocabulary.
-        own_passes: How often it predicts the features that it then reads as the clean image's. 0, as
-            published, is teacher forcing: features are predicted from true ones, and restoring,
-            which has none, adds error to error. With 1 or more it reads its own: the degraded
-            image's to begin with, what it makes of these, and so on. After k passes the first k
-            features are exactly those of restoring.
+        own_features: Whether what is read as the clean image's features are the model's own, one
+            after another as in restoring; no gradient goes through them. Published is teacher
+            forcing: it reads true ones, and restoring, which has none, adds error to error.
     """
 
     loss_on_input_image: bool = False
     text_weight: float = 1.0
-    own_passes: int = 0
-
-    def __post_init__(self) -> None:
-        if self.own_passes < 0:
-            raise ValueError(f"own_passes is 0 or more, and is {self.own_passes}.")
+    own_features: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,22 +78,8 @@ def teacher_forced(
     `tasks` are rows of the task tokens. Prediction k of an image depends only on its features
     before k.
     """
-    rows, count = degraded.shape[:2]
-    dtype = lm.dtype
-
-    def wide(text: Float[Tensor, "n w"]) -> Float[Tensor, "b n w"]:
-        return text.to(dtype).expand(rows, -1, -1)
-
-    parts = [
-        wide(frame.opening),
-        adapters.adapter(degraded).to(dtype),
-        wide(frame.end),
-        adapters.learnable_task_token[tasks].to(dtype),
-        wide(frame.assistant),
-        wide(frame.begin),
-        adapters.adapter(clean).to(dtype),
-        wide(frame.closing),
-    ]
+    count = degraded.shape[1]
+    parts = _parts(lm, adapters, frame, degraded, clean, tasks)
     starts = [0]
     for part in parts:
         starts.append(starts[-1] + part.shape[1])
@@ -110,22 +92,68 @@ def teacher_forced(
         return said
 
     return TeacherForced(
-        features(starts[1]),
-        features(starts[6]),
+        features(starts[_DEGRADED]),
+        features(starts[_CLEAN]),
         hidden,
-        slice(starts[5] - 1, starts[6] - 1),
-        slice(starts[7] - 1, starts[8] - 1),
+        slice(starts[_BEGIN] - 1, starts[_CLEAN] - 1),
+        slice(starts[_CLOSING] - 1, starts[_CLOSING + 1] - 1),
     )
+
+
+@torch.no_grad()
+def restored(
+    lm: CausalLM,
+    adapters: Adapters,
+    frame: Frame,
+    degraded: Float[Tensor, "b n d"],
+    tasks: Int[Tensor, " b"],
+) -> Float[Tensor, "b n d"]:
+    """The features of clean images as restoring makes them: each is read before the next."""
+    before = _parts(lm, adapters, frame, degraded, degraded, tasks)[:_CLEAN]
+    reader = CachedReader(lm, States, continues=False)
+    reading = reader.read(list(torch.cat(before, 1)))
+    features = [adapters.deadapter(reading.last.float())]
+    for _ in range(degraded.shape[1] - 1):
+        reader.extend(reading, adapters.adapter(features[-1])[:, None].to(lm.dtype))
+        features.append(adapters.deadapter(reading.last.float()))
+    return torch.stack(features, 1)
+
+
+_DEGRADED, _BEGIN, _CLEAN, _CLOSING = 1, 5, 6, 7
+
+
+def _parts(
+    lm: CausalLM,
+    adapters: Adapters,
+    frame: Frame,
+    degraded: Float[Tensor, "b n d"],
+    clean: Float[Tensor, "b n d"],
+    tasks: Int[Tensor, " b"],
+) -> list[Float[Tensor, "b _ w"]]:
+    """The inputs in their order, of which some have names."""
+
+    def wide(text: Float[Tensor, "n w"]) -> Float[Tensor, "b n w"]:
+        return text.to(lm.dtype).expand(len(degraded), -1, -1)
+
+    return [
+        wide(frame.opening),
+        adapters.adapter(degraded).to(lm.dtype),
+        wide(frame.end),
+        adapters.learnable_task_token[tasks].to(lm.dtype),
+        wide(frame.assistant),
+        wide(frame.begin),
+        adapters.adapter(clean).to(lm.dtype),
+        wide(frame.closing),
+    ]
 
 
 def predicted(
     lm: CausalLM, adapters: Adapters, frame: Frame, pairs: FeaturePairs, objective: Objective
 ) -> Losses:
     """The objective of some pairs."""
-    read = pairs.degraded if objective.own_passes else pairs.clean
-    with torch.no_grad():
-        for _ in range(objective.own_passes):
-            read = teacher_forced(lm, adapters, frame, pairs.degraded, read, pairs.tasks).clean
+    read = pairs.clean
+    if objective.own_features:
+        read = restored(lm, adapters, frame, pairs.degraded, pairs.tasks)
     said = teacher_forced(lm, adapters, frame, pairs.degraded, read, pairs.tasks)
     return losses(lm, said, frame, pairs.degraded, pairs.clean, objective)
 
