@@ -12,7 +12,7 @@ from PIL import Image
 Split: TypeAlias = Literal["base", "validation", "novel"]
 Pixels: TypeAlias = NDArray[np.uint8]
 
-_LEVELS = (56, 40, 28, 20, 14)  # sizes in pixels, each about 0.7 of the one before
+_LEVELS = (112, 80, 56, 40, 28, 20, 14)  # sizes in pixels, each about 0.7 of the one before
 
 
 @dataclass(frozen=True)

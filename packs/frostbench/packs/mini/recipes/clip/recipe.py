@@ -9,7 +9,7 @@ change with place, size, angle and background.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,14 @@ def train(workshop: Workshop) -> Report:
     """Train the model and write it to `pack/clip` as an open_clip folder."""
     settings = read_settings(ClipTraining, workshop.settings, "clip")
     data, folder = workshop.pack / "data", workshop.pack / "clip"
-    scene_settings = SceneSettings(
-        most=3, portrait_size=settings.portrait_size, portrait_angle=settings.portrait_angle
+    scene_settings = replace(
+        SceneSettings.of(data),
+        most=3,
+        portrait_size=settings.portrait_size,
+        portrait_angle=settings.portrait_angle,
     )
     tokenizer = caption_tokenizer(workshop.pack / "llm", settings.context)
-    config = configuration(settings, Scenes(data).settings.side, len(tokenizer))
+    config = configuration(settings, scene_settings.side, len(tokenizer))
     torch.manual_seed(workshop.seed)
     device = torch.device(workshop.device)
     model = open_clip.CLIP(**config["model_cfg"]).to(device, memory_format=torch.channels_last)
