@@ -40,13 +40,14 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 @hookimpl
 def frostbench_training_data() -> Iterable[Offer[str]]:
-    """Offer images and scenes, made of the data folder of the pack in the making."""
+    """Offer images and scenes, made of the data folder of the pack in the making, and text."""
     scenes = "frostbench.packs.mini.scenes"
     return [
         Offer("images", f"{scenes}.training_images:of_workshop"),
         Offer("grounded", f"{scenes}.training_scenes:of_workshop"),
         Offer("boxed", f"{scenes}.training_scenes:boxed_of_workshop"),
         Offer("captions", f"{scenes}.training_captions:of_workshop"),
+        Offer("text", "frostbench.packs.mini.recipes.text.corpus:of_workshop"),
     ]
 
 

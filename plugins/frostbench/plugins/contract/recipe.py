@@ -189,9 +189,11 @@ class TrainingData:
     @overload
     def get(self, name: Literal["boxed"]) -> NamedScenes: ...
     @overload
+    def get(self, name: Literal["text"]) -> Sequence[str]: ...
+    @overload
     def get(self, name: str) -> Any: ...
     def get(self, name: str) -> Any:
-        """The data of a name.
+        """The data of a name; "text" is plain text as paragraphs, for language models.
 
         Raises:
             ValueError: the workshop has none of that name.

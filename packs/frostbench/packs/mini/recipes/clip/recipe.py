@@ -267,7 +267,7 @@ def caption_tokenizer(folder: Path, context: int) -> "PreTrainedTokenizerFast":
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ValueError(
-            f"no tokenizer at {path}; the recipe 'text' of `frostbench train` makes it."
+            f"no tokenizer at {path}; the recipe 'llm' of `frostbench train` makes it."
         )
     tokenizer = Tokenizer.from_file(str(path))
     if (tokenizer.token_to_id("<pad>"), tokenizer.token_to_id("<eos>")) != (0, 2):

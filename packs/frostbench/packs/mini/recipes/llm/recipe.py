@@ -20,6 +20,7 @@ from torch.nn import functional
 from frostbench.packs.mini.recipes.llm.curriculum import Curriculum, batch
 from frostbench.packs.mini.recipes.llm.figures import FEW_SHOT, MORE_FEW_SHOT, measure
 from frostbench.packs.mini.recipes.llm.wiring import wire, wire_llama
+from frostbench.packs.mini.recipes.text.corpus import read_text
 from frostbench.packs.mini.recipes.text.exercises import ExerciseRow, PieceRows
 from frostbench.packs.mini.recipes.text.plain_text import PlainText
 from frostbench.packs.mini.recipes.text.tokenizer import (
@@ -130,8 +131,9 @@ def train_llama(workshop: Workshop) -> Report:
 def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Report:
     """Train a model and write it to `pack / name`, with a tokenizer unless there is one."""
     folder = workshop.pack / name
+    prose = read_text(workshop)
     if not (folder / "tokenizer.json").exists():
-        train_tokenizer(folder, settings.vocabulary)
+        train_tokenizer(folder, prose, settings.vocabulary)
     tokenizer = load_tokenizer(folder)
     pieces = PieceRows(tokenizer)
     torch.manual_seed(workshop.seed)
@@ -139,7 +141,7 @@ def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Repor
     optimiser = torch.optim.AdamW(
         model.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=settings.decay
     )
-    reader = PlainText(pieces)
+    reader = PlainText(pieces, prose)
     curriculum = Curriculum()
 
     def step(i: int) -> dict[str, float]:
