@@ -26,6 +26,7 @@ from frostbench.plugins.backbones.precision import Precision, rounded, write
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.ahead import Ahead
 from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def train(workshop: Workshop) -> Report:
     torch.manual_seed(workshop.seed)
     model = build(settings, tokenizer).to(workshop.device)
     rows = MaskedRows(tokenizer, prose, settings, workshop.seed)
+    coming = Ahead(rows.make, workshop.workers, settings.steps)
     optimiser = torch.optim.AdamW(
         model.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=settings.decay
     )
@@ -82,7 +84,7 @@ def train(workshop: Workshop) -> Report:
     )
 
     def step(index: int) -> dict[str, float]:
-        batch = rows.make(index)
+        batch = coming(index)
         loss, right = guess(model, batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

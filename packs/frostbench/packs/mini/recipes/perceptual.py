@@ -22,6 +22,7 @@ from frostbench.plugins.backbones.perceptual import MINI, Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.ahead import Ahead
 from frostbench.plugins.parts.training.loop import Stateful
 
 BLURS = (0.5, 1.0, 2.0, 4.0)  # standard deviations in pixels
@@ -98,8 +99,13 @@ def train(workshop: Workshop) -> Report:
     optimiser = torch.optim.AdamW(model.parameters(), settings.rate, weight_decay=settings.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.steps)
 
+    def drawn(index: int) -> tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]:
+        return labelled(scenes, names, settings.batch, [workshop.seed, index], settings)
+
+    coming = Ahead(drawn, workshop.workers, settings.steps)
+
     def step(index: int) -> dict[str, float]:
-        images, labels = labelled(scenes, names, settings.batch, [workshop.seed, index], settings)
+        images, labels = coming(index)
         generator = torch.Generator().manual_seed(index)
         strength = (torch.rand(len(images), generator=generator) * 2 - 1).clamp(min=0)
         noise = torch.randn(images.shape, generator=generator)

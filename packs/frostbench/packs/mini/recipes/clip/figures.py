@@ -13,14 +13,13 @@ from frostbench.packs.mini.scenes.training_images import stack
 from frostbench.plugins.backbones import BackboneEntry
 from frostbench.plugins.backbones.clip import Clip
 
-RENDERINGS = 6  # portraits of each class
 EPISODES = 4000
 WORDS = 3000
 BATCH = 256
 
 
-def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
-    """Figures of the model in `folder` on the classes of a split.
+def measure(folder: Path, data: Path, split: Split, renderings: int = 6) -> dict[str, float]:
+    """Figures of the model in `folder` on so many portraits of each class of a split.
 
     - "2-way 1-shot", "5-way 1-shot": how often the nearest of N labelled portraits, one a class,
       is of the query's class.
@@ -31,8 +30,8 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
     clip = Clip.load(BackboneEntry("clip", "open_clip", str(folder)))
     scenes = Scenes(data)
     names = scenes.glyphs.names(split)
-    pixels = [scenes.portrait(name, 10_000 + i) for name in names for i in range(RENDERINGS)]
-    images = embed_images(clip, stack(pixels)).view(len(names), RENDERINGS, -1)
+    pixels = [scenes.portrait(name, 10_000 + i) for name in names for i in range(renderings)]
+    images = embed_images(clip, stack(pixels)).view(len(names), renderings, -1)
     figures = {f"{ways}-way 1-shot": nearest_neighbour(images, ways) for ways in (2, 5)}
     prompts = embed_texts(clip, [f"a photo of a {name}" for name in names])
     found = (images @ prompts.T).argmax(-1)

@@ -28,6 +28,7 @@ from frostbench.plugins.backbones.precision import Precision, write
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.ahead import Ahead
 from frostbench.plugins.parts.training.loop import Stateful
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class ClipTraining:
     portrait_size: tuple[float, float] = (0.5, 0.95)  # parts of the image's side
     portrait_angle: float = 30.0  # degrees, either way
     precision: Precision = "byte"  # of the weights, once trained
+    renderings: int = 6  # portraits of each class, for the figures
 
 
 def train(workshop: Workshop) -> Report:
@@ -74,6 +76,7 @@ def train(workshop: Workshop) -> Report:
     device = torch.device(workshop.device)
     model = open_clip.CLIP(**config["model_cfg"]).to(device, memory_format=torch.channels_last)
     batches = Batches(Scenes(data, scene_settings), tokenizer, settings, workshop.seed)
+    coming = Ahead(batches.make, workshop.workers, settings.steps)
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     plain = [p for p in model.parameters() if p.ndim < 2]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
@@ -85,7 +88,7 @@ def train(workshop: Workshop) -> Report:
     )
 
     def step(index: int) -> dict[str, float]:
-        batch = batches.make(index)
+        batch = coming(index)
         with torch.autocast(device.type, torch.bfloat16):
             losses = contrast(model, batch.to(device), config["preprocess_cfg"], settings)
         total = losses["captions"] + settings.pairs * losses["pairs"]
@@ -104,7 +107,7 @@ def train(workshop: Workshop) -> Report:
     figures = {
         f"{name} [{split}]": value
         for split in ("validation", "novel")
-        for name, value in measure(folder, data, split).items()
+        for name, value in measure(folder, data, split, settings.renderings).items()
     }
     for name, value in figures.items():
         workshop.log(f"clip: {name} {value:.4g}")
