@@ -4,8 +4,9 @@ Nothing that the names stand for is imported here, and no torch.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from frostbench.plugins.contract.cards import Offer, PackCard
+from frostbench.plugins.contract.cards import Offer, PackCard, PresetCard
 from frostbench.plugins.contract.hooks import hookimpl
 from frostbench.plugins.contract.recipe import Recipe
 from frostbench.plugins.host.packs import embedded_pack
@@ -39,6 +40,13 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 
 @hookimpl
+def frostbench_presets() -> Iterable[PresetCard]:
+    """Offer larger sizes of the pack."""
+    folder = Path(__file__).parent / "presets"
+    return [PresetCard.of(path, "train") for path in sorted(folder.glob("*.yaml"))]
+
+
+@hookimpl
 def frostbench_training_data() -> Iterable[Offer[str]]:
     """Offer images and scenes, made of the data folder of the pack in the making, and text."""
     scenes = "frostbench.packs.mini.scenes"
@@ -66,6 +74,8 @@ def frostbench_recipes() -> Iterable[Recipe]:
             f"{recipes}.llm.recipe:train_llm",
             "the language model, on text alone",
             makes=("llm/model.safetensors",),
+            few={"figures_rows": "2"},
+            shared=("text_tokens", "exercise_tokens"),
         ),
         Recipe(
             "llama",
@@ -73,6 +83,8 @@ def frostbench_recipes() -> Iterable[Recipe]:
             f"{recipes}.llm.recipe:train_llama",
             "a second, smaller language model with a tokenizer of its own",
             makes=("llama/model.safetensors",),
+            few={"figures_rows": "2"},
+            shared=("text_tokens", "exercise_tokens"),
         ),
         Recipe(
             "mlm",
@@ -80,22 +92,46 @@ def frostbench_recipes() -> Iterable[Recipe]:
             f"{recipes}.mlm:train",
             "a masked language model, on text alone",
             makes=("mlm/model.safetensors",),
+            few={"figures_rows": "2"},
+            shared=("tokens",),
         ),
         Recipe(
-            "clip", ("data", "llm"), f"{recipes}.clip.recipe:train", "images and captions matched"
+            "clip",
+            ("data", "llm"),
+            f"{recipes}.clip.recipe:train",
+            "images and captions matched",
+            few={"renderings": "2"},
+            shared=("glyphs", "scenes"),
         ),
         Recipe(
             "lmm",
             ("data", "llama"),
             f"{recipes}.lmm.recipe:train",
             "a multimodal model that describes scenes and answers questions",
+            few={"figures_scenes": "2"},
+            shared=("images", "conversations"),
         ),
-        Recipe("perceptual", ("data",), f"{recipes}.perceptual:train", "a small VGG of glyphs"),
-        Recipe("sam", ("data",), f"{recipes}.sam.recipe:train", "a small SAM of glyphs"),
+        Recipe(
+            "perceptual",
+            ("data",),
+            f"{recipes}.perceptual:train",
+            "a small VGG of glyphs",
+            few={"validation": "8"},
+            shared=("batch",),
+        ),
+        Recipe(
+            "sam",
+            ("data",),
+            f"{recipes}.sam.recipe:train",
+            "a small SAM of glyphs",
+            few={"figures_scenes": "2"},
+        ),
         Recipe(
             "mae",
             ("data", "perceptual"),
             f"{recipes}.mae:train",
             "a masked autoencoder, its decoder tuned to give whole images back",
+            few={"validation_batches": "1"},
+            shared=("batch", "tuning_batch"),
         ),
     ]

@@ -1,0 +1,118 @@
+"""Rehearsals: two steps of every training, and from their counts what the whole would take.
+
+The first and the last step of each training are computed on a share of its batch, and everything
+besides the steps (figures, codebooks) on a few images: so every part is made, in minutes and on any
+device, of the sizes that it is to have, and knows nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from frostbench.bench.cli.config import UsageError
+from frostbench.bench.printable import say
+from frostbench.bench.training.parts import train_part
+from frostbench.plugins.contract.recipe import Recipe, StepCost, Workshop
+from frostbench.plugins.host.registry import Registered
+
+SHARE = 8  # a rehearsal computes one in so many of a batch
+UTILISED = 0.3  # share of a device's peak that products of this size reach; an assumption
+CALL = 8e-6  # seconds that an operator takes at the least, to be launched; an assumption
+
+
+@dataclass(frozen=True)
+class RehearsedTraining:
+    """A training with the cost of its whole batch's step."""
+
+    name: str
+    steps: int
+    cost: StepCost
+
+    def seconds(self, peak: float) -> float:
+        """An estimate for a device of `peak` operations a second."""
+        return self.steps * max(self.cost.work / (peak * UTILISED), self.cost.calls * CALL)
+
+
+@dataclass
+class Rehearsals:
+    """What trainings told, whose steps computed one in `share` of a batch."""
+
+    share: int = 1
+    found: list[RehearsedTraining] = field(default_factory=list)
+
+    def tried(self, name: str, steps: int, cost: StepCost) -> None:
+        """Note a training."""
+        whole = replace(cost, work=cost.work * self.share)
+        self.found.append(RehearsedTraining(name, steps, whole))
+
+
+def rehearse(
+    recipes: Iterable[Registered[Recipe]],
+    workshop_of: Callable[[str], Workshop],
+    words: Mapping[str, object],
+    peak: tuple[float, str],
+) -> None:
+    """Rehearse recipes into the pack of their workshops, and print what they would take.
+
+    Raises:
+        UsageError: a part is there already.
+    """
+    told = Rehearsals()
+    with TemporaryDirectory() as scratch:
+        for recipe in recipes:
+            workshop = workshop_of(recipe.name)
+            if recipe.card.is_done(workshop.pack):
+                raise UsageError(
+                    f"{workshop.pack} has {recipe.name} already; a rehearsal makes parts that know "
+                    "nothing, and needs a folder of its own."
+                )
+            settings, told.share = rehearsal_settings(recipe.card, workshop.settings)
+            shop = replace(
+                workshop, settings=settings, scratch=Path(scratch), workers=0, rehearsal=told
+            )
+            begun = time.monotonic()
+            train_part(recipe, shop, {**words, "rehearse": "true"})
+            say(f"{recipe.name}: rehearsed in {time.monotonic() - begun:.0f} s")
+    for line in lines(told.found, *peak):
+        say(line)
+
+
+def rehearsal_settings(recipe: Recipe, given: Mapping[str, str]) -> tuple[dict[str, str], int]:
+    """A recipe's settings in a rehearsal, and the number by which its batch is divided."""
+    if not recipe.shared or set(recipe.shared) - set(given):
+        return {**given, **recipe.few}, 1  # the size of the batch is the recipe's own affair
+    shares = {key: str(max(1, int(given[key]) // SHARE)) for key in recipe.shared}
+    return {**given, **recipe.few, **shares}, SHARE
+
+
+def lines(found: Sequence[RehearsedTraining], peak: float, told: str) -> list[str]:
+    """A table of trainings; `peak` is in operations a second, and `told` names the device."""
+    rows = [
+        (
+            one.name,
+            f"{one.cost.numbers:,}",
+            f"{one.steps:,}",
+            f"{one.cost.work / 1e12:.3f}",
+            f"{one.cost.calls:,}",
+            f"{one.cost.work * one.steps / 1e15:.2f}",
+            f"{one.seconds(peak) / 60:.1f}",
+        )
+        for one in found
+    ]
+    work = sum(one.cost.work * one.steps for one in found) / 1e15
+    minutes = sum(one.seconds(peak) for one in found) / 60
+    heads = ("training", "trained numbers", "steps", "TFLOP a step", "operators", "PFLOP", "min")
+    ends = ("in all", "", "", "", "", f"{work:.2f}", f"{minutes:.1f}")
+    table = (heads, *rows, ends)
+    widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
+    return [
+        *(
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+            for row in table
+        ),
+        f"An estimate from counts, not measured: the larger of a step's work at {UTILISED:.0%} of "
+        f"{told}, and {CALL * 1e6:g} microseconds for each of its operators. Besides, images and "
+        "rows of text are made by the processor, and figures are measured.",
+    ]
