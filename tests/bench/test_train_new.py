@@ -78,8 +78,8 @@ def test_a_rehearsal_divides_batches_that_are_given_and_multiplies_their_work():
     given = {"batch": "32", "more.batch": "4", "steps": "9", "figures": "100"}
     settings, share = rehearsal_settings(recipe, given)
     assert settings == {"batch": "4", "more.batch": "1", "steps": "9", "figures": "2"}
-    assert share == SHARE
-    assert rehearsal_settings(recipe, {"batch": "32"}) == ({"batch": "32", "figures": "2"}, 1)
+    assert (SHARE, share) == (8, 36 / 5)
+    assert rehearsal_settings(recipe, {"batch": "32"}) == ({"batch": "32", "figures": "2"}, 1.0)
 
 
 def test_an_estimate_is_by_work_or_by_calls_whichever_is_longer():

@@ -18,7 +18,7 @@ class TrainConfig:
     `like` names a pack after which `pack`, a new folder, is made: with its `pack.json`, over which
     the keys of `manifest` count. `text` names files and folders whose text language models are
     trained on. A `preset` is a file of these keys, which those of the command line override.
-    `rehearse` computes two steps of each training, and counts what the whole would take; with a
+    `rehearse` computes three steps of each training, and counts what the whole would take; with a
     preset, `dry` does so in a folder that is removed again.
     """
 

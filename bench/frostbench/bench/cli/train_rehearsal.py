@@ -1,6 +1,6 @@
-"""Rehearsals: two steps of every training, and from their counts what the whole would take.
+"""Rehearsals: three steps of every training, and from their counts what the whole would take.
 
-The first and the last step of each training are computed on a share of its batch, and everything
+The first two steps of each training and its last are computed on a share of its batch, and all
 besides the steps (figures, codebooks) on a few images: so every part is made, in minutes and on any
 device, of the sizes that it is to have, and knows nothing.
 """
@@ -37,14 +37,14 @@ class RehearsedTraining:
 
 @dataclass
 class Rehearsals:
-    """What trainings told, whose steps computed one in `share` of a batch."""
+    """What trainings told, whose steps computed one part in `share` of a batch."""
 
-    share: int = 1
+    share: float = 1.0
     found: list[RehearsedTraining] = field(default_factory=list)
 
     def tried(self, name: str, steps: int, cost: StepCost) -> None:
         """Note a training."""
-        whole = replace(cost, work=cost.work * self.share)
+        whole = replace(cost, work=round(cost.work * self.share))
         self.found.append(RehearsedTraining(name, steps, whole))
 
 
@@ -79,12 +79,17 @@ def rehearse(
         say(line)
 
 
-def rehearsal_settings(recipe: Recipe, given: Mapping[str, str]) -> tuple[dict[str, str], int]:
-    """A recipe's settings in a rehearsal, and the number by which its batch is divided."""
+def rehearsal_settings(recipe: Recipe, given: Mapping[str, str]) -> tuple[dict[str, str], float]:
+    """A recipe's settings in a rehearsal, and the number by which its batch is divided.
+
+    A batch is divided where its size is given; otherwise the recipe alone knows it.
+    """
     if not recipe.shared or set(recipe.shared) - set(given):
-        return {**given, **recipe.few}, 1  # the size of the batch is the recipe's own affair
-    shares = {key: str(max(1, int(given[key]) // SHARE)) for key in recipe.shared}
-    return {**given, **recipe.few, **shares}, SHARE
+        return {**given, **recipe.few}, 1.0
+    whole = {key: int(given[key]) for key in recipe.shared}
+    parts = {key: max(1, size // SHARE) for key, size in whole.items()}
+    settings = {**given, **recipe.few, **{key: str(size) for key, size in parts.items()}}
+    return settings, sum(whole.values()) / sum(parts.values())
 
 
 def lines(found: Sequence[RehearsedTraining], peak: float, told: str) -> list[str]:

@@ -116,7 +116,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
             ("data",),
             f"{recipes}.perceptual:train",
             "a small VGG of glyphs",
-            few={"validation": "8"},
+            few={"validation": "8", "copies": "2"},
             shared=("batch",),
         ),
         Recipe(

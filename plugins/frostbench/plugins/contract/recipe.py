@@ -137,10 +137,10 @@ class StepCost:
 
 @runtime_checkable
 class Rehearsal(Protocol):
-    """Is told by the training loop what a step takes, in trainings of two steps."""
+    """Is told by the training loop what a step takes, in trainings of three steps."""
 
     def tried(self, name: str, steps: int, cost: StepCost) -> None:
-        """The first and the last of `steps` steps were computed, and the dearer took so much."""
+        """The first two and the last of `steps` steps were computed, and took so much at most."""
         ...
 
 
@@ -162,7 +162,7 @@ class Workshop:
         log_every: Steps between two log lines; 0 leaves it to the recipe.
         save_every: Steps between two checkpoints; 0 leaves it to the recipe.
         watcher: Is told how far the training is.
-        rehearsal: With it, each training takes its first and its last step alone.
+        rehearsal: With it, each training takes its first two steps and its last.
     """
 
     pack: Path

@@ -41,6 +41,7 @@ class PerceptualTraining:
     scenes: float = 0.3  # share of images that are scenes of one glyph; the rest are portraits
     noise: float = 0.1  # highest standard deviation of noise on every other training image
     validation: int = 1708  # images; two of each base class
+    copies: int = 64  # images whose distances from blurred and noisy copies are measured
 
 
 class Classifier(nn.Module):
@@ -129,7 +130,10 @@ def train(workshop: Workshop) -> Report:
     folder = workshop.pack / "perceptual"
     model.cpu().fold().save(folder, "mini")
     network = Perceptual.load(folder)
-    figures = {"validation accuracy": accuracy, **sanity(network, workshop.pack / "data")}
+    figures = {
+        "validation accuracy": accuracy,
+        **sanity(network, workshop.pack / "data", settings.copies),
+    }
     for name, value in figures.items():
         workshop.log(f"perceptual: {name} {value:.4g}")
     history = tuple(progress.history)
@@ -154,9 +158,11 @@ def labelled(
     return images, torch.from_numpy(labels)
 
 
-def sanity(network: Perceptual, data: Path, split: Split = "validation") -> dict[str, float]:
-    """Mean distance of 64 images from their blurred and noisy copies, by strength."""
-    images = MiniImages(data).batch(split, 64, 0)
+def sanity(
+    network: Perceptual, data: Path, count: int, split: Split = "validation"
+) -> dict[str, float]:
+    """Mean distance of `count` images from their blurred and noisy copies, by strength."""
+    images = MiniImages(data).batch(split, count, 0)
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
     figures = {}
     with torch.no_grad():

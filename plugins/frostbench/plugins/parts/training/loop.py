@@ -13,7 +13,7 @@ from frostbench.plugins.parts.training.checkpoint import Checkpoint
 from frostbench.plugins.parts.training.checkpoint import Stateful as Stateful
 from frostbench.plugins.parts.training.folder import DataclassInstance
 from frostbench.plugins.parts.training.processes import Processes
-from frostbench.plugins.parts.training.rehearsal import rehearsed
+from frostbench.plugins.parts.training.rehearsal import rehearsed, taken
 
 MOST_NOTES = 10_000  # log lines of a training, whatever its length
 
@@ -61,7 +61,7 @@ def train(
     logged. The checkpoint `scratch/<name>.pt` is replaced atomically every `save_every` steps.
     `stop` is asked at each log line and may end the training early. Among several `processes` the
     first one logs and saves, and any number of them can resume from that. In a rehearsal only the
-    first step and the last are taken.
+    first two steps and the last are taken.
 
     Raises:
         ValueError: the checkpoint is damaged, or belongs to another training.
@@ -113,8 +113,8 @@ def _rehearse(
 ) -> TrainingProgress:
     losses, cost = rehearsed(step, steps, parts)
     told.tried(name, steps, cost)
-    taken = min(steps, 2)
-    return TrainingProgress(taken, taken * cost.seconds, [(taken, losses)])
+    count = len(taken(steps))
+    return TrainingProgress(count, count * cost.seconds, [(count, losses)])
 
 
 def _begin(workshop: Workshop, name: str, progress: TrainingProgress, steps: int) -> None:
