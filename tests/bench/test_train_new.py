@@ -59,7 +59,12 @@ def test_text_is_read_file_by_file_and_part_by_part(tmp_path):
     [
         (["train", "preset=mini-m"], "preset=mini-m makes a new pack; name its folder with pack="),
         (["train", "like=mini"], "like=mini makes a new pack; name its folder with pack="),
-        (["train", "clip", "preset=mini-m", "dry=true"], "all parts are rehearsed together"),
+        (
+            ["train", "clip", "preset=mini-m", "dry=true"],
+            "all parts of a preset are counted together",
+        ),
+        (["train", "v2l", "rehearse=true", "data.images=photos"], "leave data.NAME out"),
+        (["train", "clip", "rehearse=true", "pack=new"], "needs data, llm, which new lacks"),
         (["train", "preset=v2l-table1", "pack=new"], "is for frostbench run, not for frostbench t"),
         (["run", "preset=mini-m"], "is for frostbench train, not for frostbench run"),
         (["train", "preset=mini-x", "pack=new"], "mini-m"),

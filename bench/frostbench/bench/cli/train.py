@@ -1,6 +1,7 @@
 """`frostbench train`: make the parts of a pack that are missing, or a part on a user's own data."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,8 @@ def _rehearse(
     from frostbench.bench.cli.train_plan import peak_of
     from frostbench.bench.cli.train_rehearsal import rehearse
 
+    for recipe in chosen:
+        _check_needs(recipe, pack, host, {one.name for one in chosen})
     peak = peak_of(config.device, config.peak)
     rehearse(chosen, lambda name: _workshop(name, config, pack, host), _words(config), peak)
 
@@ -100,7 +103,7 @@ def _words(config: TrainConfig) -> dict[str, object]:
 
 
 def _check_new(config: TrainConfig, plain: list[str], host: Host) -> None:
-    """Check that a new pack has a folder, and that a rehearsal makes all of its parts.
+    """Check that a new pack has a folder, and that no part is left out where all are counted.
 
     Raises:
         UsageError: it has none, or some are left out.
@@ -108,8 +111,13 @@ def _check_new(config: TrainConfig, plain: list[str], host: Host) -> None:
     if config.like and config.pack in host.packs and not config.dry:
         asked = f"preset={config.preset}" if config.preset else f"like={config.like}"
         raise UsageError(f"{asked} makes a new pack; name its folder with pack=FOLDER.")
-    if plain and (config.rehearse or (config.preset and config.dry)):
-        raise UsageError("all parts are rehearsed together, since one needs others; name none.")
+    if config.rehearse and config.data:
+        raise UsageError("a rehearsal makes a pack's parts on its own data; leave data.NAME out.")
+    if plain and config.preset and config.dry:
+        raise UsageError(
+            "all parts of a preset are counted together, since one needs others; name none, or "
+            "rehearse=true with a pack=FOLDER that has what they need."
+        )
 
 
 def _check_many(config: TrainConfig, plain: list[str], chosen: list[Registered[Recipe]]) -> None:
@@ -161,13 +169,15 @@ def _check_folders(recipe: Registered[Recipe], pack: Path) -> None:
         )
 
 
-def _check_needs(recipe: Registered[Recipe], pack: Path, host: Host) -> None:
-    """Check that a pack has what a recipe needs.
+def _check_needs(
+    recipe: Registered[Recipe], pack: Path, host: Host, coming: Collection[str] = ()
+) -> None:
+    """Check that a pack has what a recipe needs, or that it is `coming`.
 
     Raises:
         UsageError: it has not.
     """
-    needs = recipe.card.needs
+    needs = [need for need in recipe.card.needs if need not in coming]
     absent = [need for need in needs if not host.recipes[need].card.is_done(pack)]
     if absent:
         raise UsageError(

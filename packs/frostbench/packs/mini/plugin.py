@@ -59,19 +59,22 @@ def frostbench_training_data() -> Iterable[Offer[str]]:
     ]
 
 
+_RECIPES = "frostbench.packs.mini.recipes"
+
+
 @hookimpl
 def frostbench_recipes() -> Iterable[Recipe]:
     """Offer the trainings of the pack's data and frozen models."""
-    recipes = "frostbench.packs.mini.recipes"
+    return [*_of_text(), *_of_images()]
+
+
+def _of_text() -> list[Recipe]:
     return [
-        Recipe(
-            "data", (), f"{recipes}.data.artwork:train", "glyphs and photographs, cut and packed"
-        ),
         # The folder holds the tokenizer before there is a model.
         Recipe(
             "llm",
             (),
-            f"{recipes}.llm.recipe:train_llm",
+            f"{_RECIPES}.llm.recipe:train_llm",
             "the language model, on text alone",
             makes=("llm/model.safetensors",),
             few={"figures_rows": "2"},
@@ -80,7 +83,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "llama",
             (),
-            f"{recipes}.llm.recipe:train_llama",
+            f"{_RECIPES}.llm.recipe:train_llama",
             "a second, smaller language model with a tokenizer of its own",
             makes=("llama/model.safetensors",),
             few={"figures_rows": "2"},
@@ -89,16 +92,24 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "mlm",
             (),
-            f"{recipes}.mlm:train",
+            f"{_RECIPES}.mlm:train",
             "a masked language model, on text alone",
             makes=("mlm/model.safetensors",),
             few={"figures_rows": "2"},
             shared=("tokens",),
         ),
+    ]
+
+
+def _of_images() -> list[Recipe]:
+    return [
+        Recipe(
+            "data", (), f"{_RECIPES}.data.artwork:train", "glyphs and photographs, cut and packed"
+        ),
         Recipe(
             "clip",
             ("data", "llm"),
-            f"{recipes}.clip.recipe:train",
+            f"{_RECIPES}.clip.recipe:train",
             "images and captions matched",
             few={"renderings": "2"},
             shared=("glyphs", "scenes"),
@@ -106,7 +117,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "lmm",
             ("data", "llama"),
-            f"{recipes}.lmm.recipe:train",
+            f"{_RECIPES}.lmm.recipe:train",
             "a multimodal model that describes scenes and answers questions",
             few={"figures_scenes": "2"},
             shared=("images", "conversations"),
@@ -114,7 +125,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "perceptual",
             ("data",),
-            f"{recipes}.perceptual:train",
+            f"{_RECIPES}.perceptual:train",
             "a small VGG of glyphs",
             few={"validation": "8", "copies": "2"},
             shared=("batch",),
@@ -122,14 +133,14 @@ def frostbench_recipes() -> Iterable[Recipe]:
         Recipe(
             "sam",
             ("data",),
-            f"{recipes}.sam.recipe:train",
+            f"{_RECIPES}.sam.recipe:train",
             "a small SAM of glyphs",
             few={"figures_scenes": "2"},
         ),
         Recipe(
             "mae",
             ("data", "perceptual"),
-            f"{recipes}.mae:train",
+            f"{_RECIPES}.mae:train",
             "a masked autoencoder, its decoder tuned to give whole images back",
             few={"validation_batches": "1"},
             shared=("batch", "tuning_batch"),

@@ -60,8 +60,7 @@ def train(
     equals an uninterrupted one; it returns losses by name, whose mean since the last log line is
     logged. The checkpoint `scratch/<name>.pt` is replaced atomically every `save_every` steps.
     `stop` is asked at each log line and may end the training early. Among several `processes` the
-    first one logs and saves, and any number of them can resume from that. In a rehearsal only the
-    first two steps and the last are taken.
+    first one logs and saves, and any number of them can resume from that. A rehearsal takes three.
 
     Raises:
         ValueError: the checkpoint is damaged, or belongs to another training.
