@@ -124,6 +124,7 @@ def test_every_part_of_a_larger_pack_is_made_and_counted_and_a_run_opens_it(writ
     pack = read_pack(written / "new")
     assert (pack.name, pack.summary[:8]) == ("mini-m", "As mini,")
     assert GlyphScenes(pack.data["glyph_scenes"]).get(0, 0).image.size == (96, 96)
+    assert pack.named("clip") == {"mini": "clip"}
     assert all(item.card.is_done(pack.folder) for item in Host().recipes.values())
     card = json.loads((pack.folder / "card.json").read_text())
     assert card["llm"]["command"].startswith(

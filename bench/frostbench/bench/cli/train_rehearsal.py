@@ -73,8 +73,11 @@ def rehearse(
                 workshop, settings=settings, scratch=Path(scratch), workers=0, rehearsal=told
             )
             begun = time.monotonic()
+            known = len(told.found)
             train_part(recipe, shop, {**words, "rehearse": "true"})
             say(f"{recipe.name}: rehearsed in {time.monotonic() - begun:.0f} s")
+            for line in rows(told.found[known:], peak[0]):
+                say(line)  # at once, since another part may fail
     for line in lines(told.found, *peak):
         say(line)
 
@@ -92,32 +95,42 @@ def rehearsal_settings(recipe: Recipe, given: Mapping[str, str]) -> tuple[dict[s
     return settings, sum(whole.values()) / sum(parts.values())
 
 
+HEADS = ("training", "trained numbers", "steps", "TFLOP a step", "operators", "PFLOP", "min")
+WIDTHS = (24, 15, 6, 12, 9, 7, 5)
+
+
 def lines(found: Sequence[RehearsedTraining], peak: float, told: str) -> list[str]:
     """A table of trainings; `peak` is in operations a second, and `told` names the device."""
-    rows = [
-        (
-            one.name,
-            f"{one.cost.numbers:,}",
-            f"{one.steps:,}",
-            f"{one.cost.work / 1e12:.3f}",
-            f"{one.cost.calls:,}",
-            f"{one.cost.work * one.steps / 1e15:.2f}",
-            f"{one.seconds(peak) / 60:.1f}",
-        )
-        for one in found
-    ]
     work = sum(one.cost.work * one.steps for one in found) / 1e15
     minutes = sum(one.seconds(peak) for one in found) / 60
-    heads = ("training", "trained numbers", "steps", "TFLOP a step", "operators", "PFLOP", "min")
-    ends = ("in all", "", "", "", "", f"{work:.2f}", f"{minutes:.1f}")
-    table = (heads, *rows, ends)
-    widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
     return [
-        *(
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-            for row in table
-        ),
+        _line(HEADS),
+        *rows(found, peak),
+        _line(("in all", "", "", "", "", f"{work:.2f}", f"{minutes:.1f}")),
         f"An estimate from counts, not measured: the larger of a step's work at {UTILISED:.0%} of "
         f"{told}, and {CALL * 1e6:g} microseconds for each of its operators. Besides, images and "
         "rows of text are made by the processor, and figures are measured.",
     ]
+
+
+def rows(found: Iterable[RehearsedTraining], peak: float) -> list[str]:
+    """The table's lines of some trainings."""
+    return [
+        _line(
+            (
+                one.name,
+                f"{one.cost.numbers:,}",
+                f"{one.steps:,}",
+                f"{one.cost.work / 1e12:.3f}",
+                f"{one.cost.calls:,}",
+                f"{one.cost.work * one.steps / 1e15:.2f}",
+                f"{one.seconds(peak) / 60:.1f}",
+            )
+        )
+        for one in found
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    first, *others = WIDTHS
+    return "  ".join([cells[0].ljust(first), *map(str.rjust, cells[1:], others)])

@@ -25,7 +25,7 @@ def measure(folder: Path, data: Path, split: Split, renderings: int = 6) -> dict
       is of the query's class.
     - "zero-shot of N": how often "a photo of a NAME" is nearest, among all N names of the split.
     - "words@K same", "words@K other": mean share that two images have in common of the K nearest of
-      `WORDS` strings, for images of one class and of different classes.
+      `WORDS` strings or more, for images of one class and of different classes.
     """
     clip = Clip.load(BackboneEntry("clip", "open_clip", str(folder)))
     scenes = Scenes(data)
@@ -70,7 +70,7 @@ def word_overlap(
 
 
 def vocabulary(tokenizer: object) -> list[str]:
-    """`WORDS` strings: the tokenizer's pieces that have letters, then random pairs of them."""
+    """The tokenizer's pieces that have letters and, up to `WORDS` strings, random pairs of them."""
     ids = range(len(tokenizer))  # type: ignore[arg-type]
     pieces = sorted({tokenizer.decode([i]).strip() for i in ids})  # type: ignore[attr-defined]
     pieces = [piece for piece in pieces if piece.isascii() and piece.isalpha()]

@@ -58,6 +58,7 @@ class LanguageModelSettings:
     exercise_tokens: int = 2400
     revision: float = 0.15  # share of exercises from a level at or below the present one
     longest: int = 1280  # tokens of the longest row
+    positions: int = LONGEST  # tokens of the longest prompt; rotary, so that none is learned
     text_weight: float = 0.3  # of the text's loss beside the answers' loss
     precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 50
@@ -76,7 +77,7 @@ def build(settings: LanguageModelSettings, vocabulary: int) -> Any:
         "num_hidden_layers": settings.layers,
         "num_attention_heads": settings.heads,
         "num_key_value_heads": settings.heads,
-        "max_position_embeddings": LONGEST,
+        "max_position_embeddings": settings.positions,
         "initializer_range": settings.spread,
         "tie_word_embeddings": False,
         "pad_token_id": 0,

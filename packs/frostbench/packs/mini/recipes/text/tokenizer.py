@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 2048  # entries of the first
-LONGEST = 2048  # tokens; the language model's positions
+LONGEST = 2048  # tokens of the longest prompt of mini's language models
 
 _FRAME = "###\nInput: < >\nOutput: "
 
