@@ -36,7 +36,7 @@ ORDER: Mapping[str, Sequence[str]] = {
     "use": (
         "runs", "data", "published", "presets", "language-models", "packs", "scale", "devices",
         "watching", "comparing", "exporting", "sharing", "python", "lmms", "training",
-        "command-line", "trouble",
+        "larger", "command-line", "trouble",
     ),
     "write": (
         "methods", "prefix", "attention", "regression", "texts", "heads", "weights", "package",

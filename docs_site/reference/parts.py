@@ -170,6 +170,12 @@ def _paragraph(text: str) -> str:
     return f"```pycon\n{text}\n```" if example else prose(text)
 
 
+_USE = {
+    "run": "frostbench run preset={0} out=runs/{0}",
+    "train": "frostbench train preset={0} pack={0} text=FOLDER device=cuda",
+}
+
+
 def _presets() -> str:
     parts = []
     for one in listed("presets"):
@@ -177,14 +183,14 @@ def _presets() -> str:
         parts += [
             f"## `{one['name']}` {{ #{one['name']} }}",
             sentence(one["summary"]),
-            f"```sh\nfrostbench run preset={one['name']} out=runs/{one['name']}\n```",
+            f"```sh\n{_USE[one['command']].format(one['name'])}\n```",
             f"```yaml\n{text.rstrip()}\n```",
         ]
     return sections(
         "# Presets",
-        "A preset is a file with the keys of a run that gives a published table; the keys of the "
-        "command line count over it. `frostbench parity RUN` then sets the run beside what was "
-        "reported.",
+        "A preset is a file with the keys of a run that gives a published table, or of a training "
+        "that makes a new pack; the keys of the command line count over it. "
+        "`frostbench parity RUN` then sets a run beside what was reported.",
         *parts,
     )
 

@@ -107,6 +107,14 @@ def test_a_batch_loses_what_its_images_lose_alone(known):
         assert torch.isclose(total, sum(one.terms[name] for one in alone), rtol=1e-4)
 
 
+def test_in_bfloat16_a_batch_loses_about_the_same(known):
+    heads, some = fresh(known).eval(), alike(known)[0]
+    with torch.no_grad():
+        single, half = lost(heads, some), lost(heads, some, bfloat16=True)
+    for name, total in single.terms.items():
+        assert torch.isclose(total, half.terms[name], rtol=0.05)
+
+
 def test_a_training_learns_every_part_and_resumed_equals_one_that_ran_through(known):
     results = []
     for cut in (0, 2):

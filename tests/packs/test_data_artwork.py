@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frostbench.packs.mini.recipes.data.artwork import ArtworkSettings, split
+from frostbench.packs.mini.recipes.data.artwork import ArtworkSettings, split, train
 from frostbench.packs.mini.recipes.data.font import plain_name
 from frostbench.packs.mini.recipes.data.photographs import PHOTOS, write_photos
 from frostbench.packs.mini.scenes.glyphs import Glyphs, Pose, compose
 from frostbench.packs.mini.scenes.photos import Photos
+from frostbench.packs.mini.scenes.scenes import Scenes
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.host.packs import embedded_pack
 
 LICENCES = r"(CC0-1.0|CC-BY-(SA-)?[234].0|public domain|OFL-1.1 .*|BSD-3-Clause)$"
@@ -161,3 +163,16 @@ def test_large_families_are_base_and_the_split_follows_the_seed():
     assert first == again != other
     assert {first[f"face {member}"] for member in range(9)} == {"base"}
     assert sum(part == "novel" for part in first.values()) == pytest.approx(13, abs=1)
+
+
+def test_another_pack_takes_the_embedded_one_s_classes_and_photographs_for_larger_images(tmp_path):
+    settings = {"embedded": "true", "side": "128"}
+    report = train(Workshop(tmp_path, tmp_path / "scratch", settings=settings))
+    scenes, own = Scenes(tmp_path / "data"), Glyphs(DATA)
+    assert scenes.scene("novel", 0, 0).pixels.shape == (128, 128, 3)
+    assert scenes.glyphs.all == own.all
+    assert report.figures["classes"] == len(own.all)
+    assert report.figures["photographs"] == len(PHOTOS)
+    larger = {**settings, "glyph_size": "112", "font": str(tmp_path / "none.ttf")}
+    with pytest.raises(FileNotFoundError, match="no font at"):
+        train(Workshop(tmp_path / "other", tmp_path, settings=larger))

@@ -1,3 +1,4 @@
+import hashlib
 import re
 from itertools import pairwise
 
@@ -155,6 +156,32 @@ def test_scenes_can_be_larger():
     assert scenes.scene("novel", 0, 0).pixels.shape == (96, 96, 3)
     with pytest.raises(ValueError, match="crops of 512 pixels"):
         Scenes(DATA, SceneSettings(side=512))
+
+
+def test_the_images_of_the_embedded_pack_are_those_that_its_weights_and_results_are_of():
+    made = hashlib.sha256()
+    for split in PHOTO_SPLIT:
+        for number in range(8):
+            name = SCENES.glyphs.names(split)[5 * number]
+            made.update(SCENES.scene(split, 3, number).pixels.tobytes())
+            made.update(SCENES.photo_in_turn(split, 3, number).pixels.tobytes())
+            made.update(SCENES.portrait(name, number).tobytes())
+            made.update(SCENES.single(name, number).tobytes())
+    assert made.hexdigest() == "d4a18a03d0c6e0e133dabcce24c22645a7f12fb2d4353bcb31f2621e05275021"
+    assert not (DATA / "scenes.json").exists()
+
+
+def test_a_data_folder_says_how_large_all_its_images_are(tmp_path):
+    for part in DATA.iterdir():
+        (tmp_path / part.name).symlink_to(part)
+    (tmp_path / "scenes.json").write_text('{"side": 96}')
+    assert Scenes(tmp_path).settings == SceneSettings(side=96)
+    assert MiniImages(tmp_path).batch("base", 2, 0).shape == (2, 3, 96, 96)
+    assert GlyphScenes(tmp_path).get(0, 0).image.size == (96, 96)
+    assert RestorationImages(tmp_path).wider(8).get(0, 0).image.size == (112, 112)
+    (tmp_path / "scenes.json").write_text('{"sides": 96}')
+    with pytest.raises(ValueError, match=r"scenes.json: .*'sides'"):
+        Scenes(tmp_path)
 
 
 def test_training_images_are_floats_in_range_and_the_same_for_the_same_seed():

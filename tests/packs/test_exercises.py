@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -16,6 +17,7 @@ from frostbench.packs.mini.recipes.text.exercises import (
     WordLists,
 )
 from frostbench.packs.mini.recipes.text.tokenizer import load_tokenizer
+from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.host.packs import embedded_pack
 
 FOLDER = embedded_pack("mini") / "llm"
@@ -173,6 +175,17 @@ def test_the_text_names_things_and_a_sentence_follows_from_its_seed():
     assert {"red apple", "dog face"} <= set(text.names())
     assert not any("flag:" in name or "skin tone" in name for name in text.names())
     assert text.sentence(Random(5)) == text.sentence(Random(5))
+
+
+def test_text_is_read_as_prose_in_lower_case_and_too_little_of_it_is_refused():
+    written = [f"Line one of THE text,\nand  number {'l' * n} besides ’it’." for n in range(100)]
+    workshop = Workshop(Path(), Path(), offered={"text": lambda _: [*written, "short", *written]})
+    read = text.read_text(workshop)
+    assert len(read) == 100
+    assert read[1] == "line one of the text, and number l besides 'it'."
+    few = Workshop(Path(), Path(), offered={"text": lambda _: written[1:]})
+    with pytest.raises(ValueError, match="99 different paragraphs of prose, and 100 are needed"):
+        text.read_text(few)
 
 
 def test_every_source_of_text_has_a_licence():

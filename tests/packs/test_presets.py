@@ -12,6 +12,7 @@ import pytest
 from frostbench.bench.cli import main
 from frostbench.bench.cli.config import RunConfig, read_config
 from frostbench.bench.cli.pack import read_parts
+from frostbench.bench.cli.train_config import TrainConfig
 from frostbench.bench.leaderboard import build
 from frostbench.bench.leaderboard.markdown import markdown
 from frostbench.bench.leaderboard.parity import compared
@@ -22,6 +23,7 @@ from frostbench.plugins.host.registry import Host
 from frostbench.plugins.host.settings import read_settings
 
 HOST = Host()
+RUN = [name for name, item in HOST.presets.items() if item.card.command == "run"]
 
 
 def config_of(name):
@@ -43,7 +45,18 @@ def settings_of(method):
     )
 
 
-@pytest.mark.parametrize("name", list(HOST.presets))
+def test_a_preset_of_a_training_sets_every_recipe_of_the_bench_and_says_each_size_once():
+    card = HOST.presets["mini-m"].card
+    assert card.command == "train"
+    config = read_config(TrainConfig, [f"config={card.file}", "pack=new", "recipe.data.side=96"])
+    assert config.recipe.keys() == HOST.recipes.keys()
+    assert config.scratch == "new/scratch"
+    assert config.recipe["mae"]["side"] == 96
+    assert config.recipe["vqgan"]["model"]["network"]["nominal_size"] == 96
+    assert config.recipe["visionllm"]["sizes"]["llm_width"] == config.recipe["llm"]["width"]
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_every_setting_is_one_that_is_known(name):
     config = config_of(name)
     assert config.pack == "paper"

@@ -124,7 +124,7 @@ def test_what_is_saved_in_half_precision_gives_the_same_embeddings_when_open_cli
 
 
 def test_a_pack_without_a_tokenizer_is_told_which_recipe_makes_one(tmp_path):
-    with pytest.raises(ValueError, match="recipe 'text'"):
+    with pytest.raises(ValueError, match="recipe 'llm'"):
         caption_tokenizer(tmp_path, 16)
 
 

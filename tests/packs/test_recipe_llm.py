@@ -15,6 +15,7 @@ from frostbench.packs.mini.recipes.llm.recipe import (
     train_llama,
     train_llm,
 )
+from frostbench.packs.mini.recipes.text.corpus import prose
 from frostbench.packs.mini.recipes.text.exercises import (
     ExerciseRow,
     PieceRows,
@@ -28,6 +29,7 @@ from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.host.packs import embedded_pack
 
 PACK = embedded_pack("mini")
+PROSE = [f"A paragraph of plain words that says little, {'and less ' * n}" for n in range(120)]
 TINY = {
     "width": "32",
     "layers": "2",
@@ -47,7 +49,8 @@ def workshop(at: Path, **settings: str) -> Workshop:
         (pack / part).mkdir(parents=True, exist_ok=True)
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(PACK / "llm" / name, pack / part / name)
-    return Workshop(pack=pack, scratch=at / "scratch", settings={**TINY, **settings})
+    offered = {"text": lambda _: PROSE}
+    return Workshop(pack, at / "scratch", settings={**TINY, **settings}, offered=offered)
 
 
 def loaded(folder: Path):
@@ -131,7 +134,7 @@ def test_a_wired_llama_first_looks_at_the_token_before_at_any_distance_from_the_
 
 
 def test_a_smaller_tokenizer_of_the_same_text_has_the_first_ones_commonest_entries(tmp_path):
-    train_tokenizer(tmp_path, 300)
+    train_tokenizer(tmp_path, prose(), 300)
     small, large = load_tokenizer(tmp_path), load_tokenizer(PACK / "llm")
     assert len(small) == 300
     assert small.get_vocab().keys() <= large.get_vocab().keys()

@@ -13,6 +13,7 @@ from frostbench.plugins.contract.recipe import Workshop
 from frostbench.plugins.host.packs import embedded_pack
 
 LLM = embedded_pack("mini") / "llm"
+PROSE = [f"A paragraph of plain words that says little, {'and less ' * n}" for n in range(120)]
 TINY = {
     "width": "16",
     "layers": "1",
@@ -34,14 +35,15 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def rows(tokenizer):
-    return MaskedRows(tokenizer, MaskedTraining(), seed=0)
+    return MaskedRows(tokenizer, PROSE, MaskedTraining(), seed=0)
 
 
 def workshop(at, **settings):
     (at / "pack" / "llm").mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(LLM / name, at / "pack" / "llm" / name)
-    return Workshop(at / "pack", at / "scratch", settings={**TINY, **settings})
+    offered = {"text": lambda _: PROSE}
+    return Workshop(at / "pack", at / "scratch", settings={**TINY, **settings}, offered=offered)
 
 
 def test_a_training_leaves_a_masked_language_model_and_a_report(tmp_path):

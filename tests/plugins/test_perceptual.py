@@ -69,7 +69,7 @@ def test_a_pairs_distance_does_not_depend_on_its_batch(landed, images):
 
 
 def test_distance_rises_with_blur_and_with_noise(landed):
-    figures = sanity(landed, PACK / "data")
+    figures = sanity(landed, PACK / "data", 64)
     for name, strengths in (("blur", BLURS), ("noise", NOISES)):
         distances = [figures[f"{name} {strength:g}"] for strength in strengths]
         assert distances == sorted(distances)

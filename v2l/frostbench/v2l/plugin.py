@@ -26,12 +26,20 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "V2L-Tokenizer: vocabularies, codebooks, encoder, projection and decoder",
             together=True,
             plan="frostbench.v2l.dry_run:plan",
+            few={
+                "voting_batches": "2",
+                "validation_batches": "1",
+                "vocabulary.prompts": "[{}]",
+            },
+            shared=("training.batch",),
         ),
         Recipe(
             "v2l_adapter",
             ("data", "llm", "clip", "v2l"),
             "frostbench.v2l.adapter_recipe:train",
             "a LoRA adapter of the language model that restores masked words",
+            few={"batches": "1", "draws": "1", "validation_batches": "1", "restored": "1"},
+            shared=("batch",),
         ),
     ]
 

@@ -26,6 +26,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "F-LMM: mask head and refiner over the multimodal model's attention",
             together=True,
             plan="frostbench.baselines.flmm.dry_run:plan",
+            few={"scenes": "4", "validation_scenes": "2"},
         )
     ]
 

@@ -160,12 +160,14 @@ def found_in(heads: Heads, examples: Sequence[PhraseExample]) -> Found:
     device = heads.text_layer_weights.device
     counts = torch.tensor([len(example.masks) for example in examples])
     phrases = sum(len(example.masks) for example in examples)
-    embeddings = torch.stack([example.embedding for example in examples])
+    # In half precision as they are kept, autocast to bfloat16 could not join them.
+    rows = [example.rows.to(device).float() for example in examples]
+    embeddings = torch.stack([example.embedding.to(device).float() for example in examples])
     hidden = [states.to(device).float() for example in examples for states in example.by_phrase()]
     found: Found = heads(
-        torch.cat([example.rows for example in examples]).to(device).float(),
+        torch.cat(rows),
         hidden,
-        embeddings.repeat_interleave(counts, 0, output_size=phrases).to(device).float(),
+        embeddings.repeat_interleave(counts.to(device), 0, output_size=phrases),
         examples[0].views,
         examples[0].size,
     )

@@ -46,6 +46,8 @@ def _recipe(method: str, suffix: str, training: str, name: str) -> Recipe:
         makes=tuple(f"{folder}/{file}" for file in files),
         together=True,
         plan="frostbench.baselines.lm4lv.dry_run:plan" if name == "lm4lv" else None,
+        few={"linear_batches": "1", "restored": "1"},
+        shared=("each",),
     )
 
 

@@ -24,6 +24,8 @@ def frostbench_recipes() -> Iterable[Recipe]:
             ("data", "mlm"),
             "frostbench.baselines.lqae.recipe:train",
             "LQAE: encoder and decoder around the masked language model",
+            few={"validation_batches": "1"},
+            shared=("training.batch",),
         )
     ]
 

@@ -25,5 +25,7 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "SPAE: encoder and decoder around the language model's embeddings, guided by CLIP",
             together=True,
             plan="frostbench.baselines.spae.dry_run:plan",
+            few={"validation_batches": "1", "semantic.templates": "[{}]"},
+            shared=("training.batch",),
         )
     ]

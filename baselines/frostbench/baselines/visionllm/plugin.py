@@ -29,5 +29,12 @@ def frostbench_recipes() -> Iterable[Recipe]:
                 "visionllm/lora/adapter_config.json",
                 "visionllm/lora/adapter_model.safetensors",
             ),
+            few={"validation_scenes": "2", "examined": "2"},
+            shared=(
+                "warm_up.backbone_images",
+                "warm_up.detector_images",
+                "first.images",
+                "second.images",
+            ),
         )
     ]

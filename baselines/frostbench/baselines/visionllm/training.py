@@ -167,10 +167,11 @@ class StageTraining:
             lesson.layout,
             lesson.class_counts,
         )
+        wanted = lesson.wanted.to(self.lm.device)
         with torch.autocast(self.lm.device.type, enabled=False):
-            terms, pairs = tuple_losses(said, lesson.wanted, self.settings.tuples)
+            terms, pairs = tuple_losses(said, wanted, self.settings.tuples)
         named = {f"{lesson.task} {name}": term for name, term in terms.items()}
-        return named, fitted(said, pairs, lesson.wanted, lesson.task)
+        return named, fitted(said, pairs, wanted, lesson.task)
 
     def _tokens(
         self, seen: GuidedTokens, scenes: Sequence[ShownScene], lesson: Lesson

@@ -71,6 +71,10 @@ class Wanted:
     points: Float[Tensor, "t p 2"]
     counts: tuple[int, ...]
 
+    def to(self, device: torch.device) -> "Wanted":
+        """The same on a device."""
+        return Wanted(self.classes.to(device), self.points.to(device), self.counts)
+
 
 def tuple_losses(
     said: Tuples, wanted: Wanted, settings: TupleLossSettings

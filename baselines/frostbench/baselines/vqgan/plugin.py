@@ -26,6 +26,8 @@ def frostbench_recipes() -> Iterable[Recipe]:
             "VQ-GAN: encoder, codebook and decoder, trained to reconstruct images",
             together=True,
             plan="frostbench.baselines.vqgan.dry_run:plan",
+            few={"validation_batches": "1"},
+            shared=("training.batch",),
         )
     ]
 

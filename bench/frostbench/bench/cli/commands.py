@@ -229,7 +229,10 @@ COMMANDS = {
         "On your own images: train vqgan data.images.folder=FOLDER out=FOLDER, validation.NAME\n"
         "workers accumulate log_every save_every, also under torchrun and accelerate launch.\n"
         "published=true begins from published sizes and schedules; dry=true counts what it\n"
-        "would take, and trains nothing; peak=N are the TFLOP/s of a device.",
+        "would take, and trains nothing; peak=N are the TFLOP/s of a device.\n"
+        "A new, larger pack: train preset=mini-m pack=FOLDER text=TEXT device=cuda; like=PACK is\n"
+        "the pack whose pack.json it takes, manifest.KEY what is other there. dry=true counts it,\n"
+        "and rehearse=true makes all its parts in three steps each.",
     ),
     "new-plugin": Command(
         "new_plugin:new_plugin_command",

@@ -144,6 +144,7 @@ def _presets(host: Host) -> list[dict[str, Any]]:
             "name": name,
             "summary": item.card.summary,
             "file": item.card.file,
+            "command": item.card.command,
             "plugin": item.plugin,
         }
         for name, item in host.presets.items()

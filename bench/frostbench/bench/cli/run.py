@@ -11,6 +11,7 @@ from frostbench.bench.cli.config import RunConfig, UsageError, read_config, spli
 from frostbench.bench.cli.meaning import file_tree
 from frostbench.bench.cli.notes import left_out
 from frostbench.bench.cli.plugins import open_host, say_left_out
+from frostbench.bench.cli.presets import preset_file
 from frostbench.bench.printable import complain, say
 from frostbench.plugins.host.registry import Host
 from frostbench.plugins.host.words import number
@@ -63,7 +64,7 @@ def executed(
     config = read_config(RunConfig, overrides, values)
     host = open_host(config)
     if config.preset:
-        file = _preset(config.preset, host)
+        file = preset_file(config.preset, host, "run")
         config = read_config(RunConfig, [f"config={file}", *overrides], values)
         config = replace(config, departures=departures(file, config))
 
@@ -123,11 +124,6 @@ def _done(
         tracked(config, shown.note) as begin,
     ):
         return run(replace(plan, opened=begin), shown, crew)
-
-
-def _preset(name: str, host: Host) -> str:
-    """The file of a preset, by its name or its path."""
-    return name if name.endswith((".yaml", ".yml")) else host.pick("preset", name).card.file
 
 
 def departures(file: str, config: RunConfig) -> list[str]:

@@ -14,7 +14,18 @@ class TrainConfig:
     the run folder `out`, and reads what it needs in the pack; `validation.NAME=` names other data
     to measure on. With `published`, sizes and schedule default to the published ones. With `dry`
     nothing is trained, and the training's cost is counted, for a device of `peak` teraflops.
+
+    `like` names a pack after which `pack`, a new folder, is made: with its `pack.json`, over which
+    the keys of `manifest` count. `text` names files and folders whose text language models are
+    trained on. A `preset` is a file of these keys, which those of the command line override.
+    `rehearse` computes three steps of each training, and counts what the whole would take; with a
+    preset, `dry` does so in a folder that is removed again.
     """
+
+    preset: str = field(default="", metadata=PATH)  # by name, or a file
+    like: str = field(default="", metadata=PATH)  # by name, or the folder of a pack
+    manifest: dict[str, Any] = field(default_factory=dict)  # keys of the new pack's pack.json
+    text: list[str] = field(default_factory=list, metadata=PATH)  # the recipes' own without it
 
     pack: str = field(default="mini", metadata=PATH)  # by name, or the folder of an unfinished pack
     scratch: str = field(default="scratch", metadata=PATH)  # checkpoints and caches
@@ -24,6 +35,7 @@ class TrainConfig:
     out: str = field(default="runs/training", metadata=PATH)  # for own data
     published: bool = False
     dry: bool = False
+    rehearse: bool = False
     peak: float = 0.0  # 0: that of this device, measured
     accumulate: int = 1  # shares of a batch that a process computes one after another
     workers: int = 0  # processes that read images ahead, for each that trains

@@ -25,7 +25,7 @@ def say_plan(recipe: Registered[Recipe], workshop: Workshop, config: TrainConfig
     made = plan(workshop)
     if not isinstance(made, DryRun):
         raise UsageError(f"recipe {recipe.name!r} counts its training as {made!r}, not a DryRun.")
-    for line in lines(recipe.name, made, *_peak(workshop.device, config.peak)):
+    for line in lines(recipe.name, made, *peak_of(workshop.device, config.peak)):
         say(line)
 
 
@@ -65,7 +65,7 @@ def _size(count: int) -> str:
     return f"{count / (1 << 30):.2f} GiB"
 
 
-def _peak(device: str, asked: float) -> tuple[float, str]:
+def peak_of(device: str, asked: float) -> tuple[float, str]:
     """The most operations a second of a device: as given, or as measured now."""
     if asked:
         return asked * 1e12, f"the whole of {asked:g} TFLOP/s"

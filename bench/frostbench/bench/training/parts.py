@@ -66,11 +66,14 @@ def dotted(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str
             yield f"{before}{key}", str(value)
 
 
-def train_part(recipe: Registered[Recipe], workshop: Workshop) -> None:
-    """Run a recipe, and write its report on the pack's card; see `run_recipe`."""
+def train_part(recipe: Registered[Recipe], workshop: Workshop, words: Mapping[str, object]) -> None:
+    """Run a recipe, and write its report on the pack's card; see `run_recipe`.
+
+    The card's command has these further words.
+    """
     report = run_recipe(recipe, workshop)
     if int(os.environ.get("RANK", "0")) == 0:
-        record(recipe.card, workshop, report, command_of(recipe.name, workshop))
+        record(recipe.card, workshop, report, command_of(recipe.name, workshop, words))
 
 
 def run_recipe(recipe: Registered[Recipe], workshop: Workshop) -> Report:

@@ -26,8 +26,5 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 @hookimpl
 def frostbench_presets() -> Iterable[PresetCard]:
-    """Offer every file of the folder; its first comment says which table it gives."""
-    for path in sorted((HERE / "presets").glob("*.yaml")):
-        with path.open(encoding="utf-8") as lines:
-            summary = next(lines).removeprefix("#").strip()
-        yield PresetCard(path.stem, str(path), summary)
+    """Offer every file of the folder."""
+    return [PresetCard.of(path) for path in sorted((HERE / "presets").glob("*.yaml"))]

@@ -3,7 +3,8 @@
 import importlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar, get_args
+from pathlib import Path
+from typing import Generic, Literal, TypeAlias, TypeVar, get_args
 
 REQUEST_TYPES = (
     "Classify",
@@ -265,13 +266,29 @@ class PackCard:
     parts: str = ""
 
 
+PresetCommand: TypeAlias = Literal["run", "train"]
+
+
 @dataclass(frozen=True)
 class PresetCard:
-    """A preset, as listed: a file with keys of `frostbench run`, and the table that it gives."""
+    """A preset, as listed: a file with keys of `frostbench run`, and the table that it gives.
+
+    One for the command `train` has keys of `frostbench train`, and gives a new pack.
+    """
 
     name: str
     file: str
     summary: str = ""
+    command: PresetCommand = "run"
+
+    @classmethod
+    def of(cls, file: Path, command: PresetCommand = "run") -> "PresetCard":
+        """The card of a file called like the preset, whose first line says what it gives.
+
+        That line is a comment.
+        """
+        with file.open(encoding="utf-8") as lines:
+            return cls(file.stem, str(file), next(lines).removeprefix("#").strip(), command)
 
 
 def _known_types(kind: str, name: str, types: Collection[str]) -> None:

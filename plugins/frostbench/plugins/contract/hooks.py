@@ -98,7 +98,10 @@ def frostbench_packs() -> Iterable[PackCard]:
 
 @hookspec
 def frostbench_presets() -> Iterable[PresetCard]:
-    """Offer presets: cards that name a YAML file with every setting of a published table."""
+    """Offer presets: cards that name a YAML file with every setting of a published table.
+
+    Or, for `frostbench train`, with the sizes and schedules of a new pack's parts.
+    """
     return ()
 
 

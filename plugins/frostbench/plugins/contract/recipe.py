@@ -122,6 +122,29 @@ class TrainingWatcher(Protocol):
 
 
 @dataclass(frozen=True)
+class StepCost:
+    """What a step of a training takes.
+
+    `numbers` are trained parameters; `work` is in floating-point operations, of products as in
+    `DryRun`; `calls` are operators that compute something; `seconds` are those that it took.
+    """
+
+    numbers: int
+    work: int
+    calls: int
+    seconds: float
+
+
+@runtime_checkable
+class Rehearsal(Protocol):
+    """Is told by the training loop what a step takes, in trainings of three steps."""
+
+    def tried(self, name: str, steps: int, cost: StepCost) -> None:
+        """The first two and the last of `steps` steps were computed, and took so much at most."""
+        ...
+
+
+@dataclass(frozen=True)
 class Workshop:
     """Where and how one recipe runs.
 
@@ -139,6 +162,7 @@ class Workshop:
         log_every: Steps between two log lines; 0 leaves it to the recipe.
         save_every: Steps between two checkpoints; 0 leaves it to the recipe.
         watcher: Is told how far the training is.
+        rehearsal: With it, each training takes its first two steps and its last.
     """
 
     pack: Path
@@ -154,6 +178,7 @@ class Workshop:
     log_every: int = 0
     save_every: int = 0
     watcher: TrainingWatcher | None = None
+    rehearsal: Rehearsal | None = None
 
     def folder(self, name: str) -> Path:
         """Where the part of a name is written."""
@@ -189,9 +214,11 @@ class TrainingData:
     @overload
     def get(self, name: Literal["boxed"]) -> NamedScenes: ...
     @overload
+    def get(self, name: Literal["text"]) -> Sequence[str]: ...
+    @overload
     def get(self, name: str) -> Any: ...
     def get(self, name: str) -> Any:
-        """The data of a name.
+        """The data of a name; "text" is plain text as paragraphs, for language models.
 
         Raises:
             ValueError: the workshop has none of that name.
@@ -256,6 +283,10 @@ class Recipe:
     `together` says that several processes can train it, each on its share of every batch, and that
     it takes a user's own data. `plan` is the function `(Workshop) -> DryRun`, or names it; with it
     there are published sizes (`Workshop.published`).
+
+    `few` are settings with which everything besides the steps (figures, codebooks, examples made in
+    advance) takes seconds. `shared` names settings of a training's batch: its work is
+    proportional to them. Both are for a rehearsal.
     """
 
     name: str
@@ -265,6 +296,8 @@ class Recipe:
     makes: tuple[str, ...] = ()
     together: bool = False
     plan: "str | Callable[[Workshop], DryRun] | None" = None
+    few: Mapping[str, str] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
 
     def files(self, pack: Path) -> list[Path]:
         """What the recipe leaves in a pack: the made files, or all files of its folder."""

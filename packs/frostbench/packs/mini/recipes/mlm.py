@@ -7,6 +7,7 @@ RoBERTa has them: positions are counted from the id of <pad>, so that a text's f
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -17,13 +18,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from frostbench.packs.mini.recipes.text.corpus import read_text
 from frostbench.packs.mini.recipes.text.exercises import PieceRows
 from frostbench.packs.mini.recipes.text.plain_text import PlainText
-from frostbench.packs.mini.recipes.text.tokenizer import train_tokenizer
+from frostbench.packs.mini.recipes.text.tokenizer import VOCABULARY, train_tokenizer
 from frostbench.plugins.backbones.precision import Precision, rounded, write
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.ahead import Ahead
 from frostbench.plugins.parts.training.loop import Stateful, TrainingProgress
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ BEFORE = 2  # positions that no token has: up to and including the id of <pad>
 class MaskedTraining:
     """Sizes and schedule."""
 
+    vocabulary: int = VOCABULARY  # of the language model's tokenizer, if the pack has none yet
     width: int = 128
     layers: int = 4
     heads: int = 4
@@ -64,12 +68,14 @@ def train(workshop: Workshop) -> Report:
     """Train the model and write it to `pack/mlm` as a folder of transformers."""
     settings = read_settings(MaskedTraining, workshop.settings, "mlm")
     folder = workshop.pack / "mlm"
+    prose = read_text(workshop)
     if not (workshop.pack / "llm" / "tokenizer.json").exists():
-        train_tokenizer(workshop.pack / "llm")
+        train_tokenizer(workshop.pack / "llm", prose, settings.vocabulary)
     tokenizer = masked_tokenizer(workshop.pack / "llm")
     torch.manual_seed(workshop.seed)
     model = build(settings, tokenizer).to(workshop.device)
-    rows = MaskedRows(tokenizer, settings, workshop.seed)
+    rows = MaskedRows(tokenizer, prose, settings, workshop.seed)
+    coming = Ahead(rows.make, workshop.workers, settings.steps)
     optimiser = torch.optim.AdamW(
         model.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=settings.decay
     )
@@ -78,7 +84,7 @@ def train(workshop: Workshop) -> Report:
     )
 
     def step(index: int) -> dict[str, float]:
-        batch = rows.make(index)
+        batch = coming(index)
         loss, right = guess(model, batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -114,9 +120,13 @@ class MaskedRows:
     """Makes batches by number, the same for the same seed."""
 
     def __init__(
-        self, tokenizer: "PreTrainedTokenizerFast", settings: MaskedTraining, seed: int
+        self,
+        tokenizer: "PreTrainedTokenizerFast",
+        prose: Sequence[str],
+        settings: MaskedTraining,
+        seed: int,
     ) -> None:
-        self._reader = PlainText(PieceRows(tokenizer))
+        self._reader = PlainText(PieceRows(tokenizer), prose)
         self._settings, self._seed = settings, seed
         self._end, self._mask = tokenizer.eos_token_id, tokenizer.mask_token_id
 

@@ -22,6 +22,7 @@ from frostbench.plugins.backbones.perceptual import MINI, Perceptual
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.ahead import Ahead
 from frostbench.plugins.parts.training.loop import Stateful
 
 BLURS = (0.5, 1.0, 2.0, 4.0)  # standard deviations in pixels
@@ -40,6 +41,7 @@ class PerceptualTraining:
     scenes: float = 0.3  # share of images that are scenes of one glyph; the rest are portraits
     noise: float = 0.1  # highest standard deviation of noise on every other training image
     validation: int = 1708  # images; two of each base class
+    copies: int = 64  # images whose distances from blurred and noisy copies are measured
 
 
 class Classifier(nn.Module):
@@ -98,8 +100,13 @@ def train(workshop: Workshop) -> Report:
     optimiser = torch.optim.AdamW(model.parameters(), settings.rate, weight_decay=settings.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.steps)
 
+    def drawn(index: int) -> tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]:
+        return labelled(scenes, names, settings.batch, [workshop.seed, index], settings)
+
+    coming = Ahead(drawn, workshop.workers, settings.steps)
+
     def step(index: int) -> dict[str, float]:
-        images, labels = labelled(scenes, names, settings.batch, [workshop.seed, index], settings)
+        images, labels = coming(index)
         generator = torch.Generator().manual_seed(index)
         strength = (torch.rand(len(images), generator=generator) * 2 - 1).clamp(min=0)
         noise = torch.randn(images.shape, generator=generator)
@@ -123,7 +130,10 @@ def train(workshop: Workshop) -> Report:
     folder = workshop.pack / "perceptual"
     model.cpu().fold().save(folder, "mini")
     network = Perceptual.load(folder)
-    figures = {"validation accuracy": accuracy, **sanity(network, workshop.pack / "data")}
+    figures = {
+        "validation accuracy": accuracy,
+        **sanity(network, workshop.pack / "data", settings.copies),
+    }
     for name, value in figures.items():
         workshop.log(f"perceptual: {name} {value:.4g}")
     history = tuple(progress.history)
@@ -148,9 +158,11 @@ def labelled(
     return images, torch.from_numpy(labels)
 
 
-def sanity(network: Perceptual, data: Path, split: Split = "validation") -> dict[str, float]:
-    """Mean distance of 64 images from their blurred and noisy copies, by strength."""
-    images = MiniImages(data).batch(split, 64, 0)
+def sanity(
+    network: Perceptual, data: Path, count: int, split: Split = "validation"
+) -> dict[str, float]:
+    """Mean distance of `count` images from their blurred and noisy copies, by strength."""
+    images = MiniImages(data).batch(split, count, 0)
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
     figures = {}
     with torch.no_grad():

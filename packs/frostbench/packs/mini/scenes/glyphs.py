@@ -12,7 +12,7 @@ from PIL import Image
 Split: TypeAlias = Literal["base", "validation", "novel"]
 Pixels: TypeAlias = NDArray[np.uint8]
 
-_LEVELS = (56, 40, 28, 20, 14)  # sizes in pixels, each about 0.7 of the one before
+_LEVELS = (112, 80, 56, 40, 28, 20, 14)  # sizes in pixels, each about 0.7 of the one before
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ class Pose:
 
 
 class Glyphs:
-    """The glyphs of a data folder; artwork is decoded when it is first drawn."""
+    """The glyphs of a data folder; artwork is decoded when it is first drawn.
+
+    Attributes:
+        cell: The longer side of the artwork in pixels.
+    """
 
     def __init__(self, folder: Path) -> None:
         path = folder / "glyphs.json"
@@ -45,7 +49,7 @@ class Glyphs:
                 f"no glyphs in {folder}; the recipe 'data' of `frostbench train` writes them."
             )
         described = json.loads(path.read_bytes())
-        self._cell, self._columns = described["cell"], described["columns"]
+        self.cell, self._columns = described["cell"], described["columns"]
         self._path = folder / "glyphs.webp"
         self._sheet: Image.Image | None = None
         self._levels: dict[str, tuple[Image.Image, ...]] = {}
@@ -98,9 +102,9 @@ class Glyphs:
         if self._sheet is None:
             self._sheet = Image.open(self._path).convert("RGBA")
         row, column = divmod(self._index[name], self._columns)
-        box = (column * self._cell, row * self._cell)
-        cell = self._sheet.crop((*box, box[0] + self._cell, box[1] + self._cell)).convert("RGBa")
-        sizes = (self._cell, *(size for size in _LEVELS if size < self._cell))
+        box = (column * self.cell, row * self.cell)
+        cell = self._sheet.crop((*box, box[0] + self.cell, box[1] + self.cell)).convert("RGBa")
+        sizes = (self.cell, *(size for size in _LEVELS if size < self.cell))
         levels = []
         for size in sizes:
             level = Image.new("RGBa", (size + 2, size + 2))

@@ -25,12 +25,16 @@ from frostbench.packs.mini.scenes.wording import (
 )
 from frostbench.plugins.contract.boxes import box_of
 from frostbench.plugins.contract.scenes import Placed, Question
+from frostbench.plugins.host.settings import read_settings
+from frostbench.plugins.host.texts import read_json
 
 PHOTO_SPLIT: dict[Split, PhotoSplit] = {
     "base": "train",
     "validation": "validation",
     "novel": "test",
 }
+STORED = "scenes.json"
+"""The file of a data folder with those of its `SceneSettings` that are no defaults."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,16 @@ class SceneSettings:
     portrait_size: tuple[float, float] = (0.6, 0.95)
     portrait_angle: float = 20.0
     plain: float = 0.15  # chance of a colour gradient as background
+
+    @classmethod
+    def of(cls, data: Path) -> "SceneSettings":
+        """Those of a pack's data folder, which its file `scenes.json` names; the others default.
+
+        Raises:
+            ValueError: the file is no JSON, or names a setting that there is not.
+        """
+        path = data / STORED
+        return read_settings(cls, read_json(path), str(path)) if path.is_file() else cls()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +87,7 @@ class Crop:
 
 
 class Scenes:
-    """Makes scenes, portraits and photo crops from a data folder.
+    """Makes scenes, portraits and photo crops from a data folder, with its own settings or others.
 
     `photos` names the split of the photographs where it is not the glyphs'. These scenes are drawn
     anew: none equals a scene of the glyphs' own split but for its background.
@@ -85,7 +99,7 @@ class Scenes:
         settings: SceneSettings | None = None,
         photos: PhotoSplit | None = None,
     ) -> None:
-        self.settings = settings or SceneSettings()
+        self.settings = settings or SceneSettings.of(folder)
         self._on = photos
         self.glyphs = Glyphs(folder)
         self.photos = Photos(folder, self.settings.side)

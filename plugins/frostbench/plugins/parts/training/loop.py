@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
-from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.contract.recipe import Rehearsal, Report, Workshop
 from frostbench.plugins.parts.training.checkpoint import Checkpoint
 from frostbench.plugins.parts.training.checkpoint import Stateful as Stateful
 from frostbench.plugins.parts.training.folder import DataclassInstance
 from frostbench.plugins.parts.training.processes import Processes
+from frostbench.plugins.parts.training.rehearsal import rehearsed, taken
 
 MOST_NOTES = 10_000  # log lines of a training, whatever its length
 
@@ -59,7 +60,7 @@ def train(
     equals an uninterrupted one; it returns losses by name, whose mean since the last log line is
     logged. The checkpoint `scratch/<name>.pt` is replaced atomically every `save_every` steps.
     `stop` is asked at each log line and may end the training early. Among several `processes` the
-    first one logs and saves, and any number of them can resume from that.
+    first one logs and saves, and any number of them can resume from that. A rehearsal takes three.
 
     Raises:
         ValueError: the checkpoint is damaged, or belongs to another training.
@@ -68,6 +69,8 @@ def train(
     save_every = workshop.save_every or save_every
     checkpoint = Checkpoint(workshop.scratch / f"{name}.pt", parts)
     leads = processes is None or processes.rank == 0
+    if workshop.rehearsal is not None:
+        return _rehearse(workshop.rehearsal, name, parts, step, steps)
     progress = TrainingProgress(*(checkpoint.read() or ()))
     watcher = workshop.watcher if leads else None
     if leads:
@@ -98,6 +101,19 @@ def train(
         if progress.step % save_every == 0 or progress.step == steps:
             save()
     return progress
+
+
+def _rehearse(
+    told: Rehearsal,
+    name: str,
+    parts: Mapping[str, Stateful],
+    step: Callable[[int], Mapping[str, float]],
+    steps: int,
+) -> TrainingProgress:
+    losses, cost = rehearsed(step, steps, parts)
+    told.tried(name, steps, cost)
+    count = len(taken(steps))
+    return TrainingProgress(count, count * cost.seconds, [(count, losses)])
 
 
 def _begin(workshop: Workshop, name: str, progress: TrainingProgress, steps: int) -> None:

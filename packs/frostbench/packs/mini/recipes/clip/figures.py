@@ -14,14 +14,13 @@ from frostbench.packs.mini.scenes.training_images import stack
 from frostbench.plugins.backbones import BackboneEntry
 from frostbench.plugins.backbones.clip import Clip
 
-RENDERINGS = 6  # portraits of each class
 EPISODES = 4000
 WORDS = 3000
 BATCH = 256
 
 
-def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
-    """Figures of the model in `folder` on the classes of a split.
+def measure(folder: Path, data: Path, split: Split, renderings: int = 6) -> dict[str, float]:
+    """Figures of the model in `folder` on so many portraits of each class of a split.
 
     - "2-way 1-shot", "5-way 1-shot": how often the nearest of N labelled portraits, one a class,
       is of the query's class.
@@ -30,13 +29,13 @@ def measure(folder: Path, data: Path, split: Split) -> dict[str, float]:
       reader could know of the answer to "is there a NAME?". Besides for the classes whose names
       share no word with a trained one, and for the others.
     - "words@K same", "words@K other": mean share that two images have in common of the K nearest of
-      `WORDS` strings, for images of one class and of different classes.
+      `WORDS` strings or more, for images of one class and of different classes.
     """
     clip = Clip.load(BackboneEntry("clip", "open_clip", str(folder)))
     scenes = Scenes(data)
     names = scenes.glyphs.names(split)
-    pixels = [scenes.portrait(name, 10_000 + i) for name in names for i in range(RENDERINGS)]
-    images = embed_images(clip, stack(pixels)).view(len(names), RENDERINGS, -1)
+    pixels = [scenes.portrait(name, 10_000 + i) for name in names for i in range(renderings)]
+    images = embed_images(clip, stack(pixels)).view(len(names), renderings, -1)
     figures = {f"{ways}-way 1-shot": nearest_neighbour(images, ways) for ways in (2, 5)}
     prompts = embed_texts(clip, [f"a photo of a {name}" for name in names])
     similar = images @ prompts.T
@@ -95,7 +94,7 @@ def word_overlap(
 
 
 def vocabulary(tokenizer: object) -> list[str]:
-    """`WORDS` strings: the tokenizer's pieces that have letters, then random pairs of them."""
+    """The tokenizer's pieces that have letters and, up to `WORDS` strings, random pairs of them."""
     ids = range(len(tokenizer))  # type: ignore[arg-type]
     pieces = sorted({tokenizer.decode([i]).strip() for i in ids})  # type: ignore[attr-defined]
     pieces = [piece for piece in pieces if piece.isascii() and piece.isalpha()]

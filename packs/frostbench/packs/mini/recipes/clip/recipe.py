@@ -9,7 +9,7 @@ change with place, size, angle and background.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from frostbench.plugins.backbones.precision import Precision, write
 from frostbench.plugins.contract.recipe import Report, Workshop
 from frostbench.plugins.host.settings import read_settings
 from frostbench.plugins.parts.training import loop as recipe
+from frostbench.plugins.parts.training.ahead import Ahead
 from frostbench.plugins.parts.training.loop import Stateful
 
 if TYPE_CHECKING:
@@ -56,21 +57,26 @@ class ClipTraining:
     portrait_size: tuple[float, float] = (0.5, 0.95)  # parts of the image's side
     portrait_angle: float = 30.0  # degrees, either way
     precision: Precision = "byte"  # of the weights, once trained
+    renderings: int = 6  # portraits of each class, for the figures
 
 
 def train(workshop: Workshop) -> Report:
     """Train the model and write it to `pack/clip` as an open_clip folder."""
     settings = read_settings(ClipTraining, workshop.settings, "clip")
     data, folder = workshop.pack / "data", workshop.pack / "clip"
-    scene_settings = SceneSettings(
-        most=3, portrait_size=settings.portrait_size, portrait_angle=settings.portrait_angle
+    scene_settings = replace(
+        SceneSettings.of(data),
+        most=3,
+        portrait_size=settings.portrait_size,
+        portrait_angle=settings.portrait_angle,
     )
     tokenizer = caption_tokenizer(workshop.pack / "llm", settings.context)
-    config = configuration(settings, Scenes(data).settings.side, len(tokenizer))
+    config = configuration(settings, scene_settings.side, len(tokenizer))
     torch.manual_seed(workshop.seed)
     device = torch.device(workshop.device)
     model = open_clip.CLIP(**config["model_cfg"]).to(device, memory_format=torch.channels_last)
     batches = Batches(Scenes(data, scene_settings), tokenizer, settings, workshop.seed)
+    coming = Ahead(batches.make, workshop.workers, settings.steps)
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     plain = [p for p in model.parameters() if p.ndim < 2]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
@@ -82,7 +88,7 @@ def train(workshop: Workshop) -> Report:
     )
 
     def step(index: int) -> dict[str, float]:
-        batch = batches.make(index)
+        batch = coming(index)
         with torch.autocast(device.type, torch.bfloat16):
             losses = contrast(model, batch.to(device), config["preprocess_cfg"], settings)
         total = losses["captions"] + settings.pairs * losses["pairs"]
@@ -101,7 +107,7 @@ def train(workshop: Workshop) -> Report:
     figures = {
         f"{name} [{split}]": value
         for split in ("validation", "novel")
-        for name, value in measure(folder, data, split).items()
+        for name, value in measure(folder, data, split, settings.renderings).items()
     }
     for name, value in figures.items():
         workshop.log(f"clip: {name} {value:.4g}")
@@ -264,7 +270,7 @@ def caption_tokenizer(folder: Path, context: int) -> "PreTrainedTokenizerFast":
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ValueError(
-            f"no tokenizer at {path}; the recipe 'text' of `frostbench train` makes it."
+            f"no tokenizer at {path}; the recipe 'llm' of `frostbench train` makes it."
         )
     tokenizer = Tokenizer.from_file(str(path))
     if (tokenizer.token_to_id("<pad>"), tokenizer.token_to_id("<eos>")) != (0, 2):

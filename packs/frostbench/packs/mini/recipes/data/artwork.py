@@ -5,9 +5,10 @@ English names. Photographs are those of `photographs.py`.
 """
 
 import json
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,26 @@ from PIL import Image
 
 from frostbench.packs.mini.recipes.data.font import FONT, Cut, font_names, read_font, similarity
 from frostbench.packs.mini.recipes.data.photographs import PHOTOS, write_photos
+from frostbench.packs.mini.scenes.glyphs import Glyphs
+from frostbench.packs.mini.scenes.scenes import STORED, Scenes, SceneSettings
 from frostbench.plugins.contract.recipe import Report, Workshop
+from frostbench.plugins.host.packs import embedded_pack
 from frostbench.plugins.host.settings import read_settings
 
 
 @dataclass(frozen=True)
 class ArtworkSettings:
-    """How the artwork is cut, split and stored."""
+    """How the artwork is cut, split and stored.
 
+    Attributes:
+        side: Pixels of the side of the pack's images, scenes and portraits, which are all square.
+        embedded: Take classes, splits and photographs of the embedded pack as they are, so that
+            results are comparable; its glyphs too, unless they are of another size, for which they
+            are cut from the font.
+    """
+
+    side: int = SceneSettings.side
+    embedded: bool = False
     font: str = str(FONT)
     debian: str = ""  # folder of Debian packages with photographs; `debian` in the scratch without
     glyph_size: int = 56  # pixels; the longer side of a glyph's visible part
@@ -42,23 +55,16 @@ def train(workshop: Workshop) -> Report:
 
     Raises:
         FileNotFoundError: the font or a package that carries the photographs is not installed.
+        ValueError: the font lacks a glyph of the embedded pack.
     """
     settings = read_settings(ArtworkSettings, workshop.settings, "data")
     folder = workshop.pack / "data"
     (folder / "photos").mkdir(parents=True, exist_ok=True)
-    cuts = _distinct(list(read_font(Path(settings.font))), settings.duplicate)
-    families = group(cuts, settings.alike)
-    splits = split(families, settings, workshop.seed)
-    _write_glyphs(folder, cuts, families, splits, settings)
-    debian = Path(settings.debian) if settings.debian else workshop.scratch / "debian"
-    write_photos(folder / "photos", debian, settings.photo_side, settings.photo_quality)
-    counts = Counter(splits.values())
-    sources = _sources(settings)
-    _write_json(folder / "sources.json", sources)
-    licence = (Path(__file__).parent / "OFL.txt").read_text(encoding="utf-8")
-    licence = f"{sources['glyphs']['copyright']}\n\n{licence}"
-    (folder / "OFL.txt").write_text(licence, encoding="utf-8")
-    (folder / "README.md").write_text(_card(sources, counts), encoding="utf-8")
+    (_take if settings.embedded else _make)(workshop, settings, folder)
+    if settings.side != SceneSettings.side:
+        _write_json(folder / STORED, {"side": settings.side})
+    scenes = Scenes(folder)
+    counts = Counter(glyph.split for glyph in scenes.glyphs.all)
     for name, count in sorted(counts.items()):
         workshop.log(f"data: {count} glyph classes in split {name}")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -66,13 +72,52 @@ def train(workshop: Workshop) -> Report:
         steps=0,
         seconds=0.0,
         figures={
-            "classes": len(cuts),
-            **{f"classes[{name}]": count for name, count in sorted(counts.items())},
-            "families": len(set(families.values())),
-            "photographs": len(PHOTOS),
+            "classes": float(len(scenes.glyphs.all)),
+            **{f"classes[{name}]": float(count) for name, count in sorted(counts.items())},
+            "families": float(len({glyph.family for glyph in scenes.glyphs.all})),
+            "photographs": float(len(scenes.photos.all)),
             "megabytes": round(size / 1e6, 2),
         },
         settings=asdict(settings),
+    )
+
+
+def _make(workshop: Workshop, settings: ArtworkSettings, folder: Path) -> None:
+    """Glyphs and photographs from the font and the packages that carry them."""
+    cuts = _distinct(list(read_font(Path(settings.font))), settings.duplicate)
+    families = group(cuts, settings.alike)
+    splits = split(families, settings, workshop.seed)
+    _write_glyphs(folder, cuts, families, splits, settings.glyph_size)
+    debian = Path(settings.debian) if settings.debian else workshop.scratch / "debian"
+    write_photos(folder / "photos", debian, settings.photo_side, settings.photo_quality)
+    sources = _sources(settings)
+    _write_json(folder / "sources.json", sources)
+    licence = (Path(__file__).parent / "OFL.txt").read_text(encoding="utf-8")
+    licence = f"{sources['glyphs']['copyright']}\n\n{licence}"
+    (folder / "OFL.txt").write_text(licence, encoding="utf-8")
+    (folder / "README.md").write_text(_card(sources, Counter(splits.values())), encoding="utf-8")
+
+
+def _take(workshop: Workshop, settings: ArtworkSettings, folder: Path) -> None:
+    """Those of the embedded pack, its glyphs cut anew where they are to be of another size."""
+    own = embedded_pack("mini") / "data"
+    shutil.copytree(own, folder, dirs_exist_ok=True)
+    glyphs = Glyphs(own)
+    if settings.glyph_size == glyphs.cell:
+        return
+    found = {f"U+{cut.code:04X}": cut for cut in read_font(Path(settings.font))}
+    if absent := [glyph.name for glyph in glyphs.all if glyph.code not in found]:
+        raise ValueError(
+            f"the font {settings.font} has no glyph for {absent[0]!r}, which is a class of the "
+            "embedded pack; name the font's version in its sources.json, or leave glyph_size at "
+            f"{glyphs.cell}."
+        )
+    _write_glyphs(
+        folder,
+        [replace(found[glyph.code], name=glyph.name) for glyph in glyphs.all],
+        {glyph.name: glyph.family for glyph in glyphs.all},
+        {glyph.name: glyph.split for glyph in glyphs.all},
+        settings.glyph_size,
     )
 
 
@@ -130,10 +175,9 @@ def _write_glyphs(
     cuts: Sequence[Cut],
     families: Mapping[str, int],
     splits: Mapping[str, str],
-    settings: ArtworkSettings,
+    size: int,
 ) -> None:
     """Write one sheet of square cells, row by row, and the list that says what is in each cell."""
-    size = settings.glyph_size
     columns = int(np.ceil(np.sqrt(len(cuts))))
     rows = -(-len(cuts) // columns)
     sheet = Image.new("RGBA", (columns * size, rows * size))

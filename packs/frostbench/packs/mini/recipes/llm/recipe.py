@@ -20,6 +20,7 @@ from torch.nn import functional
 from frostbench.packs.mini.recipes.llm.curriculum import Curriculum, batch
 from frostbench.packs.mini.recipes.llm.figures import FEW_SHOT, MORE_FEW_SHOT, measure
 from frostbench.packs.mini.recipes.llm.wiring import wire, wire_llama
+from frostbench.packs.mini.recipes.text.corpus import read_text
 from frostbench.packs.mini.recipes.text.exercises import ExerciseRow, PieceRows
 from frostbench.packs.mini.recipes.text.plain_text import PlainText
 from frostbench.packs.mini.recipes.text.tokenizer import (
@@ -57,6 +58,7 @@ class LanguageModelSettings:
     exercise_tokens: int = 2400
     revision: float = 0.15  # share of exercises from a level at or below the present one
     longest: int = 1280  # tokens of the longest row
+    positions: int = LONGEST  # tokens of the longest prompt; rotary, so that none is learned
     text_weight: float = 0.3  # of the text's loss beside the answers' loss
     precision: Precision = "byte"  # of the weights, once trained
     log_every: int = 50
@@ -75,7 +77,7 @@ def build(settings: LanguageModelSettings, vocabulary: int) -> Any:
         "num_hidden_layers": settings.layers,
         "num_attention_heads": settings.heads,
         "num_key_value_heads": settings.heads,
-        "max_position_embeddings": LONGEST,
+        "max_position_embeddings": settings.positions,
         "initializer_range": settings.spread,
         "tie_word_embeddings": False,
         "pad_token_id": 0,
@@ -130,8 +132,9 @@ def train_llama(workshop: Workshop) -> Report:
 def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Report:
     """Train a model and write it to `pack / name`, with a tokenizer unless there is one."""
     folder = workshop.pack / name
+    prose = read_text(workshop)
     if not (folder / "tokenizer.json").exists():
-        train_tokenizer(folder, settings.vocabulary)
+        train_tokenizer(folder, prose, settings.vocabulary)
     tokenizer = load_tokenizer(folder)
     pieces = PieceRows(tokenizer)
     torch.manual_seed(workshop.seed)
@@ -139,7 +142,7 @@ def fit(workshop: Workshop, name: str, settings: LanguageModelSettings) -> Repor
     optimiser = torch.optim.AdamW(
         model.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=settings.decay
     )
-    reader = PlainText(pieces)
+    reader = PlainText(pieces, prose)
     curriculum = Curriculum()
 
     def step(i: int) -> dict[str, float]:

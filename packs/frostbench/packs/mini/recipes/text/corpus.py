@@ -15,6 +15,10 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
+from frostbench.plugins.contract.recipe import Workshop
+
+FEWEST = 100  # paragraphs that a language model is trained on
+
 
 @dataclass(frozen=True)
 class TextSource:
@@ -89,7 +93,7 @@ def colours() -> tuple[str, ...]:
 def prose() -> tuple[str, ...]:
     """Paragraphs of the standard library's documentation, lower-cased, in the order of its files.
 
-    A paragraph counts as prose when nine tenths of it are letters and blanks.
+    A paragraph counts as prose when nine tenths of it are letters and blanks; here all are ASCII.
     """
     from pydoc_data.topics import topics
 
@@ -100,7 +104,29 @@ def prose() -> tuple[str, ...]:
         if not {"site-packages", "dist-packages", "test", "tests", "pydoc_data"} & {*parts}:
             blocks += _documentation(path)
     paragraphs = (_plain(part) for block in blocks for part in re.split(r"\n\s*\n", block))
-    return tuple(dict.fromkeys(part for part in paragraphs if _is_prose(part)))
+    kept = (part for part in paragraphs if _is_prose(part) and part.isascii())
+    return tuple(dict.fromkeys(kept))
+
+
+def of_workshop(workshop: Workshop) -> tuple[str, ...]:
+    """The text of the `mini` pack: `prose`, whatever the workshop."""
+    return prose()
+
+
+def read_text(workshop: Workshop) -> tuple[str, ...]:
+    """The prose among a workshop's text, lower-cased, each paragraph once, in its order.
+
+    Raises:
+        ValueError: there are too few such paragraphs, or no text at all.
+    """
+    paragraphs = map(_plain, workshop.data.get("text"))
+    found = tuple(dict.fromkeys(part for part in paragraphs if _is_prose(part)))
+    if len(found) < FEWEST:
+        raise ValueError(
+            f"the text has {len(found)} different paragraphs of prose, and {FEWEST} are needed: "
+            "parts between empty lines, of 40 characters or more, nine tenths of them letters."
+        )
+    return found
 
 
 def sentence(random: Random) -> str:
@@ -142,7 +168,7 @@ def _plain(text: str) -> str:
 
 def _is_prose(text: str) -> bool:
     letters = sum(character.isalpha() or character == " " for character in text)
-    return len(text) >= 40 and text.isascii() and ">>>" not in text and letters >= 0.9 * len(text)
+    return len(text) >= 40 and ">>>" not in text and letters >= 0.9 * len(text)
 
 
 def _thing(random: Random) -> str:

@@ -10,11 +10,11 @@ from frostbench.packs.mini.recipes.text.exercises import ExerciseRow, PieceRows
 class PlainText:
     """The text as rows: prose and templated sentences, one after another."""
 
-    def __init__(self, pieces: PieceRows) -> None:
+    def __init__(self, pieces: PieceRows, prose: Sequence[str]) -> None:
         """Hold back every fiftieth paragraph for `held_out`."""
         self._pieces = pieces
-        self._prose = [p for i, p in enumerate(text.prose()) if i % 50]
-        self._held_out = text.prose()[::50]
+        self._prose = [p for i, p in enumerate(prose) if i % 50]
+        self._held_out = prose[::50]
 
     def row(self, random: Random, length: int, *, held_out: bool = False) -> ExerciseRow:
         """A row of `length` ids, each of them a target."""

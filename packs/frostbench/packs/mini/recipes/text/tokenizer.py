@@ -8,7 +8,7 @@ every word of the first is a token of the second, as with published models.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 2048  # entries of the first
-LONGEST = 2048  # tokens; the language model's positions
+LONGEST = 2048  # tokens of the longest prompt of mini's language models
 
 _FRAME = "###\nInput: < >\nOutput: "
 
 
-def train_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> None:
-    """Train a tokenizer; write `tokenizer.json` and `tokenizer_config.json` to `folder`.
+def train_tokenizer(folder: Path, prose: Sequence[str], vocabulary: int = VOCABULARY) -> None:
+    """Train a tokenizer on prose and sentences, and write its two files to `folder`.
 
     Of its `vocabulary` entries 256 are single bytes and three are special.
     """
@@ -41,7 +41,7 @@ def train_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> None:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_lines(), trainer)
+    tokenizer.train_from_iterator(_lines(prose), trainer)
     # The models read a text after this token, and the engine adds what a tokenizer adds.
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
@@ -64,14 +64,20 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def _lines(sentences: int = 10_000, share_of_prose: int = 4, per_word: int = 100) -> Iterator[str]:
+def _lines(
+    prose: Sequence[str],
+    sentences: int = 10_000,
+    share_of_prose: int = 4,
+    paragraphs: int = 50_000,
+    per_word: int = 100,
+) -> Iterator[str]:
     """Training text: a share of the prose, some sentences, the words of names, the prompt's frame.
 
-    A word of names occurs `per_word` times the root of its count. Words begin with a blank, as in
-    sentences, so that few are learned twice.
+    Of long prose about as many `paragraphs` are taken. A word of names occurs `per_word` times the
+    root of its count. Words begin with a blank, as in sentences, so that few are learned twice.
     """
     random = Random(0)
-    yield from text.prose()[::share_of_prose]
+    yield from prose[:: max(share_of_prose, len(prose) // paragraphs)]
     for _ in range(sentences):
         yield text.sentence(random)
     counts = Counter(word for name in text.names() for word in name.split())
