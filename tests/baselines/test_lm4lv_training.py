@@ -107,9 +107,8 @@ def test_own_features_are_read_as_restoring_makes_them():
     said = spoken(made, degraded).clean
     torch.testing.assert_close(made, said, atol=1e-5, rtol=1e-5)
 
-    def lost(own_features):
-        objective = Objective(False, 0.0, own_features=own_features)
-        return predicted(LM, adapters(), TEXTS, pairs, objective)
+    def lost(own):
+        return predicted(LM, adapters(), TEXTS, pairs, Objective(False, 0.0), own=own)
 
     torch.testing.assert_close(lost(True).clean, (said - clean).square().mean())
     assert not torch.isclose(lost(True).clean, lost(False).clean)
@@ -145,23 +144,30 @@ def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(
     tmp_path, monkeypatch, rank
 ):
     settings = replace(
-        TINY, lora_rank=rank, lora_targets=("q_proj", "v_proj"), restored=1, linear_batches=1
+        TINY,
+        own_share=0.5,
+        lora_rank=rank,
+        lora_targets=("q_proj", "v_proj"),
+        restored=1,
+        linear_batches=1,
     )
     through = workshop(tmp_path / "through")
     train_on(through, settings, toys.backbones())
     stopped = workshop(tmp_path / "stopped")
     whole = recipe.predicted
 
-    def tired(*arguments):
+    def tired(*arguments, own):
         tired.steps += 1
+        read.append(own)
         if tired.steps == 4:
             raise KeyboardInterrupt
-        return whole(*arguments)
+        return whole(*arguments, own=own)
 
-    tired.steps = 0
+    tired.steps, read = 0, []
     monkeypatch.setattr(recipe, "predicted", tired)
     with pytest.raises(KeyboardInterrupt):
         train_on(stopped, settings, toys.backbones())
+    assert read == [False, False, False, True]
     monkeypatch.setattr(recipe, "predicted", whole)
     train_on(stopped, settings, toys.backbones())
     for one in sorted((through.pack / "lm4lv").rglob("*.safetensors")):

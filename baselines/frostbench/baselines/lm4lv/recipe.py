@@ -54,6 +54,9 @@ class LM4LVRecipe:
         wording: The prompt; blanks stand before words, as for a byte-level tokenizer.
         task_tokens: Learned embeddings for each restoration (T); 10 as published.
         each: Pairs of every task in a step.
+        own_share: Share of the steps, the last ones, that read the adapters' own features as
+            restoring does; 0 as published. Teacher forcing alone makes features that continue true
+            ones, which restoring has not.
         batches: Batches in the pool, which training uses again and again.
         bfloat16: Compute in that type where it is safe.
         lora_rank: Rank of a LoRA beside the adapters, 0 for none; 32 in the published variant, on
@@ -79,7 +82,8 @@ class LM4LVRecipe:
     )
     each: int = 4
     batches: int = 600
-    steps: int = 3500
+    steps: int = 4350
+    own_share: float = 0.2
     rate: float = 3e-3
     warm_up: float = 0.1  # share of the steps
     clip: float = 1.0
@@ -112,6 +116,7 @@ def _turned(default: LM4LVRecipe, corruption: str) -> LM4LVRecipe:
         start=default.name,
         each=6,
         steps=400,
+        own_share=0.0,
     )
 
 
@@ -144,6 +149,7 @@ def published(default: LM4LVRecipe) -> LM4LVRecipe:
         wording=Wording(),
         each=each,
         steps=epochs * PAIRS // each,
+        own_share=0.0,
         rate=3e-4,
         input_gain=1.0,
         bfloat16=True,
@@ -254,10 +260,13 @@ class AdapterTraining:
         """Everything that a resumed training needs."""
         return {"adapters": self.trained, "optimiser": self.optimiser}
 
-    def predict(self, pairs: FeaturePairs) -> Losses:
-        """The loss of a share of a batch."""
+    def predict(self, pairs: FeaturePairs, index: int) -> Losses:
+        """The loss of a share of a step's batch."""
+        own = index >= self.settings.steps * (1 - self.settings.own_share)
         with self.processes.precision(bfloat16=self.settings.bfloat16):
-            return predicted(self.reader, self.adapters, self.texts, pairs, self.settings.objective)
+            return predicted(
+                self.reader, self.adapters, self.texts, pairs, self.settings.objective, own=own
+            )
 
     def step(self, index: int) -> Mapping[str, float]:
         """Train on the pairs of a step."""
@@ -265,7 +274,7 @@ class AdapterTraining:
         lost: list[Losses] = []
 
         def lose(pairs: FeaturePairs) -> Tensor:
-            lost.append(self.predict(pairs))
+            lost.append(self.predict(pairs, index))
             return lost[-1].total
 
         shares = self.processes.shares(self.pool, index)

@@ -30,14 +30,10 @@ class Objective:
         text_weight: Weight of the cross-entropy of the texts in the assistant's turn; 1 in the
             code. They are always the same, so that 0 loses little and saves the product with the
             vocabulary.
-        own_features: Whether what is read as the clean image's features are the model's own, one
-            after another as in restoring; no gradient goes through them. Published is teacher
-            forcing: it reads true ones, and restoring, which has none, adds error to error.
     """
 
     loss_on_input_image: bool = False
     text_weight: float = 1.0
-    own_features: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +144,21 @@ def _parts(
 
 
 def predicted(
-    lm: CausalLM, adapters: Adapters, frame: Frame, pairs: FeaturePairs, objective: Objective
+    lm: CausalLM,
+    adapters: Adapters,
+    frame: Frame,
+    pairs: FeaturePairs,
+    objective: Objective,
+    *,
+    own: bool = False,
 ) -> Losses:
-    """The objective of some pairs."""
+    """The objective of some pairs.
+
+    With `own`, what is read as the clean image's features are those that restoring would read; no
+    gradient goes through them. Published is teacher forcing, which reads the true ones.
+    """
     read = pairs.clean
-    if objective.own_features:
+    if own:
         read = restored(lm, adapters, frame, pairs.degraded, pairs.tasks)
     said = teacher_forced(lm, adapters, frame, pairs.degraded, read, pairs.tasks)
     return losses(lm, said, frame, pairs.degraded, pairs.clean, objective)
