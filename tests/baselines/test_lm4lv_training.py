@@ -145,7 +145,8 @@ def test_a_training_stopped_midway_and_resumed_equals_one_that_ran_through(
 ):
     settings = replace(
         TINY,
-        own_share=0.5,
+        steps=3,
+        own_steps=3,
         lora_rank=rank,
         lora_targets=("q_proj", "v_proj"),
         restored=1,
@@ -193,7 +194,13 @@ def test_a_second_training_begins_with_the_maps_of_the_first(tmp_path):
     train_on(shop, TINY, toys.backbones())
     first = load(shop.pack / "lm4lv" / "degradations").adapters
     settings = replace(
-        TINY, name="more", corruptions=("rotation",), start="degradations", steps=1, rate=0.0
+        TINY,
+        name="more",
+        corruptions=("rotation",),
+        start="degradations",
+        steps=1,
+        rate=0.0,
+        own_steps=0,
     )
     train_on(shop, settings, toys.backbones())
     second = load(shop.pack / "lm4lv" / "more").adapters
@@ -206,7 +213,9 @@ def test_a_training_of_the_same_name_goes_on_with_its_tokens_and_lora(tmp_path):
     first, again = workshop(tmp_path / "first"), workshop(tmp_path / "again")
     train_on(first, lora, toys.backbones())
     shutil.copytree(first.pack, again.pack)
-    train_on(again, replace(lora, start="degradations", steps=1, rate=0.0), toys.backbones())
+    train_on(
+        again, replace(lora, start="degradations", steps=1, rate=0.0, own_steps=0), toys.backbones()
+    )
     names = ("lora/adapter_model.safetensors", "model.safetensors")
     for name in names:
         before, after = (

@@ -55,7 +55,7 @@ def plan(workshop: Workshop) -> DryRun:
             mae.encode(images)
 
         def predict() -> Tensor:
-            return training.predict(pairs, 0).total
+            return training.predict(pairs).total
 
         return counted(
             workshop,

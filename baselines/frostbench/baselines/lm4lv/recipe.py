@@ -54,9 +54,10 @@ class LM4LVRecipe:
         wording: The prompt; blanks stand before words, as for a byte-level tokenizer.
         task_tokens: Learned embeddings for each restoration (T); 10 as published.
         each: Pairs of every task in a step.
-        own_share: Share of the steps, the last ones, that read the adapters' own features as
-            restoring does; 0 as published. Teacher forcing alone makes features that continue true
-            ones, which restoring has not.
+        own_steps: Steps of a second stage, which reads the adapters' own features as restoring
+            does; 0 as published. Teacher forcing alone makes features that continue true ones,
+            which restoring has not.
+        own_rate: The highest rate of that stage.
         batches: Batches in the pool, which training uses again and again.
         bfloat16: Compute in that type where it is safe.
         lora_rank: Rank of a LoRA beside the adapters, 0 for none; 32 in the published variant, on
@@ -82,8 +83,9 @@ class LM4LVRecipe:
     )
     each: int = 4
     batches: int = 600
-    steps: int = 4350
-    own_share: float = 0.2
+    steps: int = 3500
+    own_steps: int = 850
+    own_rate: float = 1e-3
     rate: float = 3e-3
     warm_up: float = 0.1  # share of the steps
     clip: float = 1.0
@@ -97,10 +99,11 @@ class LM4LVRecipe:
     log_every: int = 25
     save_every: int = 50
 
-    def rate_at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        warm = max(1, round(self.warm_up * self.steps))
-        return self.rate * rise(step + 1, warm) * linear_fall(step, warm, self.steps)
+    def rate_at(self, step: int, *, own: bool = False) -> float:
+        """The learning rate of a step of a stage, counted from 0."""
+        rate, steps = (self.own_rate, self.own_steps) if own else (self.rate, self.steps)
+        warm = max(1, round(self.warm_up * steps))
+        return rate * rise(step + 1, warm) * linear_fall(step, warm, steps)
 
 
 _FROZEN = LM4LVRecipe()
@@ -116,7 +119,7 @@ def _turned(default: LM4LVRecipe, corruption: str) -> LM4LVRecipe:
         start=default.name,
         each=6,
         steps=400,
-        own_share=0.0,
+        own_steps=0,
     )
 
 
@@ -149,7 +152,7 @@ def published(default: LM4LVRecipe) -> LM4LVRecipe:
         wording=Wording(),
         each=each,
         steps=epochs * PAIRS // each,
-        own_share=0.0,
+        own_steps=0,
         rate=3e-4,
         input_gain=1.0,
         bfloat16=True,
@@ -213,16 +216,21 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     processes = Processes(workshop)
     training = AdapterTraining(reader, adapters, texts, trained, pool, settings, processes)
     name = f"{settings.method}-{settings.name}"
-    progress = recipe.train(
-        workshop,
-        name,
-        training.parts(),
-        training.step,
-        settings.steps,
-        processes,
-        log_every=settings.log_every,
-        save_every=settings.save_every,
-    )
+    progress = recipe.TrainingProgress()
+    for own, steps in ((False, settings.steps), (True, settings.own_steps)):
+        if not steps:
+            continue
+        stage = recipe.train(
+            workshop,
+            f"{name}-own" if own else name,
+            training.parts(),
+            partial(training.step, own=own),
+            steps,
+            processes,
+            log_every=settings.log_every,
+            save_every=settings.save_every,
+        )
+        progress = progress.then(stage)
     if processes.rank:
         return progress.report({}, settings)  # the first process stores and measures
     folder = workshop.folder(settings.method) / settings.name
@@ -260,21 +268,20 @@ class AdapterTraining:
         """Everything that a resumed training needs."""
         return {"adapters": self.trained, "optimiser": self.optimiser}
 
-    def predict(self, pairs: FeaturePairs, index: int) -> Losses:
-        """The loss of a share of a step's batch."""
-        own = index >= self.settings.steps * (1 - self.settings.own_share)
+    def predict(self, pairs: FeaturePairs, *, own: bool = False) -> Losses:
+        """The loss of a share of a batch, with `own` in the second stage."""
         with self.processes.precision(bfloat16=self.settings.bfloat16):
             return predicted(
                 self.reader, self.adapters, self.texts, pairs, self.settings.objective, own=own
             )
 
-    def step(self, index: int) -> Mapping[str, float]:
-        """Train on the pairs of a step."""
-        set_rate(self.optimiser, self.settings.rate_at(index))
+    def step(self, index: int, *, own: bool = False) -> Mapping[str, float]:
+        """Train on the pairs of a step, with `own` one of the second stage."""
+        set_rate(self.optimiser, self.settings.rate_at(index, own=own))
         lost: list[Losses] = []
 
         def lose(pairs: FeaturePairs) -> Tensor:
-            lost.append(self.predict(pairs, index))
+            lost.append(self.predict(pairs, own=own))
             return lost[-1].total
 
         shares = self.processes.shares(self.pool, index)

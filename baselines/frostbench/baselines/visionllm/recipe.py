@@ -135,8 +135,7 @@ def staged(
             log_every=settings.log_every,
             save_every=settings.save_every,
         )
-        whole.history += [(whole.step + at, lost) for at, lost in progress.history]
-        whole.seconds, whole.step = whole.seconds + progress.seconds, whole.step + progress.step
+        whole = whole.then(progress)
     return whole
 
 

@@ -8,7 +8,7 @@ distance.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +83,7 @@ def train(workshop: Workshop) -> Report:
     batches = [held_out(index) for index in range(settings.validation_batches)]
     figures = measure(MAE(model), perceptual, batches)
     workshop.log(f"mae: {json.dumps(figures)}")
-    later = tuple((guessing.step + step, values) for step, values in tuning.history)
-    return Report(
-        guessing.step + tuning.step,
-        guessing.seconds + tuning.seconds,
-        figures,
-        (*guessing.history, *later),
-        asdict(settings),
-    )
+    return guessing.then(tuning).report(figures, settings)
 
 
 def _guess(workshop: Workshop, settings: MAETraining, model: Any) -> TrainingProgress:

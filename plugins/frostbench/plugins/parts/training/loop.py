@@ -33,6 +33,13 @@ class TrainingProgress:
         values = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
         return f"{self.step}/{steps}  {values}  left {left / 60:.1f} min"
 
+    def then(self, later: "TrainingProgress") -> "TrainingProgress":
+        """This and a later stage as one."""
+        after = [(self.step + step, losses) for step, losses in later.history]
+        return TrainingProgress(
+            self.step + later.step, self.seconds + later.seconds, [*self.history, *after]
+        )
+
     def report(
         self, figures: Mapping[str, float], settings: DataclassInstance, notes: tuple[str, ...] = ()
     ) -> Report:
