@@ -47,6 +47,7 @@ SMALLER = {
         "images": 2,
     },
     "mae": {
+        "patch": 16,
         "width": 32,
         "layers": 2,
         "heads": 2,
@@ -59,6 +60,7 @@ SMALLER = {
         "tuning_batch": 16,
     },
     "lmm": {
+        "patch": 16,
         "width": 32,
         "layers": 2,
         "heads": 2,
@@ -73,7 +75,7 @@ SMALLER = {
         "training": LEARNING,
     },
     "lqae": {
-        "model": {"network": {"layers": 1, "heads": 2, "inner": 32}},
+        "model": {"network": {"patch": 16, "layers": 1, "heads": 2, "inner": 32}},
         "training": {"batch": 32, "lesson_steps": 0},
     },
     "v2l_adapter": {"batch": 16},
