@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +11,12 @@ from frostbench.baselines.lm4lv.figures import figures
 from frostbench.baselines.lm4lv.linear import LinearMaps, fit
 from frostbench.baselines.lm4lv.model import Adapters, AdapterSettings
 from frostbench.baselines.lm4lv.pairs import FeaturePairs, FeaturePool, tasks_of
+from frostbench.baselines.lm4lv.reader import reader_of
 from frostbench.baselines.lm4lv.training import Losses, Objective, predicted
 from frostbench.baselines.lm4lv.weights import LORA, Trained, load, save
 from frostbench.baselines.lm4lv.wording import Frame, Wording, frame
 from frostbench.plugins.backbones import BackboneEntry, SharedBackbones
-from frostbench.plugins.backbones.adapters import (
-    LoraSettings,
-    new_adapter,
-    save_adapter,
-    stored_adapter,
-)
+from frostbench.plugins.backbones.adapters import LoraSettings, save_adapter
 from frostbench.plugins.backbones.causal_lm import CausalLM
 from frostbench.plugins.backbones.mae import MAE
 from frostbench.plugins.contract.method import Backbones
@@ -98,6 +92,13 @@ class LM4LVRecipe:
     restored: int = 16  # validation images of each task for the figures
     log_every: int = 25
     save_every: int = 50
+
+    @property
+    def lora(self) -> LoraSettings | None:
+        """Sizes of the LoRA, if there is to be one."""
+        if not self.lora_rank:
+            return None
+        return LoraSettings(self.lora_rank, self.lora_alpha, self.lora_targets)
 
     def rate_at(self, step: int, *, own: bool = False) -> float:
         """The learning rate of a step of a stage, counted from 0."""
@@ -211,7 +212,8 @@ def train_on(workshop: Workshop, settings: LM4LVRecipe, backbones: Backbones) ->
     )
     pool = FeaturePool(workshop, mae, tasks, "base", settings.each, settings.batches)
     texts = frame(settings.wording, lm)
-    reader, learned, peft = reader_of(lm, settings, workshop.pack)
+    start = workshop.pack / settings.method / settings.start if settings.start else None
+    reader, learned, peft = reader_of(lm, settings.lora, start)
     trained = nn.ParameterList([*adapters.parameters(), *learned])
     processes = Processes(workshop)
     training = AdapterTraining(reader, adapters, texts, trained, pool, settings, processes)
@@ -318,30 +320,6 @@ def _begin(workshop: Workshop, settings: LM4LVRecipe, sizes: AdapterSettings) ->
     adapters.adapter.load_state_dict(other.adapter.state_dict())
     adapters.deadapter.load_state_dict(other.deadapter.state_dict())
     return adapters.to(workshop.device)
-
-
-def reader_of(
-    lm: CausalLM, settings: LM4LVRecipe, pack: Path
-) -> tuple[CausalLM, list[nn.Parameter], Any]:
-    """The network that reads the prompt, its trained parameters, and its LoRA or None."""
-    if not settings.lora_rank:
-        return lm, [], None
-    if settings.start:
-        folder = pack / settings.method / settings.start / LORA
-        peft = stored_adapter(lm, Adapter(settings.start, folder))
-    else:
-        lora = LoraSettings(settings.lora_rank, settings.lora_alpha, settings.lora_targets)
-        peft = new_adapter(lm, lora)
-    reader = _unfrozen(peft, lm)
-    return reader, [one for one in peft.parameters() if one.requires_grad], peft
-
-
-def _unfrozen(peft: object, lm: CausalLM) -> CausalLM:
-    """The language model under an adapter that is trained further."""
-    reader = CausalLM(peft.get_base_model(), lm.tokenizer, lm.identity)  # type: ignore[attr-defined]
-    for name, parameter in reader.model.named_parameters():
-        parameter.requires_grad_("lora_" in name)
-    return reader
 
 
 def _linear(
