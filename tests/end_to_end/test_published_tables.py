@@ -88,7 +88,8 @@ def table_of(home, name):
 
 
 def test_every_preset_has_its_row_here_and_all_its_files(home, capsys):
-    assert set(TABLES) == set(Host().presets)
+    presets = Host().presets.items()
+    assert set(TABLES) == {name for name, item in presets if item.card.command == "run"}
     assert main(["pack", "paper", f"root={home / 'official'}"]) == 0
     said = capsys.readouterr().out
     assert all(f"preset {name}: can be run" in said for name in TABLES)
