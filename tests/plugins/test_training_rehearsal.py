@@ -45,6 +45,15 @@ def test_a_training_of_one_step_is_rehearsed_once(tmp_path):
     assert told.found[0][2].work == 0
 
 
+def test_a_training_without_steps_is_not_rehearsed(tmp_path):
+    def step(index):
+        raise AssertionError(f"step {index} was taken")
+
+    told = Told()
+    assert train(Workshop(tmp_path, tmp_path, rehearsal=told), "one", {}, step, 0).step == 0
+    assert told.found == []
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_is_made_ahead_is_what_would_be_made_in_any_order(workers):
     made = Ahead(lambda step: (step, torch.full((2,), step)), workers, 6)

@@ -117,6 +117,8 @@ def _rehearse(
     step: Callable[[int], Mapping[str, float]],
     steps: int,
 ) -> TrainingProgress:
+    if not steps:  # a stage that is left out
+        return TrainingProgress()
     losses, cost = rehearsed(step, steps, parts)
     told.tried(name, steps, cost)
     count = len(taken(steps))
