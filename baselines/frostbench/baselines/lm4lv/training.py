@@ -75,7 +75,11 @@ def teacher_forced(
     before k.
     """
     count = degraded.shape[1]
-    parts = _parts(lm, adapters, frame, degraded, clean, tasks)
+    parts = [
+        *_before(lm, adapters, frame, degraded, tasks),
+        adapters.adapter(clean).to(lm.dtype),
+        _wide(frame.closing, lm, len(clean)),
+    ]
     starts = [0]
     for part in parts:
         starts.append(starts[-1] + part.shape[1])
@@ -105,7 +109,7 @@ def restored(
     tasks: Int[Tensor, " b"],
 ) -> Float[Tensor, "b n d"]:
     """The features of clean images as restoring makes them: each is read before the next."""
-    before = _parts(lm, adapters, frame, degraded, degraded, tasks)[:_CLEAN]
+    before = _before(lm, adapters, frame, degraded, tasks)
     reader = CachedReader(lm, States, continues=False)
     reading = reader.read(list(torch.cat(before, 1)))
     features = [adapters.deadapter(reading.last.float())]
@@ -118,29 +122,27 @@ def restored(
 _DEGRADED, _BEGIN, _CLEAN, _CLOSING = 1, 5, 6, 7
 
 
-def _parts(
+def _before(
     lm: CausalLM,
     adapters: Adapters,
     frame: Frame,
     degraded: Float[Tensor, "b n d"],
-    clean: Float[Tensor, "b n d"],
     tasks: Int[Tensor, " b"],
 ) -> list[Float[Tensor, "b _ w"]]:
-    """The inputs in their order, of which some have names."""
-
-    def wide(text: Float[Tensor, "n w"]) -> Float[Tensor, "b n w"]:
-        return text.to(lm.dtype).expand(len(degraded), -1, -1)
-
+    """The inputs before the clean image, in their order."""
+    rows = len(degraded)
     return [
-        wide(frame.opening),
+        _wide(frame.opening, lm, rows),
         adapters.adapter(degraded).to(lm.dtype),
-        wide(frame.end),
+        _wide(frame.end, lm, rows),
         adapters.learnable_task_token[tasks].to(lm.dtype),
-        wide(frame.assistant),
-        wide(frame.begin),
-        adapters.adapter(clean).to(lm.dtype),
-        wide(frame.closing),
+        _wide(frame.assistant, lm, rows),
+        _wide(frame.begin, lm, rows),
     ]
+
+
+def _wide(text: Float[Tensor, "n w"], lm: CausalLM, rows: int) -> Float[Tensor, "b n w"]:
+    return text.to(lm.dtype).expand(rows, -1, -1)
 
 
 def predicted(
