@@ -1,4 +1,4 @@
-"""Trainings of two steps, and batches that workers make ahead."""
+"""Trainings of three steps, and batches that workers make ahead."""
 
 import pytest
 import torch
